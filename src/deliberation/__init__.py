@@ -1,0 +1,1 @@
+"""Direct, amortised and hybrid optimisers."""

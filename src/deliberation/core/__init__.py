@@ -1,0 +1,32 @@
+"""The nouns: task, objective, decider, decision, budget, ledger, rollout, and their contracts."""
+
+from typing import TYPE_CHECKING
+
+from .lazy import attach
+
+if TYPE_CHECKING:
+    from .budget import Budget
+    from .contract import check_decider, check_task
+    from .decider import Decider, Decision
+    from .ledger import Ledger
+    from .objective import Objective, misere
+    from .rollout import Episodes, rollout
+    from .task import Symmetry, Task, Traits
+
+_HOMES = {
+    "Budget": "budget",
+    "Decider": "decider",
+    "Decision": "decider",
+    "Episodes": "rollout",
+    "Ledger": "ledger",
+    "Objective": "objective",
+    "Symmetry": "task",
+    "Task": "task",
+    "Traits": "task",
+    "check_decider": "contract",
+    "check_task": "contract",
+    "misere": "objective",
+    "rollout": "rollout",
+}
+
+__getattr__, __all__ = attach(__name__, {k: f"{__name__}.{v}" for k, v in _HOMES.items()})

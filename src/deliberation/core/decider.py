@@ -1,0 +1,91 @@
+"""A decider: states in, decisions out, in batches, with what it spent."""
+
+import abc
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from .budget import Budget
+from .errors import BatchMismatchError, NonFiniteError
+from .ledger import Ledger
+from .objective import Objective
+from .task import State, Task, is_concrete
+
+Memory = Any
+"""What a decider carries from one decision to the next: a pytree of arrays with one row for each
+row of the batch, or None when it carries nothing."""
+
+
+class Decision(eqx.Module):
+    """One answer a row. `weights` is a distribution over actions, zero where illegal.
+
+    `value` is the expected return for the player to move; `spent` holds one entry a row. Rows
+    that are terminal get action -1, zero weights and zero value.
+    """
+
+    action: Int[Array, " batch"]
+    weights: Float[Array, "batch actions"]
+    value: Float[Array, " batch"]
+    spent: Ledger
+
+    def __repr__(self) -> str:
+        return f"Decision(action={self.action}, value={self.value}, spent={self.spent.total()})"
+
+
+class Decider(eqx.Module):
+    """Whatever chooses: a planner, a network, a table, a hybrid. One call for all of them.
+
+    That one of them ignores `objective` or `budget` is a finding, not an interface.
+    """
+
+    task: eqx.AbstractVar[Task]
+
+    def begin(self, batch: int) -> Memory:
+        """The memory before the first decision of a batch of episodes."""
+        del batch
+        return None
+
+    @abc.abstractmethod
+    def decide(
+        self,
+        state: State,
+        memory: Memory = None,
+        *,
+        objective: Objective | None = None,
+        budget: Budget | int | None = None,
+        key: Key[Array, "*batch"],
+    ) -> tuple[Decision, Memory]:
+        """Choose for every row of a batch of states.
+
+        `key` is one key, or one for each row: then a row's answer does not depend on its
+        neighbours. Raises `BudgetError`, `BatchMismatchError`, `NonFiniteError`,
+        `NoLegalActionError` outside of `jit`.
+        """
+
+
+def row_keys(key: Key[Array, "*batch"], batch: int) -> Key[Array, " batch"]:
+    """One key a row from one key, or the keys given if there are as many as rows."""
+    if key.ndim == 0:
+        return jax.random.split(key, batch)
+    if key.shape != (batch,):
+        raise BatchMismatchError(
+            f"Got {key.shape} keys for a batch of {batch}: give one key, or one for each row."
+        )
+    return key
+
+
+def check_finite(where: str, **arrays: Array) -> None:
+    """Refuse NaN or infinity, naming the first array and row that has it. A no-op under `jit`."""
+    if not is_concrete(arrays):
+        return
+    for name, array in arrays.items():
+        bad = ~jnp.isfinite(array)
+        if bool(bad.any()):
+            row = int(jnp.argmax(bad.reshape(bad.shape[0], -1).any(axis=1)))
+            raise NonFiniteError(
+                f"{where} gave NaN or infinity in its {name}, first in row {row}. Check the "
+                "network's weights (a diverged training run?) and the objective's rewards."
+            )

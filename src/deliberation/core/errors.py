@@ -1,0 +1,68 @@
+"""What can go wrong, by name. Every message says what was wrong, where, and what to do.
+
+This module imports nothing heavy, so that the command line can refuse within milliseconds.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class DeliberationError(Exception):
+    """The root of everything this library raises on purpose."""
+
+
+class IllegalActionError(DeliberationError, ValueError):
+    """An action that the rules forbid in this state."""
+
+
+class FinishedGameError(DeliberationError, ValueError):
+    """A state that has ended was asked for another action."""
+
+
+class NoLegalActionError(DeliberationError, ValueError):
+    """A state that is not terminal offers no legal action: the task is broken."""
+
+
+class BudgetError(DeliberationError, ValueError):
+    """A budget that is negative, zero without a prior, or of a kind the decider cannot keep."""
+
+
+class BatchMismatchError(DeliberationError, ValueError):
+    """Arguments whose leading (batch) axes disagree."""
+
+
+class NonFiniteError(DeliberationError, ArithmeticError):
+    """NaN or infinity came out of a model, a reward, a prior or a value."""
+
+
+class ContractError(DeliberationError, AssertionError):
+    """A task or decider breaks the contract that everything else relies on."""
+
+
+class TooLargeError(DeliberationError, MemoryError):
+    """A task is too large for an exhaustive method; the message names the size reached."""
+
+
+class PolicyFileError(DeliberationError, ValueError):
+    """A saved policy is missing, truncated, altered or of another version."""
+
+
+class StorageError(DeliberationError, OSError):
+    """Writing failed (no room, no permission); what was written before is intact."""
+
+
+class OutputFolderError(DeliberationError, ValueError):
+    """An output folder holds something else than what this run would continue."""
+
+
+class UnknownNameError(DeliberationError, KeyError):
+    """A name that is not registered; the message suggests the nearest one."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]):
+        self.kind, self.name, self.known = kind, name, sorted(known)
+        near = difflib.get_close_matches(name, self.known, n=1, cutoff=0.4)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(self.known)}."
+        super().__init__(f"There is no {kind} named {name!r}. {hint}")
+
+    def __str__(self) -> str:  # KeyError would print the repr of the message
+        return str(self.args[0])

@@ -1,0 +1,47 @@
+"""What was spent, on training and on decisions. Unknown is not zero."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Num
+
+Amount = float | int | Num[Array, "*batch"] | None
+
+
+class Ledger(eqx.Module):
+    """Amounts spent; each a number, an array with one entry a row, or None for *unknown*.
+
+    model_steps: calls of a task's `step` (true or learned). network_evaluations: forward passes,
+    one for each input. fits: gradient updates. data: training examples seen for the first time.
+    flops: floating-point operations. seconds: wall time.
+    Adding is associative, `Ledger()` is its zero, and unknown plus anything is unknown.
+    """
+
+    model_steps: Amount = 0
+    network_evaluations: Amount = 0
+    fits: Amount = 0
+    data: Amount = 0
+    flops: Amount = 0
+    seconds: Amount = 0
+
+    def __add__(self, other: "Ledger") -> "Ledger":
+        return Ledger(
+            *(
+                None if a is None or b is None else a + b
+                for a, b in zip(self._amounts(), other._amounts(), strict=True)
+            )
+        )
+
+    def total(self) -> "Ledger":
+        """Sum over the batch, as Python numbers."""
+        return Ledger(
+            *(None if a is None else jnp.sum(jnp.asarray(a)).item() for a in self._amounts())
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain numbers for a record; unknown amounts are null."""
+        return dict(zip(self.__dataclass_fields__, self.total()._amounts(), strict=True))
+
+    def _amounts(self) -> list[Amount]:
+        return [getattr(self, name) for name in self.__dataclass_fields__]

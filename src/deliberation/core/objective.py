@@ -1,0 +1,44 @@
+"""What is good: a score for each transition and each player, swappable at decision time."""
+
+import abc
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+
+class Objective(eqx.Module):
+    """Scores one transition for every player; episodes are worth the discounted sum.
+
+    Pure and unbatched. Everything that revaluation tests do is handing over another objective.
+    """
+
+    @abc.abstractmethod
+    def __call__(self, state: Any, action: Int[Array, ""], after: Any) -> Float[Array, " players"]:
+        """Rewards, one for each player, for going from `state` to `after` by `action`."""
+
+    @property
+    def discount(self) -> float:
+        """Worth of a reward one action later."""
+        return 1.0
+
+
+class Misere(Objective):
+    """The same events with the opposite worth: losing is winning."""
+
+    of: Objective
+
+    def __call__(self, state: Any, action: Int[Array, ""], after: Any) -> Float[Array, " players"]:
+        """Rewards of the objective turned round, negated."""
+        return -jnp.asarray(self.of(state, action, after))
+
+    @property
+    def discount(self) -> float:
+        """That of the objective turned round."""
+        return self.of.discount
+
+
+def misere(objective: Objective) -> Objective:
+    """Turn an objective round; turning it twice gives it back."""
+    return objective.of if isinstance(objective, Misere) else Misere(objective)

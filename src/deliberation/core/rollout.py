@@ -1,0 +1,120 @@
+"""The one loop that plays deciders on a task; everybody shares it."""
+
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from .budget import Budget
+from .decider import Decider, Memory
+from .ledger import Ledger
+from .objective import Objective
+from .task import State, Task, batch_size, check_actions
+
+
+class Episodes(eqx.Module):
+    """What happened in a batch of episodes.
+
+    `returns` has one column a player; `actions` is -1 after the end; `spent` one ledger a player,
+    summed over live rows only.
+    """
+
+    returns: Float[np.ndarray, "batch players"]
+    lengths: Int[np.ndarray, " batch"]
+    actions: Int[np.ndarray, "batch plies"]
+    spent: tuple[Ledger, ...]
+    final: State
+
+
+def rollout(
+    task: Task,
+    deciders: Decider | Sequence[Decider],
+    *,
+    key: Key[Array, ""],
+    batch: int = 1,
+    state: State | None = None,
+    objective: Objective | None = None,
+    budget: Budget | int | Sequence[Budget | int | None] | None = None,
+) -> Episodes:
+    """Play a batch of episodes to their end: one decider for all seats, or one for each player.
+
+    `state` starts from given states instead of `task.init`. `objective` scores the episodes and
+    is handed to the deciders; `budget` may be one for all or one for each player. A decider that
+    returns an illegal action raises `IllegalActionError` with the position.
+    """
+    players = task.traits.players
+    seats = list(deciders) if isinstance(deciders, Sequence) else [deciders] * players
+    budgets = list(budget) if isinstance(budget, Sequence) else [budget] * players
+    if len(seats) != players or len(budgets) != players:
+        raise ValueError(f"{task} has {players} players: give one decider and budget, or {players}")
+    key, first = jax.random.split(key)
+    if state is None:
+        state = jax.vmap(task.init)(jax.random.split(first, batch))
+    batch = batch_size(state)
+    memories = [seat.begin(batch) for seat in seats]
+    spent = [Ledger()] * players
+    scored = objective or task.objective
+    returns, worth = jnp.zeros((batch, players)), jnp.ones((batch,))
+    actions: list[np.ndarray] = []
+    for _ in range(task.traits.horizon):
+        over, mover = _status(task, state)
+        if bool(over.all()):
+            break
+        action = np.full(batch, -1, np.int32)
+        for p in np.unique(np.asarray(mover)[~np.asarray(over)]):
+            key, now = jax.random.split(key)
+            mine = np.asarray((mover == p) & ~over)
+            decision, memory = seats[p].decide(
+                state, memories[p], objective=objective, budget=budgets[p], key=now
+            )
+            memories[p] = _keep(mine, memory, memories[p])
+            action = np.where(mine, np.asarray(decision.action), action)
+            spent[p] = spent[p] + masked_total(decision.spent, mine)
+        check_actions(task, state, jnp.asarray(action))
+        key, now = jax.random.split(key)
+        state, reward = _advance(task, scored, state, jnp.asarray(action), now)
+        returns, worth = returns + worth[:, None] * reward, worth * scored.discount
+        actions.append(action)
+    trace = np.stack(actions, 1) if actions else np.zeros((batch, 0), np.int32)
+    return Episodes(np.asarray(returns), (trace >= 0).sum(1), trace, tuple(spent), state)
+
+
+def masked_total(spent: Ledger, mask: np.ndarray) -> Ledger:
+    """Add up what the rows under the mask spent; amounts given as one number count as they are."""
+    return jax.tree.map(lambda a: np.sum(np.asarray(a)[mask]).item() if np.ndim(a) else a, spent)
+
+
+def _keep(mine: np.ndarray, new: Memory, old: Memory) -> Memory:
+    """Rows that did not decide keep the memory they had."""
+
+    def pick(a: Array, b: Array) -> Array:
+        return jnp.where(mine.reshape(-1, *[1] * (jnp.ndim(a) - 1)), a, b)
+
+    return new if mine.all() else jax.tree.map(pick, new, old)
+
+
+@eqx.filter_jit
+def _status(task: Task, state: State) -> tuple[Bool[Array, " batch"], Int[Array, " batch"]]:
+    return jax.vmap(task.terminated)(state), jax.vmap(task.player)(state)
+
+
+@eqx.filter_jit
+def _advance(
+    task: Task,
+    objective: Objective,
+    state: State,
+    action: Int[Array, " batch"],
+    key: Key[Array, ""],
+) -> tuple[State, Float[Array, "batch players"]]:
+    """Step the live rows; rows that are over stay as they are and earn nothing."""
+
+    def one(s: State, a: Int[Array, ""], k: Key[Array, ""]):
+        over = task.terminated(s)
+        after = task.advance(s, jnp.maximum(a, 0), k)
+        reward = jnp.where(over, 0.0, jnp.asarray(objective(s, a, after)))
+        return jax.tree.map(lambda x, y: jnp.where(over, x, y), s, after), reward
+
+    return jax.vmap(one)(state, action, jax.random.split(key, action.shape[0]))

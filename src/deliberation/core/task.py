@@ -1,0 +1,181 @@
+"""A task: dynamics and observation, and nothing about what is good."""
+
+import abc
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree
+
+from .errors import BatchMismatchError, FinishedGameError, IllegalActionError, NoLegalActionError
+from .objective import Objective
+
+State = PyTree
+"""Whatever a task keeps; a pytree of arrays. Batches of states carry one leading axis."""
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What kind of task this is; the adjectives by which the sources tell simple from rich."""
+
+    players: int
+    actions: int
+    horizon: int
+    """No episode is longer than this many actions."""
+    deterministic: bool = True
+    fully_observable: bool = True
+    discrete: bool = True
+
+
+@dataclass(frozen=True)
+class Symmetry:
+    """A transformation under which the task is unchanged.
+
+    `observation` maps one observation to its image; action `a` becomes `actions[a]`.
+    """
+
+    name: str
+    observation: Callable[[Array], Array]
+    actions: tuple[int, ...]
+
+
+class Task(eqx.Module):
+    """The rules of a world, pure and unbatched; batch them with `jax.vmap`.
+
+    Players are numbered from 0 and the player to move is read from the state. Two-player tasks
+    are zero-sum under their own objective.
+    """
+
+    @property
+    @abc.abstractmethod
+    def traits(self) -> Traits:
+        """Players, actions, horizon and the adjectives."""
+
+    @property
+    @abc.abstractmethod
+    def objective(self) -> Objective:
+        """What is usually wanted here; another can be handed over at decision time."""
+
+    @abc.abstractmethod
+    def init(self, key: Key[Array, ""]) -> State:
+        """A first state."""
+
+    @abc.abstractmethod
+    def advance(self, state: State, action: Int[Array, ""], key: Key[Array, ""]) -> State:
+        """The next state after a legal action; undefined for others. Users call `step`."""
+
+    @abc.abstractmethod
+    def observe(self, state: State) -> Float[Array, "..."]:
+        """What the player to move sees."""
+
+    @abc.abstractmethod
+    def legal(self, state: State) -> Bool[Array, " actions"]:
+        """Which actions the rules allow; all false once the episode is over."""
+
+    @abc.abstractmethod
+    def player(self, state: State) -> Int[Array, ""]:
+        """Whose move it is."""
+
+    @abc.abstractmethod
+    def terminated(self, state: State) -> Bool[Array, ""]:
+        """Whether the episode is over."""
+
+    def resample(self, state: State, key: Key[Array, ""]) -> State:
+        """A state drawn from those consistent with what the player to move has seen.
+
+        The identity where everything is seen, as here; tasks that hide anything replace this.
+        """
+        del key
+        return state
+
+    def fingerprint(self, state: State) -> Int[Array, " words"] | Any:
+        """Integers that are equal exactly when two states have the same future."""
+        words = [jnp.ravel(x).astype(jnp.int32) for x in jax.tree.leaves(state)]
+        return jnp.concatenate(words)
+
+    @property
+    def symmetries(self) -> tuple[Symmetry, ...]:
+        """Transformations other than the identity under which the task is unchanged."""
+        return ()
+
+    def render(self, state: State) -> str:
+        """One state as text, for people."""
+        return np.array2string(np.asarray(self.observe(state)))
+
+    def step(self, state: State, action: Int[Array, ""] | int, key: Key[Array, ""]) -> State:
+        """The next state. Outside of `jit` illegal use raises; inside it is undefined.
+
+        Raises `FinishedGameError` and `IllegalActionError`. Deciders and `rollout` check their
+        choices on the host, so a compiled loop does not pay for the check.
+        """
+        action = jnp.asarray(action, jnp.int32)
+        if is_concrete((state, action)):
+            self._refuse_illegal(state, int(action))
+        return self.advance(state, action, key)
+
+    def _refuse_illegal(self, state: State, action: int) -> None:
+        if bool(self.terminated(state)):
+            raise FinishedGameError(
+                f"Action {action} came after the end of the episode: check `task.terminated(state)`"
+                " and start again with `task.init(key)`."
+            )
+        legal = np.asarray(self.legal(state))
+        if not (0 <= action < len(legal) and legal[action]):
+            raise IllegalActionError(
+                f"Action {action} is illegal here. Legal: {np.flatnonzero(legal).tolist()}.\n"
+                + self.render(state)
+            )
+
+
+def is_concrete(tree: PyTree) -> bool:
+    """Whether values can be looked at, that is, whether we are outside of `jit` and `vmap`."""
+    return not any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(tree))
+
+
+def batch_size(state: State) -> int:
+    """The common leading axis of a batch of states."""
+    sizes = {jnp.shape(x)[:1] for x in jax.tree.leaves(state)}
+    if len(sizes) != 1 or sizes == {()}:
+        raise BatchMismatchError(
+            f"A batch of states needs one common leading axis; found {sorted(sizes)}. "
+            "Build one with `jax.vmap(task.init)(keys)`."
+        )
+    return next(iter(sizes))[0]
+
+
+def check_batch(task: Task, state: State) -> None:
+    """Refuse states that are live but leave no legal action (a broken task)."""
+    stuck = _stuck(task, state)
+    if is_concrete(stuck) and bool(stuck.any()):
+        row = int(jnp.argmax(stuck))
+        raise NoLegalActionError(
+            f"Row {row} is not terminal and has no legal action; the task must end the episode.\n"
+            + task.render(jax.tree.map(lambda x: x[row], state))
+        )
+
+
+@eqx.filter_jit
+def _stuck(task: Task, state: State) -> Bool[Array, " batch"]:
+    return jax.vmap(lambda s: ~task.terminated(s) & ~task.legal(s).any())(state)
+
+
+def check_actions(task: Task, state: State, action: Int[Array, " batch"]) -> None:
+    """Refuse a batch of chosen actions of which a live row's is illegal."""
+    bad = _illegal(task, state, action)
+    if bool(bad.any()):
+        row = int(jnp.argmax(bad))
+        task._refuse_illegal(jax.tree.map(lambda x: x[row], state), int(action[row]))
+
+
+@eqx.filter_jit
+def _illegal(task: Task, state: State, action: Int[Array, " batch"]) -> Bool[Array, " batch"]:
+    def bad(s: State, a: Int[Array, ""]) -> Bool[Array, ""]:
+        legal = task.legal(s)
+        inside = (a >= 0) & (a < legal.shape[0])
+        return ~task.terminated(s) & ~(inside & legal[jnp.clip(a, 0, legal.shape[0] - 1)])
+
+    return jax.vmap(bad)(state, action)
