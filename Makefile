@@ -1,0 +1,78 @@
+# Everything from a bare python3 (3.11 or newer) with pip: each target makes .venv and installs
+# what it needs by itself, once; a change of pyproject.toml installs again.
+#
+#   make table            the comparison table, measured (ARGS="tic_tac_toe --effort smoke")
+#   make test             the tests
+#   make check            lint, format, types, and the direction of imports
+#   make readme           the README's table, figures and strength from the run in RUN (out)
+
+.DEFAULT_GOAL := help
+.PHONY: help table test check format readme clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+ARGS ?=
+RUN ?= out
+# A first choice of interpreter, for instance `make table PYTHON=/opt/python3.12/bin/python3`.
+PYTHON ?=
+# Workers of the tests: one a core, at most four (each compiles, which takes memory).
+WORKERS ?= auto
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+table: $(VENV)/.installed
+	@$(BIN)/deliberate table $(ARGS)
+
+test: $(VENV)/.installed-dev
+	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 $(ARGS)
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+readme: $(VENV)/.installed
+	$(BIN)/python benchmarks/readme.py $(RUN)
+
+clean:
+	rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV)/.made:
+	@for candidate in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+	  if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	    python=$$candidate; break; \
+	  fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "Python 3.11 or newer is needed; python3 here is: $$(python3 --version 2>&1)." >&2; \
+	  echo "Install one, or point to one: make PYTHON=/path/to/python3.12 table" >&2; \
+	  exit 1; \
+	fi; \
+	echo "Making $(VENV) with $$($$python --version)"; \
+	if $$python -m venv $(VENV) >/dev/null 2>&1; then :; \
+	elif $$python -m venv --without-pip $(VENV) >/dev/null 2>&1 \
+	  && $$python -m pip --python $(BIN)/python install --quiet pip; then :; \
+	else \
+	  rm -rf $(VENV); \
+	  echo "$$python cannot make a virtual environment here." >&2; \
+	  echo "On Debian or Ubuntu: sudo apt install python3-venv python3-pip; then again." >&2; \
+	  exit 1; \
+	fi
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/.made
+	@echo "Installing the library and what it needs (JAX and others, once)"
+	@$(PIP) install --quiet --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(VENV)/.made
+	@echo "Installing the library and its checks (once)"
+	@$(PIP) install --quiet --editable '.[dev]'
+	@touch $@ $(VENV)/.installed
