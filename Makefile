@@ -60,7 +60,6 @@ $(VENV)/.made:
 	elif $$python -m venv --without-pip $(VENV) >/dev/null 2>&1 \
 	  && $$python -m pip --python $(BIN)/python install --quiet pip; then :; \
 	else \
-	  rm -rf $(VENV); \
 	  echo "$$python cannot make a virtual environment here." >&2; \
 	  echo "On Debian or Ubuntu: sudo apt install python3-venv python3-pip; then again." >&2; \
 	  exit 1; \
