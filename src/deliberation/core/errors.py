@@ -43,6 +43,14 @@ class TooLargeError(DeliberationError, MemoryError):
     """A task is too large for an exhaustive method; the message names the size reached."""
 
 
+class UnsuitableTaskError(DeliberationError, ValueError):
+    """A task is of a kind that this method cannot treat (chance, hidden state, more players)."""
+
+
+class UnknownStateError(DeliberationError, LookupError):
+    """A state that an exact solution does not hold, since play never leads there."""
+
+
 class PolicyFileError(DeliberationError, ValueError):
     """A saved policy is missing, truncated, altered or of another version."""
 
