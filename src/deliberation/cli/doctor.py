@@ -1,0 +1,140 @@
+"""`deliberate doctor`: what this machine has, without starting anything heavy."""
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from .. import __version__
+from ._caches import caches, folder_size
+
+PACKAGES = (
+    "jax",
+    "jaxlib",
+    "equinox",
+    "jaxtyping",
+    "optax",
+    "safetensors",
+    "msgspec",
+    "numpy",
+    "scipy",
+    "pgx",
+    "matplotlib",
+    "joblib",
+)
+COMPILERS = ("c++", "g++", "clang++")
+GPU_PLUGINS = ("jax-cuda12-plugin", "jax-cuda13-plugin", "jax-rocm7-plugin", "jax-metal")
+
+
+@click.command(
+    short_help="Show versions, backend, cores and caches.",
+    epilog="\b\nExamples:\n  deliberate doctor\n  deliberate doctor --probe",
+)
+@click.option("--probe", is_flag=True, help="Start JAX and time one compilation (seconds).")
+def doctor(probe: bool) -> None:
+    """Show what this machine has: what to attach to a report of a problem."""
+    for title, lines in _sections():
+        click.secho(title, bold=True)
+        for name, value in lines:
+            click.echo(f"  {name:<14}{value}")
+    if probe:
+        click.secho("Probe", bold=True)
+        for name, value in _probe():
+            click.echo(f"  {name:<14}{value}")
+
+
+def _sections() -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    yield (
+        "Versions",
+        [
+            ("deliberation", __version__),
+            ("python", platform.python_version()),
+            *((name, _version(name)) for name in PACKAGES),
+        ],
+    )
+    yield (
+        "Machine",
+        [
+            ("system", f"{platform.system()} {platform.release()} {platform.machine()}"),
+            ("cores", f"{_usable_cores()} usable of {os.cpu_count()}"),
+            ("memory", _memory()),
+            ("backend", _backend()),
+            ("compiler", _compiler()),
+        ],
+    )
+    yield "Caches", [(name, _cache_line(path)) for name, path in caches().items()]
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "missing: install again with `pip install deliberation`"
+
+
+def _usable_cores() -> int:
+    """Cores this process may use, which in a container are fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _memory() -> str:
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):  # not a POSIX system
+        return "unknown"
+    return f"{total / 2**30:.1f} GiB"
+
+
+def _backend() -> str:
+    """Which backend JAX would choose, judged from what is installed and asked for."""
+    asked = os.environ.get("JAX_PLATFORMS")
+    if asked:
+        return f"{asked} (JAX_PLATFORMS)"
+    plugins = [name for name in GPU_PLUGINS if _installed(name)]
+    return f"{plugins[0]} where its device answers, else cpu" if plugins else "cpu"
+
+
+def _installed(package: str) -> bool:
+    try:
+        importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _compiler() -> str:
+    found = next((path for name in COMPILERS if (path := shutil.which(name))), None)
+    return found or "none found (only needed for compiled extras)"
+
+
+def _cache_line(path: Path) -> str:
+    if not path.exists():
+        return f"{path} (empty)"
+    files, size = folder_size(path)
+    return f"{path} ({files} files, {size / 2**20:.1f} MiB)"
+
+
+def _probe() -> list[tuple[str, str]]:
+    """Start JAX and compile something small."""
+    import time
+
+    start = time.perf_counter()
+    import jax
+    import jax.numpy as jnp
+
+    devices = ", ".join(str(device) for device in jax.devices())
+    started = time.perf_counter()
+    jax.jit(lambda x: (x @ x).sum())(jnp.ones((64, 64))).block_until_ready()
+    compiled = time.perf_counter()
+    return [
+        ("devices", devices),
+        ("start", f"{started - start:.2f} s"),
+        ("compile", f"{compiled - started:.2f} s"),
+    ]

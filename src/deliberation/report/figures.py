@@ -1,0 +1,207 @@
+"""Draws the figures of findings as SVG: one picture a panel, so that a page can stack them."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .axes import positions, set_ticks
+from .svg import NAMES, adapt, standalone
+
+if TYPE_CHECKING:
+    from ..runs.findings import Figure, Heat, Panel, Series
+
+WIDTH, HEIGHT = 400, 300
+"""The canvas of a panel in CSS pixels; a page scales it to the room there is."""
+
+STYLES = [
+    (NAMES["s1"], "o", "-"),
+    (NAMES["s2"], "s", "-"),
+    (NAMES["s3"], "^", "-"),
+    (NAMES["s4"], "D", "-"),
+    (NAMES["s5"], "v", (0, (5, 2))),
+    (NAMES["s6"], "P", (0, (5, 2))),
+    (NAMES["s7"], "X", (0, (5, 2))),
+    (NAMES["s8"], "<", (0, (5, 2))),
+]
+"""Colour, marker and line together tell series apart, so that colour is never alone."""
+
+HEAT = ["#0f2f52", "#1d5a86", "#3f8fa3", "#8fc1b0", "#f1e9c8"]
+"""From low to high, of steadily rising lightness: readable without colour."""
+
+HEAT_SHADOW = "#0b1a2b"
+
+FONT = 11.0
+
+
+def figure_svgs(figure: "Figure", prefix: str) -> list[str]:
+    """One SVG element a panel; `prefix` makes ids unique within a page."""
+    return [
+        panel_svg(panel, f"{prefix}-p{index}", figure.alternative or figure.title)
+        for index, panel in enumerate(figure.panels)
+    ]
+
+
+def standalone_svg(figure: "Figure", prefix: str = "figure") -> str:
+    """The whole figure as the text of one SVG file."""
+    return standalone(figure_svgs(figure, prefix))
+
+
+def panel_svg(panel: "Panel", prefix: str, alternative: str) -> str:
+    """One panel as an SVG element that follows the page's colours and fonts."""
+    import io
+
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure as Canvas
+
+    with matplotlib.rc_context(_settings()):
+        canvas = Canvas(figsize=(WIDTH / 72, HEIGHT / 72), layout="constrained")
+        FigureCanvasSVG(canvas)
+        axes = canvas.add_subplot()
+        _draw(axes, panel)
+        out = io.StringIO()
+        canvas.savefig(out, format="svg", transparent=True, metadata={"Date": None})
+    title = panel.title or panel.y_label
+    return adapt(out.getvalue(), prefix=prefix, title=title, description=alternative)
+
+
+def _settings() -> dict[str, Any]:
+    ink, muted, rule = NAMES["ink"], NAMES["muted"], NAMES["rule"]
+    return {
+        "svg.fonttype": "none",
+        "svg.hashsalt": "deliberation",
+        "font.size": FONT,
+        "font.family": "DejaVu Sans",
+        "text.color": ink,
+        "axes.edgecolor": rule,
+        "axes.labelcolor": muted,
+        "axes.labelsize": FONT,
+        "axes.titlecolor": ink,
+        "axes.titlesize": FONT + 1.5,
+        "axes.titleweight": "bold",
+        "axes.unicode_minus": True,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "xtick.color": rule,
+        "ytick.color": rule,
+        "xtick.labelcolor": muted,
+        "ytick.labelcolor": muted,
+        "xtick.labelsize": FONT,
+        "ytick.labelsize": FONT,
+        "grid.color": rule,
+        "grid.linewidth": 0.8,
+        "legend.fontsize": FONT,
+        "legend.frameon": False,
+    }
+
+
+def _draw(axes: Any, panel: "Panel") -> None:
+    xs, ys = _extent(panel)
+    if panel.heat is not None:
+        _draw_heat(axes, panel.heat, panel, xs, ys)
+    else:
+        axes.grid(axis="y")
+        axes.set_axisbelow(True)
+    for index, series in enumerate(panel.series):
+        _draw_series(axes, series, index, panel, xs, ys)
+    _draw_references(axes, panel, ys)
+    set_ticks(axes.xaxis, panel.x_scale, xs)
+    set_ticks(axes.yaxis, panel.y_scale, ys)
+    axes.set_xlabel(panel.x_label)
+    axes.set_ylabel(panel.y_label)
+    rows = _legend(axes, panel)
+    axes.set_title(panel.title, loc="left", pad=8 + rows * (FONT + 6))
+
+
+def _extent(panel: "Panel") -> tuple[list[float], list[float]]:
+    """Every value on each axis, without those that are not finite."""
+    xs: list[float] = [x for s in panel.series for x in s.x]
+    ys: list[float] = [y for s in panel.series for y in (*s.y, *(s.low or ()), *(s.high or ()))]
+    ys += [reference.y for reference in panel.references]
+    if panel.heat is not None:
+        xs, ys = [*xs, *panel.heat.x], [*ys, *panel.heat.y]
+    return _finite(xs), _finite(ys)
+
+
+def _finite(values: list[float]) -> list[float]:
+    return [float(v) for v in values if v is not None and np.isfinite(v)]
+
+
+def _draw_series(
+    axes: Any, series: "Series", index: int, panel: "Panel", xs: list[float], ys: list[float]
+) -> None:
+    colour, marker, dash = STYLES[index % len(STYLES)]
+    x = positions(series.x, panel.x_scale, xs)
+    y = positions(series.y, panel.y_scale, ys)
+    line = dash if series.kind != "points" else "none"
+    size = 8 if series.kind == "points" else 5.5
+    look = {"color": colour, "linewidth": 2, "markersize": size, "markeredgecolor": NAMES["paper"]}
+    axes.plot(x, y, label=series.label, marker=marker, linestyle=line, zorder=3, **look)
+    if not series.low or not series.high:
+        return
+    low = positions(series.low, panel.y_scale, ys)
+    high = positions(series.high, panel.y_scale, ys)
+    if series.kind == "points" or len(x) == 1:
+        axes.vlines(x, low, high, color=colour, linewidth=1.6, alpha=0.8, zorder=2)
+    else:
+        axes.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0, zorder=1)
+
+
+def _draw_references(axes: Any, panel: "Panel", ys: list[float]) -> None:
+    for reference in panel.references:
+        (y,) = positions([reference.y], panel.y_scale, ys)
+        axes.axhline(y, color=NAMES["muted"], linewidth=1.2, linestyle=(0, (2, 3)), zorder=1.5)
+        axes.annotate(
+            reference.label,
+            (1, y),
+            xycoords=("axes fraction", "data"),
+            xytext=(0, 3),
+            textcoords="offset points",
+            ha="right",
+            va="bottom",
+            color=NAMES["muted"],
+            fontsize=FONT - 1,
+        )
+
+
+def _draw_heat(axes: Any, heat: "Heat", panel: "Panel", xs: list[float], ys: list[float]) -> None:
+    from matplotlib.colors import LinearSegmentedColormap
+
+    colours = LinearSegmentedColormap.from_list("heat", HEAT)
+    x, y = positions(heat.x, panel.x_scale, xs), positions(heat.y, panel.y_scale, ys)
+    z = np.asarray(heat.z, float)
+    mesh = axes.pcolormesh(x, y, z, cmap=colours, shading="nearest", edgecolors="face")
+    bar = axes.figure.colorbar(mesh, ax=axes, fraction=0.05, pad=0.03)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=0)
+    if heat.isolines and min(z.shape) > 1:
+        _draw_isolines(axes, x, y, z, sorted(heat.isolines))
+
+
+def _draw_isolines(axes: Any, x: list[float], y: list[float], z: Any, levels: list[float]) -> None:
+    """Lines of equal height, dark under light, so that they show on every shade of the map."""
+    axes.contour(x, y, z, levels=levels, colors=HEAT_SHADOW, linewidths=3.2, linestyles="solid")
+    lines = axes.contour(x, y, z, levels=levels, colors="#ffffff", linewidths=1.4)
+    for label in axes.clabel(
+        lines, fmt=lambda level: f"{level:g}", fontsize=FONT - 1, colors=HEAT_SHADOW
+    ):
+        label.set_bbox({"facecolor": "#ffffff", "edgecolor": "none", "pad": 1.5})
+
+
+def _legend(axes: Any, panel: "Panel") -> int:
+    """Name the series above the axes; returns how many rows that took."""
+    labels = [series.label for series in panel.series if series.label]
+    if not labels:
+        return 0
+    room = 52 // (max(map(len, labels)) + 5)
+    columns = max(1, min(len(labels), room))
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(-0.02, 1.0),
+        ncols=columns,
+        handlelength=1.6,
+        columnspacing=1.4,
+        borderaxespad=0.2,
+        labelspacing=0.25,
+    )
+    return -(-len(labels) // columns)

@@ -1,0 +1,100 @@
+"""Numbers as people read them: enough digits, no more, the same in the terminal and the page."""
+
+import math
+
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+MISSING = "–"
+PLAIN_BELOW = 1e6
+PLAIN_FROM = 1e-3
+
+
+def number(value: float | None, decimals: int | None = None) -> str:
+    """One number: three significant digits where it is small, whole and grouped where large."""
+    if value is None or math.isnan(value):
+        return MISSING
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    size = abs(value)
+    if value != 0 and not PLAIN_FROM <= size < PLAIN_BELOW and decimals is None:
+        return _scientific(value)
+    if decimals is None:
+        decimals = 0 if size >= 1000 or value == round(value) else _decimals(size)
+    return _signed(f"{value:,.{decimals}f}")
+
+
+def estimate(value: float | None, low: float | None, high: float | None) -> str:
+    """An estimate with its interval, to the digits that the interval's width bears out."""
+    if value is None or math.isnan(value):
+        return MISSING
+    ends = [end for end in (low, high) if end is not None and math.isfinite(end)]
+    if not ends:
+        return number(value)
+    largest = max(abs(x) for x in (value, *ends))
+    if largest >= PLAIN_BELOW or 0 < largest < PLAIN_FROM:
+        return _scientific_estimate(value, low, high, math.floor(math.log10(largest)))
+    places = _interval_decimals(max(ends) - min(ends), largest)
+    return f"{number(value, places)} [{_end(low, places)}, {_end(high, places)}]"
+
+
+def written_out(base: int, exponent: int) -> bool:
+    """Whether a power is short enough to be written as a plain number."""
+    return PLAIN_FROM <= float(base) ** exponent <= PLAIN_BELOW / 10
+
+
+def power(base: int, exponent: int, plain: bool) -> str:
+    """A tick on a logarithmic axis, written out or as a power."""
+    if not plain:
+        return f"{base}{str(exponent).translate(SUPERSCRIPTS)}"
+    value = float(base) ** exponent
+    return f"{value:,.{_tick_decimals(value)}f}"
+
+
+def duration(seconds: float) -> str:
+    """A span of time in the unit a person would use."""
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _end(value: float | None, decimals: int | None) -> str:
+    finite = value is not None and math.isfinite(value)
+    return number(value, decimals if finite else None)
+
+
+def _scientific(value: float) -> str:
+    mantissa, exponent = f"{value:.2e}".split("e")
+    return _signed(f"{mantissa} × 10{str(int(exponent)).translate(SUPERSCRIPTS)}")
+
+
+def _scientific_estimate(value: float, low: float | None, high: float | None, exponent: int) -> str:
+    """All three numbers to the same power of ten, which is written once."""
+    scale = 10.0**exponent
+    middle, *ends = (
+        number(x / scale, 2) if x is not None and math.isfinite(x) else number(x)
+        for x in (value, low, high)
+    )
+    return f"{middle} [{', '.join(ends)}] × 10{str(exponent).translate(SUPERSCRIPTS)}"
+
+
+def _decimals(size: float) -> int:
+    return max(0, 2 - math.floor(math.log10(size))) if size >= 0.01 else 4
+
+
+def _interval_decimals(width: float, largest: float) -> int:
+    """Two significant digits of the interval's width, one at least where all lies below 1."""
+    if width <= 0:
+        return 0 if largest == round(largest) else min(4, _decimals(largest))
+    return min(4, max(0, 1 - math.floor(math.log10(width))))
+
+
+def _tick_decimals(value: float) -> int:
+    return 0 if value >= 1 else len(f"{value:.10f}".rstrip("0")) - 2
+
+
+def _signed(text: str) -> str:
+    """With a true minus sign, and no minus on a zero."""
+    if text.startswith("-"):
+        return "−" + text[1:] if any(c in "123456789" for c in text) else text[1:]
+    return text
