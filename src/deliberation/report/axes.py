@@ -12,7 +12,9 @@ ZERO_GAP = 0.12
 """How far left of the smallest positive value zero is drawn, as a share of the axis."""
 
 
-def positions(values: Sequence[float], scale: str, everything: Sequence[float]) -> list[float]:
+def positions(
+    values: Sequence[float | int], scale: str, everything: Sequence[float | int]
+) -> list[float]:
     """Where values lie on a linear canvas: their logarithm on a logarithmic axis.
 
     Zero, which a budget may be, goes a fixed gap before the smallest positive of `everything`.
@@ -26,7 +28,7 @@ def positions(values: Sequence[float], scale: str, everything: Sequence[float]) 
     return [math.log(v, base) if v > 0 else zero for v in values]
 
 
-def set_ticks(axis: Any, scale: str, everything: Sequence[float]) -> None:
+def set_ticks(axis: Any, scale: str, everything: Sequence[float | int]) -> None:
     """Label a logarithmic axis in the units of the data; a linear one keeps its own ticks."""
     if scale not in BASES:
         axis.get_major_formatter().set_useOffset(False)

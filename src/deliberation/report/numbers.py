@@ -2,13 +2,14 @@
 
 import math
 
+Number = float | int
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 MISSING = "–"
 PLAIN_BELOW = 1e6
 PLAIN_FROM = 1e-3
 
 
-def number(value: float | None, decimals: int | None = None) -> str:
+def number(value: Number | None, decimals: int | None = None) -> str:
     """One number: three significant digits where it is small, whole and grouped where large."""
     if value is None or math.isnan(value):
         return MISSING
@@ -22,7 +23,7 @@ def number(value: float | None, decimals: int | None = None) -> str:
     return _signed(f"{value:,.{decimals}f}")
 
 
-def estimate(value: float | None, low: float | None, high: float | None) -> str:
+def estimate(value: Number | None, low: Number | None, high: Number | None) -> str:
     """An estimate with its interval, to the digits that the interval's width bears out."""
     if value is None or math.isnan(value):
         return MISSING
@@ -49,7 +50,7 @@ def power(base: int, exponent: int, plain: bool) -> str:
     return f"{value:,.{_tick_decimals(value)}f}"
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: Number) -> str:
     """A span of time in the unit a person would use."""
     if seconds < 1:
         return f"{1000 * seconds:.0f} ms"
@@ -58,17 +59,19 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def _end(value: float | None, decimals: int | None) -> str:
+def _end(value: Number | None, decimals: int | None) -> str:
     finite = value is not None and math.isfinite(value)
     return number(value, decimals if finite else None)
 
 
-def _scientific(value: float) -> str:
+def _scientific(value: Number) -> str:
     mantissa, exponent = f"{value:.2e}".split("e")
     return _signed(f"{mantissa} × 10{str(int(exponent)).translate(SUPERSCRIPTS)}")
 
 
-def _scientific_estimate(value: float, low: float | None, high: float | None, exponent: int) -> str:
+def _scientific_estimate(
+    value: Number, low: Number | None, high: Number | None, exponent: int
+) -> str:
     """All three numbers to the same power of ten, which is written once."""
     scale = 10.0**exponent
     middle, *ends = (
@@ -78,18 +81,18 @@ def _scientific_estimate(value: float, low: float | None, high: float | None, ex
     return f"{middle} [{', '.join(ends)}] × 10{str(exponent).translate(SUPERSCRIPTS)}"
 
 
-def _decimals(size: float) -> int:
+def _decimals(size: Number) -> int:
     return max(0, 2 - math.floor(math.log10(size))) if size >= 0.01 else 4
 
 
-def _interval_decimals(width: float, largest: float) -> int:
+def _interval_decimals(width: Number, largest: Number) -> int:
     """Two significant digits of the interval's width, one at least where all lies below 1."""
     if width <= 0:
         return 0 if largest == round(largest) else min(4, _decimals(largest))
     return min(4, max(0, 1 - math.floor(math.log10(width))))
 
 
-def _tick_decimals(value: float) -> int:
+def _tick_decimals(value: Number) -> int:
     return 0 if value >= 1 else len(f"{value:.10f}".rstrip("0")) - 2
 
 

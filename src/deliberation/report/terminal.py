@@ -7,15 +7,13 @@ from .numbers import MISSING, estimate
 from .verdicts import COLOURS, SYMBOLS, tally
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from ..runs.findings import Finding, Row
 
 NARROW = 84
 """Below this width rows are written one under the other instead of in columns."""
 
 
-def show(findings: Sequence["Finding"], console: "Console | None" = None) -> None:
+def show(findings: Sequence["Finding"], console: Any = None) -> None:
     """Print the findings to the terminal, or to the console given."""
     from rich.console import Console
 

@@ -1,0 +1,96 @@
+"""Writes the README's measured blocks and docs/*.svg from a run: `make readme RUN=out`.
+
+Blocks stand between comments, `<!-- table:start -->` and `<!-- table:end -->`: the table and the
+figures come from the run's records, the strength from the JSON that
+`benchmarks/connect_four_strength.py` writes (strength.json in the folder), where there is one.
+"""
+
+import argparse
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from deliberation import report
+from deliberation.report.figures import standalone_svg
+from deliberation.report.numbers import estimate
+from deliberation.report.verdicts import SYMBOLS
+
+ROOT = Path(__file__).resolve().parent.parent
+SHOWN = 2
+"""Figures in the README itself; the others are in docs."""
+
+
+def replace_block(text: str, name: str, content: str) -> str:
+    """The text with the block of that name filled; raises ValueError if it has none."""
+    pattern = re.compile(rf"(<!-- {name}:start -->\n).*?(<!-- {name}:end -->)", re.DOTALL)
+    if not pattern.search(text):
+        raise ValueError(
+            f"No block '<!-- {name}:start -->' ... '<!-- {name}:end -->' in the README"
+        )
+    return pattern.sub(lambda found: f"{found[1]}{content.strip()}\n{found[2]}", text)
+
+
+def table_block(findings: Sequence[Any], provenance: Mapping[str, str]) -> str:
+    """Every row that carries a verdict, as Markdown."""
+    lines = ["| Item | Claim, quantity | Task | Decider | Estimate [95 % interval] | Verdict |"]
+    lines.append("|---|---|---|---|---|---|")
+    for finding in findings:
+        for row in finding.rows:
+            if row.verdict in SYMBOLS:
+                value = estimate(row.estimate, row.low, row.high)
+                cells = (row.item, row.quantity, row.task, row.decider, value)
+                verdict = f"{SYMBOLS[row.verdict]} {row.verdict}"
+                lines.append(f"| {' | '.join(_cell(c) for c in cells)} | {verdict} |")
+    source = "; ".join(f"{term.lower()} {value}" for term, value in provenance.items())
+    return "\n".join([*lines, "", f"<sub>{source}</sub>"])
+
+
+def write_figures(findings: Sequence[Any], folder: Path) -> list[tuple[Path, str]]:
+    """Every figure as docs/<claim>-<number>.svg; returns paths with their text alternatives."""
+    folder.mkdir(exist_ok=True)
+    written = []
+    for finding in findings:
+        for index, figure in enumerate(finding.figures):
+            path = folder / f"{finding.claim}-{index}.svg"
+            path.write_text(standalone_svg(figure, path.stem), encoding="utf-8")
+            written.append((path, figure.alternative or figure.title))
+    return written
+
+
+def strength_block(measured: Mapping[str, Any]) -> str:
+    """The strength table from the benchmark's JSON: {"caption", "columns", "rows"}."""
+    columns = measured["columns"]
+    lines = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
+    lines += [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in measured["rows"]]
+    return "\n".join([measured["caption"], "", *lines])
+
+
+def _cell(value: Any) -> str:
+    return str(value).replace("|", "\\|").replace("\n", " ")
+
+
+def main() -> None:
+    """Read the run, write the README and docs."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path, help="folder of a finished `deliberate table`")
+    run = parser.parse_args().run
+    findings = report.findings(run)
+    readme = ROOT / "README.md"
+    text = replace_block(
+        readme.read_text(encoding="utf-8"), "table", table_block(findings, report.provenance(run))
+    )
+    figures = write_figures(findings, ROOT / "docs")[:SHOWN]
+    pictures = "\n\n".join(f"![{words}]({path.relative_to(ROOT)})" for path, words in figures)
+    text = replace_block(text, "figures", pictures)
+    strength = run / "strength.json"
+    if strength.exists():
+        block = strength_block(json.loads(strength.read_text(encoding="utf-8")))
+        text = replace_block(text, "strength", block)
+    readme.write_text(text, encoding="utf-8")
+    print(f"Wrote {readme.name} and {len(list((ROOT / 'docs').glob('*.svg')))} figures in docs")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""`deliberate train`: expert iteration on a task, saved as a policy that can be loaded anywhere."""
+
+from pathlib import Path
+
+import click
+
+from ._caches import keep_compiled_programs
+from ._progress import display
+from ._refusals import INTERRUPTED, refuse_unknown
+
+
+@click.command(
+    short_help="Train a network by expert iteration.",
+    epilog="\b\n"
+    "Examples:\n"
+    "  deliberate train connect_four --minutes 5 --out policy\n"
+    "  deliberate train tic_tac_toe --minutes 0.5 --out small --seed 7\n"
+    "\b\n"
+    "Then in Python:\n"
+    "  policy = deliberation.load('policy')",
+)
+@click.argument("task")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    default=5.0,
+    show_default=True,
+    help="Time to train, over all calls that resume.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("policy"),
+    show_default=True,
+    help="Folder of the policy.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def train(task: str, minutes: float, out: Path, seed: int) -> None:
+    """Train a network on TASK by search and imitation in turn; a killed training resumes."""
+    from ..tasks import list_tasks
+
+    refuse_unknown("task", (task,), list_tasks())
+    keep_compiled_programs()
+    from .. import hybrid
+
+    try:
+        with display(f"Training on {task}") as progress:
+            hybrid.train(task, minutes=minutes, out=out, seed=seed, progress=progress.update)
+    except KeyboardInterrupt:
+        click.echo(
+            "\nInterrupted; the last checkpoint is kept. The same command resumes.", err=True
+        )
+        raise SystemExit(INTERRUPTED) from None
+    click.echo(f"Policy: {out}\nIn Python: deliberation.load({str(out)!r})")

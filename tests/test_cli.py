@@ -1,0 +1,158 @@
+"""The command line: errors in one line with exit code 2, and instant answers."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from deliberation.cli import main
+from deliberation.cli._caches import folder_size, keep_compiled_programs
+from deliberation.cli._progress import Lines, _left
+from deliberation.core.errors import BudgetError
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = ("jax", "numpy", "scipy", "matplotlib", "equinox", "pgx", "msgspec")
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(main, list(arguments))
+
+
+def test_every_command_has_examples_in_its_help():
+    for name in main.commands:
+        shown = run(name, "--help")
+        assert shown.exit_code == 0
+        assert re.search(rf"Examples:\n +deliberate {name}", shown.output), name
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["tasks"], ["claims"], ["doctor"]]
+)
+def test_commands_that_print_import_nothing_heavy(arguments):
+    code = (
+        "import sys\n"
+        "from deliberation.cli import main\n"
+        f"main({arguments!r}, standalone_mode=False)\n"
+        f"loaded = [name for name in {HEAVY!r} + ('rich',) if name in sys.modules]\n"
+        "print('LOADED', loaded, file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.endswith("LOADED []\n"), done.stderr
+    assert done.stdout.strip()
+
+
+def test_tasks_lists_each_with_its_options():
+    shown = run("tasks").output
+    assert re.search(r"^connect_four +\S", shown, re.MULTILINE)
+    assert "width=7 height=6 k=4 gravity=True" in shown
+
+
+@pytest.mark.parametrize("command", [["table"], ["train"]])
+def test_an_unknown_task_suggests_the_nearest_and_exits_2(command, tmp_path):
+    refused = run(*command, "conect_four", "--out", str(tmp_path / "out"))
+    assert refused.exit_code == 2
+    assert refused.stderr == "There is no task named 'conect_four'. Did you mean 'connect_four'?\n"
+    assert refused.stdout == ""
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_command_suggests_the_nearest():
+    refused = run("tabel")
+    assert refused.exit_code == 2
+    assert "Did you mean 'table'?" in refused.stderr
+
+
+def test_errors_of_the_library_become_one_message_and_debug_shows_the_traceback(monkeypatch):
+    @click.command()
+    def broken():
+        raise BudgetError("A budget cannot be negative.")
+
+    monkeypatch.setitem(main.commands, "broken", broken)
+    refused = run("broken")
+    assert (refused.exit_code, refused.stderr) == (2, "A budget cannot be negative.\n")
+    assert isinstance(run("--debug", "broken").exception, BudgetError)
+
+
+def test_the_message_is_red_on_a_terminal_that_wants_colour():
+    def shown(**environment):
+        return CliRunner().invoke(main, ["tabel"], color=True, env=environment).stderr
+
+    assert shown(NO_COLOR="").startswith("\x1b[31mThere is no command")
+    assert shown(NO_COLOR="1").startswith("There is no command")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["table", "--effort", "huge"], "huge"),
+        (["table", "--jobs", "0"], "jobs"),
+        (["train", "tic_tac_toe", "--minutes", "0"], "minutes"),
+        (["train", "tic_tac_toe", "--seed", "-1"], "seed"),
+        (["train"], "TASK"),
+    ],
+)
+def test_bad_options_name_what_was_wrong(arguments, word):
+    refused = run(*arguments)
+    assert refused.exit_code == 2
+    assert word in refused.stderr
+
+
+def test_doctor_tells_versions_cores_and_the_size_of_caches(tmp_path, monkeypatch):
+    cache = tmp_path / "programs"
+    cache.mkdir()
+    (cache / "one").write_bytes(b"x" * 2**20)
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(cache))
+    shown = run("doctor").output
+    assert re.search(r"jax +\d+\.\d+", shown)
+    assert re.search(r"cores +\d+ usable of \d+", shown)
+    assert f"{cache} (1 files, 1.0 MiB)" in shown
+    assert folder_size(cache) == (1, 2**20)
+
+
+def test_the_cache_of_compiled_programs_can_be_chosen(monkeypatch):
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "/chosen")
+    monkeypatch.delenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", raising=False)
+    keep_compiled_programs()
+    import os
+
+    assert os.environ["JAX_COMPILATION_CACHE_DIR"] == "/chosen"
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
+    keep_compiled_programs()
+    assert os.environ["JAX_COMPILATION_CACHE_DIR"] == "/xdg/deliberation/jax"
+
+
+def test_remaining_time_is_told_once_it_is_known():
+    assert _left(10, 0.25) == "30 s left"
+    assert _left(60, 0.1) == "9 min left"
+    assert _left(0.2, 0.5) == _left(10, 0.0) == _left(10, 1.0) == ""
+
+
+def test_without_a_terminal_progress_is_a_line_now_and_then(capsys):
+    lines = Lines("Measuring")
+    lines.update(0.1, "first")
+    lines.update(0.2, "second")
+    lines.update(1.0, "last")
+    shown = capsys.readouterr().err
+    assert "first" in shown and "second" not in shown and "Measuring: 100%" in shown
+
+
+def test_public_names_resolve_and_are_complete():
+    import deliberation
+
+    for name in deliberation.__all__:
+        assert getattr(deliberation, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        deliberation.nothing  # noqa: B018
+
+
+def test_the_readme_runs():
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
