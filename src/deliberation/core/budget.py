@@ -1,14 +1,14 @@
 """The effort dial: how much a decider may spend on one decision."""
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Int
 
 from .errors import BatchMismatchError, BudgetError
 
-UNLIMITED = np.int32(np.iinfo(np.int32).max)
+UNLIMITED = int(np.iinfo(np.int32).max)
 
 
 class Budget(eqx.Module):
@@ -26,7 +26,7 @@ class Budget(eqx.Module):
         """Read a plain number or an array (one number a row) as simulations."""
         if isinstance(value, Budget):
             return value
-        if isinstance(value, bool) or (isinstance(value, float)):
+        if isinstance(value, bool | float):
             raise BudgetError(f"A budget counts simulations in whole numbers; got {value!r}.")
         return Budget(value if isinstance(value, int) else jnp.asarray(value))
 
@@ -45,7 +45,7 @@ def _row(name: str, value: int | Array | np.ndarray, batch: int) -> Int[Array, "
             f"budget.{name} has shape {array.shape} for a batch of {batch}: "
             "give one number, or one for each row."
         )
-    if not isinstance(array, jax.core.Tracer) and bool((array < 0).any()):
+    if not isinstance(array, Tracer) and bool((array < 0).any()):
         raise BudgetError(
             f"budget.{name} is {int(array.min())}: a budget cannot be negative. "
             "Use 0 to answer from a prior alone."

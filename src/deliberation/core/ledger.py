@@ -14,7 +14,8 @@ class Ledger(eqx.Module):
 
     model_steps: calls of a task's `step` (true or learned). network_evaluations: forward passes,
     one for each input. fits: gradient updates. data: training examples seen for the first time.
-    flops: floating-point operations. seconds: wall time.
+    flops: floating-point operations of networks (the currency of Jones 2021); what the rules
+    themselves compute is counted in model steps. seconds: wall time.
     Adding is associative, `Ledger()` is its zero, and unknown plus anything is unknown.
     """
 

@@ -1,6 +1,7 @@
 """What is good: a score for each transition and each player, swappable at decision time."""
 
 import abc
+import math
 from typing import Any
 
 import equinox as eqx
@@ -23,6 +24,14 @@ class Objective(eqx.Module):
         """Worth of a reward one action later."""
         return 1.0
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the greatest return player 0 can still get from any state on.
+
+        Infinite where unknown. A search that proves a return at a bound looks no further.
+        """
+        return (-math.inf, math.inf)
+
 
 class Misere(Objective):
     """The same events with the opposite worth: losing is winning."""
@@ -37,6 +46,12 @@ class Misere(Objective):
     def discount(self) -> float:
         """That of the objective turned round."""
         return self.of.discount
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Those of the objective turned round, negated."""
+        low, high = self.of.bounds
+        return (-high, -low)
 
 
 def misere(objective: Objective) -> Objective:

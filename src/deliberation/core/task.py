@@ -9,6 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from .errors import BatchMismatchError, FinishedGameError, IllegalActionError, NoLegalActionError
@@ -133,7 +134,7 @@ class Task(eqx.Module):
 
 def is_concrete(tree: PyTree) -> bool:
     """Whether values can be looked at, that is, whether we are outside of `jit` and `vmap`."""
-    return not any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(tree))
+    return not any(isinstance(x, Tracer) for x in jax.tree.leaves(tree))
 
 
 def batch_size(state: State) -> int:

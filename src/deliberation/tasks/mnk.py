@@ -70,6 +70,11 @@ class LineWins(Objective):
         sign = jnp.where(state.ply % 2 == 0, 1.0, -1.0) * after.won
         return jnp.stack([sign, -sign])
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """A game is lost or won once."""
+        return (-1.0, 1.0)
+
 
 class MNK(Task):
     """`k` in a row on `width` x `height`, with stones that fall or stay where they are put."""
@@ -241,7 +246,7 @@ def _symmetries(width: int, height: int, gravity: bool) -> tuple[Symmetry, ...]:
         maps[f"turn {90 * turn}"] = functools.partial(_turn, times=turn, mirror=False)
         maps[f"mirror, turn {90 * turn}"] = functools.partial(_turn, times=turn, mirror=True)
     del maps["turn 0"]
-    cells = np.arange(width * height).reshape(height, width)
+    cells = jnp.arange(width * height).reshape(height, width)
     return tuple(
         Symmetry(name, move, tuple(np.argsort(np.asarray(move(cells)).reshape(-1)).tolist()))
         for name, move in maps.items()
@@ -249,5 +254,4 @@ def _symmetries(width: int, height: int, gravity: bool) -> tuple[Symmetry, ...]:
 
 
 def _turn(x: Array, times: int, mirror: bool) -> Array:
-    xp = np if isinstance(x, np.ndarray) else jnp
-    return xp.rot90(xp.flip(x, 1) if mirror else x, times)
+    return jnp.rot90(jnp.flip(x, 1) if mirror else x, times)

@@ -1,0 +1,39 @@
+"""Cheap counter-based random bits for inner loops, where a cryptographic generator is the cost.
+
+A seed is one uint32 a row, drawn from a proper key; `mix` is the 32-bit finaliser "lowbias32"
+(C. Wellons, hash prospector, 2018).
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key, UInt32
+
+Seed = UInt32[Array, "*shape"]
+
+
+def seeds(key: Key[Array, "*shape"]) -> Seed:
+    """One seed for each key."""
+    bits = jax.random.bits
+    for _ in range(key.ndim):
+        bits = jax.vmap(bits)
+    return bits(key)
+
+
+def mix(seed: Seed, *counters: Int[Array, "..."] | int) -> Seed:
+    """A new seed from a seed and counters; equal arguments give equal seeds."""
+    for counter in counters:
+        seed = seed + (jnp.asarray(counter).astype(jnp.uint32) + 1) * jnp.uint32(0x9E3779B9)
+        seed = (seed ^ (seed >> 16)) * jnp.uint32(0x7FEB352D)
+        seed = (seed ^ (seed >> 15)) * jnp.uint32(0x846CA68B)
+        seed = seed ^ (seed >> 16)
+    return seed
+
+
+def uniform(seed: Seed) -> Float[Array, "*shape"]:
+    """Numbers in [0, 1) with 24 random bits."""
+    return (seed >> 8).astype(jnp.float32) * jnp.float32(2**-24)
+
+
+def as_key(seed: Seed) -> Key[Array, "*shape"]:
+    """A JAX key from a seed, for a task's own chance inside a loop."""
+    return jax.random.wrap_key_data(jnp.stack([seed, mix(seed, 1)], axis=-1))

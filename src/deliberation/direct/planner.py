@@ -1,0 +1,187 @@
+"""Tree search as a decider: the public face of `direct.search`."""
+
+import time
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Key
+
+from ..core.budget import Budget
+from ..core.decider import Decider, Decision, Memory, row_keys
+from ..core.errors import BudgetError, ContractError, NonFiniteError, TooLargeError
+from ..core.ledger import Ledger
+from ..core.noise import mix, seeds
+from ..core.objective import Objective
+from ..core.task import State, Task, batch_size, check_batch, is_concrete
+from .evaluators import Evaluator, RandomRollouts
+from .rules import PUCT, UCT, Gumbel, Rule
+from .search import Limits, _best, search
+from .tree import FORBIDDEN, NodeView, size_in_bytes
+
+RULES = {"uct": UCT, "puct": PUCT, "gumbel": Gumbel}
+
+
+class TreeSearch(Decider):
+    """Searches when asked: builds a tree from each state by simulation and answers from its root.
+
+    `rule` is UCT, PUCT or Gumbel (an instance, or its name); `evaluator` judges leaves (random
+    rollouts unless given). `budget` is what a decision may spend when the caller names none. With
+    `prove` (the default) values that are certain are proved and a proved root ends its search
+    early; without it the search is the paper's own. Trees have room for `capacity` simulations; a
+    larger budget doubles the room until it fits, at the price of compiling anew. `max_bytes` bounds
+    the memory of one batch of trees.
+
+    Raises `BudgetError` for budget 0 without a prior, `TooLargeError` before allocating more than
+    `max_bytes`, `NonFiniteError` if the evaluator or the objective gives NaN or infinity.
+    """
+
+    task: Task
+    rule: Rule
+    evaluator: Evaluator
+    budget: Budget
+    prove: bool = eqx.field(static=True)
+    capacity: int = eqx.field(static=True)
+    max_bytes: int = eqx.field(static=True)
+
+    def __init__(
+        self,
+        task: Task,
+        rule: Rule | str = "uct",
+        evaluator: Evaluator | None = None,
+        *,
+        budget: Budget | int = 128,
+        prove: bool = True,
+        capacity: int = 1024,
+        max_bytes: int = 4 * 2**30,
+    ):
+        traits = task.traits
+        if not (traits.deterministic and traits.fully_observable):
+            raise ContractError(
+                f"{task!r} has chance or hidden state: a tree that keeps one state a node would "
+                "plan on one sampled future. TreeSearch serves deterministic tasks in full view."
+            )
+        if isinstance(rule, str) and rule not in RULES:
+            raise ValueError(f"There is no rule {rule!r}; known: {', '.join(RULES)}.")
+        self.task = task
+        self.rule = RULES[rule]() if isinstance(rule, str) else rule
+        self.evaluator = RandomRollouts() if evaluator is None else evaluator
+        self.budget = Budget.of(budget)
+        self.prove, self.capacity, self.max_bytes = prove, capacity, max_bytes
+
+    def __repr__(self) -> str:
+        rule, judge = type(self.rule).__name__, type(self.evaluator).__name__
+        return f"TreeSearch({self.task!r}, {rule}, {judge}, budget={self.budget.simulations})"
+
+    def decide(
+        self,
+        state: State,
+        memory: Memory = None,
+        *,
+        objective: Objective | None = None,
+        budget: Budget | int | None = None,
+        key: Key[Array, "*batch"],
+    ) -> tuple[Decision, Memory]:
+        """Search from every row; see `Decider.decide`."""
+        batch = batch_size(state)
+        asked = self.budget if budget is None else Budget.of(budget)
+        limits = Limits(*asked.rows(batch))
+        check_batch(self.task, state)
+        self._refuse_empty(state, limits)
+        capacity = self._room(state, limits)
+        started = time.perf_counter()
+        decision, sound = _decide(
+            self, objective or self.task.objective, state, limits, row_keys(key, batch), capacity
+        )
+        if is_concrete(decision):
+            _check_sound(self.evaluator, sound)
+            seconds = jnp.full(batch, (time.perf_counter() - started) / batch)
+            decision = eqx.tree_at(lambda d: d.spent.seconds, decision, seconds)
+        return decision, memory
+
+    def _refuse_empty(self, state: State, limits: Limits) -> None:
+        if self.evaluator.has_prior or not is_concrete((state, limits)):
+            return
+        live = ~jax.vmap(self.task.terminated)(state)
+        nothing = jnp.minimum(limits.simulations, limits.model_steps) == 0
+        if bool((live & nothing).any()):
+            raise BudgetError(
+                f"A budget of 0 leaves {self!r} nothing to answer from: it has no prior. Give at "
+                "least one simulation, or an evaluator with a prior (a network)."
+            )
+
+    def _room(self, state: State, limits: Limits) -> int:
+        """The capacity that fits the largest budget of the batch, refused if memory would not."""
+        capacity = self.capacity
+        if is_concrete(limits):
+            need = int(jnp.minimum(limits.simulations, limits.model_steps).max())
+            capacity = max(capacity, 1 << max(0, need - 1).bit_length())
+        size = size_in_bytes(state, self.task.traits.actions, capacity)
+        if size > self.max_bytes:
+            raise TooLargeError(
+                f"Trees of {capacity} nodes for {batch_size(state)} rows would take {size:,} bytes,"
+                f" more than max_bytes={self.max_bytes:,}. Use smaller batches or budgets, or raise"
+                " max_bytes."
+            )
+        return capacity
+
+
+@eqx.filter_jit
+def _decide(
+    planner: TreeSearch,
+    objective: Objective,
+    state: State,
+    limits: Limits,
+    keys: Key[Array, " batch"],
+    capacity: int,
+) -> tuple[Decision, Bool[Array, " batch"]]:
+    seed = seeds(keys)
+    outcome = search(
+        planner.task, objective, planner.evaluator, planner.rule, state, limits, seed,
+        capacity=capacity, prove=planner.prove,
+    )  # fmt: skip
+    root = outcome.tree.at(jnp.zeros(seed.shape, jnp.int32))
+    weights, preference = planner.rule.answer(root, outcome.schedule)
+    live = root.legal.any(-1)
+    preference = _heed_proofs(preference, root, outcome.done, objective)
+    action = _best(jnp.where(root.legal, preference, -jnp.inf), mix(seed, 2))
+    visits = root.visits.sum(-1)
+    returned = root.total.sum(-1) * root.sign / jnp.maximum(visits, 1)
+    return Decision(
+        action=jnp.where(live, action, -1),
+        weights=jnp.where(live[:, None], weights, 0.0),
+        value=jnp.where(live, jnp.where(visits > 0, returned, root.value), 0.0),
+        spent=Ledger(
+            model_steps=outcome.model_steps,
+            network_evaluations=outcome.evaluations,
+            fits=jnp.zeros_like(outcome.model_steps),
+            data=jnp.zeros_like(outcome.model_steps),
+            flops=outcome.evaluations * planner.evaluator.flops,
+            seconds=jnp.zeros(live.shape),
+        ),
+    ), outcome.sound
+
+
+def _heed_proofs(
+    preference: Float[Array, "batch actions"],
+    root: NodeView,
+    proved: Bool[Array, " batch"],
+    objective: Objective,
+) -> Float[Array, "batch actions"]:
+    """Take the best settled action of a proved root, and avoid one proved as bad as can be."""
+    low, high = objective.bounds
+    floor = jnp.where(root.sign > 0, low, -high)[:, None]
+    hopeless = root.settled & (root.q <= floor + 1e-5)
+    best = jnp.where(root.settled, root.q, FORBIDDEN)
+    return jnp.where(proved[:, None], best, jnp.where(hopeless, FORBIDDEN, preference))
+
+
+def _check_sound(evaluator: Evaluator, sound: Bool[Array, " batch"]) -> None:
+    if not bool(sound.all()):
+        row = int(np.argmin(np.asarray(sound)))
+        raise NonFiniteError(
+            f"In row {row} of the batch the search met NaN or infinity in a prior or value of "
+            f"{type(evaluator).__name__} or in a reward. Check the network's weights (a diverged "
+            "training run?) and the objective."
+        )

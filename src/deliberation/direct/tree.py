@@ -1,0 +1,98 @@
+"""The search tree of a batch: arrays with a row for each root and a slot for each node.
+
+Everything is kept from player 0's point of view, with a sign a node that turns it to the mover's;
+there are no sign tricks for callers. The statistics of a node's edges lie side by side, so that a
+step down the tree is one gather of contiguous memory, whatever the size of the tree.
+"""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from ..core.task import State
+
+VISITS, TOTAL, LOGIT, CHILD = range(4)
+"""Slots of an edge. CHILD is 0 for none, else the index of the node it leads to, negated once the
+edge is settled: its node is terminal or its value is proven, and TOTAL / VISITS is exact."""
+SIGN, REWARD, VALUE = range(3)
+"""Slots of a node: the mover's sign, the reward on entering, and the evaluator's value."""
+FORBIDDEN = -1e9
+"""The logit of an illegal action; finite, so that arithmetic on it cannot give NaN."""
+
+
+class Tree(eqx.Module):
+    """`edges[b, node, slot, action]`, `nodes[b, node, slot]` and the states, node 0 the root."""
+
+    edges: Float[Array, "batch nodes 4 actions"]
+    nodes: Float[Array, "batch nodes 3"]
+    states: State
+
+    def at(self, node: Int[Array, " batch"]) -> "NodeView":
+        """The statistics of one node of each row."""
+        rows = jnp.arange(self.edges.shape[0])
+        edges, nodes = self.edges[rows, node], self.nodes[rows, node]
+        return NodeView(
+            edges[:, VISITS], edges[:, TOTAL], edges[:, LOGIT], edges[:, CHILD],
+            nodes[:, SIGN], nodes[:, VALUE] * nodes[:, SIGN],
+        )  # fmt: skip
+
+    def state(self, node: Int[Array, " batch"]) -> State:
+        """The task state of one node of each row."""
+        rows = jnp.arange(self.edges.shape[0])
+        return jax.tree.map(lambda x: x[rows, node], self.states)
+
+
+class NodeView(eqx.Module):
+    """One node of each row, seen by its player to move. Logits are `FORBIDDEN` where illegal."""
+
+    visits: Float[Array, "batch actions"]
+    total: Float[Array, "batch actions"]
+    logits: Float[Array, "batch actions"]
+    child: Float[Array, "batch actions"]
+    sign: Float[Array, " batch"]
+    value: Float[Array, " batch"]
+
+    @property
+    def legal(self) -> Bool[Array, "batch actions"]:
+        """Which actions the rules allow."""
+        return self.logits > FORBIDDEN / 2
+
+    @property
+    def settled(self) -> Bool[Array, "batch actions"]:
+        """Actions whose return is known exactly."""
+        return self.child < 0
+
+    @property
+    def q(self) -> Float[Array, "batch actions"]:
+        """Mean return of each action for the player to move; 0 where unvisited."""
+        return self.total * self.sign[:, None] / jnp.maximum(self.visits, 1)
+
+    @property
+    def prior(self) -> Float[Array, "batch actions"]:
+        """The evaluator's distribution over legal actions."""
+        return jax.nn.softmax(self.logits, axis=-1) * self.legal
+
+
+def empty(root: State, actions: int, capacity: int) -> Tree:
+    """A tree with room for the root and `capacity` more nodes in each row."""
+    batch = jax.tree.leaves(root)[0].shape[0]
+
+    def room(x: Array) -> Array:
+        full = jnp.zeros((batch, capacity + 1, *x.shape[1:]), x.dtype)
+        return full.at[:, 0].set(x)
+
+    return Tree(
+        jnp.zeros((batch, capacity + 1, 4, actions)),
+        jnp.zeros((batch, capacity + 1, 3)),
+        jax.tree.map(room, root),
+    )
+
+
+def size_in_bytes(root: State, actions: int, capacity: int) -> int:
+    """How much memory `empty` would take, computed before anything is allocated."""
+    leaves: list[Any] = jax.tree.leaves(root)
+    state = sum(x.nbytes // x.shape[0] for x in leaves)
+    return leaves[0].shape[0] * (capacity + 1) * (4 * 4 * actions + 3 * 4 + state)
