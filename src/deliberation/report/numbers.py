@@ -30,10 +30,11 @@ def estimate(value: Number | None, low: Number | None, high: Number | None) -> s
     ends = [end for end in (low, high) if end is not None and math.isfinite(end)]
     if not ends:
         return number(value)
-    largest = max(abs(x) for x in (value, *ends))
+    known = (value, *ends)
+    largest = max(abs(x) for x in known)
     if largest >= PLAIN_BELOW or 0 < largest < PLAIN_FROM:
         return _scientific_estimate(value, low, high, math.floor(math.log10(largest)))
-    places = _interval_decimals(max(ends) - min(ends), largest)
+    places = _interval_decimals(max(known) - min(known), largest)
     return f"{number(value, places)} [{_end(low, places)}, {_end(high, places)}]"
 
 

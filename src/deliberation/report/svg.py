@@ -134,6 +134,7 @@ def _recolour(element: ET.Element) -> None:
     for placeholder, (name, light) in PLACEHOLDERS.items():
         style = style.replace(placeholder, f"var(--{name}, {light})")
     # The page's own font: only the size, weight and anchor are the figure's.
+    style = re.sub(r"font-family: [^;]*;? ?", "", style)
     style = re.sub(r"font: (?:(bold|\d+) )?([\d.]+px) [^;]*", _font, style)
     element.set("style", style)
 

@@ -1,0 +1,336 @@
+"""The report: pictures that stand alone and can be read aloud, a page that loads nothing."""
+
+import io
+import re
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+
+import pytest
+from rich.console import Console
+
+from deliberation.report.axes import positions
+from deliberation.report.figures import figure_svgs, panel_svg, standalone_svg
+from deliberation.report.html import chip, page
+from deliberation.report.numbers import duration, estimate, number, power
+from deliberation.report.svg import DARK, PLACEHOLDERS, SVG
+from deliberation.report.terminal import show
+from deliberation.report.verdicts import overall, tally
+from deliberation.runs.findings import Figure, Finding, Heat, Panel, Reference, Row, Series
+
+EVIL = '<script>alert("x")</script> & <b>'
+BUDGETS = [0.0, 1.0, 4.0, 16.0, 64.0]
+
+
+def row(**changes) -> Row:
+    plain = {
+        "claim": "slope",
+        "item": 25,
+        "task": "tic_tac_toe",
+        "decider": "UCT",
+        "quantity": "gain a doubling",
+        "estimate": 0.081,
+        "low": 0.069,
+        "high": 0.093,
+        "n": 1400,
+        "verdict": "supported",
+        "timing": False,
+        "note": "",
+    }
+    return Row(**{**plain, **changes})
+
+
+def series(label="UCT", kind="line", y=(0.1, 0.2, 0.4, 0.8, 0.9)) -> Series:
+    low, high = [v - 0.05 for v in y], [v + 0.05 for v in y]
+    return Series(label=label, x=BUDGETS, y=list(y), low=low, high=high, kind=kind)
+
+
+def panel(**changes) -> Panel:
+    plain = {
+        "title": "tic_tac_toe",
+        "x_label": "simulations",
+        "y_label": "score",
+        "x_scale": "log2",
+        "y_scale": "linear",
+        "series": [series()],
+        "references": [Reference(label="exact play", y=1.0)],
+        "heat": None,
+    }
+    return Panel(**{**plain, **changes})
+
+
+def heat_panel() -> Panel:
+    z = [[0.1 * (i + j) for i in range(3)] for j in range(4)]
+    heat = Heat(x=[1e9, 1e10, 1e11], y=[1.0, 4.0, 16.0, 64.0], z=z, isolines=[0.2, 0.35])
+    changes = {"x_scale": "log10", "y_scale": "log2", "series": [], "references": []}
+    return panel(**changes, heat=heat)
+
+
+def figure(panels=None, alternative="Search rises, the network stays.") -> Figure:
+    return Figure(title="Score by budget", panels=panels or [panel()], alternative=alternative)
+
+
+def finding(**changes) -> Finding:
+    plain = {
+        "claim": "slope",
+        "item": 25,
+        "title": "Search gains from compute",
+        "statement": "It rises.",
+        "refuted_if": "It does not.",
+        "rows": [row(), row(decider="network", estimate=0.0, low=0.0, high=0.0)],
+        "figures": [figure()],
+        "summary": "It does.",
+    }
+    return Finding(**{**plain, **changes})
+
+
+def texts(svg: str) -> list[str]:
+    return [e.text for e in ET.fromstring(svg).iter(f"{{{SVG}}}text")]
+
+
+# Numbers
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "–"),
+        (float("nan"), "–"),
+        (float("inf"), "∞"),
+        (0, "0"),
+        (-0.25, "−0.250"),
+        (1.17, "1.17"),
+        (12.345, "12.3"),
+        (18400.2, "18,400"),
+        (3.2e12, "3.20 × 10¹²"),
+        (4.5e-6, "4.50 × 10⁻⁶"),
+    ],
+)
+def test_one_number(value, shown):
+    assert number(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("triple", "shown"),
+    [
+        ((0.081, 0.069, 0.093), "0.081 [0.069, 0.093]"),
+        ((0.5, 0.1, 0.9), "0.50 [0.10, 0.90]"),
+        ((0.001, -0.02, 0.02), "0.001 [−0.020, 0.020]"),
+        ((0.0, 0.0, 0.0), "0 [0, 0]"),
+        ((-0.00001, -0.1, 0.1), "0.00 [−0.10, 0.10]"),
+        ((18400, 15100, 23900), "18,400 [15,100, 23,900]"),
+        ((3.2e12, 9e11, 4e12), "3.20 [0.90, 4.00] × 10¹²"),
+        ((2.0, 1.0, float("inf")), "2.0 [1.0, ∞]"),
+        ((2.0, None, None), "2"),
+        ((float("nan"), 0.0, 1.0), "–"),
+    ],
+)
+def test_an_estimate_has_the_digits_its_interval_bears_out(triple, shown):
+    assert estimate(*triple) == shown
+
+
+def test_ticks_and_durations_are_plain():
+    assert [power(2, e, True) for e in (-1, 0, 10)] == ["0.5", "1", "1,024"]
+    assert power(10, -3, True) == "0.001"
+    assert power(10, 12, False) == "10¹²"
+    assert [duration(s) for s in (0.042, 90, 312, 7300)] == ["42 ms", "90 s", "5 min", "2.0 h"]
+
+
+# Verdicts
+
+
+def test_one_refutation_refutes_and_one_doubt_leaves_it_open():
+    given = [row(verdict=v) for v in ("supported", "inconclusive", "supported")]
+    assert overall(given) == "inconclusive"
+    assert overall([*given, row(verdict="refuted")]) == "refuted"
+    assert overall(given[:1]) == "supported"
+    assert overall([]) is None
+    assert tally(given) == {"supported": 2, "inconclusive": 1}
+
+
+# Figures
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        panel(),
+        panel(series=[series("a"), series("b", "points")], x_scale="linear"),
+        panel(y_scale="log10", references=[]),
+        panel(series=[]),
+        heat_panel(),
+    ],
+)
+def test_an_svg_is_described_and_loads_nothing(drawn):
+    source = panel_svg(drawn, "f0", "What it shows.")
+    root = ET.fromstring(source)
+    title, described = root[0], root[1]
+    assert (title.tag, title.text) == (f"{{{SVG}}}title", drawn.title)
+    assert (described.tag, described.text) == (f"{{{SVG}}}desc", "What it shows.")
+    assert root.get("role") == "img"
+    assert root.get("aria-labelledby") == f"{title.get('id')} {described.get('id')}"
+    links = re.findall(r'(?:href="|url\()([^")]+)', source)
+    assert all(link.startswith(("#f0-", "data:image/png;base64,")) for link in links), links
+    ids = re.findall(r'\bid="([^"]+)"', source)
+    assert len(ids) == len(set(ids)) and all(name.startswith("f0-") for name in ids)
+    assert {link[1:] for link in links if link[0] == "#"} <= set(ids)
+    assert "<style" not in source and "<metadata" not in source
+
+
+def test_colours_follow_the_page_and_fonts_are_its_own():
+    source = panel_svg(panel(), "f", "x")
+    assert not any(colour in source for colour in PLACEHOLDERS)
+    assert "var(--s1, #1b66ac)" in source and "var(--muted, " in source
+    assert "DejaVu" not in source and "font-size: 11px" in source
+
+
+def test_every_colour_name_has_a_value_in_the_dark_and_in_the_page():
+    names = {name for name, _ in PLACEHOLDERS.values()}
+    assert names == set(DARK)
+    css = page([], {})
+    for name, light in PLACEHOLDERS.values():
+        assert css.count(f"--{name}: {light}") == 1
+        assert css.count(f"--{name}: {DARK[name]}") == 2
+
+
+def test_text_stays_text_with_plain_ticks_and_a_place_for_zero():
+    shown = texts(panel_svg(panel(), "f", "x"))
+    assert [label for label in shown if label in ("0", "1", "2", "4", "16", "64")][:2] == ["0", "1"]
+    assert {"64", "simulations", "score", "exact play", "UCT"} <= set(shown)
+    shown = texts(panel_svg(heat_panel(), "f", "x"))
+    assert {"10⁹", "10¹¹", "64", "0.2", "0.35"} <= set(shown)
+
+
+def test_zero_lies_left_of_the_smallest_budget():
+    zero, one, four = positions([0, 1, 4], "log2", [0, 1, 4, 16])
+    assert zero < one == 0.0 and four == 2.0
+    assert positions([0, 5], "linear", [0, 5]) == [0.0, 5.0]
+
+
+def test_intervals_are_drawn_where_there_are_any():
+    plain = Series(label="UCT", x=BUDGETS, y=[0.1] * 5, low=None, high=None, kind="line")
+    band, bare = (
+        panel_svg(panel(series=[s]), "f", "x").count("opacity: 0.16") for s in (series(), plain)
+    )
+    assert (band, bare) == (1, 0)
+
+
+def test_drawing_is_deterministic():
+    assert standalone_svg(figure()) == standalone_svg(figure())
+
+
+def test_a_figure_alone_carries_both_colour_schemes():
+    source = standalone_svg(figure([panel(), panel()]))
+    root = ET.fromstring(source)
+    assert "prefers-color-scheme: dark" in source and f"--ink: {DARK['ink']}" in source
+    assert len(root.findall(f"{{{SVG}}}svg")) == 2
+    assert re.findall(r"https?://[^\"' )]+", source.replace(SVG, "")) in (
+        [],
+        ["http://www.w3.org/1999/xlink"],
+    )
+
+
+def test_panels_of_one_page_share_no_id():
+    ids = [re.findall(r'\bid="([^"]+)"', svg) for svg in figure_svgs(figure([panel()] * 3), "c")]
+    flat = [name for names in ids for name in names]
+    assert len(flat) == len(set(flat))
+
+
+# The page
+
+
+class Reader(HTMLParser):
+    """Collects tags and checks that they close in order."""
+
+    VOID = ("meta", "link", "br", "img", "use", "path", "rect")
+
+    def __init__(self, text: str):
+        super().__init__(convert_charrefs=True)
+        self.open, self.seen, self.attributes, self.data = [], [], [], ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.seen.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.data += data
+
+
+def test_the_page_is_well_formed_and_self_contained():
+    reader = Reader(page([finding(), finding(claim="other")], {"Commit": "abc"}))
+    assert reader.open == []
+    assert ("html", "lang", "en-GB") in reader.attributes
+    loads = {"src", "href", "xlink:href", "srcset", "action", "data"}
+    targets = [value for _, name, value in reader.attributes if name in loads]
+    assert targets and all(target.startswith("#") for target in targets)
+    assert "@import" not in reader.data and "url(http" not in reader.data
+    ids = [value for _, name, value in reader.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    assert {target[1:] for target in targets} <= set(ids)
+    assert reader.seen.count("caption") == reader.seen.count("table") == 3
+
+
+def test_the_page_shows_claim_refutation_verdict_interval_and_provenance():
+    text = Reader(page([finding()], {"Commit": "abc123"})).data
+    for words in ("Item 25", "It rises.", "What would refute it.", "It does not.", "abc123"):
+        assert words in text
+    assert "0.081 [0.069, 0.093]" in text and "1,400" in text
+    assert re.search(r"✓ supported 2", text)
+
+
+def test_whatever_is_shown_is_escaped():
+    evil = finding(
+        title=EVIL,
+        statement=EVIL,
+        refuted_if=EVIL,
+        summary=EVIL,
+        rows=[row(task=EVIL, decider=EVIL, quantity=EVIL, note=EVIL)],
+        figures=[figure([panel(title=EVIL, x_label=EVIL, series=[series(EVIL)])], EVIL)],
+    )
+    shown = page([evil], {EVIL: EVIL})
+    reader = Reader(shown)
+    assert reader.seen.count("script") == 1
+    assert "b" not in [tag for tag in reader.seen if tag == "b"][1:]
+    assert EVIL not in shown and EVIL in reader.data
+
+
+def test_the_page_stands_without_findings_rows_or_figures():
+    assert Reader(page([], {})).open == []
+    assert "Nothing yet" in page([finding(rows=[], figures=[], summary="Nothing yet")], {})
+
+
+def test_a_verdict_is_a_word_and_a_symbol_not_only_a_colour():
+    assert Reader(chip("refuted")).data == "✕ refuted"
+    assert Reader(chip(None)).data == "–"
+
+
+# The terminal
+
+
+@pytest.mark.parametrize("width", [40, 72, 120])
+def test_the_terminal_table_fits_and_says_everything(width):
+    console = Console(width=width, record=True, file=io.StringIO(), highlight=False)
+    show([finding(rows=[row(), row(verdict="refuted"), row(verdict=None)])], console)
+    shown = console.export_text()
+    assert max(map(len, shown.splitlines())) <= width
+    joined = re.sub(r"\s+", " ", shown)
+    for words in ("Search gains from compute", "✓ supported", "✕ refuted", "0.081 [0.069, 0.093]"):
+        assert words in joined
+    assert "✓ 1 supported ✕ 1 refuted" in joined
+
+
+def test_brackets_in_names_are_not_taken_for_markup():
+    console = Console(width=120, record=True, file=io.StringIO(), highlight=False)
+    show([finding(rows=[row(decider="[red]net[/red]")])], console)
+    assert "[red]net[/red]" in console.export_text()
