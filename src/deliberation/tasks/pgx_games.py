@@ -53,6 +53,11 @@ class LastMoverWins(Objective):
         sign = jnp.where(state.ply % 2 == 0, 1.0, -1.0) * after.won
         return jnp.stack([sign, -sign])
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """One game is won or lost."""
+        return (-1.0, 1.0)
+
 
 class Hex(Task):
     """Player 0 connects the top with the bottom row, player 1 the left with the right column.
@@ -162,6 +167,11 @@ class MostDiscsWin(Objective):
         lead = jnp.sign(after.board.astype(jnp.float32).sum()) * after.over
         first = jnp.where(after.turn == 0, lead, -lead)
         return jnp.stack([first, -first])
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """One game is won or lost."""
+        return (-1.0, 1.0)
 
 
 class Othello(Task):
