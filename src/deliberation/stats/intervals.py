@@ -1,0 +1,328 @@
+"""Estimates with intervals: for means, rates, and any statistic of paired samples.
+
+Samples are arrays [n] (items: positions, games) or [seeds, n] (each training seed met the same
+items). Items are resampled for the shape of the interval. With few seeds a plain bootstrap is too
+narrow and a two-way one too wide, so the width is that of the variance under clustering by seed
+and by item (Cameron, Gelbach and Miller 2011), each part by resampling its axis, at a t quantile
+with Satterthwaite's degrees of freedom (as Hesterberg 2015 does for one axis).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+
+DRAWS = 2000
+_CHUNK = 4_000_000
+
+Number = float | int
+
+
+class SampleError(ValueError):
+    """Samples a statistic cannot be computed from; the message says which and why."""
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """A number with its interval and how many observations stand behind it.
+
+    NaN means *not known* (no data, or a quantity that is not defined here); it is never 0.
+    Infinity means that no bound is known on that side.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    n: int
+
+    def __repr__(self) -> str:
+        if self.n == 0:
+            return "no data n=0"
+        return f"{self.estimate:.3g} [{self.low:.3g}, {self.high:.3g}] n={self.n}"
+
+
+def nothing(n: int = 0) -> Estimate:
+    """The estimate of what is not known."""
+    return Estimate(float("nan"), float("nan"), float("nan"), n)
+
+
+def proportion(successes: Number, n: Number, *, level: float = 0.95) -> Estimate:
+    """Wilson's score interval for a rate; honest at 0 and at n successes (Wilson 1927)."""
+    if not 0 <= successes <= n:
+        raise SampleError(f"{successes} successes in {n} trials: successes must lie in [0, n].")
+    if n == 0:
+        return nothing()
+    low, high = _wilson(successes / n, n, _normal_quantile(level))
+    return Estimate(successes / n, low, high, int(n))
+
+
+def rate(outcomes: Any, *, level: float = 0.95) -> Estimate:
+    """The rate of ones among 0/1 outcomes [n] or [seeds, n], with an interval never of width 0.
+
+    Wilson's interval at the effective number of trials: training seeds and items that go
+    together count for less than as many independent trials.
+    """
+    x = _as_sample(outcomes)
+    if x.size == 0:
+        return nothing()
+    if not np.isin(x, (0.0, 1.0)).all():
+        raise SampleError("rate() wants outcomes 0 or 1; use bootstrap() for other numbers.")
+    seeds, n = x.shape
+    p = float(x.mean())
+    if seeds == 1 or p in (0.0, 1.0):
+        low, high = _wilson(p, n, _normal_quantile(level))
+        return Estimate(p, low, high, x.size)
+    variance, freedom = _clustered(
+        _mean_variance(x.mean(1)), _mean_variance(x.mean(0)), p * (1 - p) / x.size, seeds, n
+    )
+    trials = min(p * (1 - p) / variance, float(x.size))
+    low, high = _wilson(p, trials, _t_quantile(level, freedom))
+    return Estimate(p, low, high, x.size)
+
+
+def bootstrap(
+    values: Any,
+    statistic: Callable[..., Any] = np.mean,
+    *,
+    seed: int = 0,
+    level: float = 0.95,
+    draws: int = DRAWS,
+    bounds: tuple[Number, Number] | None = None,
+) -> Estimate:
+    """A statistic of one sample [n] or [seeds, n] with its bootstrap interval.
+
+    `statistic(sample, axis=-1)` must be vectorised, as numpy's are. Means of 0/1 values are
+    `rate`s. A sample whose values are all equal says nothing about its spread: with `bounds` (the
+    range values can take) the interval allows for unseen values as often as zero occurrences in n
+    do; without them the interval is NaN.
+    """
+    x = _as_sample(values)
+    if statistic is not np.mean:
+        return paired_bootstrap(statistic, x, seed=seed, level=level, draws=draws)
+    if x.size and np.isin(x, (0.0, 1.0)).all():
+        return rate(x, level=level)
+    if x.size > 1 and np.ptp(x) == 0:
+        return _constant(float(x.flat[0]), x, bounds, level)
+    return bootstrap_means(lambda m: m[..., 0], x, seed=seed, level=level, draws=draws)[0]
+
+
+def paired_bootstrap(
+    statistic: Callable[..., Any],
+    *arrays: Any,
+    seed: int = 0,
+    level: float = 0.95,
+    draws: int = DRAWS,
+) -> Estimate:
+    """A statistic of several samples whose items (and seeds) are the same, resampled together.
+
+    `statistic(*samples, axis=-1)` is called on resampled arrays [draws, observations] and must
+    reduce their last axis. For statistics that depend on means only, `bootstrap_means` is faster.
+    """
+    stack = _stack(arrays)
+    if stack.size == 0:
+        return nothing()
+
+    def replicate(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        block = stack[:, rows, columns].reshape(len(stack), len(rows), -1)
+        return np.asarray(statistic(*block, axis=-1), float)
+
+    def draw(kind: str, count: int, rng: np.random.Generator) -> np.ndarray:
+        chunk = max(1, _CHUNK // stack.size)
+        sizes = [min(chunk, count - at) for at in range(0, count, chunk)]
+        return np.concatenate([replicate(*_indices(kind, s, stack, rng)) for s in sizes])
+
+    flat = stack.reshape(len(stack), 1, -1)
+    value = np.asarray(statistic(*flat, axis=-1), float)[0]
+    return _interval(value, draw, stack.shape[1:], seed, level, draws)
+
+
+def bootstrap_means(
+    function: Callable[[np.ndarray], Any],
+    *arrays: Any,
+    seed: int = 0,
+    level: float = 0.95,
+    draws: int = DRAWS,
+) -> list[Estimate]:
+    """Functions of the means of k paired samples, resampled together.
+
+    `function` maps means [draws, k] to values [draws] or [draws, outputs]; one estimate an output.
+    """
+    stack = _stack(arrays)
+    shape = np.asarray(function(np.zeros((1, len(stack))))).shape
+    outputs = shape[1] if len(shape) > 1 else 1
+    if stack.size == 0:
+        return [nothing() for _ in range(outputs)]
+    drawn: dict[str, np.ndarray] = {}
+
+    def of(means: np.ndarray) -> np.ndarray:
+        return np.asarray(function(means), float).reshape(len(means), outputs)
+
+    value = of(stack.mean((1, 2))[None])[0]
+    estimates = []
+    for k in range(outputs):
+
+        def draw(kind: str, count: int, rng: np.random.Generator, k: int = k) -> np.ndarray:
+            if kind not in drawn:
+                drawn[kind] = of(_mean_draws(kind, count, stack, rng))
+            return drawn[kind][:, k]
+
+        estimates.append(_interval(value[k], draw, stack.shape[1:], seed, level, draws))
+    return estimates
+
+
+def _as_sample(values: Any) -> np.ndarray:
+    """[seeds, n] from [n] or [seeds, n], refusing NaN and infinity."""
+    x = np.asarray(values, float)
+    if x.ndim not in (1, 2):
+        raise SampleError(f"A sample is [n] or [seeds, n]; got shape {x.shape}.")
+    if not np.isfinite(x).all():
+        raise SampleError(
+            f"{int((~np.isfinite(x)).sum())} of {x.size} values are NaN or infinite: leave out "
+            "items that were not measured in every condition, rather than scoring them."
+        )
+    return np.atleast_2d(x)
+
+
+def _stack(arrays: tuple[Any, ...]) -> np.ndarray:
+    """[k, seeds, n]; samples without seeds are the same for every seed."""
+    try:
+        return np.stack(np.broadcast_arrays(*[_as_sample(a) for a in arrays]))
+    except SampleError:
+        raise
+    except ValueError as error:
+        shapes = [np.shape(a) for a in arrays]
+        raise SampleError(f"Paired samples need the same items and seeds; got {shapes}.") from error
+
+
+def _indices(
+    kind: str, count: int, stack: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Row and column indices of resampled samples: of both axes, one of them, or single cells."""
+    _, seeds, n = stack.shape
+    if kind == "cells":
+        cells = rng.integers(0, seeds * n, (count, seeds * n))
+        return cells // n, cells % n
+    rows, columns = np.arange(seeds)[None], np.arange(n)[None]
+    if kind in ("both", "seeds"):
+        rows = rng.integers(0, seeds, (count, seeds))
+    if kind in ("both", "items"):
+        columns = rng.integers(0, n, (count, n))
+    shape = (count, seeds, n)
+    return np.broadcast_to(rows[:, :, None], shape), np.broadcast_to(columns[:, None, :], shape)
+
+
+def _mean_draws(kind: str, count: int, stack: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Means [count, k] of resampled samples, by multinomial weights instead of copies."""
+    k, seeds, n = stack.shape
+
+    def weights(size: int) -> np.ndarray:
+        return rng.multinomial(size, np.full(size, 1 / size), count) / size
+
+    if kind == "cells":
+        return weights(seeds * n) @ stack.reshape(k, -1).T
+    if kind == "seeds":
+        return weights(seeds) @ stack.mean(2).T
+    if kind == "items" or seeds == 1:
+        return weights(n) @ stack.mean(1).T
+    rows, columns = weights(seeds), weights(n)
+    return np.stack([((columns @ x.T) * rows).sum(1) for x in stack], 1)
+
+
+def _interval(
+    value: float,
+    draw: Callable[..., np.ndarray],
+    shape: tuple[int, ...],
+    seed: int,
+    level: float,
+    draws: int,
+) -> Estimate:
+    """Percentiles of the replicates, spread about the estimate to the right variance."""
+    seeds, n = shape
+    tail = (1 - level) / 2
+    unknown = Estimate(float(value), float("nan"), float("nan"), seeds * n)
+    replicates = draw("items", draws, np.random.default_rng([seed, 0]))
+    if seeds > 1 and not np.isfinite(replicates).all():
+        replicates = draw("both", draws, np.random.default_rng([seed, 4]))
+    known = replicates[~np.isnan(replicates)]
+    if np.isnan(value) or n < 2 or len(known) < draws * (1 - tail):
+        return unknown
+    # inverted_cdf picks a replicate: interpolating between infinities would make NaN.
+    low, high = np.quantile(known, [tail, 1 - tail], method="inverted_cdf")
+    if not np.isfinite([low, value, high]).all():
+        return Estimate(float(value), float(low), float(high), seeds * n)
+    if seeds == 1:
+        stretch = np.sqrt(n / (n - 1)) * _t_quantile(level, n - 1) / _normal_quantile(level)
+        down, up = stretch * (value - low), stretch * (high - value)
+    else:
+        width = _clustered_width(draw, seeds, n, seed, level, draws)
+        share = (value - low) / (high - low) if high > low else 0.5
+        down, up = share * width, (1 - share) * width
+    return Estimate(float(value), float(value - down), float(value + up), seeds * n)
+
+
+def _clustered_width(
+    draw: Callable[..., np.ndarray], seeds: int, n: int, seed: int, level: float, draws: int
+) -> float:
+    """The width of a t interval for seeds crossed with items; the bootstrap keeps its skew."""
+    few = max(200, draws // 4)
+    parts = [
+        _variance(draw(kind, few, np.random.default_rng([seed, i])))
+        for i, kind in enumerate(("seeds", "items", "cells"), 1)
+    ]
+    by_seed, by_item = parts[0] * seeds / (seeds - 1), parts[1] * n / (n - 1)
+    total, freedom = _clustered(by_seed, by_item, parts[2], seeds, n)
+    return 2 * _t_quantile(level, freedom) * float(np.sqrt(total))
+
+
+def _clustered(
+    by_seed: float, by_item: float, by_cell: float, seeds: int, n: int
+) -> tuple[float, float]:
+    """Variance under two-way clustering, and Satterthwaite's degrees of freedom for it.
+
+    The variance between seeds counts in full towards the degrees of freedom even where it is no
+    larger than noise: a few seeds that happen to agree do not show that seeds agree.
+    """
+    base = max(by_item, by_cell)
+    total = base + max(by_seed - by_cell, 0.0)
+    if not total > 0:
+        return 0.0, float(seeds - 1)
+    freedom = total**2 / (by_seed**2 / (seeds - 1) + base**2 / max(n - 1, 1))
+    return total, max(float(freedom), float(seeds - 1))
+
+
+def _constant(
+    value: float, x: np.ndarray, bounds: tuple[Number, Number] | None, level: float
+) -> Estimate:
+    if bounds is None:
+        return Estimate(value, float("nan"), float("nan"), x.size)
+    unseen = _wilson(0.0, x.shape[1], _normal_quantile(level))[1]
+    low, high = bounds
+    return Estimate(value, value + unseen * (low - value), value + unseen * (high - value), x.size)
+
+
+def _wilson(p: Number, n: Number, z: float) -> tuple[float, float]:
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    low = 0.0 if p == 0 else max(0.0, float(centre - half))
+    return low, 1.0 if p == 1 else min(1.0, float(centre + half))
+
+
+def _mean_variance(means: np.ndarray) -> float:
+    return float(means.var(ddof=1) / len(means))
+
+
+def _variance(replicates: np.ndarray) -> float:
+    finite = replicates[np.isfinite(replicates)]
+    return float(finite.var()) if len(finite) > 1 else 0.0
+
+
+def _normal_quantile(level: float) -> float:
+    from scipy.special import ndtri
+
+    return float(ndtri((1 + level) / 2))
+
+
+def _t_quantile(level: float, freedom: Number) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, (1 + level) / 2))

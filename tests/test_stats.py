@@ -1,0 +1,326 @@
+"""Statistics against planted answers: exact values, and coverage of intervals by simulation."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from deliberation.stats import (
+    Estimate,
+    SampleError,
+    bootstrap,
+    break_even,
+    combine,
+    exchange_rate,
+    judge,
+    nothing,
+    paired_bootstrap,
+    position,
+    proportion,
+    rate,
+    search_equivalent,
+    shapley,
+    slope,
+)
+
+
+def near(estimate: Estimate, low: float, high: float, tolerance: float = 5e-4) -> bool:
+    return abs(estimate.low - low) < tolerance and abs(estimate.high - high) < tolerance
+
+
+# Intervals
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 10), (10, 10), (7, 23), (499, 500)])
+def test_wilson_agrees_with_scipy(successes, n):
+    known = scipy.stats.binomtest(successes, n).proportion_ci(method="wilson")
+    assert near(proportion(successes, n), known.low, known.high, 1e-9)
+
+
+def test_wilson_known_numbers():
+    assert near(proportion(10, 10), 0.7225, 1.0)  # 1 / (1 + 1.96^2 / 10)
+    assert near(proportion(81, 263), 0.2553, 0.3662)  # Newcombe 1998, table I, method 3
+    assert math.isnan(proportion(0, 0).estimate)
+    with pytest.raises(SampleError, match="11 successes in 10"):
+        proportion(11, 10)
+
+
+def test_estimates_read_well_and_no_data_is_not_zero():
+    assert repr(Estimate(0.83, 0.8, 0.86, 500)) == "0.83 [0.8, 0.86] n=500"
+    assert math.isnan(bootstrap([]).estimate) and bootstrap([]).n == 0
+    assert "no data" in repr(rate([]))
+
+
+def test_certain_outcomes_keep_an_interval():
+    assert near(rate(np.ones(50)), proportion(50, 50).low, 1.0)
+    assert bootstrap(np.zeros(50)) == rate(np.zeros(50))
+    # Seeds that agree on every item add no items.
+    assert rate(np.ones((4, 50))).low == proportion(50, 50).low
+    scores = bootstrap(np.full(50, 0.5), bounds=(0.0, 1.0))
+    unseen = proportion(0, 50).high
+    assert near(scores, 0.5 - unseen / 2, 0.5 + unseen / 2, 1e-9)
+    assert math.isnan(bootstrap(np.full(50, 0.5)).low)
+    assert judge(bootstrap(np.full(50, 0.5)), above=0.0) == "inconclusive"
+
+
+def test_bootstrap_of_a_mean_matches_the_t_interval():
+    x = np.random.default_rng(0).normal(3.0, 2.0, 200)
+    known = scipy.stats.t.interval(0.95, 199, x.mean(), scipy.stats.sem(x))
+    found = bootstrap(x, draws=8000)
+    assert found.estimate == pytest.approx(x.mean()) and found.n == 200
+    assert near(found, *known, tolerance=0.03)
+    assert found == bootstrap(x, draws=8000), "the same seed gives the same interval"
+    assert found != bootstrap(x, draws=8000, seed=1)
+
+
+def test_bootstrap_of_a_median_matches_scipy():
+    x = np.random.default_rng(1).exponential(size=300)
+    known = scipy.stats.bootstrap((x,), np.median, method="percentile", rng=0).confidence_interval
+    found = bootstrap(x, np.median)
+    assert found.estimate == np.median(x)
+    assert near(found, known.low, known.high, tolerance=0.03)
+
+
+def coverage(sample, truth, trials, seed, statistic=bootstrap) -> float:
+    rng = np.random.default_rng(seed)
+    hits = 0
+    for _ in range(trials):
+        found = statistic(sample(rng))
+        hits += found.low <= truth <= found.high
+    return hits / trials
+
+
+@pytest.mark.parametrize(("by_seed", "by_item"), [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (0.7, 0.7)])
+def test_intervals_cover_with_few_seeds_and_shared_items(by_seed, by_item):
+    def sample(rng):
+        noise = rng.normal(0, 2.0, (4, 40))
+        return noise + rng.normal(0, by_seed, (4, 1)) + rng.normal(0, by_item, (1, 40))
+
+    def short(x):
+        return bootstrap(x, draws=200)
+
+    # Binomial error of 200 trials at .95 is .015; three of them. Noise alone is over-covered.
+    assert 0.905 <= coverage(sample, 0.0, 200, 7, short) <= 0.995
+
+
+def test_rates_cover_with_few_seeds():
+    def sample(rng):
+        chance = np.clip(0.7 + rng.normal(0, 0.1, (4, 1)) + rng.normal(0, 0.15, (1, 60)), 0, 1)
+        return (rng.random((4, 60)) < chance).astype(float)
+
+    truth = float(np.mean([sample(np.random.default_rng(i)).mean() for i in range(2000)]))
+    assert 0.90 <= coverage(sample, truth, 400, 3, rate) <= 0.99
+
+
+def test_one_item_and_small_samples_are_wide():
+    assert math.isnan(bootstrap([0.3]).low)
+    x = np.array([0.1, 0.5, 0.9])
+    known = scipy.stats.t.interval(0.95, 2, x.mean(), scipy.stats.sem(x))
+    found = bootstrap(x)
+    assert found.high - found.low > 0.8 * (known[1] - known[0])
+
+
+def test_pairing_removes_what_items_share():
+    rng = np.random.default_rng(5)
+    items = rng.normal(0, 10, 100)
+    a, b = items + rng.normal(0, 0.1, 100), items + 1.0
+
+    def gain(x, y, axis):
+        return np.mean(y, axis=axis) - np.mean(x, axis=axis)
+
+    found = paired_bootstrap(gain, a, b)
+    assert found.low < 1.0 < found.high
+    assert found.high - found.low < 0.06
+    with pytest.raises(SampleError, match=r"\(100,\), \(99,\)"):
+        paired_bootstrap(gain, a, b[:99])
+
+
+def test_missing_scores_are_refused():
+    with pytest.raises(SampleError, match="1 of 3 values"):
+        bootstrap([0.1, float("nan"), 0.3])
+    with pytest.raises(SampleError, match="0 or 1"):
+        rate([0.5, 1.0])
+
+
+# Verdicts
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "claim", "verdict"),
+    [
+        (0.1, 0.3, {"above": 0.0}, "supported"),
+        (-0.1, 0.3, {"above": 0.0}, "inconclusive"),
+        (-0.3, -0.1, {"above": 0.0}, "refuted"),
+        (0.0, 0.0, {"above": 0.0}, "refuted"),
+        (0.0, 0.2, {"above": 0.0}, "inconclusive"),
+        (-0.3, -0.1, {"below": 0.0}, "supported"),
+        (-0.3, 0.1, {"below": 0.0}, "inconclusive"),
+        (0.0, 0.1, {"below": 0.0}, "refuted"),
+        (-0.1, 0.1, {"within": (-0.1, 0.1)}, "supported"),
+        (-0.2, 0.1, {"within": (-0.1, 0.1)}, "inconclusive"),
+        (0.2, 0.3, {"within": (-0.1, 0.1)}, "refuted"),
+        (-0.3, -0.2, {"within": (-0.1, 0.1)}, "refuted"),
+        (math.nan, math.nan, {"above": 0.0}, "inconclusive"),
+        (5.0, math.inf, {"above": 0.0}, "supported"),
+    ],
+)
+def test_verdicts(low, high, claim, verdict):
+    assert judge(Estimate((low + high) / 2, low, high, 9), **claim) == verdict
+
+
+def test_verdicts_combine_and_refuse_two_claims():
+    assert combine(["supported", "supported"]) == "supported"
+    assert combine(["supported", "inconclusive"]) == "inconclusive"
+    assert combine(["inconclusive", "refuted"]) == "refuted"
+    assert combine([]) == "inconclusive"
+    assert judge(nothing(), within=(-1, 1)) == "inconclusive"
+    with pytest.raises(SampleError, match="exactly one"):
+        judge(nothing(), above=0.0, below=1.0)
+
+
+# Positions
+
+
+def test_shapley_values_are_exact():
+    assert shapley(0.0, 1.0, 0.0, 1.0) == (1.0, 0.0)
+    assert shapley(0.2, 0.3, 0.6, 1.0) == (pytest.approx(0.25), pytest.approx(0.55))
+
+
+def test_poles_land_at_the_poles():
+    rng = np.random.default_rng(2)
+    random, strong = rng.normal(0, 1, (2, 300))
+    strong = strong + 2.0
+    planner = position(random, strong, random, strong)
+    network = position(random, random, strong, strong)
+    assert (planner.search_share.estimate, planner.learning_share.estimate) == (1.0, 0.0)
+    assert (network.search_share.estimate, network.learning_share.estimate) == (0.0, 1.0)
+    assert planner.total.estimate == pytest.approx((strong - random).mean())
+
+
+def test_additive_hybrids_land_where_they_were_planted():
+    rng = np.random.default_rng(3)
+    base = rng.normal(0, 1, (3, 400))
+
+    def noisy(gain):
+        return base + gain + rng.normal(0, 0.2, base.shape)
+
+    found = position(base, noisy(0.6), noisy(0.2), noisy(0.8))
+    assert found.search_share.low < 0.75 < found.search_share.high
+    assert found.search_share.high - found.search_share.low < 0.15
+    shares = found.search_share.estimate + found.learning_share.estimate
+    assert shares == pytest.approx(1.0)
+
+
+def test_a_planner_without_seeds_pairs_with_trained_networks():
+    rng = np.random.default_rng(4)
+    random, search = rng.normal(0, 1, 200), rng.normal(1, 1, 200)
+    learned, both = rng.normal(1, 1, (3, 200)), rng.normal(2, 1, (3, 200))
+    found = position(random, search, learned, both)
+    assert found.total.n == 600
+    assert found.search_share.low < 0.5 < found.search_share.high
+
+
+def test_random_has_no_position():
+    x = np.random.default_rng(5).normal(size=(4, 100))
+    found = position(*x)
+    assert found.total.low < 0 < found.total.high
+    assert math.isnan(found.search_share.estimate) and math.isnan(found.learning_share.low)
+
+
+# Curves
+
+
+def test_slope_of_a_line_is_exact_and_noise_is_covered():
+    rng = np.random.default_rng(6)
+    x, items = np.arange(5.0), rng.normal(size=200)
+    line = 0.3 * x[:, None] + items
+    assert slope(x, line).estimate == pytest.approx(0.3)
+    found = slope(x, line + rng.normal(0, 0.5, line.shape))
+    assert found.low < 0.3 < found.high and found.high - found.low < 0.06
+    table = rng.normal(size=(3, 5, 50))
+    known = np.polyfit(x, table.mean((0, 2)), 1)[0]
+    assert slope(x, table).estimate == pytest.approx(known)
+
+
+def test_a_flat_curve_has_slope_zero_within_what_could_be_unseen():
+    flat = np.tile(np.array([0.0, 1.0] * 100), (5, 1))
+    found = slope(np.arange(5.0), flat)
+    unseen = proportion(0, 200).high
+    assert found.estimate == pytest.approx(0.0)
+    # Items 0 0 1 1 1 are about the steepest: |weights| / 2 = 0.3 a unit.
+    assert near(found, -0.3 * unseen, 0.3 * unseen, 1e-9)
+    assert judge(found, within=(-0.01, 0.01)) == "supported"
+    with pytest.raises(SampleError, match="two different x"):
+        slope([1.0, 1.0], flat[:2])
+
+
+def planted(budgets, n, rng):
+    chance = 1 / (1 + np.exp(-(np.log2(budgets) - 5.0)))
+    return (rng.random((len(budgets), n)) < chance[:, None]).astype(float)
+
+
+def test_search_equivalent_of_a_planted_logistic():
+    rng, budgets = np.random.default_rng(8), 2.0 ** np.arange(1, 11)
+    search = planted(budgets, 2000, rng)
+    network = (rng.random(2000) < 1 / (1 + np.exp(-1.5))).astype(float)  # worth log2 N = 6.5
+    found = search_equivalent(budgets, search, network)
+    assert found.low < 2**6.5 < found.high
+    assert math.log2(found.high / found.low) < 0.8
+    exact = np.tile(np.array([[0.0], [0.5], [1.0]]), (1, 4))
+    assert search_equivalent([4, 16, 64], exact, np.full(4, 0.75)).estimate == 32.0
+    # A dip is noise: more search is never worse.
+    dip = np.tile(np.array([[0.0], [0.6], [0.4], [1.0]]), (1, 4))
+    assert search_equivalent([1, 4, 16, 64], dip, np.full(4, 0.5)).estimate == 4.0
+
+
+def test_search_equivalent_is_censored_at_both_ends():
+    rng, budgets = np.random.default_rng(9), 2.0 ** np.arange(4, 8)
+    search = planted(budgets, 400, rng)
+    above = search_equivalent(budgets, search, np.ones(400))
+    assert above.estimate == math.inf and above.low == math.inf
+    below = search_equivalent(budgets, search, np.zeros(400))
+    assert below.estimate == 0.0 and below.high == 0.0
+    edge = search_equivalent(budgets, search, (rng.random(400) < search[-1].mean()).astype(float))
+    assert edge.high == math.inf and 16 < edge.low < math.inf
+    with pytest.raises(SampleError, match="increasing"):
+        search_equivalent([0, 1, 2, 4], search, np.ones(400))
+
+
+def test_exchange_rate_of_a_planted_plane():
+    rng = np.random.default_rng(10)
+    train, decision = (a.ravel() for a in np.meshgrid(10.0 ** np.arange(6, 11), [1e4, 1e5, 1e6]))
+    linked = -12.0 + 0.8 * np.log10(train) + 1.0 * np.log10(decision)
+    chance = 1 / (1 + np.exp(-linked))
+    plane = exchange_rate(train, decision, (rng.random((15, 4000)) < chance[:, None]) * 1.0)
+    assert plane.exchange.low < -0.8 < plane.exchange.high
+    assert plane.exchange.high - plane.exchange.low < 0.15
+    assert plane.cells == ((chance > 0.05) & (chance < 0.95)).sum()
+    assert plane.score(1e8, plane.isoline(0.6, 1e8)) == pytest.approx(0.6)
+    smooth = np.repeat(chance[:, None], 8, axis=1)
+    exact = exchange_rate(train, decision, smooth)
+    assert exact.exchange.estimate == pytest.approx(-0.8)
+    assert (exact.intercept, exact.train) == (pytest.approx(-12.0), pytest.approx(0.8))
+
+
+def test_exchange_rate_says_when_it_is_not_determined():
+    train, decision = np.array([1e6, 1e6, 1e8, 1e8]), np.array([1e3, 1e5, 1e3, 1e5])
+    assert math.isnan(exchange_rate(train, decision, np.ones((4, 50))).exchange.estimate)
+    rng = np.random.default_rng(12)
+    chance = np.array([0.3, 0.3, 0.6, 0.6])[:, None]
+    idle = exchange_rate(train, decision, (rng.random((4, 300)) < chance) * 1.0, link="probit")
+    assert (idle.exchange.low, idle.exchange.high) == (-math.inf, math.inf)
+
+
+def test_break_even():
+    assert break_even(1000.0, 12.0, 2.0).estimate == 100.0
+    assert near(break_even(1000.0, 12.0, 2.0), 100.0, 100.0)
+    assert break_even(1000.0, 2.0, 2.0).estimate == math.inf
+    found = break_even(1000.0, Estimate(12.0, 10.0, 14.5, 30), 2.0)
+    assert near(found, 80.0, 125.0, 1e-9)
+    unsure = break_even(1000.0, Estimate(3.0, 1.0, 5.0, 30), 2.0)
+    assert unsure.estimate == 1000.0 and unsure.high == math.inf
+    assert unsure.low == pytest.approx(1000 / 3)
+    assert math.isnan(break_even(nothing(), 2.0, 1.0).estimate)
+    noisy = break_even(1e4, np.random.default_rng(0).normal(12, 3, 400), np.full(400, 2.0))
+    assert noisy.low < 1000 < noisy.high and noisy.n == 400
