@@ -25,14 +25,14 @@ class Evaluation(eqx.Module):
 
 
 class Evaluator(eqx.Module):
-    """Judges a batch of states; `has_prior` says whether budget 0 can be answered from it.
+    """Judges a batch of states.
 
-    `flops` is the cost of one evaluation in floating-point operations and `network` whether it
-    counts as a network evaluation.
+    `has_prior` says whether budget 0 can be answered from it, `passes` how many forward passes of
+    a network one judgement takes and `flops` what they cost in floating-point operations.
     """
 
     has_prior: eqx.AbstractVar[bool]
-    network: eqx.AbstractVar[bool]
+    passes: eqx.AbstractVar[int]
     flops: eqx.AbstractVar[float]
 
     @abc.abstractmethod
@@ -52,7 +52,7 @@ class RandomRollouts(Evaluator):
 
     count: int = eqx.field(static=True, default=1)
     has_prior: bool = eqx.field(static=True, default=False)
-    network: bool = eqx.field(static=True, default=False)
+    passes: int = eqx.field(static=True, default=0)
     flops: float = eqx.field(static=True, default=0.0)
 
     def __call__(
@@ -78,7 +78,7 @@ class NoEvaluation(Evaluator):
     """Uniform prior and zero value: a search with every learned part and every playout off."""
 
     has_prior: bool = eqx.field(static=True, default=True)
-    network: bool = eqx.field(static=True, default=False)
+    passes: int = eqx.field(static=True, default=0)
     flops: float = eqx.field(static=True, default=0.0)
 
     def __call__(

@@ -6,18 +6,18 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Bool, Key
 
 from ..core.budget import Budget
 from ..core.decider import Decider, Decision, Memory, row_keys
 from ..core.errors import BudgetError, ContractError, NonFiniteError, TooLargeError
 from ..core.ledger import Ledger
-from ..core.noise import mix, seeds
+from ..core.noise import Seed, mix, seeds
 from ..core.objective import Objective
 from ..core.task import State, Task, batch_size, check_batch, is_concrete
 from .evaluators import Evaluator, RandomRollouts
-from .rules import PUCT, UCT, Gumbel, Rule
-from .search import Limits, _best, search
+from .rules import PUCT, UCT, Gumbel, Rule, Scores
+from .search import Limits, Outcome, best_action, search
 from .tree import FORBIDDEN, NodeView, size_in_bytes
 
 RULES = {"uct": UCT, "puct": PUCT, "gumbel": Gumbel}
@@ -127,6 +127,47 @@ class TreeSearch(Decider):
         return capacity
 
 
+def plan(
+    planner: TreeSearch,
+    objective: Objective,
+    state: State,
+    limits: Limits,
+    seed: Seed,
+    capacity: int,
+) -> tuple[Decision, Outcome]:
+    """Search and read the answer; pure, for use inside of a larger compiled loop.
+
+    Nothing is checked here: the caller looks at `outcome.sound`. Seconds are left at zero.
+    """
+    outcome = search(
+        planner.task, objective, planner.evaluator, planner.rule, state, limits, seed,
+        capacity=capacity, prove=planner.prove,
+    )  # fmt: skip
+    root = outcome.tree.at(jnp.zeros(seed.shape, jnp.int32))
+    answer = planner.rule.answer(root, outcome.schedule)
+    weights, preference = _heed_proofs(answer, root, outcome.done, objective)
+    live = root.legal.any(-1)
+    action = best_action(jnp.where(root.legal, preference, -jnp.inf), mix(seed, 2))
+    visits = root.visits.sum(-1)
+    returned = root.total.sum(-1) * root.sign / jnp.maximum(visits, 1)
+    value = jnp.where((visits > 0) & ~outcome.done, returned, root.value)
+    each = planner.evaluator.flops / max(1, planner.evaluator.passes)
+    nothing = jnp.zeros_like(outcome.model_steps)
+    return Decision(
+        action=jnp.where(live, action, -1),
+        weights=jnp.where(live[:, None], weights, 0.0),
+        value=jnp.where(live, value, 0.0),
+        spent=Ledger(
+            model_steps=outcome.model_steps,
+            network_evaluations=outcome.evaluations,
+            fits=nothing,
+            data=nothing,
+            flops=outcome.evaluations * each,
+            seconds=jnp.zeros(live.shape),
+        ),
+    ), outcome
+
+
 @eqx.filter_jit
 def _decide(
     planner: TreeSearch,
@@ -136,45 +177,31 @@ def _decide(
     keys: Key[Array, " batch"],
     capacity: int,
 ) -> tuple[Decision, Bool[Array, " batch"]]:
-    seed = seeds(keys)
-    outcome = search(
-        planner.task, objective, planner.evaluator, planner.rule, state, limits, seed,
-        capacity=capacity, prove=planner.prove,
-    )  # fmt: skip
-    root = outcome.tree.at(jnp.zeros(seed.shape, jnp.int32))
-    weights, preference = planner.rule.answer(root, outcome.schedule)
-    live = root.legal.any(-1)
-    preference = _heed_proofs(preference, root, outcome.done, objective)
-    action = _best(jnp.where(root.legal, preference, -jnp.inf), mix(seed, 2))
-    visits = root.visits.sum(-1)
-    returned = root.total.sum(-1) * root.sign / jnp.maximum(visits, 1)
-    return Decision(
-        action=jnp.where(live, action, -1),
-        weights=jnp.where(live[:, None], weights, 0.0),
-        value=jnp.where(live, jnp.where(visits > 0, returned, root.value), 0.0),
-        spent=Ledger(
-            model_steps=outcome.model_steps,
-            network_evaluations=outcome.evaluations,
-            fits=jnp.zeros_like(outcome.model_steps),
-            data=jnp.zeros_like(outcome.model_steps),
-            flops=outcome.evaluations * planner.evaluator.flops,
-            seconds=jnp.zeros(live.shape),
-        ),
-    ), outcome.sound
+    decision, outcome = plan(planner, objective, state, limits, seeds(keys), capacity)
+    return decision, outcome.sound
 
 
 def _heed_proofs(
-    preference: Float[Array, "batch actions"],
+    answer: tuple[Scores, Scores],
     root: NodeView,
     proved: Bool[Array, " batch"],
     objective: Objective,
-) -> Float[Array, "batch actions"]:
-    """Take the best settled action of a proved root, and avoid one proved as bad as can be."""
+) -> tuple[Scores, Scores]:
+    """Share a proved root's weight among its best actions; avoid what is proved as bad as can be.
+
+    Without proofs, weights and preference stay what the rule said.
+    """
+    weights, preference = answer
     low, high = objective.bounds
     floor = jnp.where(root.sign > 0, low, -high)[:, None]
     hopeless = root.settled & (root.q <= floor + 1e-5)
     best = jnp.where(root.settled, root.q, FORBIDDEN)
-    return jnp.where(proved[:, None], best, jnp.where(hopeless, FORBIDDEN, preference))
+    winners = root.settled & (best >= best.max(-1, keepdims=True) - 1e-5)
+    kept = jnp.where(proved[:, None], winners, weights * ~hopeless)
+    mass = kept.sum(-1, keepdims=True)
+    weights = jnp.where(mass > 1e-6, kept / jnp.maximum(mass, 1e-6), weights)
+    preference = jnp.where(hopeless, FORBIDDEN, preference)
+    return weights, jnp.where(proved[:, None], best, preference)
 
 
 def _check_sound(evaluator: Evaluator, sound: Bool[Array, " batch"]) -> None:

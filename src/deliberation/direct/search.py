@@ -139,7 +139,7 @@ def _plant(
     nodes = tree.nodes.at[:, 0, SIGN].set(sign).at[:, 0, VALUE].set(judged.value * sign)
     tree = Tree(edges, nodes, tree.states)
     schedule = rule.begin(tree.at(zero), limits.simulations, mix(seed, 1))
-    evaluations = live.astype(jnp.int32) * (evaluator.network and evaluator.has_prior)
+    evaluations = live * (evaluator.passes if evaluator.has_prior else 0)
     sound = ~live | _finite(judged, legal)
     return Outcome(tree, schedule, zero, judged.model_steps * live, evaluations, sound, ~live)
 
@@ -161,7 +161,7 @@ def descend(
     blank = jnp.zeros((depth, active.shape[0]), jnp.int32)
 
     def take(path: Path, leaf: Leaf, going: Array, scores: Array, node: NodeView, d: Array):
-        action = _best(jnp.where(node.legal, scores, 2 * FORBIDDEN), mix(seed, leaf.node))
+        action = best_action(jnp.where(node.legal, scores, 2 * FORBIDDEN), mix(seed, leaf.node))
         child = jnp.take_along_axis(node.child, action[:, None], 1)[:, 0].astype(jnp.int32)
         path = Path(
             path.nodes.at[d].set(leaf.node),
@@ -183,7 +183,7 @@ def descend(
 
     # Rows that take no part keep pointing at their first edge as it is.
     idle = Leaf(zero, zero, root.child[:, 0].astype(jnp.int32))
-    path, leaf = take(Path(blank, blank, zero), idle, active, scores, root, 0)
+    path, leaf = take(Path(blank, blank, zero), idle, active, scores, root, jnp.int32(0))
     start = (path, leaf, active & (leaf.child > 0), jnp.int32(1))
     path, leaf, _, _ = jax.lax.while_loop(going_on, down, start)
     return path, leaf, schedule
@@ -237,7 +237,7 @@ def expand(
             outcome.schedule,
             outcome.simulations,
             outcome.model_steps + new + judged.model_steps * asked,
-            outcome.evaluations + asked * evaluator.network,
+            outcome.evaluations + asked * evaluator.passes,
             outcome.sound & sound,
             outcome.done,
         ),
@@ -312,7 +312,7 @@ def _proved(
     return proved, jnp.where(settled.any(-1), best, 0.0) * sign
 
 
-def _best(scores: Float[Array, "batch actions"], seed: Seed) -> Int[Array, " batch"]:
+def best_action(scores: Float[Array, "batch actions"], seed: Seed) -> Int[Array, " batch"]:
     """The best action, exact ties broken at random."""
     actions = jnp.arange(scores.shape[-1])
     tie = uniform(jax.vmap(lambda s: mix(s, actions))(seed))
