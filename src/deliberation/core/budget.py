@@ -28,7 +28,10 @@ class Budget(eqx.Module):
             return value
         if isinstance(value, bool | float):
             raise BudgetError(f"A budget counts simulations in whole numbers; got {value!r}.")
-        return Budget(value if isinstance(value, int) else jnp.asarray(value))
+        if not isinstance(value, int):
+            value = jnp.asarray(value)
+            _refuse_fractions("simulations", value)
+        return Budget(value)
 
     def rows(self, batch: int) -> tuple[Int[Array, " batch"], Int[Array, " batch"]]:
         """(simulations, model steps) for each row; no cap on model steps reads as `UNLIMITED`."""
@@ -38,8 +41,7 @@ class Budget(eqx.Module):
 
 def _row(name: str, value: int | Array | np.ndarray, batch: int) -> Int[Array, " batch"]:
     array = jnp.asarray(value)
-    if not jnp.issubdtype(array.dtype, jnp.integer):
-        raise BudgetError(f"budget.{name} must be whole numbers, got dtype {array.dtype}.")
+    _refuse_fractions(name, array)
     if array.ndim > 1 or (array.ndim == 1 and array.shape[0] != batch):
         raise BatchMismatchError(
             f"budget.{name} has shape {array.shape} for a batch of {batch}: "
@@ -51,3 +53,8 @@ def _row(name: str, value: int | Array | np.ndarray, batch: int) -> Int[Array, "
             "Use 0 to answer from a prior alone."
         )
     return jnp.broadcast_to(array, (batch,)).astype(jnp.int32)
+
+
+def _refuse_fractions(name: str, array: Array) -> None:
+    if not jnp.issubdtype(array.dtype, jnp.integer):
+        raise BudgetError(f"budget.{name} must be whole numbers, got dtype {array.dtype}.")
