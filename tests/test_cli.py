@@ -15,7 +15,7 @@ from deliberation.cli._progress import Lines, _left
 from deliberation.core.errors import BudgetError
 
 ROOT = Path(__file__).resolve().parent.parent
-HEAVY = ("jax", "numpy", "scipy", "matplotlib", "equinox", "pgx", "msgspec")
+HEAVY = ("jax", "numpy", "scipy", "matplotlib", "equinox", "pgx")
 
 
 def run(*arguments: str):

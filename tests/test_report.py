@@ -1,13 +1,17 @@
 """The report: pictures that stand alone and can be read aloud, a page that loads nothing."""
 
 import io
+import json
 import re
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from deliberation import claims, report
+from deliberation.core.errors import OutputFolderError
 from deliberation.report.axes import positions
 from deliberation.report.figures import figure_svgs, panel_svg, standalone_svg
 from deliberation.report.html import chip, page
@@ -15,6 +19,7 @@ from deliberation.report.numbers import duration, estimate, number, power
 from deliberation.report.svg import DARK, PLACEHOLDERS, SVG
 from deliberation.report.terminal import show
 from deliberation.report.verdicts import overall, tally
+from deliberation.runs import Cell, Record, RecordFile, read_table
 from deliberation.runs.findings import Figure, Finding, Heat, Panel, Reference, Row, Series
 
 EVIL = '<script>alert("x")</script> & <b>'
@@ -235,6 +240,32 @@ def test_panels_of_one_page_share_no_id():
     assert len(flat) == len(set(flat))
 
 
+def test_an_interval_without_a_bound_ends_with_the_picture():
+    endless = [float("inf")] * 5
+    open_ended = Series(label="UCT", x=BUDGETS, y=[0.1] * 5, low=[0.0] * 5, high=endless)
+    source = panel_svg(panel(series=[open_ended]), "f", "x")
+    assert "opacity: 0.16" in source
+    assert not re.search(r"\b(nan|inf)\b", source)
+
+
+def test_values_that_are_not_known_leave_a_gap():
+    gap = Series(label="UCT", x=BUDGETS, y=[0.1, 0.2, float("nan"), 0.3, 0.4])
+    for scale in ("linear", "log10"):
+        source = panel_svg(panel(series=[gap], y_scale=scale), "f", "x")
+        assert (
+            source.count("<use ")
+            - panel_svg(panel(series=[], y_scale=scale), "f", "x").count("<use ")
+            >= 4
+        )
+        assert not re.search(r"\bnan\b", source)
+
+
+def test_a_step_is_a_staircase():
+    line, step = (panel_svg(panel(series=[series(kind=k)]), "f", "x") for k in ("line", "step"))
+    assert step.count(" L ") != line.count(" L ") or len(step) != len(line)
+    assert "stroke-linecap" in step
+
+
 # The page
 
 
@@ -334,3 +365,102 @@ def test_brackets_in_names_are_not_taken_for_markup():
     console = Console(width=120, record=True, file=io.StringIO(), highlight=False)
     show([finding(rows=[row(decider="[red]net[/red]")])], console)
     assert "[red]net[/red]" in console.export_text()
+
+
+# From the records
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A run of three cells of which two are recorded, under claims that make one finding."""
+    cells = [Cell("package.module:play", {"seed": seed}) for seed in (3, 4, 5)]
+    monkeypatch.setattr(claims, "plan", lambda tasks, effort: cells, raising=False)
+    found = lambda records, tasks, effort: [finding(rows=[row(n=len(records))])]  # noqa: E731
+    monkeypatch.setattr(claims, "analyse", found, raising=False)
+    with RecordFile(tmp_path / "run", {"tasks": ["tic_tac_toe"], "effort": "smoke"}) as file:
+        for cell in cells[:2]:
+            file.append(record(cell))
+    return tmp_path / "run"
+
+
+def record(cell: Cell) -> Record:
+    return Record(
+        cell=cell.id,
+        function=cell.function,
+        settings=cell.settings,
+        needs=(),
+        outcomes={"returns": [1.0]},
+        spent={},
+        seconds=2.0,
+        started="2020-01-01T00:00:00+00:00",
+        versions={"python": "3.11.7", "jax": "0.10.2", "pgx": None},
+        machine={"cores": 2, "platform": "Linux", "processor": "Some CPU"},
+        commit="0123456789abcdef",
+        dirty=True,
+    )
+
+
+def finish(folder) -> None:
+    with RecordFile(folder, {"tasks": ["tic_tac_toe"], "effort": "smoke"}) as file:
+        file.append(record(Cell("package.module:play", {"seed": 5})))
+
+
+def test_a_run_that_has_not_ended_is_refused_with_the_command_that_goes_on(folder):
+    before = (folder / "records.jsonl").read_bytes()
+    with pytest.raises(OutputFolderError, match="2 of 3 cells") as refused:
+        report.build(folder)
+    assert f"`deliberate table tic_tac_toe --effort smoke --out {folder}`" in str(refused.value)
+    assert (folder / "records.jsonl").read_bytes() == before
+    assert not (folder / "report.html").exists()
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(OutputFolderError, match="holds no run"):
+        report.build(tmp_path)
+
+
+def test_the_report_is_rebuilt_from_the_records_alone(folder):
+    finish(folder)
+    path = report.build(folder)
+    shown, table = path.read_bytes(), (folder / "table.json").read_bytes()
+    path.unlink()
+    (folder / "table.json").unlink()
+    assert report.build(folder) == path == folder / "report.html"
+    assert (path.read_bytes(), (folder / "table.json").read_bytes()) == (shown, table)
+    assert [r.n for r in read_table(folder)] == [3]
+
+
+def test_provenance_names_commit_versions_machine_seeds_and_time(folder):
+    finish(folder)
+    assert report.provenance(folder) == {
+        "Tasks": "tic_tac_toe",
+        "Effort": "smoke",
+        "Commit": "0123456789ab with uncommitted changes",
+        "Versions": "python 3.11.7, jax 0.10.2",
+        "Machine": "Some CPU, 2 cores, Linux",
+        "Seeds": "3 from 3 to 5",
+        "Cells": "3",
+        "Time": "6 s of computing",
+    }
+    report.build(folder)
+    assert "Time" not in json.loads((folder / "table.json").read_text())["provenance"]
+
+
+def test_the_readme_is_written_from_a_run(folder, tmp_path, monkeypatch):
+    finish(folder)
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parent.parent / "benchmarks"))
+    import readme
+
+    block = readme.table_block(report.findings(folder), {"Commit": "abc"})
+    assert "| 25 | gain a doubling | tic_tac_toe | UCT | 0.081 [0.069, 0.093] | ✓ suppo" in block
+    text = "a\n<!-- table:start -->\nold\n<!-- table:end -->\nb\n"
+    once = readme.replace_block(text, "table", "new \\1")
+    assert once == "a\n<!-- table:start -->\nnew \\1\n<!-- table:end -->\nb\n"
+    assert readme.replace_block(once, "table", "new \\1") == once
+    with pytest.raises(ValueError, match="strength"):
+        readme.replace_block(text, "strength", "x")
+    written = readme.write_figures(report.findings(folder), tmp_path / "docs")
+    assert [path.name for path, _ in written] == ["slope-0.svg"]
+    assert ET.parse(written[0][0]).getroot().tag == f"{{{SVG}}}svg"
+    strength = readme.strength_block({"caption": "c", "columns": ["a", "b"], "rows": [[1, "x|y"]]})
+    assert strength.splitlines() == ["c", "", "| a | b |", "|---|---|", "| 1 | x\\|y |"]

@@ -1,5 +1,6 @@
 """Where caches lie. Compiled programs are kept between runs, which saves most of the start."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -7,14 +8,10 @@ MIN_COMPILE_SECONDS = "0.3"
 """Programs that compile faster than this are not worth a file."""
 
 
-def cache_folder() -> Path:
-    """The folder of all of this library's caches; safe to delete at any time."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "deliberation"
-
-
 def caches() -> dict[str, Path]:
-    """Each cache by name."""
+    """Each cache by name; all are safe to delete at any time."""
+    from ..runs.worker import cache_folder
+
     compiled = os.environ.get("JAX_COMPILATION_CACHE_DIR")
     return {"compiled": Path(compiled) if compiled else cache_folder() / "jax"}
 
@@ -30,5 +27,9 @@ def keep_compiled_programs() -> None:
 
 def folder_size(folder: Path) -> tuple[int, int]:
     """How many files lie in a folder, and how many bytes they hold."""
-    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+    sizes = []
+    for base, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):  # another process may tidy up meanwhile
+                sizes.append(os.stat(os.path.join(base, name)).st_size)
     return len(sizes), sum(sizes)

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from .. import __version__
+from ..runs.provenance import cores, source
 from ._caches import caches, folder_size
 
 PACKAGES = (
@@ -52,7 +53,7 @@ def _sections() -> Iterator[tuple[str, list[tuple[str, str]]]]:
     yield (
         "Versions",
         [
-            ("deliberation", __version__),
+            ("deliberation", f"{__version__}{_commit()}"),
             ("python", platform.python_version()),
             *((name, _version(name)) for name in PACKAGES),
         ],
@@ -61,7 +62,7 @@ def _sections() -> Iterator[tuple[str, list[tuple[str, str]]]]:
         "Machine",
         [
             ("system", f"{platform.system()} {platform.release()} {platform.machine()}"),
-            ("cores", f"{_usable_cores()} usable of {os.cpu_count()}"),
+            ("cores", f"{cores()} usable of {os.cpu_count()}"),
             ("memory", _memory()),
             ("backend", _backend()),
             ("compiler", _compiler()),
@@ -70,18 +71,17 @@ def _sections() -> Iterator[tuple[str, list[tuple[str, str]]]]:
     yield "Caches", [(name, _cache_line(path)) for name, path in caches().items()]
 
 
+def _commit() -> str:
+    """The commit, where this runs from a source checkout."""
+    commit, dirty = source()
+    return f" at {commit[:12]}{' with uncommitted changes' if dirty else ''}" if commit else ""
+
+
 def _version(package: str) -> str:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "missing: install again with `pip install deliberation`"
-
-
-def _usable_cores() -> int:
-    """Cores this process may use, which in a container are fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _memory() -> str:

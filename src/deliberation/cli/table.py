@@ -6,7 +6,6 @@ from typing import Any
 import click
 
 from ._caches import keep_compiled_programs
-from ._progress import display
 from ._refusals import INTERRUPTED, refuse_unknown
 
 EFFORTS = ("smoke", "quick", "full")
@@ -63,17 +62,12 @@ def report(folder: Path) -> None:
 
 
 def _execute(cells: list[Any], out: Path, tasks: list[str], effort: str, jobs: int | None) -> None:
-    from .. import runs
+    from ..runs.execute import execute
+    from ..runs.progress import RichProgress
 
+    manifest = {"tasks": tasks, "effort": effort}
     try:
-        with display("Measuring") as progress:
-            runs.execute(
-                cells,
-                out,
-                manifest={"tasks": tasks, "effort": effort},
-                jobs=jobs,
-                progress=progress.update,
-            )
+        execute(cells, out, manifest=manifest, jobs=jobs, progress=RichProgress())
     except KeyboardInterrupt:
         click.echo(f"\nInterrupted; what is measured is kept in {out}.", err=True)
         click.echo("The same command goes on at the first missing cell.", err=True)
@@ -83,9 +77,8 @@ def _execute(cells: list[Any], out: Path, tasks: list[str], effort: str, jobs: i
 def _present(out: Path) -> None:
     """From the records to the table in the terminal, table.json and report.html."""
     from .. import report as pages
-    from ..report.terminal import show
 
     findings = pages.findings(out)
     path = pages.build(out, findings)
-    show(findings)
+    pages.show(findings)
     click.echo(f"Report: {path.resolve()}")

@@ -1,14 +1,13 @@
 """Draws the figures of findings as SVG: one picture a panel, so that a page can stack them."""
 
-from typing import TYPE_CHECKING, Any
+import io
+from typing import Any
 
 import numpy as np
 
+from ..runs.findings import Figure, Heat, Panel, Series
 from .axes import positions, set_ticks
 from .svg import NAMES, adapt, standalone
-
-if TYPE_CHECKING:
-    from ..runs.findings import Figure, Heat, Panel, Series
 
 WIDTH, HEIGHT = 400, 300
 """The canvas of a panel in CSS pixels; a page scales it to the room there is."""
@@ -33,7 +32,7 @@ HEAT_SHADOW = "#0b1a2b"
 FONT = 11.0
 
 
-def figure_svgs(figure: "Figure", prefix: str) -> list[str]:
+def figure_svgs(figure: Figure, prefix: str) -> list[str]:
     """One SVG element a panel; `prefix` makes ids unique within a page."""
     return [
         panel_svg(panel, f"{prefix}-p{index}", figure.alternative or figure.title)
@@ -41,15 +40,13 @@ def figure_svgs(figure: "Figure", prefix: str) -> list[str]:
     ]
 
 
-def standalone_svg(figure: "Figure", prefix: str = "figure") -> str:
+def standalone_svg(figure: Figure, prefix: str = "figure") -> str:
     """The whole figure as the text of one SVG file."""
     return standalone(figure_svgs(figure, prefix))
 
 
-def panel_svg(panel: "Panel", prefix: str, alternative: str) -> str:
+def panel_svg(panel: Panel, prefix: str, alternative: str) -> str:
     """One panel as an SVG element that follows the page's colours and fonts."""
-    import io
-
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure as Canvas
@@ -65,7 +62,7 @@ def panel_svg(panel: "Panel", prefix: str, alternative: str) -> str:
     return adapt(out.getvalue(), prefix=prefix, title=title, description=alternative)
 
 
-def _settings() -> dict[str, Any]:
+def _settings() -> Any:
     ink, muted, rule = NAMES["ink"], NAMES["muted"], NAMES["rule"]
     return {
         "svg.fonttype": "none",
@@ -95,7 +92,7 @@ def _settings() -> dict[str, Any]:
     }
 
 
-def _draw(axes: Any, panel: "Panel") -> None:
+def _draw(axes: Any, panel: Panel) -> None:
     xs, ys = _extent(panel)
     if panel.heat is not None:
         _draw_heat(axes, panel.heat, panel, xs, ys)
@@ -113,10 +110,10 @@ def _draw(axes: Any, panel: "Panel") -> None:
     axes.set_title(panel.title, loc="left", pad=8 + rows * (FONT + 6))
 
 
-def _extent(panel: "Panel") -> tuple[list[float], list[float]]:
+def _extent(panel: Panel) -> tuple[list[float], list[float]]:
     """Every value on each axis, without those that are not finite."""
     xs: list[float] = [x for s in panel.series for x in s.x]
-    ys: list[float] = [y for s in panel.series for y in (*s.y, *(s.low or ()), *(s.high or ()))]
+    ys: list[float] = [y for s in panel.series for y in (*s.y, *(s.low or []), *(s.high or []))]
     ys += [reference.y for reference in panel.references]
     if panel.heat is not None:
         xs, ys = [*xs, *panel.heat.x], [*ys, *panel.heat.y]
@@ -124,30 +121,45 @@ def _extent(panel: "Panel") -> tuple[list[float], list[float]]:
 
 
 def _finite(values: list[float]) -> list[float]:
-    return [float(v) for v in values if v is not None and np.isfinite(v)]
+    return [float(v) for v in values if np.isfinite(v)] or [0.0]
 
 
 def _draw_series(
-    axes: Any, series: "Series", index: int, panel: "Panel", xs: list[float], ys: list[float]
+    axes: Any, series: Series, index: int, panel: Panel, xs: list[float], ys: list[float]
 ) -> None:
     colour, marker, dash = STYLES[index % len(STYLES)]
     x = positions(series.x, panel.x_scale, xs)
-    y = positions(series.y, panel.y_scale, ys)
-    line = dash if series.kind != "points" else "none"
-    size = 8 if series.kind == "points" else 5.5
-    look = {"color": colour, "linewidth": 2, "markersize": size, "markeredgecolor": NAMES["paper"]}
-    axes.plot(x, y, label=series.label, marker=marker, linestyle=line, zorder=3, **look)
-    if not series.low or not series.high:
+    y = positions([v if np.isfinite(v) else np.nan for v in series.y], panel.y_scale, ys)
+    points, step = series.kind == "points", series.kind == "step"
+    axes.plot(
+        x,
+        y,
+        label=series.label,
+        color=colour,
+        marker="" if step else marker,
+        linestyle="none" if points else dash,
+        drawstyle="steps-post" if step else "default",
+        linewidth=2,
+        markersize=8 if points else 5.5,
+        markeredgecolor=NAMES["paper"],
+        zorder=3,
+    )
+    if series.low is None or series.high is None:
         return
-    low = positions(series.low, panel.y_scale, ys)
-    high = positions(series.high, panel.y_scale, ys)
-    if series.kind == "points" or len(x) == 1:
+    low, high = (_ends(ends, panel.y_scale, ys) for ends in (series.low, series.high))
+    if points or len(x) == 1:
         axes.vlines(x, low, high, color=colour, linewidth=1.6, alpha=0.8, zorder=2)
-    else:
-        axes.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0, zorder=1)
+        return
+    how = {"step": "post"} if step else {}
+    axes.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0, zorder=1, **how)
 
 
-def _draw_references(axes: Any, panel: "Panel", ys: list[float]) -> None:
+def _ends(ends: list[float], scale: str, ys: list[float]) -> list[float]:
+    """The ends of intervals; one without a bound reaches as far as anything drawn."""
+    return positions([float(np.clip(v, min(ys), max(ys))) for v in ends], scale, ys)
+
+
+def _draw_references(axes: Any, panel: Panel, ys: list[float]) -> None:
     for reference in panel.references:
         (y,) = positions([reference.y], panel.y_scale, ys)
         axes.axhline(y, color=NAMES["muted"], linewidth=1.2, linestyle=(0, (2, 3)), zorder=1.5)
@@ -164,7 +176,7 @@ def _draw_references(axes: Any, panel: "Panel", ys: list[float]) -> None:
         )
 
 
-def _draw_heat(axes: Any, heat: "Heat", panel: "Panel", xs: list[float], ys: list[float]) -> None:
+def _draw_heat(axes: Any, heat: Heat, panel: Panel, xs: list[float], ys: list[float]) -> None:
     from matplotlib.colors import LinearSegmentedColormap
 
     colours = LinearSegmentedColormap.from_list("heat", HEAT)
@@ -188,7 +200,7 @@ def _draw_isolines(axes: Any, x: list[float], y: list[float], z: Any, levels: li
         label.set_bbox({"facecolor": "#ffffff", "edgecolor": "none", "pad": 1.5})
 
 
-def _legend(axes: Any, panel: "Panel") -> int:
+def _legend(axes: Any, panel: Panel) -> int:
     """Name the series above the axes; returns how many rows that took."""
     labels = [series.label for series in panel.series if series.label]
     if not labels:

@@ -3,15 +3,12 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from .. import __version__
+from ..runs.findings import Figure, Finding, Row
 from .figures import figure_svgs
 from .numbers import MISSING, estimate
 from .verdicts import SYMBOLS, overall, tally
-
-if TYPE_CHECKING:
-    from ..runs.findings import Figure, Finding, Row
 
 STYLE = Path(__file__).parent / "page.css"
 THEME_SCRIPT = (
@@ -21,7 +18,7 @@ THEME_SCRIPT = (
 )
 
 
-def page(findings: Sequence["Finding"], provenance: Mapping[str, str]) -> str:
+def page(findings: Sequence[Finding], provenance: Mapping[str, str]) -> str:
     """The whole document. `provenance` is shown as it is, term by term, at the foot."""
     sections = "\n".join(_section(finding) for finding in findings)
     return f"""<!doctype html>
@@ -60,7 +57,7 @@ def chip(verdict: str | None, count: int | None = None) -> str:
     return f'<span class="chip {verdict}">{symbol} {verdict}{times}</span>'
 
 
-def _header(findings: Sequence["Finding"], provenance: Mapping[str, str]) -> str:
+def _header(findings: Sequence[Finding], provenance: Mapping[str, str]) -> str:
     shown = [provenance[key] for key in ("Tasks", "Effort", "Machine") if key in provenance]
     facts = "".join(f"<li>{escape(fact)}</li>" for fact in shown)
     return f"""<header>
@@ -73,12 +70,12 @@ with what would refute it, and then measured.</p>
 </header>"""
 
 
-def _tally(rows: Sequence["Row"]) -> str:
+def _tally(rows: Sequence[Row]) -> str:
     chips = "".join(f"<li>{chip(name, count)}</li>" for name, count in tally(rows).items())
     return f'<ul class="tally" aria-label="Verdicts">{chips}</ul>' if chips else ""
 
 
-def _overview(findings: Sequence["Finding"]) -> str:
+def _overview(findings: Sequence[Finding]) -> str:
     tasks = list(dict.fromkeys(row.task for finding in findings for row in finding.rows))
     heads = "".join(f'<th scope="col">{escape(task)}</th>' for task in tasks)
     lines = "\n".join(_overview_line(finding, tasks) for finding in findings)
@@ -93,7 +90,7 @@ row leaves it open.</caption>
 </section>"""
 
 
-def _overview_line(finding: "Finding", tasks: Sequence[str]) -> str:
+def _overview_line(finding: Finding, tasks: Sequence[str]) -> str:
     cells = "".join(
         f'<td data-label="{escape(task)}">'
         f"{chip(overall(row for row in finding.rows if row.task == task))}</td>"
@@ -104,7 +101,7 @@ def _overview_line(finding: "Finding", tasks: Sequence[str]) -> str:
     return f'<tr><th scope="row">{link}{note}</th>{cells}</tr>'
 
 
-def _section(finding: "Finding") -> str:
+def _section(finding: Finding) -> str:
     name = escape(finding.claim)
     figures = "\n".join(
         _figure(figure, f"{finding.claim}-{index}") for index, figure in enumerate(finding.figures)
@@ -120,7 +117,7 @@ def _section(finding: "Finding") -> str:
 </section>"""
 
 
-def _figure(figure: "Figure", prefix: str) -> str:
+def _figure(figure: Figure, prefix: str) -> str:
     svgs = figure_svgs(figure, prefix)
     sole = " sole" if len(svgs) == 1 else ""
     panels = "\n".join(svgs)
@@ -132,7 +129,7 @@ def _figure(figure: "Figure", prefix: str) -> str:
 </figure>"""
 
 
-def _rows(finding: "Finding") -> str:
+def _rows(finding: Finding) -> str:
     if not finding.rows:
         return f"<p>{escape(finding.summary)}</p>" if finding.summary else ""
     lines = "\n".join(_row(row) for row in finding.rows)
@@ -146,7 +143,7 @@ def _rows(finding: "Finding") -> str:
 </tbody></table></div>"""
 
 
-def _row(row: "Row") -> str:
+def _row(row: Row) -> str:
     value, _, interval = estimate(row.estimate, row.low, row.high).partition(" [")
     interval = f' <span class="interval">[{escape(interval)}</span>' if interval else ""
     note = f'<span class="note">{escape(row.note)}</span>' if row.note else ""

@@ -115,7 +115,7 @@ def _rename_ids(root: ET.Element, prefix: str) -> None:
     fresh: dict[str, str] = {}
     for element in root.iter():
         name = element.attrib.pop("id", None)
-        if name in used:
+        if name is not None and name in used:
             element.set("id", fresh.setdefault(name, f"{prefix}-{len(fresh)}"))
     for element in root.iter():
         for key, value in list(element.attrib.items()):

@@ -1,19 +1,17 @@
 """The measured table in the terminal: rows by claim, verdicts in words, a symbol and a colour."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..runs.findings import Finding, Row
 from .numbers import MISSING, estimate
 from .verdicts import COLOURS, SYMBOLS, tally
-
-if TYPE_CHECKING:
-    from ..runs.findings import Finding, Row
 
 NARROW = 84
 """Below this width rows are written one under the other instead of in columns."""
 
 
-def show(findings: Sequence["Finding"], console: Any = None) -> None:
+def show(findings: Sequence[Finding], console: Any = None) -> None:
     """Print the findings to the terminal, or to the console given."""
     from rich.console import Console
 
@@ -30,7 +28,7 @@ def show(findings: Sequence["Finding"], console: Any = None) -> None:
     console.print(_tally(row for finding in findings for row in finding.rows))
 
 
-def _heading(finding: "Finding") -> Any:
+def _heading(finding: Finding) -> Any:
     from rich.text import Text
 
     return Text.assemble(
@@ -38,7 +36,7 @@ def _heading(finding: "Finding") -> Any:
     )
 
 
-def _table(rows: Sequence["Row"]) -> Any:
+def _table(rows: Sequence[Row]) -> Any:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -55,7 +53,7 @@ def _table(rows: Sequence["Row"]) -> Any:
     return table
 
 
-def _lines(row: "Row") -> Any:
+def _lines(row: Row) -> Any:
     from rich.text import Text
 
     value = estimate(row.estimate, row.low, row.high)
@@ -71,7 +69,7 @@ def _verdict(verdict: str | None) -> Any:
     return Text(f"{SYMBOLS[verdict]} {verdict}", style=COLOURS[verdict])
 
 
-def _tally(rows: Iterable["Row"]) -> Any:
+def _tally(rows: Iterable[Row]) -> Any:
     from rich.text import Text
 
     parts = [

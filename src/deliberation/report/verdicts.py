@@ -1,16 +1,14 @@
 """How verdicts are shown: always as a symbol and a word, with colour only in addition."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ..runs.findings import Row
+from ..runs.findings import Row
 
 SYMBOLS = {"supported": "✓", "refuted": "✕", "inconclusive": "~"}
 COLOURS = {"supported": "green", "refuted": "red", "inconclusive": "yellow"}
 
 
-def tally(rows: Iterable["Row"]) -> dict[str, int]:
+def tally(rows: Iterable[Row]) -> dict[str, int]:
     """How often each verdict was given, in the order refuted, inconclusive, supported."""
     given = [row.verdict for row in rows]
     return {
@@ -18,7 +16,7 @@ def tally(rows: Iterable["Row"]) -> dict[str, int]:
     }
 
 
-def overall(rows: Iterable["Row"]) -> str | None:
+def overall(rows: Iterable[Row]) -> str | None:
     """The verdict over several rows: refuted by one, inconclusive by one, else supported.
 
     None where no row carries a verdict: those report a quantity and claim nothing.
