@@ -62,8 +62,7 @@ def report(folder: Path) -> None:
 
 
 def _execute(cells: list[Any], out: Path, tasks: list[str], effort: str, jobs: int | None) -> None:
-    from ..runs.execute import execute
-    from ..runs.progress import RichProgress
+    from ..runs import RichProgress, execute
 
     manifest = {"tasks": tasks, "effort": effort}
     try:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from ..core.lazy import attach
 
 if TYPE_CHECKING:
-    from .folder import build, findings, provenance
     from .figures import standalone_svg
+    from .folder import build, findings, provenance
     from .html import page
     from .terminal import show
 
