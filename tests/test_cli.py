@@ -8,11 +8,14 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from test_report import finding, record
 
+from deliberation import claims, hybrid, runs
 from deliberation.cli import main
 from deliberation.cli._caches import folder_size, keep_compiled_programs
 from deliberation.cli._progress import Lines, _left
 from deliberation.core.errors import BudgetError
+from deliberation.runs import Cell, RecordFile
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("jax", "numpy", "scipy", "matplotlib", "equinox", "pgx")
@@ -100,6 +103,74 @@ def test_bad_options_name_what_was_wrong(arguments, word):
     refused = run(*arguments)
     assert refused.exit_code == 2
     assert word in refused.stderr
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """`deliberate table` with one cell that is recorded without being run; returns the manifest."""
+    asked = {}
+    cell = Cell("package.module:play", {"seed": 1})
+
+    def execute(cells, folder, *, manifest, jobs, progress):
+        assert [c.id for c in cells] == [cell.id]
+        asked.update(manifest, jobs=jobs)
+        with RecordFile(folder, manifest) as file:
+            if cell.id not in file.records:
+                file.append(record(cell))
+
+    monkeypatch.setattr(runs, "execute", execute, raising=False)
+    monkeypatch.setattr(claims, "plan", lambda tasks, effort, only: [cell])
+    monkeypatch.setattr(claims, "analyse", lambda *_, only: [finding()])
+    return asked
+
+
+def test_table_measures_shows_and_writes(measured, tmp_path):
+    out = tmp_path / "out"
+    arguments = ("table", "tic_tac_toe", "tic_tac_toe", "--effort", "smoke", "--jobs", "1")
+    done = run(*arguments, "--out", str(out))
+    assert done.exit_code == 0, done.output
+    every = list(claims.list_claims())
+    assert measured == {"tasks": ["tic_tac_toe"], "effort": "smoke", "claims": every, "jobs": 1}
+    assert "✓ supported" in done.stdout and str(out / "report.html") in done.stdout
+    assert {path.name for path in out.iterdir()} >= {"records.jsonl", "table.json", "report.html"}
+    (out / "report.html").unlink()
+    again = run("report", str(out))
+    assert again.exit_code == 0 and (out / "report.html").exists()
+    refused = run("table", "connect_four", "--effort", "smoke", "--out", str(out))
+    assert refused.exit_code == 2 and "another run's records" in refused.stderr
+
+
+def test_an_interrupted_table_says_how_to_go_on(measured, tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "execute", interrupted)
+    done = run("table", "tic_tac_toe", "--out", str(tmp_path / "out"))
+    assert done.exit_code == 130
+    assert "goes on at the first missing cell" in done.stderr
+
+
+def test_an_unknown_claim_is_refused_before_anything_is_measured(measured, tmp_path):
+    for arguments in (["claims", "no_such"], ["table", "--claim", "no_such"]):
+        refused = run(*arguments)
+        assert refused.exit_code == 2
+        assert "There is no claim named 'no_such'." in refused.stderr
+    assert measured == {}
+
+
+def test_train_hands_over_what_was_asked_and_tells_how_to_load(tmp_path, monkeypatch):
+    asked = {}
+
+    def train(task, *, progress, **rest):
+        progress(0.5, "half")
+        asked.update(rest, task=task)
+
+    monkeypatch.setattr(hybrid, "train", train, raising=False)
+    out = tmp_path / "policy"
+    done = run("train", "tic_tac_toe", "--minutes", "0.5", "--out", str(out), "--seed", "7")
+    assert done.exit_code == 0, done.output
+    assert asked == {"task": "tic_tac_toe", "minutes": 0.5, "out": out, "seed": 7}
+    assert f"deliberation.load('{out}')" in done.stdout
 
 
 def test_doctor_tells_versions_cores_and_the_size_of_caches(tmp_path, monkeypatch):

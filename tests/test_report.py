@@ -23,6 +23,8 @@ from deliberation.runs import Cell, Record, RecordFile, read_table
 from deliberation.runs.findings import Figure, Finding, Heat, Panel, Reference, Row, Series
 
 EVIL = '<script>alert("x")</script> & <b>'
+RUN = {"tasks": ["tic_tac_toe"], "effort": "smoke", "claims": ["slope"]}
+COMMAND = "deliberate table tic_tac_toe --effort smoke --claim slope"
 BUDGETS = [0.0, 1.0, 4.0, 16.0, 64.0]
 
 
@@ -374,10 +376,10 @@ def test_brackets_in_names_are_not_taken_for_markup():
 def folder(tmp_path, monkeypatch):
     """A run of three cells of which two are recorded, under claims that make one finding."""
     cells = [Cell("package.module:play", {"seed": seed}) for seed in (3, 4, 5)]
-    monkeypatch.setattr(claims, "plan", lambda tasks, effort: cells, raising=False)
-    found = lambda records, tasks, effort: [finding(rows=[row(n=len(records))])]  # noqa: E731
-    monkeypatch.setattr(claims, "analyse", found, raising=False)
-    with RecordFile(tmp_path / "run", {"tasks": ["tic_tac_toe"], "effort": "smoke"}) as file:
+    monkeypatch.setattr(claims, "plan", lambda tasks, effort, only: cells)
+    found = lambda records, *_, only: [finding(rows=[row(n=len(records))])]  # noqa: E731
+    monkeypatch.setattr(claims, "analyse", found)
+    with RecordFile(tmp_path / "run", RUN) as file:
         for cell in cells[:2]:
             file.append(record(cell))
     return tmp_path / "run"
@@ -401,7 +403,7 @@ def record(cell: Cell) -> Record:
 
 
 def finish(folder) -> None:
-    with RecordFile(folder, {"tasks": ["tic_tac_toe"], "effort": "smoke"}) as file:
+    with RecordFile(folder, RUN) as file:
         file.append(record(Cell("package.module:play", {"seed": 5})))
 
 
@@ -409,7 +411,7 @@ def test_a_run_that_has_not_ended_is_refused_with_the_command_that_goes_on(folde
     before = (folder / "records.jsonl").read_bytes()
     with pytest.raises(OutputFolderError, match="2 of 3 cells") as refused:
         report.build(folder)
-    assert f"`deliberate table tic_tac_toe --effort smoke --out {folder}`" in str(refused.value)
+    assert f"`{COMMAND} --out {folder}`" in str(refused.value)
     assert (folder / "records.jsonl").read_bytes() == before
     assert not (folder / "report.html").exists()
 

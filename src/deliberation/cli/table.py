@@ -8,8 +8,6 @@ import click
 from ._caches import keep_compiled_programs
 from ._refusals import INTERRUPTED, refuse_unknown
 
-EFFORTS = ("smoke", "quick", "full")
-
 
 @click.command(
     short_help="Measure the comparison table.",
@@ -17,12 +15,13 @@ EFFORTS = ("smoke", "quick", "full")
     "Examples:\n"
     "  deliberate table\n"
     "  deliberate table tic_tac_toe connect_four --effort smoke\n"
+    "  deliberate table connect_four --claim budget_slope --out slope\n"
     "  deliberate table --effort full --out results --jobs 8",
 )
 @click.argument("names", nargs=-1, metavar="[TASKS]...")
 @click.option(
     "--effort",
-    type=click.Choice(EFFORTS),
+    type=click.Choice(("smoke", "quick", "full")),
     default="quick",
     show_default=True,
     help="smoke: 90 s, to see that it works; quick: minutes; full: narrow intervals.",
@@ -34,20 +33,28 @@ EFFORTS = ("smoke", "quick", "full")
     show_default=True,
     help="Folder of the records, table.json and report.html.",
 )
+@click.option("--claim", "only", multiple=True, metavar="NAME", help="Only this claim; repeatable.")
 @click.option("--jobs", type=click.IntRange(1), help="Worker processes; by default one a core.")
-def table(names: tuple[str, ...], effort: str, out: Path, jobs: int | None) -> None:
+def table(
+    names: tuple[str, ...], effort: str, out: Path, only: tuple[str, ...], jobs: int | None
+) -> None:
     """Measure every claim on TASKS and show the table; kill it and it goes on when called again.
 
     Into the folder go records.jsonl (one line a measured cell), table.json and report.html.
     """
+    from .. import claims
     from ..tasks import list_tasks
 
     refuse_unknown("task", names, list_tasks())
+    refuse_unknown("claim", only, claims.list_claims())
     keep_compiled_programs()
-    from .. import claims
-
-    tasks = list(names) or list(claims.DEFAULT_TASKS(effort))
-    _execute(claims.plan(tasks, effort), out, tasks, effort, jobs)
+    # In one order and without repeats, so that the same wish is the same run.
+    run = {
+        "tasks": list(dict.fromkeys(names or claims.default_tasks(effort))),
+        "effort": effort,
+        "claims": [name for name in claims.list_claims() if not only or name in only],
+    }
+    _execute(run, out, jobs)
     _present(out)
 
 
@@ -61,12 +68,13 @@ def report(folder: Path) -> None:
     _present(folder)
 
 
-def _execute(cells: list[Any], out: Path, tasks: list[str], effort: str, jobs: int | None) -> None:
+def _execute(run: dict[str, Any], out: Path, jobs: int | None) -> None:
+    from ..claims import plan
     from ..runs import RichProgress, execute
 
-    manifest = {"tasks": tasks, "effort": effort}
+    cells = plan(run["tasks"], run["effort"], only=run["claims"])
     try:
-        execute(cells, out, manifest=manifest, jobs=jobs, progress=RichProgress())
+        execute(cells, out, manifest=run, jobs=jobs, progress=RichProgress())
     except KeyboardInterrupt:
         click.echo(f"\nInterrupted; what is measured is kept in {out}.", err=True)
         click.echo("The same command goes on at the first missing cell.", err=True)

@@ -22,16 +22,23 @@ def findings(folder: Path | str) -> list[Finding]:
     Raises `OutputFolderError` where there is no run or cells are missing, and `RecordError`.
     """
     manifest, records = read_manifest(folder), read_records(folder)
-    tasks, effort = manifest["tasks"], manifest["effort"]
-    cells = claims.plan(tasks, effort)
+    tasks, effort, only = manifest["tasks"], manifest["effort"], manifest["claims"]
+    cells = claims.plan(tasks, effort, only=only)
     missing = sum(cell.id not in records for cell in cells)
     if missing:
-        command = f"deliberate table {' '.join(tasks)} --effort {effort} --out {folder}"
         raise OutputFolderError(
             f"{folder} holds {len(cells) - missing} of {len(cells)} cells: the run has not ended, "
-            f"or this version measures more. Go on with `{command}`."
+            f"or this version measures more. Go on with `{_command(manifest, folder)}`."
         )
-    return list(claims.analyse(records, tasks, effort))
+    return claims.analyse(records, tasks, effort, only=only)
+
+
+def _command(manifest: dict[str, Any], folder: Path | str) -> str:
+    """The command that this run came from."""
+    only = manifest["claims"]
+    some = [] if only == list(claims.list_claims()) else [f"--claim {name}" for name in only]
+    words = ["deliberate table", *manifest["tasks"], f"--effort {manifest['effort']}", *some]
+    return " ".join([*words, f"--out {folder}"])
 
 
 def build(folder: Path | str, found: Sequence[Finding] | None = None) -> Path:
