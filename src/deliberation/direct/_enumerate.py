@@ -76,7 +76,7 @@ class _Bounds:
         total, room = self.states + states, self.bytes + size
         if total > self.max_states or room > self.max_bytes:
             raise TooLargeError(
-                f"{self.task} is too large to solve exactly: enumerating ply {ply} needs "
+                f"{self.task} is too large to solve exactly: ply {ply} would bring it to "
                 f"{total:,} states and {room / 2**20:,.1f} MiB, over the bounds of "
                 f"max_states={self.max_states:,} and max_bytes={self.max_bytes / 2**20:,.1f} MiB "
                 f"(reached so far: {self.states:,} states, {self.bytes / 2**20:,.1f} MiB). "
@@ -96,13 +96,14 @@ def enumerate_task(
         start = jax.vmap(task.init)(jax.random.split(jax.random.key(0), _STARTS))
     layer = _first_layer(task, start)
     layers, links, transitions = [], [], 0
+    bounds.admit(0, len(layer.terminal), len(layer.terminal) * _stored_bytes(layer))
     for ply in range(task.traits.horizon + 1):
-        bounds.admit(ply, len(layer.terminal), _stored_bytes(layer))
         if ply and not len(layer.terminal):
             break
         layers.append(layer)
+        offset = bounds.states
         layer, children, rewards = _expand_layer(task, objective, layer, ply, bounds)
-        links.append((np.where(children >= 0, children + bounds.states, -1), rewards))
+        links.append((np.where(children >= 0, children + offset, -1), rewards))
         transitions += int((children >= 0).sum())
     if len(layer.terminal):
         raise ContractError(
@@ -156,7 +157,7 @@ def _expand_layer(
         return layer.take(live), np.full(layer.legal.shape, -1, np.int32), nothing
     edges = int(legal.sum())
     # Beside the successors themselves: packed keys, what sorting them takes, and rewards.
-    per_edge = _array_bytes(layer) // len(layer.terminal) + 104
+    per_edge = _array_bytes(layer) + 104
     bounds.admit(ply + 1, 0, edges * per_edge, kept=False)
     every, at = layer.take(np.zeros(edges, int)), 0
     gained = np.zeros((edges, task.traits.players), np.float32)
@@ -167,6 +168,7 @@ def _expand_layer(
         every.put(here, after)
         gained[here] = reward
     index = RowIndex(every.fingerprints, inverse=True)
+    bounds.admit(ply + 1, len(index.first), len(index.first) * _stored_bytes(layer))
     where = np.zeros(layer.legal.shape, bool)
     where[live] = legal
     children = np.full(layer.legal.shape, -1, np.int32)
@@ -234,13 +236,14 @@ def _expand(task: Task, objective: Objective, states: State) -> tuple[State, tup
 
 
 def _array_bytes(layer: _Layer) -> int:
-    return sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(vars(layer)))
+    """Of one state."""
+    size = sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(vars(layer)))
+    return size // len(layer.terminal)
 
 
 def _stored_bytes(layer: _Layer) -> int:
-    """A layer with its children, rewards, values and keys; twice, since joining layers copies."""
-    rows, actions = layer.legal.shape
-    return 2 * _array_bytes(layer) + rows * (16 * actions + 40)
+    """Of one state, with children, rewards, values and keys; twice, since joining layers copies."""
+    return 2 * _array_bytes(layer) + 16 * layer.legal.shape[1] + 40
 
 
 def _assemble(
