@@ -1,0 +1,151 @@
+"""Run the cells that are not recorded yet, in worker processes, and record what they find.
+
+Workers compute; only this process writes records. By default workers are local processes
+(joblib's loky), each keeping its compiled programs from cell to cell. Inside of
+`joblib.parallel_config("ray")` or `("dask")` the same cells go there; their workers must see the
+output folder.
+"""
+
+import contextlib
+import os
+import shutil
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from .cells import Cell, planned, urgency
+from .errors import CellError
+from .pool import WorkerDied, replies, workers
+from .progress import Progress, Silent
+from .provenance import source, versions
+from .records import Record, RecordFile
+from .storage import FULL, storage_error
+from .worker import ARTEFACTS, PARTIAL, Call, Reply
+
+
+def execute(
+    cells: Sequence[Cell],
+    folder: Path | str,
+    *,
+    manifest: dict[str, Any],
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Record]:
+    """The records of all cells by id, running those that the folder does not hold yet.
+
+    `manifest` says which run this is; a folder with another is refused. `jobs` worker processes,
+    by default one a core. Killed at any moment, the same call goes on at the first missing cell.
+    When a cell fails, those already running end and are recorded, then `CellError` is raised.
+    Also raises `OutputFolderError`, `FolderBusyError`, `RecordError`, `StorageError`.
+    """
+    unique = list({cell.id: cell for cell in cells}.values())
+    shown = progress or Silent()
+    with RecordFile(folder, manifest) as file:
+        _sweep(file.folder)
+        todo = urgency(unique, file.records)
+        done = [cell for cell in unique if cell.id in file.records]
+        count = min(workers(jobs), len(todo)) if todo else 1
+        shown.start(len(unique), len(done), planned(unique), planned(done), count)
+        try:
+            _run(_Queue(todo, file, shown), count, file, shown)
+        finally:
+            shown.stop()
+        return {cell.id: file.records[cell.id] for cell in unique}
+
+
+class _Queue:
+    """Cells that wait, and those with the workers."""
+
+    def __init__(self, todo: list[Cell], file: RecordFile, shown: Progress):
+        self.todo, self.file, self.shown = todo, file, shown
+        self.running: dict[str, Cell] = {}
+        self.failures: list[tuple[Cell, Reply]] = []
+        self._lock = threading.Lock()  # joblib's backends ask from threads of theirs
+
+    def following(self) -> Call | None:
+        """The most urgent cell whose needs are recorded; none once a cell has failed."""
+        records = self.file.records
+        with self._lock:
+            ready = (c for c in self.todo if all(need in records for need in c.needs))
+            cell = None if self.failures else next(ready, None)
+            if cell is None:
+                return None
+            self.todo.remove(cell)
+            self.running[cell.id] = cell
+        self.shown.cell_started(cell)
+        needed = {need: records[need].outcomes for need in cell.needs}
+        return Call(cell, str(self.file.folder.resolve()), needed, os.getpid())
+
+
+def _run(queue: _Queue, jobs: int, file: RecordFile, shown: Progress) -> None:
+    if not queue.todo:
+        return
+    commit, dirty = source()
+    with _closing(replies(queue.following, jobs)) as found:
+        try:
+            for reply in found:
+                cell = queue.running.pop(reply.cell)
+                if reply.outcome is None:
+                    queue.failures.append((cell, reply))
+                    continue
+                record = file.append(_record(cell, reply, commit, dirty))
+                shown.cell_done(cell, record)
+        except WorkerDied as error:
+            raise _died(list(queue.running.values())) from error
+    if queue.failures:
+        raise _failure(*queue.failures[0])
+
+
+@contextlib.contextmanager
+def _closing(found: Iterator[Reply]) -> Iterator[Iterator[Reply]]:
+    """End the workers when we leave early; joblib's warning about that says nothing new."""
+    try:
+        yield found
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found.close()  # type: ignore[attr-defined]
+
+
+def _record(cell: Cell, reply: Reply, commit: str | None, dirty: bool | None) -> Record:
+    assert reply.outcome is not None
+    return Record(
+        cell=cell.id,
+        function=cell.function,
+        settings=cell.settings,
+        needs=cell.needs,
+        outcomes=reply.outcome.outcomes,
+        spent=reply.outcome.spent,
+        seconds=reply.seconds,
+        started=reply.started,
+        versions=versions(),
+        machine=reply.machine,
+        commit=commit,
+        dirty=dirty,
+    )
+
+
+def _died(running: list[Cell]) -> CellError:
+    names = "; ".join(f"{cell.name} {cell.settings}" for cell in running)
+    return CellError(
+        f"A worker process died, as when memory runs out, during one of: {names}. "
+        "Run the same command again, with fewer --jobs if memory is short."
+    )
+
+
+def _failure(cell: Cell, reply: Reply) -> Exception:
+    where = f"cell {cell.id} ({cell.function}, settings {cell.settings})"
+    if reply.errno in FULL:
+        return storage_error(f"write what {where} computed", OSError(reply.errno, "no room left"))
+    return CellError(
+        f"{where[0].upper()}{where[1:]} failed; the other cells' records are kept, and the same "
+        f"command goes on from there.\n{reply.error}"
+    )
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed workers left unfinished."""
+    for path in (folder / ARTEFACTS).glob(f"{PARTIAL}*"):
+        shutil.rmtree(path, ignore_errors=True)

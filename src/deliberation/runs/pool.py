@@ -1,0 +1,87 @@
+"""Worker processes by joblib: local ones (loky), or where `joblib.parallel_config` sends them."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, wait
+from typing import Any
+
+from .provenance import cores
+from .worker import THREADS, Call, Reply, enter, run_cell
+
+Next = Callable[[], Call | None]
+"""Hands out the next cell that can run, or None while there is none."""
+
+
+class WorkerDied(RuntimeError):
+    """A worker process ended without an answer."""
+
+
+def workers(jobs: int | None) -> int:
+    """How many workers to use: as asked, or one a core, or what the chosen backend offers."""
+    if jobs is not None:
+        return max(1, jobs)
+    from joblib import effective_n_jobs
+
+    return cores() if _is_local() else effective_n_jobs(-1)
+
+
+def replies(following: Next, jobs: int) -> Iterator[Reply]:
+    """What comes back from the workers, in the order in which cells end, until all have.
+
+    `following` is asked whenever a worker is free. Local workers end with this generator, and
+    when this process is killed. Raises `WorkerDied`.
+    """
+    from joblib.externals.loky.process_executor import BrokenProcessPool
+
+    try:
+        yield from _local(following, jobs) if _is_local() else _elsewhere(following, jobs)
+    except BrokenProcessPool as error:
+        raise WorkerDied(str(error)) from error
+
+
+def _is_local() -> bool:
+    from joblib._parallel_backends import LokyBackend
+    from joblib.parallel import get_active_backend
+
+    return isinstance(get_active_backend()[0], LokyBackend)
+
+
+def _local(following: Next, jobs: int) -> Iterator[Reply]:
+    """Processes of our own, one too: the JAX of this process may be set up otherwise.
+
+    joblib's shared pool is left alone, since its workers may have imported JAX already.
+    """
+    from joblib.externals.loky import ProcessPoolExecutor
+
+    env = dict.fromkeys(THREADS, "1")
+    pool: Any = ProcessPoolExecutor(jobs, env=env, initializer=enter, initargs=(os.getpid(),))
+    running: set[Any] = set()
+    try:
+        while True:
+            while len(running) < jobs and (call := following()) is not None:
+                running.add(pool.submit(run_cell, call))
+            if not running:
+                return
+            ended, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in ended:
+                yield future.result()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            pool.shutdown(kill_workers=True)
+
+
+def _elsewhere(following: Next, jobs: int) -> Iterator[Reply]:
+    """By the backend the caller chose, in waves: a wave ends when no cell can run before it."""
+    from joblib import Parallel, delayed
+
+    how: dict[str, Any] = {"batch_size": 1, "pre_dispatch": "n_jobs"}
+    while (first := following()) is not None:
+        calls = (delayed(run_cell)(call) for call in _chain(first, following))
+        found: Any = Parallel(n_jobs=jobs, return_as="generator_unordered", **how)(calls)
+        yield from found
+
+
+def _chain(first: Call, following: Next) -> Iterator[Call]:
+    yield first
+    yield from iter(following, None)

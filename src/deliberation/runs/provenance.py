@@ -1,0 +1,75 @@
+"""On what something was measured: versions, source commit, machine."""
+
+import functools
+import importlib.metadata
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("deliberation", "jax", "jaxlib", "equinox", "numpy", "scipy", "pgx")
+_SECONDS = 5.0
+
+
+@functools.cache
+def versions() -> dict[str, str | None]:
+    """Python's and the packages' versions, read without importing them; null if absent."""
+    return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
+
+
+@functools.cache
+def machine() -> dict[str, Any]:
+    """Cores this process may use, operating system and processor."""
+    return {"cores": cores(), "platform": platform.platform(), "processor": _processor()}
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def source(package: Path | None = None) -> tuple[str | None, bool | None]:
+    """(commit, whether the package differs from it) of a source checkout, else (None, None).
+
+    An installed package that merely lies inside of somebody's repository is no checkout.
+    """
+    folder = package or Path(__file__).resolve().parents[1]
+    if _git(folder, "ls-files", "--error-unmatch", "__init__.py") is None:
+        return None, None
+    commit, status = _git(folder, "rev-parse", "HEAD"), _git(folder, "status", "--porcelain", ".")
+    return commit, None if status is None else bool(status)
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What git answers, or None where it has no answer. Takes no locks in the repository."""
+    try:
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=folder,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,184 @@
+"""What happens in a worker process: its surroundings, and running one cell.
+
+Nothing here imports JAX; the environment must be set before a cell's function does.
+"""
+
+import importlib
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .cells import Cell
+from .errors import CellError
+from .plain import plain, restore
+from .provenance import machine
+from .storage import sync_folder
+
+ARTEFACTS = "artefacts"
+PARTIAL = ".partial-"
+_XLA = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_WATCH_SECONDS = 0.3
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a cell's function returns: outcomes (JSON values) and a ledger as a dict."""
+
+    outcomes: dict[str, Any]
+    spent: dict[str, Any] = {}
+
+
+class Call(msgspec.Struct, frozen=True):
+    """A cell on its way to a worker, with the outcomes of the cells it needs."""
+
+    cell: Cell
+    folder: str
+    needed: dict[str, dict[str, Any]]
+    sender: int
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What came of a cell; `error` is a traceback where it failed."""
+
+    cell: str
+    started: str
+    seconds: float
+    machine: dict[str, Any]
+    outcome: Outcome | None = None
+    error: str = ""
+    errno: int | None = None
+
+
+class Context:
+    """What a cell's function may use besides its settings: needed cells, and a folder to fill."""
+
+    def __init__(self, call: Call):
+        self._call = call
+        self._home = Path(call.folder) / ARTEFACTS
+        self._partial = self._home / f"{PARTIAL}{call.cell.id}-{os.getpid()}"
+
+    @property
+    def folder(self) -> Path:
+        """A fresh folder; what is in it becomes the cell's artefact once the function returns."""
+        self._partial.mkdir(parents=True, exist_ok=True)
+        return self._partial
+
+    def artefact(self, cell: str) -> Path:
+        """The folder that a needed cell left. Raises `CellError` where there is none."""
+        self._check(cell)
+        path = self._home / cell
+        if not path.is_dir():
+            raise CellError(
+                f"Cell {cell} is recorded but {path} is missing. Restore it, or delete its line "
+                "in records.jsonl to run it again."
+            )
+        return path
+
+    def outcomes(self, cell: str) -> dict[str, Any]:
+        """The outcomes of a needed cell."""
+        self._check(cell)
+        return self._call.needed[cell]
+
+    def _check(self, cell: str) -> None:
+        if cell not in self._call.needed:
+            raise CellError(
+                f"Cell {self._call.cell.id} uses cell {cell} without needing it: "
+                "add it to the cell's `needs`."
+            )
+
+    def keep(self) -> None:
+        """Put the artefact in place, over one that a killed run left without a record."""
+        if not self._partial.exists():
+            return
+        final = self._home / self._call.cell.id
+        if final.exists():
+            shutil.rmtree(final)
+        os.replace(self._partial, final)
+        sync_folder(self._home)
+
+    def discard(self) -> None:
+        """Drop what a failed cell left."""
+        shutil.rmtree(self._partial, ignore_errors=True)
+
+
+def run_cell(call: Call) -> Reply:
+    """Run one cell and say what came of it; errors travel as text, since not all can travel."""
+    if call.sender != os.getpid():
+        prepare()
+    started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
+    context = Context(call)
+
+    def reply(**result: Any) -> Reply:
+        seconds = time.perf_counter() - clock
+        return Reply(call.cell.id, started, seconds, machine(), **result)
+
+    try:
+        function = load(call.cell.function)
+        outcome = function(restore(plain(call.cell.settings, "settings")), context)
+        if not isinstance(outcome, Outcome):
+            raise CellError(f"{call.cell.function} returned {type(outcome).__name__}, not Outcome.")
+        checked = Outcome(
+            restore(plain(outcome.outcomes, "outcomes")), restore(plain(outcome.spent, "spent"))
+        )
+        context.keep()
+        return reply(outcome=checked)
+    except (Exception, SystemExit) as error:
+        context.discard()
+        return reply(error=traceback.format_exc(), errno=getattr(error, "errno", None))
+
+
+def load(name: str) -> Callable[..., Any]:
+    """The function behind "package.module:function". Raises `CellError` where there is none."""
+    module, _, function = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), function)
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise CellError(f"There is no function {name}: {error}.") from error
+
+
+def enter(parent: int) -> None:
+    """Begin a local worker process: its environment, and dying with its parent."""
+    prepare()
+    # The parent decides what an interrupt means; a worker's traceback would only be noise.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+
+
+def prepare() -> None:
+    """Compute on one thread, so that results do not depend on cores, and keep compiled programs.
+
+    Has no effect on a JAX that is imported already.
+    """
+    if "jax" in sys.modules:
+        return
+    flags = os.environ.get("XLA_FLAGS", "")
+    if _XLA not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} {_XLA}".strip()
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_folder() / "jax"))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+
+
+def cache_folder() -> Path:
+    """Where caches lie: DELIBERATION_CACHE, or in the user's cache folder."""
+    if os.environ.get("DELIBERATION_CACHE"):
+        return Path(os.environ["DELIBERATION_CACHE"])
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "deliberation"
+
+
+def _die_with(parent: int) -> None:
+    """End this process when its parent has: a killed parent cannot tell its workers."""
+    while os.getppid() == parent:
+        time.sleep(_WATCH_SECONDS)
+    os._exit(1)
