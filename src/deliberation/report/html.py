@@ -97,12 +97,13 @@ def _overview_line(finding: Finding, tasks: Sequence[str]) -> str:
         for task in tasks
     )
     link = f'<a href="#claim-{escape(finding.claim)}">{escape(finding.title)}</a>'
-    note = f'<span class="note">{escape(finding.summary)}</span>' if finding.summary else ""
+    note = f'<span class="note">{escape(finding.statement)}</span>'
     return f'<tr><th scope="row">{link}{note}</th>{cells}</tr>'
 
 
 def _section(finding: Finding) -> str:
     name = escape(finding.claim)
+    summary = f'<p class="summary">{escape(finding.summary)}</p>' if finding.summary else ""
     figures = "\n".join(
         _figure(figure, f"{finding.claim}-{index}") for index, figure in enumerate(finding.figures)
     )
@@ -112,6 +113,7 @@ def _section(finding: Finding) -> str:
 <p class="statement">{escape(finding.statement)}</p>
 <p class="refutation"><b>What would refute it.</b> {escape(finding.refuted_if)}</p>
 {_tally(finding.rows)}
+{summary}
 {figures}
 {_rows(finding)}
 </section>"""
@@ -131,10 +133,10 @@ def _figure(figure: Figure, prefix: str) -> str:
 
 def _rows(finding: Finding) -> str:
     if not finding.rows:
-        return f"<p>{escape(finding.summary)}</p>" if finding.summary else ""
+        return ""
     lines = "\n".join(_row(row) for row in finding.rows)
     return f"""<div class="scroll"><table class="cards">
-<caption>{escape(finding.summary or finding.title)}</caption>
+<caption>{escape(finding.title)}: every measured quantity</caption>
 <thead><tr><th scope="col">Quantity</th><th scope="col">Task</th><th scope="col">Decider</th>
 <th scope="col">Estimate [95&nbsp;% interval]</th><th scope="col" class="n">n</th>
 <th scope="col">Verdict</th></tr></thead>
