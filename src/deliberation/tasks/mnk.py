@@ -246,9 +246,11 @@ def _symmetries(width: int, height: int, gravity: bool) -> tuple[Symmetry, ...]:
         maps[f"turn {90 * turn}"] = functools.partial(_turn, times=turn, mirror=False)
         maps[f"mirror, turn {90 * turn}"] = functools.partial(_turn, times=turn, mirror=True)
     del maps["turn 0"]
-    cells = jnp.arange(width * height).reshape(height, width)
+    with jax.ensure_compile_time_eval():  # symmetries may first be asked for inside of `jit`
+        cells = jnp.arange(width * height).reshape(height, width)
+        images = {name: np.asarray(move(cells)).reshape(-1) for name, move in maps.items()}
     return tuple(
-        Symmetry(name, move, tuple(np.argsort(np.asarray(move(cells)).reshape(-1)).tolist()))
+        Symmetry(name, move, tuple(np.argsort(images[name]).tolist()))
         for name, move in maps.items()
     )
 
