@@ -34,11 +34,11 @@ class Dataset(eqx.Module):
 
     @staticmethod
     def of(
-        observations: Num[Array, "n ..."] | np.ndarray,
-        legal: Bool[Array, "n actions"] | np.ndarray,
-        weights: Float[Array, "n actions"] | np.ndarray,
-        value: Float[Array, " n"] | np.ndarray,
-        sample_weights: Float[Array, " n"] | Float[Array, "n 2"] | np.ndarray | None = None,
+        observations: Num[Array, "..."] | np.ndarray,
+        legal: Bool[Array, "..."] | np.ndarray,
+        weights: Float[Array, "..."] | np.ndarray,
+        value: Float[Array, "..."] | np.ndarray,
+        sample_weights: Float[Array, "..."] | np.ndarray | None = None,
     ) -> "Dataset":
         """Check and pack arrays; one sample weight a row serves policy and value alike.
 

@@ -55,7 +55,7 @@ class TaskName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The content of `policy.json`: `files` holds at least the weights, `sha256` is of all the rest."""
+    """The content of `policy.json`: `files` holds at least the weights, `sha256` signs the rest."""
 
     format: str
     version: int
@@ -161,7 +161,7 @@ def _named_arrays(network: Network) -> dict[str, Array]:
 def _pack(stem: str, named: Tensors) -> bytes:
     if not _STEM.fullmatch(stem):
         raise ValueError(f"A tensor file needs a name of a-z, 0-9 and _; got {stem!r}.")
-    return safetensors.numpy.save({k: np.ascontiguousarray(v) for k, v in named.items()})
+    return safetensors.numpy.save({k: np.asarray(v, order="C") for k, v in named.items()})
 
 
 def _describe(stem: str, payload: bytes) -> TensorFile:

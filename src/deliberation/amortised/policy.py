@@ -65,7 +65,9 @@ class NetworkPolicy(Decider):
         decision, logits, value = _decide(self, state, row_keys(key, batch))
         check_finite(type(self.network).__name__, logits=logits, value=value)
         if is_concrete(decision):
-            seconds = jnp.full(batch, (time.perf_counter() - started) / batch)
+            # Finished rows asked for nothing, so the live ones share the time.
+            live, elapsed = decision.action >= 0, time.perf_counter() - started
+            seconds = live * (elapsed / max(int(live.sum()), 1))
             decision = eqx.tree_at(lambda d: d.spent.seconds, decision, seconds)
         return decision, memory
 
@@ -76,7 +78,7 @@ def evaluate(
     legal: Bool[Array, "batch actions"],
 ) -> tuple[Float[Array, "batch actions"], Float[Array, " batch"]]:
     """Logits, `FORBIDDEN` where illegal, and values of a batch. Pure; NaN passes through."""
-    logits, value = jax.vmap(network)(observations.astype(jnp.float32))
+    logits, value = network.batched(observations.astype(jnp.float32))
     # A NaN for an illegal action is a broken network too, and must not be masked away.
     return jnp.where(legal | ~jnp.isfinite(logits), logits, FORBIDDEN), value
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import equinox as eqx
-import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Num
 
 Amount = float | int | Num[Array, "*batch"] | None
@@ -36,9 +36,7 @@ class Ledger(eqx.Module):
 
     def total(self) -> "Ledger":
         """Sum over the batch, as Python numbers."""
-        return Ledger(
-            *(None if a is None else jnp.sum(jnp.asarray(a)).item() for a in self._amounts())
-        )
+        return Ledger(*(None if a is None else exact_sum(a) for a in self._amounts()))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers for a record; unknown amounts are null."""
@@ -46,3 +44,12 @@ class Ledger(eqx.Module):
 
     def _amounts(self) -> list[Amount]:
         return [getattr(self, name) for name in self.__dataclass_fields__]
+
+
+def exact_sum(amounts: float | int | Num[Array, "*batch"] | np.ndarray) -> float | int:
+    """Add up in 64 bits: a training run's FLOPs overflow int32 and round in float32."""
+    array = np.asarray(amounts)
+    if array.ndim == 0:
+        return array.item()
+    wide = np.float64 if np.issubdtype(array.dtype, np.floating) else np.int64
+    return array.sum(dtype=wide).item()

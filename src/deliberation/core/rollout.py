@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from .budget import Budget
 from .decider import Decider, Memory
-from .ledger import Ledger
+from .ledger import Ledger, exact_sum
 from .objective import Objective
 from .task import State, Task, batch_size, check_actions
 
@@ -84,7 +84,7 @@ def rollout(
 
 def masked_total(spent: Ledger, mask: np.ndarray) -> Ledger:
     """Add up what the rows under the mask spent; amounts given as one number count as they are."""
-    return jax.tree.map(lambda a: np.sum(np.asarray(a)[mask]).item() if np.ndim(a) else a, spent)
+    return jax.tree.map(lambda a: exact_sum(np.asarray(a)[mask]) if np.ndim(a) else a, spent)
 
 
 def _keep(mine: np.ndarray, new: Memory, old: Memory) -> Memory:
