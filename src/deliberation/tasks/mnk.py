@@ -13,6 +13,7 @@ turns it into long vector operations: a random playout costs tens of nanoseconds
 import functools
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, UInt32
