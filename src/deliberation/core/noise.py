@@ -19,8 +19,8 @@ def seeds(key: Key[Array, "*shape"]) -> Seed:
     return bits(key)
 
 
-def mix(seed: Seed, *counters: Int[Array, "..."] | int) -> Seed:
-    """A new seed from a seed and counters; equal arguments give equal seeds."""
+def mix(seed: Seed, *counters: Int[Array, "..."] | int) -> UInt32[Array, "..."]:
+    """A new seed from a seed and counters, broadcast; equal arguments give equal seeds."""
     for counter in counters:
         seed = seed + (jnp.asarray(counter).astype(jnp.uint32) + 1) * jnp.uint32(0x9E3779B9)
         seed = (seed ^ (seed >> 16)) * jnp.uint32(0x7FEB352D)
@@ -37,3 +37,10 @@ def uniform(seed: Seed) -> Float[Array, "*shape"]:
 def as_key(seed: Seed) -> Key[Array, "*shape"]:
     """A JAX key from a seed, for a task's own chance inside a loop."""
     return jax.random.wrap_key_data(jnp.stack([seed, mix(seed, 1)], axis=-1))
+
+
+def gumbel(seed: Seed) -> Float[Array, "*shape"]:
+    """Standard Gumbel noise, finite for every seed (between -2.9 and 16.7)."""
+    # 23 bits and a half: both ends stay inside (0, 1) after rounding to single precision.
+    u = ((seed >> 9).astype(jnp.float32) + 0.5) * jnp.float32(2**-23)
+    return -jnp.log(-jnp.log(u))

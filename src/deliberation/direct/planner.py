@@ -10,15 +10,23 @@ from jaxtyping import Array, Bool, Key
 
 from ..core.budget import Budget
 from ..core.decider import Decider, Decision, Memory, row_keys
-from ..core.errors import BudgetError, ContractError, NonFiniteError, TooLargeError
+from ..core.errors import (
+    BatchMismatchError,
+    BudgetError,
+    NoLegalActionError,
+    NonFiniteError,
+    TooLargeError,
+    UnknownNameError,
+    UnsuitableTaskError,
+)
 from ..core.ledger import Ledger
 from ..core.noise import Seed, mix, seeds
 from ..core.objective import Objective
 from ..core.task import State, Task, batch_size, check_batch, is_concrete
 from .evaluators import Evaluator, RandomRollouts
 from .rules import PUCT, UCT, Gumbel, Rule, Scores
-from .search import Limits, Outcome, best_action, search
-from .tree import FORBIDDEN, NodeView, size_in_bytes
+from .search import Limits, Outcome, best_action, search, slack
+from .tree import FORBIDDEN, LARGEST, NodeView, size_in_bytes
 
 RULES = {"uct": UCT, "puct": PUCT, "gumbel": Gumbel}
 
@@ -33,8 +41,13 @@ class TreeSearch(Decider):
     larger budget doubles the room until it fits, at the price of compiling anew. `max_bytes` bounds
     the memory of one batch of trees.
 
-    Raises `BudgetError` for budget 0 without a prior, `TooLargeError` before allocating more than
-    `max_bytes`, `NonFiniteError` if the evaluator or the objective gives NaN or infinity.
+    A cap on model steps is looked at between simulations, so the last one may pass it; it also caps
+    the simulations.
+
+    Raises `UnsuitableTaskError` for tasks with chance, hidden state or more than two players,
+    `BudgetError` for budget 0 without a prior, `TooLargeError` before allocating more than
+    `max_bytes`, `NonFiniteError` if the evaluator or the objective gives NaN or infinity, and
+    `NoLegalActionError` if a state in the tree is live and leaves nothing to do.
     """
 
     task: Task
@@ -58,12 +71,17 @@ class TreeSearch(Decider):
     ):
         traits = task.traits
         if not (traits.deterministic and traits.fully_observable):
-            raise ContractError(
+            raise UnsuitableTaskError(
                 f"{task!r} has chance or hidden state: a tree that keeps one state a node would "
                 "plan on one sampled future. TreeSearch serves deterministic tasks in full view."
             )
+        if traits.players not in (1, 2) or not traits.discrete:
+            raise UnsuitableTaskError(
+                f"{task!r} has {traits.players} players and discrete={traits.discrete}: TreeSearch "
+                "serves discrete tasks of one player, or of two with opposite aims."
+            )
         if isinstance(rule, str) and rule not in RULES:
-            raise ValueError(f"There is no rule {rule!r}; known: {', '.join(RULES)}.")
+            raise UnknownNameError("rule", rule, RULES)
         self.task = task
         self.rule = RULES[rule]() if isinstance(rule, str) else rule
         self.evaluator = RandomRollouts() if evaluator is None else evaluator
@@ -85,16 +103,22 @@ class TreeSearch(Decider):
     ) -> tuple[Decision, Memory]:
         """Search from every row; see `Decider.decide`."""
         batch = batch_size(state)
+        if batch == 0:
+            raise BatchMismatchError("A search needs at least one state; got an empty batch.")
         asked = self.budget if budget is None else Budget.of(budget)
         limits = Limits(*asked.rows(batch))
         check_batch(self.task, state)
         self._refuse_empty(state, limits)
         capacity = self._room(state, limits)
         started = time.perf_counter()
-        decision, sound = _decide(
-            self, objective or self.task.objective, state, limits, row_keys(key, batch), capacity
+        # The default budget stays out of the compiled program, or each would compile anew.
+        planner = eqx.tree_at(lambda p: p.budget, self, Budget(0))
+        objective = self.task.objective if objective is None else objective
+        decision, sound, stuck = _decide(
+            planner, objective, state, limits, row_keys(key, batch), capacity
         )
         if is_concrete(decision):
+            _check_stuck(self.task, stuck)
             _check_sound(self.evaluator, sound)
             seconds = jnp.full(batch, (time.perf_counter() - started) / batch)
             decision = eqx.tree_at(lambda d: d.spent.seconds, decision, seconds)
@@ -117,6 +141,11 @@ class TreeSearch(Decider):
         if is_concrete(limits):
             need = int(jnp.minimum(limits.simulations, limits.model_steps).max())
             capacity = max(capacity, 1 << max(0, need - 1).bit_length())
+        if capacity > LARGEST:
+            raise TooLargeError(
+                f"A tree of {capacity:,} nodes is over the {LARGEST:,} that can be numbered "
+                "exactly. Use a smaller budget or capacity."
+            )
         size = size_in_bytes(state, self.task.traits.actions, capacity)
         if size > self.max_bytes:
             raise TooLargeError(
@@ -176,9 +205,9 @@ def _decide(
     limits: Limits,
     keys: Key[Array, " batch"],
     capacity: int,
-) -> tuple[Decision, Bool[Array, " batch"]]:
+) -> tuple[Decision, Bool[Array, " batch"], Bool[Array, " batch"]]:
     decision, outcome = plan(planner, objective, state, limits, seeds(keys), capacity)
-    return decision, outcome.sound
+    return decision, outcome.sound, outcome.stuck
 
 
 def _heed_proofs(
@@ -194,14 +223,26 @@ def _heed_proofs(
     weights, preference = answer
     low, high = objective.bounds
     floor = jnp.where(root.sign > 0, low, -high)[:, None]
-    hopeless = root.settled & (root.q <= floor + 1e-5)
+    hopeless = root.settled & (root.q <= floor + slack(objective.bounds))
     best = jnp.where(root.settled, root.q, FORBIDDEN)
-    winners = root.settled & (best >= best.max(-1, keepdims=True) - 1e-5)
+    top = best.max(-1, keepdims=True)
+    winners = root.settled & (best >= top - 1e-5 * jnp.abs(top))
     kept = jnp.where(proved[:, None], winners, weights * ~hopeless)
-    mass = kept.sum(-1, keepdims=True)
-    weights = jnp.where(mass > 1e-6, kept / jnp.maximum(mass, 1e-6), weights)
+    # Where every visit went to hopeless actions, the prior decides among the others.
+    for fallback in (root.prior * ~hopeless, weights):
+        kept = jnp.where(kept.sum(-1, keepdims=True) > 1e-6, kept, fallback)
+    weights = kept / jnp.maximum(kept.sum(-1, keepdims=True), 1e-6)
     preference = jnp.where(hopeless, FORBIDDEN, preference)
     return weights, jnp.where(proved[:, None], best, preference)
+
+
+def _check_stuck(task: Task, stuck: Bool[Array, " batch"]) -> None:
+    if bool(stuck.any()):
+        raise NoLegalActionError(
+            f"From row {int(np.argmax(np.asarray(stuck)))} of the batch the search came to a state "
+            f"of {task!r} that is not terminal and has no legal action; the task must end the "
+            "episode there (`core.check_task` finds such states)."
+        )
 
 
 def _check_sound(evaluator: Evaluator, sound: Bool[Array, " batch"]) -> None:
@@ -209,6 +250,6 @@ def _check_sound(evaluator: Evaluator, sound: Bool[Array, " batch"]) -> None:
         row = int(np.argmin(np.asarray(sound)))
         raise NonFiniteError(
             f"In row {row} of the batch the search met NaN or infinity in a prior or value of "
-            f"{type(evaluator).__name__} or in a reward. Check the network's weights (a diverged "
-            "training run?) and the objective."
+            f"{type(evaluator).__name__}, in a reward or in their sum. Check the network's weights "
+            "(a diverged training run?) and the objective."
         )

@@ -5,22 +5,30 @@ the answer off the finished root (`answer`). All arrays are batched over rows.
 """
 
 import abc
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from ..core.noise import Seed, mix, uniform
+from ..core.noise import Seed, gumbel, mix
 from .tree import FORBIDDEN, NodeView
 
 Scores = Float[Array, "batch actions"]
 Schedule = Any
+Number = float | Float[Array, ""]
+"""A setting: a plain number is part of the compiled program, an array can be swept without."""
 
 
 class Rule(eqx.Module):
-    """One way of choosing within a search."""
+    """One way of choosing within a search.
+
+    `needs_value` says whether the rule uses what a node was judged to be worth: the root of a
+    search is then judged even by an evaluator without a prior.
+    """
+
+    needs_value: eqx.AbstractClassVar[bool]
 
     @abc.abstractmethod
     def interior(self, node: NodeView) -> Scores:
@@ -47,7 +55,8 @@ class UCT(Rule):
     action, ties broken by the mean return.
     """
 
-    c: float = 1.0
+    needs_value: ClassVar[bool] = False
+    c: Number = 1.0
 
     def interior(self, node: NodeView) -> Scores:
         """Unvisited actions before all others; no bonus where nothing is left to learn."""
@@ -68,8 +77,9 @@ class PUCT(Rule):
     Unvisited actions are taken to be worth what the node was judged to be.
     """
 
-    c: float = 1.25
-    base: float = 19652.0
+    needs_value: ClassVar[bool] = True
+    c: Number = 1.25
+    base: Number = 19652.0
 
     def interior(self, node: NodeView) -> Scores:
         """The prior's bonus on top of the mean return."""
@@ -113,22 +123,22 @@ class Gumbel(Rule):
     `rescale`. The defaults are those of the reference implementation.
     """
 
+    needs_value: ClassVar[bool] = True
     considered: int = eqx.field(static=True, default=16)
-    noise: float = 1.0
-    value_scale: float = 0.1
-    visit_offset: float = 50.0
+    noise: Number = 1.0
+    value_scale: Number = 0.1
+    visit_offset: Number = 50.0
     rescale: bool = eqx.field(static=True, default=True)
 
     def begin(self, root: NodeView, budget: Int[Array, " batch"], seed: Seed) -> HalvingState:
         """Draw the noise and set up the first phase of each row for its own budget."""
         actions = jnp.arange(root.logits.shape[-1])
-        u = uniform(jax.vmap(lambda s: mix(s, actions))(seed))
-        gumbel = -jnp.log(-jnp.log(u + 2.0**-25)) * self.noise
+        noise = gumbel(jax.vmap(lambda s: mix(s, actions))(seed)) * self.noise
         count = jnp.minimum(root.legal.sum(-1), self.considered).astype(jnp.int32)
-        log2 = jnp.ceil(jnp.log2(jnp.maximum(count, 2).astype(jnp.float32))).astype(jnp.int32)
+        log2 = 32 - jax.lax.clz(jnp.maximum(count, 2) - 1)
         zero = jnp.zeros_like(count)
         sweeps = _sweeps(budget, log2, count)
-        return HalvingState(gumbel, budget, log2, jnp.maximum(count, 1), zero, sweeps, zero)
+        return HalvingState(noise, budget, log2, jnp.maximum(count, 1), zero, sweeps, zero)
 
     def root(self, root: NodeView, schedule: HalvingState) -> tuple[Scores, HalvingState]:
         """The best of the actions whose turn it is: those with as many visits as the phase has."""

@@ -8,6 +8,7 @@ capacity.
 Values that are certain are proved on the way up (MCTS-Solver, Winands et al. 2008): an edge into a
 terminal node is settled, and so is a node once all its edges are, or one of them at the best return
 there can be. Settled edges are not searched again, and a settled root ends its row's search.
+Without proofs only edges into terminal nodes are settled, and rules do not hear of it.
 """
 
 import equinox as eqx
@@ -26,7 +27,8 @@ from .tree import CHILD, FORBIDDEN, LOGIT, REWARD, SIGN, TOTAL, VALUE, VISITS, N
 class Outcome(eqx.Module):
     """A finished search: the tree, what the rule kept, and what each row spent.
 
-    `sound` is false for rows in which a prior, value or reward was NaN or infinite; `done` is true
+    `sound` is false for rows in which a prior, value, reward or sum of them was NaN or infinite, or
+    which are `stuck`: they met a state that is not terminal and has no legal action. `done` is true
     for rows whose root's value is proved, which no further simulation can change.
     """
 
@@ -36,6 +38,7 @@ class Outcome(eqx.Module):
     model_steps: Int[Array, " batch"]
     evaluations: Int[Array, " batch"]
     sound: Bool[Array, " batch"]
+    stuck: Bool[Array, " batch"]
     done: Bool[Array, " batch"]
 
 
@@ -64,15 +67,21 @@ class Leaf(eqx.Module):
 
 
 class Limits(eqx.Module):
-    """What each row may spend."""
+    """What each row may spend.
+
+    The cap on model steps is looked at between simulations, so the last one may pass it. The first
+    is always taken if both are positive (judging the root may already have used the steps), and
+    there are never more simulations than the cap: those that end in a settled edge take no step.
+    """
 
     simulations: Int[Array, " batch"]
     model_steps: Int[Array, " batch"]
 
     def allow(self, outcome: Outcome) -> Bool[Array, " batch"]:
         """Rows that may simulate once more."""
-        within = outcome.model_steps < self.model_steps
-        return (outcome.simulations < self.simulations) & within & ~outcome.done
+        most = jnp.minimum(self.simulations, self.model_steps)
+        within = (outcome.model_steps < self.model_steps) | (outcome.simulations == 0)
+        return (outcome.simulations < most) & within & ~outcome.done
 
 
 def search(
@@ -92,7 +101,7 @@ def search(
     `seed` is one uint32 a row (`core.noise.seeds`); a row's tree depends on its own state, limits
     and seed alone. Terminal rows are left with an empty tree.
     """
-    outcome = _plant(task, objective, evaluator, rule, root, limits, seed, capacity)
+    outcome = _plant(task, objective, evaluator, rule, root, limits, seed, capacity, prove)
 
     def going(carry: tuple[Int[Array, ""], Outcome]) -> Bool[Array, ""]:
         return limits.allow(carry[1]).any() & (carry[0] <= capacity)
@@ -102,14 +111,15 @@ def search(
         active, now = limits.allow(outcome), mix(seed, slot)
         path, leaf, schedule = descend(rule, outcome, active, now, task.traits.horizon)
         outcome, gains = expand(task, objective, evaluator, outcome, leaf, active, slot, now)
-        tree, done = back_up(outcome.tree, path, active, gains, objective, prove)
+        tree, done = back_up(outcome.tree, path, active, gains, objective)
         return slot + 1, Outcome(
             tree,
             schedule,
             outcome.simulations + active,
             outcome.model_steps,
             outcome.evaluations,
-            outcome.sound,
+            outcome.sound & jnp.isfinite(tree.edges[:, 0, TOTAL]).all(-1),
+            outcome.stuck,
             outcome.done | done,
         )
 
@@ -125,23 +135,27 @@ def _plant(
     limits: Limits,
     seed: Seed,
     capacity: int,
+    prove: bool,
 ) -> Outcome:
-    """A tree of the roots alone, judged by the evaluator if it has a prior to give."""
+    """A tree of the roots alone, judged if the evaluator has a prior or the rule wants a value."""
     live = ~jax.vmap(task.terminated)(root)
     zero = jnp.zeros(live.shape, jnp.int32)
     judged = Evaluation(jnp.zeros((*live.shape, task.traits.actions)), jnp.zeros(live.shape), zero)
-    if evaluator.has_prior:
+    asked = evaluator.has_prior or rule.needs_value
+    if asked:
         judged = evaluator(task, objective, root, live, mix(seed, 0))
     legal = jax.vmap(task.legal)(root)
     sign = _sign(task, root)
-    tree = empty(root, task.traits.actions, capacity)
+    tree = empty(root, task.traits.actions, capacity, prove)
     edges = tree.edges.at[:, 0, LOGIT].set(_mask(judged.logits, legal))
     nodes = tree.nodes.at[:, 0, SIGN].set(sign).at[:, 0, VALUE].set(judged.value * sign)
-    tree = Tree(edges, nodes, tree.states)
+    tree = Tree(edges, nodes, tree.states, prove)
     schedule = rule.begin(tree.at(zero), limits.simulations, mix(seed, 1))
-    evaluations = live * (evaluator.passes if evaluator.has_prior else 0)
-    sound = ~live | _finite(judged, legal)
-    return Outcome(tree, schedule, zero, judged.model_steps * live, evaluations, sound, ~live)
+    evaluations = live * (evaluator.passes if asked else 0)
+    stuck = live & ~legal.any(-1)
+    sound = ~live | (_finite(judged, legal) & ~stuck)
+    steps = judged.model_steps * live
+    return Outcome(tree, schedule, zero, steps, evaluations, sound, stuck, ~live | stuck)
 
 
 def descend(
@@ -214,7 +228,8 @@ def expand(
     value = jnp.where(new & ~over, judged.value * sign, 0.0)
     known = tree.nodes[rows, jnp.abs(leaf.child)]
     reward = jax.vmap(objective)(before, leaf.action, after)[:, 0]
-    sound = ~new | (jnp.isfinite(reward) & (over | _finite(judged, legal)))
+    stuck = new & ~over & ~legal.any(-1)
+    sound = ~new | (jnp.isfinite(reward) & ~stuck & (over | _finite(judged, legal)))
     reward = jnp.where(new, reward, known[:, REWARD])
     value = jnp.where(new, value, known[:, VALUE])
 
@@ -233,12 +248,13 @@ def expand(
     asked = (new & ~over).astype(jnp.int32)
     return (
         Outcome(
-            Tree(edges, nodes, states),
+            Tree(edges, nodes, states, tree.prove),
             outcome.schedule,
             outcome.simulations,
             outcome.model_steps + new + judged.model_steps * asked,
             outcome.evaluations + asked * evaluator.passes,
             outcome.sound & sound,
+            outcome.stuck | stuck,
             outcome.done,
         ),
         Gains(reward, value, child < 0),
@@ -251,7 +267,6 @@ def back_up(
     active: Bool[Array, " batch"],
     gains: Gains,
     objective: Objective,
-    prove: bool,
 ) -> tuple[Tree, Bool[Array, " batch"]]:
     """Add one simulation's return to the edges of its path, from the leaf up to the root.
 
@@ -266,7 +281,7 @@ def back_up(
         update = jnp.stack([on.astype(jnp.float32), jnp.where(on, gain, 0.0)], axis=-1)
         edges = edges.at[rows, node, VISITS : TOTAL + 1, action].add(update)
         here = nodes[rows, node]
-        if prove:
+        if tree.prove:
             edges = _settle(edges, node, action, on & exact, worth)
             proved, best = _proved(edges[rows, node], here[:, SIGN], objective.bounds)
             exact = jnp.where(on, proved & exact, exact)
@@ -278,7 +293,7 @@ def back_up(
     gain = gains.reward + objective.discount * gains.value
     start = (tree.edges, tree.nodes, gain, gains.exact & active, gain, path.length.max() - 1)
     edges, nodes, _, exact, _, _ = jax.lax.while_loop(lambda carry: carry[-1] >= 0, up, start)
-    return Tree(edges, nodes, tree.states), exact & prove
+    return Tree(edges, nodes, tree.states, tree.prove), exact & tree.prove
 
 
 def _settle(
@@ -308,8 +323,13 @@ def _proved(
     q = edges[:, TOTAL] / jnp.maximum(edges[:, VISITS], 1) * sign[:, None]
     best = jnp.where(settled, q, -jnp.inf).max(-1)
     ceiling = jnp.where(sign > 0, bounds[1], -bounds[0])
-    proved = (settled | ~legal).all(-1) | (best >= ceiling - 1e-5)
+    proved = (settled | ~legal).all(-1) | (best >= ceiling - slack(bounds))
     return proved, jnp.where(settled.any(-1), best, 0.0) * sign
+
+
+def slack(bounds: tuple[float, float]) -> Float[Array, ""]:
+    """How near to a bound counts as at it: rounding, even where all returns are tiny."""
+    return 1e-5 * jnp.minimum(1.0, bounds[1] - bounds[0])
 
 
 def best_action(scores: Float[Array, "batch actions"], seed: Seed) -> Int[Array, " batch"]:
@@ -327,10 +347,13 @@ def _sign(task: Task, state: State) -> Float[Array, " batch"]:
 def _mask(
     logits: Float[Array, "batch actions"], legal: Bool[Array, "batch actions"]
 ) -> Float[Array, "batch actions"]:
-    """Logits shifted so that the best legal one is 0, and `FORBIDDEN` elsewhere."""
+    """Logits shifted so that the best legal one is 0, and `FORBIDDEN` elsewhere.
+
+    Legal ones stay well above `FORBIDDEN`, however far apart an evaluator puts them.
+    """
     top = jnp.where(legal, logits, -jnp.inf).max(-1, keepdims=True)
     top = jnp.where(jnp.isfinite(top), top, 0.0)
-    return jnp.where(legal, logits - top, FORBIDDEN)
+    return jnp.where(legal, jnp.maximum(logits - top, FORBIDDEN / 10), FORBIDDEN)
 
 
 def _finite(judged: Evaluation, legal: Bool[Array, "batch actions"]) -> Bool[Array, " batch"]:

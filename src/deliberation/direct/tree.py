@@ -21,6 +21,8 @@ SIGN, REWARD, VALUE = range(3)
 """Slots of a node: the mover's sign, the reward on entering, and the evaluator's value."""
 FORBIDDEN = -1e9
 """The logit of an illegal action; finite, so that arithmetic on it cannot give NaN."""
+LARGEST = 2**24
+"""The most nodes beside the root: indices and visits are kept as floats, exact up to here."""
 
 
 class Tree(eqx.Module):
@@ -29,6 +31,8 @@ class Tree(eqx.Module):
     edges: Float[Array, "batch nodes 4 actions"]
     nodes: Float[Array, "batch nodes 3"]
     states: State
+    prove: bool = eqx.field(static=True)
+    """Whether certain values are proved; without it terminal edges are edges like any other."""
 
     def at(self, node: Int[Array, " batch"]) -> "NodeView":
         """The statistics of one node of each row."""
@@ -36,6 +40,7 @@ class Tree(eqx.Module):
         edges, nodes = self.edges[rows, node], self.nodes[rows, node]
         return NodeView(
             edges[:, VISITS], edges[:, TOTAL], edges[:, LOGIT], edges[:, CHILD],
+            (edges[:, CHILD] < 0) & self.prove,
             nodes[:, SIGN], nodes[:, VALUE] * nodes[:, SIGN],
         )  # fmt: skip
 
@@ -46,12 +51,16 @@ class Tree(eqx.Module):
 
 
 class NodeView(eqx.Module):
-    """One node of each row, seen by its player to move. Logits are `FORBIDDEN` where illegal."""
+    """One node of each row, seen by its player to move. Logits are `FORBIDDEN` where illegal.
+
+    `settled` says which actions' returns are proved; none where the search proves nothing.
+    """
 
     visits: Float[Array, "batch actions"]
     total: Float[Array, "batch actions"]
     logits: Float[Array, "batch actions"]
     child: Float[Array, "batch actions"]
+    settled: Bool[Array, "batch actions"]
     sign: Float[Array, " batch"]
     value: Float[Array, " batch"]
 
@@ -59,11 +68,6 @@ class NodeView(eqx.Module):
     def legal(self) -> Bool[Array, "batch actions"]:
         """Which actions the rules allow."""
         return self.logits > FORBIDDEN / 2
-
-    @property
-    def settled(self) -> Bool[Array, "batch actions"]:
-        """Actions whose return is known exactly."""
-        return self.child < 0
 
     @property
     def q(self) -> Float[Array, "batch actions"]:
@@ -76,7 +80,7 @@ class NodeView(eqx.Module):
         return jax.nn.softmax(self.logits, axis=-1) * self.legal
 
 
-def empty(root: State, actions: int, capacity: int) -> Tree:
+def empty(root: State, actions: int, capacity: int, prove: bool) -> Tree:
     """A tree with room for the root and `capacity` more nodes in each row."""
     batch = jax.tree.leaves(root)[0].shape[0]
 
@@ -88,6 +92,7 @@ def empty(root: State, actions: int, capacity: int) -> Tree:
         jnp.zeros((batch, capacity + 1, 4, actions)),
         jnp.zeros((batch, capacity + 1, 3)),
         jax.tree.map(room, root),
+        prove,
     )
 
 
