@@ -1,0 +1,37 @@
+"""The networks fitted to search's answers, which several claims look at from different sides."""
+
+import numpy as np
+
+from ..runs import Cell
+from ..stats import Estimate, search_equivalent
+from . import _cells
+from ._effort import Effort
+from ._results import Results
+
+
+def taught(task: str, e: Effort, count: int) -> list[Cell]:
+    """Networks fitted to `count` examples, one a seed."""
+    lesson = _cells.lesson(task, e)
+    return [_cells.fit(task, e, lesson, count, seed) for seed in range(e.seeds)]
+
+
+def scored(task: str, e: Effort, count: int) -> list[Cell]:
+    """Their scores, one forward pass a decision."""
+    kind = {"kind": "network"}
+    return [_cells.score(task, e, kind, (0,), policy=p) for p in taught(task, e, count)]
+
+
+def all_scored(task: str, e: Effort) -> list[Cell]:
+    """Scores of every size of data."""
+    return [cell for count in e.lessons for cell in scored(task, e, count)]
+
+
+def best_scores(task: str, e: Effort, results: Results) -> np.ndarray:
+    """[seeds, positions] of the networks fitted to the most data."""
+    return results.tables(scored(task, e, max(e.lessons)))[:, 0]
+
+
+def equivalent(task: str, e: Effort, results: Results) -> Estimate:
+    """The budget at which unguided search scores what those networks score."""
+    search = results.table(_cells.uct_score(task, e))
+    return search_equivalent(e.budgets, search, best_scores(task, e, results))

@@ -1,0 +1,47 @@
+"""Item 25: how much search a network is worth."""
+
+import math
+
+from ..runs import Cell, Panel, Reference
+from ..stats import judge
+from . import _cells, _students
+from ._effort import Effort
+from ._results import Results, Shown, curve, mean, row
+
+CLAIM = {
+    "name": "search_equivalent",
+    "item": 25,
+    "title": "What a network is worth in simulations",
+    "statement": "A network fitted to a search's answers is worth more than one simulation of "
+    "search and less than its teacher's budget: the student approaches its teacher.",
+    "refuted_if": "The interval of the budget at which search alone scores what the network "
+    "scores lies below 1 or above the teacher's budget.",
+}
+
+
+def cells(task: str, e: Effort) -> list[Cell]:
+    """Unguided search over its budgets, and the networks fitted to the most data."""
+    return [_cells.uct_score(task, e), *_students.scored(task, e, max(e.lessons))]
+
+
+def analyse(task: str, e: Effort, results: Results) -> Shown:
+    """The crossing of search's score-against-budget curve with the network's score."""
+    worth = _students.equivalent(task, e, results)
+    score = mean(_students.best_scores(task, e, results))
+    search = results.table(_cells.uct_score(task, e))
+    verdict = judge(worth, within=(1, e.teacher))
+    panel = Panel(
+        title=task,
+        x_label="simulations a decision",
+        y_label="value kept",
+        x_scale="log2",
+        series=[curve("search", e.budgets, list(search))],
+        references=[Reference(label="network alone", y=score.estimate)],
+    )
+    reach = "more than were tried" if math.isinf(worth.high) else f"{worth.high:.0f}"
+    sentence = (
+        f"On {task} the network alone ({score.estimate:.2f}) is worth {worth.estimate:.0f} "
+        f"simulations [{worth.low:.0f}, {reach}]."
+    )
+    rows = [row(CLAIM, task, "network", "worth in simulations", worth, verdict)]
+    return Shown(rows, [panel], sentence)
