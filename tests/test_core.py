@@ -24,7 +24,7 @@ from deliberation.core.errors import (
 from deliberation.core.lazy import attach, catalogue
 from deliberation.core.ledger import Ledger
 from deliberation.core.objective import Objective, misere
-from deliberation.core.rollout import rollout
+from deliberation.core.play import rollout
 from deliberation.core.task import Task, batch_size, check_batch
 from deliberation.tasks import make_task
 from deliberation.tasks.solved import replay

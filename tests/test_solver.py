@@ -17,7 +17,7 @@ from deliberation.core.errors import (
     UnknownStateError,
     UnsuitableTaskError,
 )
-from deliberation.core.rollout import rollout
+from deliberation.core.play import rollout
 from deliberation.direct._index import RowIndex
 from deliberation.direct.solver import ExactSolver, solve
 from deliberation.tasks import make_task

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .core.decider import Decider, Decision
     from .core.ledger import Ledger
     from .core.objective import Objective, misere
-    from .core.rollout import rollout
+    from .core.play import rollout
     from .core.task import Symmetry, Task, Traits
     from .hybrid import load
     from .tasks import list_tasks, make_task
@@ -47,7 +47,7 @@ _HOMES = {
     "load": "hybrid",
     "make_task": "tasks",
     "misere": "core.objective",
-    "rollout": "core.rollout",
+    "rollout": "core.play",
     **{name: name for name in _SUBMODULES},
 }
 

@@ -14,7 +14,7 @@ from ..core.decider import Decider, row_keys
 from ..core.errors import BatchMismatchError, NonFiniteError, UnsuitableTaskError
 from ..core.ledger import Ledger
 from ..core.objective import Objective
-from ..core.rollout import masked_total
+from ..core.play import masked_total
 from ..core.task import State, Symmetry, Task, batch_size
 
 

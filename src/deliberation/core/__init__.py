@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from .decider import Decider, Decision
     from .ledger import Ledger
     from .objective import Objective, misere
-    from .rollout import Episodes, rollout
+    from .play import Episodes, rollout
     from .task import Symmetry, Task, Traits
 
 _HOMES = {
     "Budget": "budget",
     "Decider": "decider",
     "Decision": "decider",
-    "Episodes": "rollout",
+    "Episodes": "play",
     "Ledger": "ledger",
     "Objective": "objective",
     "Symmetry": "task",
@@ -26,7 +26,7 @@ _HOMES = {
     "check_decider": "contract",
     "check_task": "contract",
     "misere": "objective",
-    "rollout": "rollout",
+    "rollout": "play",
 }
 
 __getattr__, __all__ = attach(__name__, {k: f"{__name__}.{v}" for k, v in _HOMES.items()})
