@@ -45,7 +45,7 @@ from deliberation.runs.records import decode, encode
 MANIFEST = {"tasks": ["tic_tac_toe"], "effort": "smoke"}
 WORK = '''
 """Cells that hash, sleep, fail and look around."""
-import hashlib, os, sys, time
+import hashlib, os, signal, sys, time
 from pathlib import Path
 from deliberation.runs import Outcome
 
@@ -67,6 +67,7 @@ def read(settings, context):
 def look(settings, context):
     names = ("XLA_FLAGS", "OMP_NUM_THREADS", "JAX_COMPILATION_CACHE_DIR")
     return Outcome({"pid": os.getpid(), "jax": "jax" in sys.modules,
+                    "deaf": signal.getsignal(signal.SIGINT) == signal.SIG_IGN,
                     **{n: os.environ.get(n) for n in names}})
 
 def full(settings, context):
@@ -327,6 +328,7 @@ def test_cells_see_what_they_need_and_one_thread(out, monkeypatch, tmp_path):
     assert all("intra_op_parallelism_threads=1" in s["XLA_FLAGS"] for s in seen)
     assert {s["JAX_COMPILATION_CACHE_DIR"] for s in seen} == {str(tmp_path / "cache" / "jax")}
     assert not any(s["jax"] for s in seen), "JAX must not be imported before a cell does it"
+    assert all(s["deaf"] for s in seen), "what an interrupt means is for the parent to say"
     assert os.getpid() not in {s["pid"] for s in seen} and len({s["pid"] for s in seen}) <= 2
     kept = found[second.id]
     assert kept.versions["numpy"] == np.__version__ and kept.machine["cores"] >= 1
@@ -343,9 +345,15 @@ def test_one_job_keeps_one_worker_across_waves(out):
 
 def test_artefacts_are_kept_and_undeclared_needs_refused(out):
     left = cell("write", x=7)
+    killed, unrecorded = out / "artefacts" / ".partial-0-1", out / "artefacts" / left.id
+    RecordFile(out, MANIFEST).close()
+    for folder in (killed, unrecorded):  # what a killed run leaves
+        folder.mkdir(parents=True)
+        (folder / "half").touch()
     reader = cell("read", of=left.id, needs=[left.id])
     assert run([left, reader], out)[reader.id].outcomes == {"read": "7"}
     assert [p.name for p in (out / "artefacts").iterdir()] == [left.id]
+    assert [p.name for p in unrecorded.iterdir()] == ["weights"]
     with pytest.raises(CellError, match="without needing it"):
         run([left, cell("read", of=left.id)], out)
 

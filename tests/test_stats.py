@@ -91,7 +91,7 @@ def coverage(sample, truth, trials, seed, statistic=bootstrap) -> float:
     return hits / trials
 
 
-@pytest.mark.parametrize(("by_seed", "by_item"), [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (0.7, 0.7)])
+@pytest.mark.parametrize(("by_seed", "by_item"), [(0.0, 0.0), (1.0, 0.0), (0.0, 4.0), (0.7, 0.7)])
 def test_intervals_cover_with_few_seeds_and_shared_items(by_seed, by_item):
     def sample(rng):
         noise = rng.normal(0, 2.0, (4, 40))
@@ -285,6 +285,17 @@ def test_search_equivalent_is_censored_at_both_ends():
     assert edge.high == math.inf and 16 < edge.low < math.inf
     with pytest.raises(SampleError, match="increasing"):
         search_equivalent([0, 1, 2, 4], search, np.ones(400))
+
+
+def test_seeds_that_disagree_reach_beyond_the_budgets_tried():
+    rng = np.random.default_rng(13)
+    curve = np.linspace(0, 1, 7)[:, None] + rng.normal(0, 0.01, 100)
+    network = np.array([[0.3], [0.7]]) + rng.normal(0, 0.01, (2, 100))
+    found = search_equivalent(2.0 ** np.arange(7), curve, network)
+    assert found.estimate == pytest.approx(8.0, rel=0.05)
+    assert (found.low, found.high) == (0.0, math.inf)
+    one = search_equivalent(2.0 ** np.arange(7), curve, network.mean(0))
+    assert 7.5 < one.low < 8.0 < one.high < 8.5
 
 
 def test_exchange_rate_of_a_planted_plane():

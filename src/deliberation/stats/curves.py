@@ -171,7 +171,7 @@ def break_even(training: Any, search_decision: Any, network_decision: Any) -> Es
     down = np.hypot(_log_ratio(cost.estimate, cost.low), _log_ratio(gain_high, gain))
     up = np.hypot(_log_ratio(cost.high, cost.estimate), _log_ratio(gain, gain_low))
     low = estimate * np.exp(-down) if gain > 0 else (cost.low / gain_high if gain_high > 0 else inf)
-    high = estimate * np.exp(up) if gain_low > 0 else inf
+    high = estimate * np.exp(up)
     return Estimate(float(estimate), float(low), float(high), n)
 
 
