@@ -94,8 +94,9 @@ def test_convolution_agrees_with_sums_by_hand():
     np.testing.assert_allclose(convolve(jnp.asarray(x)[None], jnp.asarray(w))[0], wanted, atol=1e-5)
 
 
-def test_gradient_of_the_convolution_is_xlas_own():
-    x, dy = jax.random.normal(KEY, (6, 4, 5, 2)), jax.random.normal(KEY, (6, 4, 5, 3))
+@pytest.mark.parametrize("batch", [6, 150])
+def test_gradient_of_the_convolution_is_xlas_own(batch):
+    x, dy = jax.random.normal(KEY, (batch, 4, 5, 2)), jax.random.normal(KEY, (batch, 4, 5, 3))
     w = jax.random.normal(KEY, (3, 3, 2, 3))
     layout = ("NHWC", "HWIO", "NHWC")
 
@@ -108,8 +109,8 @@ def test_gradient_of_the_convolution_is_xlas_own():
     )(x, w)
     theirs = jax.grad(lambda x, w: (plain(x, w) * dy).sum(), (0, 1))(x, w)
     for a, b, c in zip(ours, each, theirs, strict=True):
-        np.testing.assert_allclose(a, c, atol=1e-4)
-        np.testing.assert_allclose(b, c, atol=1e-4)
+        np.testing.assert_allclose(a, c, atol=1e-3)
+        np.testing.assert_allclose(b, c, atol=1e-3)
 
 
 def test_a_batch_through_the_convolution_is_its_rows():
@@ -558,6 +559,7 @@ def test_a_killed_save_leaves_the_old_policy(tmp_path, monkeypatch):
 
 
 def test_a_full_disk_leaves_the_old_policy(tmp_path):
+    save(tmp_path / "else", small_net(width=400))  # compiles what it needs, before room is short
     save(tmp_path, extra={"round": 1})
     before, large = sorted(p.name for p in tmp_path.iterdir()), small_net(width=400)
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
