@@ -3,31 +3,47 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool
+import numpy as np
+from jaxtyping import Array, Bool, Float
 
 from ..amortised.networks import Network, flops
-from ..core.noise import Seed
+from ..core.noise import Seed, mix
 from ..core.objective import Objective
 from ..core.task import State, Task
 from ..direct.evaluators import Evaluation, Evaluator, playout
 
 
 class NetworkGuide(Evaluator):
-    """Prior and value from one forward pass of a network (Silver et al. 2017).
+    """Prior and value from forward passes of a network (Silver et al. 2017).
 
-    `rollouts` random playouts may be averaged with the network's value, as in AlphaGo (Silver et
-    al. 2016, with lambda = 1/2). The network was trained for one objective and is deaf to others.
+    `rollouts` random playouts are averaged with the network's value, as in AlphaGo (Silver et al.
+    2016, with lambda = 1/2). With `symmetries`, the answer is the mean over the task's symmetries,
+    one forward pass each; build it by `NetworkGuide.of`, which counts them. The network was trained
+    for one objective and is deaf to others: only the playouts hear another one.
     """
 
     network: Network
     rollouts: int = eqx.field(static=True, default=0)
-    has_prior: bool = eqx.field(static=True, default=True)
+    symmetries: bool = eqx.field(static=True, default=False)
     passes: int = eqx.field(static=True, default=1)
+    has_prior: bool = eqx.field(static=True, default=True)
+
+    @staticmethod
+    def of(
+        task: Task, network: Network, *, rollouts: int = 0, symmetries: bool = False
+    ) -> "NetworkGuide":
+        """A guide for a task, which says how many forward passes a judgement will take."""
+        if rollouts < 0:
+            raise ValueError(f"A guide cannot play {rollouts} random playouts; give 0 or more.")
+        passes = 1 + len(task.symmetries) * symmetries
+        return NetworkGuide(  # type: ignore[call-arg]  # flops is a property here
+            network=network, rollouts=rollouts, symmetries=symmetries, passes=passes
+        )
 
     @property
     def flops(self) -> float:  # type: ignore[override]
-        """Those of one forward pass."""
-        return flops(self.network)
+        """Those of all forward passes of one judgement."""
+        return flops(self.network) * self.passes
 
     def __call__(
         self,
@@ -37,14 +53,27 @@ class NetworkGuide(Evaluator):
         live: Bool[Array, " batch"],
         seed: Seed,
     ) -> Evaluation:
-        """One forward pass for each row, and playouts if asked."""
-        logits, value = jax.vmap(self.network)(jax.vmap(task.observe)(state))
+        """Judge every row; playouts, if asked for, count as model steps."""
+        logits, value = self._look(task, jax.vmap(task.observe)(state))
         steps = jnp.zeros(live.shape, jnp.int32)
         if self.rollouts:
             total = jnp.zeros(live.shape)
             for i in range(self.rollouts):
-                gain, plies = playout(task, objective, state, live, seed + jnp.uint32(i))
+                gain, plies = playout(task, objective, state, live, mix(seed, i))
                 total, steps = total + gain, steps + plies
             mean = jnp.where(jax.vmap(task.player)(state) == 0, total, -total) / self.rollouts
             value = (value + mean) / 2
         return Evaluation(logits, value, steps)
+
+    def _look(
+        self, task: Task, observations: Float[Array, "batch ..."]
+    ) -> tuple[Float[Array, "batch actions"], Float[Array, " batch"]]:
+        """The network's answer, averaged over the images of the observation if asked for."""
+        logits, value = jax.vmap(self.network)(observations)
+        if not self.symmetries:
+            return logits, value
+        for symmetry in task.symmetries:
+            seen, worth = jax.vmap(self.network)(jax.vmap(symmetry.observation)(observations))
+            # The logit of action a lies where the image of a lies.
+            logits, value = logits + seen[:, np.asarray(symmetry.actions)], value + worth
+        return logits / self.passes, value / self.passes

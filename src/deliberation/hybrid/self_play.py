@@ -17,7 +17,10 @@ from ..direct.search import Limits
 
 
 class Games(eqx.Module):
-    """What self-play gave: examples, the states to go on from, the cost, and soundness."""
+    """What self-play gave: examples, the states to go on from, and the cost of each lane.
+
+    `sound` is false if any prior, value or reward was NaN or infinite, or a state left no move.
+    """
 
     examples: Dataset
     lanes: State
@@ -66,10 +69,12 @@ def self_play(
     step = partial(_ply, planner, objective, simulations, restart, capacity)
     lanes, moments = jax.lax.scan(step, lanes, (openings, jax.random.split(key, (plies, batch))))
     value = _trace(moments, objective.discount, trace)
+    each = planner.evaluator.flops / max(1, planner.evaluator.passes)
+    evaluations = moments.evaluations.sum(0)
     spent = Ledger(
-        model_steps=moments.model_steps.sum(),
-        network_evaluations=moments.evaluations.sum(),
-        flops=moments.evaluations.sum() * planner.evaluator.flops,
+        model_steps=moments.model_steps.sum(0),
+        network_evaluations=evaluations,
+        flops=evaluations * each,
     )
     ones = jnp.ones((plies, batch, 2))
     columns = (moments.observations, moments.legal, moments.weights, value, ones)
@@ -87,19 +92,23 @@ def _ply(
     given: tuple[State, Key[Array, " lanes"]],
 ) -> tuple[State, Moment]:
     openings, keys = given
-    task, seed = planner.task, seeds(keys)
+    task = planner.task
+    keys, choose, chance = jnp.moveaxis(jax.vmap(lambda k: jax.random.split(k, 3))(keys), 1, 0)
+    seed = seeds(keys)
     fresh = jax.vmap(task.terminated)(lanes) | (uniform(mix(seed, 1)) < restart)
     state = _pick(fresh, openings, lanes)
     everyone = jnp.broadcast_to(simulations, seed.shape).astype(jnp.int32)
     limits = Limits(everyone, jnp.full_like(everyone, jnp.iinfo(jnp.int32).max))
     decision, outcome = plan(planner, objective, state, limits, mix(seed, 2), capacity)
-    action = jax.vmap(jax.random.categorical)(keys, jnp.log(decision.weights + 1e-9))
-    after = jax.vmap(task.advance)(state, action, keys)
+    legal = jax.vmap(task.legal)(state)
+    odds = jnp.where(legal, jnp.log(jnp.maximum(decision.weights, 1e-9)), -jnp.inf)
+    action = jax.vmap(jax.random.categorical)(choose, odds)
+    after = jax.vmap(task.advance)(state, action, chance)
     mover, next_mover = jax.vmap(task.player)(state), jax.vmap(task.player)(after)
     reward = jax.vmap(objective)(state, action, after)
     return after, Moment(
         jax.vmap(task.observe)(state).astype(jnp.float32),
-        jax.vmap(task.legal)(state),
+        legal,
         decision.weights,
         decision.value,
         jnp.take_along_axis(reward, mover[:, None], 1)[:, 0],
@@ -109,7 +118,7 @@ def _ply(
         fresh,
         outcome.model_steps,
         outcome.evaluations,
-        outcome.sound,
+        outcome.sound & ~outcome.stuck,
     )
 
 
