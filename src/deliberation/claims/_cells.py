@@ -75,7 +75,7 @@ def lesson(task: str, e: Effort, *, teacher: str = "uct") -> Cell:
 
 
 def fit(task: str, e: Effort, taught: Cell, count: int, seed: int) -> Cell:
-    """A network fitted to the first `count` answers of a lesson."""
+    """A network fitted to `count` answers of a lesson, drawn by the seed."""
     settings = {
         "task": task,
         "lesson": taught.id,

@@ -1,5 +1,7 @@
 """The networks fitted to search's answers, which several claims look at from different sides."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..runs import Cell
@@ -35,3 +37,16 @@ def equivalent(task: str, e: Effort, results: Results) -> Estimate:
     """The budget at which unguided search scores what those networks score."""
     search = results.table(_cells.uct_score(task, e))
     return search_equivalent(e.budgets, search, best_scores(task, e, results))
+
+
+def reached(at: Estimate, tried: Sequence[int]) -> str:
+    """Where a curve reaches a score, in words; beyond what was tried only a bound is known."""
+    few, many = min(tried), max(tried)
+    if np.isnan(at.estimate):
+        return "an unknown number of"
+    if not few <= at.estimate <= many:
+        return f"fewer than {few:,}" if at.estimate < few else f"more than {many:,}"
+    low = f"{at.low:,.0f}" if at.low >= few else f"under {few:,}"
+    high = f"{at.high:,.0f}" if at.high <= many else f"over {many:,}"
+    known = not np.isnan([at.low, at.high]).any()
+    return f"about {at.estimate:,.0f}" + (f" [{low}, {high}]" if known else "")

@@ -102,7 +102,7 @@ def score(settings: dict[str, Any], context: Context) -> Outcome:
         return Outcome(_columns(rows))
     decider = _decider(settings, context, task)
     budgets = settings["budgets"]
-    _choose(decider, states, budgets[-1], len(values))  # compiles, so that times are of deciding
+    _warm_up(decider, states, budgets, len(values))
     rows, spent = [], Ledger()
     for budget in budgets:
         action, cost = _choose(decider, states, budget, len(values))
@@ -124,6 +124,13 @@ def _decider(settings: dict[str, Any], context: Context, task: Task) -> Decider:
     if spec["kind"] == "network":
         return NetworkPolicy(task, network)
     return guided_search(task, network)
+
+
+def _warm_up(decider: Decider, states: State, budgets: list[int], n: int) -> None:
+    """Compile on one chunk, so that times are of deciding: once for every capacity of trees."""
+    room = getattr(decider, "capacity", max(budgets))
+    for budget in (budgets[0], *(b for b in budgets[1:] if b > room)):
+        _choose(decider, states, budget, min(n, CHUNK))
 
 
 def _choose(decider: Decider, states: State, budget: int, n: int) -> tuple[np.ndarray, Ledger]:
@@ -192,11 +199,16 @@ def biased_weights(legal: Bool[Array, "n actions"]) -> Float[Array, "n actions"]
 
 
 def fit(settings: dict[str, Any], context: Context) -> Outcome:
-    """A network fitted to the first answers of a lesson; of a biased teacher it sees only acts."""
+    """A network fitted to some of a lesson's answers; of a biased teacher it sees only acts.
+
+    Each seed draws its own, nested over counts: seeds then differ in data as well as in weights.
+    """
     task = make_task(settings["task"])
     folder = context.artefact(settings["lesson"])
     with np.load(folder / "lesson.npz", allow_pickle=False) as data:
-        columns = {name: jnp.asarray(data[name][: settings["count"]]) for name in data.files}
+        rows = np.random.default_rng(settings["seed"]).permutation(len(data["value"]))
+        rows = rows[: settings["count"]]
+        columns = {name: jnp.asarray(data[name][rows]) for name in data.files}
     lesson = context.outcomes(settings["lesson"])
     biased = lesson["teacher"] == "biased"
     fitted = _fit(task, Dataset(**columns), settings, symmetric=not biased)

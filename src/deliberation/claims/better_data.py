@@ -49,6 +49,10 @@ def _effort(e: Effort) -> int:
 
 
 def _students(task: str, e: Effort, budget: int) -> list[Cell]:
-    source, kind = _cells.ladder(task, e, 0), {"kind": "network"}
-    taught = [_cells.relearn(task, e, source, 0, budget, seed) for seed in range(e.seeds)]
+    # Several early networks, so that the finding is not one network's.
+    sources, kind = [_cells.ladder(task, e, i) for i in range(e.ladders)], {"kind": "network"}
+    taught = [
+        _cells.relearn(task, e, sources[seed % e.ladders], 0, budget, seed)
+        for seed in range(e.seeds)
+    ]
     return [_cells.score(task, e, kind, (0,), policy=cell) for cell in taught]

@@ -12,8 +12,8 @@ CLAIM = {
     "name": "budget_slope",
     "item": 25,
     "title": "Scaling with decision compute",
-    "statement": "Search scores more with every doubling of its budget; a network's answer does "
-    "not depend on the budget.",
+    "statement": "Over the budgets tried, search scores more for each doubling; a network's answer "
+    "does not depend on the budget.",
     "refuted_if": "The slope of search's score in log2 of the budget lies at or below 0, or the "
     "network's leaves [-0.001, 0.001].",
 }

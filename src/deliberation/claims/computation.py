@@ -1,9 +1,11 @@
 """Item 23: searching a solution space against learning an approximator, counted."""
 
+from typing import Any
+
 import numpy as np
 
 from ..runs import Cell
-from ..stats import Estimate, bootstrap, combine, judge
+from ..stats import Estimate, judge
 from . import _cells
 from ._effort import Effort
 from ._results import Results, Shown, row
@@ -27,27 +29,28 @@ def cells(task: str, e: Effort) -> list[Cell]:
 def analyse(task: str, e: Effort, results: Results) -> Shown:
     """Counts of both sides; a decision is one position at the largest budget."""
     search, network = _cells.uct_score(task, e), _network(task, e)
-    called = bootstrap(results.table(search, "model_steps")[-1])
+    called = _counted(results.table(search, "model_steps")[-1])
+    unfitted = _counted(results.spent(search)["fits"])
     unused = _counted(results.table(network, "model_steps")[0])
     passes = _counted(results.table(network, "evaluations")[0])
-    fits = results.spent(_fitted(task, e))["fits"] - results.spent(search)["fits"]
-    trained = _counted(np.array([float(fits)]))
-    searches = judge(called, above=0)
-    reacts = combine(
-        [judge(unused, within=(0, 0)), judge(passes, within=(1, 1)), judge(trained, above=0)]
-    )
-    budget = e.budgets[-1]
+    fits = _counted(results.spent(_fitted(task, e))["fits"])
+    calls, steps, none = "model steps a decision", "gradient steps", (0, 0)
+    searcher, learner = f"search ({e.budgets[-1]})", "network"
     rows = [
-        row(CLAIM, task, f"search ({budget})", "model steps a decision", called, searches),
-        row(CLAIM, task, "network", "model steps a decision", unused, reacts),
-        row(CLAIM, task, "network", "forward passes a decision", passes, reacts),
-        row(CLAIM, task, "network", "gradient steps beyond the search's", trained, reacts),
+        row(CLAIM, task, searcher, calls, called, judge(called, above=0)),
+        row(CLAIM, task, searcher, steps, unfitted, judge(unfitted, within=none)),
+        row(CLAIM, task, learner, calls, unused, judge(unused, within=none)),
+        row(
+            CLAIM, task, learner, "forward passes a decision", passes, judge(passes, within=(1, 1))
+        ),
+        row(CLAIM, task, learner, steps, fits, judge(fits, above=0)),
     ]
     return Shown(rows, [])
 
 
-def _counted(values: np.ndarray) -> Estimate:
+def _counted(counts: Any) -> Estimate:
     """A mean of counts with their range: nothing about a count is uncertain."""
+    values = np.atleast_1d(np.asarray(counts, float))
     return Estimate(float(values.mean()), float(values.min()), float(values.max()), values.size)
 
 

@@ -41,9 +41,8 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
         series=[curve("network", e.lessons, by_size)],
         references=[Reference(label=f"search ({budget}), no examples", y=goal.estimate)],
     )
-    wanted = f"about {needed.estimate:,.0f}" if np.isfinite(needed.estimate) else "more than tried"
     sentence = (
         f"On {task} search with {budget} simulations scores {goal.estimate:.2f} from the rules "
-        f"alone; the network needs {wanted} examples."
+        f"alone; the network needs {_students.reached(needed, e.lessons)} examples."
     )
     return Shown([row(CLAIM, task, "network", quantity, needed, verdict)], [panel], sentence)

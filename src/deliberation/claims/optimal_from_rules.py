@@ -14,10 +14,10 @@ CLAIM = {
     "title": "Optimal play from the rules alone",
     "statement": "Given enough compute, search plays optimally knowing nothing but the rules.",
     "refuted_if": "The share of positions whose value is kept lies below 0.99 at the largest "
-    "budget and has stopped rising over the last two doublings.",
+    "budget, and over the last three budgets it rises by less than 0.002 a doubling.",
 }
 
-ENOUGH = 0.99
+ENOUGH, RISING = 0.99, 0.002
 
 
 def cells(task: str, e: Effort) -> list[Cell]:
@@ -35,7 +35,7 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
     who = f"search ({budgets[-1]})"
     rows = [
         row(CLAIM, task, who, "value kept", last, _verdict(last, rising), note=note),
-        row(CLAIM, task, who, "score per doubling, last two", rising),
+        row(CLAIM, task, who, "score per doubling, last three budgets", rising),
     ]
     panel = Panel(
         title=task,
@@ -54,7 +54,7 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
 def _verdict(last: Estimate, rising: Estimate) -> str:
     if judge(last, above=ENOUGH) == "supported":
         return "supported"
-    stuck = judge(rising, above=0) == "refuted"
+    stuck = judge(rising, below=RISING) == "supported"
     return "refuted" if stuck and judge(last, above=ENOUGH) == "refuted" else "inconclusive"
 
 

@@ -1,5 +1,7 @@
 """Item 24: the price of a decision, and after how many decisions learning has paid (item 6)."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 from ..runs import Cell, Panel, Series
@@ -25,39 +27,70 @@ def cells(task: str, e: Effort) -> list[Cell]:
 
 
 def analyse(task: str, e: Effort, results: Results) -> Shown:
-    """Costs at the measured budget nearest above the network's search-equivalent."""
+    """Costs where search scores what the network scores, over the whole interval of that budget."""
     search = _cells.uct_score(task, e)
     networks = _students.scored(task, e, max(e.lessons))
-    equal = _students.equivalent(task, e, results).estimate
-    at = next((i for i, b in enumerate(e.budgets) if b >= equal), len(e.budgets) - 1)
-    budget = e.budgets[at]
-    steps, passes = results.table(search, "model_steps")[at], _passes(results, networks)
-    calls = bootstrap(steps / passes.mean())
-    slow = results.table(search, "milliseconds")[at]
-    fast = results.tables(networks, "milliseconds")[:, 0].mean(0)
-    ratio = _ratio(slow, fast)
-    training = [_training(results, task, e, seed) for seed in range(e.seeds)]
-    counted = break_even(np.array([t[0] for t in training]), steps, passes)
-    timed = break_even(np.array([1e3 * t[1] for t in training]), slow, fast)
-    who = f"search ({budget}) / network"
+    worth = _students.equivalent(task, e, results)
+    steps = _price(results.table(search, "model_steps"), e.budgets, worth, _counted)
+    passes = _counted(results.tables(networks, "evaluations")[:, 0])
+    slow = _price(results.table(search, "milliseconds"), e.budgets, worth, _timed)
+    fast = _timed(results.tables(networks, "milliseconds")[:, 0])
+    calls, ratio = _ratio(steps, passes), _ratio(slow, fast)
+    training = np.array([_training(results, task, e, seed) for seed in range(e.seeds)])
+    counted = break_even(training[:, 0], steps, passes)
+    timed = break_even(1e3 * training[:, 1], slow, fast)
+    who = "search / network, at equal score"
+    note = f"the network is worth {_students.reached(worth, e.budgets)} simulations"
     rows = [
-        row(CLAIM, task, who, "calls a decision, ratio", calls, judge(calls, above=1)),
+        row(CLAIM, task, who, "calls a decision, ratio", calls, judge(calls, above=1), note=note),
         row(CLAIM, task, who, "n*, in calls", counted),
         row(CLAIM, task, who, "ms a decision, ratio", ratio, judge(ratio, above=1), timing=True),
         row(CLAIM, task, who, "n*, in seconds", timed, timing=True),
     ]
-    return Shown(rows, [_panel(task, training, slow, fast, budget)], _sentence(task, rows))
+    panel = _panel(task, float(training[:, 1].mean()), slow.estimate, fast.estimate)
+    return Shown(rows, [panel], _sentence(task, calls, counted))
 
 
-def _passes(results: Results, networks: list[Cell]) -> np.ndarray:
-    return results.tables(networks, "evaluations")[:, 0].mean(0)
+def _price(
+    costs: np.ndarray,
+    budgets: Sequence[int],
+    worth: Estimate,
+    average: Callable[[np.ndarray], Estimate],
+) -> Estimate:
+    """The cost of a decision at the search-equivalent, from costs [budgets, positions].
+
+    Its interval reaches from the measured budget below that of the equivalent to the one above;
+    where the equivalent lies beyond what was tried, so does the cost.
+    """
+    last = len(budgets) - 1
+    at = next((i for i, b in enumerate(budgets) if b >= worth.estimate), last)
+    below = [i for i, b in enumerate(budgets) if b <= worth.low]
+    above = [i for i, b in enumerate(budgets) if b >= worth.high]
+    middle = average(costs[at])
+    low = min(middle.low, average(costs[below[-1]]).low) if below else 0.0
+    high = max(middle.high, average(costs[above[0]]).high) if above else float("inf")
+    return Estimate(middle.estimate, low, high, middle.n)
 
 
-def _ratio(slow: np.ndarray, fast: np.ndarray) -> Estimate:
-    # Times of one batch are the same for all of its rows: the ratio is one number, known as it is.
-    value = float(slow.mean() / fast.mean())
-    chunks = slow / fast.mean()
-    return Estimate(value, float(chunks.min()), float(chunks.max()), len(slow))
+def _counted(counts: np.ndarray) -> Estimate:
+    """The mean of counts, exact where all are the same."""
+    if np.ptp(counts) == 0:
+        same = float(counts.flat[0])
+        return Estimate(same, same, same, counts.size)
+    return bootstrap(counts)
+
+
+def _timed(times: np.ndarray) -> Estimate:
+    """The mean of times with their range: rows of one batch share its time, so few are apart."""
+    apart = np.unique(times)
+    return Estimate(float(times.mean()), float(apart[0]), float(apart[-1]), len(apart))
+
+
+def _ratio(slow: Estimate, fast: Estimate) -> Estimate:
+    """Of two costs, from the ends of their intervals."""
+    return Estimate(
+        slow.estimate / fast.estimate, slow.low / fast.high, slow.high / fast.low, slow.n
+    )
 
 
 def _training(results: Results, task: str, e: Effort, seed: int) -> tuple[float, float]:
@@ -68,9 +101,8 @@ def _training(results: Results, task: str, e: Effort, seed: int) -> tuple[float,
     return float(calls), float(lesson["seconds"] + fitted["seconds"])
 
 
-def _panel(task: str, training: list, slow: np.ndarray, fast: np.ndarray, budget: int) -> Panel:
+def _panel(task: str, invested: float, slow: float, fast: float) -> Panel:
     decisions = np.logspace(0, 7, 29)
-    invested = float(np.mean([t[1] for t in training]))
     return Panel(
         title=task,
         x_label="decisions",
@@ -79,22 +111,24 @@ def _panel(task: str, training: list, slow: np.ndarray, fast: np.ndarray, budget
         y_scale="log10",
         series=[
             Series(
-                label=f"search ({budget} simulations)",
+                label="search of the same score",
                 x=decisions.tolist(),
-                y=(decisions * slow.mean() / 1e3).tolist(),
+                y=(decisions * slow / 1e3).tolist(),
             ),
             Series(
                 label="network, training included",
                 x=decisions.tolist(),
-                y=(invested + decisions * fast.mean() / 1e3).tolist(),
+                y=(invested + decisions * fast / 1e3).tolist(),
             ),
         ],
     )
 
 
-def _sentence(task: str, rows: list) -> str:
-    calls, counted = rows[0], rows[1]
+def _sentence(task: str, calls: Estimate, counted: Estimate) -> str:
+    if not np.isfinite(counted.estimate):
+        return f"On {task} the network's decisions are not known to cost fewer calls than search's."
     return (
-        f"On {task} search of the network's strength makes {calls.estimate:.0f} calls where the "
-        f"network makes one; learning has paid after {counted.estimate:,.0f} decisions by calls."
+        f"On {task} search of the network's strength makes about {calls.estimate:.0f} calls "
+        "where the network makes one; learning has paid after "
+        f"{counted.estimate:,.0f} decisions by calls."
     )

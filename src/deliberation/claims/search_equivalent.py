@@ -1,7 +1,5 @@
 """Item 25: how much search a network is worth."""
 
-import math
-
 from ..runs import Cell, Panel, Reference
 from ..stats import judge
 from . import _cells, _students
@@ -38,10 +36,9 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
         series=[curve("search", e.budgets, list(search))],
         references=[Reference(label="network alone", y=score.estimate)],
     )
-    reach = "more than were tried" if math.isinf(worth.high) else f"{worth.high:.0f}"
     sentence = (
-        f"On {task} the network alone ({score.estimate:.2f}) is worth {worth.estimate:.0f} "
-        f"simulations [{worth.low:.0f}, {reach}]."
+        f"On {task} the network alone ({score.estimate:.2f}) is worth "
+        f"{_students.reached(worth, e.budgets)} simulations."
     )
     rows = [row(CLAIM, task, "network", "worth in simulations", worth, verdict)]
     return Shown(rows, [panel], sentence)
