@@ -9,6 +9,10 @@ from ._effort import Effort
 _WORK = "deliberation.claims._work"
 _KNOWN: dict[str, Cell] = {}
 
+MANY = 5000
+"""Positions drawn where any will do, contested or not: all 4,520 of tic-tac-toe, and a sample of
+larger tasks."""
+
 
 def closure(cells: Iterable[Cell]) -> list[Cell]:
     """The cells and everything that they need, each once."""
@@ -23,9 +27,12 @@ def closure(cells: Iterable[Cell]) -> list[Cell]:
 
 
 def positions(task: str, e: Effort, *, every: bool = False) -> Cell:
-    """Unfinished positions with the exact value of each action, contested ones unless `every`."""
+    """Unfinished positions with the exact value of each action, contested ones unless `every`.
+
+    With `every`, contested or not: all of them where there are no more than `MANY`.
+    """
     rough = {"connect_4_5x4": 25.0, "connect_four": 3.0}.get(task, 4.0)
-    settings = {"task": task, "count": 0 if every else e.positions, "contested": not every}
+    settings = {"task": task, "count": MANY if every else e.positions, "contested": not every}
     return _cell("find_positions", settings, (), rough, f"positions of {task}")
 
 
@@ -60,7 +67,8 @@ def score(
         "rung": rung,
     }
     needs = (on.id,) if policy is None else (on.id, policy.id)
-    rough = 4 + sum(budgets) * e.positions * (2e-5 if policy else 5e-6)
+    many = MANY if every else e.positions
+    rough = 4 + sum(budgets) * many * (2e-5 if policy else 5e-6)
     return _cell("score", settings, needs, rough, f"{decider['kind']} on {task}")
 
 

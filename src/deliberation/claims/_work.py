@@ -34,20 +34,20 @@ that a worker compiles each search once."""
 
 
 def find_positions(settings: dict[str, Any], context: Context) -> Outcome:
-    """Unfinished positions and the exact value of each action for the player to move.
+    """At most `count` unfinished positions with each action's exact value for the player to move.
 
     Values are -1, 0 or 1; NaN where illegal. Connect Four's come with the package, the others are
     solved. A position is contested if some but not all of its actions keep its value.
     """
     task = make_task(settings["task"])
     states, values, spent = _exact(settings["task"], task)
+    rows = np.arange(len(values))
     if settings["contested"]:
-        keeps, legal = kept(values), ~np.isnan(values)
-        rows = np.flatnonzero((keeps != legal).any(1))
+        rows = np.flatnonzero((kept(values) != ~np.isnan(values)).any(1))
+    if len(rows) > settings["count"]:
         rng = np.random.default_rng(0)
-        chosen = min(settings["count"], len(rows))
-        rows = np.sort(rng.choice(rows, chosen, replace=False))
-        states, values = jax.tree.map(lambda x: x[rows], states), values[rows]
+        rows = np.sort(rng.choice(rows, settings["count"], replace=False))
+    states, values = jax.tree.map(lambda x: x[rows], states), values[rows]
     leaves = {f"state{i}": np.asarray(x) for i, x in enumerate(jax.tree.leaves(states))}
     np.savez(context.folder / "positions.npz", allow_pickle=False, values=values, **leaves)
     return Outcome({"count": len(values), "actions": task.traits.actions}, spent.as_dict())
