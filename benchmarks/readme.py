@@ -73,7 +73,7 @@ def _cell(value: Any) -> str:
 
 def main() -> None:
     """Read the run, write the README and docs."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Write the README from a run.")
     parser.add_argument("run", type=Path, help="folder of a finished `deliberate table`")
     run = parser.parse_args().run
     findings = report.findings(run)

@@ -13,7 +13,7 @@ from test_report import finding, record
 from deliberation import claims, hybrid, runs
 from deliberation.cli import main
 from deliberation.cli._caches import folder_size, keep_compiled_programs
-from deliberation.cli._progress import Lines, _left
+from deliberation.cli._progress import Clock, Lines
 from deliberation.core.errors import BudgetError
 from deliberation.runs import Cell, RecordFile
 
@@ -198,10 +198,18 @@ def test_the_cache_of_compiled_programs_can_be_chosen(monkeypatch):
     assert os.environ["JAX_COMPILATION_CACHE_DIR"] == "/xdg/deliberation/jax"
 
 
-def test_remaining_time_is_told_once_it_is_known():
-    assert _left(10, 0.25) == "30 s left"
-    assert _left(60, 0.1) == "9 min left"
-    assert _left(0.2, 0.5) == _left(10, 0.0) == _left(10, 1.0) == ""
+def test_remaining_time_comes_from_the_speed_since_the_start():
+    clock = Clock()
+    assert clock.left(100, 0.0) == clock.left(100.5, 0.5) == ""
+    assert clock.left(110, 0.25) == "30 s left"
+    assert clock.left(160, 0.1) == "9 min left"
+    assert clock.left(200, 1.0) == ""
+
+
+def test_a_resumed_training_is_not_taken_for_a_fast_one():
+    clock = Clock()
+    assert clock.left(0, 0.8) == ""
+    assert clock.left(10, 0.9) == "10 s left"
 
 
 def test_without_a_terminal_progress_is_a_line_now_and_then(capsys):

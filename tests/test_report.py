@@ -128,6 +128,10 @@ def test_one_number(value, shown):
         ((3.2e12, 9e11, 4e12), "3.20 [0.90, 4.00] × 10¹²"),
         ((2.0, 1.0, float("inf")), "2.0 [1.0, ∞]"),
         ((2.0, None, None), "2"),
+        ((float("inf"), 3.2e7, float("inf")), "∞ [3.20, ∞] × 10⁷"),
+        ((float("inf"), 120.0, float("inf")), "∞ [120, ∞]"),
+        ((float("inf"), float("inf"), float("inf")), "∞ [∞, ∞]"),
+        ((0.5, float("nan"), float("nan")), "0.500 [–, –]"),
         ((float("nan"), 0.0, 1.0), "–"),
     ],
 )

@@ -1,5 +1,6 @@
 """Progress that tells the remaining time: a bar on a terminal, lines of text elsewhere."""
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,32 +20,54 @@ class Display(Protocol):
         ...
 
 
+class Clock:
+    """Tells the remaining time from how fast things went since we have been watching.
+
+    A training that resumes begins well above 0, which must not look like speed.
+    """
+
+    def __init__(self) -> None:
+        self.first: tuple[float, float] | None = None
+
+    def left(self, now: float | int, fraction: float | int) -> str:
+        """The remaining time in words; silent while nothing is known."""
+        if self.first is None:
+            self.first = (now, fraction)
+        passed, gained = now - self.first[0], fraction - self.first[1]
+        if passed < 1 or gained < 0.01 or fraction >= 1:
+            return ""
+        seconds = passed * (1 - fraction) / gained
+        return f"{seconds / 60:.0f} min left" if seconds >= 90 else f"{seconds:.0f} s left"
+
+
 class Lines:
     """For logs: a line now and then."""
 
     def __init__(self, title: str):
-        self.title, self.start, self.last = title, time.monotonic(), -LINE_EVERY
+        self.title, self.clock, self.last = title, Clock(), -math.inf
 
     def update(self, fraction: float | int, note: str) -> None:
         """Print a line unless the last one is recent."""
-        passed = time.monotonic() - self.start
-        if passed - self.last < LINE_EVERY and fraction < 1:
+        now = time.monotonic()
+        left = self.clock.left(now, fraction)
+        if now - self.last < LINE_EVERY and fraction < 1:
             return
-        self.last = passed
-        click.echo(f"{self.title}: {fraction:4.0%}  {_left(passed, fraction)}  {note}", err=True)
+        self.last = now
+        told = ", ".join(part for part in (f"{min(fraction, 1):.0%}", left, note) if part)
+        click.echo(f"{self.title}: {told}", err=True)
 
 
 class Bar:
     """For terminals: one line, redrawn."""
 
     def __init__(self, bar: Any, title: str):
-        self.bar, self.start = bar, time.monotonic()
+        self.bar, self.clock = bar, Clock()
         self.task = bar.add_task(title, total=1.0, left="", note="")
 
     def update(self, fraction: float | int, note: str) -> None:
         """Redraw."""
-        left = _left(time.monotonic() - self.start, fraction)
-        self.bar.update(self.task, completed=fraction, left=left, note=note)
+        left = self.clock.left(time.monotonic(), fraction)
+        self.bar.update(self.task, completed=min(fraction, 1), left=left, note=note)
 
 
 @contextmanager
@@ -67,11 +90,3 @@ def display(title: str) -> Iterator[Display]:
     )
     with Progress(*columns, console=console, transient=True, expand=True) as bar:
         yield Bar(bar, title)
-
-
-def _left(passed: float | int, fraction: float | int) -> str:
-    """The remaining time, from the share done so far; silent while that says nothing."""
-    if not 0.01 <= fraction < 1 or passed < 1:
-        return ""
-    seconds = passed * (1 - fraction) / fraction
-    return f"{seconds / 60:.0f} min left" if seconds >= 90 else f"{seconds:.0f} s left"

@@ -27,15 +27,14 @@ def estimate(value: Number | None, low: Number | None, high: Number | None) -> s
     """An estimate with its interval, to the digits that the interval's width bears out."""
     if value is None or math.isnan(value):
         return MISSING
-    ends = [end for end in (low, high) if end is not None and math.isfinite(end)]
-    if not ends:
+    if low is None or high is None:
         return number(value)
-    known = (value, *ends)
-    largest = max(abs(x) for x in known)
+    finite = [end for end in (value, low, high) if math.isfinite(end)]
+    largest = max(map(abs, finite), default=0)
     if largest >= PLAIN_BELOW or 0 < largest < PLAIN_FROM:
         return _scientific_estimate(value, low, high, math.floor(math.log10(largest)))
-    places = _interval_decimals(max(known) - min(known), largest)
-    return f"{number(value, places)} [{_end(low, places)}, {_end(high, places)}]"
+    places = _interval_decimals(max(finite) - min(finite), largest) if finite else None
+    return f"{number(value, places)} [{number(low, places)}, {number(high, places)}]"
 
 
 def written_out(base: int, exponent: int) -> bool:
@@ -60,25 +59,14 @@ def duration(seconds: Number) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def _end(value: Number | None, decimals: int | None) -> str:
-    finite = value is not None and math.isfinite(value)
-    return number(value, decimals if finite else None)
-
-
 def _scientific(value: Number) -> str:
     mantissa, exponent = f"{value:.2e}".split("e")
     return _signed(f"{mantissa} × 10{str(int(exponent)).translate(SUPERSCRIPTS)}")
 
 
-def _scientific_estimate(
-    value: Number, low: Number | None, high: Number | None, exponent: int
-) -> str:
+def _scientific_estimate(value: Number, low: Number, high: Number, exponent: int) -> str:
     """All three numbers to the same power of ten, which is written once."""
-    scale = 10.0**exponent
-    middle, *ends = (
-        number(x / scale, 2) if x is not None and math.isfinite(x) else number(x)
-        for x in (value, low, high)
-    )
+    middle, *ends = (number(x / 10.0**exponent, 2) for x in (value, low, high))
     return f"{middle} [{', '.join(ends)}] × 10{str(exponent).translate(SUPERSCRIPTS)}"
 
 
