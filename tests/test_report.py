@@ -12,10 +12,10 @@ from rich.console import Console
 
 from deliberation import claims, report
 from deliberation.core.errors import OutputFolderError
-from deliberation.report.axes import positions
+from deliberation.report.axes import log_ticks, positions
 from deliberation.report.figures import figure_svgs, panel_svg, standalone_svg
 from deliberation.report.html import chip, page
-from deliberation.report.numbers import duration, estimate, number, power
+from deliberation.report.numbers import THIN, duration, estimate, number, power
 from deliberation.report.svg import DARK, PLACEHOLDERS, SVG
 from deliberation.report.terminal import show
 from deliberation.report.verdicts import overall, tally
@@ -107,7 +107,7 @@ def texts(svg: str) -> list[str]:
         (-0.25, "−0.250"),
         (1.17, "1.17"),
         (12.345, "12.3"),
-        (18400.2, "18,400"),
+        (18400.2, f"18{THIN}400"),
         (3.2e12, "3.20 × 10¹²"),
         (4.5e-6, "4.50 × 10⁻⁶"),
     ],
@@ -121,13 +121,16 @@ def test_one_number(value, shown):
     [
         ((0.081, 0.069, 0.093), "0.081 [0.069, 0.093]"),
         ((0.5, 0.1, 0.9), "0.50 [0.10, 0.90]"),
-        ((0.001, -0.02, 0.02), "0.001 [−0.020, 0.020]"),
+        ((0.001, -0.02, 0.02), "0.0010 [−0.0200, 0.0200]"),
         ((0.0, 0.0, 0.0), "0 [0, 0]"),
-        ((-0.00001, -0.1, 0.1), "0.00 [−0.10, 0.10]"),
-        ((18400, 15100, 23900), "18,400 [15,100, 23,900]"),
+        ((-0.00001, -0.1, 0.1), "0.000 [−0.100, 0.100]"),
+        ((18400, 15100, 23900), f"18{THIN}400 [15{THIN}100, 23{THIN}900]"),
         ((3.2e12, 9e11, 4e12), "3.20 [0.90, 4.00] × 10¹²"),
         ((2.0, 1.0, float("inf")), "2.0 [1.0, ∞]"),
         ((2.0, None, None), "2"),
+        ((1.3, 0.04, 43.0), "1.30 [0.04, 43.00]"),
+        ((81, 1, 1004), f"81 [1, 1{THIN}004]"),
+        ((36872, 12291, 116135), f"37{THIN}000 [12{THIN}000, 116{THIN}000]"),
         ((float("inf"), 3.2e7, float("inf")), "∞ [3.20, ∞] × 10⁷"),
         ((float("inf"), 120.0, float("inf")), "∞ [120, ∞]"),
         ((float("inf"), float("inf"), float("inf")), "∞ [∞, ∞]"),
@@ -140,7 +143,7 @@ def test_an_estimate_has_the_digits_its_interval_bears_out(triple, shown):
 
 
 def test_ticks_and_durations_are_plain():
-    assert [power(2, e, True) for e in (-1, 0, 10)] == ["0.5", "1", "1,024"]
+    assert [power(2, e, True) for e in (-1, 0, 10)] == ["0.5", "1", f"1{THIN}024"]
     assert power(10, -3, True) == "0.001"
     assert power(10, 12, False) == "10¹²"
     assert [duration(s) for s in (0.042, 90, 312, 7300)] == ["42 ms", "90 s", "5 min", "2.0 h"]
@@ -215,6 +218,19 @@ def test_zero_lies_left_of_the_smallest_budget():
     zero, one, four = positions([0, 1, 4], "log2", [0, 1, 4, 16])
     assert zero < one == 0.0 and four == 2.0
     assert positions([0, 5], "linear", [0, 5]) == [0.0, 5.0]
+
+
+def test_ticks_cover_the_data_and_no_more():
+    assert log_ticks(1, 256, 2)[1] == ["1", "4", "16", "64", "256"]
+    assert log_ticks(1.2e8, 2e9, 10)[1] == ["2×10⁸", "5×10⁸", "10⁹", "2×10⁹"]
+    assert log_ticks(0.5, 20, 10)[1] == ["0.5", "1", "2", "5", "10", "20"]
+    assert log_ticks(1, 1e6, 10)[1][::3] == ["10⁰", "10³", "10⁶"]
+    assert len(log_ticks(3, 3, 10)[0]) > 1
+
+
+def test_a_heat_map_fills_its_axes():
+    source = panel_svg(heat_panel(), "f", "x")
+    assert "10¹²" not in source and "10¹¹" in source
 
 
 def test_intervals_are_drawn_where_there_are_any():
@@ -322,7 +338,7 @@ def test_the_page_shows_claim_refutation_verdict_interval_and_provenance():
     text = Reader(page([finding()], {"Commit": "abc123"})).data
     for words in ("Item 25", "It rises.", "What would refute it.", "It does not.", "abc123"):
         assert words in text
-    assert "0.081 [0.069, 0.093]" in text and "1,400" in text
+    assert "0.081 [0.069, 0.093]" in text and f"1{THIN}400" in text
     assert re.search(r"✓ supported 2", text)
 
 

@@ -8,6 +8,9 @@ from .numbers import power, written_out
 
 TICKS = 6
 BASES = {"log2": 2, "log10": 10}
+SHORT = 2.0
+"""An axis of fewer decades than this also has ticks at 2 and 5."""
+
 ZERO_GAP = 0.12
 """How far left of the smallest positive value zero is drawn, as a share of the axis."""
 
@@ -34,14 +37,27 @@ def set_ticks(axis: Any, scale: str, everything: Sequence[float | int]) -> None:
     if scale not in BASES:
         axis.get_major_formatter().set_useOffset(False)
         return
-    base = BASES[scale]
-    positive = [math.log(v, base) for v in everything if v > 0] or [0.0]
-    first, last = math.floor(min(positive) + 1e-9), math.ceil(max(positive) - 1e-9)
-    stride = max(1, math.ceil((last - first) / TICKS))
-    exponents = list(range(first, last + 1, stride))
-    plain = all(written_out(base, e) for e in exponents)
-    ticks, labels = [float(e) for e in exponents], [power(base, e, plain) for e in exponents]
+    positive = [v for v in everything if v > 0] or [1.0]
+    ticks, labels = log_ticks(min(positive), max(positive), BASES[scale])
     if 0 in everything:
-        ticks = positions([0.0], scale, everything) + ticks
-        labels = ["0", *labels]
+        ticks, labels = [*positions([0.0], scale, everything), *ticks], ["0", *labels]
+    # Ticks beyond the data must not make room for themselves.
+    seen = axis.get_view_interval().copy()
     axis.set_ticks(ticks, labels)
+    axis.set_view_interval(*seen, ignore=True)
+
+
+def log_ticks(low: float | int, high: float | int, base: int) -> tuple[list[float], list[str]]:
+    """Where ticks stand, as exponents, and their labels; they cover the span from low to high."""
+    first = math.floor(math.log(low, base) + 1e-9)
+    last = math.ceil(math.log(high, base) - 1e-9)
+    stride = max(1, math.ceil((last - first) / TICKS))
+    exponents = range(first, last + 1, stride)
+    steps = (1, 2, 5) if base == 10 and math.log10(high / low) < SHORT else (1,)
+    plain = all(written_out(base, e) for e in exponents)
+    pairs = [(math.log(m, base) + e, power(base, e, plain, m)) for e in exponents for m in steps]
+    room = 0.02 * (math.log(high, base) - math.log(low, base)) + 1e-9
+    ends = math.log(low, base) - room, math.log(high, base) + room
+    inside = [(at, label) for at, label in pairs if ends[0] <= at <= ends[1]]
+    chosen = inside if len(inside) > 1 else pairs
+    return [at for at, _ in chosen], [label for _, label in chosen]

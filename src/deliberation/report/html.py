@@ -7,7 +7,7 @@ from pathlib import Path
 from .. import __version__
 from ..runs.findings import Figure, Finding, Row
 from .figures import figure_svgs
-from .numbers import MISSING, estimate
+from .numbers import MISSING, estimate, number
 from .verdicts import SYMBOLS, overall, tally
 
 STYLE = Path(__file__).parent / "page.css"
@@ -105,7 +105,8 @@ def _section(finding: Finding) -> str:
     name = escape(finding.claim)
     summary = f'<p class="summary">{escape(finding.summary)}</p>' if finding.summary else ""
     figures = "\n".join(
-        _figure(figure, f"{finding.claim}-{index}") for index, figure in enumerate(finding.figures)
+        _figure(figure, f"{finding.claim}-{index}", finding.title)
+        for index, figure in enumerate(finding.figures)
     )
     return f"""<section id="claim-{name}" aria-labelledby="title-{name}">
 <p class="kicker">Item {escape(str(finding.item))}</p>
@@ -119,12 +120,14 @@ def _section(finding: Finding) -> str:
 </section>"""
 
 
-def _figure(figure: Figure, prefix: str) -> str:
+def _figure(figure: Figure, prefix: str, heading: str) -> str:
     svgs = figure_svgs(figure, prefix)
     sole = " sole" if len(svgs) == 1 else ""
     panels = "\n".join(svgs)
+    # A caption that only repeats the heading above it would say nothing.
+    caption = f"<figcaption>{escape(figure.title)}</figcaption>" if figure.title != heading else ""
     return f"""<figure>
-<figcaption>{escape(figure.title)}</figcaption>
+{caption}
 <div class="panels{sole}">
 {panels}
 </div>
@@ -149,7 +152,7 @@ def _row(row: Row) -> str:
     value, _, interval = estimate(row.estimate, row.low, row.high).partition(" [")
     interval = f' <span class="interval">[{escape(interval)}</span>' if interval else ""
     note = f'<span class="note">{escape(row.note)}</span>' if row.note else ""
-    n = MISSING if row.n is None else f"{row.n:,}"
+    n = number(row.n)
     return (
         f'<tr><th scope="row">{escape(row.quantity)}{note}</th>'
         f'<td data-label="Task">{escape(row.task)}</td>'

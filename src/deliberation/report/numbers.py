@@ -5,6 +5,7 @@ import math
 Number = float | int
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 MISSING = "–"
+THIN = "\u202f"
 PLAIN_BELOW = 1e6
 PLAIN_FROM = 1e-3
 
@@ -20,7 +21,7 @@ def number(value: Number | None, decimals: int | None = None) -> str:
         return _scientific(value)
     if decimals is None:
         decimals = 0 if size >= 1000 or value == round(value) else _decimals(size)
-    return _signed(f"{value:,.{decimals}f}")
+    return _grouped(round(value, decimals), max(decimals, 0))
 
 
 def estimate(value: Number | None, low: Number | None, high: Number | None) -> str:
@@ -33,7 +34,7 @@ def estimate(value: Number | None, low: Number | None, high: Number | None) -> s
     largest = max(map(abs, finite), default=0)
     if largest >= PLAIN_BELOW or 0 < largest < PLAIN_FROM:
         return _scientific_estimate(value, low, high, math.floor(math.log10(largest)))
-    places = _interval_decimals(max(finite) - min(finite), largest) if finite else None
+    places = _places(value, low, high, max(finite) - min(finite)) if finite else None
     return f"{number(value, places)} [{number(low, places)}, {number(high, places)}]"
 
 
@@ -42,12 +43,13 @@ def written_out(base: int, exponent: int) -> bool:
     return PLAIN_FROM <= float(base) ** exponent <= PLAIN_BELOW / 10
 
 
-def power(base: int, exponent: int, plain: bool) -> str:
-    """A tick on a logarithmic axis, written out or as a power."""
+def power(base: int, exponent: int, plain: bool, times: int = 1) -> str:
+    """A tick on a logarithmic axis, some times a power: written out or as a power."""
     if not plain:
-        return f"{base}{str(exponent).translate(SUPERSCRIPTS)}"
-    value = float(base) ** exponent
-    return f"{value:,.{_tick_decimals(value)}f}"
+        factor = f"{times}×" if times != 1 else ""
+        return f"{factor}{base}{str(exponent).translate(SUPERSCRIPTS)}"
+    value = times * float(base) ** exponent
+    return _grouped(value, _tick_decimals(value))
 
 
 def duration(seconds: Number) -> str:
@@ -74,15 +76,31 @@ def _decimals(size: Number) -> int:
     return max(0, 2 - math.floor(math.log10(size))) if size >= 0.01 else 4
 
 
-def _interval_decimals(width: Number, largest: Number) -> int:
-    """Two significant digits of the interval's width, one at least where all lies below 1."""
+def _places(value: Number, low: Number, high: Number, width: Number) -> int:
+    """Two significant digits of the interval's width, and up to two places more where they show.
+
+    The estimate gets two digits of its own if one more place gives them; an end that is not zero
+    does not become it. Negative places round to tens, hundreds and so on.
+    """
     if width <= 0:
-        return 0 if largest == round(largest) else min(4, _decimals(largest))
-    return min(4, max(0, 1 - math.floor(math.log10(width))))
+        alone = next(x for x in (value, low, high) if math.isfinite(x))
+        return 0 if alone == round(alone) else min(4, _decimals(abs(alone)))
+    places = 1 - math.floor(math.log10(width))
+    if math.isfinite(value) and value != 0:
+        places = min(max(places, 1 - math.floor(math.log10(abs(value)))), places + 1)
+    ends = [abs(end) for end in (low, high) if math.isfinite(end) and end != 0]
+    if ends:
+        places = min(max(places, -math.floor(math.log10(min(ends)))), places + 2)
+    return min(4, places)
 
 
 def _tick_decimals(value: Number) -> int:
     return 0 if value >= 1 else len(f"{value:.10f}".rstrip("0")) - 2
+
+
+def _grouped(value: Number, decimals: int) -> str:
+    """With narrow spaces between thousands: a comma would look like the interval's own."""
+    return _signed(f"{value:,.{decimals}f}".replace(",", THIN))
 
 
 def _signed(text: str) -> str:
