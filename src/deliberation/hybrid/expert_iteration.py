@@ -32,6 +32,7 @@ from ..core.errors import NonFiniteError, OutputFolderError
 from ..core.ledger import Ledger
 from ..core.task import State, Task
 from ..direct.planner import TreeSearch
+from ..runs.provenance import cores
 from ..runs.storage import lock, storage_error
 from ..tasks import make_task
 from .checkpoint import Checkpoints, Training
@@ -146,7 +147,7 @@ def train(
         raise ValueError(f"Give minutes or iterations, above 0; got {minutes=}, {iterations=}.")
     course = Course(
         make_task(task, **(options or {})), task, options or {}, seed, settings or Settings(),
-        minutes, iterations, workers or len(os.sched_getaffinity(0)), snapshots, Path(out),
+        minutes, iterations, workers or cores(), snapshots, Path(out),
     )  # fmt: skip
     checkpoints = Checkpoints(course.folder, course.identity)
     handle = _claim(course.folder)

@@ -32,17 +32,17 @@ class Moment(eqx.Module):
     """One searched position of each lane; `gain` and `sign` lead on to the next one's value."""
 
     observations: Array
-    legal: Bool[Array, "lanes actions"]
-    weights: Float[Array, "lanes actions"]
-    value: Float[Array, " lanes"]
-    gain: Float[Array, " lanes"]
-    sign: Float[Array, " lanes"]
-    proved: Bool[Array, " lanes"]
-    over: Bool[Array, " lanes"]
-    fresh: Bool[Array, " lanes"]
-    model_steps: Int[Array, " lanes"]
-    evaluations: Int[Array, " lanes"]
-    sound: Bool[Array, " lanes"]
+    legal: Bool[Array, "*plies lanes actions"]
+    weights: Float[Array, "*plies lanes actions"]
+    value: Float[Array, "*plies lanes"]
+    gain: Float[Array, "*plies lanes"]
+    sign: Float[Array, "*plies lanes"]
+    proved: Bool[Array, "*plies lanes"]
+    over: Bool[Array, "*plies lanes"]
+    fresh: Bool[Array, "*plies lanes"]
+    model_steps: Int[Array, "*plies lanes"]
+    evaluations: Int[Array, "*plies lanes"]
+    sound: Bool[Array, "*plies lanes"]
 
 
 @eqx.filter_jit
