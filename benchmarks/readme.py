@@ -18,8 +18,8 @@ from deliberation.report.numbers import estimate
 from deliberation.report.verdicts import SYMBOLS
 
 ROOT = Path(__file__).resolve().parent.parent
-SHOWN = 2
-"""Figures in the README itself; the others are in docs."""
+SHOWN = ("budget_slope", "exchange_rate")
+"""Claims whose figures stand in the README itself; the others are in docs."""
 
 
 def replace_block(text: str, name: str, content: str) -> str:
@@ -81,8 +81,12 @@ def main() -> None:
     text = replace_block(
         readme.read_text(encoding="utf-8"), "table", table_block(findings, report.provenance(run))
     )
-    figures = write_figures(findings, ROOT / "docs")[:SHOWN]
-    pictures = "\n\n".join(f"![{words}]({path.relative_to(ROOT)})" for path, words in figures)
+    figures = write_figures(findings, ROOT / "docs")
+    pictures = "\n\n".join(
+        f"![{words}]({path.relative_to(ROOT)})"
+        for path, words in figures
+        if path.stem.rpartition("-")[0] in SHOWN
+    )
     text = replace_block(text, "figures", pictures)
     strength = run / "strength.json"
     if strength.exists():

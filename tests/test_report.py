@@ -233,6 +233,16 @@ def test_a_heat_map_fills_its_axes():
     assert "10¹²" not in source and "10¹¹" in source
 
 
+def test_a_reference_is_named_where_no_line_runs():
+    def anchor(y):
+        shown = panel_svg(panel(series=[series(y=y)]), "f", "x")
+        return re.search(r"text-anchor: (\w+)[^>]*>exact play<", shown)
+
+    rising, falling = anchor((0.1, 0.2, 0.4, 0.8, 0.99)), anchor((0.99, 0.8, 0.4, 0.2, 0.1))
+    assert falling and falling[1] == "end"
+    assert rising is None or rising[1] != "end"
+
+
 def test_intervals_are_drawn_where_there_are_any():
     plain = Series(label="UCT", x=BUDGETS, y=[0.1] * 5, low=None, high=None, kind="line")
     band, bare = (

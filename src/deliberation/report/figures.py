@@ -163,17 +163,27 @@ def _draw_references(axes: Any, panel: Panel, ys: list[float]) -> None:
     for reference in panel.references:
         (y,) = positions([reference.y], panel.y_scale, ys)
         axes.axhline(y, color=NAMES["muted"], linewidth=1.2, linestyle=(0, (2, 3)), zorder=1.5)
+        right = _clearer_at_right(panel, y, ys)
         axes.annotate(
             reference.label,
-            (1, y),
+            (1.0 if right else 0.02, y),
             xycoords=("axes fraction", "data"),
             xytext=(0, 3),
             textcoords="offset points",
-            ha="right",
+            ha="right" if right else "left",
             va="bottom",
             color=NAMES["muted"],
             fontsize=FONT - 1,
         )
+
+
+def _clearer_at_right(panel: Panel, y: float, ys: list[float]) -> bool:
+    """Whether the drawn lines keep further from a height at their right ends than at their left."""
+    drawn = [positions(series.y, panel.y_scale, ys) for series in panel.series if len(series.y) > 1]
+    if not drawn:
+        return True
+    left, right = (min(abs(line[end] - y) for line in drawn) for end in (0, -1))
+    return not left > right
 
 
 def _draw_heat(axes: Any, heat: Heat, panel: Panel, xs: list[float], ys: list[float]) -> None:
