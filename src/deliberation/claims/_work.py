@@ -267,8 +267,11 @@ def climb(settings: dict[str, Any], context: Context) -> Outcome:
         seed=settings["seed"],
         settings=Settings(
             network={"kind": "mlp", "width": width, "depth": 2},
-            lanes=256,
+            lanes=CHUNK,
+            warmup_share=0.25,
+            warmup_simulations=4 * settings["simulations"],
             simulations=settings["simulations"],
+            batch_size=256,
         ),
         workers=1,
         snapshots=settings["rungs"],
