@@ -33,18 +33,24 @@ def replace_block(text: str, name: str, content: str) -> str:
 
 
 def table_block(findings: Sequence[Any], provenance: Mapping[str, str]) -> str:
-    """Every row that carries a verdict, as Markdown."""
-    lines = ["| Item | Claim, quantity | Task | Decider | Estimate [95 % interval] | Verdict |"]
-    lines.append("|---|---|---|---|---|---|")
-    for finding in findings:
-        for row in finding.rows:
-            if row.verdict in SYMBOLS:
-                value = estimate(row.estimate, row.low, row.high)
-                cells = (row.item, row.quantity, row.task, row.decider, value)
-                verdict = f"{SYMBOLS[row.verdict]} {row.verdict}"
-                lines.append(f"| {' | '.join(_cell(c) for c in cells)} | {verdict} |")
-    source = "; ".join(f"{term.lower()} {value}" for term, value in provenance.items())
-    return "\n".join([*lines, "", f"<sub>{source}</sub>"])
+    """Every quantity that carries a verdict, as Markdown with one column a task."""
+    rows = [r for finding in findings for r in finding.rows if r.verdict in SYMBOLS]
+    tasks = list(dict.fromkeys(row.task for row in rows))
+    lines: dict[tuple[Any, ...], dict[str, str]] = {}
+    for row in rows:
+        value = f"{SYMBOLS[row.verdict]} {estimate(row.estimate, row.low, row.high)}"
+        lines.setdefault((row.item, row.quantity, row.decider), {})[row.task] = value
+    heads = ["Item", "Quantity", "Decider", *tasks]
+    shown = [[*key, *(cells.get(task, "") for task in tasks)] for key, cells in lines.items()]
+    legend = ", ".join(f"{symbol} {name}" for name, symbol in SYMBOLS.items())
+    source = "; ".join(f"{term.lower()}: {value}" for term, value in provenance.items())
+    note = f"<sub>Estimates with 95 % intervals: {legend}. Measured on {source}.</sub>"
+    return "\n".join([*_markdown(heads, shown), "", note])
+
+
+def _markdown(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
+    return [*lines, *(f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows)]
 
 
 def write_figures(findings: Sequence[Any], folder: Path) -> list[tuple[Path, str]]:
@@ -61,10 +67,7 @@ def write_figures(findings: Sequence[Any], folder: Path) -> list[tuple[Path, str
 
 def strength_block(measured: Mapping[str, Any]) -> str:
     """The strength table from the benchmark's JSON: {"caption", "columns", "rows"}."""
-    columns = measured["columns"]
-    lines = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
-    lines += [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in measured["rows"]]
-    return "\n".join([measured["caption"], "", *lines])
+    return "\n".join([measured["caption"], "", *_markdown(measured["columns"], measured["rows"])])
 
 
 def _cell(value: Any) -> str:
