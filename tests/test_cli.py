@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
-from test_report import finding, record
+from made import finding, record
 
 from deliberation import claims, hybrid, runs
 from deliberation.cli import main
