@@ -1,8 +1,8 @@
 """Writes the README's measured blocks and docs/*.svg from a run: `make readme RUN=out`.
 
 Blocks stand between comments, `<!-- table:start -->` and `<!-- table:end -->`: the table and the
-figures come from the run's records, the strength from the JSON that
-`benchmarks/connect_four_strength.py` writes (strength.json in the folder), where there is one.
+figures come from the run's records, the strength from what
+`benchmarks/connect_four_strength.py` wrote last.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from deliberation.report.numbers import estimate
 from deliberation.report.verdicts import SYMBOLS
 
 ROOT = Path(__file__).resolve().parent.parent
+STRENGTH = ROOT / "benchmarks" / "results" / "connect_four_strength.json"
 SHOWN = ("budget_slope", "exchange_rate")
 """Claims whose figures stand in the README itself; the others are in docs."""
 
@@ -91,9 +92,8 @@ def main() -> None:
         if path.stem.rpartition("-")[0] in SHOWN
     )
     text = replace_block(text, "figures", pictures)
-    strength = run / "strength.json"
-    if strength.exists():
-        block = strength_block(json.loads(strength.read_text(encoding="utf-8")))
+    if STRENGTH.exists():
+        block = strength_block(json.loads(STRENGTH.read_text(encoding="utf-8")))
         text = replace_block(text, "strength", block)
     readme.write_text(text, encoding="utf-8")
     print(f"Wrote {readme.name} and {len(list((ROOT / 'docs').glob('*.svg')))} figures in docs")
