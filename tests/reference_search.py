@@ -5,6 +5,7 @@ here. Arithmetic is in single precision and in the order of the fast search, so 
 which are exact in binary both agree to the bit.
 """
 
+import copy
 import dataclasses
 import math
 
@@ -219,7 +220,7 @@ def search(world, state, rule, budget, seed, *, prove, rollouts=False, cap=math.
             break
         result.simulations += 1
         simulate(world, root, rule, mix(seed, result.simulations), result, prove, rollouts)
-    weights, preference = heed(world, root, rule.answer(root), result.proved)
+    weights, preference = answer(world, root, rule, result.proved)
     result.weights, result.action = weights, best(masked(root, preference), mix(seed, 2))
     return result
 
@@ -271,18 +272,17 @@ def back_up(world, path, gain, exact):
     return exact
 
 
-def heed(world, root, answer, proved):
+def answer(world, root, rule, proved):
     """A proved root shares its weight among its best actions; others leave lost actions out."""
-    weights, preference = answer
     floor = world.low if root.sign > 0 else -world.high
     hopeless = root.settled & (root.q <= floor + 1e-5)
     if proved:
         q = np.where(root.settled, root.q, -np.inf)
         winners = q >= q.max() - 1e-5 * abs(q.max())
         return winners / winners.sum(), q
-    kept = weights * ~hopeless
-    if kept.sum() <= 1e-6:
-        kept = root.prior * ~hopeless
-    if kept.sum() <= 1e-6:
-        kept = weights
-    return kept / kept.sum(), np.where(hopeless, f32(-1e9), preference)
+    rest = copy.copy(root)
+    rest.visits = np.where(hopeless, 0, root.visits)
+    rest.total = np.where(hopeless, f32(0), root.total)
+    rest.logits = np.where(hopeless, -np.inf, root.logits).astype(f32)
+    rest.legal = root.legal & ~hopeless
+    return rule.answer(rest)

@@ -1,7 +1,5 @@
 """Worlds given as tables, for the search and its reference alike: random graphs and bandits."""
 
-import math
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -16,9 +14,9 @@ NODES, ACTIONS = 40, 4
 
 class TableRewards(Objective):
     reward: jax.Array
-    worth: jax.Array
     players: int = eqx.field(static=True)
-    limits: tuple[float, float] = eqx.field(static=True, default=(-math.inf, math.inf))
+    worth: jax.Array | float
+    limits: jax.Array | tuple[float, float]
 
     def __call__(self, state, action, after):
         gain = self.reward[state, action]
@@ -30,7 +28,7 @@ class TableRewards(Objective):
 
     @property
     def bounds(self):
-        return self.limits
+        return self.limits[0], self.limits[1]
 
 
 class Tables(Task):
@@ -86,15 +84,17 @@ class TableEvaluator(Evaluator):
 def random_world(seed, *, players=2, kind="real"):
     """Rewards at every step (`real`, or `binary`: exact in floats), or `wins`: -1, 0, 1 at the end.
 
-    Children lie a few numbers ahead, so play ends, and paths meet again.
+    Children lie a few numbers ahead, so play ends, and paths meet again. Node 1 is live and the
+    first child of node 0.
     """
     rng = np.random.default_rng(seed)
     over = rng.random(NODES) < 0.25
-    over[0], over[-1] = False, True
+    over[:2], over[-1] = False, True
     ahead = np.arange(NODES)[:, None] + rng.integers(1, 9, (NODES, ACTIONS))
     child = np.minimum(ahead, NODES - 1).astype(np.int32)
     legal = rng.random((NODES, ACTIONS)) < 0.8
     legal[np.arange(NODES), rng.integers(0, ACTIONS, NODES)] = True
+    child[0, 0], legal[0, 0] = 1, True
     shape = (NODES, ACTIONS)
     rewards = {
         "real": rng.normal(size=shape),
@@ -116,27 +116,38 @@ def random_world(seed, *, players=2, kind="real"):
     )
 
 
-def as_task(world):
-    """The same world for the search under test: (task, evaluator)."""
-    worth = jnp.float32(world.discount)
-    rewards = TableRewards(jnp.asarray(world.reward), worth, 2, (world.low, world.high))
+def as_task(world, plain=False):
+    """The same world for the search under test: (task, evaluator).
+
+    Discount and bounds are data, so that worlds share programs; if `plain`, the numbers that
+    objectives usually have.
+    """
+    worth, limits = world.discount, (world.low, world.high)
+    if not plain:
+        worth, limits = jnp.float32(worth), jnp.array(limits, jnp.float32)
+    rewards = TableRewards(jnp.asarray(world.reward), 2, worth, limits)
     arrays = (world.child, world.legal, world.over, world.player)
     task = Tables(*(jnp.asarray(x) for x in arrays), rewards)
     return task, TableEvaluator(jnp.asarray(world.logits), jnp.asarray(world.value))
 
 
 def bandit(payoffs, logits=None, value=0.0, **bounds):
-    """One step with one action for each payoff, as (task, evaluator); payoffs must not be empty."""
-    payoffs = np.asarray(payoffs, np.float32)
-    n = len(payoffs)
+    """One step with one action for each payoff (at most `ACTIONS`), as (task, evaluator).
+
+    Padded to the shape of the random worlds, so that the same programs serve.
+    """
+    n, shape = len(payoffs), (NODES, ACTIONS)
+    reward, given = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    legal = np.zeros(shape, bool)
+    reward[0, :n], given[0, :n], legal[0, :n] = payoffs, logits if logits is not None else 0, True
     world = World(
-        np.ones((2, n), np.int32),
-        np.stack([payoffs, payoffs * 0]),
-        np.ones((2, n), bool),
-        np.array([False, True]),
-        np.zeros(2, np.int32),
-        np.stack([np.zeros(n) if logits is None else np.asarray(logits)] * 2).astype(np.float32),
-        np.full(2, value, np.float32),
+        np.ones(shape, np.int32),
+        reward,
+        legal,
+        np.arange(NODES) > 0,
+        np.zeros(NODES, np.int32),
+        given,
+        np.full(NODES, value, np.float32),
         **bounds,
     )
     return as_task(world)

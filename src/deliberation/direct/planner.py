@@ -173,8 +173,7 @@ def plan(
         capacity=capacity, prove=planner.prove,
     )  # fmt: skip
     root = outcome.tree.at(jnp.zeros(seed.shape, jnp.int32))
-    answer = planner.rule.answer(root, outcome.schedule)
-    weights, preference = _heed_proofs(answer, root, outcome.done, objective)
+    weights, preference = _answer(planner.rule, root, outcome, objective)
     live = root.legal.any(-1)
     action = best_action(jnp.where(root.legal, preference, -jnp.inf), mix(seed, 2))
     visits = root.visits.sum(-1)
@@ -210,30 +209,29 @@ def _decide(
     return decision, outcome.sound, outcome.stuck
 
 
-def _heed_proofs(
-    answer: tuple[Scores, Scores],
-    root: NodeView,
-    proved: Bool[Array, " batch"],
-    objective: Objective,
+def _answer(
+    rule: Rule, root: NodeView, outcome: Outcome, objective: Objective
 ) -> tuple[Scores, Scores]:
-    """Share a proved root's weight among its best actions; avoid what is proved as bad as can be.
+    """The rule's answer among actions not proved as bad as can be; a proved root's best actions.
 
-    Without proofs, weights and preference stay what the rule said.
+    Where nothing is proved, weights and preference are what the rule says.
     """
-    weights, preference = answer
     low, high = objective.bounds
     floor = jnp.where(root.sign > 0, low, -high)[:, None]
     hopeless = root.settled & (root.q <= floor + slack(objective.bounds))
+    rest = NodeView(
+        jnp.where(hopeless, 0.0, root.visits), jnp.where(hopeless, 0.0, root.total),
+        jnp.where(hopeless, FORBIDDEN, root.logits), root.child, root.settled & ~hopeless,
+        root.sign, root.value,
+    )  # fmt: skip
+    weights, preference = rule.answer(rest, outcome.schedule)
+    preference = jnp.where(hopeless, FORBIDDEN, preference)
     best = jnp.where(root.settled, root.q, FORBIDDEN)
     top = best.max(-1, keepdims=True)
     winners = root.settled & (best >= top - 1e-5 * jnp.abs(top))
-    kept = jnp.where(proved[:, None], winners, weights * ~hopeless)
-    # Where every visit went to hopeless actions, the prior decides among the others.
-    for fallback in (root.prior * ~hopeless, weights):
-        kept = jnp.where(kept.sum(-1, keepdims=True) > 1e-6, kept, fallback)
-    weights = kept / jnp.maximum(kept.sum(-1, keepdims=True), 1e-6)
-    preference = jnp.where(hopeless, FORBIDDEN, preference)
-    return weights, jnp.where(proved[:, None], best, preference)
+    shared = winners / jnp.maximum(winners.sum(-1, keepdims=True), 1)
+    proved = outcome.done[:, None]
+    return jnp.where(proved, shared, weights), jnp.where(proved, best, preference)
 
 
 def _check_stuck(task: Task, stuck: Bool[Array, " batch"]) -> None:

@@ -23,6 +23,8 @@ from .evaluators import Evaluation, Evaluator
 from .rules import Rule, Schedule
 from .tree import CHILD, FORBIDDEN, LOGIT, REWARD, SIGN, TOTAL, VALUE, VISITS, NodeView, Tree, empty
 
+Bounds = tuple[float | Array, float | Array]
+
 
 class Outcome(eqx.Module):
     """A finished search: the tree, what the rule kept, and what each row spent.
@@ -315,7 +317,7 @@ def _settle(
 def _proved(
     edges: Float[Array, "batch 4 actions"],
     sign: Float[Array, " batch"],
-    bounds: tuple[float, float],
+    bounds: Bounds,
 ) -> tuple[Bool[Array, " batch"], Float[Array, " batch"]]:
     """Whether a node's value follows from its settled edges, and that value for player 0."""
     legal = edges[:, LOGIT] > FORBIDDEN / 2
@@ -327,7 +329,7 @@ def _proved(
     return proved, jnp.where(settled.any(-1), best, 0.0) * sign
 
 
-def slack(bounds: tuple[float, float]) -> Float[Array, ""]:
+def slack(bounds: Bounds) -> Float[Array, ""]:
     """How near to a bound counts as at it: rounding, even where all returns are tiny."""
     return 1e-5 * jnp.minimum(1.0, bounds[1] - bounds[0])
 

@@ -1,0 +1,452 @@
+"""The tree search equals a plain reference search, keeps its budgets, and refuses bad input."""
+
+import dataclasses
+import functools
+import math
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import reference_search as reference
+from tables import TableEvaluator, as_task, bandit, random_world
+
+from deliberation.core import Budget, check_decider, misere
+from deliberation.core.budget import UNLIMITED
+from deliberation.core.errors import (
+    BatchMismatchError,
+    BudgetError,
+    NoLegalActionError,
+    NonFiniteError,
+    TooLargeError,
+    UnknownNameError,
+    UnsuitableTaskError,
+)
+from deliberation.direct import (
+    PUCT,
+    UCT,
+    Gumbel,
+    NoEvaluation,
+    RandomRollouts,
+    TreeSearch,
+    solve,
+)
+from deliberation.direct import planner as planner_module
+from deliberation.direct.planner import plan
+from deliberation.direct.search import Limits
+from deliberation.direct.tree import empty, size_in_bytes
+from deliberation.tasks import make_task
+
+ROWS = 16
+SMALL = {"capacity": 64}
+RULES = {
+    "uct": (UCT, reference.UCT, {"c": 0.7}),
+    "puct": (PUCT, reference.PUCT, {"c": 0.4, "base": 20.0}),
+    "gumbel": (Gumbel, reference.Gumbel, {}),
+    "gumbel of 3": (
+        functools.partial(Gumbel, considered=3, rescale=False),
+        functools.partial(reference.Gumbel, considered=3, rescale=False),
+        {"noise": 0.5, "value_scale": 0.3, "visit_offset": 2.0},
+    ),
+}
+LIGHT = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+"""Small programs run once or twice: compiling them fast matters more than running them fast."""
+run = eqx.filter_jit(plan, compiler_options=LIGHT)
+light = eqx.filter_jit(planner_module._decide.__wrapped__, compiler_options=LIGHT)
+
+
+@pytest.fixture(autouse=True)
+def compile_lightly(request, monkeypatch):
+    if "full_speed" not in request.fixturenames:
+        monkeypatch.setattr(planner_module, "_decide", light)
+
+
+@pytest.fixture
+def full_speed():
+    """Asked for by tests in which running takes longer than compiling."""
+
+
+def rows_of(world, seed, most=40):
+    """(roots, budgets, caps, seeds): terminal roots, budget 0 and tight caps among them."""
+    rng = np.random.default_rng(seed)
+    roots = rng.integers(0, 24, ROWS).astype(np.int32)
+    caps = np.where(rng.random(ROWS) < 0.3, rng.integers(0, 30, ROWS), UNLIMITED)
+    budgets = rng.integers(0, most, ROWS)
+    noise = rng.integers(0, 2**32, ROWS, dtype=np.uint32)
+    return roots, budgets.astype(np.int32), caps.astype(np.int32), noise
+
+
+def search_rows(planner, roots, budgets, caps, noise):
+    limits = Limits(jnp.asarray(budgets), jnp.asarray(caps))
+    args = (planner.task.objective, jnp.asarray(roots), limits, jnp.asarray(noise))
+    return jax.tree.map(np.asarray, run(planner, *args, 64))
+
+
+@pytest.mark.parametrize("kind", ["real", "binary", "wins"])
+@pytest.mark.parametrize("prove", [True, False])
+@pytest.mark.parametrize(
+    ("name", "rollouts"), [*((rule, False) for rule in RULES), ("uct", True), ("gumbel", True)]
+)
+def test_equals_the_reference_search(name, rollouts, prove, kind):
+    fast, slow, options = RULES[name]
+    rule = fast(**{k: jnp.float32(v) for k, v in options.items()})
+    for seed in range(2):
+        world = random_world(seed, players=1 + seed % 2, kind=kind)
+        task, evaluator = as_task(world)
+        if rollouts:
+            evaluator = RandomRollouts()
+        planner = TreeSearch(task, rule, evaluator, prove=prove)
+        given = rows_of(world, seed)
+        decision, outcome = search_rows(planner, *given)
+        assert outcome.sound.all()
+        for row, (root, budget, cap, noise) in enumerate(
+            zip(*(x.tolist() for x in given), strict=True)
+        ):
+            if world.over[root]:
+                assert decision.action[row] == -1
+                continue
+            true = reference.search(
+                world, root, slow(**options), budget, noise, prove=prove, rollouts=rollouts, cap=cap
+            )
+            got = jax.tree.map(lambda x: x[row], (decision, outcome))  # noqa: B023
+            same_answer(*got, true, exact=kind != "real")
+
+
+def same_answer(decision, outcome, true, exact):
+    edges = outcome.tree.edges[0]
+    np.testing.assert_array_equal(edges[0], true.root.visits)
+    close = (
+        np.testing.assert_array_equal
+        if exact
+        else functools.partial(np.testing.assert_allclose, rtol=2e-5, atol=2e-5)
+    )
+    close(edges[1], true.root.total)
+    np.testing.assert_allclose(decision.weights, true.weights, atol=2e-5)
+    assert decision.action == true.action
+    assert outcome.done == true.proved
+    assert outcome.simulations == true.simulations
+    assert outcome.model_steps == decision.spent.model_steps == true.model_steps
+    passes = 1 if decision.spent.flops else 0
+    assert decision.spent.network_evaluations == passes * true.judged
+    assert decision.spent.flops == 10 * passes * true.judged
+    value = true.root.value if true.proved or not true.simulations else None
+    if value is None:
+        value = true.root.total.sum() / true.simulations
+    assert decision.value == pytest.approx(true.root.sign * value, abs=2e-5)
+
+
+@functools.cache
+def tic_tac_toe():
+    solution = solve(make_task("tic_tac_toe"))
+    states = [
+        jax.tree.map(lambda x: x[~layer.terminal], layer.states)  # noqa: B023
+        for layer in solution
+    ]
+    every = jax.tree.map(lambda *x: np.concatenate(x), *states)
+    return solution, every
+
+
+def test_no_regret_on_any_state_of_tic_tac_toe(full_speed):
+    solution, states = tic_tac_toe()
+    planner = TreeSearch(solution.task, "uct")
+    assert len(states.ply) == 4520
+    right = []
+    for first in range(0, 4520, 256):
+        rows = np.resize(np.arange(first, min(first + 256, 4520)), 256)
+        batch = jax.tree.map(lambda x: jnp.asarray(x[rows]), states)  # noqa: B023
+        decision, _ = planner.decide(batch, budget=1024, key=jax.random.key(first))
+        right.append(solution.optimal(batch)[np.arange(256), np.asarray(decision.action)])
+    assert np.concatenate(right).all()
+
+
+def test_converges_without_proofs(full_speed):
+    solution, _ = tic_tac_toe()
+    states = solution.sample(256, seed=3)
+    planner = TreeSearch(solution.task, "uct", prove=False)
+    regret = []
+    for budget in (8, 1024):
+        decision, _ = planner.decide(states, budget=budget, key=jax.random.key(0))
+        q = solution.action_values(states)
+        regret.append(np.mean(q.max(1) - q[np.arange(256), np.asarray(decision.action)]))
+    assert regret[0] > 0.1
+    assert regret[1] == 0
+
+
+def test_another_objective_at_decision_time_changes_the_choice():
+    changed = 0
+    for seed in range(2):
+        task, evaluator = as_task(random_world(seed, kind="wins"), plain=True)
+        solution = solve(task)
+        states = jnp.resize(solution.sample(8), 16)
+        planner = TreeSearch(task, "uct", evaluator)
+        actions = []
+        for objective in (None, misere(task.objective)):
+            decision, _ = planner.decide(
+                states, objective=objective, budget=1024, key=jax.random.key(seed)
+            )
+            truth = solution.under(objective)
+            chosen = np.asarray(decision.action)
+            assert truth.optimal(states)[np.arange(16), chosen].all()
+            actions.append(chosen)
+        changed += (actions[0] != actions[1]).sum()
+    assert changed > 0
+
+
+@pytest.mark.parametrize("rule", ["uct", "gumbel"])
+def test_each_row_is_searched_as_if_alone(rule):
+    task, evaluator = as_task(random_world(5))
+    planner = TreeSearch(task, rule, evaluator, **SMALL)
+    roots, budgets, caps, _ = map(jnp.asarray, rows_of(None, 7))
+    keys = jax.random.split(jax.random.key(4), ROWS)
+    together, _ = planner.decide(roots, budget=Budget(budgets, caps), key=keys)
+    for row in range(ROWS):
+        one = slice(row, row + 1)
+        budget = Budget(int(budgets[row]), int(caps[row]))
+        alone, _ = planner.decide(roots[one], budget=budget, key=keys[one])
+        assert alone.action[0] == together.action[row]
+        np.testing.assert_allclose(alone.weights[0], together.weights[row], atol=1e-6)
+        np.testing.assert_allclose(alone.value[0], together.value[row], atol=1e-6)
+        assert alone.spent.model_steps[0] == together.spent.model_steps[row]
+
+
+def test_a_small_cap_beside_a_large_budget_does_not_depend_on_the_room():
+    """Simulations that end in a proved edge take no model step; the cap must end them too."""
+    task, evaluator = bandit([1.0, 0.0])
+    rows = jnp.zeros(2, jnp.int32)
+    planner = TreeSearch(task, "uct", evaluator, prove=False, capacity=4)
+    both, _ = planner.decide(
+        rows, budget=Budget(jnp.array([500, 500]), jnp.array([7, 500])), key=jax.random.key(0)
+    )
+    limits = Limits(jnp.array([UNLIMITED]), jnp.array([7]))
+    alone = run(planner, task.objective, rows[:1], limits, jnp.zeros(1, jnp.uint32), 64)[1]
+    assert alone.simulations[0] == 7
+    assert both.value[0] < both.value[1]
+    assert both.spent.model_steps.tolist() == [2, 2]
+
+
+def test_a_cap_on_model_steps_is_passed_by_one_simulation_at_most():
+    task, _ = as_task(random_world(0))
+    planner = TreeSearch(task, "uct", prove=False, **SMALL)
+    start = jnp.zeros(32, jnp.int32)
+    caps = jnp.arange(32)
+    rows = Limits(jnp.full(32, UNLIMITED), caps)
+    seeds = jnp.arange(32, dtype=jnp.uint32)
+    outcome = run(planner, task.objective, start, rows, seeds, 64)[1]
+    fewer = Limits(jnp.maximum(outcome.simulations - 1, 0), jnp.full(32, UNLIMITED))
+    before = run(planner, task.objective, start, fewer, seeds, 64)[1]
+    assert (outcome.simulations <= caps).all()
+    assert ((outcome.model_steps >= caps) | (outcome.simulations == caps)).all()
+    assert ((before.model_steps < caps) | (caps == 0)).all()
+
+
+class Counting(TableEvaluator):
+    """Counts how often a program that asks it is traced."""
+
+    def __call__(self, task, objective, state, live, seed):
+        traces.append(state.shape)
+        return super().__call__(task, objective, state, live, seed)
+
+
+traces = []
+
+
+def test_budgets_are_data_and_grow_beyond_the_capacity():
+    task, judge = as_task(random_world(2))
+    judge = Counting(judge.logits, judge.value)
+    start, key = jnp.zeros(3, jnp.int32), jax.random.key(1)
+
+    def spend(budget, default=5):
+        planner = TreeSearch(task, "uct", judge, budget=default, prove=False, capacity=8)
+        decision, _ = planner.decide(start, budget=budget, key=key)
+        return np.asarray(decision.weights) * 24
+
+    spend(1)
+    once = len(traces)
+    for budget in (0, 2, 7, Budget(jnp.array([1, 0, 8])), Budget(8, 3)):
+        spend(budget)
+    spend(None, default=6)
+    assert len(traces) == once
+    grown = spend(24)
+    assert len(traces) == 2 * once
+    np.testing.assert_allclose(grown, np.round(grown), atol=1e-4)  # 24 visits were shared out
+    spend(32)
+    assert len(traces) == 2 * once
+
+
+def test_budgets_that_cannot_be_kept_are_refused():
+    task, _ = as_task(random_world(0))
+    rollouts = TreeSearch(task, "uct", **SMALL)
+    start, key = jnp.zeros(2, jnp.int32), jax.random.key(0)
+    for budget, error, words in (
+        (0, BudgetError, "no prior"),
+        (Budget(5, 0), BudgetError, "no prior"),
+        (jnp.array([3, 0]), BudgetError, "no prior"),
+        (-1, BudgetError, "negative"),
+        (jnp.array([1, -2]), BudgetError, "-2"),
+        (Budget(5, -1), BudgetError, "model_steps is -1"),
+        (jnp.array([1, 2, 3]), BatchMismatchError, "batch of 2"),
+        (2.0, BudgetError, "whole numbers"),
+        (jnp.array([1.5, 2.0]), BudgetError, "whole numbers"),
+        (True, BudgetError, "whole numbers"),
+    ):
+        with pytest.raises(error, match=words):
+            rollouts.decide(start, budget=Budget.of(budget), key=key)
+    with pytest.raises(BatchMismatchError, match="empty batch"):
+        rollouts.decide(start[:0], budget=1, key=key)
+    with pytest.raises(BatchMismatchError, match="3"):
+        rollouts.decide(start, budget=1, key=jax.random.split(key, 3))
+    # A finished game needs no budget.
+    decision, _ = rollouts.decide(jnp.array([39, 0]), budget=Budget(jnp.array([0, 1])), key=key)
+    assert decision.action[0] == -1
+
+
+def test_memory_is_refused_before_it_is_taken():
+    task, _ = as_task(random_world(0))
+    start, key = jnp.zeros(3, jnp.int32), jax.random.key(0)
+    tree = empty(start, 4, 256, True)
+    size = sum(x.nbytes for x in jax.tree.leaves(tree))
+    assert size == size_in_bytes(start, 4, 256)
+    planner = TreeSearch(task, "uct", capacity=16, max_bytes=size - 1)
+    with pytest.raises(TooLargeError, match=f"{size:,} bytes, more than max_bytes={size - 1:,}"):
+        planner.decide(start, budget=200, key=key)
+    planner.decide(start, budget=20, key=key)
+    with pytest.raises(TooLargeError, match="numbered exactly"):
+        TreeSearch(task, "uct", max_bytes=2**60).decide(start, budget=2**24 + 1, key=key)
+
+
+def test_budget_zero_answers_from_the_prior():
+    rows, key = jnp.zeros(ROWS, jnp.int32), jax.random.key(0)
+    budget = Budget(jnp.resize(jnp.array([0, 3]), ROWS))
+    task, judge = bandit([1.0, 0.0, 0.0], logits=np.log([0.2, 0.7, 0.1]), value=0.25)
+    for rule in ("uct", "puct", Gumbel(noise=0.0)):
+        decision, _ = TreeSearch(task, rule, judge, **SMALL).decide(rows, budget=budget, key=key)
+        assert decision.action.tolist() == [1, 0] * 8
+        np.testing.assert_allclose(decision.weights[0], [0.2, 0.7, 0.1, 0], atol=1e-6)
+        np.testing.assert_allclose(decision.value[::2], 0.25, atol=1e-6)
+        assert (np.asarray(decision.spent.model_steps)[::2] == 0).all()
+
+
+@pytest.mark.parametrize("rule", ["uct", "puct", "gumbel"])
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("where", ["logits", "value", "reward"])
+def test_nothing_that_is_not_finite_passes(rule, bad, where):
+    world = random_world(3)
+    world.reward[...] = -1 - np.abs(world.reward)
+    world.value[...] = -1 - np.abs(world.value)
+    start, key = jnp.zeros(ROWS, jnp.int32), jax.random.key(0)
+
+    def decide(world):
+        task, judge = as_task(world)
+        planner = TreeSearch(task, rule, judge, prove=False, **SMALL)
+        return planner.decide(start, budget=60, key=key)[0]
+
+    fine = decide(world)
+    assert (fine.value < -0.5).all() and np.isfinite(fine.weights).all()
+    table = getattr(world, where)
+    table[1] = bad
+    with pytest.raises(NonFiniteError, match="row 0"):
+        decide(world)
+
+
+def test_what_is_illegal_or_out_of_sight_may_be_anything():
+    world = random_world(3)
+    world.logits[~world.legal] = math.nan
+    world.reward[~world.legal] = math.inf
+    world.value[world.over] = math.nan
+    task, judge = as_task(world)
+    for rule in ("uct", "puct", "gumbel"):
+        planner = TreeSearch(task, rule, judge, prove=False, **SMALL)
+        decision, _ = planner.decide(jnp.arange(ROWS), budget=40, key=jax.random.key(0))
+        live = ~world.over[:ROWS]
+        assert np.isfinite(decision.weights).all() and np.isfinite(decision.value).all()
+        assert world.legal[:ROWS][live, np.asarray(decision.action)[live]].all()
+
+
+def test_sums_that_overflow_are_refused():
+    task, judge = bandit([3e38, 2e38])
+    planner = TreeSearch(task, "uct", judge, prove=False, **SMALL)
+    with pytest.raises(NonFiniteError, match="sum"):
+        planner.decide(jnp.zeros(ROWS, jnp.int32), budget=9, key=jax.random.key(0))
+
+
+def test_a_prior_may_be_as_sharp_as_floats_allow():
+    for logits in ([0.0, -1e12], [3e38, -3e38]):
+        task, judge = bandit([0.0, 1.0], logits=logits)
+        for rule in ("puct", "gumbel"):
+            planner = TreeSearch(task, rule, judge, **SMALL)
+            decision, _ = planner.decide(
+                jnp.zeros(ROWS, jnp.int32), budget=1, key=jax.random.key(0)
+            )
+            assert (decision.action == 0).all()  # one visit proves nothing of the other action
+            np.testing.assert_allclose(decision.weights.sum(1), 1, atol=1e-6)
+
+
+def test_proofs_tell_tiny_returns_apart():
+    task, judge = bandit([5e-7, 1e-6, 0.0], low=0.0, high=1e-6)
+    planner = TreeSearch(task, "uct", judge, **SMALL)
+    rows = jnp.zeros(ROWS, jnp.int32)
+    decision, _ = planner.decide(rows, budget=8, key=jax.random.key(0))
+    np.testing.assert_allclose(decision.weights, np.tile([0.0, 1.0, 0.0, 0.0], (ROWS, 1)))
+    assert (decision.action == 1).all()
+
+
+def test_weight_leaves_actions_that_are_proved_lost():
+    task, judge = bandit([-1.0, 0.0, 0.0], logits=[9.0, 0.0, 1.0], low=-1.0, high=1.0)
+    planner = TreeSearch(task, "puct", judge, **SMALL)
+    decision, _ = planner.decide(jnp.zeros(ROWS, jnp.int32), budget=1, key=jax.random.key(0))
+    share = 1 / (1 + math.e)
+    np.testing.assert_allclose(decision.weights[0], [0, share, 1 - share, 0], atol=1e-5)
+    assert (decision.action != 0).all()
+
+
+def test_states_that_leave_nothing_to_do_are_refused():
+    world = random_world(1)
+    world.legal[first] = False
+    task, judge = as_task(world)
+    planner = TreeSearch(task, "puct", judge, **SMALL)
+    for root, words in ((1, "Row 1"), (0, "row 1 of the batch")):
+        with pytest.raises(NoLegalActionError, match=words):
+            planner.decide(jnp.full(ROWS, root).at[0].set(39), budget=40, key=jax.random.key(0))
+
+
+def test_finished_rows_are_left_alone():
+    world = random_world(1)
+    task, judge = as_task(world)
+    over = jnp.asarray(np.resize(np.flatnonzero(world.over), ROWS))
+    for rule in ("uct", "puct", "gumbel"):
+        decision, _ = TreeSearch(task, rule, judge, **SMALL).decide(over, key=jax.random.key(0))
+        assert (decision.action == -1).all()
+        spent = decision.spent
+        for zero in (decision.weights, decision.value, spent.model_steps, spent.flops):
+            assert (np.asarray(zero) == 0).all()
+
+
+@pytest.mark.parametrize(
+    "change", [{"deterministic": False}, {"fully_observable": False}, {"players": 3}]
+)
+def test_unsuitable_tasks_are_refused(change):
+    task = unsuitable(change)
+    with pytest.raises(UnsuitableTaskError, match="TreeSearch serves"):
+        TreeSearch(task)
+
+
+def unsuitable(change):
+    task, _ = bandit([0.0, 1.0])
+    claimed = dataclasses.replace(task.traits, **change)
+    kind = type("Unsuitable", (type(task),), {"traits": property(lambda self: claimed)})
+    return kind(*(getattr(task, f.name) for f in dataclasses.fields(task)))
+
+
+def test_an_unknown_rule_suggests_the_nearest():
+    with pytest.raises(UnknownNameError, match="Did you mean 'gumbel'"):
+        TreeSearch(bandit([0.0, 1.0])[0], "gumble")
+
+
+@pytest.mark.parametrize(
+    ("rule", "evaluator"), [("uct", "rollouts"), ("puct", "nothing"), ("gumbel", "table")]
+)
+def test_keeps_the_contract_of_deciders(rule, evaluator):
+    task, judge = as_task(random_world(4))
+    judge = {"table": judge, "rollouts": RandomRollouts(2), "nothing": NoEvaluation()}[evaluator]
+    check_decider(TreeSearch(task, rule, judge, **SMALL))
