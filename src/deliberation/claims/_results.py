@@ -90,7 +90,7 @@ def mean(values: np.ndarray) -> Estimate:
     return bootstrap(values, bounds=(0.0, 1.0))
 
 
-def curve(label: str, x: Sequence[float], samples: Sequence[np.ndarray]) -> Series:
+def curve(label: str, x: Sequence[float | int], samples: Sequence[np.ndarray]) -> Series:
     """A line of means with their intervals; one sample [n] or [seeds, n] for each x."""
     points = [mean(sample) for sample in samples]
     return Series(

@@ -3,10 +3,10 @@
 import numpy as np
 
 from ..runs import Cell, Panel, Series
-from ..stats import bootstrap, judge, slope
+from ..stats import Estimate, judge, slope
 from . import _cells
 from ._effort import Effort
-from ._results import Results, Shown, row
+from ._results import Results, Shown, mean, row
 
 CLAIM = {
     "name": "converges_to_optimum",
@@ -27,7 +27,7 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
     """The slope of regret, and the regret that is left at the largest budget."""
     regret = results.table(_cells.uct_score(task, e), "regret")
     falls = slope(np.log2(e.budgets), regret, bounds=(0, 2))
-    points = [bootstrap(r, bounds=(0, 2)) for r in regret]
+    points = [_mean(r) for r in regret]
     left = points[-1]
     rows = [
         row(CLAIM, task, "search", "regret per doubling", falls, judge(falls, below=0)),
@@ -53,3 +53,9 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
         f"{left.estimate:.3f} at {e.budgets[-1]} simulations."
     )
     return Shown(rows, [panel], sentence)
+
+
+def _mean(regret: np.ndarray) -> Estimate:
+    """The mean regret. Halved it lies in [0, 1], so that all zeros keep an honest interval."""
+    half = mean(regret / 2)
+    return Estimate(2 * half.estimate, 2 * half.low, 2 * half.high, half.n)

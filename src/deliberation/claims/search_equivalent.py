@@ -1,7 +1,9 @@
 """Item 25: how much search a network is worth."""
 
+import numpy as np
+
 from ..runs import Cell, Panel, Reference
-from ..stats import judge
+from ..stats import judge, slope
 from . import _cells, _students
 from ._effort import Effort
 from ._results import Results, Shown, curve, mean, row
@@ -27,7 +29,9 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
     worth = _students.equivalent(task, e, results)
     score = mean(_students.best_scores(task, e, results))
     search = results.table(_cells.uct_score(task, e))
-    verdict = judge(worth, within=(1, e.teacher))
+    # Where more search is not known to score more, its scale of budgets measures nothing.
+    rises = judge(slope(np.log2(e.budgets), search, bounds=(0, 1)), above=0) == "supported"
+    verdict = judge(worth, within=(1, e.teacher)) if rises else "inconclusive"
     panel = Panel(
         title=task,
         x_label="simulations a decision",
