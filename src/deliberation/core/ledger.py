@@ -6,7 +6,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Num
 
-Amount = float | int | Num[Array, "*batch"] | None
+Amount = float | int | Num[Array, "*batch"] | Num[np.ndarray, "*batch"] | None
 
 
 class Ledger(eqx.Module):

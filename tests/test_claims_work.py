@@ -1,0 +1,258 @@
+"""The work behind the claims' cells, on tic-tac-toe and small settings."""
+
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from deliberation.amortised import Dataset, load_network
+from deliberation.claims import _work
+from deliberation.direct import solve
+from deliberation.hybrid import Settings
+from deliberation.runs import Context
+from deliberation.tasks import make_task
+
+TASK = "tic_tac_toe"
+
+
+class Bench(Context):
+    """What a cell may use, without a run around it."""
+
+    def __init__(self, desk: "Desk", name: str):
+        self.desk, self.name = desk, name
+
+    @property
+    def folder(self) -> Path:
+        return self.desk.home / self.name
+
+    def artefact(self, cell: str) -> Path:
+        return self.desk.home / cell
+
+    def outcomes(self, cell: str) -> dict[str, Any]:
+        return self.desk.found[cell]
+
+
+class Desk:
+    """Runs the work of cells one after the other, and keeps what they leave."""
+
+    def __init__(self, home: Path):
+        self.home, self.found, self.spent = home, {}, {}
+
+    def run(self, name: str, function: Any, **settings: Any) -> dict[str, Any]:
+        (self.home / name).mkdir()
+        outcome = function({"task": TASK, **settings}, Bench(self, name))
+        self.found[name], self.spent[name] = outcome.outcomes, outcome.spent
+        return outcome.outcomes
+
+    def score(self, name: str, kind: str, budgets: list[int], on: str, **more: Any) -> dict:
+        settings = {"decider": {"kind": kind}, "budgets": budgets, "positions": on}
+        return self.run(name, _work.score, **settings, **{"policy": None, "rung": None, **more})
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory) -> Desk:
+    desk = Desk(tmp_path_factory.mktemp("artefacts"))
+    desk.run("all", _work.find_positions, count=5000, contested=False)
+    desk.run("some", _work.find_positions, count=40, contested=True)
+    desk.run("lesson", _work.teach, teacher="uct", count=64, budget=16)
+    desk.run("biased", _work.teach, teacher="biased", count=2048, budget=1)
+    fitted = {"steps": 60, "width": 16}
+    desk.run("student", _work.fit, lesson="lesson", count=32, seed=0, **fitted)
+    return desk
+
+
+@pytest.fixture(scope="module")
+def solution():
+    return solve(make_task(TASK))
+
+
+def read(desk: Desk, name: str):
+    return _work.read_positions(desk.home / name, make_task(TASK))
+
+
+def test_positions_are_all_unfinished_ones_with_the_solvers_values(desk, solution):
+    states, values = read(desk, "all")
+    assert desk.found["all"] == {"count": 4520, "actions": 9}
+    exact = solution.action_values(states)
+    assert np.array_equal(np.nan_to_num(values, nan=-np.inf), exact)
+    task = make_task(TASK)
+    prints = np.asarray(jax.vmap(task.fingerprint)(states)).reshape(4520, -1)
+    assert len(np.unique(prints, axis=0)) == 4520
+    assert np.array_equal(~np.isnan(values), np.asarray(jax.vmap(task.legal)(states)))
+
+
+def test_contested_positions_have_something_to_lose(desk, solution):
+    states, values = read(desk, "some")
+    assert len(values) == desk.found["some"]["count"] == 40
+    keeps = _work.kept(values)
+    assert np.array_equal(keeps, solution.optimal(states))
+    assert keeps.any(1).all() and (keeps != ~np.isnan(values)).any(1).all()
+
+
+def test_solved_connect_four_comes_with_the_signs_of_its_scores(tmp_path):
+    desk = Desk(tmp_path)
+    settings = {"task": "connect_four", "count": 9999, "contested": False}
+    desk.run("c4", _work.find_positions, **settings)
+    with np.load(tmp_path / "c4" / "positions.npz") as data:
+        values = data["values"]
+    assert values.shape == (1000, 7)
+    assert set(np.unique(values[~np.isnan(values)])) == {-1.0, 0.0, 1.0}
+    assert desk.spent["c4"]["model_steps"] is None
+
+
+def test_random_scores_the_closed_form(desk):
+    found = desk.score("random", "random", [0], "some")
+    _, values = read(desk, "some")
+    legal = ~np.isnan(values)
+    chance = _work.kept(values).sum(1) / legal.sum(1)
+    regret = np.nanmax(values, 1) - np.nansum(values, 1) / legal.sum(1)
+    assert found["keeps"] == [pytest.approx(chance.tolist(), abs=1e-6)]
+    assert found["regret"] == [pytest.approx(regret.tolist(), abs=1e-6)]
+    assert found["model_steps"] == [[0] * 40]
+
+
+def test_search_with_enough_budget_is_perfect_and_counted(desk):
+    found = desk.score("uct", "uct", [1, 1000], "some")
+    assert found["keeps"][1] == [1.0] * 40 and found["regret"][1] == [0.0] * 40
+    assert 0 < np.mean(found["keeps"][0]) < 1 and np.mean(found["regret"][0]) > 0.1
+    # A win in one is proved by the first simulation; elsewhere a larger budget is spent.
+    assert np.less_equal(*found["model_steps"]).all()
+    assert np.mean(found["model_steps"][1]) > 3 * np.mean(found["model_steps"][0]) > 3
+    total = np.sum(found["model_steps"])
+    assert desk.spent["uct"]["model_steps"] == total
+    assert (desk.spent["uct"]["fits"], desk.spent["uct"]["data"]) == (0, 0)
+    assert np.min(found["milliseconds"]) > 0
+
+
+def test_keeping_and_regret_agree(desk):
+    found = desk.score("blind", "blind", [1, 8], "some")
+    for keeps, regret in zip(found["keeps"], found["regret"], strict=True):
+        assert np.array_equal(np.equal(keeps, 1), np.equal(regret, 0))
+        assert set(regret) <= {0.0, 1.0, 2.0}
+    assert np.sum(found["evaluations"]) == 0
+
+
+def test_chunks_and_padding_change_no_answer(desk, monkeypatch):
+    whole = desk.score("whole", "uct", [16], "some")
+    monkeypatch.setattr(_work, "CHUNK", 16)
+    parts = desk.score("parts", "uct", [16], "some")
+    for column in ("keeps", "regret", "model_steps"):
+        assert whole[column] == parts[column]
+
+
+def test_a_network_answers_the_same_at_every_budget(desk):
+    found = desk.score("network", "network", [1, 64], "some", policy="student")
+    assert found["keeps"][0] == found["keeps"][1]
+    assert found["evaluations"] == [[1] * 40] * 2 and np.sum(found["model_steps"]) == 0
+    assert np.min(found["flops"]) > 0
+    guided = desk.score("guided", "guided", [0, 16], "some", policy="student")
+    # With search off, the hybrid is its network, and costs one forward pass.
+    assert guided["keeps"][0] == found["keeps"][0]
+    assert guided["evaluations"][0] == [1] * 40 and guided["flops"][0] == found["flops"][0]
+    assert np.mean(guided["keeps"][1]) > np.mean(guided["keeps"][0])
+
+
+def test_biased_weights_are_exact():
+    legal = jnp.array([[True, True, True], [False, True, True], [True, False, False]])
+    expected = [[4 / 7, 2 / 7, 1 / 7], [0, 2 / 3, 1 / 3], [1, 0, 0]]
+    assert np.allclose(_work.biased_weights(legal), expected, atol=1e-7)
+
+
+def test_lessons_hold_the_teachers_answers(desk):
+    assert desk.found["biased"] == {"count": 2048, "teacher": "biased"}
+    assert desk.spent["biased"]["model_steps"] == 0 < desk.spent["lesson"]["model_steps"]
+    with np.load(desk.home / "biased" / "lesson.npz") as data:
+        lesson = Dataset(**{name: jnp.asarray(data[name]) for name in data.files})
+    assert len(lesson) == 2048
+    assert np.array_equal(lesson.weights, _work.biased_weights(lesson.legal))
+
+
+def test_fits_draw_their_own_nested_examples(desk, monkeypatch):
+    seen = {}
+
+    def look(task, dataset, settings, symmetric):
+        rows = np.asarray(dataset.observations).reshape(len(dataset), -1)
+        seen[settings["seed"], settings["count"]] = rows, symmetric
+        raise InterruptedError
+
+    monkeypatch.setattr(_work, "_fit", look)
+    for number, (seed, count) in enumerate([(0, 64), (0, 512), (1, 512)]):
+        with pytest.raises(InterruptedError):
+            desk.run(f"look{number}", _work.fit, lesson="biased", count=count, seed=seed)
+    small, large, other = (seen[k][0] for k in ((0, 64), (0, 512), (1, 512)))
+    assert np.array_equal(large[:64], small) and len(large) == len(other) == 512
+    assert not np.array_equal(large, other)
+    # Symmetries would show a lopsided teacher's acts mirrored.
+    assert not seen[0, 64][1]
+
+
+def test_fits_are_counted_and_repeat(desk):
+    again = {"lesson": "lesson", "count": 32, "steps": 60, "width": 16}
+    desk.run("again", _work.fit, seed=0, **again)
+    desk.run("other", _work.fit, seed=1, **again)
+    spent = desk.spent["again"]
+    assert (spent["fits"], spent["data"]) == (60, 32)
+    first, same, other = (
+        jax.tree.leaves(load_network(desk.home / name)[1].batched(jnp.ones((1, 3, 3, 2))))
+        for name in ("student", "again", "other")
+    )
+    assert np.array_equal(first[0], same[0]) and not np.array_equal(first[0], other[0])
+
+
+def test_a_student_of_the_biased_teacher_comes_close_to_it(desk):
+    settings = {"lesson": "biased", "steps": 500, "width": 64, "seed": 0}
+    desk.run("few", _work.fit, count=32, **settings)
+    desk.run("many", _work.fit, count=2048, **settings)
+    few, many = (
+        desk.run(f"near {p}", _work.compare, positions="all", policy=p, limit=200)
+        for p in ("few", "many")
+    )
+    assert len(few["divergence"]) == 200
+    assert 0 < np.mean(many["divergence"]) < 0.3 < np.mean(few["divergence"])
+    assert few["teacher_regret"] == many["teacher_regret"]
+    assert np.mean(many["teacher_regret"]) > 0.4
+    assert np.mean(many["student_regret"]) == pytest.approx(
+        np.mean(many["teacher_regret"]), abs=0.05
+    )
+
+
+def test_the_teacher_is_at_no_distance_from_itself(desk, monkeypatch):
+    class Teacher:
+        def __init__(self, task, network):
+            self.task = task
+
+        def decide(self, states, *, key):
+            weights = _work.biased_weights(jax.vmap(self.task.legal)(states))
+            return SimpleNamespace(weights=weights), None
+
+    monkeypatch.setattr(_work, "NetworkPolicy", Teacher)
+    found = desk.run("itself", _work.compare, positions="all", policy="student", limit=300)
+    assert found["divergence"] == [0.0] * 300
+    assert found["student_regret"] == found["teacher_regret"]
+    rows = np.unique(np.linspace(0, 4519, 300).astype(int))
+    _, values = read(desk, "all")
+    weights = np.asarray(_work.biased_weights(jnp.asarray(~np.isnan(values[rows]))))
+    regret = np.nanmax(values[rows], 1) - (weights * np.nan_to_num(values[rows])).sum(1)
+    assert found["teacher_regret"] == pytest.approx(regret.tolist(), abs=1e-5)
+
+
+def test_ladders_cost_more_from_rung_to_rung_and_teach(desk, monkeypatch):
+    monkeypatch.setattr(_work, "Settings", partial(Settings, warmup_simulations=4))
+    climbed = desk.run(
+        "ladder", _work.climb, iterations=3, rungs=2, width=16, simulations=4, seed=0
+    )
+    flops = [step["flops"] for step in climbed["ladder"]]
+    assert len(flops) == 2 and 0 < flops[0] < flops[1]
+    assert climbed["ladder"][1]["fits"] == desk.spent["ladder"]["fits"]
+    rung = desk.score("rung", "guided", [0], "some", policy="ladder", rung=1)
+    assert rung["evaluations"] == [[1] * 40]
+    again = {"source": "ladder", "rung": 0, "count": 64, "steps": 20, "width": 16, "seed": 0}
+    desk.run("plain", _work.relearn, budget=0, **again)
+    desk.run("searched", _work.relearn, budget=8, **again)
+    assert desk.spent["plain"]["model_steps"] == 0 < desk.spent["searched"]["model_steps"]
+    assert desk.spent["plain"]["data"] == desk.spent["searched"]["data"] == 64
