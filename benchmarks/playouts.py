@@ -1,4 +1,4 @@
-"""Nanoseconds a ply of random playouts, by batch size, on one core: `python benchmarks/playouts.py`.
+"""Nanoseconds a ply of random playouts, by batch size, on one core.
 
 Writes benchmarks/results/playouts.json with a description of the machine. A playout's plies are
 counted row by row, so waiting for the longest game of a batch is part of the price.
@@ -8,7 +8,7 @@ import json
 import os
 import platform
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -76,7 +76,7 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "jax": jax.__version__,
         "backend": jax.default_backend(),
-        "when": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 

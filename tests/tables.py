@@ -4,12 +4,30 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from reference_search import World
 
 from deliberation.core import Objective, Task, Traits
-from deliberation.direct import Evaluation, Evaluator
+from deliberation.direct import Evaluation, Evaluator, planner
 
-NODES, ACTIONS = 40, 4
+NODES, ACTIONS, ROWS = 40, 4, 16
+SMALL = {"capacity": 64}
+LIGHT = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+"""Small programs run once or twice: compiling them fast matters more than running them fast."""
+run = eqx.filter_jit(planner.plan, compiler_options=LIGHT)
+_decide = eqx.filter_jit(planner._decide.__wrapped__, compiler_options=LIGHT)
+
+
+@pytest.fixture(autouse=True)
+def compile_lightly(request, monkeypatch):
+    """For each test of a module that imports this, except those that ask for `full_speed`."""
+    if "full_speed" not in request.fixturenames:
+        monkeypatch.setattr(planner, "_decide", _decide)
+
+
+@pytest.fixture
+def full_speed():
+    """Asked for by tests in which running takes longer than compiling."""
 
 
 class TableRewards(Objective):

@@ -1,24 +1,20 @@
 """The rules against published answers: Gumbel's exact triple, the halving, noise and playouts."""
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import reference_search as reference
 from scipy import stats
-from tables import as_task, bandit
+from tables import as_task, bandit, run
 
 from deliberation.core import noise
 from deliberation.direct import Gumbel, RandomRollouts, TreeSearch
 from deliberation.direct.evaluators import pick_uniform, playout
-from deliberation.direct.planner import plan
 from deliberation.direct.rules import _next
 from deliberation.direct.search import Limits, best_action
 from deliberation.direct.tree import FORBIDDEN, NodeView
 
-LIGHT = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
-run = eqx.filter_jit(plan, compiler_options=LIGHT)
 ROWS = 20_000
 PI, Q = np.array([0.5, 0.3, 0.2]), np.array([0.0, 0.0, 1.0])
 LARGE = {"value_scale": 1e3, "visit_offset": 1.0}
