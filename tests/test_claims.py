@@ -202,6 +202,19 @@ def test_slopes_are_the_planted_ones():
     assert_near(pick(rows("converges_to_teacher", world), "biased teacher"), 0.5, 1e-6)
 
 
+def test_no_regret_seen_leaves_room_for_some():
+    left = pick(rows("converges_to_optimum", World(search=rising(0.2, 0.1))), "left")
+    assert (left.estimate, left.low) == (0.0, 0.0)
+    # Wilson's upper limit for none in 100, and a position can lose 2.
+    assert left.high == pytest.approx(2 * 1.959964**2 / (100 + 1.959964**2), abs=1e-5)
+
+
+def test_regret_left_is_measured_at_the_largest_budget():
+    left = pick(rows("converges_to_optimum", World(search=rising(0.1, 0.1))), "left")
+    assert_near(left, 0.1, 1e-9)
+    assert 0.04 < left.low < 0.07 and 0.14 < left.high < 0.2
+
+
 def test_gains_and_equivalents_are_the_planted_ones():
     assert_near(pick(rows("better_data", W), "gained"), 0.1, 0.006)
     worth = pick(rows("search_equivalent", World(n=1000, network=lambda c: 0.62)), "worth")
@@ -240,7 +253,12 @@ def test_costs_beyond_the_budgets_tried_are_bounds():
 
 
 def test_positions_are_the_shapley_shares_of_the_planted_scores():
-    world = World(guided=lambda rung, b: 0.65 if b == 0 else 0.95, blind=lambda b: 0.45)
+    # Only scores at 4 simulations, and of the last rung, are those meant.
+    scores = {0: 0.65, 4: 0.95}
+    world = World(
+        guided=lambda rung, b: scores.get(b, 0.7) if rung == 2 else 0.4,
+        blind=lambda b: 0.45 if b == 4 else 0.3,
+    )
     found = rows("positions", world)
     random, blind, learned, both = 0.25, 0.45, 0.65, 0.95
     by_search = ((blind - random) + (both - learned)) / 2 / (both - random)
@@ -313,6 +331,12 @@ def test_the_heat_map_has_the_planted_axes():
     assert heat.x == pytest.approx([1e9, 1e10, 1e11])
     assert heat.y == pytest.approx([FORWARD * (1 + b) for b in (0, 1, 4, 16)])
     assert heat.z[2][1] == pytest.approx(W.guided(1, 4), abs=0.01)
+
+
+def test_a_flat_heat_map_has_no_isolines():
+    (figure,) = measure("exchange_rate", World(guided=lambda rung, b: 0.5)).figures
+    heat = figure.panels[0].heat
+    assert heat is not None and heat.isolines == []
 
 
 EXTREMES = {

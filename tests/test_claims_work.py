@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from deliberation.amortised import Dataset, load_network
 from deliberation.claims import _work
 from deliberation.direct import solve
-from deliberation.hybrid import Settings
+from deliberation.hybrid import Settings, guided_search
 from deliberation.runs import Context
 from deliberation.tasks import make_task
 
@@ -249,8 +250,17 @@ def test_ladders_cost_more_from_rung_to_rung_and_teach(desk, monkeypatch):
     flops = [step["flops"] for step in climbed["ladder"]]
     assert len(flops) == 2 and 0 < flops[0] < flops[1]
     assert climbed["ladder"][1]["fits"] == desk.spent["ladder"]["fits"]
-    rung = desk.score("rung", "guided", [0], "some", policy="ladder", rung=1)
+    guides = []
+
+    def guided(task, network):
+        guides.append(network)
+        return guided_search(task, network)
+
+    monkeypatch.setattr(_work, "guided_search", guided)
+    rung = desk.score("rung", "guided", [0], "some", policy="ladder", rung=0)
     assert rung["evaluations"] == [[1] * 40]
+    early, last = (load_network(desk.home / "ladder" / "snapshots" / str(i))[1] for i in (0, 1))
+    assert eqx.tree_equal(guides[0], early) and not eqx.tree_equal(guides[0], last)
     again = {"source": "ladder", "rung": 0, "count": 64, "steps": 20, "width": 16, "seed": 0}
     desk.run("plain", _work.relearn, budget=0, **again)
     desk.run("searched", _work.relearn, budget=8, **again)
