@@ -21,7 +21,20 @@ from ..core.objective import Objective
 from ..core.task import State, Task
 from .evaluators import Evaluation, Evaluator
 from .rules import Rule, Schedule
-from .tree import CHILD, FORBIDDEN, LOGIT, REWARD, SIGN, TOTAL, VALUE, VISITS, NodeView, Tree, empty
+from .tree import (
+    CHILD,
+    FORBIDDEN,
+    LOGIT,
+    REWARD,
+    SIGN,
+    TOTAL,
+    VALUE,
+    VISITS,
+    NodeView,
+    Tree,
+    empty,
+    pack,
+)
 
 Bounds = tuple[float | Array, float | Array]
 
@@ -151,7 +164,7 @@ def _plant(
     tree = empty(root, task.traits.actions, capacity, prove)
     edges = tree.edges.at[:, 0, LOGIT].set(_mask(judged.logits, legal))
     nodes = tree.nodes.at[:, 0, SIGN].set(sign).at[:, 0, VALUE].set(judged.value * sign)
-    tree = Tree(edges, nodes, tree.states, prove)
+    tree = Tree(edges, nodes, tree.states, tree.form, prove)
     schedule = rule.begin(tree.at(zero), limits.simulations, mix(seed, 1))
     evaluations = live * (evaluator.passes if asked else 0)
     stuck = live & ~legal.any(-1)
@@ -242,15 +255,11 @@ def expand(
     nodes = jax.lax.dynamic_update_index_in_dim(
         tree.nodes, jnp.stack([sign, reward, value], axis=-1), slot, 1
     )
-    states = jax.tree.map(
-        lambda all_, one: jax.lax.dynamic_update_index_in_dim(all_, one, slot, 1),
-        tree.states,
-        after,
-    )
+    states = jax.lax.dynamic_update_index_in_dim(tree.states, pack(after), slot, 1)
     asked = (new & ~over).astype(jnp.int32)
     return (
         Outcome(
-            Tree(edges, nodes, states, tree.prove),
+            Tree(edges, nodes, states, tree.form, tree.prove),
             outcome.schedule,
             outcome.simulations,
             outcome.model_steps + new + judged.model_steps * asked,
@@ -295,7 +304,7 @@ def back_up(
     gain = gains.reward + objective.discount * gains.value
     start = (tree.edges, tree.nodes, gain, gains.exact & active, gain, path.length.max() - 1)
     edges, nodes, _, exact, _, _ = jax.lax.while_loop(lambda carry: carry[-1] >= 0, up, start)
-    return Tree(edges, nodes, tree.states, tree.prove), exact & tree.prove
+    return Tree(edges, nodes, tree.states, tree.form, tree.prove), exact & tree.prove
 
 
 def _settle(

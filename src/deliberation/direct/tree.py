@@ -5,12 +5,13 @@ there are no sign tricks for callers. The statistics of a node's edges lie side 
 step down the tree is one gather of contiguous memory, whatever the size of the tree.
 """
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, UInt8
 
 from ..core.task import State
 
@@ -25,12 +26,24 @@ LARGEST = 2**24
 """The most nodes beside the root: indices and visits are kept as floats, exact up to here."""
 
 
+class Form(NamedTuple):
+    """How to read a state from its bytes."""
+
+    structure: Any
+    leaves: tuple[tuple[tuple[int, ...], Any], ...]
+
+
 class Tree(eqx.Module):
-    """`edges[b, node, slot, action]`, `nodes[b, node, slot]` and the states, node 0 the root."""
+    """`edges[b, node, slot, action]`, `nodes[b, node, slot]` and the states, node 0 the root.
+
+    A state is a row of bytes. In arrays of their own, leaves that move from one to another (the
+    stones of two players) would make XLA copy whole arrays at every simulation.
+    """
 
     edges: Float[Array, "batch nodes 4 actions"]
     nodes: Float[Array, "batch nodes 3"]
-    states: State
+    states: UInt8[Array, "batch nodes bytes"]
+    form: Form = eqx.field(static=True)
     prove: bool = eqx.field(static=True)
     """Whether certain values are proved; without it terminal edges are edges like any other."""
 
@@ -47,7 +60,7 @@ class Tree(eqx.Module):
     def state(self, node: Int[Array, " batch"]) -> State:
         """The task state of one node of each row."""
         rows = jnp.arange(self.edges.shape[0])
-        return jax.tree.map(lambda x: x[rows, node], self.states)
+        return unpack(self.states[rows, node], self.form)
 
 
 class NodeView(eqx.Module):
@@ -82,18 +95,42 @@ class NodeView(eqx.Module):
 
 def empty(root: State, actions: int, capacity: int, prove: bool) -> Tree:
     """A tree with room for the root and `capacity` more nodes in each row."""
-    batch = jax.tree.leaves(root)[0].shape[0]
-
-    def room(x: Array) -> Array:
-        full = jnp.zeros((batch, capacity + 1, *x.shape[1:]), x.dtype)
-        return full.at[:, 0].set(x)
-
+    leaves, structure = jax.tree.flatten(root)
+    form = Form(structure, tuple((x.shape[1:], jnp.dtype(x.dtype)) for x in leaves))
+    first = pack(root)
+    room = (first.shape[0], capacity + 1)
     return Tree(
-        jnp.zeros((batch, capacity + 1, 4, actions)),
-        jnp.zeros((batch, capacity + 1, 3)),
-        jax.tree.map(room, root),
+        jnp.zeros((*room, 4, actions)),
+        jnp.zeros((*room, 3)),
+        jnp.zeros((*room, first.shape[1]), jnp.uint8).at[:, 0].set(first),
+        form,
         prove,
     )
+
+
+def pack(state: State) -> UInt8[Array, "batch bytes"]:
+    """A batch of states as bytes, leaf after leaf."""
+
+    def flat(x: Array) -> Array:
+        x = x.astype(jnp.uint8) if x.dtype == jnp.bool_ else x
+        return jax.lax.bitcast_convert_type(x, jnp.uint8).reshape(x.shape[0], -1)
+
+    return jnp.concatenate([flat(jnp.asarray(x)) for x in jax.tree.leaves(state)], axis=1)
+
+
+def unpack(packed: UInt8[Array, "batch bytes"], form: Form) -> State:
+    """The states that `pack` made bytes of."""
+    leaves, start = [], 0
+    for shape, dtype in form.leaves:
+        size = math.prod(shape) * dtype.itemsize
+        part, start = packed[:, start : start + size], start + size
+        if dtype == jnp.bool_:
+            leaves.append(part.reshape(-1, *shape) > 0)
+        else:
+            width = () if dtype.itemsize == 1 else (dtype.itemsize,)
+            part = part.reshape(-1, *shape, *width)
+            leaves.append(jax.lax.bitcast_convert_type(part, dtype))
+    return jax.tree.unflatten(form.structure, leaves)
 
 
 def size_in_bytes(root: State, actions: int, capacity: int) -> int:
