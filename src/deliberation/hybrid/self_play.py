@@ -59,9 +59,10 @@ def self_play(
 ) -> Games:
     """Play every lane on by as many plies as `openings` has, searching each position.
 
-    Actions are drawn from the search's weights. A lane whose game is over, and any other with
-    probability `restart`, goes on from an opening instead. Values are traced back over what
-    followed: G = (1 - trace) v + trace (r +- discount G'), except where the search proved them.
+    Actions are the search's own (Gumbel search draws its noise anew at each move). A lane whose
+    game is over, and any other with probability `restart`, goes on from an opening instead. Values
+    are traced back over what followed: G = (1 - trace) v + trace (r +- discount G'), except where
+    the search proved them.
     """
     objective = planner.task.objective
     batch = jax.tree.leaves(lanes)[0].shape[0]
@@ -93,16 +94,15 @@ def _ply(
 ) -> tuple[State, Moment]:
     openings, keys = given
     task = planner.task
-    keys, choose, chance = jnp.moveaxis(jax.vmap(lambda k: jax.random.split(k, 3))(keys), 1, 0)
-    seed = seeds(keys)
+    search, chance = jnp.moveaxis(jax.vmap(jax.random.split)(keys), 1, 0)
+    seed = seeds(search)
     fresh = jax.vmap(task.terminated)(lanes) | (uniform(mix(seed, 1)) < restart)
     state = _pick(fresh, openings, lanes)
     everyone = jnp.broadcast_to(simulations, seed.shape).astype(jnp.int32)
     limits = Limits(everyone, jnp.full_like(everyone, jnp.iinfo(jnp.int32).max))
     decision, outcome = plan(planner, objective, state, limits, mix(seed, 2), capacity)
     legal = jax.vmap(task.legal)(state)
-    odds = jnp.where(legal, jnp.log(jnp.maximum(decision.weights, 1e-9)), -jnp.inf)
-    action = jax.vmap(jax.random.categorical)(choose, odds)
+    action = decision.action
     after = jax.vmap(task.advance)(state, action, chance)
     mover, next_mover = jax.vmap(task.player)(state), jax.vmap(task.player)(after)
     reward = jax.vmap(objective)(state, action, after)
