@@ -8,17 +8,17 @@ if TYPE_CHECKING:
     from .expert_iteration import Trained, train
     from .guide import NetworkGuide
     from .guided import guided_search, load
-    from .self_play import Games, self_play
+    from .games import Games, self_play
     from .settings import Settings
 
 _HOMES = {
-    "Games": "self_play",
+    "Games": "games",
     "NetworkGuide": "guide",
     "Settings": "settings",
     "Trained": "expert_iteration",
     "guided_search": "guided",
     "load": "guided",
-    "self_play": "self_play",
+    "self_play": "games",
     "train": "expert_iteration",
 }
 

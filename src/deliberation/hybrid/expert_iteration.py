@@ -38,7 +38,7 @@ from ..tasks import make_task
 from .checkpoint import Checkpoints, Training
 from .guided import guided_search
 from .replay import COLUMNS, Replay
-from .self_play import Games, self_play
+from .games import Games, self_play
 from .settings import Settings
 
 SNAPSHOTS = "snapshots"
