@@ -9,8 +9,9 @@ from scipy import stats
 from tables import as_task, bandit, run
 
 from deliberation.core import noise
+from deliberation.core.noise import pick_uniform
 from deliberation.direct import Gumbel, RandomRollouts, TreeSearch
-from deliberation.direct.evaluators import pick_uniform, playout
+from deliberation.direct.evaluators import playout
 from deliberation.direct.rules import _next
 from deliberation.direct.search import Limits, best_action
 from deliberation.direct.tree import FORBIDDEN, NodeView

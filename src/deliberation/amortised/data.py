@@ -13,6 +13,7 @@ from ..core.budget import Budget
 from ..core.decider import Decider, row_keys
 from ..core.errors import BatchMismatchError, NonFiniteError, UnsuitableTaskError
 from ..core.ledger import Ledger
+from ..core.noise import as_key, mix, pick_uniform, seeds, uniform
 from ..core.objective import Objective
 from ..core.play import masked_total
 from ..core.task import State, Symmetry, Task, batch_size
@@ -224,28 +225,23 @@ def _look(task: Task, state: State) -> tuple[Num[Array, "n ..."], Bool[Array, "n
 @eqx.filter_jit
 def _play_randomly(task: Task, keys: Key[Array, " n"], plies: int | None) -> State:
     """One random game a key, of which one unfinished position is kept."""
+    seed = seeds(keys)
+    start = jax.vmap(task.init)(as_key(seed))
+    length = task.traits.horizon if plies is None else min(plies, task.traits.horizon)
 
-    def ply(carry: tuple, now: Int[Array, ""], key: Key[Array, ""]) -> tuple:
+    def ply(now: Int[Array, ""], carry: tuple[State, State]) -> tuple[State, State]:
         state, kept = carry
-        choose, chance, keep = jax.random.split(key, 3)
-        legal = task.legal(state)
-        action = jax.random.categorical(choose, jnp.where(legal, 0.0, -jnp.inf))
-        after = task.advance(state, action, chance)
-        over = task.terminated(state)
-        state = jax.tree.map(lambda old, new: jnp.where(over, old, new), state, after)
+        here = mix(seed, now)
+        action = pick_uniform(jax.vmap(task.legal)(state), uniform(here))
+        after = jax.vmap(task.advance)(state, action, as_key(mix(here, 1)))
+        state = _rows_where(jax.vmap(task.terminated)(state), state, after)
         # Reservoir sampling: each of the game's positions is kept with equal chance in the end.
-        take = jax.random.uniform(keep) * (now + 2) < 1 if plies is None else now < plies
-        take = take & ~task.terminated(state)
-        return state, jax.tree.map(lambda old, new: jnp.where(take, new, old), kept, state)
+        take = uniform(mix(here, 2)) * (now + 2) < 1 if plies is None else now < plies
+        take = take & ~jax.vmap(task.terminated)(state)
+        return state, _rows_where(take, state, kept)
 
-    def game(key: Key[Array, ""]) -> State:
-        first, key = jax.random.split(key)
-        start = task.init(first)
-        length = task.traits.horizon if plies is None else min(plies, task.traits.horizon)
+    return jax.lax.fori_loop(0, length, ply, (start, start))[1]
 
-        def body(now: Int[Array, ""], carry: tuple) -> tuple:
-            return ply(carry, now, jax.random.fold_in(key, now))
 
-        return jax.lax.fori_loop(0, length, body, (start, start))[1]
-
-    return jax.vmap(game)(keys)
+def _rows_where(flag: Bool[Array, " n"], a: State, b: State) -> State:
+    return jax.tree.map(lambda x, y: jnp.where(flag.reshape(-1, *[1] * (x.ndim - 1)), x, y), a, b)

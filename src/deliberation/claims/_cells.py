@@ -117,6 +117,7 @@ def relearn(task: str, e: Effort, source: Cell, rung: int, budget: int, seed: in
         "rung": rung,
         "budget": budget,
         "count": sorted(e.lessons)[-2],
+        "room": max(e.lessons),
         "steps": e.steps,
         "width": e.width,
         "seed": seed,

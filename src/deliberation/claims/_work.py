@@ -14,6 +14,7 @@ from ..amortised import (
     Fitted,
     NetworkPolicy,
     collect,
+    draw_actions,
     load_network,
     random_positions,
     save_network,
@@ -207,28 +208,33 @@ def fit(settings: dict[str, Any], context: Context) -> Outcome:
     folder = context.artefact(settings["lesson"])
     with np.load(folder / "lesson.npz", allow_pickle=False) as data:
         rows = np.random.default_rng(settings["seed"]).permutation(len(data["value"]))
+        room = len(rows)
         rows = rows[: settings["count"]]
         columns = {name: jnp.asarray(data[name][rows]) for name in data.files}
     lesson = context.outcomes(settings["lesson"])
     biased = lesson["teacher"] == "biased"
-    fitted = _fit(task, Dataset(**columns), settings, symmetric=not biased)
+    fitted = _fit(task, Dataset(**columns), settings, room, symmetric=not biased)
     save_network(context.folder, fitted.network, settings["task"], ledger=fitted.ledger)
     return Outcome({"count": settings["count"]}, fitted.ledger.as_dict())
 
 
-def _fit(task: Task, dataset: Dataset, settings: dict[str, Any], symmetric: bool) -> Fitted:
-    key, init = jax.random.split(jax.random.key(100 + settings["seed"]))
+def _fit(
+    task: Task, dataset: Dataset, settings: dict[str, Any], room: int, symmetric: bool
+) -> Fitted:
+    key, init, acts = jax.random.split(jax.random.key(100 + settings["seed"]), 3)
     shape = dataset.observations.shape[1:]
     network = MLP(shape, task.traits.actions, settings["width"], 2, key=init)
+    examples = dataset if symmetric else draw_actions(dataset, acts)
+    # Repeated up to one size for all, so that a worker compiles training once.
     return fit_network(
         task,
         network,
-        dataset,
+        examples[np.resize(np.arange(len(dataset)), room)],
         steps=settings["steps"],
         key=key,
         learning_rate=3e-3,
-        target="distribution" if symmetric else "action",
         symmetries=symmetric,
+        new=len(dataset),
     )
 
 
@@ -292,6 +298,6 @@ def relearn(settings: dict[str, Any], context: Context) -> Outcome:
     teacher = guided_search(task, network)
     key = jax.random.key(60 + seed)
     dataset, taught = collect(teacher, states, key=key, budget=settings["budget"], batch=CHUNK)
-    fitted = _fit(task, dataset, settings, symmetric=True)
+    fitted = _fit(task, dataset, settings, settings["room"], symmetric=True)
     save_network(context.folder, fitted.network, settings["task"], ledger=fitted.ledger)
     return Outcome({"count": count}, (taught + fitted.ledger).as_dict())

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from ..core.noise import Seed, as_key, mix, uniform
+from ..core.noise import Seed, as_key, mix, pick_uniform, uniform
 from ..core.objective import Objective
 from ..core.task import State, Task
 
@@ -118,21 +118,3 @@ def playout(
     start = (state, live, zeros, zeros + 1, jnp.zeros(live.shape, jnp.int32))
     _, _, total, _, plies = jax.lax.while_loop(going, ply, start)
     return total, plies
-
-
-def pick_uniform(
-    legal: Bool[Array, "batch actions"], u: Float[Array, " batch"]
-) -> Int[Array, " batch"]:
-    """The action whose rank among the legal ones is floor(u * count); 0 where none is legal."""
-    columns = legal.T.astype(jnp.int32)
-    rank = (u * columns.sum(0)).astype(jnp.int32)
-    if columns.shape[0] > 32:
-        before = jnp.cumsum(columns, axis=0)
-        return jnp.argmax((before > rank) & (columns > 0), axis=0).astype(jnp.int32)
-    # Unrolled, so that it fuses into the rules around it: a third of a playout's time otherwise.
-    before = jnp.zeros_like(rank)
-    action = jnp.zeros_like(rank)
-    for a in range(columns.shape[0]):
-        action = jnp.where((columns[a] > 0) & (before == rank), a, action)
-        before = before + columns[a]
-    return action

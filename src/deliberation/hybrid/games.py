@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ..amortised.data import Dataset
 from ..core.ledger import Ledger
-from ..core.noise import mix, seeds, uniform
+from ..core.noise import as_key, mix, seeds, uniform
 from ..core.objective import Objective
 from ..core.task import State
 from ..direct.planner import TreeSearch, plan
@@ -94,8 +94,7 @@ def _ply(
 ) -> tuple[State, Moment]:
     openings, keys = given
     task = planner.task
-    search, chance = jnp.moveaxis(jax.vmap(jax.random.split)(keys), 1, 0)
-    seed = seeds(search)
+    seed = seeds(keys)
     fresh = jax.vmap(task.terminated)(lanes) | (uniform(mix(seed, 1)) < restart)
     state = _pick(fresh, openings, lanes)
     everyone = jnp.broadcast_to(simulations, seed.shape).astype(jnp.int32)
@@ -103,7 +102,7 @@ def _ply(
     decision, outcome = plan(planner, objective, state, limits, mix(seed, 2), capacity)
     legal = jax.vmap(task.legal)(state)
     action = decision.action
-    after = jax.vmap(task.advance)(state, action, chance)
+    after = jax.vmap(task.advance)(state, action, as_key(mix(seed, 3)))
     mover, next_mover = jax.vmap(task.player)(state), jax.vmap(task.player)(after)
     reward = jax.vmap(objective)(state, action, after)
     return after, Moment(
