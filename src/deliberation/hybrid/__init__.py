@@ -6,9 +6,9 @@ from ..core.lazy import attach
 
 if TYPE_CHECKING:
     from .expert_iteration import Trained, train
+    from .games import Games, self_play
     from .guide import NetworkGuide
     from .guided import guided_search, load
-    from .games import Games, self_play
     from .settings import Settings
 
 _HOMES = {

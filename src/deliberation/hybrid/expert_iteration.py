@@ -36,9 +36,9 @@ from ..runs.provenance import cores
 from ..runs.storage import lock, storage_error
 from ..tasks import make_task
 from .checkpoint import Checkpoints, Training
+from .games import Games, self_play
 from .guided import guided_search
 from .replay import COLUMNS, Replay
-from .games import Games, self_play
 from .settings import Settings
 
 SNAPSHOTS = "snapshots"
