@@ -28,11 +28,11 @@ class Settings:
         default_factory=lambda: {"kind": "mlp", "width": 512, "depth": 3}
     )
     """Kind and size; the shapes are the task's."""
-    lanes: int = 512
+    lanes: int = 128
     """Games played side by side by each worker."""
-    plies: int = 4
+    plies: int = 16
     """Positions searched in each lane between two updates of the network."""
-    warmup_share: float | int = 0.4
+    warmup_share: float | int = 0.3
     warmup_simulations: int = 400
     warmup_rollouts: int = 1
     warmup_c: float | int = 1.4
@@ -41,14 +41,14 @@ class Settings:
     value_scale: float | int = 0.1
     rollouts: int = 0
     """Random playouts averaged with the network's value, in training and in the saved policy."""
-    restart: float | int = 0.3
+    restart: float | int = 0.1
     """Chance at each ply that a lane goes on from a position of random play instead."""
-    trace: float | int = 0.3
+    trace: float | int = 0.6
     """Weight of what followed in the game against the search's own value, in value targets."""
     buffer: int = 2**18
     """The latest positions, from which batches are drawn."""
     batch_size: int = 512
-    passes: float | int = 4.0
+    passes: float | int = 8.0
     """How often a position is learned from, on average, while it is in the buffer."""
     learning_rate: float | int = 2e-3
     """The peak: a cosine over the whole of the training leads down to zero."""
