@@ -18,8 +18,8 @@ from deliberation.hybrid import (
     NetworkGuide,
     guided_search,
 )
+from deliberation.hybrid.games import Moment, _trace
 from deliberation.hybrid.replay import Replay
-from deliberation.hybrid.self_play import Moment, _trace
 from deliberation.tasks import make_task
 
 TTT = make_task("tic_tac_toe")

@@ -274,6 +274,7 @@ def climb(settings: dict[str, Any], context: Context) -> Outcome:
         settings=Settings(
             network={"kind": "mlp", "width": width, "depth": 2},
             lanes=CHUNK,
+            plies=4,
             warmup_share=0.25,
             warmup_simulations=4 * settings["simulations"],
             simulations=settings["simulations"],
