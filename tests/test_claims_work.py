@@ -176,7 +176,8 @@ def test_lessons_hold_the_teachers_answers(desk):
 def test_fits_draw_their_own_nested_examples(desk, monkeypatch):
     seen = {}
 
-    def look(task, dataset, settings, symmetric):
+    def look(task, dataset, settings, room, symmetric):
+        assert room == 2048  # one size for all, so that training is compiled once
         rows = np.asarray(dataset.observations).reshape(len(dataset), -1)
         seen[settings["seed"], settings["count"]] = rows, symmetric
         raise InterruptedError
@@ -262,7 +263,24 @@ def test_ladders_cost_more_from_rung_to_rung_and_teach(desk, monkeypatch):
     early, last = (load_network(desk.home / "ladder" / "snapshots" / str(i))[1] for i in (0, 1))
     assert eqx.tree_equal(guides[0], early) and not eqx.tree_equal(guides[0], last)
     again = {"source": "ladder", "rung": 0, "count": 64, "steps": 20, "width": 16, "seed": 0}
+    again["room"] = 128
     desk.run("plain", _work.relearn, budget=0, **again)
     desk.run("searched", _work.relearn, budget=8, **again)
     assert desk.spent["plain"]["model_steps"] == 0 < desk.spent["searched"]["model_steps"]
     assert desk.spent["plain"]["data"] == desk.spent["searched"]["data"] == 64
+
+
+def test_repeated_examples_show_no_more_acts(desk, monkeypatch):
+    given = {}
+
+    def look(task, network, dataset, **more):
+        given["examples"], given["new"] = dataset, more["new"]
+        raise InterruptedError
+
+    monkeypatch.setattr(_work, "fit_network", look)
+    with pytest.raises(InterruptedError):
+        desk.run("few", _work.fit, lesson="biased", count=8, steps=1, width=8, seed=0)
+    weights = np.asarray(given["examples"].weights)
+    assert given["new"] == 8 and len(weights) == 2048
+    assert np.isin(weights, (0, 1)).all() and (weights.sum(1) == 1).all()
+    assert np.array_equal(weights[:8], weights[8:16])
