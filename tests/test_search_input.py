@@ -93,6 +93,18 @@ def test_nothing_that_is_not_finite_passes(rule, bad, where):
         decide(world)
 
 
+def test_a_proof_does_not_hide_a_reward_that_is_not_finite():
+    """The better action is proved first, so node 1's value is finite, whatever the other pays."""
+    world = random_world(0, players=1)
+    world.legal[0], world.legal[1] = [True, False, False, False], [True, True, False, False]
+    world.child[1], world.reward[1, :2], world.logits[1, :2] = 39, [0, -math.inf], [5, 0]
+    world.value[1] = 3
+    task, judge = as_task(world)
+    planner = TreeSearch(task, "puct", judge, **SMALL)
+    with pytest.raises(NonFiniteError, match="row 0"):
+        planner.decide(jnp.zeros(ROWS, jnp.int32), budget=60, key=jax.random.key(0))
+
+
 def test_what_is_illegal_or_out_of_sight_may_be_anything():
     world = random_world(3)
     world.logits[~world.legal] = math.nan
@@ -124,6 +136,10 @@ def test_a_prior_may_be_as_sharp_as_floats_allow():
             )
             assert (decision.action == 0).all()  # one visit proves nothing of the other action
             np.testing.assert_allclose(decision.weights.sum(1), 1, atol=1e-6)
+        decision, _ = TreeSearch(task, "uct", judge, **SMALL).decide(
+            jnp.zeros(ROWS, jnp.int32), budget=2, key=jax.random.key(0)
+        )
+        assert (decision.action == 1).all()
 
 
 def test_proofs_tell_tiny_returns_apart():
