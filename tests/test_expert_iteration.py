@@ -12,9 +12,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 import deliberation
-from deliberation.amortised import MLP, DivergedError, flops, load_network, save_network
+from deliberation.amortised import (
+    MLP,
+    DivergedError,
+    NetworkPolicy,
+    flops,
+    load_network,
+    save_network,
+)
 from deliberation.core import Ledger, Objective, check_decider
 from deliberation.core.errors import (
     NonFiniteError,
@@ -39,6 +47,7 @@ TINY = Settings(
     warmup_simulations=8,
     simulations=4,
     batch_size=16,
+    passes=4.0,
     buffer=100,
     checkpoint_seconds=0,
 )
@@ -93,10 +102,10 @@ KILLED = """
 
 
 def test_killed_at_any_moment_the_same_call_gives_the_same_network(trained, tmp_path):
-    """Killed within the second checkpoint, then within a later one, then left to end."""
+    """Killed within the second checkpoint, then once the buffer is full, then left to end."""
     out = tmp_path / "killed"
     run = {**TINY_RUN, "settings": TINY.as_dict(), "out": str(out), "snapshots": 3}
-    for moment in (6, 8):
+    for moment in (6, 13):
         done = subprocess.run(
             [sys.executable, "-c", textwrap.dedent(KILLED), str(moment), json.dumps(run)],
             capture_output=True,
@@ -109,7 +118,7 @@ def test_killed_at_any_moment_the_same_call_gives_the_same_network(trained, tmp_
     resumed = train(
         **TINY_RUN, out=out, snapshots=3, progress=lambda share, note: seen.append(share)
     )
-    assert 1 < done_before < 8 and len(seen) == 8 - done_before and seen[-1] == 1
+    assert done_before == 5 and len(seen) == 8 - done_before and seen[-1] == 1
     assert bits(resumed.network) == bits(trained.network)
     for rung in "012":
         rungs = [load_network(at.folder / "snapshots" / rung) for at in (resumed, trained)]
@@ -117,6 +126,19 @@ def test_killed_at_any_moment_the_same_call_gives_the_same_network(trained, tmp_
     spent = [eqx.tree_at(lambda x: x.seconds, x.ledger, 0.0) for x in (resumed, trained)]
     assert spent[0].as_dict() == spent[1].as_dict()
     assert not (out / "training").exists()
+
+
+def test_each_worker_and_iteration_plays_games_of_its_own(tmp_path):
+    def stop(share, note):
+        if share == 0.25:
+            raise KeyboardInterrupt
+
+    settings = dataclasses.replace(TINY, warmup_share=1.0)
+    with pytest.raises(KeyboardInterrupt):
+        train(**{**TINY_RUN, "settings": settings}, out=tmp_path, progress=stop)
+    rows = load_file(tmp_path / "training/rows-0-32.safetensors")
+    boards = rows["observations"].reshape(2, 16, -1)
+    assert (boards[0] != boards[1]).any(1).mean() > 0.5
 
 
 def test_the_ledger_is_exact_where_it_can_be(trained):
@@ -147,9 +169,14 @@ def test_a_finished_policy_is_returned_and_loads_as_what_was_trained(trained):
     assert again.ledger.as_dict() == trained.ledger.as_dict()
     states = jax.vmap(TTT.init)(jax.random.split(jax.random.key(0), 3))
     key = jax.random.key(5)
-    hybrid, alone = deliberation.load(trained.folder), load(trained.folder, search=False)
-    for decider, same, budget in ((hybrid, trained.decider, 32), (alone, trained.decider, 0)):
-        answers = [d.decide(states, budget=budget, key=key)[0] for d in (decider, same)]
+    alone = NetworkPolicy(TTT, trained.network)
+    pairs = (
+        (deliberation.load(trained.folder), trained.decider),
+        (load(trained.folder, search=False), alone),
+        (load(trained.folder, symmetries=False, budget=0), alone),
+    )
+    for found, wanted in pairs:
+        answers = [d.decide(states, key=key)[0] for d in (found, wanted)]
         np.testing.assert_allclose(answers[0].weights, answers[1].weights, atol=1e-6)
         assert answers[0].action.tolist() == answers[1].action.tolist()
     assert load(trained.folder, budget=7).budget.simulations == 7

@@ -21,6 +21,7 @@ from deliberation.hybrid import (
 from deliberation.hybrid.games import Moment, _trace
 from deliberation.hybrid.replay import Replay
 from deliberation.tasks import make_task
+from deliberation.tasks.solved import replay
 
 TTT = make_task("tic_tac_toe")
 
@@ -130,6 +131,15 @@ def test_playouts_are_averaged_with_the_value_and_counted():
     np.testing.assert_allclose(turned_round, -playouts, atol=1e-5)
 
 
+def test_playouts_are_scored_for_the_player_to_move():
+    """Player 1 is to move and either of the two moves left wins."""
+    states = replay(TTT, [[4, 0, 5, 1, 7, 3, 8]])
+    network = MLP((3, 3, 2), 9, 8, 1, key=jax.random.key(0))
+    plain, guide = (NetworkGuide.of(TTT, network, rollouts=n) for n in (0, 3))
+    args = (TTT, TTT.objective, states, jnp.ones(1, bool), jnp.zeros(1, jnp.uint32))
+    assert 2 * guide(*args).value - plain(*args).value == pytest.approx(1.0)
+
+
 def test_a_symmetric_guide_is_symmetric_and_counts_its_passes(positions):
     network = MLP((3, 3, 2), 9, 8, 1, key=jax.random.key(0))
     guide = NetworkGuide.of(TTT, network, symmetries=True)
@@ -140,8 +150,10 @@ def test_a_symmetric_guide_is_symmetric_and_counts_its_passes(positions):
     assert np.abs(np.asarray(plain - logits)).max() > 1e-3
     for symmetry in TTT.symmetries:
         seen, worth = guide._look(TTT, jax.vmap(symmetry.observation)(observations))
-        np.testing.assert_allclose(seen[:, np.array(symmetry.actions)], logits, atol=1e-5)
-        np.testing.assert_allclose(worth, value, atol=1e-5)
+        # Exactly, so that symmetric actions tie in every batch.
+        assert (seen[:, np.array(symmetry.actions)] == logits).mean() > 0.99
+        np.testing.assert_allclose(seen[:, np.array(symmetry.actions)], logits, atol=3e-4)
+        np.testing.assert_allclose(worth, value, atol=3e-4)
     decider = guided_search(TTT, network, symmetries=True)
     decision, _ = decider.decide(positions, budget=0, key=jax.random.key(0))
     assert (np.asarray(decision.spent.network_evaluations) == 8).all()
@@ -189,15 +201,15 @@ def test_the_buffer_keeps_the_latest_rows():
             "value": numbers.astype(np.float32),
         }
 
-    replay = Replay(5)
-    replay.add(rows(0, 3))
-    assert len(replay) == 3 and replay.columns["observations"].dtype == np.int8
-    replay.add(rows(3, 7))
-    assert len(replay) == 5 and sorted(replay.columns["value"]) == [2, 3, 4, 5, 6]
-    assert replay.since(4)["value"].tolist() == [4, 5, 6]
+    buffer = Replay(5)
+    buffer.add(rows(0, 3))
+    assert len(buffer) == 3 and buffer.columns["observations"].dtype == np.int8
+    buffer.add(rows(3, 7))
+    assert len(buffer) == 5 and sorted(buffer.columns["value"]) == [2, 3, 4, 5, 6]
+    assert buffer.since(4)["value"].tolist() == [4, 5, 6]
     with pytest.raises(IndexError, match="Row 1 has been overwritten"):
-        replay.since(1)
-    replay.add(rows(7, 20, 0.5))
-    assert sorted(replay.columns["value"]) == [15, 16, 17, 18, 19]
-    seen = replay.dataset().observations.ravel()
+        buffer.since(1)
+    buffer.add(rows(7, 20, 0.5))
+    assert sorted(buffer.columns["value"]) == [15, 16, 17, 18, 19]
+    seen = buffer.dataset().observations.ravel()
     assert sorted(np.asarray(seen)) == [7.5, 8, 8.5, 9, 9.5]

@@ -94,7 +94,7 @@ class Course:
     @property
     def search(self) -> dict[str, Any]:
         """How the saved policy is to be searched with."""
-        return {"rollouts": self.settings.rollouts}
+        return {"rollouts": self.settings.rollouts, "symmetries": self.settings.symmetries}
 
     def key(self, purpose: int, iteration: int = 0, worker: int = 0) -> Key[Array, ""]:
         """The key for one purpose of one worker in one iteration: nothing else carries chance."""

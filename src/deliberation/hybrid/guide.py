@@ -12,6 +12,8 @@ from ..core.objective import Objective
 from ..core.task import State, Task
 from ..direct.evaluators import Evaluation, Evaluator, playout
 
+_GRID = 2.0**12
+
 
 class NetworkGuide(Evaluator):
     """Prior and value from forward passes of a network (Silver et al. 2017).
@@ -76,4 +78,10 @@ class NetworkGuide(Evaluator):
             seen, worth = jax.vmap(self.network)(jax.vmap(symmetry.observation)(observations))
             # The logit of action a lies where the image of a lies.
             logits, value = logits + seen[:, np.asarray(symmetry.actions)], value + worth
-        return logits / self.passes, value / self.passes
+        # Images of one action tie but for rounding, which depends on the size of the batch: on a
+        # grid the tie is exact, and is broken by the search's own seed.
+        return _on_grid(logits / self.passes), _on_grid(value / self.passes)
+
+
+def _on_grid(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    return jnp.round(x * _GRID) / _GRID
