@@ -279,7 +279,7 @@ def test_repeated_examples_show_no_more_acts(desk, monkeypatch):
 
     monkeypatch.setattr(_work, "fit_network", look)
     with pytest.raises(InterruptedError):
-        desk.run("few", _work.fit, lesson="biased", count=8, steps=1, width=8, seed=0)
+        desk.run("acts", _work.fit, lesson="biased", count=8, steps=1, width=8, seed=0)
     weights = np.asarray(given["examples"].weights)
     assert given["new"] == 8 and len(weights) == 2048
     assert np.isin(weights, (0, 1)).all() and (weights.sum(1) == 1).all()
