@@ -19,7 +19,7 @@ from deliberation.claims._cells import closure, lesson
 from deliberation.claims._effort import LEVELS, effort_of
 from deliberation.core.errors import UnknownNameError
 from deliberation.report.verdicts import overall
-from deliberation.runs import Finding, Row
+from deliberation.runs import Finding, RecordError, Row
 from deliberation.stats import Estimate
 
 TASK = "tic_tac_toe"
@@ -488,3 +488,8 @@ def test_first_rungs_have_learned_something():
         assert e.seeds >= 3 and e.ladders >= 2 and len(e.lessons) >= 3
         assert e.budgets[0] == 1 and e.teacher <= e.budgets[-1]
         assert all(list(s) == sorted(set(s)) for s in (e.budgets, e.dial, e.lessons))
+
+
+def test_a_missing_record_says_what_to_do():
+    with pytest.raises(RecordError, match="same `deliberate table` call"):
+        claims.analyse({}, [TASK], "smoke")

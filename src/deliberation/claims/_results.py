@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from ..runs import Cell, Figure, Finding, Panel, Record, Row, Series
+from ..runs import Cell, Figure, Finding, Panel, Record, RecordError, Row, Series
 from ..stats import Estimate, bootstrap, rate
 
 
@@ -18,11 +18,19 @@ class Results:
 
     def outcomes(self, cell: Cell) -> dict[str, Any]:
         """What a cell found."""
-        return self._records[cell.id].outcomes
+        return self._record(cell).outcomes
 
     def spent(self, cell: Cell) -> dict[str, Any]:
         """What a cell spent, as a ledger's dict."""
-        return self._records[cell.id].spent
+        return self._record(cell).spent
+
+    def _record(self, cell: Cell) -> Record:
+        if cell.id not in self._records:
+            raise RecordError(
+                f"Cell {cell.id} ({cell.name}) is not among the records: the run is not finished, "
+                "or was made by another version. Make the same `deliberate table` call again."
+            )
+        return self._records[cell.id]
 
     def table(self, cell: Cell, column: str = "keeps") -> np.ndarray:
         """A score cell's column as [budgets, positions]."""
