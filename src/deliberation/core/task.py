@@ -12,7 +12,13 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from .errors import BatchMismatchError, FinishedGameError, IllegalActionError, NoLegalActionError
+from .errors import (
+    BatchMismatchError,
+    FinishedGameError,
+    IllegalActionError,
+    NoLegalActionError,
+    UnsuitableTaskError,
+)
 from .objective import Objective
 
 State = PyTree
@@ -30,6 +36,9 @@ class Traits:
     deterministic: bool = True
     fully_observable: bool = True
     discrete: bool = True
+    outcomes: int = 0
+    """How many outcomes of chance `Task.outcomes` lists for one action; 0 where there is no chance
+    or it cannot be listed, only sampled by `advance`."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,24 @@ class Task(eqx.Module):
     @abc.abstractmethod
     def terminated(self, state: State) -> Bool[Array, ""]:
         """Whether the episode is over."""
+
+    def outcomes(
+        self, state: State, action: Int[Array, ""]
+    ) -> tuple[State, Float[Array, " outcomes"]]:
+        """All that chance can make of a legal action: states on a leading axis, and how probable.
+
+        There are always `traits.outcomes` entries; those of probability 0 are padding, whose
+        states mean nothing. `advance` draws from just this distribution. Chance alone is listed:
+        what is hidden is already part of the state, and `resample` draws it anew.
+
+        Raises `UnsuitableTaskError` unless `traits.outcomes` is positive.
+        """
+        del state, action
+        raise UnsuitableTaskError(
+            f"{self!r} does not list the outcomes of an action (traits.outcomes = "
+            f"{self.traits.outcomes}). Sample them with `advance` and fresh keys, or define "
+            "`outcomes` and set traits.outcomes."
+        )
 
     def resample(self, state: State, key: Key[Array, ""]) -> State:
         """A state drawn from those consistent with what the player to move has seen.
