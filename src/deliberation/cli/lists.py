@@ -20,10 +20,14 @@ def tasks() -> None:
     known = list_tasks()
     width = max(map(len, known))
     for name, entry in known.items():
-        options = " ".join(f"{key}={value}" for key, value in entry["options"].items())
+        options = " ".join(f"{key}={_short(value)}" for key, value in entry["options"].items())
         click.echo(_wrapped(entry["summary"], click.style(name.ljust(width), bold=True), width))
         if options:
             click.echo(_wrapped(click.style(options, dim=True), " " * width, width))
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 @click.command(
