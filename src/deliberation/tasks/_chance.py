@@ -1,7 +1,5 @@
 """Chance for small tasks: one draw from a short list of probabilities, cheap inside of loops."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
@@ -16,7 +14,7 @@ def draw_uniform(key: Key[Array, ""], count: int = 1) -> Float[Array, " count"]:
     rules of a small task.
     """
     words = jax.random.key_data(key)
-    seed = functools.reduce(noise.mix, [words[i] for i in range(words.shape[0])])
+    seed = noise.mix(words[0], *words[1:].astype(jnp.int32))
     return noise.uniform(noise.mix(seed, jnp.arange(count)))
 
 
