@@ -63,23 +63,23 @@ def record(task: Task, key: Key[Array, ""], episodes: int) -> Trace:
         if over.all():
             break
         stuck = ~over & ~legal.any(-1)
-        if stuck.any():
-            raise ContractError(
-                f"{task!r} breaks the contract of a task: the state in ply {ply} of episode "
-                f"{np.argmax(stuck)} is not terminal and has no legal action. End the episode "
-                "there, or offer an action that passes."
-            )
+        require(
+            not stuck.any(),
+            task,
+            f"the state in ply {ply} of episode {np.argmax(stuck)} is not terminal and has no "
+            "legal action. End the episode there, or offer an action that passes.",
+        )
         action = (rng.random(legal.shape) * np.where(legal, 1.0, -1.0)).argmax(-1).astype(np.int32)
         key, now = jax.random.split(key)
         keys = jax.random.split(now, episodes)
         state, reward = move(task, state, action, keys)
         seen.append((state, *look(task, state)))
         done.append((action, reward, keys))
-    if not done:
-        raise ContractError(
-            f"{task!r} breaks the contract of a task: every episode is over before its first "
-            "action. Let `terminated` be false at the start."
-        )
+    require(
+        done,
+        task,
+        "every episode is over before its first action. Let `terminated` be false at the start.",
+    )
     states, *seen_parts = (jax.tree.map(_stack, *c) for c in zip(*seen, strict=True))
     observation, legal, player, over, fingerprint = seen_parts
     action, reward, keys = (_stack(*c) for c in zip(*done, strict=True))
@@ -124,6 +124,18 @@ def move(
     """Carry one action out in each live state of a batch; what the task's own objective gives."""
     after, reward = _move(task, state, jnp.asarray(action, jnp.int32), keys)
     return after, np.asarray(reward)
+
+
+def require(holds: Any, task: Task, message: str) -> None:
+    """Raise `ContractError` with the message unless a clause holds."""
+    if not holds:
+        raise ContractError(f"{task!r} breaks the contract of a task: {message}")
+
+
+def form(tree: Any) -> Any:
+    """Structure, shapes and dtypes, to compare and to print."""
+    leaves, structure = jax.tree.flatten(tree)
+    return structure, [f"{x.dtype}{list(x.shape)}" for x in leaves]
 
 
 def same_tree(a: Any, b: Any, tolerance: float = 0.0) -> bool:

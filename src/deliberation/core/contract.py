@@ -14,8 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
+from ._contract_chance import check_deterministic, check_outcomes, check_resample
 from ._contract_decider import check_decider
-from ._trace import Trace, look, move, record, same_tree
+from ._trace import Trace, form, look, move, record, require, same_tree
 from .errors import ContractError, FinishedGameError, IllegalActionError
 from .task import State, Symmetry, Task
 
@@ -28,7 +29,8 @@ def check_task(task: Task, *, key: Key[Array, ""] | None = None, episodes: int =
     Shapes and types stay the same; legal actions exist until the end and not after; the horizon is
     kept; everything is determined by the key; `vmap` changes nothing; rewards are finite, sum to
     zero over two players and stay within the objective's bounds; observations are finite;
-    `resample` keeps what was seen and uses nothing else; symmetries hold along whole episodes;
+    `outcomes`, where there are any, is the distribution that `advance` draws from; `resample` keeps
+    what was seen, uses nothing else and draws the rest anew; symmetries hold along whole episodes;
     equal fingerprints mean equal states; `step` refuses illegal use.
     """
     key = jax.random.key(0) if key is None else key
@@ -41,8 +43,9 @@ def check_task(task: Task, *, key: Key[Array, ""] | None = None, episodes: int =
         _check_finite,
         _check_rewards,
         _check_unbatched,
-        _check_deterministic,
-        _check_resample,
+        check_deterministic,
+        check_outcomes,
+        check_resample,
         _check_fingerprints,
         _check_symmetries,
         _check_refusals,
@@ -50,16 +53,11 @@ def check_task(task: Task, *, key: Key[Array, ""] | None = None, episodes: int =
         clause(task, trace)
 
 
-def _require(holds: Any, task: Task, message: str) -> None:
-    if not holds:
-        raise ContractError(f"{task!r} breaks the contract of a task: {message}")
-
-
 def _check_traits(task: Task) -> None:
     traits = task.traits
     sizes = {name: getattr(traits, name) for name in ("players", "actions", "horizon")}
     for name, size in sizes.items():
-        _require(size >= 1, task, f"traits.{name} is {size}; it must be at least 1.")
+        require(size >= 1, task, f"traits.{name} is {size}; it must be at least 1.")
 
 
 def _check_shapes(task: Task) -> None:
@@ -68,10 +66,10 @@ def _check_shapes(task: Task) -> None:
     after = jax.eval_shape(task.advance, first, action, key)
     again = jax.eval_shape(task.resample, first, key)
     for name, other in (("advance", after), ("resample", again)):
-        _require(
-            _form(first) == _form(other),
+        require(
+            form(first) == form(other),
             task,
-            f"`{name}` changes the form of the state from {_form(first)} to {_form(other)}. Keep "
+            f"`{name}` changes the form of the state from {form(first)} to {form(other)}. Keep "
             "every shape and dtype (compare with `jax.eval_shape`).",
         )
     reward = jax.eval_shape(task.objective, first, action, first)
@@ -86,7 +84,7 @@ def _check_shapes(task: Task) -> None:
     ]
     for name, got, shape, kind in wanted:
         fits = (shape is None or got.shape == shape) and np.issubdtype(got.dtype, kind)
-        _require(
+        require(
             fits,
             task,
             f"`{name}` gives {got.dtype}{list(got.shape)}; it must give "
@@ -94,20 +92,15 @@ def _check_shapes(task: Task) -> None:
         )
 
 
-def _form(tree: Any) -> Any:
-    leaves, structure = jax.tree.flatten(tree)
-    return structure, [f"{x.dtype}{list(x.shape)}" for x in leaves]
-
-
 def _check_over(task: Task, trace: Trace) -> None:
     late = trace.over & trace.legal.any(-1)
-    _require(
+    require(
         not late.any(),
         task,
         f"{trace.where(late)} is terminal and still has legal actions. Let `legal` be all false "
         "once `terminated`.",
     )
-    _require(
+    require(
         trace.over[-1].all(),
         task,
         f"{trace.where(~trace.over[-1:], ply=len(trace.over) - 1)} is not terminal after "
@@ -117,7 +110,7 @@ def _check_over(task: Task, trace: Trace) -> None:
 
 def _check_players(task: Task, trace: Trace) -> None:
     outside = ~trace.over & ((trace.player < 0) | (trace.player >= task.traits.players))
-    _require(
+    require(
         not outside.any(),
         task,
         f"{trace.where(outside)} gives the move to a player outside of 0 to "
@@ -128,15 +121,15 @@ def _check_players(task: Task, trace: Trace) -> None:
 def _check_finite(task: Task, trace: Trace) -> None:
     finite = np.isfinite(trace.observation).reshape(*trace.over.shape, -1)
     bad = np.asarray(~finite.all(-1))
-    _require(not bad.any(), task, f"{trace.where(bad)} is observed as NaN or infinity.")
+    require(not bad.any(), task, f"{trace.where(bad)} is observed as NaN or infinity.")
     bad = np.asarray(~np.isfinite(trace.reward).all(-1))
-    _require(not bad.any(), task, f"the action in {trace.where(bad)} earns NaN or infinity.")
+    require(not bad.any(), task, f"the action in {trace.where(bad)} earns NaN or infinity.")
 
 
 def _check_rewards(task: Task, trace: Trace) -> None:
     if task.traits.players == 2:
         bad = np.asarray(np.abs(trace.reward.sum(-1)) > 1e-5)
-        _require(
+        require(
             not bad.any(),
             task,
             f"the rewards of the action in {trace.where(bad)} do not sum to zero over the two "
@@ -147,7 +140,7 @@ def _check_rewards(task: Task, trace: Trace) -> None:
     for ply in reversed(range(len(trace.reward))):
         rest = trace.reward[ply, :, 0] + discount * rest
         bad = np.asarray((rest < low - 1e-5) | (rest > high + 1e-5))
-        _require(
+        require(
             not bad.any(),
             task,
             f"from {trace.where(bad[None], ply=ply)} on player 0 gets {rest[bad][:1]}, outside of "
@@ -162,70 +155,23 @@ def _check_unbatched(task: Task, trace: Trace) -> None:
         action = jnp.asarray(trace.action[ply, row])
         once, twice = task.advance(state, action, key), task.advance(state, action, key)
         place = f"the action in ply {ply} of episode {row}"
-        _require(
+        require(
             same_tree(once, twice),
             task,
             f"{place} led to two different states under the same key. Draw chance from the key "
             "alone, never from global random state.",
         )
-        _require(
+        require(
             same_tree(once, trace.at(ply + 1, row), tolerance=1e-5),
             task,
             f"{place} leads elsewhere under `vmap` and `jit` than alone. Write `advance` for one "
             "state, without side effects.",
         )
     keys = jax.random.split(jax.random.key(7), 2)
-    _require(
+    require(
         all(same_tree(task.init(k), jax.jit(task.init)(k), tolerance=1e-5) for k in keys),
         task,
         "`init` gives different states under the same key. Draw chance from the key alone.",
-    )
-
-
-def _check_deterministic(task: Task, trace: Trace) -> None:
-    if not task.traits.deterministic:
-        return
-    rows = trace.pick(~trace.over[:-1], 64)
-    states, action = trace.take(rows), trace.action[tuple(rows.T)]
-    keys = jax.random.split(jax.random.key(1), 2 * len(rows)).reshape(2, -1)
-    first, second = (move(task, states, action, k)[0] for k in keys)
-    _require(
-        same_tree(first, second),
-        task,
-        "the same action led to different states under different keys, though "
-        "traits.deterministic is true. Set it to false, or take the chance out.",
-    )
-
-
-def _check_resample(task: Task, trace: Trace) -> None:
-    rows = trace.pick(~trace.over, 64)
-    states = trace.take(rows)
-    keys = jax.random.split(jax.random.key(2), 2 * len(rows)).reshape(2, -1)
-    resample = jax.jit(jax.vmap(task.resample))
-    other = resample(states, keys[0])
-    if task.traits.fully_observable and task.traits.deterministic:
-        _require(
-            same_tree(states, other),
-            task,
-            "`resample` changes the state, though everything is seen and nothing is chance.",
-        )
-    for name, before, after in zip(
-        ("observation", "legal actions", "player", "end"),
-        look(task, states)[:4],
-        look(task, other)[:4],
-        strict=True,
-    ):
-        _require(
-            same_tree(before, after, tolerance=1e-6),
-            task,
-            f"`resample` changes the {name} of the player to move. Draw only what is not seen.",
-        )
-    _require(
-        same_tree(resample(states, keys[1]), resample(other, keys[1]), tolerance=1e-6),
-        task,
-        "`resample` with one key gives different states for two states that look the same to the "
-        "player to move: it peeks. Draw from what was seen and the key alone (put hidden things "
-        "in a fixed order before shuffling).",
     )
 
 
@@ -240,7 +186,7 @@ def _check_fingerprints(task: Task, trace: Trace) -> None:
         if name != "over":
             values = np.where(trace.over.reshape(-1, 1), 0, values)
         bad = (values != values[first][inverse.reshape(-1)]).any(-1).reshape(trace.over.shape)
-        _require(
+        require(
             not bad.any(),
             task,
             f"{trace.where(bad)} has the fingerprint of a state that differs in `{name}`. Put "
@@ -250,7 +196,7 @@ def _check_fingerprints(task: Task, trace: Trace) -> None:
 
 def _check_symmetries(task: Task, trace: Trace) -> None:
     for symmetry in task.symmetries:
-        _require(
+        require(
             sorted(symmetry.actions) == list(range(task.traits.actions)),
             task,
             f"symmetry {symmetry.name!r} does not map the {task.traits.actions} actions one to "
@@ -258,7 +204,7 @@ def _check_symmetries(task: Task, trace: Trace) -> None:
         )
         starts = list(_image_starts(task, trace, symmetry))
         if not starts:
-            _require(
+            require(
                 len(np.unique(trace.observation[0], axis=0)) > 1,
                 task,
                 f"the first state is not its own image under symmetry {symmetry.name!r}, so play "
@@ -307,7 +253,7 @@ def _check_symmetry(task: Task, trace: Trace, symmetry: Symmetry, pairs: np.ndar
             agrees["reward"] = np.isclose(trace.reward[ply, rows], reward, atol=1e-5)
         for name, same in agrees.items():
             bad = live & ~same.reshape(len(rows), -1).all(-1)
-            _require(
+            require(
                 not bad.any(),
                 task,
                 f"symmetry {symmetry.name!r} does not keep the {name}, seen in ply {ply} of "

@@ -34,6 +34,7 @@ class Traits:
     horizon: int
     """No episode is longer than this many actions."""
     deterministic: bool = True
+    """An action has one result; chance, if any, is in the first state (as in a deal of cards)."""
     fully_observable: bool = True
     discrete: bool = True
     outcomes: int = 0
