@@ -55,10 +55,10 @@ class World:
     high: float = math.inf
 
     def judge(self, state, seed, rollouts):
-        """(logits, value for player 0, model steps)."""
+        """(logits, value for the player to move, model steps)."""
+        sign = f32(1 if self.player[state] == 0 else -1)
         if not rollouts:
-            sign = 1 if self.player[state] == 0 else -1
-            return self.logits[state], f32(self.value[state] * sign), 0
+            return self.logits[state], f32(self.value[state]), 0
         total, worth, plies, seed = f32(0), f32(1), 0, mix(seed, 0)
         while not self.over[state]:
             choices = np.flatnonzero(self.legal[state])
@@ -66,19 +66,24 @@ class World:
             total += worth * self.reward[state, action]
             worth, plies = worth * f32(self.discount), plies + 1
             state = self.child[state, action]
-        return np.zeros_like(self.logits[state]), total, plies
+        return np.zeros_like(self.logits[state]), sign * total, plies
 
 
 class Node:
-    """Statistics of one state in the tree, player 0's view; `slot` is the simulation it is from."""
+    """Statistics of one state in the tree, in its mover's view but for the reward on entering.
 
-    def __init__(self, world, state, slot, reward, logits, value):
+    That and `discount` are in the view of the parent's mover. `slot` counts the nodes of the tree;
+    `count` and `total` are of the returns from here, the judgement among them.
+    """
+
+    def __init__(self, world, state, slot, reward, discount, logits, value, judged=True):
         self.state, self.slot, self.reward, self.value = state, slot, reward, value
+        self.discount, self.count, self.total = f32(discount), int(judged), value
         self.over = bool(world.over[state])
         self.legal = world.legal[state] & (not self.over)
         self.sign = 1 if world.player[state] == 0 else -1
         self.visits = np.zeros(len(self.legal), int)
-        self.total = np.zeros(len(self.legal), f32)
+        self.q = np.zeros(len(self.legal), f32)
         self.children = [None] * len(self.legal)
         self.settled = np.zeros(len(self.legal), bool)
         self.logits = np.full(len(self.legal), -np.inf, f32)
@@ -86,8 +91,8 @@ class Node:
             self.logits[self.legal] = logits[self.legal] - logits[self.legal].max()
 
     @property
-    def q(self):
-        return self.total * f32(self.sign) / np.maximum(self.visits, 1).astype(f32)
+    def mean(self):
+        return self.total / f32(max(1, self.count))
 
     @property
     def prior(self):
@@ -107,7 +112,8 @@ class UCT:
 
     def interior(self, node):
         total = max(1, node.visits.sum())
-        bonus = f32(self.c) * np.sqrt(np.log(f32(total)) / np.maximum(node.visits, 1).astype(f32))
+        spread = f32(self.c) ** 2 * np.log(f32(total))
+        bonus = np.sqrt(spread / np.maximum(node.visits, 1).astype(f32))
         bonus = np.where(node.settled, f32(0), bonus)
         return np.where(node.visits > 0, node.q + bonus, f32(np.inf))
 
@@ -133,20 +139,25 @@ class PUCT(UCT):
     def interior(self, node):
         total = node.visits.sum()
         rate = f32(self.c + math.log((total + self.base + 1) / self.base))
-        q = np.where(node.visits > 0, node.q, f32(node.sign) * node.value)
-        return q + rate * node.prior * np.sqrt(f32(max(1, total))) / (1 + node.visits).astype(f32)
+        q = np.where(node.visits > 0, node.q, node.value)
+        return q + rate * np.sqrt(f32(max(1, total))) * node.prior / (1 + node.visits).astype(f32)
 
 
 def considered_visits(considered, simulations):
     """The published sequence: how many visits the action to be simulated next already has."""
+    return [visits for visits, _, _ in halving(considered, simulations)]
+
+
+def halving(considered, simulations):
+    """[(visits that the next action already has, its place in the phase, size of the phase)]."""
     if considered <= 1:
-        return list(range(simulations))
-    sequence, visits, left = [], [0] * considered, considered
+        return [(n, 0, considered) for n in range(simulations)]
+    sequence, visits, left = [], 0, considered
     phases = math.ceil(math.log2(considered))
     while len(sequence) < simulations:
         for _ in range(max(1, simulations // (phases * left))):
-            sequence += visits[:left]
-            visits[:left] = [v + 1 for v in visits[:left]]
+            sequence += [(visits, place, left) for place in range(left)]
+            visits += 1
         left = max(2, left // 2)
     return sequence[:simulations]
 
@@ -159,13 +170,16 @@ class Gumbel:
         self.value_scale, self.visit_offset = value_scale, visit_offset
 
     def begin(self, root, budget, seed):
-        self.g = np.array([gumbel(mix(seed, a)) for a in range(len(root.legal))]) * f32(self.noise)
-        self.sequence = considered_visits(min(self.considered, root.legal.sum()), budget)
+        self.raw = np.array([gumbel(mix(seed, a)) for a in range(len(root.legal))])
+        self.g = self.raw * f32(self.noise)
+        self.sequence = halving(min(self.considered, root.legal.sum()), budget)
+        self.budget, self.begun = budget, 0
+        self.phases = max(1, math.ceil(math.log2(max(2, min(self.considered, root.legal.sum())))))
 
     def improved(self, node):
         """(logits + sigma(completed q), the softmax of it)."""
         visited = node.visits > 0
-        completed = node.sign * node.value
+        completed = node.value
         if visited.any():
             p = node.prior[visited]
             mean = (p * node.q[visited]).sum(dtype=f32) / p.sum(dtype=f32)
@@ -182,16 +196,29 @@ class Gumbel:
     def interior(self, node):
         return self.improved(node)[1] - node.visits / (1 + node.visits.sum())
 
-    def halving(self, root, visits):
-        turn = root.legal & (root.visits == visits)
+    def spell(self, left):
+        """How many simulations a phase of so many actions takes."""
+        return left * max(1, self.budget // max(1, self.phases * left))
+
+    def scores(self, root):
         logits = root.logits - np.log(np.exp(root.logits).sum())
-        return np.where(turn, self.g + logits + self.improved(root)[0], -np.inf)
+        return self.g + logits + self.improved(root)[0]
 
     def root(self, root, simulation):
-        return self.halving(root, self.sequence[simulation - 1])
+        """The next in turn; who takes part is settled, best first, when a phase begins."""
+        visits, place, left = self.sequence[simulation - 1]
+        # A phase of two begins anew when it is used up, for the first of its last, partial sweep.
+        before = self.sequence[simulation - 2][2] if simulation > 1 else None
+        if left != before or simulation - 1 - self.begun >= self.spell(left):
+            ranks = [a for a in np.flatnonzero(root.legal) if root.visits[a] == visits]
+            scores = self.scores(root)
+            self.order = sorted(ranks, key=lambda a: (scores[a], self.raw[a]), reverse=True)
+            self.begun = simulation - 1
+        return np.where(np.arange(len(root.legal)) == self.order[place], 0.0, -np.inf)
 
     def answer(self, root):
-        return self.improved(root)[1], self.halving(root, root.visits.max())
+        most = root.legal & (root.visits == root.visits[root.legal].max())
+        return self.improved(root)[1], np.where(most, self.scores(root), -np.inf)
 
 
 @dataclasses.dataclass
@@ -203,6 +230,7 @@ class Result:
     model_steps: int
     judged: int
     proved: bool
+    nodes: int = 0
 
 
 def search(world, state, rule, budget, seed, *, prove, rollouts=False, cap=math.inf):
@@ -212,8 +240,8 @@ def search(world, state, rule, budget, seed, *, prove, rollouts=False, cap=math.
     logits, value, steps = world.logits[state] * 0, f32(0), 0
     if asked:
         logits, value, steps = world.judge(state, mix(seed, 0), rollouts)
-    root = Node(world, state, 0, f32(0), logits, value)
-    rule.begin(root, budget, mix(seed, 1))
+    root = Node(world, state, 0, f32(0), 1, logits, value, asked)
+    rule.begin(root, int(min(budget, cap)), mix(seed, 1))
     result = Result(root, -1, root.prior * 0, 0, steps, int(asked), False)
     while result.simulations < min(budget, cap) and not result.proved:
         if result.simulations and result.model_steps >= cap:
@@ -242,33 +270,36 @@ def simulate(world, root, rule, now, result, prove, rollouts):
             logits, value, steps = world.judge(state, mix(now, 2), rollouts)
             result.judged += 1
         result.model_steps += 1 + steps
-        reward = f32(world.reward[node.state, action])
+        reward = f32(world.reward[node.state, action] * node.sign)
+        turn = 1 if world.player[state] == world.player[node.state] else -1
+        result.nodes += 1
         child = node.children[action] = Node(
-            world, state, result.simulations, reward, logits, value
+            world, state, result.nodes, reward, turn * world.discount, logits, value
         )
         if child.over:
             child.value = f32(0)
     proved = child.over or node.settled[action]
-    gain = child.reward + f32(world.discount) * child.value
+    gain = child.reward + child.discount * child.value
     result.proved = back_up(world, path, gain, prove and proved)
 
 
 def back_up(world, path, gain, exact):
     """Add the return along the path; where a child is proved, its edge holds exactly its worth."""
-    worth = gain
+    q = gain
     for node, action in reversed(path):
         node.visits[action] += 1
-        node.total[action] += gain
+        node.q[action] = q
+        node.count, node.total = node.count + 1, node.total + gain
+        mean = node.mean
         if exact:
             node.settled[action] = True
-            node.total[action] = f32(node.visits[action]) * worth
             top = max(node.q[node.settled])
             ceiling = world.high if node.sign > 0 else -world.low
             exact = bool(node.settled[node.legal].all()) or top >= ceiling - 1e-5
         if exact:
-            node.value = f32(node.sign) * top
-            worth = node.reward + f32(world.discount) * node.value
-        gain = node.reward + f32(world.discount) * gain
+            node.value = mean = top
+        q = node.reward + node.discount * mean
+        gain = node.reward + node.discount * gain
     return exact
 
 
@@ -282,7 +313,7 @@ def answer(world, root, rule, proved):
         return winners / winners.sum(), q
     rest = copy.copy(root)
     rest.visits = np.where(hopeless, 0, root.visits)
-    rest.total = np.where(hopeless, f32(0), root.total)
+    rest.q = np.where(hopeless, f32(0), root.q)
     rest.logits = np.where(hopeless, -np.inf, root.logits).astype(f32)
     rest.legal = root.legal & ~hopeless
     return rule.answer(rest)

@@ -12,9 +12,9 @@ from deliberation.core import noise
 from deliberation.core.noise import pick_uniform
 from deliberation.direct import Gumbel, RandomRollouts, TreeSearch
 from deliberation.direct.evaluators import playout
-from deliberation.direct.rules import _next
-from deliberation.direct.search import Limits, best_action
-from deliberation.direct.tree import FORBIDDEN, NodeView
+from deliberation.direct.portable import best_action
+from deliberation.direct.search import Limits
+from deliberation.direct.tree import FORBIDDEN, LOGIT, NODE_SLOTS, VISITS, view
 
 ROWS = 20_000
 PI, Q = np.array([0.5, 0.3, 0.2]), np.array([0.0, 0.0, 1.0])
@@ -88,18 +88,30 @@ def test_gumbel_improves_on_its_prior(simulations):
     assert low < gain < high
 
 
-def test_the_halving_equals_the_published_sequence():
-    """Every number of considered actions up to 16 and every budget up to 64."""
-    legal, budget = (x.reshape(-1) for x in np.mgrid[1:17, 1:65])
+@pytest.mark.parametrize("width", [1, 3])
+def test_the_halving_equals_the_published_sequence(width):
+    """Every number of considered actions up to 16 and every budget up to 64, in lanes or not."""
+    legal, budget = (jnp.asarray(x.reshape(-1)) for x in np.mgrid[1:17, 1:65])
+    rows, rule = jnp.arange(len(legal))[:, None], Gumbel()
     logits = jnp.where(jnp.arange(16) < legal[:, None], 0.0, FORBIDDEN)
-    blank, zeros = jnp.zeros(logits.shape), jnp.zeros(len(legal))
-    root = NodeView(blank, blank, logits, blank, blank > 0, zeros + 1, zeros)
-    seeds = jnp.zeros(len(legal), jnp.uint32)
-    start = Gumbel().begin(root, jnp.asarray(budget, jnp.int32), seeds)
-    _, visits = jax.lax.scan(lambda s, _: (_next(s), s.visits), start, None, 64)
-    visits = np.asarray(visits)
-    for row, (m, n) in enumerate(zip(legal, budget, strict=True)):
-        assert visits[:n, row].tolist() == reference.considered_visits(m, n), (m, n)
+    edges = jnp.zeros((len(legal), 4, 16)).at[:, LOGIT].set(logits)
+    nodes = jnp.zeros((len(legal), NODE_SLOTS))
+
+    def simulate(carry, _):
+        edges, state = carry
+        forced, state = rule.next_lanes(view(edges, nodes, False), state, width)
+        on = forced >= 0
+        before = jnp.where(on, edges[rows, VISITS, forced], -1)
+        edges = edges.at[rows, VISITS, jnp.where(on, forced, 16)].add(1, mode="drop")
+        return (edges, state), before
+
+    seeds = jnp.arange(len(legal), dtype=jnp.uint32)
+    start = rule.begin(view(edges, nodes, False), budget.astype(jnp.int32), seeds)
+    _, visits = jax.lax.scan(simulate, (edges, start), None, 64)
+    visits = np.asarray(visits).swapaxes(0, 1).reshape(len(legal), -1)
+    for row, (m, n) in enumerate(zip(legal.tolist(), budget.tolist(), strict=True)):
+        taken = visits[row][visits[row] >= 0][:n]
+        assert taken.tolist() == reference.considered_visits(m, n), (m, n)
 
 
 def test_the_published_sequence_itself():

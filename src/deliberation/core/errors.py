@@ -47,6 +47,10 @@ class UnsuitableTaskError(DeliberationError, ValueError):
     """A task is of a kind that this method cannot treat (chance, hidden state, more players)."""
 
 
+class BackendError(DeliberationError, RuntimeError):
+    """A back end was demanded that this machine does not have."""
+
+
 class UnknownStateError(DeliberationError, LookupError):
     """A state that an exact solution does not hold, since play never leads there."""
 

@@ -23,10 +23,13 @@ from ..core.ledger import Ledger
 from ..core.noise import Seed, mix, seeds
 from ..core.objective import Objective
 from ..core.task import State, Task, batch_size, check_batch, is_concrete
+from .backend import BackendName, backend_name
 from .evaluators import Evaluator, RandomRollouts
+from .model import TaskModel
+from .portable import best_action
 from .rules import PUCT, UCT, Gumbel, Rule, Scores
-from .search import Limits, Outcome, best_action, search, slack
-from .tree import FORBIDDEN, LARGEST, NodeView, size_in_bytes
+from .search import Limits, Outcome, search, slack
+from .tree import FORBIDDEN, LARGEST, NodeView, log_prior, size_in_bytes
 
 RULES = {"uct": UCT, "puct": PUCT, "gumbel": Gumbel}
 
@@ -55,6 +58,7 @@ class TreeSearch(Decider):
     evaluator: Evaluator
     budget: Budget
     prove: bool = eqx.field(static=True)
+    backend: BackendName = eqx.field(static=True)
     capacity: int = eqx.field(static=True)
     max_bytes: int = eqx.field(static=True)
 
@@ -66,6 +70,7 @@ class TreeSearch(Decider):
         *,
         budget: Budget | int = 128,
         prove: bool = True,
+        backend: BackendName = "auto",
         capacity: int = 1024,
         max_bytes: int = 4 * 2**30,
     ):
@@ -86,7 +91,8 @@ class TreeSearch(Decider):
         self.rule = RULES[rule]() if isinstance(rule, str) else rule
         self.evaluator = RandomRollouts() if evaluator is None else evaluator
         self.budget = Budget.of(budget)
-        self.prove, self.capacity, self.max_bytes = prove, capacity, max_bytes
+        self.prove, self.backend = prove, backend
+        self.capacity, self.max_bytes = capacity, max_bytes
 
     def __repr__(self) -> str:
         rule, judge = type(self.rule).__name__, type(self.evaluator).__name__
@@ -115,8 +121,10 @@ class TreeSearch(Decider):
         planner = eqx.tree_at(lambda p: p.budget, self, Budget(0))
         objective = self.task.objective if objective is None else objective
         decision, sound, stuck = _decide(
-            planner, objective, state, limits, row_keys(key, batch), capacity
-        )
+            planner, objective, state, limits, row_keys(key, batch), capacity,
+            # By name, so that a change of the environment is heard.
+            backend_name(self.backend),
+        )  # fmt: skip
         if is_concrete(decision):
             _check_stuck(self.task, stuck)
             _check_sound(self.evaluator, sound)
@@ -163,22 +171,23 @@ def plan(
     limits: Limits,
     seed: Seed,
     capacity: int,
+    backend: BackendName | None = None,
 ) -> tuple[Decision, Outcome]:
     """Search and read the answer; pure, for use inside of a larger compiled loop.
 
     Nothing is checked here: the caller looks at `outcome.sound`. Seconds are left at zero.
     """
+    model = TaskModel(planner.task, objective, planner.evaluator)
     outcome = search(
-        planner.task, objective, planner.evaluator, planner.rule, state, limits, seed,
-        capacity=capacity, prove=planner.prove,
+        model, planner.rule, state, limits, seed, capacity=capacity,
+        judge=planner.evaluator.has_prior, prove=planner.prove,
+        backend=planner.backend if backend is None else backend,
     )  # fmt: skip
-    root = outcome.tree.at(jnp.zeros(seed.shape, jnp.int32))
+    root = outcome.tree.root
     weights, preference = _answer(planner.rule, root, outcome, objective)
     live = root.legal.any(-1)
     action = best_action(jnp.where(root.legal, preference, -jnp.inf), mix(seed, 2))
-    visits = root.visits.sum(-1)
-    returned = root.total.sum(-1) * root.sign / jnp.maximum(visits, 1)
-    value = jnp.where((visits > 0) & ~outcome.done, returned, root.value)
+    value = jnp.where(outcome.done, root.value, root.mean)
     each = planner.evaluator.flops / max(1, planner.evaluator.passes)
     nothing = jnp.zeros_like(outcome.model_steps)
     return Decision(
@@ -204,8 +213,9 @@ def _decide(
     limits: Limits,
     keys: Key[Array, " batch"],
     capacity: int,
+    backend: BackendName,
 ) -> tuple[Decision, Bool[Array, " batch"], Bool[Array, " batch"]]:
-    decision, outcome = plan(planner, objective, state, limits, seeds(keys), capacity)
+    decision, outcome = plan(planner, objective, state, limits, seeds(keys), capacity, backend)
     return decision, outcome.sound, outcome.stuck
 
 
@@ -219,11 +229,16 @@ def _answer(
     low, high = objective.bounds
     floor = jnp.where(root.sign > 0, low, -high)[:, None]
     hopeless = root.settled & (root.q <= floor + slack(objective.bounds))
-    rest = NodeView(
-        jnp.where(hopeless, 0.0, root.visits), jnp.where(hopeless, 0.0, root.total),
-        jnp.where(hopeless, FORBIDDEN, root.logits), root.child, root.settled & ~hopeless,
-        root.sign, root.value,
-    )  # fmt: skip
+    rest = eqx.tree_at(
+        lambda n: (n.visits, n.q, n.logits, n.settled),
+        root,
+        (
+            jnp.where(hopeless, 0.0, root.visits),
+            jnp.where(hopeless, 0.0, root.q),
+            log_prior(root.logits, root.legal & ~hopeless),
+            root.settled & ~hopeless,
+        ),
+    )
     weights, preference = rule.answer(rest, outcome.schedule)
     preference = jnp.where(hopeless, FORBIDDEN, preference)
     best = jnp.where(root.settled, root.q, FORBIDDEN)

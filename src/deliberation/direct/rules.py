@@ -1,24 +1,39 @@
 """How a search chooses: UCT, PUCT and Gumbel, each in the terms of its paper.
 
-A rule scores the edges of interior nodes (`interior`), may treat the root apart (`root`), and reads
-the answer off the finished root (`answer`). All arrays are batched over rows.
+A rule scores the edges of interior nodes (`interior`), may plan the root's simulations by itself
+(`begin`, `next_lanes`), and reads the answer off the finished root (`answer`). All arrays are
+batched over rows. A rule that has a `kernel` also runs natively.
 """
 
 import abc
-from typing import Any, ClassVar
+import itertools
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from ..core.noise import Seed, gumbel, mix
+from .lanes import FREE, IDLE
 from .tree import FORBIDDEN, NodeView
 
 Scores = Float[Array, "batch actions"]
 Schedule = Any
 Number = float | Float[Array, ""]
 """A setting: a plain number is part of the compiled program, an array can be swept without."""
+
+
+class Kernel(NamedTuple):
+    """A rule as the native back end knows it.
+
+    `kind` is its number in search.cpp, `params` its settings there, and `table` what depends on a
+    node's visits alone, so that both back ends have it to the bit.
+    """
+
+    kind: int
+    params: Float[Array, " params"]
+    table: Float[Array, " visits"]
 
 
 class Rule(eqx.Module):
@@ -34,14 +49,34 @@ class Rule(eqx.Module):
     def interior(self, node: NodeView) -> Scores:
         """Scores of a node's actions while descending; illegal ones are masked by the search."""
 
+    def kernel(self, visits: int) -> Kernel | None:
+        """This rule's native form, with a table up to so many visits; None if it has none."""
+        del visits
+        return None
+
+    def lane_widths(self, actions: int) -> tuple[int, ...]:
+        """How many simulations of a row may run side by side, falling as the search goes on."""
+        del actions
+        return (1,)
+
     def begin(self, root: NodeView, budget: Int[Array, " batch"], seed: Seed) -> Schedule:
-        """What the rule keeps about the root from one simulation to the next."""
+        """What the rule keeps about the root from one round to the next."""
         del root, budget, seed
         return None
 
-    def root(self, root: NodeView, schedule: Schedule) -> tuple[Scores, Schedule]:
-        """Scores of the root's actions for the next simulation; by default the interior's."""
-        return self.interior(root), schedule
+    def next_lanes(
+        self, root: NodeView, schedule: Schedule, width: int
+    ) -> tuple[Int[Array, "batch width"], Schedule]:
+        """The root actions of the next round: `FREE` leaves one to `interior`, `IDLE` skips it.
+
+        Forced actions of one row differ from one another; by default one lane, free.
+        """
+        return jnp.full((root.visits.shape[0], width), FREE, jnp.int32), schedule
+
+    def waits(self, schedule: Schedule, width: int) -> Bool[Array, " batch"] | bool:
+        """Rows whose next round is for a narrower width than the one before `width`."""
+        del schedule, width
+        return False
 
     @abc.abstractmethod
     def answer(self, root: NodeView, schedule: Schedule) -> tuple[Scores, Scores]:
@@ -60,10 +95,18 @@ class UCT(Rule):
 
     def interior(self, node: NodeView) -> Scores:
         """Unvisited actions before all others; no bonus where nothing is left to learn."""
-        total = node.visits.sum(-1, keepdims=True)
-        bonus = self.c * jnp.sqrt(jnp.log(jnp.maximum(total, 1)) / jnp.maximum(node.visits, 1))
+        spread = self._spread(node.visits.sum(-1, keepdims=True))
+        bonus = jnp.sqrt(spread / jnp.maximum(node.visits, 1))
         bonus = jnp.where(node.settled, 0.0, bonus)
         return jnp.where(node.visits > 0, node.q + bonus, -FORBIDDEN / 4)
+
+    def kernel(self, visits: int) -> Kernel:
+        """The table holds c^2 ln N."""
+        return Kernel(0, jnp.zeros(1), self._spread(jnp.arange(visits, dtype=jnp.float32)))
+
+    def _spread(self, total: Float[Array, "..."]) -> Float[Array, "..."]:
+        # c goes under the root: a product before a sum may be fused, and then rounds otherwise.
+        return self.c**2 * jnp.log(jnp.maximum(total, 1))
 
     def answer(self, root: NodeView, schedule: Schedule) -> tuple[Scores, Scores]:
         """Weights are the shares of visits."""
@@ -83,10 +126,17 @@ class PUCT(Rule):
 
     def interior(self, node: NodeView) -> Scores:
         """The prior's bonus on top of the mean return."""
-        total = node.visits.sum(-1, keepdims=True)
-        rate = self.c + jnp.log((total + self.base + 1) / self.base)
+        rate = self._rate(node.visits.sum(-1, keepdims=True))
         q = jnp.where(node.visits > 0, node.q, node.value[:, None])
-        return q + rate * node.prior * jnp.sqrt(jnp.maximum(total, 1)) / (1 + node.visits)
+        return q + rate * node.prior / (1 + node.visits)
+
+    def kernel(self, visits: int) -> Kernel:
+        """The table holds c(N) sqrt(N)."""
+        return Kernel(1, jnp.zeros(1), self._rate(jnp.arange(visits, dtype=jnp.float32)))
+
+    def _rate(self, total: Float[Array, "..."]) -> Float[Array, "..."]:
+        rate = self.c + jnp.log((total + self.base + 1) / self.base)
+        return rate * jnp.sqrt(jnp.maximum(total, 1))
 
     def answer(self, root: NodeView, schedule: Schedule) -> tuple[Scores, Scores]:
         """Weights are the shares of visits, or the prior where nothing was simulated."""
@@ -102,15 +152,23 @@ def _most_visited(root: NodeView) -> tuple[Scores, Scores]:
 
 
 class HalvingState(eqx.Module):
-    """Where a row stands in its sequential halving, and the noise it drew."""
+    """Where a row stands in its sequential halving.
+
+    `order` lists the actions considered in this phase, the best first; `considered` is their
+    number, `sweeps` how often each is still to be simulated, `taken` how many had their turn in
+    this sweep. `fresh` marks rows whose phase has just begun: their order is not drawn up yet.
+    `base` holds the visits from before this search, `gumbel` the noise before it is scaled.
+    """
 
     gumbel: Scores
+    base: Scores
     budget: Int[Array, " batch"]
     log2: Int[Array, " batch"]
+    order: Int[Array, "batch considered"]
     considered: Int[Array, " batch"]
-    visits: Int[Array, " batch"]
     sweeps: Int[Array, " batch"]
     taken: Int[Array, " batch"]
+    fresh: Bool[Array, " batch"]
 
 
 class Gumbel(Rule):
@@ -121,6 +179,11 @@ class Gumbel(Rule):
     the Gumbel noise (0: the strongest play, without the guarantee of improvement in expectation).
     sigma(q) = (visit_offset + max N) * value_scale * q, q rescaled to [0, 1] within the node when
     `rescale`. The defaults are those of the reference implementation.
+
+    The actions of a phase do not depend on one another, so up to `lanes` of them are simulated side
+    by side: the same answer in fewer and larger batches. `lanes` is one width for the whole search
+    (compiled once) or falling widths, such as (16, 8, 4, 2), each compiled for its own phases: the
+    least latency for a single row.
     """
 
     needs_value: ClassVar[bool] = True
@@ -129,22 +192,60 @@ class Gumbel(Rule):
     value_scale: Number = 0.1
     visit_offset: Number = 50.0
     rescale: bool = eqx.field(static=True, default=True)
+    lanes: int | tuple[int, ...] = eqx.field(static=True, default=1)
+
+    def __check_init__(self) -> None:
+        widths = self.lanes if isinstance(self.lanes, tuple) else (self.lanes,)
+        falling = all(a > b for a, b in itertools.pairwise(widths))
+        if not widths or min(widths) < 1 or not falling:
+            raise ValueError(f"lanes must be positive and falling, as (16, 8, 4); got {widths}.")
+        if self.considered < 1:
+            raise ValueError(f"considered must be at least 1; got {self.considered}.")
+
+    def lane_widths(self, actions: int) -> tuple[int, ...]:
+        """`lanes`, no wider than there are actions to consider."""
+        most = min(self.considered, actions)
+        widths = self.lanes if isinstance(self.lanes, tuple) else (self.lanes,)
+        return tuple(dict.fromkeys(min(w, most) for w in widths))
 
     def begin(self, root: NodeView, budget: Int[Array, " batch"], seed: Seed) -> HalvingState:
         """Draw the noise and set up the first phase of each row for its own budget."""
-        actions = jnp.arange(root.logits.shape[-1])
-        noise = gumbel(jax.vmap(lambda s: mix(s, actions))(seed)) * self.noise
+        actions = root.logits.shape[-1]
+        noise = gumbel(jax.vmap(lambda s: mix(s, jnp.arange(actions)))(seed))
         count = jnp.minimum(root.legal.sum(-1), self.considered).astype(jnp.int32)
         log2 = 32 - jax.lax.clz(jnp.maximum(count, 2) - 1)
-        zero = jnp.zeros_like(count)
-        sweeps = _sweeps(budget, log2, count)
-        return HalvingState(noise, budget, log2, jnp.maximum(count, 1), zero, sweeps, zero)
+        most = min(self.considered, actions)
+        order = jnp.zeros((count.shape[0], most), jnp.int32)
+        zero, sweeps = jnp.zeros_like(count), _sweeps(budget, log2, count)
+        state = HalvingState(
+            noise, root.visits, budget, log2, order, count, sweeps, zero, count >= 0
+        )
+        return self._rank(root, state, root.legal)
 
-    def root(self, root: NodeView, schedule: HalvingState) -> tuple[Scores, HalvingState]:
-        """The best of the actions whose turn it is: those with as many visits as the phase has."""
-        turn = root.visits == schedule.visits[:, None]
-        scores = jnp.where(turn, self._gumbel_scores(root, schedule), FORBIDDEN / 2)
-        return scores, _next(schedule)
+    def next_lanes(
+        self, root: NodeView, schedule: HalvingState, width: int
+    ) -> tuple[Int[Array, "batch width"], HalvingState]:
+        """The next actions of the sweep; a phase that begins first ranks those that are left."""
+        s = jax.lax.cond(
+            schedule.fresh.any(), lambda s: self._rank(root, s, _survivors(root, s)),
+            lambda s: s, schedule,
+        )  # fmt: skip
+        turn = s.taken[:, None] + jnp.arange(width)
+        last = s.order.shape[1] - 1
+        forced = jnp.take_along_axis(s.order, jnp.minimum(turn, last), axis=1)
+        return jnp.where(turn < s.considered[:, None], forced, IDLE), _next(s, width)
+
+    def waits(self, schedule: HalvingState, width: int) -> Bool[Array, " batch"]:
+        """Rows whose next phase fits into a narrower loop."""
+        return schedule.considered <= width
+
+    def _rank(self, root: NodeView, s: HalvingState, among: Bool[Array, "batch a"]) -> HalvingState:
+        scores = jnp.where(among, self._gumbel_scores(root, s), FORBIDDEN)
+        # Without noise exact ties are common; the noise not used for the scores breaks them.
+        actions = jnp.broadcast_to(jnp.arange(scores.shape[1], dtype=jnp.int32), scores.shape)
+        ranked = jax.lax.sort((-scores, -s.gumbel, actions), num_keys=2)[2]
+        order = jnp.where(s.fresh[:, None], ranked[:, : s.order.shape[1]], s.order)
+        return eqx.tree_at(lambda s: (s.order, s.fresh), s, (order, jnp.zeros_like(s.fresh)))
 
     def interior(self, node: NodeView) -> Scores:
         """Follow the improved policy in proportion: argmax of pi'(a) - N(a) / (1 + sum N)."""
@@ -154,8 +255,15 @@ class Gumbel(Rule):
     def answer(self, root: NodeView, schedule: HalvingState) -> tuple[Scores, Scores]:
         """The improved policy, and the survivor of the halving."""
         weights = jax.nn.softmax(root.logits + self.sigma(root), axis=-1) * root.legal
-        most = root.visits == root.visits.max(-1, keepdims=True)
+        visits = root.visits - schedule.base
+        most = root.legal & (visits == jnp.where(root.legal, visits, -1).max(-1, keepdims=True))
         return weights, jnp.where(most, self._gumbel_scores(root, schedule), FORBIDDEN / 2)
+
+    def kernel(self, visits: int) -> Kernel:
+        """No table: the settings are enough."""
+        del visits
+        settings = (self.value_scale, self.visit_offset, float(self.rescale))
+        return Kernel(2, jnp.stack([jnp.asarray(x, jnp.float32) for x in settings]), jnp.zeros(1))
 
     def sigma(self, node: NodeView) -> Scores:
         """sigma(completed q): equation 8 of the paper, on q completed by `v_mix` (appendix D)."""
@@ -169,13 +277,13 @@ class Gumbel(Rule):
         return (self.visit_offset + most) * self.value_scale * q
 
     def _gumbel_scores(self, root: NodeView, schedule: HalvingState) -> Scores:
-        return schedule.gumbel + jax.nn.log_softmax(root.logits, axis=-1) + self.sigma(root)
+        return self.noise * schedule.gumbel + root.logits + self.sigma(root)
 
 
 def mixed_value(node: NodeView) -> Float[Array, " batch"]:
     """v_mix: the node's own value, mixed with what its visited actions returned."""
     visited = node.visits > 0
-    prior = jnp.maximum(jax.nn.softmax(node.logits, axis=-1), 1e-30) * visited
+    prior = jnp.maximum(jnp.exp(node.logits), 1e-30) * visited
     total = node.visits.sum(-1)
     returned = (prior * node.q).sum(-1) / jnp.maximum(prior.sum(-1), 1e-30)
     return (node.value + total * returned) / (1 + total)
@@ -188,16 +296,23 @@ def _sweeps(
     return jnp.maximum(1, budget // jnp.maximum(1, log2 * considered))
 
 
-def _next(s: HalvingState) -> HalvingState:
-    """Count one simulation: to the next action, the next sweep, or the next phase."""
-    taken = s.taken + 1
+def _survivors(root: NodeView, s: HalvingState) -> Bool[Array, "batch actions"]:
+    """The actions of the phase that ended; those of the next are the best of them."""
+    visits = root.visits - s.base
+    return root.legal & (visits == jnp.where(root.legal, visits, -1).max(-1, keepdims=True))
+
+
+def _next(s: HalvingState, width: int) -> HalvingState:
+    """Count one round: to the next actions, the next sweep, or the next phase."""
+    taken = s.taken + width
     swept = taken >= s.considered
     sweeps = s.sweeps - swept
     halve = sweeps == 0
-    considered = jnp.where(halve, jnp.maximum(2, s.considered // 2), s.considered)
     # A single legal action stays the only one considered.
-    considered = jnp.minimum(considered, jnp.where(s.considered == 1, 1, considered))
+    fewer = jnp.minimum(jnp.maximum(2, s.considered // 2), s.considered)
+    considered = jnp.where(halve, fewer, s.considered)
     sweeps = jnp.where(halve, _sweeps(s.budget, s.log2, considered), sweeps)
-    visits = s.visits + swept
     taken = jnp.where(swept, 0, taken)
-    return HalvingState(s.gumbel, s.budget, s.log2, considered, visits, sweeps, taken)
+    return HalvingState(
+        s.gumbel, s.base, s.budget, s.log2, s.order, considered, sweeps, taken, s.fresh | halve
+    )

@@ -1,0 +1,154 @@
+"""What a search walks on: a task, a learned model, a stranger's function; one batched step each.
+
+A search knows nothing of tasks or networks. A model says what lies behind an edge (`step`) and at
+the roots (`root`), each number in the view of the player who moves where it belongs.
+"""
+
+import abc
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from ..core.noise import Seed, as_key, mix
+from ..core.objective import Objective
+from ..core.task import State, Task
+from .evaluators import Evaluation, Evaluator
+from .tree import log_prior
+
+
+class Step(eqx.Module):
+    """What was found behind one edge a lane: the new node and the way into it.
+
+    `reward` is for the player who moved, `discount` turns the new node's value into that player's
+    view, `value` and `logits` (log-prior, `FORBIDDEN` where illegal) are the new mover's. `sound`
+    is false where something was NaN or infinite, or the state is `stuck`: live without an action.
+    """
+
+    state: State
+    reward: Float[Array, " lanes"]
+    discount: Float[Array, " lanes"]
+    value: Float[Array, " lanes"]
+    logits: Float[Array, "lanes actions"]
+    sign: Float[Array, " lanes"]
+    over: Bool[Array, " lanes"]
+    chance: Bool[Array, " lanes"]
+    sound: Bool[Array, " lanes"]
+    stuck: Bool[Array, " lanes"]
+    model_steps: Int[Array, " lanes"]
+    evaluations: Int[Array, " lanes"]
+
+
+class Model(eqx.Module):
+    """One batched step from nodes along edges."""
+
+    @property
+    @abc.abstractmethod
+    def actions(self) -> int:
+        """The width of a node: actions, or outcomes where a node is chance's."""
+
+    @property
+    @abc.abstractmethod
+    def horizon(self) -> int:
+        """No path is longer."""
+
+    @property
+    @abc.abstractmethod
+    def bounds(self) -> tuple[float | Array, float | Array]:
+        """The least and the greatest return of player 0."""
+
+    @abc.abstractmethod
+    def root(self, state: State, seed: Seed, judge: bool) -> Step:
+        """The roots as they are; judged only on demand."""
+
+    @abc.abstractmethod
+    def step(
+        self,
+        state: State,
+        action: Int[Array, " lanes"],
+        new: Bool[Array, " lanes"],
+        simulation: Int[Array, " lanes"],
+        seed: Seed,
+    ) -> Step:
+        """Follow one edge a lane; lanes that are not `new` may be answered with anything.
+
+        `simulation` counts from 1; `seed` is that lane's for this simulation.
+        """
+
+
+class TaskModel(Model):
+    """A task, an objective and an evaluator as a model: what `TreeSearch` plans with."""
+
+    task: Task
+    objective: Objective
+    evaluator: Evaluator
+
+    @property
+    def actions(self) -> int:
+        """Those of the task."""
+        return self.task.traits.actions
+
+    @property
+    def horizon(self) -> int:
+        """That of the task."""
+        return self.task.traits.horizon
+
+    @property
+    def bounds(self) -> tuple[float | Array, float | Array]:
+        """Those of the objective."""
+        return self.objective.bounds
+
+    def root(self, state: State, seed: Seed, judge: bool) -> Step:
+        """The roots; they are asked about once, with the search's own seed."""
+        live = ~jax.vmap(self.task.terminated)(state)
+        zeros = jnp.zeros(live.shape)
+        return self._node(state, live, zeros, zeros, seed, jnp.zeros(live.shape, jnp.int32), judge)
+
+    def step(
+        self,
+        state: State,
+        action: Int[Array, " lanes"],
+        new: Bool[Array, " lanes"],
+        simulation: Int[Array, " lanes"],
+        seed: Seed,
+    ) -> Step:
+        """Advance the task and judge where that leads."""
+        del simulation
+        after = jax.vmap(self.task.advance)(state, action, as_key(mix(seed, 1)))
+        gains = jax.vmap(self.objective)(state, action, after)[:, 0]
+        before = self._sign(state)
+        same = before == self._sign(after)
+        discount = jnp.where(same, self.objective.discount, -self.objective.discount)
+        steps = new.astype(jnp.int32)
+        return self._node(after, new, gains * before, discount, mix(seed, 2), steps, True)
+
+    def _node(
+        self,
+        state: State,
+        new: Bool[Array, " lanes"],
+        reward: Float[Array, " lanes"],
+        discount: Float[Array, " lanes"],
+        seed: Seed,
+        steps: Int[Array, " lanes"],
+        judge: bool,
+    ) -> Step:
+        over = jax.vmap(self.task.terminated)(state)
+        legal = jax.vmap(self.task.legal)(state) & ~over[:, None]
+        asked = new & ~over
+        zeros = jnp.zeros(over.shape)
+        judged = Evaluation(jnp.zeros(legal.shape), zeros, zeros.astype(jnp.int32))
+        if judge:
+            judged = self.evaluator(self.task, self.objective, state, asked, seed)
+        stuck = asked & ~legal.any(-1)
+        finite = jnp.isfinite(judged.value) & (jnp.isfinite(judged.logits) | ~legal).all(-1)
+        sound = ~new | (jnp.isfinite(reward) & ~stuck & (over | finite))
+        passes = self.evaluator.passes if judge else 0
+        return Step(
+            state, reward, discount, jnp.where(asked, judged.value, 0.0),
+            log_prior(judged.logits, legal), self._sign(state), over, jnp.zeros_like(over), sound,
+            stuck, steps + judged.model_steps * asked, asked * passes,
+        )  # fmt: skip
+
+    def _sign(self, state: State) -> Float[Array, " lanes"]:
+        return jnp.where(jax.vmap(self.task.player)(state) == 0, 1.0, -1.0)
