@@ -157,10 +157,12 @@ class HalvingState(eqx.Module):
     `order` lists the actions considered in this phase, the best first; `considered` is their
     number, `sweeps` how often each is still to be simulated, `taken` how many had their turn in
     this sweep. `fresh` marks rows whose phase has just begun: their order is not drawn up yet.
-    `base` holds the visits from before this search, `gumbel` the noise before it is scaled.
+    `base` holds the visits from before this search, `gumbel` the noise before it is scaled
+    and `shuffle` the actions in its order, which breaks ties.
     """
 
     gumbel: Scores
+    shuffle: Int[Array, "batch actions"]
     base: Scores
     budget: Int[Array, " batch"]
     log2: Int[Array, " batch"]
@@ -217,18 +219,17 @@ class Gumbel(Rule):
         most = min(self.considered, actions)
         order = jnp.zeros((count.shape[0], most), jnp.int32)
         zero, sweeps = jnp.zeros_like(count), _sweeps(budget, log2, count)
-        state = HalvingState(
-            noise, root.visits, budget, log2, order, count, sweeps, zero, count >= 0
+        shuffle = jax.lax.top_k(noise, actions)[1].astype(jnp.int32)
+        return HalvingState(
+            noise, shuffle, root.visits, budget, log2, order, count, sweeps, zero, count >= 0
         )
-        return self._rank(root, state, root.legal)
 
     def next_lanes(
         self, root: NodeView, schedule: HalvingState, width: int
     ) -> tuple[Int[Array, "batch width"], HalvingState]:
         """The next actions of the sweep; a phase that begins first ranks those that are left."""
         s = jax.lax.cond(
-            schedule.fresh.any(), lambda s: self._rank(root, s, _survivors(root, s)),
-            lambda s: s, schedule,
+            schedule.fresh.any(), lambda s: self._rank(root, s), lambda s: s, schedule
         )  # fmt: skip
         turn = s.taken[:, None] + jnp.arange(width)
         last = s.order.shape[1] - 1
@@ -239,12 +240,14 @@ class Gumbel(Rule):
         """Rows whose next phase fits into a narrower loop."""
         return schedule.considered <= width
 
-    def _rank(self, root: NodeView, s: HalvingState, among: Bool[Array, "batch a"]) -> HalvingState:
-        scores = jnp.where(among, self._gumbel_scores(root, s), FORBIDDEN)
-        # Without noise exact ties are common; the noise not used for the scores breaks them.
-        actions = jnp.broadcast_to(jnp.arange(scores.shape[1], dtype=jnp.int32), scores.shape)
-        ranked = jax.lax.sort((-scores, -s.gumbel, actions), num_keys=2)[2]
-        order = jnp.where(s.fresh[:, None], ranked[:, : s.order.shape[1]], s.order)
+    def _rank(self, root: NodeView, s: HalvingState) -> HalvingState:
+        """Draw up the order of a phase: the best of those that the last one simulated most."""
+        scores = jnp.where(_survivors(root, s), self._gumbel_scores(root, s), FORBIDDEN)
+        # Without noise exact ties are common: of equals the first in the order of the noise wins.
+        shuffled = jnp.take_along_axis(scores, s.shuffle, axis=1)
+        place = jax.lax.top_k(shuffled, s.order.shape[1])[1]
+        ranked = jnp.take_along_axis(s.shuffle, place, axis=1)
+        order = jnp.where(s.fresh[:, None], ranked, s.order)
         return eqx.tree_at(lambda s: (s.order, s.fresh), s, (order, jnp.zeros_like(s.fresh)))
 
     def interior(self, node: NodeView) -> Scores:
@@ -297,7 +300,7 @@ def _sweeps(
 
 
 def _survivors(root: NodeView, s: HalvingState) -> Bool[Array, "batch actions"]:
-    """The actions of the phase that ended; those of the next are the best of them."""
+    """The actions of the phase that ended, all legal ones before the first."""
     visits = root.visits - s.base
     return root.legal & (visits == jnp.where(root.legal, visits, -1).max(-1, keepdims=True))
 
@@ -314,5 +317,14 @@ def _next(s: HalvingState, width: int) -> HalvingState:
     sweeps = jnp.where(halve, _sweeps(s.budget, s.log2, considered), sweeps)
     taken = jnp.where(swept, 0, taken)
     return HalvingState(
-        s.gumbel, s.base, s.budget, s.log2, s.order, considered, sweeps, taken, s.fresh | halve
+        s.gumbel,
+        s.shuffle,
+        s.base,
+        s.budget,
+        s.log2,
+        s.order,
+        considered,
+        sweeps,
+        taken,
+        s.fresh | halve,
     )
