@@ -1,0 +1,65 @@
+"""Bytes a node of a tree takes: computed from its arrays, and measured on the process.
+
+Measured is the slope of the most memory ever used, between two capacities in a process each, so
+that whatever does not grow with the tree (programs, weights, the interpreter) drops out, and
+copies that an engine makes of its tree do not.
+"""
+
+import sys
+from dataclasses import replace
+from typing import Any
+
+import jax
+from _search_contestants import Setting, mctx_search, planner
+from _search_rows import Row
+from _search_timing import Say
+
+FEW = 2
+"""Simulations of mctx here: it fills its whole tree before the first one."""
+
+
+def bytes_a_node(row: Row, asked: dict[str, Any], say: Say) -> dict[str, Any]:
+    """The most bytes this process has used after a search with room for `asked["capacity"]`."""
+    capacity, side = asked["capacity"], asked["side"]
+    say(f"{side}, {row.task}, room for {capacity}")
+    setting = Setting.of(replace(row, simulations=capacity))
+    key, batch = jax.random.key(0), row.batch
+    if side == "ours":
+        decider = planner(setting, prove=False, capacity=capacity)
+        # As many simulations as there is room for: pages never written to are not resident.
+        jax.block_until_ready(
+            decider.decide(setting.state, decider.begin(batch), budget=capacity, key=key)
+        )
+        stated = _stated(setting, capacity)
+    else:
+        tree = _mctx_tree(setting, capacity, key)
+        jax.block_until_ready(tree)
+        stated = sum(x.nbytes for x in jax.tree.leaves(tree))
+    return {"peak": peak(), "stated": stated}
+
+
+def _stated(setting: Setting, capacity: int) -> int:
+    from deliberation.direct.tree import size_in_bytes
+
+    return size_in_bytes(setting.state, setting.task.traits.actions, capacity)
+
+
+def _mctx_tree(setting: Setting, capacity: int, key: jax.Array) -> Any:
+    """mctx's tree for `capacity` simulations of which only a few are made."""
+
+    def few(low: int, high: int, body: Any, start: Any) -> Any:
+        return jax.lax.fori_loop(low, min(high, FEW), body, start)
+
+    search = mctx_search(setting.task, setting.row.rule, capacity, loop_fn=few)
+    return search(setting.network, setting.state, key)[2]
+
+
+def peak() -> int:
+    """The most bytes in use so far: of the device where it says so, else of the process."""
+    known = jax.devices()[0].memory_stats()
+    if known and "peak_bytes_in_use" in known:
+        return int(known["peak_bytes_in_use"])
+    import resource
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
