@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import UnknownNameError
+from ..core.errors import UnknownNameError, UnsuitableTaskError
 from ..core.lazy import catalogue
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ def default_tasks(effort: str) -> tuple[str, ...]:
 def plan(tasks: Sequence[str], effort: str, *, only: Sequence[str] | None = None) -> "list[Cell]":
     """All cells that the claims need on some tasks; cells that claims share appear once.
 
-    `only` restricts to some claims. Raises `UnknownNameError` for a task or claim that is not.
+    `only` restricts to some claims. Raises `UnknownNameError` for a task or claim that is not, and
+    `UnsuitableTaskError` for a task of a kind that has no exact answers to measure against.
     """
     from ._cells import closure
     from ._effort import effort_of
@@ -57,8 +58,8 @@ def plan(tasks: Sequence[str], effort: str, *, only: Sequence[str] | None = None
     wanted = [
         cell
         for module in _modules(only)
-        for task in tasks
-        for cell in module.cells(_known(task), level)
+        for task in map(_measurable, tasks)
+        for cell in module.cells(task, level)
     ]
     return closure(wanted)
 
@@ -85,9 +86,15 @@ def _modules(only: Sequence[str] | None) -> list[ModuleType]:
     return [claim(name) for name in (list_claims() if only is None else only)]
 
 
-def _known(task: str) -> str:
-    from ..tasks import list_tasks
+@functools.cache
+def _measurable(name: str) -> str:
+    """The name back, unless it must be refused before anything is measured."""
+    from ..tasks import make_task
 
-    if task not in list_tasks():
-        raise UnknownNameError("task", task, list_tasks())
-    return task
+    task = make_task(name)
+    if not (task.traits.deterministic and task.traits.fully_observable):
+        raise UnsuitableTaskError(
+            f"{name} has chance or hidden state, and the claims are measured against exact "
+            "solutions of tasks that have neither. Take a game in full view, such as tic_tac_toe."
+        )
+    return name
