@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from gymnasium.envs.toy_text import blackjack as gymnasium_blackjack
 from optima import CARDS, BlackjackOptimum, dealers_ends, lake_optimum, two_cards, with_card
 
-from deliberation.claims import plan
+from deliberation.claims import refuse_unmeasurable
 from deliberation.cli import main
 from deliberation.core import check_task
 from deliberation.core.errors import UnsuitableTaskError
@@ -363,7 +363,7 @@ def test_blackjack_is_shown_as_far_as_it_is_seen():
 @pytest.mark.parametrize("name", ["frozen_lake", "blackjack", "kuhn_poker"])
 def test_the_table_refuses_tasks_without_exact_answers(name, tmp_path):
     with pytest.raises(UnsuitableTaskError, match=f"{name} has chance or hidden state"):
-        plan([name], "smoke")
+        refuse_unmeasurable(["tic_tac_toe", name])
     done = CliRunner().invoke(main, ["table", name, "--effort", "smoke", "--out", str(tmp_path)])
     assert done.exit_code == 2
     assert f"{name} has chance or hidden state" in done.stderr

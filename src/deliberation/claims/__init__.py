@@ -48,8 +48,7 @@ def default_tasks(effort: str) -> tuple[str, ...]:
 def plan(tasks: Sequence[str], effort: str, *, only: Sequence[str] | None = None) -> "list[Cell]":
     """All cells that the claims need on some tasks; cells that claims share appear once.
 
-    `only` restricts to some claims. Raises `UnknownNameError` for a task or claim that is not, and
-    `UnsuitableTaskError` for a task of a kind that has no exact answers to measure against.
+    `only` restricts to some claims. Raises `UnknownNameError` for a task or claim that is not.
     """
     from ._cells import closure
     from ._effort import effort_of
@@ -58,10 +57,27 @@ def plan(tasks: Sequence[str], effort: str, *, only: Sequence[str] | None = None
     wanted = [
         cell
         for module in _modules(only)
-        for task in map(_measurable, tasks)
-        for cell in module.cells(task, level)
+        for task in tasks
+        for cell in module.cells(_known(task), level)
     ]
     return closure(wanted)
+
+
+def refuse_unmeasurable(tasks: Sequence[str]) -> None:
+    """Raise `UnsuitableTaskError` for a task that has no exact answers to measure against.
+
+    Building the tasks imports JAX, which planning does without.
+    """
+    from ..tasks import make_task
+
+    for name in tasks:
+        traits = make_task(name).traits
+        if not (traits.deterministic and traits.fully_observable):
+            raise UnsuitableTaskError(
+                f"{name} has chance or hidden state, and the claims are measured against exact "
+                "solutions of tasks that have neither. Take a game in full view, such as "
+                "tic_tac_toe."
+            )
 
 
 def analyse(
@@ -86,15 +102,9 @@ def _modules(only: Sequence[str] | None) -> list[ModuleType]:
     return [claim(name) for name in (list_claims() if only is None else only)]
 
 
-@functools.cache
-def _measurable(name: str) -> str:
-    """The name back, unless it must be refused before anything is measured."""
-    from ..tasks import make_task
+def _known(task: str) -> str:
+    from ..tasks import list_tasks
 
-    task = make_task(name)
-    if not (task.traits.deterministic and task.traits.fully_observable):
-        raise UnsuitableTaskError(
-            f"{name} has chance or hidden state, and the claims are measured against exact "
-            "solutions of tasks that have neither. Take a game in full view, such as tic_tac_toe."
-        )
-    return name
+    if task not in list_tasks():
+        raise UnknownNameError("task", task, list_tasks())
+    return task

@@ -69,9 +69,10 @@ def report(folder: Path) -> None:
 
 
 def _execute(run: dict[str, Any], out: Path, jobs: int | None) -> None:
-    from ..claims import plan
+    from ..claims import plan, refuse_unmeasurable
     from ..runs import RichProgress, execute
 
+    refuse_unmeasurable(run["tasks"])
     cells = plan(run["tasks"], run["effort"], only=run["claims"])
     try:
         execute(cells, out, manifest=run, jobs=jobs, progress=RichProgress())
