@@ -58,6 +58,10 @@ class Model(eqx.Module):
     def bounds(self) -> tuple[float | Array, float | Array]:
         """The least and the greatest return of player 0."""
 
+    def enter(self, state: State) -> State:
+        """What a root keeps of a state to search from: the state, unless nodes know more."""
+        return state
+
     @abc.abstractmethod
     def root(self, state: State, seed: Seed, judge: bool) -> Step:
         """The roots as they are; judged only on demand."""
@@ -116,12 +120,24 @@ class TaskModel(Model):
         """Advance the task and judge where that leads."""
         del simulation
         after = jax.vmap(self.task.advance)(state, action, as_key(mix(seed, 1)))
+        return self.arrive(state, action, after, new, mix(seed, 2))
+
+    def arrive(
+        self,
+        state: State,
+        action: Int[Array, " lanes"],
+        after: State,
+        new: Bool[Array, " lanes"],
+        seed: Seed,
+        steps: int = 1,
+    ) -> Step:
+        """Judge a state that an action led to, which took so many model steps to find."""
         gains = jax.vmap(self.objective)(state, action, after)[:, 0]
-        before = self._sign(state)
-        same = before == self._sign(after)
+        before = self.sign(state)
+        same = before == self.sign(after)
         discount = jnp.where(same, self.objective.discount, -self.objective.discount)
-        steps = new.astype(jnp.int32)
-        return self._node(after, new, gains * before, discount, mix(seed, 2), steps, True)
+        spent = new.astype(jnp.int32) * steps
+        return self._node(after, new, gains * before, discount, seed, spent, True)
 
     def _node(
         self,
@@ -146,9 +162,10 @@ class TaskModel(Model):
         passes = self.evaluator.passes if judge else 0
         return Step(
             state, reward, discount, jnp.where(asked, judged.value, 0.0),
-            log_prior(judged.logits, legal), self._sign(state), over, jnp.zeros_like(over), sound,
+            log_prior(judged.logits, legal), self.sign(state), over, jnp.zeros_like(over), sound,
             stuck, steps + judged.model_steps * asked, asked * passes,
         )  # fmt: skip
 
-    def _sign(self, state: State) -> Float[Array, " lanes"]:
+    def sign(self, state: State) -> Float[Array, " lanes"]:
+        """1 where player 0 is to move, else -1."""
         return jnp.where(jax.vmap(self.task.player)(state) == 0, 1.0, -1.0)

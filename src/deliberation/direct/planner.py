@@ -24,8 +24,8 @@ from ..core.noise import Seed, mix, seeds
 from ..core.objective import Objective
 from ..core.task import State, Task, batch_size, check_batch, is_concrete
 from .backend import BackendName, backend_name
+from .chance import model_for
 from .evaluators import Evaluator, RandomRollouts
-from .model import TaskModel
 from .portable import best_action
 from .rules import PUCT, UCT, Gumbel, Rule, Scores
 from .search import Limits, Outcome, search, slack
@@ -47,10 +47,12 @@ class TreeSearch(Decider):
     A cap on model steps is looked at between simulations, so the last one may pass it; it also caps
     the simulations.
 
-    Raises `UnsuitableTaskError` for tasks with chance, hidden state or more than two players,
-    `BudgetError` for budget 0 without a prior, `TooLargeError` before allocating more than
-    `max_bytes`, `NonFiniteError` if the evaluator or the objective gives NaN or infinity, and
-    `NoLegalActionError` if a state in the tree is live and leaves nothing to do.
+    Chance is met at chance nodes, for tasks that list what it can do (`Task.outcomes`). Raises
+    `UnsuitableTaskError` for hidden state, chance that is not listed, continuous actions or more
+    than two players (see `HistorySearch`), `BudgetError` for budget 0 without a prior,
+    `TooLargeError` before allocating more than `max_bytes`, `NonFiniteError` if the evaluator or
+    the objective gives NaN or infinity, and `NoLegalActionError` if a state in the tree is live and
+    leaves nothing to do.
     """
 
     task: Task
@@ -74,17 +76,7 @@ class TreeSearch(Decider):
         capacity: int = 1024,
         max_bytes: int = 4 * 2**30,
     ):
-        traits = task.traits
-        if not (traits.deterministic and traits.fully_observable):
-            raise UnsuitableTaskError(
-                f"{task!r} has chance or hidden state: a tree that keeps one state a node would "
-                "plan on one sampled future. TreeSearch serves deterministic tasks in full view."
-            )
-        if traits.players not in (1, 2) or not traits.discrete:
-            raise UnsuitableTaskError(
-                f"{task!r} has {traits.players} players and discrete={traits.discrete}: TreeSearch "
-                "serves discrete tasks of one player, or of two with opposite aims."
-            )
+        _check_suits(task)
         if isinstance(rule, str) and rule not in RULES:
             raise UnknownNameError("rule", rule, RULES)
         self.task = task
@@ -154,7 +146,8 @@ class TreeSearch(Decider):
                 f"A tree of {capacity:,} nodes is over the {LARGEST:,} that can be numbered "
                 "exactly. Use a smaller budget or capacity."
             )
-        size = size_in_bytes(state, self.task.traits.actions, capacity)
+        model = model_for(self.task, self.task.objective, self.evaluator)
+        size = size_in_bytes(model.enter(state), model.actions, capacity)
         if size > self.max_bytes:
             raise TooLargeError(
                 f"Trees of {capacity} nodes for {batch_size(state)} rows would take {size:,} bytes,"
@@ -162,6 +155,22 @@ class TreeSearch(Decider):
                 " max_bytes."
             )
         return capacity
+
+
+def _check_suits(task: Task) -> None:
+    traits = task.traits
+    if not traits.fully_observable or not (traits.deterministic or traits.outcomes):
+        what = "chance that is not listed" if traits.fully_observable else "hidden state"
+        raise UnsuitableTaskError(
+            f"{task!r} has {what}: TreeSearch serves tasks in full view whose chance, if any, "
+            "`Task.outcomes` lists, or it would plan on one sampled future. Use "
+            "`HistorySearch(task, ...)`."
+        )
+    if traits.players not in (1, 2) or not traits.discrete:
+        raise UnsuitableTaskError(
+            f"{task!r} has {traits.players} players and discrete={traits.discrete}: TreeSearch "
+            "serves discrete tasks of one player, or of two with opposite aims."
+        )
 
 
 def plan(
@@ -177,7 +186,7 @@ def plan(
 
     Nothing is checked here: the caller looks at `outcome.sound`. Seconds are left at zero.
     """
-    model = TaskModel(planner.task, objective, planner.evaluator)
+    model = model_for(planner.task, objective, planner.evaluator)
     outcome = search(
         model, planner.rule, state, limits, seed, capacity=capacity,
         judge=planner.evaluator.has_prior, prove=planner.prove,
@@ -185,6 +194,8 @@ def plan(
     )  # fmt: skip
     root = outcome.tree.root
     weights, preference = _answer(planner.rule, root, outcome, objective)
+    # A node may be wider than the task's actions: outcomes of chance share its slots.
+    weights = weights[:, : planner.task.traits.actions]
     live = root.legal.any(-1)
     action = best_action(jnp.where(root.legal, preference, -jnp.inf), mix(seed, 2))
     value = jnp.where(outcome.done, root.value, root.mean)

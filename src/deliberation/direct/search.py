@@ -105,7 +105,7 @@ def plant(
     """Trees of the roots alone, judged if so asked or if the rule wants a value."""
     judge = judge or rule.needs_value
     step = model.root(root, mix(seed, 0), judge)
-    tree = empty(root, model.actions, capacity, prove)
+    tree = empty(step.state, model.actions, capacity, prove)
     edges = tree.edges.at[:, 0, LOGIT].set(step.logits)
     node = jnp.zeros((seed.shape[0], NODE_SLOTS)).at[:, COUNT].set(float(judge))
     node = node.at[:, TOTAL].set(step.value).at[:, VALUE].set(step.value).at[:, SIGN].set(step.sign)
