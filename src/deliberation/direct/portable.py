@@ -57,20 +57,23 @@ def descend(
         return carry[1].any()
 
     def down(carry: tuple) -> tuple:
-        leaf, going, current, d = carry
-        node = tree.at(rows, current)
-        action = choose(rule, node, mix(noise[:, 0], current), widths)
+        leaf, going, current, d, noise = carry
+        picked = rule.pick(tree, rows, current, noise, d)
+        if picked is None:
+            node = tree.at(rows, current)
+            picked = choose(rule, node, mix(noise[:, 0], current), widths), noise
+        action, noise = picked
         action = jnp.where((d == 0) & (first >= 0), first, action)
         child = jnp.take_along_axis(node.child, action[:, None], 1)[:, 0].astype(jnp.int32)
         found = Leaf(current, action, child)
         leaf = jax.tree.map(lambda new, old: jnp.where(going, new, old), found, leaf)
         going = going & (child > 0) & (d + 1 < depth)
-        return leaf, going, jnp.where(going, child, current), d + 1
+        return leaf, going, jnp.where(going, child, current), d + 1, noise
 
     zero = jnp.zeros_like(first)
     # Lanes that take no part keep pointing at their first edge as it is.
     idle = Leaf(zero, zero, tree.edges[rows, 0, CHILD, 0].astype(jnp.int32))
-    start = (idle, first != IDLE, zero, jnp.int32(0))
+    start = (idle, first != IDLE, zero, jnp.int32(0), noise)
     leaf = jax.lax.while_loop(going_on, down, start)[0]
     states = tree.state(rows, leaf.node)
     return jax.tree.map(lambda x: x.reshape(batch, width), leaf), states
@@ -120,9 +123,10 @@ def insert(
     order = jnp.cumsum(new.reshape(batch, width), axis=1).reshape(-1)
     slot = tree.size[rows] + order - 1
     child = jnp.where(new, jnp.where(step.over, -slot, slot), flat.child)
-    tree = _hang(tree, rows, flat, new, slot, child, step)
+    written = on if tree.running else new
+    tree = _hang(tree, rows, flat, written, child, step)
     known = jnp.abs(child)
-    again = jnp.where(on & ~new, known, tree.nodes.shape[1])
+    again = jnp.where(on & ~written, known, tree.nodes.shape[1])
     nodes = tree.nodes.at[rows, again, COUNT].add(1.0, mode="drop")
     here = nodes[rows, known]
     gain = here[:, REWARD] + here[:, DISCOUNT] * here[:, VALUE]
@@ -135,8 +139,9 @@ def insert(
         edges, nodes, (node, action, q, gain, exact) = carry
         going = on & (node != 0)
         edge, here = edges[rows, node], nodes[rows, node]
-        edge, here, proved = credit(edge, here, action, q, gain, exact, ceilings, tree.prove)
-        mean = jnp.where(proved, here[:, VALUE], here[:, TOTAL] / here[:, COUNT])
+        edge, here, proved = credit(edge, here, action, q, gain, exact, ceilings, tree)
+        mean = here[:, TOTAL] if tree.running else here[:, TOTAL] / here[:, COUNT]
+        mean = jnp.where(proved, here[:, VALUE], mean)
         into = jnp.where(going, node, nodes.shape[1])
         edges = edges.at[rows, into].set(edge, mode="drop")
         nodes = nodes.at[rows, into].set(here, mode="drop")
@@ -157,13 +162,13 @@ def insert(
     for lane in range(width):
         took = active[:, lane]
         one = (action[:, lane], q[:, lane], gain[:, lane], exact[:, lane])
-        after = credit(edge, here, *one, ceilings, tree.prove)
+        after = credit(edge, here, *one, ceilings, tree)
         edge = jnp.where(took[:, None, None], after[0], edge)
         here = jnp.where(took[:, None], after[1], here)
         done = done | (took & after[2])
     edges, nodes = edges.at[:, 0].set(edge), nodes.at[:, 0].set(here)
     size = tree.size + new.reshape(batch, width).sum(1)
-    tree = Tree(edges, nodes, tree.states, size, tree.form, tree.prove)
+    tree = Tree(edges, nodes, tree.states, size, tree.form, tree.prove, tree.running)
     return Inserted(tree, done & tree.prove, jnp.where(active, gain, 0.0))
 
 
@@ -171,29 +176,31 @@ def _hang(
     tree: Tree,
     rows: Int[Array, " lanes"],
     leaf: Leaf,
-    new: Bool[Array, " lanes"],
-    slot: Int[Array, " lanes"],
+    written: Bool[Array, " lanes"],
     child: Int[Array, " lanes"],
     step: Step,
 ) -> Tree:
-    """Write the new nodes and the pointers to them."""
-    room = tree.nodes.shape[1]
-    into = jnp.where(new, slot, room)
+    """Write nodes and the pointers to them."""
+    room, slot = tree.nodes.shape[1], jnp.abs(child)
+    into = jnp.where(written, slot, room)
+    count = jnp.ones_like(step.value)
+    if tree.running:
+        count = tree.nodes[rows, slot, COUNT] + 1
     edge = jnp.zeros((rows.shape[0], 4, step.logits.shape[-1])).at[:, LOGIT].set(step.logits)
     node = jnp.stack(
         [
-            jnp.ones_like(step.value), step.value, step.value, step.reward, step.discount,
+            count, step.value, step.value, step.reward, step.discount,
             step.sign, leaf.node.astype(jnp.float32), leaf.action.astype(jnp.float32),
             step.chance.astype(jnp.float32),
         ],
         axis=-1,
     )  # fmt: skip
     edges = tree.edges.at[rows, into].set(edge, mode="drop")
-    parent = jnp.where(new, leaf.node, room)
+    parent = jnp.where(written, leaf.node, room)
     edges = edges.at[rows, parent, CHILD, leaf.action].set(child.astype(jnp.float32), mode="drop")
     nodes = tree.nodes.at[rows, into].set(node, mode="drop")
     states = tree.states.at[rows, into].set(pack(step.state), mode="drop")
-    return Tree(edges, nodes, states, tree.size, tree.form, tree.prove)
+    return Tree(edges, nodes, states, tree.size, tree.form, tree.prove, tree.running)
 
 
 def credit(
@@ -204,19 +211,19 @@ def credit(
     gain: Float[Array, " lanes"],
     exact: Bool[Array, " lanes"],
     ceilings: Float[Array, "2"],
-    prove: bool,
+    tree: Tree,
 ) -> tuple[Float[Array, "lanes 4 actions"], Float[Array, "lanes 9"], Bool[Array, " lanes"]]:
     """Add one return to an edge, whose mean is `q` by now, and to its node.
 
     Where the edge's return is exact, it is settled, and the node's value may be proved by it: the
-    third result.
+    third result. Of `tree`, only its ways are of interest here.
     """
     chosen = jnp.arange(edge.shape[-1]) == action[:, None]
     visits = edge[:, VISITS] + chosen
     means = jnp.where(chosen, q[:, None], edge[:, Q])
     child = edge[:, CHILD]
     value, proved = node[:, VALUE], jnp.zeros_like(exact)
-    if prove:
+    if tree.prove:
         child = jnp.where(chosen & exact[:, None], -jnp.abs(child), child)
         settled, legal = child < 0, edge[:, LOGIT] > FORBIDDEN / 2
         best = jnp.where(settled, means, -jnp.inf).max(-1)
@@ -225,5 +232,8 @@ def credit(
         proved = proved & exact & (node[:, CHANCE] <= 0)
         value = jnp.where(proved, best, value)
     edge = jnp.stack([visits, means, edge[:, LOGIT], child], axis=1)
-    changed = jnp.stack([node[:, COUNT] + 1, node[:, TOTAL] + gain, value], axis=-1)
+    total = node[:, TOTAL] + gain
+    if tree.running:
+        total = (node[:, TOTAL] * node[:, COUNT] + gain) / (node[:, COUNT] + 1)
+    changed = jnp.stack([node[:, COUNT] + 1, total, value], axis=-1)
     return edge, jnp.concatenate([changed, node[:, VALUE + 1 :]], axis=-1), proved

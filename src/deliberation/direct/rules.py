@@ -12,11 +12,11 @@ from typing import Any, ClassVar, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from ..core.noise import Seed, gumbel, mix
 from .lanes import FREE, IDLE
-from .tree import FORBIDDEN, NodeView
+from .tree import FORBIDDEN, NodeView, Tree
 
 Scores = Float[Array, "batch actions"]
 Schedule = Any
@@ -48,6 +48,21 @@ class Rule(eqx.Module):
     @abc.abstractmethod
     def interior(self, node: NodeView) -> Scores:
         """Scores of a node's actions while descending; illegal ones are masked by the search."""
+
+    def pick(
+        self,
+        tree: Tree,
+        rows: Int[Array, " lanes"],
+        node: Int[Array, " lanes"],
+        noise: UInt32[Array, "lanes 2"],
+        depth: Int[Array, ""],
+    ) -> tuple[Int[Array, " lanes"], UInt32[Array, "lanes 2"]] | None:
+        """The actions at these nodes, and the noise left for the nodes below; None by default.
+
+        Then the engine takes the best by `interior` that is legal, exact ties broken at random.
+        """
+        del tree, rows, node, noise, depth
+        return None
 
     def kernel(self, visits: int) -> Kernel | None:
         """This rule's native form, with a table up to so many visits; None if it has none."""

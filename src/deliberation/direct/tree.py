@@ -23,10 +23,10 @@ prior. CHILD is 0 for none, else the index of the node it leads to, negated once
 settled: its node is terminal or its value is proven, and Q is exact."""
 COUNT, TOTAL, VALUE, REWARD, DISCOUNT, SIGN, PARENT, ACTION, CHANCE = range(9)
 """Slots of a node: the COUNT and the TOTAL of the returns from it, its own judgement among them
-(sums keep exact ties exact, whatever the order); the VALUE it was judged to have, or is proved to;
-the REWARD on entering for the parent's mover; the DISCOUNT that turns what follows to the parent's
-view; the mover's SIGN (1 for player 0, -1 for player 1); where it hangs; and whether it is a CHANCE
-node, whose edges are outcomes."""
+(sums keep exact ties exact, whatever the order; a `running` tree has their mean here); the VALUE it
+was judged to have, or is proved to; the REWARD on entering for the parent's mover; the DISCOUNT
+that turns what follows to the parent's view; the mover's SIGN (1 for player 0, -1 for player 1);
+where it hangs; and whether it is a CHANCE node, whose edges are outcomes."""
 NODE_SLOTS = 9
 FORBIDDEN = -1e9
 """The logit of an illegal action; finite, so that arithmetic on it cannot give NaN."""
@@ -62,6 +62,9 @@ class Tree(eqx.Module):
     form: Form = eqx.field(static=True)
     prove: bool = eqx.field(static=True)
     """Whether certain values are proved; without it terminal edges are edges like any other."""
+    running: bool = eqx.field(static=True, default=False)
+    """The arithmetic of mctx: TOTAL is the running mean (v n + x) / (n + 1) of the returns, and a
+    node that is reached again, at the depth limit, is judged anew and written over."""
 
     @property
     def root(self) -> "NodeView":
@@ -137,7 +140,7 @@ def log_prior(
     return jnp.where(legal, jnp.maximum(shifted, FORBIDDEN / 10), FORBIDDEN)
 
 
-def empty(root: State, actions: int, capacity: int, prove: bool) -> Tree:
+def empty(root: State, actions: int, capacity: int, prove: bool, running: bool = False) -> Tree:
     """A tree with room for the root and `capacity` more nodes in each row."""
     form = Form.of(root)
     first = pack(root)
@@ -149,6 +152,7 @@ def empty(root: State, actions: int, capacity: int, prove: bool) -> Tree:
         jnp.ones(first.shape[0], jnp.int32),
         form,
         prove,
+        running,
     )
 
 
