@@ -6,6 +6,7 @@ from ..core.lazy import attach
 
 if TYPE_CHECKING:
     from .evaluators import Evaluation, Evaluator, NoEvaluation, RandomRollouts
+    from .history_search import HistorySearch
     from .planner import TreeSearch
     from .rules import PUCT, UCT, Gumbel, Rule
     from .solver import ExactSolver, Solution, solve
@@ -15,6 +16,7 @@ _HOMES = {
     "Evaluator": "evaluators",
     "ExactSolver": "solver",
     "Gumbel": "rules",
+    "HistorySearch": "history_search",
     "NoEvaluation": "evaluators",
     "PUCT": "rules",
     "RandomRollouts": "evaluators",

@@ -1,0 +1,68 @@
+"""What a search refuses, before it starts and after: shared by the deciders that search."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool
+
+from ..core.errors import BudgetError, NoLegalActionError, NonFiniteError, TooLargeError
+from ..core.task import State, Task, is_concrete
+from .evaluators import Evaluator
+from .search import Limits
+from .tree import LARGEST
+
+
+def check_prior(who: str, task: Task, evaluator: Evaluator, state: State, limits: Limits) -> None:
+    """Refuse a budget of nothing for a live row where there is no prior to answer from."""
+    if evaluator.has_prior or not is_concrete((state, limits)):
+        return
+    live = ~jax.vmap(task.terminated)(state)
+    nothing = jnp.minimum(limits.simulations, limits.model_steps) == 0
+    if bool((live & nothing).any()):
+        raise BudgetError(
+            f"A budget of 0 leaves {who} nothing to answer from: it has no prior. Give at "
+            "least one simulation, or an evaluator with a prior (a network)."
+        )
+
+
+def needed(limits: Limits, capacity: int) -> int:
+    """The capacity, or the next power of two at which the largest budget of the batch fits."""
+    if is_concrete(limits):
+        most = int(jnp.minimum(limits.simulations, limits.model_steps).max())
+        capacity = max(capacity, 1 << max(0, most - 1).bit_length())
+    if capacity > LARGEST:
+        raise TooLargeError(
+            f"A tree of {capacity:,} nodes is over the {LARGEST:,} that can be numbered "
+            "exactly. Use a smaller budget or capacity."
+        )
+    return capacity
+
+
+def check_memory(size: int, most: int, capacity: int, batch: int) -> None:
+    """Refuse trees that would take more bytes than allowed, before they are allocated."""
+    if size > most:
+        raise TooLargeError(
+            f"Trees of {capacity} nodes for {batch} rows would take {size:,} bytes, more than "
+            f"max_bytes={most:,}. Use smaller batches or budgets, or raise max_bytes."
+        )
+
+
+def check_stuck(task: Task, stuck: Bool[Array, " batch"]) -> None:
+    """Refuse what a search found where a state is live and offers nothing to do."""
+    if bool(stuck.any()):
+        raise NoLegalActionError(
+            f"From row {int(np.argmax(np.asarray(stuck)))} of the batch the search came to a state "
+            f"of {task!r} that is not terminal and has no legal action; the task must end the "
+            "episode there (`core.check_task` finds such states)."
+        )
+
+
+def check_sound(evaluator: Evaluator, sound: Bool[Array, " batch"]) -> None:
+    """Refuse what a search found where a number in it was NaN or infinite."""
+    if not bool(sound.all()):
+        row = int(np.argmin(np.asarray(sound)))
+        raise NonFiniteError(
+            f"In row {row} of the batch the search met NaN or infinity in a prior or value of "
+            f"{type(evaluator).__name__}, in a reward or in their sum. Check the network's weights "
+            "(a diverged training run?) and the objective."
+        )
