@@ -70,7 +70,7 @@ class ChanceModel(Model):
 
     def root(self, state: State, seed: Seed, judge: bool) -> Step:
         """The roots, at which players move."""
-        step = self.of.root(state, seed, judge)
+        step = self.of.root(state, seed, judge).settled()
         known = (self.enter(state), self._widen(step.logits))
         return eqx.tree_at(lambda s: (s.state, s.logits), step, known)
 
@@ -90,6 +90,7 @@ class ChanceModel(Model):
         drawn = draw(chances, mix(seed, 1))
         after = _take(listed, jnp.where(rolls, action, drawn))
         met = self.of.arrive(state.state, taken, after, new, mix(seed, 2), steps=chances.shape[1])
+        met = met.settled()
         waits = ~rolls & ((chances > 0).sum(-1) > 1)
         odds = self._widen(log_prior(jnp.log(chances), chances > 0))
         proper = jnp.isfinite(chances).all(-1) & (chances > 0).any(-1)
@@ -102,10 +103,10 @@ class ChanceModel(Model):
             jnp.where(waits, self.of.sign(state.state), met.sign),
             met.over & ~waits,
             waits,
-            met.sound & (proper | ~new),
-            met.stuck,
             met.model_steps,
             met.evaluations,
+            sound=met.sound & proper,  # type: ignore[operator]  # settled
+            stuck=met.stuck,
         )
 
     def _widen(self, logits: Float[Array, "lanes narrow"]) -> Float[Array, "lanes actions"]:

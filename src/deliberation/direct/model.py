@@ -22,8 +22,11 @@ class Step(eqx.Module):
     """What was found behind one edge a lane: the new node and the way into it.
 
     `reward` is for the player who moved, `discount` turns the new node's value into that player's
-    view, `value` and `logits` (log-prior, `FORBIDDEN` where illegal) are the new mover's. `sound`
-    is false where something was NaN or infinite, or the state is `stuck`: live without an action.
+    view, `value` and `logits` are the new mover's. With `legal`, the search makes a prior of the
+    logits and looks for what is not finite by itself. Without it, logits are those of a prior
+    already (`log_prior`), `sound` is false where something was NaN or infinite and `stuck` where
+    a state that is not `over` has no legal action. `model_steps` and `evaluations` are 0 for lanes
+    that are not new.
     """
 
     state: State
@@ -34,10 +37,25 @@ class Step(eqx.Module):
     sign: Float[Array, " lanes"]
     over: Bool[Array, " lanes"]
     chance: Bool[Array, " lanes"]
-    sound: Bool[Array, " lanes"]
-    stuck: Bool[Array, " lanes"]
     model_steps: Int[Array, " lanes"]
     evaluations: Int[Array, " lanes"]
+    legal: Bool[Array, "lanes actions"] | None = None
+    sound: Bool[Array, " lanes"] | None = None
+    stuck: Bool[Array, " lanes"] | None = None
+
+    def settled(self) -> "Step":
+        """The same with a prior for logits, and what is unsound or stuck found out."""
+        if self.legal is None:
+            return self
+        legal = self.legal
+        stuck = ~self.over & ~legal.any(-1)
+        finite = jnp.isfinite(self.value) & (jnp.isfinite(self.logits) | ~legal).all(-1)
+        sound = jnp.isfinite(self.reward) & ~stuck & (self.over | finite)
+        return Step(
+            self.state, self.reward, self.discount, self.value, log_prior(self.logits, legal),
+            self.sign, self.over, self.chance, self.model_steps, self.evaluations,
+            None, sound, stuck,
+        )  # fmt: skip
 
 
 class Model(eqx.Module):
@@ -120,6 +138,8 @@ class TaskModel(Model):
         """Advance the task and judge where that leads."""
         del simulation
         after = jax.vmap(self.task.advance)(state, action, as_key(mix(seed, 1)))
+        # Computed once: XLA would work the new state out again for each of its readers.
+        after = jax.lax.optimization_barrier(after)
         return self.arrive(state, action, after, new, mix(seed, 2))
 
     def arrive(
@@ -156,14 +176,11 @@ class TaskModel(Model):
         judged = Evaluation(jnp.zeros(legal.shape), zeros, zeros.astype(jnp.int32))
         if judge:
             judged = self.evaluator(self.task, self.objective, state, asked, seed)
-        stuck = asked & ~legal.any(-1)
-        finite = jnp.isfinite(judged.value) & (jnp.isfinite(judged.logits) | ~legal).all(-1)
-        sound = ~new | (jnp.isfinite(reward) & ~stuck & (over | finite))
         passes = self.evaluator.passes if judge else 0
         return Step(
-            state, reward, discount, jnp.where(asked, judged.value, 0.0),
-            log_prior(judged.logits, legal), self.sign(state), over, jnp.zeros_like(over), sound,
-            stuck, steps + judged.model_steps * asked, asked * passes,
+            state, reward, discount, jnp.where(asked, judged.value, 0.0), judged.logits,
+            self.sign(state), over, jnp.zeros_like(over), steps + judged.model_steps * asked,
+            asked * passes, legal=legal,
         )  # fmt: skip
 
     def sign(self, state: State) -> Float[Array, " lanes"]:

@@ -1,4 +1,4 @@
-"""The tree's two steps in pure JAX, for every platform: descend and insert.
+"""A round of the search in pure JAX, for every platform: insert and descend.
 
 Only the paths that the simulations took are read and written, so the cost grows with their depth
 and not with the size of the tree. `native` does the same on the CPU, operation for operation.
@@ -10,7 +10,19 @@ from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from ..core.noise import mix, uniform
 from ..core.task import State
-from .lanes import IDLE, Inserted, Leaf, Widths
+from .lanes import (
+    DONE,
+    EVALUATIONS,
+    IDLE,
+    SIMULATIONS,
+    STEPS,
+    UNSOUND,
+    Ask,
+    Leaf,
+    Terms,
+    Turn,
+    Widths,
+)
 from .model import Step
 from .rules import Rule
 from .tree import (
@@ -34,6 +46,66 @@ from .tree import (
 )
 
 _NONE = 2 * FORBIDDEN
+
+
+def turn(
+    rule: Rule,
+    terms: Terms,
+    tree: Tree,
+    tally: Int[Array, "batch 6"],
+    asked: tuple[Ask, Step] | None,
+    forced: Int[Array, "batch width"] | None,
+    noise: UInt32[Array, "batch width 2"] | None = None,
+) -> Turn:
+    """Insert what was found where the model was asked, then find out where to ask next.
+
+    Either half is left out if what it needs is None. `forced` says for each lane by which action to
+    leave the root, or `FREE` or `IDLE`; `noise` breaks ties, by default that of `Terms.seed`.
+    """
+    gain = ask = None
+    if asked is not None:
+        tree, tally, gain = _insert_and_count(terms, tree, tally, *asked)
+    if forced is not None:
+        ask = _ask(rule, terms, tree, tally, forced, noise)
+    return Turn(tree, tally, gain, ask)
+
+
+def _insert_and_count(
+    terms: Terms, tree: Tree, tally: Int[Array, "batch 6"], ask: Ask, step: Step
+) -> tuple[Tree, Int[Array, "batch 6"], Float[Array, "batch width"]]:
+    step, active = step.settled(), ask.active
+    tree, done, gain = insert(tree, ask.leaf, active, step, terms.ceilings)
+    row = lambda x: x.reshape(active.shape)  # noqa: E731
+    new = active & (ask.leaf.child == 0)
+    # A sum that overflowed shows at the root.
+    finite = jnp.isfinite(tree.root.total) & jnp.isfinite(tree.root.q).all(1)
+    sound, stuck = (x if x is not None else new.reshape(-1) for x in (step.sound, step.stuck))
+    bad = (new & ~(row(sound) & jnp.isfinite(row(step.reward)))).any(1) | ~finite
+    tally = tally.at[:, SIMULATIONS].add(active.sum(1, dtype=jnp.int32))
+    tally = tally.at[:, STEPS].add((row(step.model_steps) * active).sum(1))
+    tally = tally.at[:, EVALUATIONS].add((row(step.evaluations) * active).sum(1))
+    flags = jnp.stack([bad, (new & row(stuck)).any(1), done], axis=-1).astype(jnp.int32)
+    flags = tally[:, UNSOUND : DONE + 1] | flags
+    return tree, tally.at[:, UNSOUND : DONE + 1].set(flags), gain
+
+
+def _ask(
+    rule: Rule,
+    terms: Terms,
+    tree: Tree,
+    tally: Int[Array, "batch 6"],
+    forced: Int[Array, "batch width"],
+    noise: UInt32[Array, "batch width 2"] | None,
+) -> Ask:
+    left = terms.left(tree, tally)
+    active = (jnp.arange(forced.shape[1]) < left[:, None]) & (forced != IDLE)
+    number = tally[:, SIMULATIONS, None] + jnp.cumsum(active, axis=1, dtype=jnp.int32)
+    own = mix(terms.seed[:, None], number)
+    if noise is None:
+        noise = jnp.stack([own, jnp.zeros_like(own)], axis=-1)
+    into = jnp.where(active, forced, IDLE)
+    leaf, before = descend(tree, rule, into, noise, terms.widths, terms.depth)
+    return Ask(leaf, active, number, own, active.sum(dtype=jnp.int32), before)
 
 
 def descend(
@@ -110,11 +182,12 @@ def insert(
     active: Bool[Array, "batch width"],
     step: Step,
     ceilings: Float[Array, "2"],
-) -> Inserted:
+) -> tuple[Tree, Bool[Array, " batch"], Float[Array, "batch width"]]:
     """Hang the new nodes into the tree and add each lane's return to the edges of its path.
 
     A settled edge that is taken again is credited with what it is known to be worth. Lanes of one
-    row must have left the root by different actions.
+    row must have left the root by different actions. Returns the tree, the rows whose root got
+    settled, and each lane's return along its root edge.
     """
     batch, width = active.shape
     rows = jnp.repeat(jnp.arange(batch), width)
@@ -169,7 +242,7 @@ def insert(
     edges, nodes = edges.at[:, 0].set(edge), nodes.at[:, 0].set(here)
     size = tree.size + new.reshape(batch, width).sum(1)
     tree = Tree(edges, nodes, tree.states, size, tree.form, tree.prove, tree.running)
-    return Inserted(tree, done & tree.prove, jnp.where(active, gain, 0.0))
+    return tree, done & tree.prove, jnp.where(active, gain, 0.0)
 
 
 def _hang(

@@ -74,6 +74,18 @@ class Rule(eqx.Module):
         del actions
         return (1,)
 
+    @property
+    def plans_root(self) -> bool:
+        """Whether the rule chooses the root's simulations by itself, in `next_lanes`."""
+        return type(self).next_lanes is not Rule.next_lanes
+
+    def lane_noise(
+        self, number: Int[Array, "batch width"]
+    ) -> UInt32[Array, "batch width 2"] | None:
+        """Random words for the simulations of these numbers; None: the search's own."""
+        del number
+        return None
+
     def begin(self, root: NodeView, budget: Int[Array, " batch"], seed: Seed) -> Schedule:
         """What the rule keeps about the root from one round to the next."""
         del root, budget, seed

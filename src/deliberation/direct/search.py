@@ -11,6 +11,7 @@ there can be. Settled edges are not searched again, and a settled root ends its 
 Without proofs only edges into terminal nodes are settled, and rules do not hear of it.
 """
 
+from dataclasses import dataclass
 from types import ModuleType
 
 import equinox as eqx
@@ -21,7 +22,20 @@ from jaxtyping import Array, Bool, Float, Int, UInt32
 from ..core.noise import Seed, mix
 from ..core.task import State
 from .backend import BackendName, backend_for
-from .lanes import IDLE, Widths
+from .lanes import (
+    DONE,
+    EVALUATIONS,
+    FREE,
+    IDLE,
+    SIMULATIONS,
+    STEPS,
+    STUCK,
+    UNSOUND,
+    Ask,
+    Terms,
+    Turn,
+    Widths,
+)
 from .model import Model
 from .rules import Rule, Schedule
 from .tree import COUNT, LOGIT, NODE_SLOTS, SIGN, TOTAL, VALUE, Tree, empty
@@ -40,31 +54,44 @@ class Outcome(eqx.Module):
     tree: Tree
     schedule: Schedule
     seed: UInt32[Array, " batch"]
-    simulations: Int[Array, " batch"]
-    model_steps: Int[Array, " batch"]
-    evaluations: Int[Array, " batch"]
-    sound: Bool[Array, " batch"]
-    stuck: Bool[Array, " batch"]
-    done: Bool[Array, " batch"]
+    tally: Int[Array, "batch 6"]
+
+    @property
+    def simulations(self) -> Int[Array, " batch"]:
+        """How many each row has taken."""
+        return self.tally[:, SIMULATIONS]
+
+    @property
+    def model_steps(self) -> Int[Array, " batch"]:
+        """Those of the search itself and of the evaluator's playouts."""
+        return self.tally[:, STEPS]
+
+    @property
+    def evaluations(self) -> Int[Array, " batch"]:
+        """Forward passes of a network."""
+        return self.tally[:, EVALUATIONS]
+
+    @property
+    def sound(self) -> Bool[Array, " batch"]:
+        """Rows in which everything was finite."""
+        return self.tally[:, UNSOUND] == 0
+
+    @property
+    def stuck(self) -> Bool[Array, " batch"]:
+        """Rows that met a live state without a legal action."""
+        return self.tally[:, STUCK] > 0
+
+    @property
+    def done(self) -> Bool[Array, " batch"]:
+        """Rows that no further simulation can change."""
+        return self.tally[:, DONE] > 0
 
 
 class Limits(eqx.Module):
-    """What each row may spend.
-
-    The cap on model steps is looked at between rounds, so the last one may pass it. The first
-    simulation is always taken if both are positive (judging the root may already have used the
-    steps), and there are never more simulations than the cap: those that end in a settled edge
-    take no step.
-    """
+    """What each row may spend; see `Terms.left` for how they are kept."""
 
     simulations: Int[Array, " batch"]
     model_steps: Int[Array, " batch"]
-
-    def left(self, outcome: Outcome) -> Int[Array, " batch"]:
-        """How many simulations each row may still take; 0 for rows that have finished."""
-        most = jnp.minimum(self.simulations, self.model_steps) - outcome.simulations
-        steps = jnp.maximum(self.model_steps - outcome.model_steps, outcome.simulations == 0)
-        return jnp.where(outcome.done, 0, jnp.maximum(jnp.minimum(most, steps), 0))
 
 
 def search(
@@ -104,18 +131,18 @@ def plant(
 ) -> Outcome:
     """Trees of the roots alone, judged if so asked or if the rule wants a value."""
     judge = judge or rule.needs_value
-    step = model.root(root, mix(seed, 0), judge)
+    step = model.root(root, mix(seed, 0), judge).settled()
     tree = empty(step.state, model.actions, capacity, prove)
     edges = tree.edges.at[:, 0, LOGIT].set(step.logits)
     node = jnp.zeros((seed.shape[0], NODE_SLOTS)).at[:, COUNT].set(float(judge))
     node = node.at[:, TOTAL].set(step.value).at[:, VALUE].set(step.value).at[:, SIGN].set(step.sign)
-    tree = Tree(edges, tree.nodes.at[:, 0].set(node), tree.states, tree.size, tree.form, prove)
-    schedule = rule.begin(tree.root, budget, mix(seed, 1))
-    done = step.over | step.stuck
-    zero = jnp.zeros(seed.shape, jnp.int32)
-    return Outcome(
-        tree, schedule, seed, zero, step.model_steps, step.evaluations, step.sound, step.stuck, done
-    )
+    trees = (edges, tree.nodes.at[:, 0].set(node))
+    tree = eqx.tree_at(lambda t: (t.edges, t.nodes), tree, trees)
+    assert step.sound is not None and step.stuck is not None
+    spent = (jnp.zeros(seed.shape, jnp.int32), step.model_steps, step.evaluations)
+    found = (~step.sound, step.stuck, step.over | step.stuck)
+    tally = jnp.stack([*spent, *(x.astype(jnp.int32) for x in found)], axis=-1)
+    return Outcome(tree, rule.begin(tree.root, budget, mix(seed, 1)), seed, tally)
 
 
 def proceed(
@@ -132,72 +159,78 @@ def proceed(
     A row never has more nodes than its tree has room for.
     """
     walk = backend_for(rule, outcome.tree, backend)
-    room = outcome.tree.nodes.shape[1]
+    terms = Terms(
+        jnp.stack([limits.simulations, limits.model_steps], axis=-1), outcome.seed,
+        _ceilings(model.bounds), widths, min(model.horizon, outcome.tree.nodes.shape[1]),
+    )  # fmt: skip
     lanes = rule.lane_widths(model.actions)
-    ceilings = _ceilings(model.bounds)
-
-    def left(outcome: Outcome) -> Int[Array, " batch"]:
-        return jnp.minimum(limits.left(outcome), room - outcome.tree.size)
-
     for width, narrower in zip(lanes, (*lanes[1:], 0), strict=True):
-
-        def may(outcome: Outcome, narrower: int = narrower) -> Int[Array, " batch"]:
-            waits = rule.waits(outcome.schedule, narrower) if narrower else False
-            return jnp.where(waits, 0, left(outcome))
-
-        def going(outcome: Outcome) -> Bool[Array, ""]:
-            return (may(outcome) > 0).any()
-
-        def simulate(outcome: Outcome) -> Outcome:
-            return _round(model, rule, outcome, may(outcome), width, walk, widths, ceilings)  # noqa: B023
-
-        outcome = jax.lax.while_loop(going, simulate, outcome)
+        loop = _Loop(model, rule, terms, walk, width, narrower)
+        outcome, _ = jax.lax.while_loop(_going, loop.round, loop.ask(outcome))
     return outcome
 
 
-def _round(
-    model: Model,
-    rule: Rule,
-    outcome: Outcome,
-    left: Int[Array, " batch"],
-    width: int,
-    walk: ModuleType,
-    widths: Widths,
-    ceilings: Float[Array, "2"],
-) -> Outcome:
-    """One simulation in each lane of each row that has any left."""
-    forced, schedule = rule.next_lanes(outcome.tree.root, outcome.schedule, width)
-    going = left > 0
-    schedule = jax.tree.map(
-        lambda new, old: jnp.where(going.reshape(-1, *[1] * (new.ndim - 1)), new, old),
-        schedule, outcome.schedule,
-    )  # fmt: skip
-    lane = jnp.arange(width)
-    active = (lane < left[:, None]) & (forced != IDLE)
-    forced = jnp.where(active, forced, IDLE)
-    number = outcome.simulations[:, None] + jnp.cumsum(active, axis=1, dtype=jnp.int32)
-    noise = mix(outcome.seed[:, None], number)
-    depth = min(model.horizon, outcome.tree.nodes.shape[1])
-    pair = jnp.stack([noise, jnp.zeros_like(noise)], axis=-1)
-    leaf, before = walk.descend(outcome.tree, rule, forced, pair, widths, depth)
-    new = (active & (leaf.child == 0)).reshape(-1)
-    step = model.step(before, leaf.action.reshape(-1), new, number.reshape(-1), noise.reshape(-1))
-    inserted = walk.insert(outcome.tree, leaf, active, step, ceilings)
-    row = lambda x: x.reshape(active.shape)  # noqa: E731
-    summed = inserted.tree.root
-    finite = jnp.isfinite(summed.total) & jnp.isfinite(summed.q).all(1)
-    sound = row(step.sound).all(1) & finite
-    return Outcome(
-        inserted.tree,
-        schedule,
-        outcome.seed,
-        outcome.simulations + active.sum(1, dtype=jnp.int32),
-        outcome.model_steps + row(step.model_steps).sum(1, dtype=jnp.int32),
-        outcome.evaluations + row(step.evaluations).sum(1, dtype=jnp.int32),
-        outcome.sound & sound,
-        outcome.stuck | row(step.stuck).any(1),
-        outcome.done | inserted.done,
-    )
+def _going(carry: tuple[Outcome, Ask]) -> Bool[Array, ""]:
+    return carry[1].going > 0
+
+
+@dataclass(frozen=True, eq=False)
+class _Loop:
+    """The rounds of one width, for as long as a row has any to do; see `Rule.lane_widths`."""
+
+    model: Model
+    rule: Rule
+    terms: Terms
+    walk: ModuleType
+    width: int
+    narrower: int
+
+    def ask(self, outcome: Outcome) -> tuple[Outcome, Ask]:
+        """Find out where the next round is to ask the model."""
+        forced, schedule = self._forced(outcome)
+        number = outcome.simulations[:, None] + 1 + jnp.arange(self.width)
+        turn = self._turn(outcome, None, forced, number)
+        assert turn.ask is not None
+        return Outcome(turn.tree, schedule, outcome.seed, turn.tally), turn.ask
+
+    def round(self, carry: tuple[Outcome, Ask]) -> tuple[Outcome, Ask]:
+        """Ask the model, insert the answers, and find out where to ask next."""
+        outcome, ask = carry
+        lanes = (x.reshape(-1) for x in (ask.leaf.action, self._new(ask), ask.number, ask.noise))
+        asked = (ask, self.model.step(ask.before, *lanes))
+        if self.rule.plans_root:
+            turn = self._turn(outcome, asked, None, ask.number)
+            return self.ask(Outcome(turn.tree, outcome.schedule, outcome.seed, turn.tally))
+        # Both halves at once: what is free needs nothing from in between.
+        turn = self._turn(outcome, asked, jnp.full_like(ask.number, FREE), ask.number + 1)
+        assert turn.ask is not None
+        return Outcome(turn.tree, outcome.schedule, outcome.seed, turn.tally), turn.ask
+
+    def _turn(
+        self, outcome: Outcome, asked: tuple | None, forced: Array | None, number: Array
+    ) -> Turn:
+        noise = None if forced is None else self.rule.lane_noise(number)
+        given = (self.rule, self.terms, outcome.tree, outcome.tally)
+        return self.walk.turn(*given, asked, forced, noise)
+
+    def _new(self, ask: Ask) -> Bool[Array, "batch width"]:
+        return ask.active & (ask.leaf.child == 0)
+
+    def _forced(self, outcome: Outcome) -> tuple[Int[Array, "batch width"], Schedule]:
+        """How the lanes of the next round leave the root; rows that wait or ended stay idle."""
+        root = outcome.tree.root
+        forced, schedule = self.rule.next_lanes(root, outcome.schedule, self.width)
+        if not self.rule.plans_root:
+            return forced, schedule
+        going = self.terms.left(outcome.tree, outcome.tally) > 0
+        if self.narrower:
+            going = going & ~self.rule.waits(outcome.schedule, self.narrower)
+
+        def keep(new: Array, old: Array) -> Array:
+            return jnp.where(going.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+
+        schedule = jax.tree.map(keep, schedule, outcome.schedule)
+        return jnp.where(going[:, None], forced, IDLE), schedule
 
 
 def _ceilings(bounds: Bounds) -> Float[Array, "2"]:

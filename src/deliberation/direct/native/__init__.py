@@ -1,6 +1,6 @@
-"""The tree's two steps as C++ kernels for the CPU, called through XLA's foreign functions.
+"""A round of the search as a C++ kernel for the CPU, called through XLA's foreign functions.
 
-They are compiled on first use by the C++ compiler at hand, for this machine and the installed
+It is compiled on first use by the C++ compiler at hand, for this machine and the installed
 jaxlib, and kept in the user's cache; without a compiler the pure back end serves.
 """
 
@@ -14,14 +14,14 @@ import subprocess
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, UInt32
+from jaxtyping import Array, Int, UInt32
 
-from ...core.task import State
-from ..lanes import Inserted, Leaf, Widths
+from ..lanes import TALLY_SLOTS, Ask, Leaf, Terms, Turn
 from ..model import Step
 from ..rules import Rule
 from ..tree import NODE_SLOTS, Tree
@@ -32,7 +32,6 @@ FLAGS = (
     "-shared", "-w",
 )  # fmt: skip
 """No contraction to fused multiply-adds: both back ends round alike."""
-_HANDLERS = ("descend", "insert")
 
 
 @functools.cache
@@ -45,9 +44,8 @@ def load() -> str:
         library = ctypes.CDLL(str(_compiled(compiler)))
     except (OSError, subprocess.SubprocessError) as error:
         return f"{compiler} could not build them: {_reason(error)}"
-    for name in _HANDLERS:
-        handler = jax.ffi.pycapsule(getattr(library, f"deliberation_{name}"))
-        jax.ffi.register_ffi_target(f"deliberation_{name}", handler, platform="cpu")
+    handler = jax.ffi.pycapsule(library.deliberation_round)
+    jax.ffi.register_ffi_target("deliberation_round", handler, platform="cpu")
     return ""
 
 
@@ -99,54 +97,73 @@ def _processor() -> str:
     return "\n".join(sorted({line for line in lines if line.startswith(wanted)}))
 
 
-def descend(
-    tree: Tree,
+def turn(
     rule: Rule,
-    forced: Int[Array, "batch width"],
-    noise: UInt32[Array, "batch width 2"],
-    widths: Widths,
-    depth: int,
-) -> tuple[Leaf, State]:
-    """As `portable.descend`, for rules that have a kernel."""
+    terms: Terms,
+    tree: Tree,
+    tally: Int[Array, "batch 6"],
+    asked: tuple[Ask, Step] | None,
+    forced: Int[Array, "batch width"] | None,
+    noise: UInt32[Array, "batch width 2"] | None = None,
+) -> Turn:
+    """As `portable.turn`, for rules that have a kernel."""
     kernel = rule.kernel(tree.edges.shape[1] + 1)
     assert kernel is not None
-    lanes = forced.size
-    lane = jax.ShapeDtypeStruct(forced.shape, jnp.int32)
-    leaves = [jax.ShapeDtypeStruct((lanes, *shape), dtype) for shape, dtype in tree.form.leaves]
-    node, action, child, *state = jax.ffi.ffi_call(
-        "deliberation_descend", [lane, lane, lane, *leaves]
-    )(
-        tree.edges, tree.nodes, tree.states, forced, noise, kernel.params, kernel.table,
-        jnp.zeros(0, jnp.int32) if widths is None else widths,
-        kind=np.int32(kernel.kind), prove=np.int32(tree.prove), depth=np.int32(depth),
+    rows = tree.size.shape[0]
+    kept = (tree.edges, tree.nodes, tree.states, tree.size, tally)
+    none = {kind: jnp.zeros(0, kind) for kind in ("int32", "uint32", "float32", "bool")}
+    how = (
+        terms.limits, terms.seed, none["int32"] if forced is None else forced,
+        none["uint32"] if noise is None else noise, kernel.params, kernel.table,
+        none["int32"] if terms.widths is None else terms.widths,
     )  # fmt: skip
-    return Leaf(node, action, child), jax.tree.unflatten(tree.form.structure, state)
-
-
-def insert(
-    tree: Tree,
-    leaf: Leaf,
-    active: Bool[Array, "batch width"],
-    step: Step,
-    ceilings: Float[Array, "2"],
-) -> Inserted:
-    """As `portable.insert`."""
-    shape = lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype)  # noqa: E731
-    kept = (tree.edges, tree.nodes, tree.states, tree.size)
+    lane, leaves = (0, 0), []
+    if forced is not None:
+        lane = forced.shape
+        leaves = [_like((forced.size, *shape), kind) for shape, kind in tree.form.leaves]
     results = [
-        *map(shape, kept),
-        jax.ShapeDtypeStruct(tree.size.shape, jnp.bool_),
-        jax.ShapeDtypeStruct(active.shape, jnp.float32),
-    ]
+        *(_like(x.shape, x.dtype) for x in kept),
+        _like((rows, 0) if asked is None else asked[0].active.shape, "float32"),
+        *(_like(lane, kind) for kind in ("int32", "int32", "int32", "int32", "bool", "uint32")),
+        _like((), "int32"), *leaves,
+    ]  # fmt: skip
     call = jax.ffi.ffi_call(
-        "deliberation_insert", results, input_output_aliases={i: i for i in range(4)}
+        "deliberation_round", results, input_output_aliases={i: i for i in range(len(kept))}
     )
-    edges, nodes, states, size, done, gain = call(
-        *kept, leaf.node, leaf.action, leaf.child, active, step.reward, step.discount, step.value,
-        step.sign, step.logits, step.over, step.chance, ceilings, *jax.tree.leaves(step.state),
-        prove=np.int32(tree.prove),
-    )  # fmt: skip
-    return Inserted(Tree(edges, nodes, states, size, tree.form, tree.prove), done, gain)
+    *kept, gain, node, action, child, number, active, own, going = (
+        out := call(
+            *kept, *how, *_found(asked, none), terms.ceilings,
+            *([] if asked is None else jax.tree.leaves(asked[1].state)),
+            kind=np.int32(kernel.kind), prove=np.int32(tree.prove), depth=np.int32(terms.depth),
+            running=np.int32(tree.running),
+            inserts=np.int32(asked is not None), descends=np.int32(forced is not None),
+        )
+    )[: len(results) - len(leaves)]  # fmt: skip
+    edges, nodes, states, size, tally = kept
+    tree = Tree(edges, nodes, states, size, tree.form, tree.prove, tree.running)
+    ask = None
+    if forced is not None:
+        before = jax.tree.unflatten(tree.form.structure, out[len(results) - len(leaves) :])
+        ask = Ask(Leaf(node, action, child), active, number, own, going, before)
+    return Turn(tree, tally, None if asked is None else gain, ask)
 
 
-assert NODE_SLOTS == 9, "search.cpp numbers the slots of a node by itself"
+def _like(shape: tuple[int, ...], kind: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(shape, kind)
+
+
+def _found(asked: tuple[Ask, Step] | None, none: dict[str, Array]) -> list[Array]:
+    """The last round's lanes and what was found there, empty arrays standing for nothing."""
+    i, f, b = none["int32"], none["float32"], none["bool"]
+    if asked is None:
+        return [i, i, i, b, f, f, f, f, f, b, b, b, b, b, i, i]
+    ask, step = asked
+    flags = (step.legal, step.over, step.chance, step.sound, step.stuck)
+    return [
+        ask.leaf.node, ask.leaf.action, ask.leaf.child, ask.active, step.reward, step.discount,
+        step.value, step.sign, step.logits, *(b if x is None else x for x in flags),
+        step.model_steps, step.evaluations,
+    ]  # fmt: skip
+
+
+assert (NODE_SLOTS, TALLY_SLOTS) == (9, 6), "search.cpp numbers these slots by itself"

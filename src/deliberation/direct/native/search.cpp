@@ -1,9 +1,10 @@
-// The two steps of a batched tree search that touch the tree, as XLA FFI handlers for the CPU:
-// `descend` follows a rule from the roots to the leaves, `insert` adds what a model said of them
-// and backs it up. They do what direct/portable.py does, in the same order and in single precision,
-// on the same arrays: see direct/tree.py for the layout. Rows are independent and spread over the
-// threads of XLA's own pool.
+// One round of a batched tree search on the CPU, as an XLA FFI handler: `insert` adds what a model
+// said of the last round's leaves to the trees and backs it up, `descend` follows a rule from the
+// roots to the next leaves. They do what direct/portable.py does, in the same order and in single
+// precision, on the same arrays: see direct/tree.py for the layout. Rows are independent and spread
+// over the threads of XLA's own pool.
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstdint>
@@ -20,12 +21,14 @@ namespace {
 
 enum Edge { VISITS, Q, LOGIT, CHILD, EDGE_SLOTS };
 enum Slot { COUNT, TOTAL, VALUE, REWARD, DISCOUNT, SIGN, PARENT, ACTION, CHANCE, NODE_SLOTS };
+enum Tally { SIMULATIONS, STEPS, EVALUATIONS, UNSOUND, STUCK, DONE, TALLY_SLOTS };
 enum Kind { UCT, PUCT, GUMBEL, MUZERO_SIBLINGS, MUZERO_MIN_MAX, GUMBEL_MCTX };
 
 constexpr float FORBIDDEN = -1e9f;
 constexpr float FIRST = 2.5e8f;      // the score of an unvisited action where those come first
 constexpr float INFINITE = std::numeric_limits<float>::infinity();
 constexpr int IDLE = -2;             // a lane that takes no part; -1: the rule chooses at the root
+constexpr int CHUNK = 8;             // actions are scored so many at a time, which vectorises
 
 // ---------------------------------------------------------------------------------------------
 // Threads: the caller works too and takes whatever block is next, so that it never waits for a
@@ -130,21 +133,33 @@ inline float lookup(const Rule& rule, float visits) {
   return rule.table[i];
 }
 
+// Loops over whole chunks read up to seven floats past a slot: the next slot's, whatever they are.
+// `child`, the last slot, is only ever read up to `actions`.
+template <typename F>
+inline void chunks(int actions, F each) {
+  for (int first = 0; first < actions; first += CHUNK) {
+    for (int i = 0; i < CHUNK; ++i) each(first + i);
+  }
+}
+
 void score_uct(const Rule& rule, const Node& n, float total, float* out) {
   float spread = lookup(rule, total);
-  for (int a = 0; a < n.actions; ++a) {
+  chunks(n.actions, [&](int a) {
     float bonus = std::sqrt(spread / std::max(n.visits[a], 1.0f));
-    if (rule.prove && n.child[a] < 0) bonus = 0.0f;
     out[a] = n.visits[a] > 0 ? n.q[a] + bonus : FIRST;
+  });
+  if (!rule.prove) return;
+  for (int a = 0; a < n.actions; ++a) {
+    if (n.child[a] < 0) out[a] = n.q[a];
   }
 }
 
 void score_puct(const Rule& rule, const Node& n, float total, float* out) {
   float rate = lookup(rule, total), value = n.slots[VALUE];
-  for (int a = 0; a < n.actions; ++a) {
+  chunks(n.actions, [&](int a) {
     float q = n.visits[a] > 0 ? n.q[a] : value;
     out[a] = q + rate * exp_(n.logit[a]) / (1.0f + n.visits[a]);
-  }
+  });
 }
 
 // sigma(completed q) of Danihelka et al. (2022), into `out`.
@@ -152,8 +167,9 @@ void sigma(const Rule& rule, const Node& n, float total, float* out) {
   const float value_scale = rule.params[0], offset = rule.params[1];
   const bool rescale = rule.params[2] > 0;
   float mass = 0, returned = 0, most = 0;
+  chunks(n.actions, [&](int a) { out[a] = std::max(exp_(n.logit[a]), 1e-30f); });
   for (int a = 0; a < n.actions; ++a) {
-    float p = n.visits[a] > 0 ? std::max(exp_(n.logit[a]), 1e-30f) : 0.0f;
+    float p = n.visits[a] > 0 ? out[a] : 0.0f;
     mass += p;
     returned += p * n.q[a];
     most = std::max(most, n.visits[a]);
@@ -168,10 +184,10 @@ void sigma(const Rule& rule, const Node& n, float total, float* out) {
   }
   float scale = (offset + most) * value_scale;
   float range = std::max(high - low, 1e-8f);
-  for (int a = 0; a < n.actions; ++a) {
+  chunks(n.actions, [&](int a) {
     float q = rescale ? (out[a] - low) / range : out[a];
     out[a] = legal(n.logit[a]) ? scale * q : 0.0f;
-  }
+  });
 }
 
 void score_gumbel(const Rule& rule, const Node& n, float total, float* out) {
@@ -181,18 +197,16 @@ void score_gumbel(const Rule& rule, const Node& n, float total, float* out) {
     out[a] += n.logit[a];
     top = std::max(top, out[a]);
   }
-  for (int a = 0; a < n.actions; ++a) {
-    out[a] = exp_(out[a] - top);
-    sum += out[a];
-  }
-  for (int a = 0; a < n.actions; ++a) out[a] = out[a] / sum - n.visits[a] / (1.0f + total);
+  chunks(n.actions, [&](int a) { out[a] = exp_(out[a] - top); });
+  for (int a = 0; a < n.actions; ++a) sum += out[a];
+  chunks(n.actions, [&](int a) { out[a] = out[a] / sum - n.visits[a] / (1.0f + total); });
 }
 
 void score_chance(const Node& n, float* out) {
-  for (int a = 0; a < n.actions; ++a) out[a] = exp_(n.logit[a]) / (1.0f + n.visits[a]);
+  chunks(n.actions, [&](int a) { out[a] = exp_(n.logit[a]) / (1.0f + n.visits[a]); });
 }
 
-int select(const Rule& rule, const Node& n, uint32_t seed, float* scores) {
+int select(const Rule& rule, const Node& n, uint32_t luck, uint32_t at, float* scores) {
   float total = 0;
   for (int a = 0; a < n.actions; ++a) total += n.visits[a];
   if (n.slots[CHANCE] > 0) {
@@ -219,11 +233,12 @@ int select(const Rule& rule, const Node& n, uint32_t seed, float* scores) {
     }
   }
   if (ties < 2) return best;
-  float luck = -1;
+  uint32_t seed = mix(luck, at);
+  float most = -1;
   for (int a = 0; a < n.actions; ++a) {
     if (!legal(n.logit[a]) || a >= offered || scores[a] != top) continue;
     float mine = 1.0f + uniform(mix(seed, a));
-    if (mine > luck) luck = mine, best = a;
+    if (mine > most) most = mine, best = a;
   }
   return best;
 }
@@ -236,6 +251,7 @@ struct Tree {
   float* nodes;
   uint8_t* states;
   int64_t room, actions, bytes;
+  bool running;  // the arithmetic of mctx: see Tree.running
 
   float* edge(int64_t row, int64_t node, int slot) const {
     return edges + ((row * room + node) * EDGE_SLOTS + slot) * actions;
@@ -244,69 +260,24 @@ struct Tree {
   uint8_t* state(int64_t row, int64_t node) const { return states + (row * room + node) * bytes; }
 };
 
+inline ffi::AnyBuffer value_of(ffi::AnyBuffer buffer) { return buffer; }
+inline ffi::AnyBuffer value_of(ffi::Result<ffi::AnyBuffer> buffer) { return *buffer; }
+
 struct Piece {
   uint8_t* data;
   int64_t size;  // bytes of one lane
 };
 
-ffi::Error descend(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> edges, ffi::Buffer<ffi::F32> nodes,
-                   ffi::Buffer<ffi::U8> states, ffi::Buffer<ffi::S32> forced,
-                   ffi::Buffer<ffi::U32> noise, ffi::Buffer<ffi::F32> params,
-                   ffi::Buffer<ffi::F32> table, ffi::Buffer<ffi::S32> widths,
-                   ffi::Result<ffi::Buffer<ffi::S32>> node_out,
-                   ffi::Result<ffi::Buffer<ffi::S32>> action_out,
-                   ffi::Result<ffi::Buffer<ffi::S32>> child_out, ffi::RemainingRets leaves,
-                   int32_t kind, int32_t prove, int32_t depth) {
-  auto shape = edges.dimensions();
-  Tree tree{edges.typed_data(), nodes.typed_data(), states.typed_data(),
-            shape[1], shape[3], states.dimensions()[2]};
-  int64_t rows = shape[0], lanes = forced.dimensions()[1];
-  Rule rule{kind, params.typed_data(), table.typed_data(), int64_t(table.element_count()),
-            widths.typed_data(), int64_t(widths.element_count()), prove != 0};
-  std::vector<Piece> pieces;
+// The buffers of a state's leaves, lane by lane.
+template <typename Leaves>
+ffi::Error pieces_of(Leaves& leaves, int64_t lanes, std::vector<Piece>& out) {
   for (size_t i = 0; i < leaves.size(); ++i) {
-    auto leaf = leaves.get<ffi::AnyBuffer>(i);
+    auto leaf = leaves.template get<ffi::AnyBuffer>(i);
     if (!leaf.has_value()) return leaf.error();
-    auto buffer = *leaf.value();
-    pieces.push_back({static_cast<uint8_t*>(buffer.untyped_data()),
-                      int64_t(buffer.size_bytes()) / (rows * lanes)});
+    ffi::AnyBuffer buffer = value_of(leaf.value());
+    out.push_back({static_cast<uint8_t*>(buffer.untyped_data()),
+                   int64_t(buffer.size_bytes()) / lanes});
   }
-  const int32_t* want = forced.typed_data();
-  const uint32_t* seeds = noise.typed_data();
-  int32_t *at_node = node_out->typed_data(), *at_action = action_out->typed_data(),
-          *at_child = child_out->typed_data();
-  const Piece* piece = pieces.data();
-  size_t count = pieces.size();
-
-  for_rows(pool, rows, lanes, [=](int64_t row) {
-    // One row's scratch; a thread keeps it from one call to the next.
-    static thread_local std::vector<float> scores;
-    if (int64_t(scores.size()) < tree.actions) scores.resize(tree.actions);
-    for (int64_t lane = row * lanes; lane < (row + 1) * lanes; ++lane) {
-      int32_t node = 0, action = 0, child = 0;
-      if (want[lane] != IDLE) {
-        for (int32_t d = 0; d < depth; ++d) {
-          const float* e = tree.edge(row, node, 0);
-          Node view{e, e + tree.actions, e + 2 * tree.actions, e + 3 * tree.actions,
-                    tree.slots(row, node), int(tree.actions)};
-          action = d == 0 && want[lane] >= 0
-                       ? want[lane]
-                       : select(rule, view, mix(seeds[2 * lane], uint32_t(node)), scores.data());
-          child = int32_t(view.child[action]);
-          if (child <= 0 || d + 1 == depth) break;
-          node = child;
-        }
-      } else {
-        child = int32_t(tree.edge(row, 0, CHILD)[0]);
-      }
-      at_node[lane] = node, at_action[lane] = action, at_child[lane] = child;
-      const uint8_t* from = tree.state(row, node);
-      for (size_t i = 0; i < count; ++i) {
-        std::memcpy(piece[i].data + lane * piece[i].size, from, piece[i].size);
-        from += piece[i].size;
-      }
-    }
-  });
   return ffi::Error::Success();
 }
 
@@ -339,9 +310,15 @@ void credit(const Tree& tree, int64_t row, int64_t node, int64_t action, float c
         *slots = tree.slots(row, node);
   visits[action] += 1.0f;
   q[action] = up.q;
-  slots[TOTAL] += up.gain;
+  float mean;
+  if (tree.running) {
+    mean = (slots[TOTAL] * slots[COUNT] + up.gain) / (slots[COUNT] + 1.0f);
+    slots[TOTAL] = mean;
+  } else {
+    slots[TOTAL] += up.gain;
+    mean = slots[TOTAL] / (slots[COUNT] + 1.0f);
+  }
   slots[COUNT] += 1.0f;
-  float mean = slots[TOTAL] / slots[COUNT];
   if (prove && up.exact) {
     child[action] = -std::fabs(child[action]);
     float best;
@@ -353,149 +330,293 @@ void credit(const Tree& tree, int64_t row, int64_t node, int64_t action, float c
   up.gain = slots[REWARD] + slots[DISCOUNT] * up.gain;
 }
 
-ffi::Error insert(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> edges, ffi::Buffer<ffi::F32> nodes,
-                  ffi::Buffer<ffi::U8> states, ffi::Buffer<ffi::S32> sizes,
-                  ffi::Buffer<ffi::S32> leaf_node, ffi::Buffer<ffi::S32> leaf_action,
-                  ffi::Buffer<ffi::S32> leaf_child, ffi::Buffer<ffi::PRED> active,
-                  ffi::Buffer<ffi::F32> reward, ffi::Buffer<ffi::F32> discount,
-                  ffi::Buffer<ffi::F32> value, ffi::Buffer<ffi::F32> sign,
-                  ffi::Buffer<ffi::F32> logits, ffi::Buffer<ffi::PRED> over,
-                  ffi::Buffer<ffi::PRED> chance, ffi::Buffer<ffi::F32> ceilings,
-                  ffi::RemainingArgs leaves, ffi::Result<ffi::Buffer<ffi::F32>> edges_out,
-                  ffi::Result<ffi::Buffer<ffi::F32>> nodes_out,
-                  ffi::Result<ffi::Buffer<ffi::U8>> states_out,
-                  ffi::Result<ffi::Buffer<ffi::S32>> sizes_out,
-                  ffi::Result<ffi::Buffer<ffi::PRED>> done_out,
-                  ffi::Result<ffi::Buffer<ffi::F32>> gain_out, int32_t prove) {
+// ---------------------------------------------------------------------------------------------
+// A round. Everything a row's thread needs is copied into its closure: plain pointers and sizes.
+
+struct Lanes {
+  int32_t *node, *action, *child, *number;
+  bool* active;
+};
+
+// What a model found behind the edges of the last round. Without `legal` the logits are log-priors
+// already and `sound` and `stuck` are given.
+struct Found {
+  const float *reward, *discount, *value, *sign, *logits;
+  const bool *legal, *over, *chance, *sound, *stuck;
+  const int32_t *steps, *evaluations;
+  const float* ceilings;
+};
+
+// The log of the prior over legal actions, and whether anything in it is not finite.
+bool log_prior(const float* logits, const bool* legal, int64_t actions, float* out) {
+  float top = -INFINITE, mass = 0;
+  bool finite = true;
+  for (int64_t a = 0; a < actions; ++a) {
+    if (!legal[a]) continue;
+    finite = finite && std::isfinite(logits[a]);
+    top = std::max(top, logits[a]);
+  }
+  if (!std::isfinite(top)) top = 0;
+  for (int64_t a = 0; a < actions; ++a) {
+    out[a] = logits[a] - top;
+    if (legal[a]) mass += exp_(out[a]);
+  }
+  float log_mass = std::log(std::max(mass, 1e-30f));
+  for (int64_t a = 0; a < actions; ++a) {
+    out[a] = legal[a] ? std::max(out[a] - log_mass, FORBIDDEN / 10) : FORBIDDEN;
+  }
+  return finite;
+}
+
+// Writes a node, the `visits`-th time that it is reached, below its edge and returns its number.
+int64_t hang(const Tree& tree, int64_t row, int64_t lane, int64_t child, float visits,
+             const Lanes& at, const Found& found, const Piece* piece, size_t count,
+             int32_t* tally) {
+  int64_t node = at.node[lane], action = at.action[lane], actions = tree.actions;
+  float* e = tree.edge(row, child, 0);
+  std::memset(e, 0, sizeof(float) * EDGE_SLOTS * actions);
+  const float* logits = found.logits + lane * actions;
+  bool over = found.over[lane], sound = std::isfinite(found.reward[lane]), stuck = false;
+  if (found.legal != nullptr) {
+    const bool* may = found.legal + lane * actions;
+    bool any = false;
+    for (int64_t a = 0; a < actions; ++a) any = any || may[a];
+    bool finite = log_prior(logits, may, actions, e + LOGIT * actions);
+    stuck = !over && !any;
+    sound = sound && !stuck && (over || (finite && std::isfinite(found.value[lane])));
+  } else {
+    std::memcpy(e + LOGIT * actions, logits, sizeof(float) * actions);
+    stuck = found.stuck[lane];
+    sound = sound && found.sound[lane];
+  }
+  if (stuck) tally[STUCK] = 1;
+  if (!sound) tally[UNSOUND] = 1;
+  float* slots = tree.slots(row, child);
+  slots[COUNT] = visits;
+  slots[TOTAL] = slots[VALUE] = found.value[lane];
+  slots[REWARD] = found.reward[lane];
+  slots[DISCOUNT] = found.discount[lane];
+  slots[SIGN] = found.sign[lane];
+  slots[PARENT] = float(node);
+  slots[ACTION] = float(action);
+  slots[CHANCE] = found.chance[lane] ? 1.0f : 0.0f;
+  uint8_t* to = tree.state(row, child);
+  for (size_t i = 0; i < count; ++i) {
+    std::memcpy(to, piece[i].data + lane * piece[i].size, piece[i].size);
+    to += piece[i].size;
+  }
+  if (over) child = -child;
+  tree.edge(row, node, CHILD)[action] = float(child);
+  return child;
+}
+
+void insert(const Tree& tree, int64_t row, int64_t lanes, const Lanes& at, const Found& found,
+            const Piece* piece, size_t count, bool prove, int32_t* size, int32_t* tally,
+            float* gains) {
+  bool proven = false;
+  for (int64_t lane = row * lanes; lane < (row + 1) * lanes; ++lane) {
+    gains[lane] = 0.0f;
+    if (!at.active[lane]) continue;
+    int64_t node = at.node[lane], action = at.action[lane], child = at.child[lane];
+    tally[SIMULATIONS] += 1;
+    tally[STEPS] += found.steps[lane];
+    tally[EVALUATIONS] += found.evaluations[lane];
+    if (child == 0) {
+      child = hang(tree, row, lane, (*size)++, 1.0f, at, found, piece, count, tally);
+    } else if (tree.running) {
+      float visits = tree.slots(row, child)[COUNT] + 1.0f;
+      child = hang(tree, row, lane, child, visits, at, found, piece, count, tally);
+    } else {
+      tree.slots(row, std::llabs(child))[COUNT] += 1.0f;
+    }
+    const float* leaf = tree.slots(row, std::llabs(child));
+    float gain = leaf[REWARD] + leaf[DISCOUNT] * leaf[VALUE];
+    Credit up{gain, gain, child < 0};
+    while (true) {
+      gains[lane] = up.gain;
+      const float* here = tree.slots(row, node);
+      int64_t parent = int64_t(here[PARENT]), from = int64_t(here[ACTION]);
+      credit(tree, row, node, action, found.ceilings[0], found.ceilings[1], prove, up);
+      if (node == 0) break;
+      node = parent, action = from;
+    }
+    proven = proven || (prove && up.exact);
+  }
+  if (proven) tally[DONE] = 1;
+  // A sum that overflowed shows at the root.
+  const float* q = tree.edge(row, 0, Q);
+  bool finite = std::isfinite(tree.slots(row, 0)[TOTAL]);
+  for (int64_t a = 0; a < tree.actions; ++a) finite = finite && std::isfinite(q[a]);
+  if (!finite) tally[UNSOUND] = 1;
+}
+
+struct Plan {
+  const int32_t* limits;   // [rows, 2]: simulations, model steps
+  const uint32_t* seeds;   // [rows]
+  const int32_t* forced;   // [rows, lanes]
+  const uint32_t* noise;   // [rows, lanes, 2], or none: from the seeds
+  int32_t depth;
+};
+
+// How many simulations the row may still take.
+int64_t left_of(const Tree& tree, int64_t row, const Plan& plan, const int32_t* tally,
+                int32_t size) {
+  if (tally[DONE]) return 0;
+  int64_t most = std::min(plan.limits[2 * row], plan.limits[2 * row + 1]) - tally[SIMULATIONS];
+  int64_t steps = int64_t(plan.limits[2 * row + 1]) - tally[STEPS];
+  steps = std::max<int64_t>(steps, tally[SIMULATIONS] == 0);
+  most = std::max<int64_t>(std::min(most, steps), 0);
+  return std::min<int64_t>(most, tree.room - size);
+}
+
+int descend(const Tree& tree, int64_t row, int64_t lanes, const Rule& rule, const Plan& plan,
+            const Lanes& at, uint32_t* noise, const Piece* piece, size_t count,
+            const int32_t* tally, int32_t size) {
+  // Scratch that a thread keeps from one call to the next.
+  static thread_local std::vector<float> scores;
+  size_t padded = (tree.actions + CHUNK - 1) / CHUNK * CHUNK;
+  if (scores.size() < padded) scores.resize(padded);
+  int64_t left = left_of(tree, row, plan, tally, size);
+  int going = 0;
+  for (int64_t i = 0; i < lanes; ++i) {
+    int64_t lane = row * lanes + i;
+    int32_t node = 0, action = 0, child = 0, first = plan.forced[lane];
+    bool active = i < left && first != IDLE;
+    going += active;
+    int32_t number = tally[SIMULATIONS] + going;
+    noise[lane] = mix(plan.seeds[row], uint32_t(number));
+    uint32_t luck = plan.noise != nullptr ? plan.noise[2 * lane] : noise[lane];
+    if (active) {
+      for (int32_t d = 0; d < plan.depth; ++d) {
+        const float* e = tree.edge(row, node, 0);
+        Node view{e, e + tree.actions, e + 2 * tree.actions, e + 3 * tree.actions,
+                  tree.slots(row, node), int(tree.actions)};
+        action = d == 0 && first >= 0 ? first
+                                      : select(rule, view, luck, uint32_t(node), scores.data());
+        child = int32_t(view.child[action]);
+        if (child <= 0 || d + 1 == plan.depth) break;
+        node = child;
+      }
+    } else {
+      child = int32_t(tree.edge(row, 0, CHILD)[0]);
+    }
+    at.node[lane] = node, at.action[lane] = action, at.child[lane] = child;
+    at.number[lane] = number, at.active[lane] = active;
+    const uint8_t* from = tree.state(row, node);
+    for (size_t k = 0; k < count; ++k) {
+      std::memcpy(piece[k].data + lane * piece[k].size, from, piece[k].size);
+      from += piece[k].size;
+    }
+  }
+  return going;
+}
+
+// Where XLA could not give the same memory in and out, work on a copy.
+template <typename In, typename Out>
+auto carried(In& in, Out& out) {
+  if (out->typed_data() != in.typed_data()) {
+    std::memcpy(out->typed_data(), in.typed_data(), in.size_bytes());
+  }
+  return out->typed_data();
+}
+
+template <typename B>
+auto given(B& buffer) -> decltype(buffer.typed_data()) {
+  return buffer.element_count() > 0 ? buffer.typed_data() : nullptr;
+}
+
+using F32 = ffi::Buffer<ffi::F32>;
+using S32 = ffi::Buffer<ffi::S32>;
+using U32 = ffi::Buffer<ffi::U32>;
+using U8 = ffi::Buffer<ffi::U8>;
+using Pred = ffi::Buffer<ffi::PRED>;
+template <typename T>
+using Out = ffi::Result<T>;
+
+ffi::Error one_round(ffi::ThreadPool pool, F32 edges, F32 nodes, U8 states, S32 sizes, S32 tallies,
+                 S32 limits, U32 seeds, S32 forced, U32 noise, F32 params, F32 table, S32 widths,
+                 S32 leaf_node, S32 leaf_action, S32 leaf_child, Pred active, F32 reward,
+                 F32 discount, F32 value, F32 sign, F32 logits, Pred legal, Pred over, Pred chance,
+                 Pred sound, Pred stuck, S32 steps, S32 evaluations, F32 ceilings,
+                 ffi::RemainingArgs found_states, Out<F32> edges_out, Out<F32> nodes_out,
+                 Out<U8> states_out, Out<S32> sizes_out, Out<S32> tallies_out, Out<F32> gain_out,
+                 Out<S32> node_out, Out<S32> action_out, Out<S32> child_out, Out<S32> number_out,
+                 Out<Pred> active_out, Out<U32> noise_out, Out<S32> going_out,
+                 ffi::RemainingRets asked_states, int32_t kind, int32_t prove, int32_t depth,
+                 int32_t running, int32_t inserts, int32_t descends) {
   auto shape = edges.dimensions();
-  Tree tree{edges_out->typed_data(), nodes_out->typed_data(), states_out->typed_data(),
-            shape[1], shape[3], states.dimensions()[2]};
-  // Where XLA could not give the same memory in and out, work on a copy.
-  if (tree.edges != edges.typed_data()) {
-    std::memcpy(tree.edges, edges.typed_data(), edges.size_bytes());
+  Tree tree{carried(edges, edges_out), carried(nodes, nodes_out), carried(states, states_out),
+            shape[1], shape[3], states.dimensions()[2], running != 0};
+  int32_t *size = carried(sizes, sizes_out), *tally = carried(tallies, tallies_out);
+  int64_t rows = shape[0];
+  Rule rule{kind, params.typed_data(), table.typed_data(), int64_t(table.element_count()),
+            widths.typed_data(), int64_t(widths.element_count()), prove != 0};
+  Plan plan{limits.typed_data(), seeds.typed_data(), given(forced), given(noise), depth};
+  Lanes last{given(leaf_node), given(leaf_action), given(leaf_child), nullptr, given(active)};
+  Lanes next{node_out->typed_data(), action_out->typed_data(), child_out->typed_data(),
+             number_out->typed_data(), active_out->typed_data()};
+  Found found{given(reward), given(discount), given(value), given(sign), given(logits),
+              given(legal), given(over), given(chance), given(sound), given(stuck),
+              given(steps), given(evaluations), ceilings.typed_data()};
+  int64_t width_in = inserts ? leaf_node.element_count() / rows : 0;
+  int64_t width_out = descends ? forced.element_count() / rows : 0;
+  std::vector<Piece> in, out;
+  if (inserts) {
+    ffi::Error error = pieces_of(found_states, rows * width_in, in);
+    if (error.failure()) return error;
   }
-  if (tree.nodes != nodes.typed_data()) {
-    std::memcpy(tree.nodes, nodes.typed_data(), nodes.size_bytes());
+  if (descends) {
+    ffi::Error error = pieces_of(asked_states, rows * width_out, out);
+    if (error.failure()) return error;
   }
-  if (tree.states != states.typed_data()) {
-    std::memcpy(tree.states, states.typed_data(), states.size_bytes());
-  }
-  int32_t* size = sizes_out->typed_data();
-  if (size != sizes.typed_data()) std::memcpy(size, sizes.typed_data(), sizes.size_bytes());
-
-  int64_t rows = shape[0], lanes = leaf_node.dimensions()[1], actions = tree.actions;
-  std::vector<Piece> pieces;
-  for (size_t i = 0; i < leaves.size(); ++i) {
-    auto leaf = leaves.get<ffi::AnyBuffer>(i);
-    if (!leaf.has_value()) return leaf.error();
-    pieces.push_back({static_cast<uint8_t*>(leaf->untyped_data()),
-                      int64_t(leaf->size_bytes()) / (rows * lanes)});
-  }
-  const int32_t *l_node = leaf_node.typed_data(), *l_action = leaf_action.typed_data(),
-                *l_child = leaf_child.typed_data();
-  const bool *on = active.typed_data(), *ends = over.typed_data(), *luck = chance.typed_data();
-  const float *r = reward.typed_data(), *g = discount.typed_data(), *v = value.typed_data(),
-              *s = sign.typed_data(), *l = logits.typed_data(), *top = ceilings.typed_data();
-  bool* done = done_out->typed_data();
+  const Piece *from = in.data(), *to = out.data();
+  size_t from_count = in.size(), to_count = out.size();
   float* gains = gain_out->typed_data();
-  const Piece* piece = pieces.data();
-  size_t count = pieces.size();
-  bool proving = prove != 0;
+  uint32_t* luck = noise_out->typed_data();
+  std::atomic<int32_t> going{0};
+  std::atomic<int32_t>* counter = &going;
 
-  for_rows(pool, rows, lanes, [=](int64_t row) {
-    done[row] = false;
-    for (int64_t lane = row * lanes; lane < (row + 1) * lanes; ++lane) {
-      gains[lane] = 0.0f;
-      if (!on[lane]) continue;
-      int64_t node = l_node[lane], action = l_action[lane], child = l_child[lane];
-      if (child == 0) {
-        child = size[row]++;
-        float* e = tree.edge(row, child, 0);
-        std::memset(e, 0, sizeof(float) * EDGE_SLOTS * actions);
-        std::memcpy(e + LOGIT * actions, l + lane * actions, sizeof(float) * actions);
-        float* slots = tree.slots(row, child);
-        slots[COUNT] = 1.0f;
-        slots[TOTAL] = slots[VALUE] = v[lane];
-        slots[REWARD] = r[lane];
-        slots[DISCOUNT] = g[lane];
-        slots[SIGN] = s[lane];
-        slots[PARENT] = float(node);
-        slots[ACTION] = float(action);
-        slots[CHANCE] = luck[lane] ? 1.0f : 0.0f;
-        uint8_t* to = tree.state(row, child);
-        for (size_t i = 0; i < count; ++i) {
-          std::memcpy(to, piece[i].data + lane * piece[i].size, piece[i].size);
-          to += piece[i].size;
-        }
-        if (ends[lane]) child = -child;
-        tree.edge(row, node, CHILD)[action] = float(child);
-      } else {
-        tree.slots(row, std::llabs(child))[COUNT] += 1.0f;
-      }
-      const float* leaf = tree.slots(row, std::llabs(child));
-      float gain = leaf[REWARD] + leaf[DISCOUNT] * leaf[VALUE];
-      Credit up{gain, gain, child < 0};
-      while (true) {
-        gains[lane] = up.gain;
-        const float* here = tree.slots(row, node);
-        int64_t parent = int64_t(here[PARENT]), from = int64_t(here[ACTION]);
-        credit(tree, row, node, action, top[0], top[1], proving, up);
-        if (node == 0) break;
-        node = parent, action = from;
-      }
-      done[row] = done[row] || (proving && up.exact);
+  for_rows(pool, rows, std::max(width_in, width_out), [=](int64_t row) {
+    int32_t* mine = tally + row * TALLY_SLOTS;
+    if (width_in > 0) {
+      insert(tree, row, width_in, last, found, from, from_count, rule.prove, size + row, mine,
+             gains);
+    }
+    if (width_out > 0) {
+      int took = descend(tree, row, width_out, rule, plan, next, luck, to, to_count, mine,
+                         size[row]);
+      if (took > 0) counter->fetch_add(took, std::memory_order_relaxed);
     }
   });
+  *going_out->typed_data() = going.load();
   return ffi::Error::Success();
 }
 
 }  // namespace
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(
-    deliberation_descend, descend,
+    deliberation_round, one_round,
     ffi::Ffi::Bind()
         .Ctx<ffi::ThreadPool>()
-        .Arg<ffi::Buffer<ffi::F32>>()
-        .Arg<ffi::Buffer<ffi::F32>>()
-        .Arg<ffi::Buffer<ffi::U8>>()
-        .Arg<ffi::Buffer<ffi::S32>>()
-        .Arg<ffi::Buffer<ffi::U32>>()
-        .Arg<ffi::Buffer<ffi::F32>>()
-        .Arg<ffi::Buffer<ffi::F32>>()
-        .Arg<ffi::Buffer<ffi::S32>>()
-        .Ret<ffi::Buffer<ffi::S32>>()
-        .Ret<ffi::Buffer<ffi::S32>>()
-        .Ret<ffi::Buffer<ffi::S32>>()
+        // The trees: edges, nodes, states, sizes, tallies
+        .Arg<F32>().Arg<F32>().Arg<U8>().Arg<S32>().Arg<S32>()
+        // What may be spent and how to choose: limits, seeds, forced, noise, params, table, widths
+        .Arg<S32>().Arg<U32>().Arg<S32>().Arg<U32>().Arg<F32>().Arg<F32>().Arg<S32>()
+        // The last round's lanes: node, action, child, active
+        .Arg<S32>().Arg<S32>().Arg<S32>().Arg<Pred>()
+        // What was found: reward, discount, value, sign, logits
+        .Arg<F32>().Arg<F32>().Arg<F32>().Arg<F32>().Arg<F32>()
+        // legal, over, chance, sound, stuck, steps, evaluations; ceilings
+        .Arg<Pred>().Arg<Pred>().Arg<Pred>().Arg<Pred>().Arg<Pred>().Arg<S32>().Arg<S32>()
+        .Arg<F32>()
+        .RemainingArgs()
+        .Ret<F32>().Ret<F32>().Ret<U8>().Ret<S32>().Ret<S32>()
+        // gain; the next lanes: node, action, child, number, active, noise; how many take part
+        .Ret<F32>().Ret<S32>().Ret<S32>().Ret<S32>().Ret<S32>().Ret<Pred>().Ret<U32>().Ret<S32>()
         .RemainingRets()
         .Attr<int32_t>("kind")
         .Attr<int32_t>("prove")
-        .Attr<int32_t>("depth"));
-
-XLA_FFI_DEFINE_HANDLER_SYMBOL(
-    deliberation_insert, insert,
-    ffi::Ffi::Bind()
-        .Ctx<ffi::ThreadPool>()
-        .Arg<ffi::Buffer<ffi::F32>>()
-        .Arg<ffi::Buffer<ffi::F32>>()
-        .Arg<ffi::Buffer<ffi::U8>>()
-        .Arg<ffi::Buffer<ffi::S32>>()
-        .Arg<ffi::Buffer<ffi::S32>>()
-        .Arg<ffi::Buffer<ffi::S32>>()
-        .Arg<ffi::Buffer<ffi::S32>>()
-        .Arg<ffi::Buffer<ffi::PRED>>()
-        .Arg<ffi::Buffer<ffi::F32>>()
-        .Arg<ffi::Buffer<ffi::F32>>()
-        .Arg<ffi::Buffer<ffi::F32>>()
-        .Arg<ffi::Buffer<ffi::F32>>()
-        .Arg<ffi::Buffer<ffi::F32>>()
-        .Arg<ffi::Buffer<ffi::PRED>>()
-        .Arg<ffi::Buffer<ffi::PRED>>()
-        .Arg<ffi::Buffer<ffi::F32>>()
-        .RemainingArgs()
-        .Ret<ffi::Buffer<ffi::F32>>()
-        .Ret<ffi::Buffer<ffi::F32>>()
-        .Ret<ffi::Buffer<ffi::U8>>()
-        .Ret<ffi::Buffer<ffi::S32>>()
-        .Ret<ffi::Buffer<ffi::PRED>>()
-        .Ret<ffi::Buffer<ffi::F32>>()
-        .Attr<int32_t>("prove"));
+        .Attr<int32_t>("depth")
+        .Attr<int32_t>("running")
+        .Attr<int32_t>("inserts")
+        .Attr<int32_t>("descends"));
