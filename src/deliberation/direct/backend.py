@@ -7,7 +7,7 @@ from typing import Literal
 import jax
 
 from ..core.errors import BackendError, UnknownNameError
-from .rules import Rule
+from .rules import Picker
 from .tree import Tree
 
 BackendName = Literal["auto", "native", "jax"]
@@ -47,7 +47,7 @@ def why_not_native() -> str:
     return native.load()
 
 
-def backend_for(rule: Rule, tree: Tree, wanted: BackendName) -> ModuleType:
+def backend_for(rule: Picker, tree: Tree, wanted: BackendName) -> ModuleType:
     """The module that walks this tree by this rule; rules without a kernel go by JAX."""
     from . import portable
 

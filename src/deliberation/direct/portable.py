@@ -24,7 +24,7 @@ from .lanes import (
     Widths,
 )
 from .model import Step
-from .rules import Rule
+from .rules import Picker, Rule
 from .tree import (
     ACTION,
     CHANCE,
@@ -49,7 +49,7 @@ _NONE = 2 * FORBIDDEN
 
 
 def turn(
-    rule: Rule,
+    rule: Picker,
     terms: Terms,
     tree: Tree,
     tally: Int[Array, "batch 6"],
@@ -90,7 +90,7 @@ def _insert_and_count(
 
 
 def _ask(
-    rule: Rule,
+    rule: Picker,
     terms: Terms,
     tree: Tree,
     tally: Int[Array, "batch 6"],
@@ -110,7 +110,7 @@ def _ask(
 
 def descend(
     tree: Tree,
-    rule: Rule,
+    rule: Picker,
     forced: Int[Array, "batch width"],
     noise: UInt32[Array, "batch width 2"],
     widths: Widths,
@@ -130,9 +130,10 @@ def descend(
 
     def down(carry: tuple) -> tuple:
         leaf, going, current, d, noise = carry
+        node = tree.at(rows, current)
         picked = rule.pick(tree, rows, current, noise, d)
         if picked is None:
-            node = tree.at(rows, current)
+            assert isinstance(rule, Rule)
             picked = choose(rule, node, mix(noise[:, 0], current), widths), noise
         action, noise = picked
         action = jnp.where((d == 0) & (first >= 0), first, action)

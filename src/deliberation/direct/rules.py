@@ -36,7 +36,31 @@ class Kernel(NamedTuple):
     table: Float[Array, " visits"]
 
 
-class Rule(eqx.Module):
+class Picker(eqx.Module):
+    """What a descent asks of a rule: where to go from a node."""
+
+    @abc.abstractmethod
+    def pick(
+        self,
+        tree: Tree,
+        rows: Int[Array, " lanes"],
+        node: Int[Array, " lanes"],
+        noise: UInt32[Array, "lanes 2"],
+        depth: Int[Array, ""],
+    ) -> tuple[Int[Array, " lanes"], UInt32[Array, "lanes 2"]] | None:
+        """The actions at these nodes, and the noise left for the nodes below.
+
+        None leaves it to the engine: the best action by `Rule.interior` that is legal, exact ties
+        broken at random.
+        """
+
+    def kernel(self, visits: int) -> Kernel | None:
+        """This rule's native form, with a table up to so many visits; None if it has none."""
+        del visits
+        return None
+
+
+class Rule(Picker):
     """One way of choosing within a search.
 
     `needs_value` says whether the rule uses what a node was judged to be worth: the root of a
@@ -57,16 +81,8 @@ class Rule(eqx.Module):
         noise: UInt32[Array, "lanes 2"],
         depth: Int[Array, ""],
     ) -> tuple[Int[Array, " lanes"], UInt32[Array, "lanes 2"]] | None:
-        """The actions at these nodes, and the noise left for the nodes below; None by default.
-
-        Then the engine takes the best by `interior` that is legal, exact ties broken at random.
-        """
+        """None: by `interior`."""
         del tree, rows, node, noise, depth
-        return None
-
-    def kernel(self, visits: int) -> Kernel | None:
-        """This rule's native form, with a table up to so many visits; None if it has none."""
-        del visits
         return None
 
     def lane_widths(self, actions: int) -> tuple[int, ...]:

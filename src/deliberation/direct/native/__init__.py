@@ -23,7 +23,7 @@ from jaxtyping import Array, Int, UInt32
 
 from ..lanes import TALLY_SLOTS, Ask, Leaf, Terms, Turn
 from ..model import Step
-from ..rules import Rule
+from ..rules import Picker
 from ..tree import NODE_SLOTS, Tree
 
 SOURCE = Path(__file__).with_name("search.cpp")
@@ -98,7 +98,7 @@ def _processor() -> str:
 
 
 def turn(
-    rule: Rule,
+    rule: Picker,
     terms: Terms,
     tree: Tree,
     tally: Int[Array, "batch 6"],
@@ -127,13 +127,19 @@ def turn(
         *(_like(lane, kind) for kind in ("int32", "int32", "int32", "int32", "bool", "uint32")),
         _like((), "int32"), *leaves,
     ]  # fmt: skip
-    call = jax.ffi.ffi_call(
-        "deliberation_round", results, input_output_aliases={i: i for i in range(len(kept))}
-    )
+    found, answers, shared = _found(asked, none), [], {i: i for i in range(len(kept))}
+    if asked is not None:
+        answers = jax.tree.leaves(asked[1].state)
+    if asked is not None and forced is not None and forced.shape == asked[0].active.shape:
+        # What was asked lies where the next asking goes, which saves the loop from copying it.
+        first, last = len(kept) + len(how), len(kept) + len(how) + len(found) + 1 + len(leaves)
+        shared |= {first: 6, first + 1: 7, first + 2: 8, first + 3: 10}
+        shared |= {last + i: len(results) - len(leaves) + i for i in range(len(leaves))}
+        answers = [*answers, *jax.tree.leaves(asked[0].before)]
+    call = jax.ffi.ffi_call("deliberation_round", results, input_output_aliases=shared)
     *kept, gain, node, action, child, number, active, own, going = (
         out := call(
-            *kept, *how, *_found(asked, none), terms.ceilings,
-            *([] if asked is None else jax.tree.leaves(asked[1].state)),
+            *kept, *how, *found, terms.ceilings, *answers,
             kind=np.int32(kernel.kind), prove=np.int32(tree.prove), depth=np.int32(terms.depth),
             running=np.int32(tree.running),
             inserts=np.int32(asked is not None), descends=np.int32(forced is not None),
