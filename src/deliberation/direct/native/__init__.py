@@ -27,6 +27,8 @@ from ..rules import Picker
 from ..tree import NODE_SLOTS, Tree
 
 SOURCE = Path(__file__).with_name("search.cpp")
+HEADERS = (SOURCE.with_name("mctx.h"),)
+_HANDLERS = ("deliberation_round", "deliberation_keys")
 FLAGS = (
     "-std=c++17", "-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-fPIC",
     "-shared", "-w",
@@ -44,8 +46,9 @@ def load() -> str:
         library = ctypes.CDLL(str(_compiled(compiler)))
     except (OSError, subprocess.SubprocessError) as error:
         return f"{compiler} could not build them: {_reason(error)}"
-    handler = jax.ffi.pycapsule(library.deliberation_round)
-    jax.ffi.register_ffi_target("deliberation_round", handler, platform="cpu")
+    for name in _HANDLERS:
+        handler = jax.ffi.pycapsule(getattr(library, name))
+        jax.ffi.register_ffi_target(name, handler, platform="cpu")
     return ""
 
 
@@ -60,7 +63,8 @@ def _compiled(compiler: str) -> Path:
     says = subprocess.run(
         [compiler, "--version"], capture_output=True, text=True, check=True, timeout=60
     ).stdout
-    parts = (SOURCE.read_text(), version("jaxlib"), compiler, says, _processor(), *FLAGS)
+    texts = (path.read_text() for path in (SOURCE, *HEADERS))
+    parts = (*texts, version("jaxlib"), compiler, says, _processor(), *FLAGS)
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
     folder = cache_folder()
     target = folder / f"search-{digest}.so"
@@ -152,6 +156,11 @@ def turn(
         before = jax.tree.unflatten(tree.form.structure, out[len(results) - len(leaves) :])
         ask = Ask(Leaf(node, action, child), active, number, own, going, before)
     return Turn(tree, tally, None if asked is None else gain, ask)
+
+
+def keys(start: UInt32[Array, "2"], count: int) -> UInt32[Array, "count 2 2"]:
+    """The Threefry keys of so many simulations of mctx's: (to simulate, to expand)."""
+    return jax.ffi.ffi_call("deliberation_keys", _like((count, 2, 2), "uint32"))(start)
 
 
 def _like(shape: tuple[int, ...], kind: Any) -> jax.ShapeDtypeStruct:

@@ -22,7 +22,7 @@ namespace {
 enum Edge { VISITS, Q, LOGIT, CHILD, EDGE_SLOTS };
 enum Slot { COUNT, TOTAL, VALUE, REWARD, DISCOUNT, SIGN, PARENT, ACTION, CHANCE, NODE_SLOTS };
 enum Tally { SIMULATIONS, STEPS, EVALUATIONS, UNSOUND, STUCK, DONE, TALLY_SLOTS };
-enum Kind { UCT, PUCT, GUMBEL, MUZERO_SIBLINGS, MUZERO_MIN_MAX, GUMBEL_MCTX };
+enum Kind { UCT, PUCT, GUMBEL, MCTX };  // from MCTX on: see mctx.h
 
 constexpr float FORBIDDEN = -1e9f;
 constexpr float FIRST = 2.5e8f;      // the score of an unvisited action where those come first
@@ -243,6 +243,8 @@ int select(const Rule& rule, const Node& n, uint32_t luck, uint32_t at, float* s
   return best;
 }
 
+#include "mctx.h"
+
 // ---------------------------------------------------------------------------------------------
 // Tree
 
@@ -302,6 +304,12 @@ struct Credit {
   bool exact;
 };
 
+// A node's value as the return by the edge into it.
+inline float returned(const Tree& tree, const float* slots, float value) {
+  if (tree.running) return mctx::fused(slots[DISCOUNT], value, slots[REWARD]);
+  return slots[REWARD] + slots[DISCOUNT] * value;
+}
+
 // One edge and its node on the way up. `up.q` is the edge's mean return by now.
 void credit(const Tree& tree, int64_t row, int64_t node, int64_t action, float ceiling_high,
             float ceiling_low, bool prove, Credit& up) {
@@ -312,7 +320,7 @@ void credit(const Tree& tree, int64_t row, int64_t node, int64_t action, float c
   q[action] = up.q;
   float mean;
   if (tree.running) {
-    mean = (slots[TOTAL] * slots[COUNT] + up.gain) / (slots[COUNT] + 1.0f);
+    mean = mctx::fused(slots[TOTAL], slots[COUNT], up.gain) / (slots[COUNT] + 1.0f);
     slots[TOTAL] = mean;
   } else {
     slots[TOTAL] += up.gain;
@@ -326,8 +334,8 @@ void credit(const Tree& tree, int64_t row, int64_t node, int64_t action, float c
     up.exact = slots[CHANCE] <= 0 && proved(visits, q, logit, child, tree.actions, ceiling, &best);
     if (up.exact) slots[VALUE] = mean = best;
   }
-  up.q = slots[REWARD] + slots[DISCOUNT] * mean;
-  up.gain = slots[REWARD] + slots[DISCOUNT] * up.gain;
+  up.q = returned(tree, slots, mean);
+  up.gain = returned(tree, slots, up.gain);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -430,7 +438,7 @@ void insert(const Tree& tree, int64_t row, int64_t lanes, const Lanes& at, const
       tree.slots(row, std::llabs(child))[COUNT] += 1.0f;
     }
     const float* leaf = tree.slots(row, std::llabs(child));
-    float gain = leaf[REWARD] + leaf[DISCOUNT] * leaf[VALUE];
+    float gain = returned(tree, leaf, leaf[VALUE]);
     Credit up{gain, gain, child < 0};
     while (true) {
       gains[lane] = up.gain;
@@ -491,8 +499,13 @@ int descend(const Tree& tree, int64_t row, int64_t lanes, const Rule& rule, cons
         const float* e = tree.edge(row, node, 0);
         Node view{e, e + tree.actions, e + 2 * tree.actions, e + 3 * tree.actions,
                   tree.slots(row, node), int(tree.actions)};
-        action = d == 0 && first >= 0 ? first
-                                      : select(rule, view, luck, uint32_t(node), scores.data());
+        if (d == 0 && first >= 0) {
+          action = first;
+        } else if (rule.kind >= MCTX) {
+          action = mctx::select(rule, view, row, d, plan.noise + 2 * lane);
+        } else {
+          action = select(rule, view, luck, uint32_t(node), scores.data());
+        }
         child = int32_t(view.child[action]);
         if (child <= 0 || d + 1 == plan.depth) break;
         node = child;
@@ -592,7 +605,24 @@ ffi::Error one_round(ffi::ThreadPool pool, F32 edges, F32 nodes, U8 states, S32 
   return ffi::Error::Success();
 }
 
+// The keys of one simulation after another, (to simulate, to expand): what jax.random.split makes of
+// a key in three, the first of which goes on.
+ffi::Error keys(U32 start, Out<U32> out) {
+  mctx::Words key{start.typed_data()[0], start.typed_data()[1]};
+  uint32_t* to = out->typed_data();
+  for (int64_t i = 0; i < out->dimensions()[0]; ++i) {
+    for (uint32_t use = 1; use <= 2; ++use) {
+      mctx::Words made = mctx::threefry(key, use);
+      *to++ = made.a, *to++ = made.b;
+    }
+    key = mctx::threefry(key, 0);
+  }
+  return ffi::Error::Success();
+}
+
 }  // namespace
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(deliberation_keys, keys, ffi::Ffi::Bind().Arg<U32>().Ret<U32>());
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(
     deliberation_round, one_round,
