@@ -28,6 +28,7 @@ constexpr float FORBIDDEN = -1e9f;
 constexpr float FIRST = 2.5e8f;      // the score of an unvisited action where those come first
 constexpr float INFINITE = std::numeric_limits<float>::infinity();
 constexpr int IDLE = -2;             // a lane that takes no part; -1: the rule chooses at the root
+constexpr int64_t BLOCK = 16;        // rows that a thread takes at a time
 constexpr int CHUNK = 8;             // actions are scored so many at a time, which vectorises
 
 // ---------------------------------------------------------------------------------------------
@@ -45,22 +46,23 @@ void claim(Work& work, F&& each) {
     int64_t mine = work.next.fetch_add(1, std::memory_order_relaxed);
     if (mine >= work.blocks) return;
     int64_t first = mine * work.block;
-    int64_t last = std::min(first + work.block, work.total);
-    for (int64_t i = first; i < last; ++i) each(i);
+    each(first, std::min(first + work.block, work.total));
     work.finished.fetch_add(1, std::memory_order_release);
   }
 }
 
+// Calls `each(first, last)` on blocks of rows. Below about ten microseconds' work a second thread
+// costs more than it saves.
 template <typename F>
-void for_rows(ffi::ThreadPool& pool, int64_t rows, int64_t lanes, F each) {
-  int64_t threads = pool.num_threads();
-  if (threads < 2 || rows < 2 || rows * lanes < 24) {
-    for (int64_t i = 0; i < rows; ++i) each(i);
+void for_blocks(ffi::ThreadPool& pool, int64_t rows, int64_t lanes, F each) {
+  int64_t threads = std::min<int64_t>(pool.num_threads(), rows * lanes / 24);
+  if (threads < 2) {
+    for (int64_t first = 0; first < rows; first += BLOCK) each(first, std::min(first + BLOCK, rows));
     return;
   }
   auto work = std::make_shared<Work>();
   work->total = rows;
-  work->block = std::max<int64_t>(1, rows / (4 * threads));
+  work->block = std::min<int64_t>(BLOCK, (rows + 2 * threads - 1) / (2 * threads));
   work->blocks = (rows + work->block - 1) / work->block;
   for (int64_t t = 1; t < std::min(threads, work->blocks); ++t) {
     // A helper that wakes up late finds every block taken and touches nothing but `work`.
@@ -206,10 +208,16 @@ void score_chance(const Node& n, float* out) {
   chunks(n.actions, [&](int a) { out[a] = exp_(n.logit[a]) / (1.0f + n.visits[a]); });
 }
 
+// The best action among those on offer, exact ties broken by `luck`. `scores` has room for a whole
+// number of chunks.
 int select(const Rule& rule, const Node& n, uint32_t luck, uint32_t at, float* scores) {
+  const int actions = n.actions;
+  float sums[CHUNK] = {}, tops[CHUNK];
+  chunks(actions, [&](int a) { sums[a % CHUNK] += a < actions ? n.visits[a] : 0.0f; });
   float total = 0;
-  for (int a = 0; a < n.actions; ++a) total += n.visits[a];
-  if (n.slots[CHANCE] > 0) {
+  for (float sum : sums) total += sum;  // whole numbers: exact in any order
+  bool chance = n.slots[CHANCE] > 0;
+  if (chance) {
     score_chance(n, scores);
   } else {
     switch (rule.kind) {
@@ -218,25 +226,29 @@ int select(const Rule& rule, const Node& n, uint32_t luck, uint32_t at, float* s
       default: score_gumbel(rule, n, total, scores); break;
     }
   }
-  int offered = n.actions;
-  if (rule.widths_size > 0 && n.slots[CHANCE] <= 0) {
+  int offered = actions;
+  if (rule.widths_size > 0 && !chance) {
     offered = rule.widths[std::min<int64_t>(int64_t(total), rule.widths_size - 1)];
+    offered = std::min(offered, actions);
   }
+  std::fill(tops, tops + CHUNK, -INFINITE);
+  chunks(actions, [&](int a) {
+    scores[a] = (a < offered) & legal(n.logit[a]) ? scores[a] : -INFINITE;
+    tops[a % CHUNK] = std::max(tops[a % CHUNK], scores[a]);
+  });
+  float top = *std::max_element(tops, tops + CHUNK);
+  // Without branches: which action is best is hard to foresee.
   int best = 0, ties = 0;
-  float top = -INFINITE;
-  for (int a = 0; a < n.actions; ++a) {
-    if (!legal(n.logit[a]) || a >= offered) continue;
-    if (scores[a] > top) {
-      top = scores[a], best = a, ties = 1;
-    } else if (scores[a] == top) {
-      ++ties;
-    }
+  for (int a = actions - 1; a >= 0; --a) {
+    bool equal = scores[a] == top;
+    best = equal ? a : best;
+    ties += equal;
   }
   if (ties < 2) return best;
   uint32_t seed = mix(luck, at);
   float most = -1;
-  for (int a = 0; a < n.actions; ++a) {
-    if (!legal(n.logit[a]) || a >= offered || scores[a] != top) continue;
+  for (int a = 0; a < actions; ++a) {
+    if (scores[a] != top) continue;
     float mine = 1.0f + uniform(mix(seed, a));
     if (mine > most) most = mine, best = a;
   }
@@ -265,15 +277,21 @@ struct Tree {
 inline ffi::AnyBuffer value_of(ffi::AnyBuffer buffer) { return buffer; }
 inline ffi::AnyBuffer value_of(ffi::Result<ffi::AnyBuffer> buffer) { return *buffer; }
 
+// Asks for memory that will be read soon; a few lines are enough to begin with.
+inline void fetch(const void* data, size_t size) {
+  const char* line = static_cast<const char*>(data);
+  for (size_t i = 0; i < std::min<size_t>(size, 256); i += 64) __builtin_prefetch(line + i);
+}
+
 struct Piece {
   uint8_t* data;
   int64_t size;  // bytes of one lane
 };
 
-// The buffers of a state's leaves, lane by lane.
+// The first so many buffers as a state's leaves, lane by lane.
 template <typename Leaves>
-ffi::Error pieces_of(Leaves& leaves, int64_t lanes, std::vector<Piece>& out) {
-  for (size_t i = 0; i < leaves.size(); ++i) {
+ffi::Error pieces_of(Leaves& leaves, size_t count, int64_t lanes, std::vector<Piece>& out) {
+  for (size_t i = 0; i < count; ++i) {
     auto leaf = leaves.template get<ffi::AnyBuffer>(i);
     if (!leaf.has_value()) return leaf.error();
     ffi::AnyBuffer buffer = value_of(leaf.value());
@@ -355,23 +373,29 @@ struct Found {
   const float* ceilings;
 };
 
-// The log of the prior over legal actions, and whether anything in it is not finite.
+// The log of the prior over legal actions, and whether all of their logits are finite.
 bool log_prior(const float* logits, const bool* legal, int64_t actions, float* out) {
+  static thread_local std::vector<float> scratch;
+  size_t padded = (actions + CHUNK - 1) / CHUNK * CHUNK;
+  if (scratch.size() < 2 * padded) scratch.resize(2 * padded);
+  float *shifted = scratch.data(), *weight = shifted + padded;
   float top = -INFINITE, mass = 0;
   bool finite = true;
   for (int64_t a = 0; a < actions; ++a) {
-    if (!legal[a]) continue;
-    finite = finite && std::isfinite(logits[a]);
-    top = std::max(top, logits[a]);
+    finite = finite && (!legal[a] || std::isfinite(logits[a]));
+    shifted[a] = legal[a] ? logits[a] : -INFINITE;
+    top = std::max(top, shifted[a]);
   }
   if (!std::isfinite(top)) top = 0;
-  for (int64_t a = 0; a < actions; ++a) {
-    out[a] = logits[a] - top;
-    if (legal[a]) mass += exp_(out[a]);
-  }
+  for (size_t a = actions; a < padded; ++a) shifted[a] = -INFINITE;
+  chunks(int(actions), [&](int a) {
+    shifted[a] -= top;
+    weight[a] = exp_(shifted[a]);
+  });
+  for (int64_t a = 0; a < actions; ++a) mass += legal[a] ? weight[a] : 0.0f;
   float log_mass = std::log(std::max(mass, 1e-30f));
   for (int64_t a = 0; a < actions; ++a) {
-    out[a] = legal[a] ? std::max(out[a] - log_mass, FORBIDDEN / 10) : FORBIDDEN;
+    out[a] = legal[a] ? std::max(shifted[a] - log_mass, FORBIDDEN / 10) : FORBIDDEN;
   }
   return finite;
 }
@@ -477,45 +501,70 @@ int64_t left_of(const Tree& tree, int64_t row, const Plan& plan, const int32_t* 
   return std::min<int64_t>(most, tree.room - size);
 }
 
-int descend(const Tree& tree, int64_t row, int64_t lanes, const Rule& rule, const Plan& plan,
-            const Lanes& at, uint32_t* noise, const Piece* piece, size_t count,
-            const int32_t* tally, int32_t size) {
+struct Walker {
+  int64_t row, lane;
+  int32_t node, action, child, first;
+  uint32_t luck;
+};
+
+// All lanes of some rows go down together, one level at a time: while one is at work, what the
+// others read next is on its way from memory.
+int descend(const Tree& tree, int64_t first_row, int64_t last_row, int64_t lanes, const Rule& rule,
+            const Plan& plan, const Lanes& at, uint32_t* noise, const Piece* piece, size_t count,
+            const int32_t* tallies, const int32_t* sizes) {
   // Scratch that a thread keeps from one call to the next.
   static thread_local std::vector<float> scores;
+  static thread_local std::vector<Walker> walkers;
   size_t padded = (tree.actions + CHUNK - 1) / CHUNK * CHUNK;
   if (scores.size() < padded) scores.resize(padded);
-  int64_t left = left_of(tree, row, plan, tally, size);
-  int going = 0;
-  for (int64_t i = 0; i < lanes; ++i) {
-    int64_t lane = row * lanes + i;
-    int32_t node = 0, action = 0, child = 0, first = plan.forced[lane];
-    bool active = i < left && first != IDLE;
-    going += active;
-    int32_t number = tally[SIMULATIONS] + going;
-    noise[lane] = mix(plan.seeds[row], uint32_t(number));
-    uint32_t luck = plan.noise != nullptr ? plan.noise[2 * lane] : noise[lane];
-    if (active) {
-      for (int32_t d = 0; d < plan.depth; ++d) {
-        const float* e = tree.edge(row, node, 0);
-        Node view{e, e + tree.actions, e + 2 * tree.actions, e + 3 * tree.actions,
-                  tree.slots(row, node), int(tree.actions)};
-        if (d == 0 && first >= 0) {
-          action = first;
-        } else if (rule.kind >= MCTX) {
-          action = mctx::select(rule, view, row, d, plan.noise + 2 * lane);
-        } else {
-          action = select(rule, view, luck, uint32_t(node), scores.data());
-        }
-        child = int32_t(view.child[action]);
-        if (child <= 0 || d + 1 == plan.depth) break;
-        node = child;
-      }
-    } else {
-      child = int32_t(tree.edge(row, 0, CHILD)[0]);
+  walkers.clear();
+  for (int64_t row = first_row; row < last_row; ++row) {
+    const int32_t* tally = tallies + row * TALLY_SLOTS;
+    int64_t left = left_of(tree, row, plan, tally, sizes[row]);
+    int32_t number = tally[SIMULATIONS];
+    for (int64_t i = 0; i < lanes; ++i) {
+      int64_t lane = row * lanes + i;
+      int32_t first = plan.forced[lane];
+      bool active = i < left && first != IDLE;
+      number += active;
+      noise[lane] = mix(plan.seeds[row], uint32_t(number));
+      at.number[lane] = number, at.active[lane] = active;
+      at.node[lane] = at.action[lane] = 0;
+      at.child[lane] = int32_t(tree.edge(row, 0, CHILD)[0]);
+      uint32_t luck = plan.noise != nullptr ? plan.noise[2 * lane] : noise[lane];
+      if (active) walkers.push_back({row, lane, 0, 0, 0, first, luck});
     }
-    at.node[lane] = node, at.action[lane] = action, at.child[lane] = child;
-    at.number[lane] = number, at.active[lane] = active;
-    const uint8_t* from = tree.state(row, node);
+  }
+  int going = int(walkers.size()), walking = going;
+  for (int32_t d = 0; walking > 0; ++d) {
+    int still = 0;
+    for (int k = 0; k < walking; ++k) {
+      Walker w = walkers[k];
+      const float* e = tree.edge(w.row, w.node, 0);
+      Node view{e, e + tree.actions, e + 2 * tree.actions, e + 3 * tree.actions,
+                tree.slots(w.row, w.node), int(tree.actions)};
+      if (d == 0 && w.first >= 0) {
+        w.action = w.first;
+      } else if (rule.kind >= MCTX) {
+        w.action = mctx::select(rule, view, w.row, d, plan.noise + 2 * w.lane);
+      } else {
+        w.action = select(rule, view, w.luck, uint32_t(w.node), scores.data());
+      }
+      w.child = int32_t(view.child[w.action]);
+      if (w.child > 0 && d + 1 < plan.depth) {
+        w.node = w.child;
+        fetch(tree.edge(w.row, w.node, 0), sizeof(float) * EDGE_SLOTS * tree.actions);
+        fetch(tree.slots(w.row, w.node), sizeof(float) * NODE_SLOTS);
+        walkers[still++] = w;
+      } else {
+        at.node[w.lane] = w.node, at.action[w.lane] = w.action, at.child[w.lane] = w.child;
+        fetch(tree.state(w.row, w.node), tree.bytes);
+      }
+    }
+    walking = still;
+  }
+  for (int64_t lane = first_row * lanes; lane < last_row * lanes; ++lane) {
+    const uint8_t* from = tree.state(lane / lanes, at.node[lane]);
     for (size_t k = 0; k < count; ++k) {
       std::memcpy(piece[k].data + lane * piece[k].size, from, piece[k].size);
       from += piece[k].size;
@@ -574,12 +623,14 @@ ffi::Error one_round(ffi::ThreadPool pool, F32 edges, F32 nodes, U8 states, S32 
   int64_t width_in = inserts ? leaf_node.element_count() / rows : 0;
   int64_t width_out = descends ? forced.element_count() / rows : 0;
   std::vector<Piece> in, out;
+  // Found states may be followed by those asked about, whose memory the next ones take over.
+  size_t parts = descends ? asked_states.size() : found_states.size();
   if (inserts) {
-    ffi::Error error = pieces_of(found_states, rows * width_in, in);
+    ffi::Error error = pieces_of(found_states, parts, rows * width_in, in);
     if (error.failure()) return error;
   }
   if (descends) {
-    ffi::Error error = pieces_of(asked_states, rows * width_out, out);
+    ffi::Error error = pieces_of(asked_states, parts, rows * width_out, out);
     if (error.failure()) return error;
   }
   const Piece *from = in.data(), *to = out.data();
@@ -589,17 +640,15 @@ ffi::Error one_round(ffi::ThreadPool pool, F32 edges, F32 nodes, U8 states, S32 
   std::atomic<int32_t> going{0};
   std::atomic<int32_t>* counter = &going;
 
-  for_rows(pool, rows, std::max(width_in, width_out), [=](int64_t row) {
-    int32_t* mine = tally + row * TALLY_SLOTS;
-    if (width_in > 0) {
-      insert(tree, row, width_in, last, found, from, from_count, rule.prove, size + row, mine,
-             gains);
+  for_blocks(pool, rows, std::max(width_in, width_out), [=](int64_t first, int64_t last_row) {
+    for (int64_t row = first; width_in > 0 && row < last_row; ++row) {
+      insert(tree, row, width_in, last, found, from, from_count, rule.prove, size + row,
+             tally + row * TALLY_SLOTS, gains);
     }
-    if (width_out > 0) {
-      int took = descend(tree, row, width_out, rule, plan, next, luck, to, to_count, mine,
-                         size[row]);
-      if (took > 0) counter->fetch_add(took, std::memory_order_relaxed);
-    }
+    if (width_out == 0) return;
+    int took = descend(tree, first, last_row, width_out, rule, plan, next, luck, to, to_count,
+                       tally, size);
+    if (took > 0) counter->fetch_add(took, std::memory_order_relaxed);
   });
   *going_out->typed_data() = going.load();
   return ffi::Error::Success();
