@@ -41,9 +41,8 @@ ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 ROUNDS = 15
 SWEEPS = 3
 PAIRS = 150
-CAPACITIES = (16384, 65536)
-"""Between which memory a node is measured: both far above what compiling takes."""
-MEMORY_TASKS = ("connect_four", "othello")
+CAPACITIES = {"connect_four": (32768, 262144), "othello": (8192, 65536)}
+"""Between which memory a node is measured: apart by far more than a process's memory wavers."""
 QUICK = {"rounds": 3, "sweeps": 1, "pairs": 10, "largest": 512}
 
 
@@ -110,14 +109,14 @@ def memory(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Bytes a node by the slope of the process's peak between two capacities."""
     found: dict[str, dict[str, Any]] = {}
     device: Any = None
-    for task in MEMORY_TASKS:
+    for task, capacities in CAPACITIES.items():
         for side in ("ours", "mctx"):
             ends = [
                 ask({**spec, "side": side, "capacity": n, "changes": {"task": task}})
-                for n in CAPACITIES
+                for n in capacities
             ]
             device = ends[0]["device"]
-            nodes = (CAPACITIES[1] - CAPACITIES[0]) * ROWS[spec["row"]].batch
+            nodes = (capacities[1] - capacities[0]) * ROWS[spec["row"]].batch
             slope = {k: (ends[1][k] - ends[0][k]) / nodes for k in ("peak", "stated")}
             found.setdefault(task, {})[side] = {
                 "measured": slope["peak"],
