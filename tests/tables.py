@@ -8,21 +8,31 @@ import pytest
 from reference_search import World
 
 from deliberation.core import Objective, Task, Traits
-from deliberation.direct import Evaluation, Evaluator, planner
+from deliberation.direct import Evaluation, Evaluator, planner, stages
 
 NODES, ACTIONS, ROWS = 40, 4, 16
 SMALL = {"capacity": 64}
 LIGHT = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
 """Small programs run once or twice: compiling them fast matters more than running them fast."""
 run = eqx.filter_jit(planner.plan, compiler_options=LIGHT)
-_decide = eqx.filter_jit(planner._decide.__wrapped__, compiler_options=LIGHT)
+_LIGHTLY = {
+    name: eqx.filter_jit(getattr(stages, name).__wrapped__, compiler_options=LIGHT, donate=donate)
+    for name, donate in (
+        ("begun", "none"),
+        ("grown", "all-except-first"),
+        ("replanned", "all-except-first"),
+        ("answered", "none"),
+        ("remembered", "none"),
+    )
+}
 
 
 @pytest.fixture(autouse=True)
 def compile_lightly(request, monkeypatch):
     """For each test of a module that imports this, except those that ask for `full_speed`."""
     if "full_speed" not in request.fixturenames:
-        monkeypatch.setattr(planner, "_decide", _decide)
+        for name, stage in _LIGHTLY.items():
+            monkeypatch.setattr(stages, name, stage)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """The effort dial: how much a decider may spend on one decision."""
 
+import math
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -12,14 +14,22 @@ UNLIMITED = int(np.iinfo(np.int32).max)
 
 
 class Budget(eqx.Module):
-    """Simulations a decision may use, and optionally a cap on model steps.
+    """What a decision may use: simulations, model steps, seconds; at least one of them.
 
-    Each is one number for the whole batch or an integer array with one number a row. Budgets are
-    data, never part of a compiled program: sweeping them compiles once.
+    Simulations and model steps are one number for the whole batch or an integer array with one
+    number a row. `seconds` is wall time for one call of `decide`, all rows together, for deciders
+    that can be interrupted (`TreeSearch`) and outside of `jit` only. Whatever is used up first ends
+    the decision. Budgets are data, never part of a compiled program: sweeping them compiles once.
     """
 
-    simulations: int | Int[Array, "*batch"]
+    simulations: int | Int[Array, "*batch"] | None = None
     model_steps: int | Int[Array, "*batch"] | None = None
+    seconds: float | int | None = None
+
+    def __check_init__(self) -> None:
+        if self.simulations is None and self.model_steps is None and self.seconds is None:
+            raise BudgetError("An empty budget: give simulations, model_steps or seconds.")
+        _check_seconds(self.seconds)
 
     @staticmethod
     def of(value: "Budget | int | np.ndarray | Array") -> "Budget":
@@ -27,16 +37,47 @@ class Budget(eqx.Module):
         if isinstance(value, Budget):
             return value
         if isinstance(value, bool | float):
-            raise BudgetError(f"A budget counts simulations in whole numbers; got {value!r}.")
+            raise BudgetError(
+                f"A budget counts simulations in whole numbers; got {value!r}. "
+                "A limit of time is Budget(seconds=...)."
+            )
         if not isinstance(value, int):
             value = jnp.asarray(value)
             _refuse_fractions("simulations", value)
         return Budget(value)
 
     def rows(self, batch: int) -> tuple[Int[Array, " batch"], Int[Array, " batch"]]:
-        """(simulations, model steps) for each row; no cap on model steps reads as `UNLIMITED`."""
-        steps = UNLIMITED if self.model_steps is None else self.model_steps
-        return _row("simulations", self.simulations, batch), _row("model_steps", steps, batch)
+        """(simulations, model steps) for each row; what is not limited reads as `UNLIMITED`.
+
+        Raises `BudgetError` for a limit of seconds: who can keep one asks for `untimed()` rows.
+        """
+        if self.seconds is not None:
+            raise BudgetError(
+                "This decider counts what it spends and cannot keep a limit of seconds: give "
+                "simulations or model_steps instead."
+            )
+        given = (("simulations", self.simulations), ("model_steps", self.model_steps))
+        simulations, steps = (
+            _row(name, UNLIMITED if value is None else value, batch) for name, value in given
+        )
+        return simulations, steps
+
+    def untimed(self, simulations: int) -> "Budget":
+        """The same without a limit of seconds, and with so many simulations if it names none."""
+        named = self.simulations if self.simulations is not None else simulations
+        return Budget(named, self.model_steps) if self.seconds is not None else self
+
+
+def _check_seconds(seconds: float | int | None) -> None:
+    if seconds is None:
+        return
+    if isinstance(seconds, Tracer | Array | np.ndarray):
+        raise BudgetError(
+            "budget.seconds is an array: a limit of time is one plain number for the whole batch, "
+            "kept by the host, and cannot be part of a compiled program."
+        )
+    if isinstance(seconds, bool) or not 0 < seconds < math.inf:
+        raise BudgetError(f"budget.seconds is {seconds!r}: give a positive number.")
 
 
 def _row(name: str, value: int | Array | np.ndarray, batch: int) -> Int[Array, " batch"]:

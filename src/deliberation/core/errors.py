@@ -31,6 +31,10 @@ class BatchMismatchError(DeliberationError, ValueError):
     """Arguments whose leading (batch) axes disagree."""
 
 
+class ForeignMemoryError(DeliberationError, ValueError):
+    """A memory that the decider, as it is set up, did not give: another one's, or none of ours."""
+
+
 class NonFiniteError(DeliberationError, ArithmeticError):
     """NaN or infinity came out of a model, a reward, a prior or a value."""
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool
 
+from ..core.budget import Budget
 from ..core.errors import BudgetError, NoLegalActionError, NonFiniteError, TooLargeError
 from ..core.task import State, Task, is_concrete
 from .evaluators import Evaluator
@@ -25,11 +26,18 @@ def check_prior(who: str, task: Task, evaluator: Evaluator, state: State, limits
         )
 
 
-def needed(limits: Limits, capacity: int) -> int:
-    """The capacity, or the next power of two at which the largest budget of the batch fits."""
+def needed(limits: Limits, capacity: int, asked: Budget | None = None) -> int:
+    """The capacity, or the next power of two at which the largest budget of the batch fits.
+
+    Where budgets cannot be looked at, inside of `jit`, plain numbers `asked` for can be.
+    """
+    most = 0
     if is_concrete(limits):
         most = int(jnp.minimum(limits.simulations, limits.model_steps).max())
-        capacity = max(capacity, 1 << max(0, most - 1).bit_length())
+    elif asked is not None:
+        plain = [x for x in (asked.simulations, asked.model_steps) if isinstance(x, int)]
+        most = min(plain, default=0)
+    capacity = max(capacity, 1 << max(0, most - 1).bit_length())
     if capacity > LARGEST:
         raise TooLargeError(
             f"A tree of {capacity:,} nodes is over the {LARGEST:,} that can be numbered "

@@ -1,37 +1,40 @@
 """Tree search as a decider: the public face of `direct.search`."""
 
-import time
+from collections.abc import Iterator
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Bool, Key
+from jaxtyping import Array, Key
 
 from ..core.budget import Budget
 from ..core.decider import Decider, Decision, Memory, row_keys
 from ..core.errors import (
     BatchMismatchError,
     BudgetError,
-    NoLegalActionError,
-    NonFiniteError,
-    TooLargeError,
+    ForeignMemoryError,
     UnknownNameError,
     UnsuitableTaskError,
 )
-from ..core.ledger import Ledger
-from ..core.noise import Seed, mix, seeds
+from ..core.noise import Seed, seeds
 from ..core.objective import Objective
 from ..core.task import State, Task, batch_size, check_batch, is_concrete
+from . import reuse as memories
+from ._checks import check_memory, check_prior, needed
+from .anytime import Order, Running
 from .backend import BackendName, backend_name
 from .chance import model_for
 from .evaluators import Evaluator, RandomRollouts
-from .portable import best_action
-from .rules import PUCT, UCT, Gumbel, Rule, Scores
-from .search import Limits, Outcome, search, slack
-from .tree import FORBIDDEN, LARGEST, NodeView, log_prior, size_in_bytes
+from .reuse import Remembered
+from .rules import PUCT, UCT, Gumbel, Rule
+from .search import Limits, Outcome
+from .stages import Setting, begin, grow, read
+from .stopping import Never, Stopping
+from .tree import Form, size_in_bytes
 
 RULES = {"uct": UCT, "puct": PUCT, "gumbel": Gumbel}
+_NEVER = Never()
 
 
 class TreeSearch(Decider):
@@ -40,25 +43,41 @@ class TreeSearch(Decider):
     `rule` is UCT, PUCT or Gumbel (an instance, or its name); `evaluator` judges leaves (random
     rollouts unless given). `budget` is what a decision may spend when the caller names none. With
     `prove` (the default) values that are certain are proved and a proved root ends its search
-    early; without it the search is the paper's own. Trees have room for `capacity` simulations; a
-    larger budget doubles the room until it fits, at the price of compiling anew. `max_bytes` bounds
-    the memory of one batch of trees.
+    early; without it the search is the paper's own. `stopping` may end a row's search before its
+    budget (`direct.stopping`).
+
+    Trees have room for `capacity` simulations; a larger budget doubles the room until it fits, at
+    the price of compiling anew. Inside of a compiled function budgets are data that nobody can look
+    at: there, and there alone, no row takes more than `capacity` simulations, whatever its budget
+    (unless that is a plain number). `max_bytes` bounds the memory of one batch of trees.
 
     A cap on model steps is looked at between simulations, so the last one may pass it; it also caps
-    the simulations.
+    the simulations. A limit of seconds (`Budget(seconds=...)`) is one for the whole batch and for
+    use outside of compiled functions; without a number of simulations beside it, up to `capacity`
+    are taken. It is kept to about a tenth or one round of simulations, and begins once everything
+    is compiled.
+
+    With `reuse` the trees are the decider's memory, and a search goes on with what an earlier one
+    grew below the state that play has come to, exactly as if that had been grown now; the budget is
+    for new simulations, and `spent` counts nothing else. A row starts afresh where its state is not
+    in the remembered tree, the objective is another one, or the subtree leaves no room for the
+    budget: several times the budget is a good `capacity`. The memory is as large as the trees of
+    `capacity`; a tree that outgrew that is forgotten.
 
     Chance is met at chance nodes, for tasks that list what it can do (`Task.outcomes`). Raises
     `UnsuitableTaskError` for hidden state, chance that is not listed, continuous actions or more
-    than two players (see `HistorySearch`), `BudgetError` for budget 0 without a prior,
-    `TooLargeError` before allocating more than `max_bytes`, `NonFiniteError` if the evaluator or
-    the objective gives NaN or infinity, and `NoLegalActionError` if a state in the tree is live and
-    leaves nothing to do.
+    than two players (see `HistorySearch`), `BudgetError` for budget 0 without a prior or seconds in
+    a compiled function, `TooLargeError` before allocating more than `max_bytes`, `NonFiniteError`
+    if the evaluator or the objective gives NaN or infinity, `NoLegalActionError` if a state in the
+    tree is live and leaves nothing to do, and `ForeignMemoryError` for a memory not its own.
     """
 
     task: Task
     rule: Rule
     evaluator: Evaluator
     budget: Budget
+    stopping: Stopping
+    reuse: bool = eqx.field(static=True)
     prove: bool = eqx.field(static=True)
     backend: BackendName = eqx.field(static=True)
     capacity: int = eqx.field(static=True)
@@ -71,6 +90,8 @@ class TreeSearch(Decider):
         evaluator: Evaluator | None = None,
         *,
         budget: Budget | int = 128,
+        stopping: Stopping = _NEVER,
+        reuse: bool = False,
         prove: bool = True,
         backend: BackendName = "auto",
         capacity: int = 1024,
@@ -81,14 +102,30 @@ class TreeSearch(Decider):
             raise UnknownNameError("rule", rule, RULES)
         self.task = task
         self.rule = RULES[rule]() if isinstance(rule, str) else rule
+        if stopping.by_visits and not self.rule.most_visited:
+            raise ValueError(
+                f"{type(stopping).__name__} is for rules that answer with the most visited action, "
+                f"and {type(self.rule).__name__} does not: use UCT or PUCT, or Never()."
+            )
         self.evaluator = RandomRollouts() if evaluator is None else evaluator
         self.budget = Budget.of(budget)
+        self.stopping, self.reuse = stopping, reuse
         self.prove, self.backend = prove, backend
         self.capacity, self.max_bytes = capacity, max_bytes
 
     def __repr__(self) -> str:
         rule, judge = type(self.rule).__name__, type(self.evaluator).__name__
-        return f"TreeSearch({self.task!r}, {rule}, {judge}, budget={self.budget.simulations})"
+        limits = {"budget": self.budget.simulations, "seconds": self.budget.seconds}
+        spend = ", ".join(f"{k}={v}" for k, v in limits.items() if v is not None)
+        return f"TreeSearch({self.task!r}, {rule}, {judge}, {spend})"
+
+    def begin(self, batch: int) -> Memory:
+        """Nothing remembered yet: room for a tree a row, or None without `reuse`."""
+        if not self.reuse:
+            return None
+        return memories.nothing(
+            self._entered(batch), self._model.actions, self.capacity, self.prove
+        )
 
     def decide(
         self,
@@ -100,61 +137,121 @@ class TreeSearch(Decider):
         key: Key[Array, "*batch"],
     ) -> tuple[Decision, Memory]:
         """Search from every row; see `Decider.decide`."""
-        batch = batch_size(state)
-        if batch == 0:
-            raise BatchMismatchError("A search needs at least one state; got an empty batch.")
         asked = self.budget if budget is None else Budget.of(budget)
-        limits = Limits(*asked.rows(batch))
-        check_batch(self.task, state)
-        self._refuse_empty(state, limits)
-        capacity = self._room(state, limits)
-        started = time.perf_counter()
-        # The default budget stays out of the compiled program, or each would compile anew.
-        planner = eqx.tree_at(lambda p: p.budget, self, Budget(0))
-        objective = self.task.objective if objective is None else objective
-        decision, sound, stuck = _decide(
-            planner, objective, state, limits, row_keys(key, batch), capacity,
+        setting = self._setting(objective)
+        order = self._order(state, memory, asked, key)
+        if not is_concrete((setting, order)):
+            return self._traced(setting, order, asked, memory)
+        running = Running(setting, order, asked.seconds)
+        running.finish()
+        decision = running.answer()
+        return decision, running.remember() if self.reuse else memory
+
+    def anytime(
+        self,
+        state: State,
+        memory: Memory = None,
+        *,
+        objective: Objective | None = None,
+        budget: Budget | int | None = None,
+        key: Key[Array, "*batch"],
+    ) -> Iterator[Decision]:
+        """Better and better answers to what `decide` is asked, after 1, 2, 4, 8... rounds.
+
+        A round is a simulation of every row that has any left, or as many as the rule can take side
+        by side. The caller may stop at any time. The last answer is that of `decide`, and `spent`
+        counts from the start. Under a limit of seconds the clock runs on between answers. Raises
+        what `decide` does, and `BudgetError` in a compiled function.
+        """
+        asked = self.budget if budget is None else Budget.of(budget)
+        setting = self._setting(objective)
+        order = self._order(state, memory, asked, key)
+        if not is_concrete((setting, order)):
+            raise BudgetError(
+                "An anytime answer cannot be part of a compiled program: nobody could look at it. "
+                "Call `anytime` outside of `jit`, or `decide` with a number of simulations."
+            )
+        running = Running(setting, order, asked.seconds)
+        return (running.answer() for _ in running.pauses())
+
+    @property
+    def _model(self) -> Any:
+        return model_for(self.task, self.task.objective, self.evaluator)
+
+    def _entered(self, batch: int) -> State:
+        """Blank states of the form that nodes keep."""
+        keys = jax.ShapeDtypeStruct((batch,), jax.random.key(0).dtype)
+        form = jax.eval_shape(lambda k: self._model.enter(jax.vmap(self.task.init)(k)), keys)
+        return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), form)
+
+    def _setting(self, objective: Objective | None) -> Setting:
+        return Setting(
+            self.task, self.task.objective if objective is None else objective,
+            self.rule, self.evaluator, self.stopping, self.prove,
             # By name, so that a change of the environment is heard.
             backend_name(self.backend),
         )  # fmt: skip
-        if is_concrete(decision):
-            _check_stuck(self.task, stuck)
-            _check_sound(self.evaluator, sound)
-            seconds = jnp.full(batch, (time.perf_counter() - started) / batch)
-            decision = eqx.tree_at(lambda d: d.spent.seconds, decision, seconds)
-        return decision, memory
 
-    def _refuse_empty(self, state: State, limits: Limits) -> None:
-        if self.evaluator.has_prior or not is_concrete((state, limits)):
-            return
-        live = ~jax.vmap(self.task.terminated)(state)
-        nothing = jnp.minimum(limits.simulations, limits.model_steps) == 0
-        if bool((live & nothing).any()):
+    def _order(
+        self, state: State, memory: Memory, asked: Budget, key: Key[Array, "*batch"]
+    ) -> Order:
+        """What is asked for, checked as far as it can be looked at."""
+        batch = batch_size(state)
+        if batch == 0:
+            raise BatchMismatchError("A search needs at least one state; got an empty batch.")
+        limits = Limits(*asked.untimed(self.capacity).rows(batch))
+        check_batch(self.task, state)
+        check_prior(repr(self), self.task, self.evaluator, state, limits)
+        capacity = needed(limits, self.capacity, asked)
+        entered = self._model.enter(state)
+        trees = 2 if self.reuse else 1
+        size = trees * size_in_bytes(entered, self._model.actions, capacity)
+        check_memory(size, self.max_bytes, capacity, batch)
+        if not self.reuse:
+            memory = None
+        elif memory is None:
+            memory = self.begin(batch)
+        else:
+            self._check_own(memory, entered, batch)
+        reserve = jnp.minimum(limits.simulations, limits.model_steps)
+        if asked.seconds is not None and asked.simulations is None:
+            # Nobody knows how many it will be: a tree that fills half of the room is gone on with.
+            reserve = jnp.minimum(reserve, self.capacity // 2)
+        return Order(state, limits, row_keys(key, batch), memory, reserve, capacity)
+
+    def _check_own(self, memory: Memory, entered: State, batch: int) -> None:
+        if not isinstance(memory, Remembered):
+            raise ForeignMemoryError(
+                f"{self!r} with reuse remembers trees; got a memory of {type(memory).__name__}. "
+                "Start with `begin(batch)` and hand on what `decide` returns."
+            )
+        rows, nodes, _, actions = memory.tree.edges.shape
+        if rows != batch:
+            raise BatchMismatchError(f"A memory of {rows} rows for a batch of {batch}.")
+        found = (memory.tree.form, nodes, actions, memory.tree.prove)
+        own = (Form.of(entered), self.capacity + 1, self._model.actions, self.prove)
+        if found != own:
+            raise ForeignMemoryError(
+                f"The memory is of other trees (states, nodes, actions, proofs): {found}, not "
+                f"{own}. A memory belongs to the decider that gave it."
+            )
+
+    def _traced(
+        self, setting: Setting, order: Order, asked: Budget, memory: Memory
+    ) -> tuple[Decision, Memory]:
+        if asked.seconds is not None:
             raise BudgetError(
-                f"A budget of 0 leaves {self!r} nothing to answer from: it has no prior. Give at "
-                "least one simulation, or an evaluator with a prior (a network)."
+                "A limit of seconds cannot be kept inside of a compiled function, which has no "
+                "clock: give simulations, or call `decide` outside of `jit`."
             )
-
-    def _room(self, state: State, limits: Limits) -> int:
-        """The capacity that fits the largest budget of the batch, refused if memory would not."""
-        capacity = self.capacity
-        if is_concrete(limits):
-            need = int(jnp.minimum(limits.simulations, limits.model_steps).max())
-            capacity = max(capacity, 1 << max(0, need - 1).bit_length())
-        if capacity > LARGEST:
-            raise TooLargeError(
-                f"A tree of {capacity:,} nodes is over the {LARGEST:,} that can be numbered "
-                "exactly. Use a smaller budget or capacity."
-            )
-        model = model_for(self.task, self.task.objective, self.evaluator)
-        size = size_in_bytes(model.enter(state), model.actions, capacity)
-        if size > self.max_bytes:
-            raise TooLargeError(
-                f"Trees of {capacity} nodes for {batch_size(state)} rows would take {size:,} bytes,"
-                f" more than max_bytes={self.max_bytes:,}. Use smaller batches or budgets, or raise"
-                " max_bytes."
-            )
-        return capacity
+        outcome = begin(
+            setting, order.state, order.limits, seeds(order.keys), order.capacity, order.memory
+        )
+        outcome = grow(setting, outcome, order.limits)
+        if order.memory is not None:
+            aim = memories.aim_of(setting.objective)
+            memory = memories.remember(outcome, aim, order.memory)
+        return read(setting, outcome), memory
 
 
 def _check_suits(task: Task) -> None:
@@ -184,96 +281,12 @@ def plan(
 ) -> tuple[Decision, Outcome]:
     """Search and read the answer; pure, for use inside of a larger compiled loop.
 
-    Nothing is checked here: the caller looks at `outcome.sound`. Seconds are left at zero.
+    Nothing is checked here: the caller looks at `outcome.sound`, and no row takes more than
+    `capacity` simulations, whatever its limits. Nothing is remembered; seconds are left at zero.
     """
-    model = model_for(planner.task, objective, planner.evaluator)
-    outcome = search(
-        model, planner.rule, state, limits, seed, capacity=capacity,
-        judge=planner.evaluator.has_prior, prove=planner.prove,
-        backend=planner.backend if backend is None else backend,
+    setting = Setting(
+        planner.task, objective, planner.rule, planner.evaluator, planner.stopping, planner.prove,
+        planner.backend if backend is None else backend,
     )  # fmt: skip
-    root = outcome.tree.root
-    weights, preference = _answer(planner.rule, root, outcome, objective)
-    # A node may be wider than the task's actions: outcomes of chance share its slots.
-    weights = weights[:, : planner.task.traits.actions]
-    live = root.legal.any(-1)
-    action = best_action(jnp.where(root.legal, preference, -jnp.inf), mix(seed, 2))
-    value = jnp.where(outcome.done, root.value, root.mean)
-    each = planner.evaluator.flops / max(1, planner.evaluator.passes)
-    nothing = jnp.zeros_like(outcome.model_steps)
-    return Decision(
-        action=jnp.where(live, action, -1),
-        weights=jnp.where(live[:, None], weights, 0.0),
-        value=jnp.where(live, value, 0.0),
-        spent=Ledger(
-            model_steps=outcome.model_steps,
-            network_evaluations=outcome.evaluations,
-            fits=nothing,
-            data=nothing,
-            flops=outcome.evaluations * each,
-            seconds=jnp.zeros(live.shape),
-        ),
-    ), outcome
-
-
-@eqx.filter_jit
-def _decide(
-    planner: TreeSearch,
-    objective: Objective,
-    state: State,
-    limits: Limits,
-    keys: Key[Array, " batch"],
-    capacity: int,
-    backend: BackendName,
-) -> tuple[Decision, Bool[Array, " batch"], Bool[Array, " batch"]]:
-    decision, outcome = plan(planner, objective, state, limits, seeds(keys), capacity, backend)
-    return decision, outcome.sound, outcome.stuck
-
-
-def _answer(
-    rule: Rule, root: NodeView, outcome: Outcome, objective: Objective
-) -> tuple[Scores, Scores]:
-    """The rule's answer among actions not proved as bad as can be; a proved root's best actions.
-
-    Where nothing is proved, weights and preference are what the rule says.
-    """
-    low, high = objective.bounds
-    floor = jnp.where(root.sign > 0, low, -high)[:, None]
-    hopeless = root.settled & (root.q <= floor + slack(objective.bounds))
-    rest = eqx.tree_at(
-        lambda n: (n.visits, n.q, n.logits, n.settled),
-        root,
-        (
-            jnp.where(hopeless, 0.0, root.visits),
-            jnp.where(hopeless, 0.0, root.q),
-            log_prior(root.logits, root.legal & ~hopeless),
-            root.settled & ~hopeless,
-        ),
-    )
-    weights, preference = rule.answer(rest, outcome.schedule)
-    preference = jnp.where(hopeless, FORBIDDEN, preference)
-    best = jnp.where(root.settled, root.q, FORBIDDEN)
-    top = best.max(-1, keepdims=True)
-    winners = root.settled & (best >= top - 1e-5 * jnp.abs(top))
-    shared = winners / jnp.maximum(winners.sum(-1, keepdims=True), 1)
-    proved = outcome.done[:, None]
-    return jnp.where(proved, shared, weights), jnp.where(proved, best, preference)
-
-
-def _check_stuck(task: Task, stuck: Bool[Array, " batch"]) -> None:
-    if bool(stuck.any()):
-        raise NoLegalActionError(
-            f"From row {int(np.argmax(np.asarray(stuck)))} of the batch the search came to a state "
-            f"of {task!r} that is not terminal and has no legal action; the task must end the "
-            "episode there (`core.check_task` finds such states)."
-        )
-
-
-def _check_sound(evaluator: Evaluator, sound: Bool[Array, " batch"]) -> None:
-    if not bool(sound.all()):
-        row = int(np.argmin(np.asarray(sound)))
-        raise NonFiniteError(
-            f"In row {row} of the batch the search met NaN or infinity in a prior or value of "
-            f"{type(evaluator).__name__}, in a reward or in their sum. Check the network's weights "
-            "(a diverged training run?) and the objective."
-        )
+    outcome = grow(setting, begin(setting, state, limits, seed, capacity), limits)
+    return read(setting, outcome), outcome

@@ -68,6 +68,8 @@ class Rule(Picker):
     """
 
     needs_value: eqx.AbstractClassVar[bool]
+    most_visited: ClassVar[bool] = False
+    """Whether the answer is the most visited action."""
 
     @abc.abstractmethod
     def interior(self, node: NodeView) -> Scores:
@@ -134,6 +136,7 @@ class UCT(Rule):
     """
 
     needs_value: ClassVar[bool] = False
+    most_visited: ClassVar[bool] = True
     c: Number = 1.0
 
     def interior(self, node: NodeView) -> Scores:
@@ -164,6 +167,7 @@ class PUCT(Rule):
     """
 
     needs_value: ClassVar[bool] = True
+    most_visited: ClassVar[bool] = True
     c: Number = 1.25
     base: Number = 19652.0
 

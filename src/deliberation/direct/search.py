@@ -38,7 +38,8 @@ from .lanes import (
 )
 from .model import Model
 from .rules import Rule, Schedule
-from .tree import COUNT, LOGIT, NODE_SLOTS, SIGN, TOTAL, VALUE, Tree, empty
+from .stopping import Never, Returns, Standing, Stopping
+from .tree import COUNT, LOGIT, NODE_SLOTS, SIGN, TOTAL, VALUE, NodeView, Tree, empty
 
 Bounds = tuple[float | Array, float | Array]
 
@@ -48,13 +49,15 @@ class Outcome(eqx.Module):
 
     `sound` is false for rows in which a prior, value, reward or sum of them was NaN or infinite, or
     which are `stuck`: they met a state that is not terminal and has no legal action. `done` is true
-    for rows whose root's value is proved, which no further simulation can change.
+    for rows whose root's value is proved, which no further simulation can change. `returns` is kept
+    for stopping rules that ask for it.
     """
 
     tree: Tree
     schedule: Schedule
     seed: UInt32[Array, " batch"]
     tally: Int[Array, "batch 6"]
+    returns: Returns | None = None
 
     @property
     def simulations(self) -> Int[Array, " batch"]:
@@ -94,6 +97,9 @@ class Limits(eqx.Module):
     model_steps: Int[Array, " batch"]
 
 
+_NEVER = Never()
+
+
 def search(
     model: Model,
     rule: Rule,
@@ -105,6 +111,7 @@ def search(
     judge: bool,
     prove: bool = True,
     widths: Widths = None,
+    stopping: Stopping = _NEVER,
     backend: BackendName = "auto",
 ) -> Outcome:
     """Search every row of a batch of root states; pure, and to be jitted by the caller.
@@ -115,7 +122,7 @@ def search(
     """
     budget = jnp.minimum(limits.simulations, limits.model_steps)
     outcome = plant(model, rule, root, budget, seed, capacity=capacity, judge=judge, prove=prove)
-    return proceed(model, rule, outcome, limits, widths=widths, backend=backend)
+    return proceed(model, rule, outcome, limits, widths=widths, stopping=stopping, backend=backend)
 
 
 def plant(
@@ -152,26 +159,78 @@ def proceed(
     limits: Limits,
     *,
     widths: Widths = None,
+    stopping: Stopping = _NEVER,
+    rounds: Int[Array, ""] | None = None,
     backend: BackendName = "auto",
 ) -> Outcome:
     """Go on with a search until its limits, which may be raised and gone on with again.
 
-    A row never has more nodes than its tree has room for.
+    A row never has more nodes than its tree has room for. After so many `rounds` at most, the
+    search pauses where it is: gone on with, it is the search that never paused.
     """
     walk = backend_for(rule, outcome.tree, backend)
-    terms = Terms(
-        jnp.stack([limits.simulations, limits.model_steps], axis=-1), outcome.seed,
-        _ceilings(model.bounds), widths, min(model.horizon, outcome.tree.nodes.shape[1]),
-    )  # fmt: skip
+    terms = _terms(model, outcome, limits, widths)
     lanes = rule.lane_widths(model.actions)
+    if stopping.needs_returns and outcome.returns is None:
+        outcome = watch(outcome)
     for width, narrower in zip(lanes, (*lanes[1:], 0), strict=True):
-        loop = _Loop(model, rule, terms, walk, width, narrower)
-        outcome, _ = jax.lax.while_loop(_going, loop.round, loop.ask(outcome))
+        loop = _Loop(model, rule, stopping, terms, walk, width, narrower)
+        pending = jax.lax.while_loop(_going, loop.round, loop.ask(outcome, rounds))
+        # What was asked last and not answered leaves no trace.
+        outcome, rounds = pending.outcome, pending.rounds
     return outcome
 
 
-def _going(carry: tuple[Outcome, Ask]) -> Bool[Array, ""]:
-    return carry[1].going > 0
+def going_on(
+    model: Model, outcome: Outcome, limits: Limits, stopping: Stopping = _NEVER
+) -> Bool[Array, " batch"]:
+    """Which rows would go on if asked to proceed."""
+    terms = _terms(model, outcome, limits, None)
+    left = terms.left(outcome.tree, outcome.tally) > 0
+    stopped = _stopped(model, stopping, terms, outcome)
+    return left if stopped is None else left & ~stopped
+
+
+def watch(outcome: Outcome) -> Outcome:
+    """The same search, keeping from now on what comes back along the edges of its roots."""
+    returns = Returns.none(outcome.tree.root.visits)
+    return Outcome(outcome.tree, outcome.schedule, outcome.seed, outcome.tally, returns)
+
+
+def _terms(model: Model, outcome: Outcome, limits: Limits, widths: Widths) -> Terms:
+    return Terms(
+        jnp.stack([limits.simulations, limits.model_steps], axis=-1), outcome.seed,
+        _ceilings(model.bounds), widths, min(model.horizon, outcome.tree.nodes.shape[1]),
+    )  # fmt: skip
+
+
+def _stopped(
+    model: Model, stopping: Stopping, terms: Terms, outcome: Outcome
+) -> Bool[Array, " batch"] | None:
+    if isinstance(stopping, Never):
+        return None
+    root = outcome.tree.root
+    left = jnp.maximum(terms.limits.min(1) - outcome.simulations, 0)
+    return stopping.stops(Standing(root, lost(root, model.bounds), left, outcome.returns))
+
+
+class _Pending(eqx.Module):
+    """A search between two halves of a round: what is asked, and what follows once it is answered.
+
+    `schedule` is the rule's after the round, `forced` how its lanes leave the root (kept for those
+    who need it), `rounds` how many may still follow.
+    """
+
+    outcome: Outcome
+    schedule: Schedule
+    ask: Ask
+    forced: Int[Array, "batch width"] | None
+    rounds: Int[Array, ""] | None
+
+
+def _going(pending: _Pending) -> Bool[Array, ""]:
+    going = pending.ask.going > 0
+    return going if pending.rounds is None else going & (pending.rounds > 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,31 +239,40 @@ class _Loop:
 
     model: Model
     rule: Rule
+    stopping: Stopping
     terms: Terms
     walk: ModuleType
     width: int
     narrower: int
 
-    def ask(self, outcome: Outcome) -> tuple[Outcome, Ask]:
+    def ask(self, outcome: Outcome, rounds: Int[Array, ""] | None) -> _Pending:
         """Find out where the next round is to ask the model."""
         forced, schedule = self._forced(outcome)
         number = outcome.simulations[:, None] + 1 + jnp.arange(self.width)
         turn = self._turn(outcome, None, forced, number)
         assert turn.ask is not None
-        return Outcome(turn.tree, schedule, outcome.seed, turn.tally), turn.ask
+        kept = forced if self.stopping.needs_returns else None
+        return _Pending(self._after(turn, outcome), schedule, turn.ask, kept, rounds)
 
-    def round(self, carry: tuple[Outcome, Ask]) -> tuple[Outcome, Ask]:
+    def round(self, pending: _Pending) -> _Pending:
         """Ask the model, insert the answers, and find out where to ask next."""
-        outcome, ask = carry
+        was, ask = pending.outcome, pending.ask
+        outcome = Outcome(was.tree, pending.schedule, was.seed, was.tally, was.returns)
+        rounds = None if pending.rounds is None else pending.rounds - 1
         lanes = (x.reshape(-1) for x in (ask.leaf.action, self._new(ask), ask.number, ask.noise))
         asked = (ask, self.model.step(ask.before, *lanes))
-        if self.rule.plans_root:
+        if self._looks:
             turn = self._turn(outcome, asked, None, ask.number)
-            return self.ask(Outcome(turn.tree, outcome.schedule, outcome.seed, turn.tally))
+            return self.ask(self._after(turn, outcome, pending), rounds)
         # Both halves at once: what is free needs nothing from in between.
         turn = self._turn(outcome, asked, jnp.full_like(ask.number, FREE), ask.number + 1)
         assert turn.ask is not None
-        return Outcome(turn.tree, outcome.schedule, outcome.seed, turn.tally), turn.ask
+        return _Pending(self._after(turn, outcome), outcome.schedule, turn.ask, None, rounds)
+
+    @property
+    def _looks(self) -> bool:
+        """Whether the roots are looked at between one round and the next."""
+        return self.rule.plans_root or not isinstance(self.stopping, Never)
 
     def _turn(
         self, outcome: Outcome, asked: tuple | None, forced: Array | None, number: Array
@@ -213,6 +281,14 @@ class _Loop:
         given = (self.rule, self.terms, outcome.tree, outcome.tally)
         return self.walk.turn(*given, asked, forced, noise)
 
+    def _after(self, turn: Turn, outcome: Outcome, pending: _Pending | None = None) -> Outcome:
+        returns = outcome.returns
+        if returns is not None and pending is not None:
+            assert turn.gain is not None and pending.forced is not None
+            gain = jnp.where(pending.ask.active, turn.gain, 0.0)
+            returns = returns.add(turn.tree.root.visits, pending.forced, gain)
+        return Outcome(turn.tree, outcome.schedule, outcome.seed, turn.tally, returns)
+
     def _new(self, ask: Ask) -> Bool[Array, "batch width"]:
         return ask.active & (ask.leaf.child == 0)
 
@@ -220,9 +296,12 @@ class _Loop:
         """How the lanes of the next round leave the root; rows that wait or ended stay idle."""
         root = outcome.tree.root
         forced, schedule = self.rule.next_lanes(root, outcome.schedule, self.width)
-        if not self.rule.plans_root:
+        if not self._looks:
             return forced, schedule
         going = self.terms.left(outcome.tree, outcome.tally) > 0
+        stopped = _stopped(self.model, self.stopping, self.terms, outcome)
+        if stopped is not None:
+            going = going & ~stopped
         if self.narrower:
             going = going & ~self.rule.waits(outcome.schedule, self.narrower)
 
@@ -242,3 +321,10 @@ def _ceilings(bounds: Bounds) -> Float[Array, "2"]:
 def slack(bounds: Bounds) -> Float[Array, ""]:
     """How near to a bound counts as at it: rounding, even where all returns are tiny."""
     return 1e-5 * jnp.minimum(1.0, bounds[1] - bounds[0])
+
+
+def lost(root: NodeView, bounds: Bounds) -> Bool[Array, "batch actions"]:
+    """The actions whose returns are proved as bad as can be for the player to move."""
+    low, high = bounds
+    floor = jnp.where(root.sign > 0, low, -high)[:, None]
+    return root.settled & (root.q <= floor + slack(bounds))
