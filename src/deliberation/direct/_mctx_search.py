@@ -71,13 +71,11 @@ class Keys(eqx.Module):
     fry: bool = eqx.field(static=True)
 
     @staticmethod
-    def of(key: Any, count: int, native: bool) -> "Keys":
+    def of(key: Any, count: int, walk: ModuleType) -> "Keys":
         """Split from the search's key one after another, as mctx does."""
         count = max(1, count)
-        if native:
-            from . import native as kernels
-
-            made = kernels.keys(_data(key), count)
+        if walk is not portable:
+            made = walk.keys(_data(key), count)
             like = (
                 (lambda x: jax.random.wrap_key_data(x, impl=_FRY)) if _typed(key) else jnp.asarray
             )
@@ -146,7 +144,7 @@ def search(
     native = walk is not portable
     depth = budget.capacity if reach.max_depth is None else max(1, reach.max_depth)
     run = Search(
-        params, recurrent_fn, rule, budget, Keys.of(key, budget.capacity, native), walk, native,
+        params, recurrent_fn, rule, budget, Keys.of(key, budget.capacity, walk), walk, native,
         min(depth, budget.capacity + 1), chances, considered,
     )  # fmt: skip
     loop_fn = None if reach.loop_fn in (None, jax.lax.fori_loop) else reach.loop_fn
