@@ -4,16 +4,19 @@ import contextlib
 import os
 from pathlib import Path
 
+from ..core.places import cache_folder
+
 MIN_COMPILE_SECONDS = "0.3"
 """Programs that compile faster than this are not worth a file."""
 
 
 def caches() -> dict[str, Path]:
     """Each cache by name; all are safe to delete at any time."""
-    from ..runs.worker import cache_folder
-
     compiled = os.environ.get("JAX_COMPILATION_CACHE_DIR")
-    return {"compiled": Path(compiled) if compiled else cache_folder() / "jax"}
+    return {
+        "compiled": Path(compiled) if compiled else cache_folder() / "jax",
+        "kernels": cache_folder() / "native",
+    }
 
 
 def keep_compiled_programs() -> None:

@@ -4,13 +4,15 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
-import shutil
+import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from .. import __version__
+from ..direct.native.build import VARIABLE, compiler, library
 from ..runs.provenance import cores, source
 from ._caches import caches, folder_size
 
@@ -28,7 +30,6 @@ PACKAGES = (
     "matplotlib",
     "joblib",
 )
-COMPILERS = ("c++", "g++", "clang++")
 GPU_PLUGINS = ("jax-cuda12-plugin", "jax-cuda13-plugin", "jax-rocm7-plugin", "jax-metal")
 
 
@@ -65,7 +66,8 @@ def _sections() -> Iterator[tuple[str, list[tuple[str, str]]]]:
             ("cores", f"{cores()} usable of {os.cpu_count()}"),
             ("memory", _memory()),
             ("backend", _backend()),
-            ("compiler", _compiler()),
+            ("compiler", shlex.join(compiler()) or "none found (g++ or clang++)"),
+            ("tree search", _search()),
         ],
     )
     yield "Caches", [(name, _cache_line(path)) for name, path in caches().items()]
@@ -109,9 +111,21 @@ def _installed(package: str) -> bool:
     return True
 
 
-def _compiler() -> str:
-    found = next((path for name in COMPILERS if (path := shutil.which(name))), None)
-    return found or "none found (only needed for compiled extras)"
+def _search() -> str:
+    """Which back end walks the search trees, judged without building anything."""
+    asked = os.environ.get(VARIABLE, "auto")
+    if asked == "jax":
+        return f"jax ({VARIABLE})"
+    command = compiler()
+    if not command:
+        return "jax: no C++ compiler was found" + f" ({VARIABLE}={asked})" * (asked == "native")
+    if _backend() != "cpu":
+        return "native if JAX computes on the CPU, else jax"
+    try:
+        built = library(command).exists()
+    except (OSError, subprocess.SubprocessError):
+        return f"jax, unless {shlex.join(command)} can be made to work"
+    return "native" if built else "native: its kernels are built on first use (try --probe)"
 
 
 def _cache_line(path: Path) -> str:
@@ -133,8 +147,13 @@ def _probe() -> list[tuple[str, str]]:
     started = time.perf_counter()
     jax.jit(lambda x: (x @ x).sum())(jnp.ones((64, 64))).block_until_ready()
     compiled = time.perf_counter()
+    from ..direct.backend import backend_name, why_not_native
+
+    why = why_not_native()
+    walks = backend_name() if not why else f"{backend_name()}: {why}"
     return [
         ("devices", devices),
+        ("tree search", f"{walks} ({time.perf_counter() - compiled:.2f} s)"),
         ("start", f"{started - start:.2f} s"),
         ("compile", f"{compiled - started:.2f} s"),
     ]

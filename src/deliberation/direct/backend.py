@@ -7,11 +7,11 @@ from typing import Literal
 import jax
 
 from ..core.errors import BackendError, UnknownNameError
+from .native.build import VARIABLE, load
 from .rules import Picker
 from .tree import Tree
 
 BackendName = Literal["auto", "native", "jax"]
-VARIABLE = "DELIBERATION_BACKEND"
 _NAMES = ("auto", "native", "jax")
 
 
@@ -42,9 +42,7 @@ def why_not_native() -> str:
     """Empty if the native kernels can be used here, else the reason why not."""
     if jax.default_backend() != "cpu":
         return f"JAX computes on {jax.default_backend()}, and they are for the CPU"
-    from . import native
-
-    return native.load()
+    return load()
 
 
 def backend_for(rule: Picker, tree: Tree, wanted: BackendName) -> ModuleType:
@@ -53,6 +51,6 @@ def backend_for(rule: Picker, tree: Tree, wanted: BackendName) -> ModuleType:
 
     if rule.kernel(1) is None or backend_name(wanted) == "jax":
         return portable
-    from . import native
+    from .native import rounds
 
-    return native
+    return rounds

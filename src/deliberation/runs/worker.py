@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from ..core.places import cache_folder
 from .cells import Cell
 from .errors import CellError
 from .plain import plain, restore
@@ -167,14 +168,6 @@ def prepare() -> None:
     os.environ.update(dict.fromkeys(THREADS, "1"))
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_folder() / "jax"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
-
-
-def cache_folder() -> Path:
-    """Where caches lie: DELIBERATION_CACHE, or in the user's cache folder."""
-    if os.environ.get("DELIBERATION_CACHE"):
-        return Path(os.environ["DELIBERATION_CACHE"])
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "deliberation"
 
 
 def _die_with(parent: int) -> None:
