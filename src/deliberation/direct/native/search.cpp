@@ -88,21 +88,53 @@ inline uint32_t mix(uint32_t seed, uint32_t counter) {
 
 inline float uniform(uint32_t seed) { return float(seed >> 8) * 0x1p-24f; }
 
-// exp for x <= 0 (Cephes' polynomial, single precision), in a form that compilers vectorise.
-inline float exp_(float x) {
-  x = std::max(x, -87.0f);
-  float n = std::floor(x * 1.44269504088896341f + 0.5f);
-  float r = x - n * 0.693359375f - n * -2.12194440e-4f;
-  float y = 1.9875691500e-4f;
+// Eight floats at a time, by the compilers' vector extension: they do not find it by themselves.
+using V = float __attribute__((vector_size(32)));
+using Vi = int32_t __attribute__((vector_size(32)));
+
+inline V load(const float* from) {
+  V x;
+  std::memcpy(&x, from, sizeof x);
+  return x;
+}
+
+inline void store(float* to, V x) { std::memcpy(to, &x, sizeof x); }
+
+inline V all(float x) { return V{x, x, x, x, x, x, x, x}; }
+
+inline V larger(V a, V b) { return a > b ? a : b; }
+
+inline V smaller(V a, V b) { return a < b ? a : b; }
+
+inline float largest(V x) {
+  float most = x[0];
+  for (int i = 1; i < CHUNK; ++i) most = std::max(most, x[i]);
+  return most;
+}
+
+inline V root_of(V x) {
+  V y;
+  for (int i = 0; i < CHUNK; ++i) y[i] = std::sqrt(x[i]);
+  return y;
+}
+
+// exp for x <= 0 (Cephes' polynomial, single precision).
+inline V exp_(V x) {
+  x = larger(x, all(-87.0f));
+  // Rounded to the nearest: x is negative, and conversion drops the fraction.
+  Vi n = __builtin_convertvector(x * 1.44269504088896341f - 0.5f, Vi);
+  V whole = __builtin_convertvector(n, V);
+  V r = x - whole * 0.693359375f - whole * -2.12194440e-4f;
+  V y = all(1.9875691500e-4f);
   y = y * r + 1.3981999507e-3f;
   y = y * r + 8.3334519073e-3f;
   y = y * r + 4.1665795894e-2f;
   y = y * r + 1.6666665459e-1f;
   y = y * r + 5.0000001201e-1f;
   y = y * r * r + r + 1.0f;
-  int32_t bits = (int32_t(n) + 127) << 23;
-  float scale;
-  std::memcpy(&scale, &bits, 4);
+  Vi bits = (n + 127) << 23;
+  V scale;
+  std::memcpy(&scale, &bits, sizeof scale);
   return y * scale;
 }
 
@@ -130,6 +162,8 @@ struct Node {
 
 inline bool legal(float logit) { return logit > FORBIDDEN / 2; }
 
+inline Vi legal(V logit) { return logit > FORBIDDEN / 2; }
+
 inline float lookup(const Rule& rule, float visits) {
   int64_t i = std::min<int64_t>(int64_t(visits), rule.table_size - 1);
   return rule.table[i];
@@ -144,12 +178,18 @@ inline void chunks(int actions, F each) {
   }
 }
 
+// Which places of a chunk are actions below `count`.
+inline Vi within(int first, int count) {
+  return Vi{0, 1, 2, 3, 4, 5, 6, 7} + first < count;
+}
+
 void score_uct(const Rule& rule, const Node& n, float total, float* out) {
   float spread = lookup(rule, total);
-  chunks(n.actions, [&](int a) {
-    float bonus = std::sqrt(spread / std::max(n.visits[a], 1.0f));
-    out[a] = n.visits[a] > 0 ? n.q[a] + bonus : FIRST;
-  });
+  for (int a = 0; a < n.actions; a += CHUNK) {
+    V visits = load(n.visits + a);
+    V bonus = root_of(spread / larger(visits, all(1.0f)));
+    store(out + a, visits > 0 ? load(n.q + a) + bonus : all(FIRST));
+  }
   if (!rule.prove) return;
   for (int a = 0; a < n.actions; ++a) {
     if (n.child[a] < 0) out[a] = n.q[a];
@@ -157,65 +197,81 @@ void score_uct(const Rule& rule, const Node& n, float total, float* out) {
 }
 
 void score_puct(const Rule& rule, const Node& n, float total, float* out) {
-  float rate = lookup(rule, total), value = n.slots[VALUE];
-  chunks(n.actions, [&](int a) {
-    float q = n.visits[a] > 0 ? n.q[a] : value;
-    out[a] = q + rate * exp_(n.logit[a]) / (1.0f + n.visits[a]);
-  });
+  float rate = lookup(rule, total);
+  V value = all(n.slots[VALUE]);
+  for (int a = 0; a < n.actions; a += CHUNK) {
+    V visits = load(n.visits + a);
+    V q = visits > 0 ? load(n.q + a) : value;
+    store(out + a, q + rate * exp_(load(n.logit + a)) / (1.0f + visits));
+  }
 }
 
-// sigma(completed q) of Danihelka et al. (2022), into `out`.
+// sigma(completed q) of Danihelka et al. (2022), into `out`. Sums go action by action.
 void sigma(const Rule& rule, const Node& n, float total, float* out) {
   const float value_scale = rule.params[0], offset = rule.params[1];
   const bool rescale = rule.params[2] > 0;
-  float mass = 0, returned = 0, most = 0;
-  chunks(n.actions, [&](int a) { out[a] = std::max(exp_(n.logit[a]), 1e-30f); });
+  float mass = 0, returned = 0;
+  for (int a = 0; a < n.actions; a += CHUNK) {
+    V p = larger(exp_(load(n.logit + a)), all(1e-30f));
+    store(out + a, load(n.visits + a) > 0 ? p : all(0.0f));
+  }
   for (int a = 0; a < n.actions; ++a) {
-    float p = n.visits[a] > 0 ? out[a] : 0.0f;
-    mass += p;
-    returned += p * n.q[a];
-    most = std::max(most, n.visits[a]);
+    mass += out[a];
+    returned += out[a] * n.q[a];
   }
   returned /= std::max(mass, 1e-30f);
-  float mixed = (n.slots[VALUE] + total * returned) / (1.0f + total);
-  float low = INFINITE, high = -INFINITE;
-  for (int a = 0; a < n.actions; ++a) {
-    out[a] = n.visits[a] > 0 ? n.q[a] : mixed;
-    low = std::min(low, legal(n.logit[a]) ? out[a] : INFINITE);
-    high = std::max(high, legal(n.logit[a]) ? out[a] : -INFINITE);
+  V mixed = all((n.slots[VALUE] + total * returned) / (1.0f + total));
+  V low = all(INFINITE), high = -low, most = all(0.0f);
+  for (int a = 0; a < n.actions; a += CHUNK) {
+    V visits = load(n.visits + a);
+    V q = visits > 0 ? load(n.q + a) : mixed;
+    Vi may = legal(load(n.logit + a)) & within(a, n.actions);
+    most = larger(most, within(a, n.actions) ? visits : all(0.0f));
+    low = smaller(low, may ? q : all(INFINITE));
+    high = larger(high, may ? q : all(-INFINITE));
+    store(out + a, q);
   }
-  float scale = (offset + most) * value_scale;
-  float range = std::max(high - low, 1e-8f);
-  chunks(n.actions, [&](int a) {
-    float q = rescale ? (out[a] - low) / range : out[a];
-    out[a] = legal(n.logit[a]) ? scale * q : 0.0f;
-  });
+  float least = -largest(-low), scale = (offset + largest(most)) * value_scale;
+  float range = std::max(largest(high) - least, 1e-8f);
+  for (int a = 0; a < n.actions; a += CHUNK) {
+    V q = load(out + a);
+    if (rescale) q = (q - least) / range;
+    store(out + a, legal(load(n.logit + a)) ? scale * q : all(0.0f));
+  }
 }
 
 void score_gumbel(const Rule& rule, const Node& n, float total, float* out) {
   sigma(rule, n, total, out);
-  float top = -INFINITE, sum = 0;
-  for (int a = 0; a < n.actions; ++a) {
-    out[a] += n.logit[a];
-    top = std::max(top, out[a]);
+  V tops = all(-INFINITE);
+  for (int a = 0; a < n.actions; a += CHUNK) {
+    V x = within(a, n.actions) ? load(out + a) + load(n.logit + a) : all(-INFINITE);
+    tops = larger(tops, x);
+    store(out + a, x);
   }
-  chunks(n.actions, [&](int a) { out[a] = exp_(out[a] - top); });
+  float top = largest(tops), sum = 0;
+  for (int a = 0; a < n.actions; a += CHUNK) store(out + a, exp_(load(out + a) - top));
   for (int a = 0; a < n.actions; ++a) sum += out[a];
-  chunks(n.actions, [&](int a) { out[a] = out[a] / sum - n.visits[a] / (1.0f + total); });
+  for (int a = 0; a < n.actions; a += CHUNK) {
+    store(out + a, load(out + a) / sum - load(n.visits + a) / (1.0f + total));
+  }
 }
 
 void score_chance(const Node& n, float* out) {
-  chunks(n.actions, [&](int a) { out[a] = exp_(n.logit[a]) / (1.0f + n.visits[a]); });
+  for (int a = 0; a < n.actions; a += CHUNK) {
+    store(out + a, exp_(load(n.logit + a)) / (1.0f + load(n.visits + a)));
+  }
 }
 
 // The best action among those on offer, exact ties broken by `luck`. `scores` has room for a whole
 // number of chunks.
 int select(const Rule& rule, const Node& n, uint32_t luck, uint32_t at, float* scores) {
   const int actions = n.actions;
-  float sums[CHUNK] = {}, tops[CHUNK];
-  chunks(actions, [&](int a) { sums[a % CHUNK] += a < actions ? n.visits[a] : 0.0f; });
+  V sums = all(0.0f), tops = all(-INFINITE);
+  for (int a = 0; a < actions; a += CHUNK) {
+    sums += within(a, actions) ? load(n.visits + a) : all(0.0f);
+  }
   float total = 0;
-  for (float sum : sums) total += sum;  // whole numbers: exact in any order
+  for (int i = 0; i < CHUNK; ++i) total += sums[i];  // whole numbers: exact in any order
   bool chance = n.slots[CHANCE] > 0;
   if (chance) {
     score_chance(n, scores);
@@ -231,12 +287,13 @@ int select(const Rule& rule, const Node& n, uint32_t luck, uint32_t at, float* s
     offered = rule.widths[std::min<int64_t>(int64_t(total), rule.widths_size - 1)];
     offered = std::min(offered, actions);
   }
-  std::fill(tops, tops + CHUNK, -INFINITE);
-  chunks(actions, [&](int a) {
-    scores[a] = (a < offered) & legal(n.logit[a]) ? scores[a] : -INFINITE;
-    tops[a % CHUNK] = std::max(tops[a % CHUNK], scores[a]);
-  });
-  float top = *std::max_element(tops, tops + CHUNK);
+  for (int a = 0; a < actions; a += CHUNK) {
+    Vi may = within(a, offered) & legal(load(n.logit + a));
+    V x = may ? load(scores + a) : all(-INFINITE);
+    tops = larger(tops, x);
+    store(scores + a, x);
+  }
+  float top = largest(tops);
   // Without branches: which action is best is hard to foresee.
   int best = 0, ties = 0;
   for (int a = actions - 1; a >= 0; --a) {
@@ -382,16 +439,17 @@ bool log_prior(const float* logits, const bool* legal, int64_t actions, float* o
   float top = -INFINITE, mass = 0;
   bool finite = true;
   for (int64_t a = 0; a < actions; ++a) {
-    finite = finite && (!legal[a] || std::isfinite(logits[a]));
+    finite = finite & (!legal[a] | (std::fabs(logits[a]) < INFINITE));
     shifted[a] = legal[a] ? logits[a] : -INFINITE;
     top = std::max(top, shifted[a]);
   }
   if (!std::isfinite(top)) top = 0;
   for (size_t a = actions; a < padded; ++a) shifted[a] = -INFINITE;
-  chunks(int(actions), [&](int a) {
-    shifted[a] -= top;
-    weight[a] = exp_(shifted[a]);
-  });
+  for (size_t a = 0; a < padded; a += CHUNK) {
+    V x = load(shifted + a) - top;
+    store(shifted + a, x);
+    store(weight + a, exp_(x));
+  }
   for (int64_t a = 0; a < actions; ++a) mass += legal[a] ? weight[a] : 0.0f;
   float log_mass = std::log(std::max(mass, 1e-30f));
   for (int64_t a = 0; a < actions; ++a) {
