@@ -331,6 +331,16 @@ struct Tree {
   uint8_t* state(int64_t row, int64_t node) const { return states + (row * room + node) * bytes; }
 };
 
+// Most leaves of a state are one number: no call for those.
+inline void copy(uint8_t* to, const uint8_t* from, int64_t size) {
+  switch (size) {
+    case 1: *to = *from; break;
+    case 4: std::memcpy(to, from, 4); break;
+    case 8: std::memcpy(to, from, 8); break;
+    default: std::memcpy(to, from, size);
+  }
+}
+
 inline ffi::AnyBuffer value_of(ffi::AnyBuffer buffer) { return buffer; }
 inline ffi::AnyBuffer value_of(ffi::Result<ffi::AnyBuffer> buffer) { return *buffer; }
 
@@ -432,10 +442,10 @@ struct Found {
 
 // The log of the prior over legal actions, and whether all of their logits are finite.
 bool log_prior(const float* logits, const bool* legal, int64_t actions, float* out) {
-  static thread_local std::vector<float> scratch;
   size_t padded = (actions + CHUNK - 1) / CHUNK * CHUNK;
-  if (scratch.size() < 2 * padded) scratch.resize(2 * padded);
-  float *shifted = scratch.data(), *weight = shifted + padded;
+  float small[64];
+  std::vector<float> large(padded > 32 ? 2 * padded : 0);
+  float *shifted = padded > 32 ? large.data() : small, *weight = shifted + padded;
   float top = -INFINITE, mass = 0;
   bool finite = true;
   for (int64_t a = 0; a < actions; ++a) {
@@ -492,7 +502,7 @@ int64_t hang(const Tree& tree, int64_t row, int64_t lane, int64_t child, float v
   slots[CHANCE] = found.chance[lane] ? 1.0f : 0.0f;
   uint8_t* to = tree.state(row, child);
   for (size_t i = 0; i < count; ++i) {
-    std::memcpy(to, piece[i].data + lane * piece[i].size, piece[i].size);
+    copy(to, piece[i].data + lane * piece[i].size, piece[i].size);
     to += piece[i].size;
   }
   if (over) child = -child;
@@ -624,7 +634,7 @@ int descend(const Tree& tree, int64_t first_row, int64_t last_row, int64_t lanes
   for (int64_t lane = first_row * lanes; lane < last_row * lanes; ++lane) {
     const uint8_t* from = tree.state(lane / lanes, at.node[lane]);
     for (size_t k = 0; k < count; ++k) {
-      std::memcpy(piece[k].data + lane * piece[k].size, from, piece[k].size);
+      copy(piece[k].data + lane * piece[k].size, from, piece[k].size);
       from += piece[k].size;
     }
   }
