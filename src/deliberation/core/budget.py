@@ -81,7 +81,8 @@ def _check_seconds(seconds: float | int | None) -> None:
 
 
 def _row(name: str, value: int | Array | np.ndarray, batch: int) -> Int[Array, " batch"]:
-    array = jnp.asarray(value)
+    # What can be looked at is, on the host: this comes before every decision.
+    array = value if isinstance(value, Tracer) else np.asarray(value)
     _refuse_fractions(name, array)
     if array.ndim > 1 or (array.ndim == 1 and array.shape[0] != batch):
         raise BatchMismatchError(
@@ -93,9 +94,11 @@ def _row(name: str, value: int | Array | np.ndarray, batch: int) -> Int[Array, "
             f"budget.{name} is {int(array.min())}: a budget cannot be negative. "
             "Use 0 to answer from a prior alone."
         )
-    return jnp.broadcast_to(array, (batch,)).astype(jnp.int32)
+    if isinstance(array, Tracer):
+        return jnp.broadcast_to(array, (batch,)).astype(jnp.int32)
+    return jnp.asarray(np.broadcast_to(np.minimum(array, UNLIMITED), (batch,)).astype(np.int32))
 
 
-def _refuse_fractions(name: str, array: Array) -> None:
+def _refuse_fractions(name: str, array: Array | np.ndarray) -> None:
     if not jnp.issubdtype(array.dtype, jnp.integer):
         raise BudgetError(f"budget.{name} must be whole numbers, got dtype {array.dtype}.")

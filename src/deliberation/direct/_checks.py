@@ -33,7 +33,7 @@ def needed(limits: Limits, capacity: int, asked: Budget | None = None) -> int:
     """
     most = 0
     if is_concrete(limits):
-        most = int(jnp.minimum(limits.simulations, limits.model_steps).max())
+        most = int(np.minimum(limits.simulations, limits.model_steps).max())
     elif asked is not None:
         plain = [x for x in (asked.simulations, asked.model_steps) if isinstance(x, int)]
         most = min(plain, default=0)

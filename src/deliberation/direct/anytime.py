@@ -32,14 +32,15 @@ _compiled: set[Hashable] = set()
 class Order(eqx.Module):
     """What was asked for: where to search, how much, and what is remembered of it.
 
-    `reserve` is how much room a remembered tree must leave, `capacity` the room of the trees.
+    `reserve` is how much room a remembered tree must leave (None: for the whole budget), `capacity`
+    the room of the trees.
     """
 
     state: State
     limits: Limits
     keys: Key[Array, " batch"]
     memory: Remembered | None
-    reserve: Int[Array, " batch"]
+    reserve: Int[Array, " batch"] | None
     capacity: int = eqx.field(static=True)
 
 

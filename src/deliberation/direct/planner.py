@@ -1,7 +1,6 @@
 """Tree search as a decider: the public face of `direct.search`."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -26,6 +25,7 @@ from .anytime import Order, Running
 from .backend import BackendName, backend_name
 from .chance import model_for
 from .evaluators import Evaluator, RandomRollouts
+from .model import Model
 from .reuse import Remembered
 from .rules import PUCT, UCT, Gumbel, Rule
 from .search import Limits, Outcome
@@ -175,7 +175,7 @@ class TreeSearch(Decider):
         return (running.answer() for _ in running.pauses())
 
     @property
-    def _model(self) -> Any:
+    def _model(self) -> Model:
         return model_for(self.task, self.task.objective, self.evaluator)
 
     def _entered(self, batch: int) -> State:
@@ -200,12 +200,12 @@ class TreeSearch(Decider):
         if batch == 0:
             raise BatchMismatchError("A search needs at least one state; got an empty batch.")
         limits = Limits(*asked.untimed(self.capacity).rows(batch))
+        model = self._model
         check_batch(self.task, state)
         check_prior(repr(self), self.task, self.evaluator, state, limits)
         capacity = needed(limits, self.capacity, asked)
-        entered = self._model.enter(state)
-        trees = 2 if self.reuse else 1
-        size = trees * size_in_bytes(entered, self._model.actions, capacity)
+        entered = model.enter(state)
+        size = (2 if self.reuse else 1) * size_in_bytes(entered, model.actions, capacity)
         check_memory(size, self.max_bytes, capacity, batch)
         if not self.reuse:
             memory = None
@@ -213,10 +213,10 @@ class TreeSearch(Decider):
             memory = self.begin(batch)
         else:
             self._check_own(memory, entered, batch)
-        reserve = jnp.minimum(limits.simulations, limits.model_steps)
+        reserve = None
         if asked.seconds is not None and asked.simulations is None:
             # Nobody knows how many it will be: a tree that fills half of the room is gone on with.
-            reserve = jnp.minimum(reserve, self.capacity // 2)
+            reserve = jnp.minimum(limits.model_steps, self.capacity // 2)
         return Order(state, limits, row_keys(key, batch), memory, reserve, capacity)
 
     def _check_own(self, memory: Memory, entered: State, batch: int) -> None:

@@ -5,6 +5,7 @@ have grown it with as many simulations as went through it: a node's statistics d
 above it. The rest is dropped, so room is taken by what can still matter.
 """
 
+import functools
 from collections.abc import Callable
 
 import equinox as eqx
@@ -34,6 +35,8 @@ from .tree import (
     pack,
 )
 
+_CHUNK = 64
+"""Nodes of each row that are looked at together."""
 _AIMS: dict[object, int] = {}
 """Numbers of the forms of objectives seen so far; keeping them keeps their identities apart."""
 
@@ -76,10 +79,10 @@ def remember(outcome: Outcome, aim: UInt32[Array, "2"], like: Remembered) -> Rem
     """
     tree, room = outcome.tree, like.tree.nodes.shape[1]
     keep = outcome.sound & ~outcome.stuck & (tree.size <= room)
-    kept = (
-        tree.edges[:, :room], tree.nodes[:, :room], tree.states[:, :room],
-        jnp.where(keep, tree.size, 0),
-    )  # fmt: skip
+    kept = (tree.edges, tree.nodes, tree.states)
+    if tree.nodes.shape[1] > room:
+        kept = tuple(x[:, :room] for x in kept)
+    kept = (*kept, jnp.where(keep, tree.size, 0))
     tree = eqx.tree_at(lambda t: (t.edges, t.nodes, t.states, t.size), tree, kept)
     return Remembered(tree, outcome.done, jnp.broadcast_to(aim, like.aim.shape))
 
@@ -147,10 +150,24 @@ def find(
 
     States are compared byte for byte; chance nodes, at which nobody moves, are no match.
     """
-    there = jnp.arange(tree.nodes.shape[1]) < tree.size[:, None]
-    same = there & (tree.states == states[:, None]).all(-1) & (tree.nodes[:, :, CHANCE] <= 0)
-    visits = jnp.where(same, tree.nodes[:, :, COUNT], -1.0)
-    return jnp.argmax(visits, axis=1).astype(jnp.int32), same.any(1)
+
+    def compare(start: Int[Array, ""], width: int, best: tuple) -> tuple:
+        index = start + jnp.arange(width, dtype=jnp.int32)
+        cut = functools.partial(jax.lax.dynamic_slice_in_dim, start_index=start, slice_size=width)
+        nodes = cut(tree.nodes, axis=1)
+        same = (cut(tree.states, axis=1) == states[:, None]).all(-1)
+        same = same & (index < tree.size[:, None]) & (nodes[:, :, CHANCE] <= 0)
+        visits = jnp.where(same, nodes[:, :, COUNT], -1.0)
+        here = jnp.argmax(visits, axis=1).astype(jnp.int32)
+        most = visits.max(1)
+        return tuple(
+            jnp.where(most > best[1], new, old)
+            for new, old in zip((start + here, most), best, strict=True)
+        )
+
+    nobody = (jnp.zeros_like(tree.size), jnp.full(tree.size.shape, -1.0))
+    node, visits = _by_chunks(tree.size.max(), tree.nodes.shape[1], compare, nobody)
+    return node, visits >= 0
 
 
 def subtree(tree: Tree, node: Int[Array, " batch"]) -> Bool[Array, "batch nodes"]:
@@ -184,20 +201,28 @@ def reroot(
     index = jnp.arange(kept.shape[1], dtype=jnp.int32)
     number = jnp.cumsum(kept, axis=1, dtype=jnp.int32) - 1
     size = kept.sum(1, dtype=jnp.int32)
-    slot = jnp.arange(room, dtype=jnp.int32)
     into = jnp.where(kept, number, room)
     source = jnp.zeros((node.shape[0], room), jnp.int32).at[rows, into].set(index, mode="drop")
-    used = slot < size[:, None]
-    nodes = jnp.where(used[:, :, None], tree.nodes[rows, source], 0.0)
-    states = jnp.where(used[:, :, None], tree.states[rows, source], jnp.uint8(0))
-    edges = jnp.where(used[:, :, None, None], tree.edges[rows, source], 0.0)
-    parent, action = nodes[:, :, PARENT].astype(jnp.int32), nodes[:, :, ACTION].astype(jnp.int32)
-    settled = tree.edges[rows, parent, CHILD, action] < 0
-    above = number[rows, parent]
-    below = used & (slot > 0)
-    child = jnp.where(settled, -slot, slot).astype(jnp.float32)
-    edges = edges.at[:, :, CHILD].set(0.0)
-    edges = edges.at[rows, jnp.where(below, above, room), CHILD, action].set(child, mode="drop")
+
+    def move(start: Int[Array, ""], width: int, to: tuple) -> tuple:
+        """Copy so many nodes of each row, without their children."""
+        here = jax.lax.dynamic_slice_in_dim(source, start, width, axis=1)
+        used = start + jnp.arange(width) < size[:, None]
+        edges = tree.edges[rows, here].at[:, :, CHILD].set(0.0)
+        parts = (edges, tree.nodes[rows, here], tree.states[rows, here])
+        parts = (jnp.where(_wide(used, x), x, jnp.zeros_like(x)) for x in parts)
+        write = functools.partial(jax.lax.dynamic_update_slice_in_dim, start_index=start, axis=1)
+        return tuple(write(whole, part) for whole, part in zip(to, parts, strict=True))
+
+    from_ = (tree.edges, tree.nodes, tree.states)
+    blank = tuple(jnp.zeros((x.shape[0], room, *x.shape[2:]), x.dtype) for x in from_)
+    edges, nodes, states = _by_chunks(size.max(), room, move, blank)
+    slot = jnp.arange(room, dtype=jnp.int32)
+    parent, action = (nodes[:, :, i].astype(jnp.int32) for i in (PARENT, ACTION))
+    below = (slot < size[:, None]) & (slot > 0)
+    above = jnp.where(below, number[rows, parent], room)
+    child = jnp.where(tree.edges[rows, parent, CHILD, action] < 0, -slot, slot)
+    edges = edges.at[rows, above, CHILD, action].set(child.astype(jnp.float32), mode="drop")
     nodes = nodes.at[:, :, PARENT].set(jnp.where(below, above, 0).astype(jnp.float32))
     # The root hangs nowhere. A settled node also counted the simulations that ended at its door.
     moved = node > 0
@@ -206,6 +231,22 @@ def reroot(
     for into_root in (REWARD, DISCOUNT, ACTION):
         nodes = nodes.at[:, 0, into_root].set(0.0)
     return Tree(edges, nodes, states, size, tree.form, tree.prove, tree.running)
+
+
+def _by_chunks(
+    many: Int[Array, ""], room: int, body: Callable[[Int[Array, ""], int, tuple], tuple], to: tuple
+) -> tuple:
+    """Go over the first so many of `room` slots: what a tree does not use costs nothing."""
+    width = min(_CHUNK, room)
+
+    def step(i: Int[Array, ""], to: tuple) -> tuple:
+        return body(jnp.minimum(i * width, room - width), width, to)
+
+    return jax.lax.fori_loop(0, (many + width - 1) // width, step, to)
+
+
+def _wide(mask: Bool[Array, "batch slots"], like: Array) -> Bool[Array, "batch slots ..."]:
+    return mask.reshape(*mask.shape, *[1] * (like.ndim - 2))
 
 
 def settled(tree: Tree, node: Int[Array, " batch"]) -> Bool[Array, " batch"]:

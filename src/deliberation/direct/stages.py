@@ -149,7 +149,7 @@ def begun(
     keys: Key[Array, " batch"],
     capacity: int,
     memory: Remembered | None,
-    reserve: Int[Array, " batch"],
+    reserve: Int[Array, " batch"] | None,
 ) -> Outcome:
     """`begin`, compiled."""
     return begin(setting, state, limits, seeds(keys), capacity, memory, reserve)
