@@ -1,7 +1,11 @@
 // How the searches of mctx choose, in C++: what direct/_mctx_rules.py does, to the bit where XLA
 // computes the same in one loop on this processor (it fuses products into sums, and so does this).
-// Included by search.cpp, whose Node and Rule it works on.
 
+#pragma once
+
+#include "rules.h"
+
+namespace {
 namespace mctx {
 
 enum Transform { SIBLINGS, MIN_MAX, MIXED, TRANSFORMS };
@@ -42,7 +46,9 @@ void softmax(const float* x, int actions, float* out) {
   for (int a = 0; a < actions; ++a) top = std::max(top, x[a]);
   chunks(actions, [&](int a) { out[a] = exp_fused(x[a] - top); });
   for (int a = 0; a < actions; ++a) sum += out[a];
-  chunks(actions, [&](int a) { out[a] /= sum; });
+  // XLA divides by one number for many as a product with its reciprocal; so does all of this.
+  const float share = 1.0f / sum;
+  chunks(actions, [&](int a) { out[a] *= share; });
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -93,15 +99,14 @@ float siblings(const float* t, const Node& n, int actions, float* out) {
   for (int a = 0; a < actions; ++a) {
     if (n.visits[a] > 0) low = std::min(low, n.q[a]), high = std::max(high, n.q[a]);
   }
-  float range = std::max(high - low, t[0]);
-  chunks(actions, [&](int a) { out[a] = ((n.visits[a] > 0 ? n.q[a] : low) - low) / range; });
-  return 1.0f;
+  chunks(actions, [&](int a) { out[a] = (n.visits[a] > 0 ? n.q[a] : low) - low; });
+  return 1.0f / std::max(high - low, t[0]);
 }
 
 float min_max(const float* t, const Node& n, int actions, float* out) {
   float low = t[0], range = t[1];
-  chunks(actions, [&](int a) { out[a] = ((n.visits[a] > 0 ? n.q[a] : low) - low) / range; });
-  return 1.0f;
+  chunks(actions, [&](int a) { out[a] = (n.visits[a] > 0 ? n.q[a] : low) - low; });
+  return 1.0f / range;
 }
 
 float mixed(const float* t, const Node& n, int actions, const float* prior, float* out) {
@@ -125,8 +130,8 @@ float mixed(const float* t, const Node& n, int actions, const float* prior, floa
     low = std::min(low, out[a]), high = std::max(high, out[a]);
   }
   if (rescales) {
-    float range = std::max(high - low, t[4]);
-    chunks(actions, [&](int a) { out[a] = (out[a] - low) / range; });
+    float part = 1.0f / std::max(high - low, t[4]);
+    chunks(actions, [&](int a) { out[a] = (out[a] - low) * part; });
   }
   return (t[1] + most) * t[0];
 }
@@ -186,12 +191,14 @@ int by_halving(const Rule& rule, const Node& n, int actions, float scale, int64_
 // In proportion to the improved policy.
 int by_proportion(const Node& n, int actions, float scale, float* scores) {
   chunks(actions, [&](int a) { scores[a] = fused(scale, scores[a], n.logit[a]); });
-  softmax(scores, actions, scores);
-  float total = 1.0f, top = -INFINITE;
+  float most = -INFINITE, sum = 0, total = 1.0f, top = -INFINITE;
+  for (int a = 0; a < actions; ++a) most = std::max(most, scores[a]);
+  chunks(actions, [&](int a) { scores[a] = exp_fused(scores[a] - most); });
+  for (int a = 0; a < actions; ++a) sum += scores[a], total += n.visits[a];
+  const float share = 1.0f / sum, part = 1.0f / total;
   int best = 0;
-  for (int a = 0; a < actions; ++a) total += n.visits[a];
   for (int a = 0; a < actions; ++a) {
-    float score = scores[a] - n.visits[a] / total;
+    float score = fused(scores[a], share, -(n.visits[a] * part));
     if (score > top) top = score, best = a;
   }
   return best;
@@ -220,3 +227,4 @@ int select(const Rule& rule, const Node& n, int64_t row, int depth, const uint32
 }
 
 }  // namespace mctx
+}  // namespace
