@@ -4,10 +4,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from ._trace import Trace, form, look, move, require, same_tree
-from .task import State, Task
+from .objective import Action
+from .task import Actions, State, Task
 
 _PLACES, _DRAWS = 16, 2048
 _SIGMAS = 5
@@ -46,7 +47,7 @@ def check_outcomes(task: Task, trace: Trace) -> None:
         return
     _check_outcomes_form(task, trace)
     places = trace.pick(~trace.over[:-1], _PLACES)
-    states, action = trace.take(places), trace.action[tuple(places.T)].astype(np.int32)
+    states, action = trace.take(places), trace.action[tuple(places.T)]
     listed, chances, earned = _list_outcomes(task, states, jnp.asarray(action))
     chances = np.asarray(chances)
     rows = np.repeat(np.arange(len(places)), _DRAWS)
@@ -65,7 +66,7 @@ def check_outcomes(task: Task, trace: Trace) -> None:
 def _check_outcomes_form(task: Task, trace: Trace) -> None:
     ply, row = trace.some(~trace.over, 1)[0]
     state = trace.at(ply, row)
-    listed, chances = jax.eval_shape(task.outcomes, state, jax.ShapeDtypeStruct((), np.int32))
+    listed, chances = jax.eval_shape(task.outcomes, state, trace.action[ply, row])
     count = task.traits.outcomes
     stacked = jax.eval_shape(lambda s: jax.tree.map(lambda x: jnp.stack([x] * count), s), state)
     require(
@@ -84,9 +85,9 @@ def _check_outcomes_form(task: Task, trace: Trace) -> None:
 
 @eqx.filter_jit
 def _list_outcomes(
-    task: Task, states: State, action: Int[Array, " places"]
+    task: Task, states: State, action: Actions
 ) -> tuple[State, Float[Array, "places outcomes"], Float[Array, "places outcomes players"]]:
-    def one(state: State, a: Int[Array, ""]):
+    def one(state: State, a: Action):
         listed, chances = task.outcomes(state, a)
         earned = jax.vmap(task.objective, (None, None, 0))(state, a, listed)
         return listed, chances, earned

@@ -80,26 +80,62 @@ def _check_memory(decider: Decider, memory: Memory, batch: int) -> None:
 def _check_answers(decider: Decider, states: State, decision: Decision) -> None:
     _, legal, _, over, _ = look(decider.task, states)
     action, weights, value = map(np.asarray, (decision.action, decision.weights, decision.value))
+    traits, candidates = decider.task.traits, decision.candidates
+    wide = legal.shape
+    if candidates is not None:
+        wide = (len(over), np.shape(candidates)[1])
+        _check_candidates(decider, np.asarray(candidates))
     for name, got, shape in (
-        ("action", action, over.shape),
-        ("weights", weights, legal.shape),
+        ("action", action, over.shape if traits.discrete else (*over.shape, *traits.shape)),
+        ("weights", weights, wide),
         ("value", value, over.shape),
     ):
         _require(got.shape == shape, decider, f"{name} has shape {got.shape}, not {shape}.")
         _require(np.isfinite(got).all(), decider, f"{name} holds NaN or infinity.")
-    inside = (action >= 0) & (action < legal.shape[1])
-    allowed = inside & np.take_along_axis(legal, np.where(inside, action, 0)[:, None], 1)[:, 0]
-    stray = (np.abs(weights) * ~legal).max(-1) > 0
+    if traits.discrete:
+        inside = (action >= 0) & (action < legal.shape[1])
+        allowed = inside & np.take_along_axis(legal, np.where(inside, action, 0)[:, None], 1)[:, 0]
+        stray = (np.abs(weights) * ~legal).max(-1) > 0
+        still = action == -1
+    else:
+        allowed = _within(decider.task, action)
+        stray = np.zeros_like(over)
+        still = (action == 0).reshape(len(over), -1).all(-1)
     total = np.abs(weights.sum(-1) - 1) > _CLOSE
-    quiet = (action == -1) & (weights == 0).all(-1) & (value == 0)
+    quiet = still & (weights == 0).all(-1) & (value == 0)
     for bad, message in (
-        (~over & ~allowed, "its action is illegal. Mask with `task.legal` before choosing."),
+        (~over & ~allowed, "its action is illegal. Mask with `task.legal`, or keep to the bounds."),
         (~over & stray, "an illegal action has weight. Set weights to zero where illegal."),
         (~over & (weights < 0).any(-1), "a weight is negative."),
         (~over & total, "its weights do not sum to 1."),
-        (over & ~quiet, "it is terminal: answer action -1, zero weights and zero value."),
+        (
+            over & ~quiet,
+            "it is terminal: answer action -1 (continuous: zeros), zero weights and zero value.",
+        ),
     ):
         _require(not bad.any(), decider, f"in row {np.argmax(bad)}, {message}")
+
+
+def _check_candidates(decider: Decider, candidates: np.ndarray) -> None:
+    traits = decider.task.traits
+    fits = not traits.discrete and candidates.shape[2:] == traits.shape
+    _require(
+        fits,
+        decider,
+        f"candidates have shape {candidates.shape}. They are for continuous actions: one axis for "
+        f"the batch, one for the candidates, then {list(traits.shape)}.",
+    )
+    _require(
+        _within(decider.task, candidates).all(),
+        decider,
+        f"a candidate is not finite or not from {traits.low} to {traits.high}.",
+    )
+
+
+def _within(task: Task, action: np.ndarray) -> np.ndarray:
+    """Which rows of continuous actions are legal as long as the episode lasts."""
+    inside = (task.traits.low <= action) & (action <= task.traits.high)
+    return np.all(inside.reshape(len(action), -1), axis=-1, keepdims=True)[:, 0]
 
 
 def _check_spent(decider: Decider, spent: Ledger, batch: int) -> None:
@@ -212,7 +248,7 @@ def _thought(spent: Ledger) -> float | None:
 
 
 def _answer(decision: Decision) -> tuple[Any, ...]:
-    return decision.action, decision.weights, decision.value
+    return decision.action, decision.weights, decision.value, decision.candidates
 
 
 def _rows(tree: Any, rows: slice) -> Any:

@@ -7,10 +7,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key, Shaped
 
 from .errors import ContractError
-from .task import State, Task
+from .objective import Action
+from .task import Actions, State, Task, dtype_of
 
 
 @dataclasses.dataclass
@@ -23,7 +24,7 @@ class Trace:
     player: Int[np.ndarray, "plies1 episodes"]
     over: Bool[np.ndarray, "plies1 episodes"]
     fingerprint: Int[np.ndarray, "plies1 episodes ..."]
-    action: Int[np.ndarray, "plies episodes"]
+    action: Shaped[np.ndarray, "plies episodes ..."]
     reward: Float[np.ndarray, "plies episodes players"]
     keys: Key[Array, "plies episodes"]
 
@@ -69,7 +70,7 @@ def record(task: Task, key: Key[Array, ""], episodes: int) -> Trace:
             f"the state in ply {ply} of episode {np.argmax(stuck)} is not terminal and has no "
             "legal action. End the episode there, or offer an action that passes.",
         )
-        action = (rng.random(legal.shape) * np.where(legal, 1.0, -1.0)).argmax(-1).astype(np.int32)
+        action = _random_actions(task, rng, legal)
         key, now = jax.random.split(key)
         keys = jax.random.split(now, episodes)
         state, reward = move(task, state, action, keys)
@@ -84,6 +85,17 @@ def record(task: Task, key: Key[Array, ""], episodes: int) -> Trace:
     observation, legal, player, over, fingerprint = seen_parts
     action, reward, keys = (_stack(*c) for c in zip(*done, strict=True))
     return Trace(states, observation, legal, player, over, fingerprint, action, reward, keys)
+
+
+def _random_actions(
+    task: Task, rng: np.random.Generator, legal: Bool[np.ndarray, "episodes actions"]
+) -> np.ndarray:
+    traits = task.traits
+    if traits.discrete:
+        action = (rng.random(legal.shape) * np.where(legal, 1.0, -1.0)).argmax(-1)
+    else:
+        action = rng.uniform(traits.low, traits.high, (len(legal), *traits.shape))
+    return action.astype(dtype_of(traits))
 
 
 def _stack(*parts: Any) -> Any:
@@ -108,9 +120,9 @@ def look(task: Task, state: State) -> tuple[np.ndarray, ...]:
 
 @eqx.filter_jit
 def _move(
-    task: Task, state: State, action: Int[Array, " batch"], keys: Key[Array, " batch"]
+    task: Task, state: State, action: Actions, keys: Key[Array, " batch"]
 ) -> tuple[State, Float[Array, "batch players"]]:
-    def one(s: State, a: Int[Array, ""], k: Key[Array, ""]):
+    def one(s: State, a: Action, k: Key[Array, ""]):
         over, after = task.terminated(s), task.advance(s, a, k)
         reward = jnp.where(over, 0.0, jnp.asarray(task.objective(s, a, after)))
         return jax.tree.map(lambda x, y: jnp.where(over, x, y), s, after), reward
@@ -122,7 +134,7 @@ def move(
     task: Task, state: State, action: np.ndarray, keys: Key[Array, " batch"]
 ) -> tuple[State, Float[np.ndarray, "batch players"]]:
     """Carry one action out in each live state of a batch; what the task's own objective gives."""
-    after, reward = _move(task, state, jnp.asarray(action, jnp.int32), keys)
+    after, reward = _move(task, state, jnp.asarray(action, dtype_of(task.traits)), keys)
     return after, np.asarray(reward)
 
 

@@ -18,7 +18,7 @@ from ._contract_chance import check_deterministic, check_outcomes, check_resampl
 from ._contract_decider import check_decider
 from ._trace import Trace, form, look, move, record, require, same_tree
 from .errors import ContractError, FinishedGameError, IllegalActionError
-from .task import State, Symmetry, Task
+from .task import State, Symmetry, Task, dtype_of
 
 __all__ = ["check_decider", "check_task"]
 
@@ -58,10 +58,34 @@ def _check_traits(task: Task) -> None:
     sizes = {name: getattr(traits, name) for name in ("players", "actions", "horizon")}
     for name, size in sizes.items():
         require(size >= 1, task, f"traits.{name} is {size}; it must be at least 1.")
+    if not traits.discrete:
+        _check_continuous(task)
+
+
+def _check_continuous(task: Task) -> None:
+    traits = task.traits
+    require(
+        traits.actions == 1,
+        task,
+        f"traits.actions is {traits.actions}, though traits.discrete is false. Set it to 1, for "
+        "the one answer of `legal`, and traits.shape to that of an action.",
+    )
+    require(
+        np.isfinite([traits.low, traits.high]).all() and traits.low < traits.high,
+        task,
+        f"continuous actions range from {traits.low} to {traits.high}. Let both be finite, and "
+        "traits.low the less.",
+    )
+    require(
+        not task.symmetries,
+        task,
+        "it has symmetries, which number actions, though traits.discrete is false. Leave them out.",
+    )
 
 
 def _check_shapes(task: Task) -> None:
-    key, action = jax.random.key(0), jax.ShapeDtypeStruct((), np.int32)
+    key, traits = jax.random.key(0), task.traits
+    action = jax.ShapeDtypeStruct(() if traits.discrete else traits.shape, dtype_of(traits))
     first = jax.eval_shape(task.init, key)
     after = jax.eval_shape(task.advance, first, action, key)
     again = jax.eval_shape(task.resample, first, key)
@@ -73,7 +97,7 @@ def _check_shapes(task: Task) -> None:
             "every shape and dtype (compare with `jax.eval_shape`).",
         )
     reward = jax.eval_shape(task.objective, first, action, first)
-    players, actions = task.traits.players, task.traits.actions
+    players, actions = traits.players, traits.actions
     wanted: list[tuple[str, Any, tuple[int, ...] | None, type]] = [
         ("legal", jax.eval_shape(task.legal, first), (actions,), np.bool_),
         ("terminated", jax.eval_shape(task.terminated, first), (), np.bool_),
@@ -264,11 +288,12 @@ def _check_symmetry(task: Task, trace: Trace, symmetry: Symmetry, pairs: np.ndar
 
 def _check_refusals(task: Task, trace: Trace) -> None:
     ply, row = trace.some(~trace.over, 1)[0]
-    illegal = [-1, task.traits.actions]
+    illegal = _illegal_actions(task)
     places = trace.some(~trace.over & ~trace.legal.all(-1), 1)
     attempts = [(ply, row, a, IllegalActionError) for a in illegal]
     attempts += [(p, r, int(np.argmin(trace.legal[p, r])), IllegalActionError) for p, r in places]
-    attempts += [(p, r, 0, FinishedGameError) for p, r in trace.some(trace.over, 1)]
+    fine = trace.action[ply, row]
+    attempts += [(p, r, fine, FinishedGameError) for p, r in trace.some(trace.over, 1)]
     for ply, row, action, error in attempts:
         try:
             task.step(trace.at(ply, row), action, jax.random.key(0))
@@ -279,3 +304,11 @@ def _check_refusals(task: Task, trace: Trace) -> None:
             f"{ply} of episode {row}, where it must raise {error.__name__}. Define `advance` and "
             "leave `step` as it is."
         )
+
+
+def _illegal_actions(task: Task) -> list[Any]:
+    traits = task.traits
+    if traits.discrete:
+        return [-1, traits.actions]
+    outside = (np.nextafter(traits.low, -np.inf, dtype=np.float32), traits.high + 1.0, np.nan)
+    return [*(np.full(traits.shape, x, np.float32) for x in outside), np.zeros((*traits.shape, 2))]

@@ -6,13 +6,13 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Key
 
 from .budget import Budget
 from .errors import BatchMismatchError, NonFiniteError
 from .ledger import Ledger
 from .objective import Objective
-from .task import State, Task, is_concrete
+from .task import Actions, State, Task, is_concrete
 
 Memory = Any
 """What a decider carries from one decision to the next: a pytree of arrays with one row for each
@@ -22,14 +22,17 @@ row of the batch, or None when it carries nothing."""
 class Decision(eqx.Module):
     """One answer a row. `weights` is a distribution over actions, zero where illegal.
 
-    `value` is the expected return for the player to move; `spent` holds one entry a row. Rows
-    that are terminal get action -1, zero weights and zero value.
+    Where actions are continuous, it is one over the `candidates`, or over the action alone (a
+    single 1) where there are none. `value` is the expected return for the player to move; `spent`
+    holds one entry a row. Rows that are terminal get action -1 (continuous: zeros), zero weights
+    and zero value.
     """
 
-    action: Int[Array, " batch"]
+    action: Actions
     weights: Float[Array, "batch actions"]
     value: Float[Array, " batch"]
     spent: Ledger
+    candidates: Float[Array, "batch actions ..."] | None = None
 
     def __repr__(self) -> str:
         return f"Decision(action={self.action}, value={self.value}, spent={self.spent.total()})"

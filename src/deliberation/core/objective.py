@@ -8,6 +8,9 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+Action = Int[Array, ""] | Float[Array, "..."]
+"""One action: its number, or where actions are continuous the array itself."""
+
 
 class Objective(eqx.Module):
     """Scores one transition for every player; episodes are worth the discounted sum.
@@ -16,7 +19,7 @@ class Objective(eqx.Module):
     """
 
     @abc.abstractmethod
-    def __call__(self, state: Any, action: Int[Array, ""], after: Any) -> Float[Array, " players"]:
+    def __call__(self, state: Any, action: Action, after: Any) -> Float[Array, " players"]:
         """Rewards, one for each player, for going from `state` to `after` by `action`."""
 
     @property
@@ -38,7 +41,7 @@ class Misere(Objective):
 
     of: Objective
 
-    def __call__(self, state: Any, action: Int[Array, ""], after: Any) -> Float[Array, " players"]:
+    def __call__(self, state: Any, action: Action, after: Any) -> Float[Array, " players"]:
         """Rewards of the objective turned round, negated."""
         return -jnp.asarray(self.of(state, action, after))
 

@@ -6,25 +6,25 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key, Shaped
 
 from .budget import Budget
 from .decider import Decider, Memory
 from .ledger import Ledger, exact_sum
-from .objective import Objective
-from .task import State, Task, batch_size, check_actions
+from .objective import Action, Objective
+from .task import Actions, State, Task, batch_size, check_actions, dtype_of
 
 
 class Episodes(eqx.Module):
     """What happened in a batch of episodes.
 
-    `returns` has one column a player; `actions` is -1 after the end; `spent` one ledger a player,
-    summed over live rows only.
+    `returns` has one column a player; `actions` is -1 after the end (0 where they are continuous);
+    `spent` one ledger a player, summed over live rows only.
     """
 
     returns: Float[np.ndarray, "batch players"]
     lengths: Int[np.ndarray, " batch"]
-    actions: Int[np.ndarray, "batch plies"]
+    actions: Shaped[np.ndarray, "batch plies ..."]
     spent: tuple[Ledger, ...]
     final: State
 
@@ -58,12 +58,13 @@ def rollout(
     spent = [Ledger()] * players
     scored = objective or task.objective
     returns, worth = jnp.zeros((batch, players)), jnp.ones((batch,))
+    nothing, lengths = _nothing(task, batch), np.zeros(batch, int)
     actions: list[np.ndarray] = []
     for _ in range(task.traits.horizon):
         over, mover = _status(task, state)
         if bool(over.all()):
             break
-        action = np.full(batch, -1, np.int32)
+        action, lengths = nothing, lengths + ~np.asarray(over)
         for p in np.unique(np.asarray(mover)[~np.asarray(over)]):
             key, now = jax.random.split(key)
             mine = np.asarray((mover == p) & ~over)
@@ -71,15 +72,23 @@ def rollout(
                 state, memories[p], objective=objective, budget=budgets[p], key=now
             )
             memories[p] = _keep(mine, memory, memories[p])
-            action = np.where(mine, np.asarray(decision.action), action)
+            chosen = np.asarray(decision.action)
+            action = np.where(mine.reshape(-1, *[1] * (chosen.ndim - 1)), chosen, action)
             spent[p] = spent[p] + masked_total(decision.spent, mine)
         check_actions(task, state, jnp.asarray(action))
         key, now = jax.random.split(key)
         state, reward = _advance(task, scored, state, jnp.asarray(action), now)
         returns, worth = returns + worth[:, None] * reward, worth * scored.discount
         actions.append(action)
-    trace = np.stack(actions, 1) if actions else np.zeros((batch, 0), np.int32)
-    return Episodes(np.asarray(returns), (trace >= 0).sum(1), trace, tuple(spent), state)
+    trace = np.stack([nothing, *actions], 1)[:, 1:]
+    return Episodes(np.asarray(returns), lengths, trace, tuple(spent), state)
+
+
+def _nothing(task: Task, batch: int) -> np.ndarray:
+    """What is written down where no action is taken."""
+    if task.traits.discrete:
+        return np.full(batch, -1, dtype_of(task.traits))
+    return np.zeros((batch, *task.traits.shape), dtype_of(task.traits))
 
 
 def masked_total(spent: Ledger, mask: np.ndarray) -> Ledger:
@@ -106,14 +115,14 @@ def _advance(
     task: Task,
     objective: Objective,
     state: State,
-    action: Int[Array, " batch"],
+    action: Actions,
     key: Key[Array, ""],
 ) -> tuple[State, Float[Array, "batch players"]]:
     """Step the live rows; rows that are over stay as they are and earn nothing."""
 
-    def one(s: State, a: Int[Array, ""], k: Key[Array, ""]):
+    def one(s: State, a: Action, k: Key[Array, ""]):
         over = task.terminated(s)
-        after = task.advance(s, jnp.maximum(a, 0), k)
+        after = task.advance(s, jnp.maximum(a, 0) if task.traits.discrete else a, k)
         reward = jnp.where(over, 0.0, jnp.asarray(objective(s, a, after)))
         return jax.tree.map(lambda x, y: jnp.where(over, x, y), s, after), reward
 

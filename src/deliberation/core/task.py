@@ -19,10 +19,12 @@ from .errors import (
     NoLegalActionError,
     UnsuitableTaskError,
 )
-from .objective import Objective
+from .objective import Action, Objective
 
 State = PyTree
 """Whatever a task keeps; a pytree of arrays. Batches of states carry one leading axis."""
+Actions = Int[Array, " batch"] | Float[Array, "batch ..."]
+"""An action for each row of a batch."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +33,21 @@ class Traits:
 
     players: int
     actions: int
+    """The width of `Task.legal`: how many actions there are, or 1 where they are continuous."""
     horizon: int
     """No episode is longer than this many actions."""
     deterministic: bool = True
     """An action has one result; chance, if any, is in the first state (as in a deal of cards)."""
     fully_observable: bool = True
     discrete: bool = True
+    """Actions are numbered from 0. Otherwise one is an array of `shape`, and every array from `low`
+    to `high` is legal as long as the episode lasts; rescale where ranges differ."""
     outcomes: int = 0
     """How many outcomes of chance `Task.outcomes` lists for one action; 0 where there is no chance
     or it cannot be listed, only sampled by `advance`."""
+    shape: tuple[int, ...] = ()
+    low: float = -1.0
+    high: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -76,7 +84,7 @@ class Task(eqx.Module):
         """A first state."""
 
     @abc.abstractmethod
-    def advance(self, state: State, action: Int[Array, ""], key: Key[Array, ""]) -> State:
+    def advance(self, state: State, action: Action, key: Key[Array, ""]) -> State:
         """The next state after a legal action; undefined for others. Users call `step`."""
 
     @abc.abstractmethod
@@ -85,7 +93,10 @@ class Task(eqx.Module):
 
     @abc.abstractmethod
     def legal(self, state: State) -> Bool[Array, " actions"]:
-        """Which actions the rules allow; all false once the episode is over."""
+        """Which actions the rules allow; all false once the episode is over.
+
+        Continuous actions are all allowed or none, so there is one answer for them.
+        """
 
     @abc.abstractmethod
     def player(self, state: State) -> Int[Array, ""]:
@@ -95,9 +106,7 @@ class Task(eqx.Module):
     def terminated(self, state: State) -> Bool[Array, ""]:
         """Whether the episode is over."""
 
-    def outcomes(
-        self, state: State, action: Int[Array, ""]
-    ) -> tuple[State, Float[Array, " outcomes"]]:
+    def outcomes(self, state: State, action: Action) -> tuple[State, Float[Array, " outcomes"]]:
         """All that chance can make of a legal action: states on a leading axis, and how probable.
 
         There are always `traits.outcomes` entries; those of probability 0 are padding, whose
@@ -123,8 +132,7 @@ class Task(eqx.Module):
 
     def fingerprint(self, state: State) -> Int[Array, " words"] | Any:
         """Integers that are equal exactly when two states have the same future."""
-        words = [jnp.ravel(x).astype(jnp.int32) for x in jax.tree.leaves(state)]
-        return jnp.concatenate(words)
+        return jnp.concatenate([_words(x) for x in jax.tree.leaves(state)])
 
     @property
     def symmetries(self) -> tuple[Symmetry, ...]:
@@ -135,29 +143,61 @@ class Task(eqx.Module):
         """One state as text, for people."""
         return np.array2string(np.asarray(self.observe(state)))
 
-    def step(self, state: State, action: Int[Array, ""] | int, key: Key[Array, ""]) -> State:
+    def step(
+        self,
+        state: State,
+        action: Action | np.ndarray | np.generic | int | float,
+        key: Key[Array, ""],
+    ) -> State:
         """The next state. Outside of `jit` illegal use raises; inside it is undefined.
 
         Raises `FinishedGameError` and `IllegalActionError`. Deciders and `rollout` check their
         choices on the host, so a compiled loop does not pay for the check.
         """
-        action = jnp.asarray(action, jnp.int32)
+        action = jnp.asarray(action, dtype_of(self.traits))
         if is_concrete((state, action)):
-            self._refuse_illegal(state, int(action))
+            self._refuse_illegal(state, np.asarray(action))
         return self.advance(state, action, key)
 
-    def _refuse_illegal(self, state: State, action: int) -> None:
+    def _refuse_illegal(self, state: State, action: np.ndarray) -> None:
         if bool(self.terminated(state)):
             raise FinishedGameError(
                 f"Action {action} came after the end of the episode: check `task.terminated(state)`"
                 " and start again with `task.init(key)`."
             )
+        if not self.traits.discrete:
+            self._refuse_outside(state, action)
+            return
         legal = np.asarray(self.legal(state))
-        if not (0 <= action < len(legal) and legal[action]):
+        if action.shape or not (0 <= action < len(legal) and legal[action]):
             raise IllegalActionError(
                 f"Action {action} is illegal here. Legal: {np.flatnonzero(legal).tolist()}.\n"
                 + self.render(state)
             )
+
+    def _refuse_outside(self, state: State, action: np.ndarray) -> None:
+        traits = self.traits
+        if (
+            action.shape != traits.shape
+            or not ((traits.low <= action) & (action <= traits.high)).all()
+        ):
+            raise IllegalActionError(
+                f"Action {action.tolist()} is illegal here: it must be finite numbers of shape "
+                f"{list(traits.shape)} from {traits.low} to {traits.high}.\n" + self.render(state)
+            )
+
+
+def _words(x: Array) -> Int[Array, " words"]:
+    """Numbers as integers, none lost; minus zero is zero."""
+    if jnp.issubdtype(x.dtype, jnp.floating):
+        x = (x + 0).astype(jnp.promote_types(x.dtype, jnp.float32))
+        return jax.lax.bitcast_convert_type(x, jnp.int32).ravel()
+    return jnp.ravel(x).astype(jnp.int32)
+
+
+def dtype_of(traits: Traits) -> type[np.int32] | type[np.float32]:
+    """What an action is made of."""
+    return np.int32 if traits.discrete else np.float32
 
 
 def is_concrete(tree: PyTree) -> bool:
@@ -192,18 +232,21 @@ def _stuck(task: Task, state: State) -> Bool[Array, " batch"]:
     return jax.vmap(lambda s: ~task.terminated(s) & ~task.legal(s).any())(state)
 
 
-def check_actions(task: Task, state: State, action: Int[Array, " batch"]) -> None:
+def check_actions(task: Task, state: State, action: Actions) -> None:
     """Refuse a batch of chosen actions of which a live row's is illegal."""
     bad = _illegal(task, state, action)
     if bool(bad.any()):
         row = int(jnp.argmax(bad))
-        task._refuse_illegal(jax.tree.map(lambda x: x[row], state), int(action[row]))
+        task._refuse_illegal(jax.tree.map(lambda x: x[row], state), np.asarray(action[row]))
 
 
 @eqx.filter_jit
-def _illegal(task: Task, state: State, action: Int[Array, " batch"]) -> Bool[Array, " batch"]:
-    def bad(s: State, a: Int[Array, ""]) -> Bool[Array, ""]:
-        legal = task.legal(s)
+def _illegal(task: Task, state: State, action: Actions) -> Bool[Array, " batch"]:
+    def bad(s: State, a: Action) -> Bool[Array, ""]:
+        legal, traits = task.legal(s), task.traits
+        if not traits.discrete:
+            fits = a.shape == traits.shape
+            return ~task.terminated(s) & ~(fits & ((traits.low <= a) & (a <= traits.high)).all())
         inside = (a >= 0) & (a < legal.shape[0])
         return ~task.terminated(s) & ~(inside & legal[jnp.clip(a, 0, legal.shape[0] - 1)])
 

@@ -5,6 +5,7 @@ imports a network.
 """
 
 import abc
+import math
 
 import equinox as eqx
 import jax
@@ -13,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ..core.noise import Seed, as_key, mix, pick_uniform, uniform
 from ..core.objective import Objective
-from ..core.task import State, Task
+from ..core.task import Actions, State, Task
 
 
 class Evaluation(eqx.Module):
@@ -106,7 +107,7 @@ def playout(
     def ply(carry: tuple) -> tuple:
         state, live, total, worth, plies = carry
         now = mix(seed, plies)
-        action = pick_uniform(jax.vmap(task.legal)(state), uniform(now))
+        action = random_actions(task, state, now)
         after = jax.vmap(task.advance)(state, action, as_key(now))
         reward = jax.vmap(objective)(state, action, after)[:, 0]
         total = total + jnp.where(live, worth * reward, 0.0)
@@ -118,3 +119,22 @@ def playout(
     start = (state, live, zeros, zeros + 1, jnp.zeros(live.shape, jnp.int32))
     _, _, total, _, plies = jax.lax.while_loop(going, ply, start)
     return total, plies
+
+
+def random_actions(task: Task, state: State, seed: Seed) -> Actions:
+    """A legal action for each state, all equally likely."""
+    traits = task.traits
+    if traits.discrete:
+        return pick_uniform(jax.vmap(task.legal)(state), uniform(seed))
+    # Apart from the words of `as_key(seed)`, by which the task may draw.
+    return uniform_box(traits.low, traits.high, traits.shape, mix(seed, 2))
+
+
+def uniform_box(
+    low: float, high: float, shape: tuple[int, ...], seed: Seed
+) -> Float[Array, "*batch_and_shape"]:
+    """Arrays of a shape from `low` to `high`, one for each seed."""
+    places = jnp.arange(math.prod(shape)).reshape(shape)
+    u = uniform(mix(seed.reshape(*seed.shape, *[1] * len(shape)), places))
+    # Rounding may carry a number past its bound.
+    return jnp.clip(low + (high - low) * u, low, high)

@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ..core.noise import Seed, as_key, mix
 from ..core.objective import Objective
-from ..core.task import State, Task
+from ..core.task import Actions, State, Task
 from .evaluators import Evaluation, Evaluator
 from .tree import log_prior
 
@@ -130,7 +130,7 @@ class TaskModel(Model):
     def step(
         self,
         state: State,
-        action: Int[Array, " lanes"],
+        action: Actions,
         new: Bool[Array, " lanes"],
         simulation: Int[Array, " lanes"],
         seed: Seed,
@@ -145,7 +145,7 @@ class TaskModel(Model):
     def arrive(
         self,
         state: State,
-        action: Int[Array, " lanes"],
+        action: Actions,
         after: State,
         new: Bool[Array, " lanes"],
         seed: Seed,
