@@ -146,8 +146,11 @@ class Hides(Task):
         return Hidden(self.child[state.node, action, (u * OUTCOMES).astype(jnp.int32)], state.types)
 
     def observe(self, state):
-        seen = [self.label[state.node], state.types[self.player(state)]]
-        return -jnp.stack(seen).astype(jnp.float32)  # minus zeros among them
+        seen = jnp.stack([self.label[state.node], state.types[self.player(state)]])
+        seen = seen.astype(jnp.float32)
+        # Zeros have a sign that means nothing: that of the hidden types.
+        sign = jnp.where(state.types.sum() % 2, -1.0, 1.0)
+        return jnp.where(seen == 0, jnp.copysign(seen, sign), seen)
 
     def legal(self, state):
         mine = state.types[self.player(state)]
@@ -175,8 +178,8 @@ class Table(Evaluator):
 
     def __call__(self, task, objective, state, live, seed):
         place = jax.vmap(lambda s: code(s.types, task.pay.types))(state)
-        nothing = jnp.zeros(live.shape, jnp.int32)
-        return Evaluation(self.logits[state.node], self.value[state.node, place], nothing)
+        steps = jnp.full(live.shape, 3, jnp.int32)
+        return Evaluation(self.logits[state.node], self.value[state.node, place], steps)
 
 
 def as_task(world):
@@ -257,7 +260,7 @@ class Search:
         if not self.rollouts:
             mine, value = world.mover[n], world.value[n, world.code(types)]
             values = [value if p == mine else -value for p in range(world.players)]
-            return world.logits[n], np.array(values, f32), 0
+            return world.logits[n], np.array(values, f32), 3
         total, steps = np.zeros(world.players, f32), 0
         for i in range(self.rollouts):
             worth, plies, playing = f32(1), 0, state

@@ -42,6 +42,7 @@ def test_budgets_that_cannot_be_kept_are_refused():
         (Budget(5, 0), BudgetError, "no prior"),
         (Budget(jnp.array([3, 0])), BudgetError, "no prior"),
         (-1, BudgetError, "negative"),
+        (Budget(seconds=1.0), BudgetError, "seconds"),
         (Budget(jnp.array([1, 2, 3])), BatchMismatchError, "batch of 2"),
     ):
         with pytest.raises(error, match=words):
@@ -95,12 +96,17 @@ def test_nothing_that_is_not_finite_passes(rule, bad, where):
 
 def test_the_reward_of_another_player_must_be_finite_too():
     world = random_world(3, 3)
-    task, _ = as_task(world)
-    HistorySearch(task, capacity=64).decide(roots(3), budget=60, key=KEY)
-    world.reward[5:, :, :, 2] = math.nan
-    task, _ = as_task(world)
-    with pytest.raises(NonFiniteError, match="RandomRollouts"):
-        HistorySearch(task, capacity=64).decide(roots(3), budget=60, key=KEY)
+    mover = int(world.mover[0])
+    for bad in (False, True):
+        if bad:
+            world.reward[0, ..., (mover + 1) % 3] = math.nan
+        task, _ = as_task(world)
+        planner = HistorySearch(task, evaluator=NoEvaluation(), capacity=64)
+        if not bad:
+            planner.decide(roots(3), budget=9, key=KEY)
+            continue
+        with pytest.raises(NonFiniteError, match="a reward"):
+            planner.decide(roots(3), budget=9, key=KEY)
 
 
 def test_sums_that_overflow_are_refused():
@@ -167,7 +173,7 @@ def test_budget_zero_answers_from_the_prior():
         )
         np.testing.assert_allclose(decision.weights, np.tile([0.2, 0.7, 0.1], (ROWS, 1)), atol=1e-6)
         np.testing.assert_allclose(decision.value, 0.25, atol=1e-6)
-        assert (decision.action == 1).all() and (decision.spent.model_steps == 0).all()
+        assert (decision.action == 1).all() and (decision.spent.model_steps == 3).all()
         assert (decision.spent.network_evaluations == 1).all()
 
 

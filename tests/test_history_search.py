@@ -161,6 +161,26 @@ def test_budgets_are_data_and_grow_beyond_the_capacity():
     assert len(traces) == 2 * once
 
 
+class Counts(UCT):
+    """Keeps how many simulations it was asked for."""
+
+    def begin(self, root, budget, seed):
+        return jnp.zeros_like(budget)
+
+    def next_lanes(self, root, schedule, width):
+        return super().next_lanes(root, schedule, width)[0], schedule + 1
+
+
+def test_rules_hear_of_each_rows_own_simulations():
+    task, judge, roots, budgets, _ = rows_of(random_world(2, 2), ROWS, 1)
+    limits = Limits(budgets, jnp.full(ROWS, UNLIMITED))
+    planner = HistorySearch(task, Counts(), judge)
+    seed = jnp.arange(ROWS, dtype=jnp.uint32)
+    _, outcome = plan(planner, task.objective, roots, limits, seed, 64)
+    np.testing.assert_array_equal(outcome.schedule, budgets)
+    np.testing.assert_array_equal(outcome.simulations, budgets)
+
+
 def test_a_capacity_holds_as_many_simulations():
     """All full: a history is found again in a table with as many nodes as it was made for."""
     task, judge, roots, _, keys = rows_of(random_world(1, 3), 4, 2)

@@ -74,7 +74,8 @@ def _absorb(history: Hash, words: Words) -> Hash:
 def _words(x: Array) -> Words:
     """The bits of numbers, a word or more each; minus zero is zero."""
     if jnp.issubdtype(x.dtype, jnp.floating):
-        x = (x + 0).astype(jnp.promote_types(x.dtype, jnp.float32))
+        # Adding 0 would do, but is simplified away by the compiler.
+        x = jnp.where(x == 0, 0, x).astype(jnp.promote_types(x.dtype, jnp.float32))
     elif x.dtype.itemsize < 4:
         x = x.astype(jnp.int32)
     return jax.lax.bitcast_convert_type(x, jnp.int32).reshape(x.shape[0], -1)

@@ -46,7 +46,7 @@ class HistorySearch(Decider):
     rollouts unless given). `budget` is what a decision may spend when the caller names none. There
     is room for `capacity` simulations; a larger budget doubles the room until it fits, at the price
     of compiling anew. `max_bytes` bounds the memory of one batch. The cap on model steps is that of
-    `TreeSearch`.
+    `TreeSearch`; a limit of seconds is refused.
 
     The others' hands are drawn anew in each simulation, the mover's own stays as it is: its
     opponents learn to play against that hand, as if they had guessed it. So the search thinks
@@ -112,7 +112,7 @@ class HistorySearch(Decider):
         limits = Limits(*asked.rows(batch))
         check_batch(self.task, state)
         check_prior(repr(self), self.task, self.evaluator, state, limits)
-        capacity = needed(limits, self.capacity)
+        capacity = needed(limits, self.capacity, asked)
         size = room(self.task, batch, capacity, self.nodes)
         check_memory(size, self.max_bytes, capacity, batch)
         started = time.perf_counter()
