@@ -3,12 +3,13 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool
+from jaxtyping import Array, Bool, Int
 
 from ..core.budget import Budget
 from ..core.errors import BudgetError, NoLegalActionError, NonFiniteError, TooLargeError
 from ..core.task import State, Task, is_concrete
 from .evaluators import Evaluator
+from .lanes import FAULT_OF
 from .search import Limits
 from .tree import LARGEST
 
@@ -37,7 +38,8 @@ def needed(limits: Limits, capacity: int, asked: Budget | None = None) -> int:
     elif asked is not None:
         plain = [x for x in (asked.simulations, asked.model_steps) if isinstance(x, int)]
         most = min(plain, default=0)
-    capacity = max(capacity, 1 << max(0, most - 1).bit_length())
+    if most > capacity:
+        capacity = 1 << (most - 1).bit_length()
     if capacity > LARGEST:
         raise TooLargeError(
             f"A tree of {capacity:,} nodes is over the {LARGEST:,} that can be numbered "
@@ -65,12 +67,24 @@ def check_stuck(task: Task, stuck: Bool[Array, " batch"]) -> None:
         )
 
 
-def check_sound(evaluator: Evaluator, sound: Bool[Array, " batch"]) -> None:
-    """Refuse what a search found where a number in it was NaN or infinite."""
-    if not bool(sound.all()):
-        row = int(np.argmin(np.asarray(sound)))
-        raise NonFiniteError(
-            f"In row {row} of the batch the search met NaN or infinity in a prior or value of "
-            f"{type(evaluator).__name__}, in a reward or in their sum. Check the network's weights "
-            "(a diverged training run?) and the objective."
-        )
+def check_sound(
+    evaluator: Evaluator,
+    sound: Bool[Array, " batch"],
+    faults: Int[Array, " batch"] | None = None,
+) -> None:
+    """Refuse what a search found where a number in it was NaN or infinite.
+
+    `faults` says where, in the bits of `lanes.FAULT_OF`.
+    """
+    if bool(sound.all()):
+        return
+    row = int(np.argmin(np.asarray(sound)))
+    where = "a prior, a value, a reward or a sum of them"
+    if faults is not None:
+        bits = int(faults[row])
+        where = " and in ".join(name for bit, name in FAULT_OF.items() if bits & bit)
+    raise NonFiniteError(
+        f"In row {row} of the batch the search met NaN or infinity in {where} "
+        f"(evaluator: {type(evaluator).__name__}). Check the network's weights (a diverged "
+        "training run?) and the objective."
+    )

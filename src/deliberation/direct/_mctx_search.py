@@ -255,7 +255,7 @@ class Search:
         none = jnp.zeros(batch, jnp.int32)
         return Step(
             (after, given), reward, discount, value, self.rule.kept(given, chance), zeros + 1.0,
-            no, chance, none, none, sound=~no, stuck=no,
+            no, chance, none, none, faults=none, stuck=no,
         )  # fmt: skip
 
 

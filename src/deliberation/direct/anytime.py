@@ -76,10 +76,10 @@ class Running:
 
     def answer(self) -> Decision:
         """What the search would choose now; refused where it met something not finite."""
-        decision, sound, stuck = stages.answered(self.setting, self.outcome)
+        decision, faults, stuck = stages.answered(self.setting, self.outcome)
         check_stuck(self.setting.task, stuck)
-        check_sound(self.setting.evaluator, sound)
-        seconds = jnp.full(sound.shape, (time.perf_counter() - self.started) / sound.shape[0])
+        check_sound(self.setting.evaluator, faults == 0, faults)
+        seconds = jnp.full(faults.shape, (time.perf_counter() - self.started) / faults.shape[0])
         return eqx.tree_at(lambda d: d.spent.seconds, decision, seconds)
 
     def remember(self) -> Remembered | None:

@@ -16,6 +16,7 @@ from ..core.noise import Seed, gumbel, mix
 from ..core.objective import Objective
 from ..core.task import State, Task
 from .evaluators import Evaluator
+from .lanes import IN_CHANCES
 from .model import Model, Step, TaskModel
 from .tree import FORBIDDEN, log_prior
 
@@ -105,7 +106,7 @@ class ChanceModel(Model):
             waits,
             met.model_steps,
             met.evaluations,
-            sound=met.sound & proper,  # type: ignore[operator]  # settled
+            faults=met.faults | jnp.where(proper, 0, IN_CHANCES),  # type: ignore[operator]  # settled
             stuck=met.stuck,
         )
 

@@ -16,10 +16,20 @@ Widths = Int[Array, " visits"] | None
 """How many of its actions a node offers, by its visits (progressive widening); None: all."""
 
 
-SIMULATIONS, STEPS, EVALUATIONS, UNSOUND, STUCK, DONE = range(6)
-"""Slots of a row's tally: what it spent, and whether something was not finite, led nowhere, or is
-proved."""
+SIMULATIONS, STEPS, EVALUATIONS, FAULTS, STUCK, DONE = range(6)
+"""Slots of a row's tally: what it spent, what was not finite (bits, see `FAULT_OF`), and whether
+something led nowhere or the root is proved."""
 TALLY_SLOTS = 6
+IN_PRIOR, IN_VALUE, IN_REWARD, IN_SUM, IN_CHANCES, IN_DRAWS = 1, 2, 4, 8, 16, 32
+FAULT_OF = {
+    IN_PRIOR: "the prior",
+    IN_VALUE: "the value",
+    IN_REWARD: "a reward",
+    IN_SUM: "a sum of returns",
+    IN_CHANCES: "the chances of an outcome",
+    IN_DRAWS: "the actions of a proposal",
+}
+"""Where a number was NaN or infinite, by bit."""
 
 
 class Leaf(eqx.Module):

@@ -15,6 +15,7 @@ from ..core.noise import Seed, as_key, mix
 from ..core.objective import Objective
 from ..core.task import Actions, State, Task
 from .evaluators import Evaluation, Evaluator
+from .lanes import IN_PRIOR, IN_REWARD, IN_VALUE
 from .tree import log_prior
 
 
@@ -24,9 +25,9 @@ class Step(eqx.Module):
     `reward` is for the player who moved, `discount` turns the new node's value into that player's
     view, `value` and `logits` are the new mover's. With `legal`, the search makes a prior of the
     logits and looks for what is not finite by itself. Without it, logits are those of a prior
-    already (`log_prior`), `sound` is false where something was NaN or infinite and `stuck` where
-    a state that is not `over` has no legal action. `model_steps` and `evaluations` are 0 for lanes
-    that are not new.
+    already (`log_prior`), `faults` says what was NaN or infinite (`lanes.FAULT_OF`) and `stuck`
+    where a state that is not `over` has no legal action. `model_steps` and `evaluations` are 0 for
+    lanes that are not new.
     """
 
     state: State
@@ -40,21 +41,23 @@ class Step(eqx.Module):
     model_steps: Int[Array, " lanes"]
     evaluations: Int[Array, " lanes"]
     legal: Bool[Array, "lanes actions"] | None = None
-    sound: Bool[Array, " lanes"] | None = None
+    faults: Int[Array, " lanes"] | None = None
     stuck: Bool[Array, " lanes"] | None = None
 
     def settled(self) -> "Step":
-        """The same with a prior for logits, and what is unsound or stuck found out."""
+        """The same with a prior for logits, and what is faulty or stuck found out."""
         if self.legal is None:
             return self
         legal = self.legal
         stuck = ~self.over & ~legal.any(-1)
-        finite = jnp.isfinite(self.value) & (jnp.isfinite(self.logits) | ~legal).all(-1)
-        sound = jnp.isfinite(self.reward) & ~stuck & (self.over | finite)
+        prior = (jnp.isfinite(self.logits) | ~legal).all(-1)
+        faults = jnp.where(prior | self.over, 0, IN_PRIOR)
+        faults = faults | jnp.where(jnp.isfinite(self.value) | self.over, 0, IN_VALUE)
+        faults = faults | jnp.where(jnp.isfinite(self.reward), 0, IN_REWARD)
         return Step(
             self.state, self.reward, self.discount, self.value, log_prior(self.logits, legal),
             self.sign, self.over, self.chance, self.model_steps, self.evaluations,
-            None, sound, stuck,
+            None, faults, stuck,
         )  # fmt: skip
 
 
@@ -79,6 +82,10 @@ class Model(eqx.Module):
     def enter(self, state: State) -> State:
         """What a root keeps of a state to search from: the state, unless nodes know more."""
         return state
+
+    def place(self, state: State) -> State:
+        """What a node's state begins with: by it a state is found again in a tree."""
+        return self.enter(state)
 
     @abc.abstractmethod
     def root(self, state: State, seed: Seed, judge: bool) -> Step:

@@ -13,10 +13,12 @@ from ..core.task import State
 from .lanes import (
     DONE,
     EVALUATIONS,
+    FAULTS,
     IDLE,
+    IN_REWARD,
+    IN_SUM,
     SIMULATIONS,
     STEPS,
-    UNSOUND,
     Ask,
     Leaf,
     Terms,
@@ -79,14 +81,19 @@ def _insert_and_count(
     new = active & (ask.leaf.child == 0)
     # A sum that overflowed shows at the root.
     finite = jnp.isfinite(tree.root.total) & jnp.isfinite(tree.root.q).all(1)
-    sound, stuck = (x if x is not None else new.reshape(-1) for x in (step.sound, step.stuck))
-    bad = (new & ~(row(sound) & jnp.isfinite(row(step.reward)))).any(1) | ~finite
+    assert step.faults is not None and step.stuck is not None
+    faults = step.faults | jnp.where(jnp.isfinite(step.reward), 0, IN_REWARD)
+    faults = jnp.where(new, row(faults), 0)
+    found = jnp.where(finite, 0, IN_SUM)
+    for lane in range(active.shape[1]):
+        found = found | faults[:, lane]
     tally = tally.at[:, SIMULATIONS].add(active.sum(1, dtype=jnp.int32))
     tally = tally.at[:, STEPS].add((row(step.model_steps) * active).sum(1))
     tally = tally.at[:, EVALUATIONS].add((row(step.evaluations) * active).sum(1))
-    flags = jnp.stack([bad, (new & row(stuck)).any(1), done], axis=-1).astype(jnp.int32)
-    flags = tally[:, UNSOUND : DONE + 1] | flags
-    return tree, tally.at[:, UNSOUND : DONE + 1].set(flags), gain
+    flags = (found, (new & row(step.stuck)).any(1), done)
+    flags = jnp.stack([x.astype(jnp.int32) for x in flags], axis=-1)
+    flags = tally[:, FAULTS : DONE + 1] | flags
+    return tree, tally.at[:, FAULTS : DONE + 1].set(flags), gain
 
 
 def _ask(

@@ -25,12 +25,12 @@ from .backend import BackendName, backend_for
 from .lanes import (
     DONE,
     EVALUATIONS,
+    FAULTS,
     FREE,
     IDLE,
     SIMULATIONS,
     STEPS,
     STUCK,
-    UNSOUND,
     Ask,
     Terms,
     Turn,
@@ -75,9 +75,14 @@ class Outcome(eqx.Module):
         return self.tally[:, EVALUATIONS]
 
     @property
+    def faults(self) -> Int[Array, " batch"]:
+        """What was NaN or infinite, in bits: see `lanes.FAULT_OF`."""
+        return self.tally[:, FAULTS]
+
+    @property
     def sound(self) -> Bool[Array, " batch"]:
         """Rows in which everything was finite."""
-        return self.tally[:, UNSOUND] == 0
+        return self.faults == 0
 
     @property
     def stuck(self) -> Bool[Array, " batch"]:
@@ -145,9 +150,9 @@ def plant(
     node = node.at[:, TOTAL].set(step.value).at[:, VALUE].set(step.value).at[:, SIGN].set(step.sign)
     trees = (edges, tree.nodes.at[:, 0].set(node))
     tree = eqx.tree_at(lambda t: (t.edges, t.nodes), tree, trees)
-    assert step.sound is not None and step.stuck is not None
+    assert step.faults is not None and step.stuck is not None
     spent = (jnp.zeros(seed.shape, jnp.int32), step.model_steps, step.evaluations)
-    found = (~step.sound, step.stuck, step.over | step.stuck)
+    found = (step.faults, step.stuck, step.over | step.stuck)
     tally = jnp.stack([*spent, *(x.astype(jnp.int32) for x in found)], axis=-1)
     return Outcome(tree, rule.begin(tree.root, budget, mix(seed, 1)), seed, tally)
 

@@ -18,10 +18,12 @@ from ..core.task import State, Task
 from .backend import BackendName
 from .chance import model_for
 from .evaluators import Evaluator
+from .lanes import Widths
 from .model import Model
 from .portable import best_action
 from .reuse import Remembered, aim_of, carry, go_on_from, remember
 from .rules import Rule, Scores
+from .sampled import Sampling, named
 from .search import Limits, Outcome, going_on, lost, plant, proceed, watch
 from .stopping import Stopping
 from .tree import FORBIDDEN, log_prior, pack
@@ -37,11 +39,17 @@ class Setting(eqx.Module):
     stopping: Stopping
     prove: bool = eqx.field(static=True)
     backend: BackendName = eqx.field(static=True)
+    sampling: Sampling | None = None
 
     @property
     def model(self) -> Model:
         """What the search walks on."""
-        return model_for(self.task, self.objective, self.evaluator)
+        model = model_for(self.task, self.objective, self.evaluator)
+        return model if self.sampling is None else self.sampling.over(model, self.task)
+
+    def widths(self, outcome: Outcome) -> Widths:
+        """How many actions a node offers, by its visits."""
+        return None if self.sampling is None else self.sampling.widths(outcome.tree.nodes.shape[1])
 
 
 def begin(
@@ -68,7 +76,7 @@ def begin(
         outcome = planted(capacity=capacity)
     else:
         reserve = budget if reserve is None else reserve
-        states, aim = pack(model.enter(state)), aim_of(setting.objective)
+        states, aim = pack(model.place(state)), aim_of(setting.objective)
         carried = carry(memory, states, aim, reserve, capacity + 1)
         alone = functools.partial(planted, capacity=0)
         outcome = go_on_from(carried, alone, rule, budget, seed)
@@ -80,7 +88,7 @@ def grow(
 ) -> Outcome:
     """Go on until the limits, or for so many rounds."""
     return proceed(
-        setting.model, setting.rule, outcome, limits,
+        setting.model, setting.rule, outcome, limits, widths=setting.widths(outcome),
         stopping=setting.stopping, rounds=rounds, backend=setting.backend,
     )  # fmt: skip
 
@@ -89,16 +97,23 @@ def read(setting: Setting, outcome: Outcome) -> Decision:
     """The answer so far. Seconds are left at zero."""
     root = outcome.tree.root
     weights, preference = _answer(setting, outcome)
-    # A node may be wider than the task's actions: outcomes of chance share its slots.
-    weights = weights[:, : setting.task.traits.actions]
     live = root.legal.any(-1)
+    weights = jnp.where(live[:, None], weights, 0.0)
     action = best_action(jnp.where(root.legal, preference, -jnp.inf), mix(outcome.seed, 2))
+    traits, candidates = setting.task.traits, None
+    if setting.sampling is not None:
+        rows = jnp.arange(live.shape[0])
+        drawn = outcome.tree.state(rows, jnp.zeros_like(rows))
+        action, weights, candidates = named(drawn, action, weights, traits)
+    # A node may be wider than the task's actions: outcomes of chance share its slots.
+    weights = weights[:, : traits.actions] if traits.discrete else weights
+    nothing_to_do = -1 if traits.discrete else 0.0
     value = jnp.where(outcome.done, root.value, root.mean)
     each = setting.evaluator.flops / max(1, setting.evaluator.passes)
     nothing = jnp.zeros_like(outcome.model_steps)
     return Decision(
-        action=jnp.where(live, action, -1),
-        weights=jnp.where(live[:, None], weights, 0.0),
+        action=jnp.where(live.reshape(-1, *[1] * len(action.shape[1:])), action, nothing_to_do),
+        weights=weights,
         value=jnp.where(live, value, 0.0),
         spent=Ledger(
             model_steps=outcome.model_steps,
@@ -108,6 +123,7 @@ def read(setting: Setting, outcome: Outcome) -> Decision:
             flops=outcome.evaluations * each,
             seconds=jnp.zeros(live.shape),
         ),
+        candidates=candidates,
     )
 
 
@@ -176,9 +192,9 @@ def replanned(given: tuple[Setting, Int[Array, " batch"]], outcome: Outcome) -> 
 @eqx.filter_jit
 def answered(
     setting: Setting, outcome: Outcome
-) -> tuple[Decision, Bool[Array, " batch"], Bool[Array, " batch"]]:
-    """`read`, compiled, and which rows are sound and stuck."""
-    return read(setting, outcome), outcome.sound, outcome.stuck
+) -> tuple[Decision, Int[Array, " batch"], Bool[Array, " batch"]]:
+    """`read`, compiled, and what was faulty or stuck in which rows."""
+    return read(setting, outcome), outcome.faults, outcome.stuck
 
 
 @eqx.filter_jit

@@ -153,7 +153,7 @@ int by_bonus(const Rule& rule, const Node& n, int actions, float scale, int64_t 
              const uint32_t* words, float* scores) {
   float rate = lookup(rule, n.slots[COUNT]);
   chunks(actions, [&](int a) {
-    scores[a] = fused(scale, scores[a], rate * n.logit[a] / (n.visits[a] + 1.0f));
+    scores[a] = scale * scores[a] + rate * n.logit[a] / (n.visits[a] + 1.0f);
   });
   float top = -INFINITE, near;
   int best = 0, rivals = 0;

@@ -104,11 +104,11 @@ struct Lanes {
 };
 
 // What a model found behind the edges of the last round. Without `legal` the logits are log-priors
-// already and `sound` and `stuck` are given.
+// already and `faults` and `stuck` are given.
 struct Found {
   const float *reward, *discount, *value, *sign, *logits;
-  const bool *legal, *over, *chance, *sound, *stuck;
-  const int32_t *steps, *evaluations;
+  const bool *legal, *over, *chance, *stuck;
+  const int32_t *faults, *steps, *evaluations;
   const float* ceilings;
 };
 
@@ -148,21 +148,23 @@ int64_t hang(const Tree& tree, int64_t row, int64_t lane, int64_t child, float v
   float* e = tree.edge(row, child, 0);
   std::memset(e, 0, sizeof(float) * EDGE_SLOTS * actions);
   const float* logits = found.logits + lane * actions;
-  bool over = found.over[lane], sound = std::isfinite(found.reward[lane]), stuck = false;
+  bool over = found.over[lane], stuck = false;
+  int32_t faults = std::isfinite(found.reward[lane]) ? 0 : IN_REWARD;
   if (found.legal != nullptr) {
     const bool* may = found.legal + lane * actions;
     bool any = false;
-    for (int64_t a = 0; a < actions; ++a) any = any || may[a];
+    for (int64_t a = 0; a < actions; ++a) any = any | may[a];
     bool finite = log_prior(logits, may, actions, e + LOGIT * actions);
     stuck = !over && !any;
-    sound = sound && !stuck && (over || (finite && std::isfinite(found.value[lane])));
+    if (!over && !finite) faults |= IN_PRIOR;
+    if (!over && !std::isfinite(found.value[lane])) faults |= IN_VALUE;
   } else {
     std::memcpy(e + LOGIT * actions, logits, sizeof(float) * actions);
     stuck = found.stuck[lane];
-    sound = sound && found.sound[lane];
+    faults |= found.faults[lane];
   }
   if (stuck) tally[STUCK] = 1;
-  if (!sound) tally[UNSOUND] = 1;
+  tally[FAULTS] |= faults;
   float* slots = tree.slots(row, child);
   slots[COUNT] = visits;
   slots[TOTAL] = slots[VALUE] = found.value[lane];
@@ -219,7 +221,7 @@ void insert(const Tree& tree, int64_t row, int64_t lanes, const Lanes& at, const
   const float* q = tree.edge(row, 0, Q);
   bool finite = std::isfinite(tree.slots(row, 0)[TOTAL]);
   for (int64_t a = 0; a < tree.actions; ++a) finite = finite && std::isfinite(q[a]);
-  if (!finite) tally[UNSOUND] = 1;
+  if (!finite) tally[FAULTS] |= IN_SUM;
 }
 
 struct Plan {

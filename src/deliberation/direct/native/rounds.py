@@ -83,13 +83,13 @@ def _found(asked: tuple[Ask, Step] | None, none: dict[str, Array]) -> list[Array
     """The last round's lanes and what was found there, empty arrays standing for nothing."""
     i, f, b = none["int32"], none["float32"], none["bool"]
     if asked is None:
-        return [i, i, i, b, f, f, f, f, f, b, b, b, b, b, i, i]
+        return [i, i, i, b, f, f, f, f, f, b, b, b, b, i, i, i]
     ask, step = asked
-    flags = (step.legal, step.over, step.chance, step.sound, step.stuck)
+    flags = (step.legal, step.over, step.chance, step.stuck)
     return [
         ask.leaf.node, ask.leaf.action, ask.leaf.child, ask.active, step.reward, step.discount,
         step.value, step.sign, step.logits, *(b if x is None else x for x in flags),
-        step.model_steps, step.evaluations,
+        i if step.faults is None else step.faults, step.model_steps, step.evaluations,
     ]  # fmt: skip
 
 
