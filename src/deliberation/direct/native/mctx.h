@@ -104,9 +104,9 @@ float siblings(const float* t, const Node& n, int actions, float* out) {
 }
 
 float min_max(const float* t, const Node& n, int actions, float* out) {
-  float low = t[0], range = t[1];
-  chunks(actions, [&](int a) { out[a] = (n.visits[a] > 0 ? n.q[a] : low) - low; });
-  return 1.0f / range;
+  const float low = t[0], part = 1.0f / t[1];
+  chunks(actions, [&](int a) { out[a] = ((n.visits[a] > 0 ? n.q[a] : low) - low) * part; });
+  return 1.0f;
 }
 
 float mixed(const float* t, const Node& n, int actions, const float* prior, float* out) {
@@ -153,7 +153,7 @@ int by_bonus(const Rule& rule, const Node& n, int actions, float scale, int64_t 
              const uint32_t* words, float* scores) {
   float rate = lookup(rule, n.slots[COUNT]);
   chunks(actions, [&](int a) {
-    scores[a] = scale * scores[a] + rate * n.logit[a] / (n.visits[a] + 1.0f);
+    scores[a] = fused(scale, scores[a], rate * n.logit[a] / (n.visits[a] + 1.0f));
   });
   float top = -INFINITE, near;
   int best = 0, rivals = 0;
