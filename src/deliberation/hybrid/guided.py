@@ -24,15 +24,16 @@ def guided_search(
     rollouts: int = 0,
     symmetries: bool = False,
     budget: Budget | int = 64,
-    prove: bool = True,
     capacity: int = CAPACITY,
+    **options: Any,
 ) -> TreeSearch:
     """A planner initialised with an amortised policy and value.
 
     `rule` is Gumbel search without noise unless given (Danihelka et al. 2022). `rollouts` random
     playouts are averaged with the network's value at every leaf; with `symmetries` the network is
     averaged over the task's symmetries. Budget 0 answers from the network's prior alone. Trees
-    start with room for `capacity` simulations and grow on demand.
+    start with room for `capacity` simulations and grow on demand. Other `options` (`prove`, `reuse`,
+    `stopping`, `backend`...) go to `TreeSearch`.
 
     Raises `UnsuitableTaskError` where the network's shapes are not the task's or the task cannot be
     searched.
@@ -40,7 +41,7 @@ def guided_search(
     check_fits(task, network)
     guide = NetworkGuide.of(task, network, rollouts=rollouts, symmetries=symmetries)
     chosen = Gumbel(noise=0.0) if rule is None else rule
-    return TreeSearch(task, chosen, guide, budget=budget, prove=prove, capacity=capacity)
+    return TreeSearch(task, chosen, guide, budget=budget, capacity=capacity, **options)
 
 
 def load(
