@@ -52,7 +52,9 @@ def turn(
         shared |= {first: 6, first + 1: 7, first + 2: 8, first + 3: 10}
         shared |= {last + i: len(results) - len(leaves) + i for i in range(len(leaves))}
         answers = [*answers, *jax.tree.leaves(asked[0].before)]
-    call = jax.ffi.ffi_call("deliberation_round", results, input_output_aliases=shared)
+    call = jax.ffi.ffi_call(
+        "deliberation_round", results, input_output_aliases=shared, vmap_method="sequential"
+    )
     *kept, gain, node, action, child, number, active, own, going = (
         out := call(
             *kept, *how, *found, terms.ceilings, *answers,
@@ -72,7 +74,8 @@ def turn(
 
 def keys(start: UInt32[Array, "2"], count: int) -> UInt32[Array, "count 2 2"]:
     """The Threefry keys of so many simulations of mctx's: (to simulate, to expand)."""
-    return jax.ffi.ffi_call("deliberation_keys", _like((count, 2, 2), "uint32"))(start)
+    made = _like((count, 2, 2), "uint32")
+    return jax.ffi.ffi_call("deliberation_keys", made, vmap_method="sequential")(start)
 
 
 def _like(shape: tuple[int, ...], kind: Any) -> jax.ShapeDtypeStruct:
