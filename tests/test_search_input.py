@@ -2,7 +2,9 @@
 
 import dataclasses
 import math
+from types import SimpleNamespace
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from tables import (  # noqa: F401
     ROWS,
     SMALL,
+    TableEvaluator,
     as_task,
     bandit,
     compile_lightly,
@@ -20,6 +23,7 @@ from deliberation.core import Budget
 from deliberation.core.errors import (
     BatchMismatchError,
     BudgetError,
+    ContractError,
     NoLegalActionError,
     NonFiniteError,
     TooLargeError,
@@ -169,6 +173,39 @@ def test_states_that_leave_nothing_to_do_are_refused():
     for root, words in ((1, "Row 1"), (0, "row 1 of the batch")):
         with pytest.raises(NoLegalActionError, match=words):
             planner.decide(jnp.full(ROWS, root).at[0].set(39), budget=40, key=jax.random.key(0))
+
+
+class Misshapen(TableEvaluator):
+    """Answers in another form than it should; plain Python, so nothing else notices."""
+
+    change: str = eqx.field(static=True, default="")
+
+    def __call__(self, task, objective, state, live, seed):
+        answer = super().__call__(task, objective, state, live, seed)
+        return SimpleNamespace(
+            **{
+                "logits": answer.logits[:, :-1] if self.change == "narrow" else answer.logits,
+                "value": answer.value[:, None] if self.change == "column" else answer.value,
+                "model_steps": answer.value if self.change == "float" else answer.model_steps,
+            }
+        )
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("narrow", r"logits of shape \(16, 3\) .* needs shape \(16, 4\)"),
+        ("column", r"value of shape \(16, 1\)"),
+        ("float", "model_steps .* float32; .* integer"),
+    ],
+)
+def test_an_answer_of_the_wrong_form_fails_at_the_door(change, words):
+    task, judge = as_task(random_world(0))
+    wrong = Misshapen(judge.logits, judge.value, change=change)
+    with pytest.raises(ContractError, match=words):
+        TreeSearch(task, "puct", wrong, **SMALL).decide(
+            jnp.zeros(ROWS, jnp.int32), budget=3, key=jax.random.key(0)
+        )
 
 
 def test_finished_rows_are_left_alone():

@@ -6,12 +6,14 @@ imports a network.
 
 import abc
 import math
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from ..core.errors import ContractError
 from ..core.noise import Seed, as_key, mix, pick_uniform, uniform
 from ..core.objective import Objective
 from ..core.task import Actions, State, Task
@@ -46,6 +48,27 @@ class Evaluator(eqx.Module):
         seed: Seed,
     ) -> Evaluation:
         """Judge every row; rows that are not live may be answered with anything finite."""
+
+
+def check_answer(evaluator: Evaluator, answer: Any, batch: int, actions: int) -> None:
+    """Refuse an evaluator's answer of the wrong form, before a search is built on it.
+
+    Raises `ContractError` with what was expected and what came.
+    """
+    expected = {
+        "logits": ((batch, actions), jnp.floating),
+        "value": ((batch,), jnp.floating),
+        "model_steps": ((batch,), jnp.integer),
+    }
+    for name, (shape, kind) in expected.items():
+        given: Any = getattr(answer, name, None)
+        found = (getattr(given, "shape", None), getattr(given, "dtype", type(given).__name__))
+        if found[0] != shape or not jnp.issubdtype(getattr(given, "dtype", object), kind):
+            raise ContractError(
+                f"{type(evaluator).__name__} answered a batch of {batch} states with {name} of "
+                f"shape {found[0]} and type {found[1]}; a search needs shape {shape} and a "
+                f"{kind.__name__} type. Return an `Evaluation` with one row a state."
+            )
 
 
 class RandomRollouts(Evaluator):

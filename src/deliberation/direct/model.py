@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int
 from ..core.noise import Seed, as_key, mix
 from ..core.objective import Objective
 from ..core.task import Actions, State, Task
-from .evaluators import Evaluation, Evaluator
+from .evaluators import Evaluation, Evaluator, check_answer
 from .lanes import IN_PRIOR, IN_REWARD, IN_VALUE
 from .tree import log_prior
 
@@ -183,6 +183,7 @@ class TaskModel(Model):
         judged = Evaluation(jnp.zeros(legal.shape), zeros, zeros.astype(jnp.int32))
         if judge:
             judged = self.evaluator(self.task, self.objective, state, asked, seed)
+            check_answer(self.evaluator, judged, *legal.shape)
         passes = self.evaluator.passes if judge else 0
         return Step(
             state, reward, discount, jnp.where(asked, judged.value, 0.0), judged.logits,
