@@ -23,11 +23,11 @@ from . import reuse as memories
 from ._checks import check_memory, check_prior, needed
 from .anytime import Order, Running
 from .backend import BackendName, backend_name
-from .chance import model_for
 from .evaluators import Evaluator, RandomRollouts
 from .model import Model
 from .reuse import Remembered
 from .rules import PUCT, UCT, Gumbel, Rule
+from .sampled import Sampling
 from .search import Limits, Outcome
 from .stages import Setting, begin, grow, read
 from .stopping import Never, Stopping
@@ -43,7 +43,9 @@ class TreeSearch(Decider):
     `rule` is UCT, PUCT or Gumbel (an instance, or its name); `evaluator` judges leaves (random
     rollouts unless given). `budget` is what a decision may spend when the caller names none. With
     `prove` (the default) values that are certain are proved and a proved root ends its search
-    early; without it the search is the paper's own. `stopping` may end a row's search before its
+    early; without it the search is the paper's own. `sampling` lets each node search over a few
+    sampled actions, of many or of continuous ones (`Sampling`); then nothing is proved, since the
+    best of some proves nothing of all. `stopping` may end a row's search before its
     budget (`direct.stopping`).
 
     Trees have room for `capacity` simulations; a larger budget doubles the room until it fits, at
@@ -82,6 +84,7 @@ class TreeSearch(Decider):
     backend: BackendName = eqx.field(static=True)
     capacity: int = eqx.field(static=True)
     max_bytes: int = eqx.field(static=True)
+    sampling: Sampling | None
 
     def __init__(
         self,
@@ -90,6 +93,7 @@ class TreeSearch(Decider):
         evaluator: Evaluator | None = None,
         *,
         budget: Budget | int = 128,
+        sampling: Sampling | None = None,
         stopping: Stopping = _NEVER,
         reuse: bool = False,
         prove: bool = True,
@@ -97,7 +101,7 @@ class TreeSearch(Decider):
         capacity: int = 1024,
         max_bytes: int = 4 * 2**30,
     ):
-        _check_suits(task)
+        _check_suits(task, sampling)
         if isinstance(rule, str) and rule not in RULES:
             raise UnknownNameError("rule", rule, RULES)
         self.task = task
@@ -110,7 +114,7 @@ class TreeSearch(Decider):
         self.evaluator = RandomRollouts() if evaluator is None else evaluator
         self.budget = Budget.of(budget)
         self.stopping, self.reuse = stopping, reuse
-        self.prove, self.backend = prove, backend
+        self.sampling, self.prove, self.backend = sampling, prove and sampling is None, backend
         self.capacity, self.max_bytes = capacity, max_bytes
 
     def __repr__(self) -> str:
@@ -123,9 +127,9 @@ class TreeSearch(Decider):
         """Nothing remembered yet: room for a tree a row, or None without `reuse`."""
         if not self.reuse:
             return None
-        return memories.nothing(
-            self._entered(batch), self._model.actions, self.capacity, self.prove
-        )
+        blank, model = self._blank(batch), self._model
+        self._check_size(blank, self.capacity)
+        return memories.nothing(blank, model.actions, self.capacity, self.prove)
 
     def decide(
         self,
@@ -176,20 +180,25 @@ class TreeSearch(Decider):
 
     @property
     def _model(self) -> Model:
-        return model_for(self.task, self.task.objective, self.evaluator)
+        return self._setting(None).model
 
-    def _entered(self, batch: int) -> State:
-        """Blank states of the form that nodes keep."""
+    def _blank(self, batch: int) -> State:
+        """States of the form that nodes keep."""
         keys = jax.ShapeDtypeStruct((batch,), jax.random.key(0).dtype)
         form = jax.eval_shape(lambda k: self._model.enter(jax.vmap(self.task.init)(k)), keys)
         return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), form)
+
+    def _check_size(self, entered: State, capacity: int) -> None:
+        trees = 2 if self.reuse else 1
+        size = trees * size_in_bytes(entered, self._model.actions, capacity)
+        check_memory(size, self.max_bytes, capacity, batch_size(entered))
 
     def _setting(self, objective: Objective | None) -> Setting:
         return Setting(
             self.task, self.task.objective if objective is None else objective,
             self.rule, self.evaluator, self.stopping, self.prove,
             # By name, so that a change of the environment is heard.
-            backend_name(self.backend),
+            backend_name(self.backend), self.sampling,
         )  # fmt: skip
 
     def _order(
@@ -200,13 +209,11 @@ class TreeSearch(Decider):
         if batch == 0:
             raise BatchMismatchError("A search needs at least one state; got an empty batch.")
         limits = Limits(*asked.untimed(self.capacity).rows(batch))
-        model = self._model
         check_batch(self.task, state)
         check_prior(repr(self), self.task, self.evaluator, state, limits)
         capacity = needed(limits, self.capacity, asked)
-        entered = model.enter(state)
-        size = (2 if self.reuse else 1) * size_in_bytes(entered, model.actions, capacity)
-        check_memory(size, self.max_bytes, capacity, batch)
+        entered = self._model.enter(state)
+        self._check_size(entered, capacity)
         if not self.reuse:
             memory = None
         elif memory is None:
@@ -254,8 +261,9 @@ class TreeSearch(Decider):
         return read(setting, outcome), memory
 
 
-def _check_suits(task: Task) -> None:
+def _check_suits(task: Task, sampling: Sampling | None) -> None:
     traits = task.traits
+    _check_actions(task, sampling)
     if not traits.fully_observable or not (traits.deterministic or traits.outcomes):
         what = "chance that is not listed" if traits.fully_observable else "hidden state"
         raise UnsuitableTaskError(
@@ -263,10 +271,29 @@ def _check_suits(task: Task) -> None:
             "`Task.outcomes` lists, or it would plan on one sampled future. Use "
             "`HistorySearch(task, ...)`."
         )
-    if traits.players not in (1, 2) or not traits.discrete:
+    if traits.players not in (1, 2):
         raise UnsuitableTaskError(
-            f"{task!r} has {traits.players} players and discrete={traits.discrete}: TreeSearch "
-            "serves discrete tasks of one player, or of two with opposite aims."
+            f"{task!r} has {traits.players} players: TreeSearch serves tasks of one player, or of "
+            "two with opposite aims."
+        )
+
+
+def _check_actions(task: Task, sampling: Sampling | None) -> None:
+    traits = task.traits
+    if not traits.discrete and sampling is None:
+        raise UnsuitableTaskError(
+            f"{task!r} has continuous actions: TreeSearch serves tasks whose actions can be "
+            "counted, and others by `sampling=Sampling(...)`."
+        )
+    if not traits.discrete and not traits.deterministic:
+        raise UnsuitableTaskError(
+            f"{task!r} has continuous actions and chance: TreeSearch serves one or the other."
+        )
+    proposal = None if sampling is None else sampling.proposal
+    if proposal is not None and proposal.discrete != traits.discrete:
+        raise UnsuitableTaskError(
+            f"{type(proposal).__name__} is for {'numbered' if proposal.discrete else 'continuous'} "
+            f"actions, and those of {task!r} are not: give `Sampling` another proposal, or none."
         )
 
 
@@ -286,7 +313,7 @@ def plan(
     """
     setting = Setting(
         planner.task, objective, planner.rule, planner.evaluator, planner.stopping, planner.prove,
-        planner.backend if backend is None else backend,
+        planner.backend if backend is None else backend, planner.sampling,
     )  # fmt: skip
     outcome = grow(setting, begin(setting, state, limits, seed, capacity), limits)
     return read(setting, outcome), outcome

@@ -102,9 +102,9 @@ def carry(
     """
     node, there = find(memory.tree, states)
     kept = subtree(memory.tree, node)
-    wanted = jnp.clip(reserve, 1, LARGEST)
-    power = 1 << (32 - jax.lax.clz(wanted - 1))
-    own = jnp.minimum(jnp.maximum(memory.tree.nodes.shape[1], power + 1), room)
+    usual = memory.tree.nodes.shape[1]
+    power = 1 << (32 - jax.lax.clz(jnp.clip(reserve, 2, LARGEST) - 1))
+    own = jnp.minimum(jnp.where(reserve < usual, usual, power + 1), room)
     fits = kept.sum(1) + jnp.minimum(reserve, own - 1) <= own
     found = there & fits & (memory.aim == aim).all(1)
     done = jnp.where(node == 0, memory.done, settled(memory.tree, node))
@@ -146,7 +146,7 @@ def go_on_from(
 def find(
     tree: Tree, states: UInt8[Array, "batch bytes"]
 ) -> tuple[Int[Array, " batch"], Bool[Array, " batch"]]:
-    """The most visited node of each row that holds this very state, and whether there is one.
+    """The most visited node of each row whose state begins so, and whether there is one.
 
     States are compared byte for byte; chance nodes, at which nobody moves, are no match.
     """
@@ -155,7 +155,7 @@ def find(
         index = start + jnp.arange(width, dtype=jnp.int32)
         cut = functools.partial(jax.lax.dynamic_slice_in_dim, start_index=start, slice_size=width)
         nodes = cut(tree.nodes, axis=1)
-        same = (cut(tree.states, axis=1) == states[:, None]).all(-1)
+        same = (cut(tree.states, axis=1)[:, :, : states.shape[1]] == states[:, None]).all(-1)
         same = same & (index < tree.size[:, None]) & (nodes[:, :, CHANCE] <= 0)
         visits = jnp.where(same, nodes[:, :, COUNT], -1.0)
         here = jnp.argmax(visits, axis=1).astype(jnp.int32)
@@ -264,6 +264,6 @@ def aim_of(objective: Objective) -> UInt32[Array, "2"]:
     word = mix(jnp.array([1, 2], jnp.uint32), form)
     for part, array in enumerate(jax.tree.leaves(arrays)):
         bits = pack(jnp.asarray(array)[None])[0].astype(jnp.uint32)
-        place = jnp.arange(bits.size, dtype=jnp.uint32)
+        place = jnp.arange(bits.size, dtype=jnp.int32)
         word = mix(mix(word[:, None], part, place) + bits, 0).sum(1, dtype=jnp.uint32)
     return word
