@@ -344,11 +344,11 @@ def _statistics(here: NodeView, actions: int, prior: Float[Array, "lanes actions
 
 
 def considered_visits(
-    simulation: Int[Array, "..."],
+    simulation: Int[Array, "simulations 1"],
     budget: Int[Array, " batch"],
     actions: Int[Array, " batch"],
     most: int,
-) -> Int[Array, " batch"]:
+) -> Int[Array, "simulations batch"]:
     """How often an action must have been visited for its turn in a simulation, counted from 0.
 
     Sequential halving (Karnin et al. 2013) as in Danihelka et al. (2022): `actions` are considered

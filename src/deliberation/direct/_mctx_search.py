@@ -13,7 +13,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, UInt32
+from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from ..core.errors import BudgetError, ContractError, TooLargeError
 from ..core.task import is_concrete
@@ -88,10 +88,10 @@ class Keys(eqx.Module):
         _, (simulate, expand) = jax.lax.scan(split, key, length=count)
         return Keys(simulate, expand, _is_fry(key))
 
-    def noise(self, i: Array, batch: int, native: bool) -> UInt32[Array, "batch 1 2"]:
+    def noise(self, i: Array, batch: int, walk: ModuleType) -> UInt32[Array, "batch 1 2"]:
         """What a simulation draws its noise from: its own words, or a key for each row."""
         key = jax.tree.map(lambda x: x[i], self.simulate)
-        if native:
+        if walk is not portable:
             return jnp.broadcast_to(key, (batch, 1, 2))
         keys = jax.random.split(key, batch)
         # Generators that are not Threefry seed one for each row.
@@ -141,11 +141,14 @@ def search(
     # The kernels split Threefry's keys, in the way that has been JAX's default since 0.5.
     if _is_fry(key) and getattr(jax.config, "jax_threefry_partitionable", True):
         walk = backend_for(rule, tree, reach.backend)
-    native = walk is not portable
-    depth = budget.capacity if reach.max_depth is None else max(1, reach.max_depth)
+    depth = budget.capacity if reach.max_depth is None else reach.max_depth
+    turns = None
+    if considered is not None:
+        simulations = jnp.arange(budget.capacity + 1)[:, None]
+        turns = considered_visits(simulations, budget.rows, *considered)
     run = Search(
-        params, recurrent_fn, rule, budget, Keys.of(key, budget.capacity, walk), walk, native,
-        min(depth, budget.capacity + 1), chances, considered,
+        params, recurrent_fn, rule, budget, Keys.of(key, budget.capacity, walk), walk,
+        max(1, min(depth, budget.capacity + 1)), chances, turns, Blank.of(budget.rows),
     )  # fmt: skip
     loop_fn = None if reach.loop_fn in (None, jax.lax.fori_loop) else reach.loop_fn
     return run.run(tree, loop_fn)
@@ -179,6 +182,29 @@ def plant(
     return eqx.tree_at(lambda t: (t.edges, t.nodes), tree, (edges, nodes))
 
 
+class Blank(eqx.Module):
+    """What every round needs and none changes: worked out once, not in every round of the loop."""
+
+    limits: Int[Array, "batch 2"]
+    seed: UInt32[Array, " batch"]
+    ceilings: Float[Array, "2"]
+    free: Int[Array, "batch 1"]
+    none: Int[Array, " batch"]
+    no: Bool[Array, " batch"]
+    sign: Float[Array, " batch"]
+
+    @staticmethod
+    def of(rows: Int[Array, " batch"]) -> "Blank":
+        """For so many simulations in each row."""
+        batch = rows.shape[0]
+        none = jnp.zeros(batch, jnp.int32)
+        made = (
+            jnp.stack([rows, rows], axis=-1), none.astype(jnp.uint32), jnp.zeros(2),
+            jnp.full((batch, 1), FREE, jnp.int32), none, jnp.zeros(batch, bool), jnp.ones(batch),
+        )  # fmt: skip
+        return Blank(*jax.lax.optimization_barrier(made))
+
+
 @dataclass(frozen=True, eq=False)
 class Search:
     """One search: a stranger's function, a rule, and how long and how deep to go."""
@@ -189,12 +215,12 @@ class Search:
     budget: Budget
     keys: Keys
     walk: ModuleType
-    native: bool
     depth: int
     chances: bool
     """Whether decisions and chance take turns; the embedding then says whose turn it is."""
-    considered: tuple[Int[Array, " batch"], int] | None = None
-    """How many actions each root considers, and at most; None without halving."""
+    turns: Int[Array, "simulations batch"] | None
+    """How often an action must have been visited for its turn; None without halving."""
+    blank: Blank
 
     def run(self, tree: Tree, loop_fn: Callable | None) -> Tree:
         """All simulations; with `loop_fn` as many rounds as there is room for."""
@@ -219,20 +245,15 @@ class Search:
         self, tree: Tree, tally: Array, asked: tuple[Ask, Step] | None, i: Int[Array, ""]
     ) -> tuple:
         """Insert what simulation i - 1 found and find where simulation i leads."""
-        batch, rows = tree.size.shape[0], self.budget.rows
-        terms = Terms(
-            jnp.stack([rows, rows], axis=-1), jnp.zeros(batch, jnp.uint32), jnp.zeros(2), None,
-            self.depth,
-        )  # fmt: skip
-        rule = self.rule
-        if self.considered is not None:
-            turn = considered_visits(i, rows, *self.considered)
-            rule = eqx.tree_at(lambda r: r.considered, rule, turn)
-        last = jnp.maximum(0, jnp.minimum(i, self.budget.capacity - 1))
-        noise = self.keys.noise(last, batch, self.native)
+        blank, rule, noise = self.blank, self.rule, None
+        terms = Terms(blank.limits, blank.seed, blank.ceilings, None, self.depth)
+        if self.turns is None:
+            last = jnp.maximum(0, jnp.minimum(i, self.budget.capacity - 1))
+            noise = self.keys.noise(last, tree.size.shape[0], self.walk)
+        else:
+            rule = eqx.tree_at(lambda r: r.considered, rule, self.turns[i])
         tree = eqx.tree_at(lambda t: t.size, tree, jnp.full_like(tree.size, jnp.maximum(i, 1)))
-        forced = jnp.full((batch, 1), FREE, jnp.int32)
-        done = self.walk.turn(rule, terms, tree, tally, asked, forced, noise)
+        done = self.walk.turn(rule, terms, tree, tally, asked, blank.free, noise)
         return i, done.tree, done.tally, done.ask
 
     def _step(self, i: Int[Array, ""], ask: Ask) -> Step:
@@ -240,7 +261,7 @@ class Search:
         (embedding, logits), action = ask.before, ask.leaf.action[:, 0]
         key = jax.tree.map(lambda x: x[i], self.keys.expand)
         answer, after = self.recurrent_fn(self.params, key, action, embedding)
-        batch, zeros = action.shape[0], jnp.zeros(action.shape)
+        batch, blank = action.shape[0], self.blank
         after = _like(after, embedding)
         told = [
             _number(getattr(answer, name), name, shape)
@@ -250,12 +271,10 @@ class Search:
             )
         ]  # fmt: skip
         reward, discount, value, given = told
-        no = jnp.zeros(batch, bool)
-        chance = ~after.is_decision_node if self.chances else no
-        none = jnp.zeros(batch, jnp.int32)
+        chance = ~after.is_decision_node if self.chances else blank.no
         return Step(
-            (after, given), reward, discount, value, self.rule.kept(given, chance), zeros + 1.0,
-            no, chance, none, none, faults=none, stuck=no,
+            (after, given), reward, discount, value, self.rule.kept(given, chance), blank.sign,
+            blank.no, chance, blank.none, blank.none, faults=blank.none, stuck=blank.no,
         )  # fmt: skip
 
 
