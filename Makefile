@@ -4,7 +4,8 @@
 #   make table            the comparison table, measured (ARGS="tic_tac_toe --effort smoke")
 #   make test             the tests
 #   make check            lint, format, types, and the direction of imports
-#   make readme           the README's table, figures and strength from the run in RUN (out)
+#   make readme           the README's table and figures from the run in RUN (out), and the
+#                         strength and speed from benchmarks/results
 
 .DEFAULT_GOAL := help
 .PHONY: help table test check format readme clean

@@ -1,8 +1,9 @@
 """Writes the README's measured blocks and docs/*.svg from a run: `make readme RUN=out`.
 
 Blocks stand between comments, `<!-- table:start -->` and `<!-- table:end -->`: the table and the
-figures come from the run's records, the strength from what
-`benchmarks/connect_four_strength.py` wrote last.
+figures come from the run's records, the strength and the speed of search from what
+`benchmarks/connect_four_strength.py` and `benchmarks/search.py` wrote last. Without a run, only
+those two are written anew.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from deliberation.report.verdicts import SYMBOLS
 
 ROOT = Path(__file__).resolve().parent.parent
 STRENGTH = ROOT / "benchmarks" / "results" / "connect_four_strength.json"
+SEARCH = ROOT / "benchmarks" / "results" / "search.md"
 SHOWN = ("budget_slope", "exchange_rate")
 """Claims whose figures stand in the README itself; the others are in docs."""
 
@@ -71,30 +73,43 @@ def strength_block(measured: Mapping[str, Any]) -> str:
     return "\n".join([measured["caption"], "", *_markdown(measured["columns"], measured["rows"])])
 
 
+def search_block(page: str) -> str:
+    """The benchmark's page without its title, and its figure."""
+    body = page.split("\n", 1)[1].strip()
+    picture = SEARCH.with_suffix(".svg").relative_to(ROOT)
+    return f"{body}\n\n![Cost of a simulation by the size of the tree]({picture})"
+
+
 def _cell(value: Any) -> str:
     return str(value).replace("|", "\\|").replace("\n", " ")
 
 
-def main() -> None:
-    """Read the run, write the README and docs."""
-    parser = argparse.ArgumentParser(description="Write the README from a run.")
-    parser.add_argument("run", type=Path, help="folder of a finished `deliberate table`")
-    run = parser.parse_args().run
+def from_run(text: str, run: Path) -> str:
+    """The README with the table and figures of a run; the figures are written to docs."""
     findings = report.findings(run)
-    readme = ROOT / "README.md"
-    text = replace_block(
-        readme.read_text(encoding="utf-8"), "table", table_block(findings, report.provenance(run))
-    )
-    figures = write_figures(findings, ROOT / "docs")
+    text = replace_block(text, "table", table_block(findings, report.provenance(run)))
     pictures = "\n\n".join(
         f"![{words}]({path.relative_to(ROOT)})"
-        for path, words in figures
+        for path, words in write_figures(findings, ROOT / "docs")
         if path.stem.rpartition("-")[0] in SHOWN
     )
-    text = replace_block(text, "figures", pictures)
+    return replace_block(text, "figures", pictures)
+
+
+def main() -> None:
+    """Read the results, write the README and docs."""
+    parser = argparse.ArgumentParser(description="Write the README from a run.")
+    parser.add_argument("run", type=Path, nargs="?", help="folder of a finished `deliberate table`")
+    run = parser.parse_args().run
+    readme = ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    if run is not None:
+        text = from_run(text, run)
     if STRENGTH.exists():
         block = strength_block(json.loads(STRENGTH.read_text(encoding="utf-8")))
         text = replace_block(text, "strength", block)
+    if SEARCH.exists():
+        text = replace_block(text, "search", search_block(SEARCH.read_text(encoding="utf-8")))
     readme.write_text(text, encoding="utf-8")
     print(f"Wrote {readme.name} and {len(list((ROOT / 'docs').glob('*.svg')))} figures in docs")
 

@@ -9,21 +9,32 @@ if TYPE_CHECKING:
     from .history_search import HistorySearch
     from .planner import TreeSearch
     from .rules import PUCT, UCT, Gumbel, Rule
+    from .sampled import FromBox, FromPrior, Proposal, Proposed, Sampling
     from .solver import ExactSolver, Solution, solve
+    from .stopping import Decided, Never, Stopping, ValueOfComputation
 
 _HOMES = {
+    "Decided": "stopping",
     "Evaluation": "evaluators",
     "Evaluator": "evaluators",
     "ExactSolver": "solver",
+    "FromBox": "sampled",
+    "FromPrior": "sampled",
     "Gumbel": "rules",
     "HistorySearch": "history_search",
+    "Never": "stopping",
     "NoEvaluation": "evaluators",
     "PUCT": "rules",
+    "Proposal": "sampled",
+    "Proposed": "sampled",
     "RandomRollouts": "evaluators",
     "Rule": "rules",
+    "Sampling": "sampled",
     "Solution": "solver",
+    "Stopping": "stopping",
     "TreeSearch": "planner",
     "UCT": "rules",
+    "ValueOfComputation": "stopping",
     "solve": "solver",
 }
 
