@@ -10,7 +10,7 @@ from jaxtyping import Array, Key
 from ._trace import look, record, same_tree
 from .budget import Budget
 from .decider import Decider, Decision, Memory
-from .errors import ContractError
+from .errors import BudgetError, ContractError
 from .ledger import Ledger
 from .task import State, Task, batch_size
 
@@ -36,6 +36,11 @@ def check_decider(
     """
     key = jax.random.key(0) if key is None else key
     budget = Budget.of(budget)
+    if budget.simulations is None or budget.seconds is not None:
+        raise BudgetError(
+            "Answers are compared one with another here, and under a limit of seconds they differ "
+            "from call to call: give a number of simulations."
+        )
     states = _states(decider.task, key) if states is None else states
     keys = jax.random.split(key, batch_size(states))
     memory = decider.begin(len(keys))

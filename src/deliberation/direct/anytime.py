@@ -11,6 +11,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Int, Key
 
 from ..core.budget import UNLIMITED
@@ -47,7 +48,7 @@ class Order(eqx.Module):
 class Running:
     """A search under way, for so many seconds at most; they begin once everything is compiled."""
 
-    def __init__(self, setting: Setting, order: Order, seconds: float | None = None):
+    def __init__(self, setting: Setting, order: Order, seconds: float | int | None = None):
         self.setting, self.order, self.seconds = setting, order, seconds
         self.started = time.perf_counter()
         if seconds is not None:
@@ -112,12 +113,13 @@ class Running:
     def _plan(self, left: float) -> None:
         """Let the rule plan the root's simulations for as many as can be expected."""
         assert self.seconds is not None
-        taken = self.outcome.simulations
-        expected = int(taken.max() * left / (self.seconds - left))
+        # On the host throughout: the first use of an operation of JAX would take its time.
+        taken = np.asarray(self.outcome.simulations)
+        expected = taken.max() * left / (self.seconds - left)
         limits = self.order.limits
-        most = jnp.minimum(limits.simulations, limits.model_steps) - taken
-        budget = jnp.clip(expected, 1, jnp.maximum(most, 1)).astype(jnp.int32)
-        self.outcome = stages.replanned((self.setting, budget), self.outcome)
+        most = np.minimum(limits.simulations, limits.model_steps) - taken
+        budget = np.clip(expected, 1, np.maximum(most, 1)).astype(np.int32)
+        self.outcome = stages.replanned((self.setting, jnp.asarray(budget)), self.outcome)
         self.planned = True
 
     def _compile(self) -> None:
@@ -130,7 +132,7 @@ class Running:
         if self.outcome.schedule is not None:
             zero = jnp.zeros(self.outcome.seed.shape, jnp.int32)
             self.outcome = stages.replanned((self.setting, zero), self.outcome)
-        stages.answered(self.setting, self.outcome)
+        self.answer()
         self.remember()
         _compiled.add(form)
 
