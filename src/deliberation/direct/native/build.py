@@ -23,7 +23,16 @@ VARIABLE = "DELIBERATION_BACKEND"
 FOLDER = Path(__file__).parent
 SOURCE = FOLDER / "search.cpp"
 HANDLERS = ("deliberation_round", "deliberation_keys")
-FLAGS = ("-std=c++17", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fPIC", "-shared", "-w")
+FLAGS = (
+    "-std=c++17",
+    "-O3",
+    "-ffp-contract=off",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-fPIC",
+    "-shared",
+    "-w",
+)
 """No contraction to fused multiply-adds: both back ends round alike."""
 TUNED = ("-march=native",)
 """Left out for compilers that do not know it."""

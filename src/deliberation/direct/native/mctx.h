@@ -35,20 +35,59 @@ inline float exp_fused(float x) {
   y = fused(y, r, 1.6666665459e-1f);
   y = fused(y, r, 5.0000001201e-1f);
   y = fused(y, r * r, r) + 1.0f;
-  int32_t bits = (int32_t(n) + 127) << 23;
-  float scale;
-  std::memcpy(&scale, &bits, 4);
-  return y * scale;
+  const union { int32_t bits; float scale; } two_to = {(int32_t(n) + 127) << 23};
+  return y * two_to.scale;
 }
 
-void softmax(const float* x, int actions, float* out) {
-  float top = -INFINITE, sum = 0;
-  for (int a = 0; a < actions; ++a) top = std::max(top, x[a]);
-  chunks(actions, [&](int a) { out[a] = exp_fused(x[a] - top); });
+// Reductions whose order does not matter, a chunk at a time; sums of floats are taken one by one.
+template <typename F>
+inline float greatest(int actions, F each) {
+  float tops[CHUNK];
+  for (int i = 0; i < CHUNK; ++i) tops[i] = -INFINITE;
+  for (int start = 0; start < actions; start += CHUNK) {
+    float x[CHUNK];
+    for (int i = 0; i < CHUNK; ++i) x[i] = start + i < actions ? each(start + i) : -INFINITE;
+    for (int i = 0; i < CHUNK; ++i) tops[i] = x[i] > tops[i] ? x[i] : tops[i];
+  }
+  for (int half = CHUNK / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) tops[i] = tops[i + half] > tops[i] ? tops[i + half] : tops[i];
+  }
+  return tops[0];
+}
+
+template <typename F>
+inline float count_of(int actions, F each) {
+  float sums[CHUNK] = {};
+  for (int start = 0; start < actions; start += CHUNK) {
+    for (int i = 0; i < CHUNK; ++i) sums[i] += start + i < actions ? each(start + i) : 0.0f;
+  }
+  for (int half = CHUNK / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) sums[i] += sums[i + half];
+  }
+  return sums[0];
+}
+
+// The first that is as good as the best; without branches, for it is hard to foresee.
+inline int first(const float* scores, int actions, float top) {
+  int best = 0;
+  for (int a = actions - 1; a >= 0; --a) best = scores[a] == top ? a : best;
+  return best;
+}
+
+// exp(x - max x) into `out`; returns what to multiply it by for a softmax. XLA divides many numbers
+// by one as products with its reciprocal, and so does all of this.
+float exponentials(const float* x, int actions, float* out) {
+  const float top = greatest(actions, [&](int a) { return x[a]; });
+  float sum = 0;
+  for (int start = 0; start < actions; start += CHUNK) {
+    // A copy, since `out` may be `x`: the compiler can then take all at once.
+    float y[CHUNK];
+    for (int i = 0; i < CHUNK; ++i) y[i] = x[start + i] - top;
+    for (int i = 0; i < CHUNK; ++i) y[i] = exp_fused(y[i]);
+    for (int i = 0; i < CHUNK; ++i) out[start + i] = y[i];
+  }
   for (int a = 0; a < actions; ++a) sum += out[a];
-  // XLA divides by one number for many as a product with its reciprocal; so does all of this.
-  const float share = 1.0f / sum;
-  chunks(actions, [&](int a) { out[a] *= share; });
+  return 1.0f / sum;
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -95,12 +134,11 @@ Words luck_at(const uint32_t* words, int64_t row, int depth) {
 // What becomes of q. The result is `out` times what is returned.
 
 float siblings(const float* t, const Node& n, int actions, float* out) {
-  float low = n.slots[TOTAL], high = low;
-  for (int a = 0; a < actions; ++a) {
-    if (n.visits[a] > 0) low = std::min(low, n.q[a]), high = std::max(high, n.q[a]);
-  }
+  const float mean = n.slots[TOTAL];
+  const float low = -greatest(actions, [&](int a) { return n.visits[a] > 0 ? -n.q[a] : -mean; });
+  const float high = greatest(actions, [&](int a) { return n.visits[a] > 0 ? n.q[a] : mean; });
   chunks(actions, [&](int a) { out[a] = (n.visits[a] > 0 ? n.q[a] : low) - low; });
-  return 1.0f / std::max(high - low, t[0]);
+  return 1.0f / std::max(std::max(mean, high) - std::min(mean, low), t[0]);
 }
 
 float min_max(const float* t, const Node& n, int actions, float* out) {
@@ -109,31 +147,31 @@ float min_max(const float* t, const Node& n, int actions, float* out) {
   return 1.0f;
 }
 
-float mixed(const float* t, const Node& n, int actions, const float* prior, float* out) {
-  float value = n.slots[VALUE], most = 0;
+// `prior` times `share` is the prior.
+float mixed(const float* t, const Node& n, int actions, const float* prior, float share,
+            float* out) {
+  float value = n.slots[VALUE];
   const bool rescales = t[2] > 0, mixes = t[3] > 0;
   if (mixes) {
-    float mass = 0, total = 0, sum = 0;
-    for (int a = 0; a < actions; ++a) {
-      total += n.visits[a];
-      if (n.visits[a] > 0) mass += std::max(prior[a], LEAST);
-    }
-    for (int a = 0; a < actions; ++a) {
-      if (n.visits[a] > 0) sum += std::max(prior[a], LEAST) * n.q[a] / mass;
-    }
+    const float total = count_of(actions, [&](int a) { return n.visits[a]; });
+    float mass = 0, sum = 0;
+    chunks(actions, [&](int a) {
+      out[a] = n.visits[a] > 0 ? std::max(prior[a] * share, LEAST) : 0.0f;
+    });
+    for (int a = 0; a < actions; ++a) mass += out[a];
+    mass = mass > 0 ? mass : 1.0f;
+    chunks(actions, [&](int a) { out[a] = out[a] * n.q[a] / mass; });
+    for (int a = 0; a < actions; ++a) sum += out[a];
     value = fused(total, sum, value) / (total + 1.0f);
   }
-  float low = INFINITE, high = -INFINITE;
-  for (int a = 0; a < actions; ++a) {
-    out[a] = n.visits[a] > 0 ? n.q[a] : value;
-    most = std::max(most, n.visits[a]);
-    low = std::min(low, out[a]), high = std::max(high, out[a]);
-  }
+  chunks(actions, [&](int a) { out[a] = n.visits[a] > 0 ? n.q[a] : value; });
   if (rescales) {
-    float part = 1.0f / std::max(high - low, t[4]);
+    const float low = -greatest(actions, [&](int a) { return -out[a]; });
+    const float high = greatest(actions, [&](int a) { return out[a]; });
+    const float part = 1.0f / std::max(high - low, t[4]);
     chunks(actions, [&](int a) { out[a] = (out[a] - low) * part; });
   }
-  return (t[1] + most) * t[0];
+  return (t[1] + greatest(actions, [&](int a) { return n.visits[a]; })) * t[0];
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -155,23 +193,19 @@ int by_bonus(const Rule& rule, const Node& n, int actions, float scale, int64_t 
   chunks(actions, [&](int a) {
     scores[a] = fused(scale, scores[a], rate * n.logit[a] / (n.visits[a] + 1.0f));
   });
-  float top = -INFINITE, near;
-  int best = 0, rivals = 0;
-  for (int a = 0; a < actions; ++a) {
-    if (n.logit[a] >= 0 && scores[a] > top) top = scores[a], best = a;
-  }
+  chunks(actions, [&](int a) { scores[a] = n.logit[a] >= 0 ? scores[a] : -INFINITE; });
+  float top = greatest(actions, [&](int a) { return scores[a]; });
+  if (top == -INFINITE) return 0;
   // Noise matters only to what it, rounded, can lift to the top.
-  near = top - (1.25f * NOISE + 2.5e-7f * std::fabs(top));
-  for (int a = 0; a < actions; ++a) rivals += n.logit[a] >= 0 && scores[a] >= near;
-  if (rivals < 2) return best;
-  Words key = luck_at(words, row, depth);
-  top = -INFINITE;
-  for (int a = 0; a < actions; ++a) {
-    if (!(n.logit[a] >= 0 && scores[a] >= near)) continue;
-    float score = fused(NOISE, uniform(key, uint32_t(a)), scores[a]);
-    if (score > top) top = score, best = a;
+  const float near = top - (1.25f * NOISE + 2.5e-7f * std::fabs(top));
+  if (count_of(actions, [&](int a) { return float(scores[a] >= near); }) < 2) {
+    return first(scores, actions, top);
   }
-  return best;
+  Words key = luck_at(words, row, depth);
+  for (int a = 0; a < actions; ++a) {
+    if (scores[a] >= near) scores[a] = fused(NOISE, uniform(key, uint32_t(a)), scores[a]);
+  }
+  return first(scores, actions, greatest(actions, [&](int a) { return scores[a]; }));
 }
 
 // Sequential halving: the best of the actions whose turn it is.
@@ -191,17 +225,10 @@ int by_halving(const Rule& rule, const Node& n, int actions, float scale, int64_
 // In proportion to the improved policy.
 int by_proportion(const Node& n, int actions, float scale, float* scores) {
   chunks(actions, [&](int a) { scores[a] = fused(scale, scores[a], n.logit[a]); });
-  float most = -INFINITE, sum = 0, total = 1.0f, top = -INFINITE;
-  for (int a = 0; a < actions; ++a) most = std::max(most, scores[a]);
-  chunks(actions, [&](int a) { scores[a] = exp_fused(scores[a] - most); });
-  for (int a = 0; a < actions; ++a) sum += scores[a], total += n.visits[a];
-  const float share = 1.0f / sum, part = 1.0f / total;
-  int best = 0;
-  for (int a = 0; a < actions; ++a) {
-    float score = fused(scores[a], share, -(n.visits[a] * part));
-    if (score > top) top = score, best = a;
-  }
-  return best;
+  const float share = exponentials(scores, actions, scores);
+  const float part = 1.0f / (1.0f + count_of(actions, [&](int a) { return n.visits[a]; }));
+  chunks(actions, [&](int a) { scores[a] = fused(scores[a], share, -(n.visits[a] * part)); });
+  return first(scores, actions, greatest(actions, [&](int a) { return scores[a]; }));
 }
 
 int select(const Rule& rule, const Node& n, int64_t row, int depth, const uint32_t* words) {
@@ -214,12 +241,13 @@ int select(const Rule& rule, const Node& n, int64_t row, int depth, const uint32
   if (scratch.size() < 2 * padded) scratch.resize(2 * padded);
   float *scores = scratch.data(), *own = scores + padded, scale;
   const float *settings = rule.params + SETTINGS, *prior = n.logit;
+  float share = 1.0f;
   switch (kind % TRANSFORMS) {
     case SIBLINGS: scale = siblings(settings, n, actions, scores); break;
     case MIN_MAX: scale = min_max(settings, n, actions, scores); break;
     default:
-      if (halves) softmax(n.logit, actions, own), prior = own;
-      scale = mixed(settings, n, actions, prior, scores);
+      if (halves) share = exponentials(n.logit, actions, own), prior = own;
+      scale = mixed(settings, n, actions, prior, share, scores);
   }
   if (!halves) return by_bonus(rule, n, actions, scale, row, depth, words, scores);
   if (depth == 0) return by_halving(rule, n, actions, scale, row, scores);
