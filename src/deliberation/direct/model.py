@@ -27,7 +27,7 @@ class Step(eqx.Module):
     logits and looks for what is not finite by itself. Without it, logits are those of a prior
     already (`log_prior`), `faults` says what was NaN or infinite (`lanes.FAULT_OF`) and `stuck`
     where a state that is not `over` has no legal action. `model_steps` and `evaluations` are 0 for
-    lanes that are not new.
+    lanes that are not new. `chance` marks nodes whose edges are outcomes; None: there are none.
     """
 
     state: State
@@ -37,7 +37,7 @@ class Step(eqx.Module):
     logits: Float[Array, "lanes actions"]
     sign: Float[Array, " lanes"]
     over: Bool[Array, " lanes"]
-    chance: Bool[Array, " lanes"]
+    chance: Bool[Array, " lanes"] | None
     model_steps: Int[Array, " lanes"]
     evaluations: Int[Array, " lanes"]
     legal: Bool[Array, "lanes actions"] | None = None
@@ -187,7 +187,7 @@ class TaskModel(Model):
         passes = self.evaluator.passes if judge else 0
         return Step(
             state, reward, discount, jnp.where(asked, judged.value, 0.0), judged.logits,
-            self.sign(state), over, jnp.zeros_like(over), steps + judged.model_steps * asked,
+            self.sign(state), over, None, steps + judged.model_steps * asked,
             asked * passes, legal=legal,
         )  # fmt: skip
 

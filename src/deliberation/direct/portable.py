@@ -14,6 +14,7 @@ from .lanes import (
     DONE,
     EVALUATIONS,
     FAULTS,
+    FREE,
     IDLE,
     IN_REWARD,
     IN_SUM,
@@ -56,17 +57,20 @@ def turn(
     tree: Tree,
     tally: Int[Array, "batch 6"],
     asked: tuple[Ask, Step] | None,
-    forced: Int[Array, "batch width"] | None,
+    forced: Int[Array, "batch width"] | int | None,
     noise: UInt32[Array, "batch width 2"] | None = None,
 ) -> Turn:
     """Insert what was found where the model was asked, then find out where to ask next.
 
     Either half is left out if what it needs is None. `forced` says for each lane by which action to
-    leave the root, or `FREE` or `IDLE`; `noise` breaks ties, by default that of `Terms.seed`.
+    leave the root, or `FREE` or `IDLE` (a plain number: so many lanes, all free); `noise` breaks
+    ties, by default that of `Terms.seed`.
     """
     gain = ask = None
     if asked is not None:
         tree, tally, gain = _insert_and_count(terms, tree, tally, *asked)
+    if isinstance(forced, int):
+        forced = jnp.full((tree.size.shape[0], forced), FREE, jnp.int32)
     if forced is not None:
         ask = _ask(rule, terms, tree, tally, forced, noise)
     return Turn(tree, tally, gain, ask)
@@ -272,7 +276,7 @@ def _hang(
         [
             count, step.value, step.value, step.reward, step.discount,
             step.sign, leaf.node.astype(jnp.float32), leaf.action.astype(jnp.float32),
-            step.chance.astype(jnp.float32),
+            jnp.zeros_like(count) if step.chance is None else step.chance.astype(jnp.float32),
         ],
         axis=-1,
     )  # fmt: skip

@@ -26,7 +26,6 @@ from .lanes import (
     DONE,
     EVALUATIONS,
     FAULTS,
-    FREE,
     IDLE,
     SIMULATIONS,
     STEPS,
@@ -270,7 +269,7 @@ class _Loop:
             turn = self._turn(outcome, asked, None, ask.number)
             return self.ask(self._after(turn, outcome, pending), rounds)
         # Both halves at once: what is free needs nothing from in between.
-        turn = self._turn(outcome, asked, jnp.full_like(ask.number, FREE), ask.number + 1)
+        turn = self._turn(outcome, asked, self.width, ask.number + 1)
         assert turn.ask is not None
         return _Pending(self._after(turn, outcome), outcome.schedule, turn.ask, None, rounds)
 
@@ -280,7 +279,7 @@ class _Loop:
         return self.rule.plans_root or not isinstance(self.stopping, Never)
 
     def _turn(
-        self, outcome: Outcome, asked: tuple | None, forced: Array | None, number: Array
+        self, outcome: Outcome, asked: tuple | None, forced: Array | int | None, number: Array
     ) -> Turn:
         noise = None if forced is None else self.rule.lane_noise(number)
         given = (self.rule, self.terms, outcome.tree, outcome.tally)

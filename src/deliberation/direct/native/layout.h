@@ -20,7 +20,7 @@ enum Kind { UCT, PUCT, GUMBEL, MCTX };  // from MCTX on: see mctx.h
 constexpr float FORBIDDEN = -1e9f;
 constexpr float FIRST = 2.5e8f;      // the score of an unvisited action where those come first
 constexpr float INFINITE = std::numeric_limits<float>::infinity();
-constexpr int IDLE = -2;             // a lane that takes no part; -1: the rule chooses at the root
+constexpr int IDLE = -2, FREE = -1;  // a lane that takes no part, or by which the rule chooses
 constexpr int CHUNK = 8;             // actions are scored so many at a time, which vectorises
 
 // Noise: core/noise.py's mix, and Threefry as jax.random has it (for the searches of mctx).

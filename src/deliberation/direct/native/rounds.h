@@ -173,7 +173,7 @@ int64_t hang(const Tree& tree, int64_t row, int64_t lane, int64_t child, float v
   slots[SIGN] = found.sign[lane];
   slots[PARENT] = float(node);
   slots[ACTION] = float(action);
-  slots[CHANCE] = found.chance[lane] ? 1.0f : 0.0f;
+  slots[CHANCE] = found.chance != nullptr && found.chance[lane] ? 1.0f : 0.0f;
   uint8_t* to = tree.state(row, child);
   for (size_t i = 0; i < count; ++i) {
     copy(to, piece[i].data + lane * piece[i].size, piece[i].size);
@@ -227,7 +227,7 @@ void insert(const Tree& tree, int64_t row, int64_t lanes, const Lanes& at, const
 struct Plan {
   const int32_t* limits;   // [rows, 2]: simulations, model steps
   const uint32_t* seeds;   // [rows]
-  const int32_t* forced;   // [rows, lanes]
+  const int32_t* forced;   // [rows, lanes], or none: all free
   const uint32_t* noise;   // [rows, lanes, 2], or none: from the seeds
   int32_t depth;
 };
@@ -266,7 +266,7 @@ int descend(const Tree& tree, int64_t first_row, int64_t last_row, int64_t lanes
     int32_t number = tally[SIMULATIONS];
     for (int64_t i = 0; i < lanes; ++i) {
       int64_t lane = row * lanes + i;
-      int32_t first = plan.forced[lane];
+      int32_t first = plan.forced != nullptr ? plan.forced[lane] : FREE;
       bool active = i < left && first != IDLE;
       number += active;
       noise[lane] = mix(plan.seeds[row], uint32_t(number));

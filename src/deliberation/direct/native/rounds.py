@@ -19,7 +19,7 @@ def turn(
     tree: Tree,
     tally: Int[Array, "batch 6"],
     asked: tuple[Ask, Step] | None,
-    forced: Int[Array, "batch width"] | None,
+    forced: Int[Array, "batch width"] | int | None,
     noise: UInt32[Array, "batch width 2"] | None = None,
 ) -> Turn:
     """As `portable.turn`, for rules that have a kernel."""
@@ -28,15 +28,16 @@ def turn(
     rows = tree.size.shape[0]
     kept = (tree.edges, tree.nodes, tree.states, tree.size, tally)
     none = {kind: jnp.zeros(0, kind) for kind in ("int32", "uint32", "float32", "bool")}
+    listed = None if isinstance(forced, int) else forced
     how = (
-        terms.limits, terms.seed, none["int32"] if forced is None else forced,
+        terms.limits, terms.seed, none["int32"] if listed is None else listed,
         none["uint32"] if noise is None else noise, kernel.params, kernel.table,
         none["int32"] if terms.widths is None else terms.widths,
     )  # fmt: skip
     lane, leaves = (0, 0), []
     if forced is not None:
-        lane = forced.shape
-        leaves = [_like((forced.size, *shape), kind) for shape, kind in tree.form.leaves]
+        lane = (rows, forced) if isinstance(forced, int) else forced.shape
+        leaves = [_like((lane[0] * lane[1], *x), kind) for x, kind in tree.form.leaves]
     results = [
         *(_like(x.shape, x.dtype) for x in kept),
         _like((rows, 0) if asked is None else asked[0].active.shape, "float32"),
@@ -46,12 +47,10 @@ def turn(
     found, answers, shared = _found(asked, none), [], {i: i for i in range(len(kept))}
     if asked is not None:
         answers = jax.tree.leaves(asked[1].state)
-    if asked is not None and forced is not None and forced.shape == asked[0].active.shape:
-        # What was asked lies where the next asking goes, which saves the loop from copying it.
-        first, last = len(kept) + len(how), len(kept) + len(how) + len(found) + 1 + len(leaves)
+    if asked is not None and lane == asked[0].active.shape:
+        # The next lanes lie where the last ones were, which saves the loop from copying them.
+        first = len(kept) + len(how)
         shared |= {first: 6, first + 1: 7, first + 2: 8, first + 3: 10}
-        shared |= {last + i: len(results) - len(leaves) + i for i in range(len(leaves))}
-        answers = [*answers, *jax.tree.leaves(asked[0].before)]
     call = jax.ffi.ffi_call(
         "deliberation_round", results, input_output_aliases=shared, vmap_method="sequential"
     )
@@ -60,7 +59,7 @@ def turn(
             *kept, *how, *found, terms.ceilings, *answers,
             kind=np.int32(kernel.kind), prove=np.int32(tree.prove), depth=np.int32(terms.depth),
             running=np.int32(tree.running),
-            inserts=np.int32(asked is not None), descends=np.int32(forced is not None),
+            inserts=np.int32(asked is not None), descends=np.int32(lane[1]),
         )
     )[: len(results) - len(leaves)]  # fmt: skip
     edges, nodes, states, size, tally = kept

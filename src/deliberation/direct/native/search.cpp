@@ -12,10 +12,10 @@ namespace {
 inline ffi::AnyBuffer value_of(ffi::AnyBuffer buffer) { return buffer; }
 inline ffi::AnyBuffer value_of(ffi::Result<ffi::AnyBuffer> buffer) { return *buffer; }
 
-// The first so many buffers as a state's leaves, lane by lane.
+// The buffers of a state's leaves, lane by lane.
 template <typename Leaves>
-ffi::Error pieces_of(Leaves& leaves, size_t count, int64_t lanes, std::vector<Piece>& out) {
-  for (size_t i = 0; i < count; ++i) {
+ffi::Error pieces_of(Leaves& leaves, int64_t lanes, std::vector<Piece>& out) {
+  for (size_t i = 0; i < leaves.size(); ++i) {
     auto leaf = leaves.template get<ffi::AnyBuffer>(i);
     if (!leaf.has_value()) return leaf.error();
     ffi::AnyBuffer buffer = value_of(leaf.value());
@@ -73,16 +73,14 @@ ffi::Error one_round(ffi::ThreadPool pool, F32 edges, F32 nodes, U8 states, S32 
               given(legal), given(over), given(chance), given(stuck), given(faults),
               given(steps), given(evaluations), ceilings.typed_data()};
   int64_t width_in = inserts ? leaf_node.element_count() / rows : 0;
-  int64_t width_out = descends ? forced.element_count() / rows : 0;
+  int64_t width_out = descends;
   std::vector<Piece> in, out;
-  // Found states may be followed by those asked about, whose memory the next ones take over.
-  size_t parts = descends ? asked_states.size() : found_states.size();
   if (inserts) {
-    ffi::Error error = pieces_of(found_states, parts, rows * width_in, in);
+    ffi::Error error = pieces_of(found_states, rows * width_in, in);
     if (error.failure()) return error;
   }
   if (descends) {
-    ffi::Error error = pieces_of(asked_states, parts, rows * width_out, out);
+    ffi::Error error = pieces_of(asked_states, rows * width_out, out);
     if (error.failure()) return error;
   }
   const Piece *from = in.data(), *to = out.data();
