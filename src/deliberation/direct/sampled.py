@@ -291,6 +291,7 @@ class SampledModel(Model):
             actions = jnp.pad(actions, [(0, 0), (0, room), *rest])
             logits = jnp.pad(logits, ((0, 0), (0, room)), constant_values=FORBIDDEN)
         if self.task.traits.outcomes:
+            assert step.chance is not None
             outcomes = jnp.broadcast_to(jnp.arange(self.actions), actions.shape)
             actions = jnp.where(step.chance[:, None], outcomes, actions)
             logits = jnp.where(step.chance[:, None], step.logits[:, : self.actions], logits)
