@@ -32,6 +32,8 @@ PLIES = 12
 FROM_ROOT = 8
 """How far the limit plays before it starts again at the root: about as deep as trees here are."""
 FORBIDDEN = -1e9
+LANES = (7, 3, 2)
+"""Gumbel search is measured where latency counts: the actions of a phase side by side."""
 DROP_IN = "deliberation.direct.mctx"
 """This library's search behind mctx's interface."""
 NETWORKS: dict[str, Callable[..., Network]] = {
@@ -106,7 +108,7 @@ def planner(setting: Setting, *, prove: bool, capacity: int | None = None) -> Tr
     return guided_search(
         setting.task,
         setting.network,
-        rule=PUCT() if setting.row.rule == "puct" else Gumbel(),
+        rule=PUCT() if setting.row.rule == "puct" else Gumbel(lanes=LANES),
         budget=simulations,
         prove=prove,
         capacity=capacity or simulations,
