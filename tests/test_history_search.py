@@ -55,7 +55,7 @@ def test_equals_the_reference_search(case):
         limits = Limits(jnp.asarray(budgets), jnp.asarray(caps))
         got = plan(planner, task.objective, roots, limits, jnp.asarray(noise), 64)
         decision, outcome = jax.tree.map(np.asarray, got)
-        assert outcome.sound.all()
+        assert not outcome.faults.any()
         for row in range(ROWS):
             n = int(roots.node[row])
             if world.over[n]:

@@ -8,16 +8,21 @@ from jaxtyping import Array, Bool, Float, Int
 from ..core.noise import Seed, as_key, mix, pick_uniform, uniform
 from ..core.objective import Objective
 from ..core.task import State, Task
-from .evaluators import Evaluator, RandomRollouts
+from .evaluators import Evaluator, RandomRollouts, check_answer
+from .lanes import IN_PRIOR, IN_REWARD, IN_VALUE
 
 
 class Judgement(eqx.Module):
-    """What an evaluator says of states: a prior for the mover, and a value for every player."""
+    """What an evaluator says of states: a prior for the mover, and a value for every player.
+
+    `faults` says what was NaN or infinite (`lanes.FAULT_OF`), `stuck` where a playout came to a
+    live state without a legal action.
+    """
 
     logits: Float[Array, "batch actions"]
     values: Float[Array, "batch players"]
     model_steps: Int[Array, " batch"]
-    sound: Bool[Array, " batch"]
+    faults: Int[Array, " batch"]
     stuck: Bool[Array, " batch"]
 
 
@@ -38,10 +43,12 @@ def judge(
     if isinstance(evaluator, RandomRollouts):
         return _playouts(task, objective, state, live, seed, evaluator.count)
     judged = evaluator(task, objective, state, live, seed)
+    check_answer(evaluator, judged, *legal.shape)
     mine = jnp.arange(task.traits.players) == mover[:, None]
     values = jnp.where(mine, judged.value[:, None], -judged.value[:, None])
-    sound = jnp.isfinite(judged.value) & (jnp.isfinite(judged.logits) | ~legal).all(-1)
-    return Judgement(judged.logits, values, judged.model_steps, sound, jnp.zeros_like(live))
+    prior = (jnp.isfinite(judged.logits) | ~legal).all(-1)
+    faults = unless(prior, IN_PRIOR) | unless(jnp.isfinite(judged.value), IN_VALUE)
+    return Judgement(judged.logits, values, judged.model_steps, faults, jnp.zeros_like(live))
 
 
 def _playouts(
@@ -64,7 +71,8 @@ def _playouts(
         legal = jax.vmap(task.legal)(state)
         trapped = live & ~legal.any(-1)
         live = live & ~trapped
-        action = pick_uniform(legal, uniform(now))
+        # Apart from the words of `as_key(now)`, by which the task may draw.
+        action = pick_uniform(legal, uniform(mix(now, 0)))
         after = jax.vmap(task.advance)(state, action, as_key(now))
         reward = jax.vmap(objective)(state, action, after)
         total = total + jnp.where(live[:, None], worth * reward, 0.0)
@@ -82,7 +90,13 @@ def _playouts(
     # A loop, so that many playouts compile no more than one.
     stuck, total, steps = jax.lax.fori_loop(0, count, once, start)
     values, logits = total / count, jnp.zeros((batch, task.traits.actions))
-    return Judgement(logits, values, steps, jnp.isfinite(values).all(-1), stuck)
+    faults = unless(jnp.isfinite(values).all(-1), IN_REWARD)
+    return Judgement(logits, values, steps, faults, stuck)
+
+
+def unless(sound: Bool[Array, " batch"], fault: int) -> Int[Array, " batch"]:
+    """The bit of a fault where something is not sound."""
+    return jnp.where(sound, 0, fault)
 
 
 def share(values: Float[Array, "batch players"], player: Int[Array, " batch"]) -> Array:

@@ -39,8 +39,9 @@ from ._information import (
     remember,
     slots,
 )
-from ._judgement import Judgement, judge, share
+from ._judgement import Judgement, judge, share, unless
 from .evaluators import Evaluator
+from .lanes import IN_REWARD, IN_SUM
 from .portable import choose
 from .rules import Rule, Schedule
 from .search import Limits
@@ -65,17 +66,20 @@ class Histories(eqx.Module):
 
 
 class Outcome(eqx.Module):
-    """A finished search and what each row spent; the flags are those of `direct.search.Outcome`."""
+    """A finished search, and what each row spent and met.
+
+    `faults` says what was NaN or infinite (`lanes.FAULT_OF`), `stuck` where a simulation came to a
+    live state without a legal action, `done` which rows have nothing to search.
+    """
 
     nodes: Histories
     schedule: Schedule
     simulations: Int[Array, " batch"]
     model_steps: Int[Array, " batch"]
     evaluations: Int[Array, " batch"]
-    sound: Bool[Array, " batch"]
+    faults: Int[Array, " batch"]
     stuck: Bool[Array, " batch"]
     done: Bool[Array, " batch"]
-    """Rows with nothing to search: terminal, or stuck at once."""
 
 
 class Path(eqx.Module):
@@ -131,16 +135,18 @@ def search(
         judged = judge(task, objective, evaluator, leaf.state, leaf.open, mix(now, 2))
         tree = _insert(task, outcome.nodes, leaf, judged, number)
         values = jnp.where(leaf.open[:, None], judged.values, 0.0)
-        tree, finite = _back_up(tree, path, active, values, objective.discount)
+        tree, faults = _back_up(tree, path, active, values, objective.discount)
         stuck = stuck | (leaf.open & judged.stuck)
-        fine = finite & ~stuck & (judged.sound | ~leaf.open)
+        # What was wrong in a part is not wrong in the sum as well.
+        found = jnp.where(leaf.open, judged.faults, 0) | (faults & IN_REWARD)
+        found = jnp.where(found > 0, found, faults)
         return number + 1, Outcome(
             tree,
             schedule,
             outcome.simulations + active,
             outcome.model_steps + path.length + judged.model_steps * leaf.open,
             outcome.evaluations + leaf.open * evaluator.passes,
-            outcome.sound & (fine | ~active),
+            outcome.faults | jnp.where(active, found, 0),
             outcome.stuck | stuck,
             outcome.done,
         )
@@ -184,7 +190,7 @@ def _plant(
     zero = jnp.zeros(batch, jnp.int32)
     legal = jax.vmap(task.legal)(root)
     stuck = live & ~legal.any(-1)
-    logits, value, steps, sound = jnp.zeros((batch, actions)), jnp.zeros(batch), zero, ~stuck
+    logits, value, steps, faults = jnp.zeros((batch, actions)), jnp.zeros(batch), zero, zero
     asked = evaluator.has_prior or rule.needs_value
     if asked:
         sample = jax.vmap(task.resample)(root, as_key(mix(seed, 3)))
@@ -192,7 +198,7 @@ def _plant(
         stuck = stuck | (live & judged.stuck)
         logits, steps = judged.logits, judged.model_steps * live
         value = share(judged.values, jax.vmap(task.player)(root))
-        sound = ~live | (judged.sound & ~stuck)
+        faults = jnp.where(live, judged.faults, 0)
     key = meet(task, origin(task, batch, nodes), root, nodes)
     table = jnp.full((batch, slots(capacity)), MISSING)
     _, slot = find(table, key[:, None], key, live)
@@ -206,7 +212,7 @@ def _plant(
     budget = jnp.minimum(limits.simulations, limits.model_steps)
     schedule = rule.begin(_view(tree, zero, legal), budget, mix(seed, 1))
     evaluations = live * (evaluator.passes if asked else 0)
-    return Outcome(tree, schedule, zero, steps, evaluations, sound, stuck, ~live | stuck)
+    return Outcome(tree, schedule, zero, steps, evaluations, faults, stuck, ~live | stuck)
 
 
 def _descend(
@@ -296,27 +302,28 @@ def _back_up(
     active: Bool[Array, " batch"],
     values: Float[Array, "batch players"],
     discount: float | Array,
-) -> tuple[Histories, Bool[Array, " batch"]]:
+) -> tuple[Histories, Int[Array, " batch"]]:
     """Give each node on the path its own player's discounted return from there on.
 
-    Also returns the rows in which all rewards and sums were finite.
+    Also returns the faults of each row: rewards or sums that are not finite.
     """
     rows = jnp.arange(active.shape[0])
 
     def up(carry: tuple) -> tuple:
-        edges, gains, finite, d = carry
-        on = active & (d < path.length)
-        gains = jnp.where(on[:, None], path.rewards[d] + discount * gains, gains)
+        edges, gains, faults, d = carry
+        on, reward = active & (d < path.length), path.rewards[d]
+        gains = jnp.where(on[:, None], reward + discount * gains, gains)
         node, gain = path.nodes[d], share(gains, path.movers[d])
         more = jnp.stack([on.astype(jnp.float32), jnp.where(on, gain, 0.0)], axis=-1)
         edges = edges.at[rows, node, VISITS : TOTAL + 1, path.actions[d]].add(more)
         summed = edges[rows, node, TOTAL].sum(-1) + tree.value[rows, node]
-        fine = jnp.isfinite(gains).all(-1) & jnp.isfinite(summed)
-        return edges, gains, finite & (fine | ~on), d - 1
+        found = unless(jnp.isfinite(reward).all(-1), IN_REWARD)
+        found = found | unless(jnp.isfinite(gains).all(-1) & jnp.isfinite(summed), IN_SUM)
+        return edges, gains, faults | jnp.where(on, found, 0), d - 1
 
-    start = (tree.edges, values, jnp.ones_like(active), path.length.max() - 1)
-    edges, _, finite, _ = jax.lax.while_loop(lambda carry: carry[-1] >= 0, up, start)
-    return eqx.tree_at(lambda t: t.edges, tree, edges), finite
+    start = (tree.edges, values, jnp.zeros_like(path.length), path.length.max() - 1)
+    edges, _, faults, _ = jax.lax.while_loop(lambda carry: carry[-1] >= 0, up, start)
+    return eqx.tree_at(lambda t: t.edges, tree, edges), faults
 
 
 def _allowed(limits: Limits, outcome: Outcome) -> Bool[Array, " batch"]:

@@ -5,7 +5,7 @@ import time
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Key
+from jaxtyping import Array, Bool, Int, Key
 
 from ..core.budget import Budget
 from ..core.decider import Decider, Decision, Memory, row_keys
@@ -119,12 +119,12 @@ class HistorySearch(Decider):
         # The default budget stays out of the compiled program, or each would compile anew.
         planner = eqx.tree_at(lambda p: p.budget, self, Budget(0))
         objective = self.task.objective if objective is None else objective
-        decision, sound, stuck = _decide(
+        decision, faults, stuck = _decide(
             planner, objective, state, limits, row_keys(key, batch), capacity
         )
         if is_concrete(decision):
             check_stuck(self.task, stuck)
-            check_sound(self.evaluator, sound)
+            check_sound(self.evaluator, faults == 0, faults)
             seconds = jnp.full(batch, (time.perf_counter() - started) / batch)
             decision = eqx.tree_at(lambda d: d.spent.seconds, decision, seconds)
         return decision, memory
@@ -159,7 +159,8 @@ def plan(
 ) -> tuple[Decision, Outcome]:
     """Search and read the answer; pure, for use inside of a larger compiled loop.
 
-    Nothing is checked here: the caller looks at `outcome.sound`. Seconds are left at zero.
+    Nothing is checked here: the caller looks at the outcome's `faults` and `stuck`. Seconds are
+    left at zero.
     """
     task, evaluator, rule = planner.task, planner.evaluator, planner.rule
     outcome = search(
@@ -195,6 +196,6 @@ def _decide(
     limits: Limits,
     keys: Key[Array, " batch"],
     capacity: int,
-) -> tuple[Decision, Bool[Array, " batch"], Bool[Array, " batch"]]:
+) -> tuple[Decision, Int[Array, " batch"], Bool[Array, " batch"]]:
     decision, outcome = plan(planner, objective, state, limits, seeds(keys), capacity)
-    return decision, outcome.sound, outcome.stuck
+    return decision, outcome.faults, outcome.stuck
