@@ -44,8 +44,8 @@ struct Piece {
 };
 
 // Whether a node's value follows from its settled edges, and the best of them.
-bool proved(const float* visits, const float* q, const float* logit, const float* child,
-            int64_t actions, float ceiling, float* best) {
+bool proved(const float* q, const float* logit, const float* child, int64_t actions,
+            float ceiling, float* best) {
   bool all = true;
   *best = -INFINITE;
   for (int64_t a = 0; a < actions; ++a) {
@@ -55,7 +55,6 @@ bool proved(const float* visits, const float* q, const float* logit, const float
       all = false;
     }
   }
-  (void)visits;
   return all || *best >= ceiling;
 }
 
@@ -91,7 +90,7 @@ void credit(const Tree& tree, int64_t row, int64_t node, int64_t action, float c
     child[action] = -std::fabs(child[action]);
     float best;
     float ceiling = slots[SIGN] > 0 ? ceiling_high : ceiling_low;
-    up.exact = slots[CHANCE] <= 0 && proved(visits, q, logit, child, tree.actions, ceiling, &best);
+    up.exact = slots[CHANCE] <= 0 && proved(q, logit, child, tree.actions, ceiling, &best);
     if (up.exact) slots[VALUE] = mean = best;
   }
   up.q = returned(tree, slots, mean);
