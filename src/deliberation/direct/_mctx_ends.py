@@ -106,24 +106,20 @@ def check_finite(out: PolicyOutput) -> None:
     rows = np.flatnonzero(~np.asarray(_sound(tree)).all(-1))
     if not len(rows):
         return
-    row = rows[0]
+    row = int(rows[0])
     numbers = np.asarray(tree.nodes[row])
     raw = np.asarray(tree.logits[row])
     bad = {name: ~np.isfinite(numbers[:, slot]) for slot, name in _PLACES.items()}
     bad["prior logits"] = (np.isnan(raw) | (raw == np.inf)).any(-1)
-    node = min(int(np.argmax(where)) for where in bad.values() if where.any())
-    if node:
-        where = f"simulation {node} (the model asked with action {_action(tree, row, node)})"
-    else:
-        where = "the root"
-        bad = {"value": bad["value"], "prior logits": bad["prior logits"], **bad}
+    # What came from the model first; sums only where they overflowed by themselves.
+    sums = {_PLACES[TOTAL]: bad.pop(_PLACES[TOTAL])}
+    bad = bad if any(there.any() for there in bad.values()) else sums
+    node = min(int(np.argmax(there)) for there in bad.values() if there.any())
     name = next(name for name, there in bad.items() if there[node])
+    action = int(tree.action_from_parent[row, node])
+    where = f"simulation {node} (the model was asked for action {action})" if node else "the root"
     raise NonFiniteError(
         f"NaN or infinity in the {name} of {where}, in row {row} of the batch ({len(rows)} of "
         f"{tree.nodes.shape[0]} rows are concerned). Check the weights of the network (a diverged "
         "training run?) and the rewards; logits may be -inf, nothing else."
     )
-
-
-def _action(tree: Tree, row: int, node: int) -> int:
-    return int(tree.action_from_parent[row, node])

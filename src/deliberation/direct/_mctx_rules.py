@@ -16,9 +16,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from ._mctx_types import Tree as View
-from .rules import Kernel, Number, Picker
+from .rules import Kernel, Picker
 from .tree import NodeView, Tree
 
+Number = Any
+"""A setting, as users write them: a number of any kind, or an array without axes."""
 LEAST = float(jnp.finfo(jnp.float32).tiny)
 LOW = -1e9
 """A considered action's score is never below this, whatever its logit."""
@@ -333,8 +335,8 @@ class GumbelMuZero(_Mctx):
         return _best(most.root_scores(q, at.visits), self.invalid == 0), q
 
     def _native(self, visits: int) -> tuple[int, Array, Array]:
-        """Its table are the roots: base scores, -inf where invalid."""
-        base = jnp.where(self.invalid == 0, self.base, -jnp.inf)
+        """Its table are the roots: base scores, NaN where invalid (-inf is a logit like others)."""
+        base = jnp.where(self.invalid == 0, self.base, jnp.nan)
         return 1, self.considered.astype(jnp.float32), base.reshape(-1)
 
 

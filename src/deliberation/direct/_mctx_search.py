@@ -38,17 +38,16 @@ class Budget(eqx.Module):
 
     @staticmethod
     def of(simulations: Any, capacity: int | None, batch: int) -> "Budget":
-        """A fixed number is its own capacity; one that is only known later needs one given."""
-        fixed = isinstance(simulations, (int, np.integer))
-        if capacity is None:
-            if not fixed:
-                raise BudgetError(
-                    "num_simulations is an array: say how many simulations there must be room for "
-                    "at most, by capacity=."
-                )
-            capacity = int(simulations)
-        known = fixed or is_concrete(simulations)
+        """What is known is its own capacity; what is only known later needs one given."""
+        known = is_concrete(simulations)
         least, most = (int(f(simulations)) for f in (np.min, np.max)) if known else (0, 0)
+        if capacity is None:
+            if not known:
+                raise BudgetError(
+                    "num_simulations is traced: say how many simulations there must be room for at "
+                    "most, by capacity=, or make the argument static."
+                )
+            capacity = max(0, most)
         if least < 0 or most > capacity:
             raise BudgetError(
                 f"num_simulations must lie between 0 and the capacity of {capacity}; got "
@@ -134,7 +133,11 @@ def search(
     considered: tuple[Int[Array, " batch"], int] | None = None,
     chances: bool = False,
 ) -> Tree:
-    """Search from the roots; see `Search` for what the arguments mean."""
+    """Search from the roots; see `Search` for what the arguments mean.
+
+    No gradients go through it: what they would meet is a loop of comparisons.
+    """
+    params, rule, logits, root = _constant((params, rule, logits, root))
     budget = Budget.of(reach.num_simulations, reach.capacity, logits.shape[0])
     tree = plant(rule, logits, root.value, root.embedding, budget, reach.max_bytes)
     walk = portable
@@ -152,6 +155,11 @@ def search(
     )  # fmt: skip
     loop_fn = None if reach.loop_fn in (None, jax.lax.fori_loop) else reach.loop_fn
     return run.run(tree, loop_fn)
+
+
+def _constant(tree: Any) -> Any:
+    """The same without gradients; leaves that are not arrays are left alone."""
+    return jax.tree.map(lambda x: jax.lax.stop_gradient(x) if eqx.is_array(x) else x, tree)
 
 
 def plant(

@@ -1,10 +1,11 @@
 """What goes into and comes out of a search in mctx's manner: records, and the tree by its names.
 
-The records are frozen, take keywords and are pytrees, as mctx's are; a function may also return
-mctx's own. Nothing here imports mctx.
+The records are frozen, take keywords, and are pytrees and mappings, as mctx's are; a function may
+also return mctx's own. Nothing here imports mctx.
 """
 
 import dataclasses
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import equinox as eqx
@@ -30,16 +31,32 @@ from .tree import (
 T = TypeVar("T", bound=type)
 
 
+class Record(Mapping[str, Any]):
+    """Fields that are also items."""
+
+    def __getitem__(self, name: str) -> Any:
+        return vars(self)[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(vars(self))
+
+    def __len__(self) -> int:
+        return len(vars(self))
+
+    def replace(self, **changes: Any) -> Any:
+        """The same with other values in some fields."""
+        return type(self)(**{**vars(self), **changes})
+
+
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 def record(cls: T) -> T:
-    """A frozen, keyword-only pytree with `replace`."""
-    made = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
-    made.replace = lambda self, **changes: dataclasses.replace(self, **changes)
+    """A frozen, keyword-only pytree."""
+    made = dataclasses.dataclass(frozen=True, kw_only=True, eq=False)(cls)
     return jax.tree_util.register_dataclass(made)
 
 
 @record
-class RootFnOutput:
+class RootFnOutput(Record):
     """The roots of a batch: `prior_logits[B, A]`, `value[B]` and any pytree `embedding[B, ...]`."""
 
     prior_logits: Any
@@ -48,7 +65,7 @@ class RootFnOutput:
 
 
 @record
-class RecurrentFnOutput:
+class RecurrentFnOutput(Record):
     """What a model says of a step: `reward[B]`, `discount[B]`, `prior_logits[B, A]`, `value[B]`.
 
     The discount turns the value of the new state into the view of the player who moved: negative
@@ -62,7 +79,7 @@ class RecurrentFnOutput:
 
 
 @record
-class DecisionRecurrentFnOutput:
+class DecisionRecurrentFnOutput(Record):
     """What a model says of an action before chance has its turn.
 
     `chance_logits[B, C]` over the outcomes, and the `afterstate_value[B]`.
@@ -73,7 +90,7 @@ class DecisionRecurrentFnOutput:
 
 
 @record
-class ChanceRecurrentFnOutput:
+class ChanceRecurrentFnOutput(Record):
     """What a model says of an outcome of chance: `action_logits[B, A]`, and one `[B]` each."""
 
     action_logits: Any
@@ -83,7 +100,7 @@ class ChanceRecurrentFnOutput:
 
 
 @record
-class StochasticRecurrentState:
+class StochasticRecurrentState(Record):
     """A node's embedding where decisions and chance take turns; one of the two is a dummy."""
 
     state_embedding: Any
@@ -92,14 +109,14 @@ class StochasticRecurrentState:
 
 
 @record
-class GumbelMuZeroExtraData:
+class GumbelMuZeroExtraData(Record):
     """The Gumbel noise of the roots, scaled: `root_gumbel[B, A]`."""
 
     root_gumbel: Any
 
 
 @record
-class SearchSummary:
+class SearchSummary(Record):
     """The roots after a search: three `[B, A]`, and the `value[B]`, the mean of all returns."""
 
     visit_counts: Any
@@ -109,7 +126,7 @@ class SearchSummary:
 
 
 @record
-class PolicyOutput:
+class PolicyOutput(Record):
     """The `action[B]` to take, the `action_weights[B, A]` to train a prior on, and the tree.
 
     A row in which the model gave NaN or infinity has action -1 and weights NaN.

@@ -208,14 +208,14 @@ int by_bonus(const Rule& rule, const Node& n, int actions, float scale, int64_t 
   return first(scores, actions, greatest(actions, [&](int a) { return scores[a]; }));
 }
 
-// Sequential halving: the best of the actions whose turn it is.
+// Sequential halving: the best of the actions whose turn it is. What is invalid has NaN for a base.
 int by_halving(const Rule& rule, const Node& n, int actions, float scale, int64_t row,
                const float* q) {
   const float *base = rule.table + row * actions, turn = rule.params[CONSIDERED + row];
   float top = -INFINITE;
   int best = 0;
   for (int a = 0; a < actions; ++a) {
-    if (n.visits[a] != turn || base[a] == -INFINITE) continue;
+    if (n.visits[a] != turn || std::isnan(base[a])) continue;
     float score = std::max(LOW, fused(scale, q[a], base[a]));
     if (score > top) top = score, best = a;
   }
