@@ -11,8 +11,7 @@ search (Perez et al. 2015; Lecarpentier et al. 2018), and with states, where the
 in which different ways to one state share a node (Childs, Brodeur and Kocsis 2008).
 
 What a player may do is part of what it sees, so the same actions are legal whenever a node is met
-and the correction for actions that are only sometimes available (Cowling et al., section V) is not
-needed.
+and the correction of Cowling et al. for actions that are only sometimes available is not needed.
 
 Rows take their simulations in step and a simulation costs what its own path costs, whatever the
 number of nodes.
@@ -327,7 +326,7 @@ def _back_up(
 
 
 def _allowed(limits: Limits, outcome: Outcome) -> Bool[Array, " batch"]:
-    """Rows that may simulate once more; see `Limits`."""
+    """Rows that may simulate once more; limits are kept as `lanes.Terms.left` keeps them."""
     most = jnp.minimum(limits.simulations, limits.model_steps)
     within = (outcome.model_steps < limits.model_steps) | (outcome.simulations == 0)
     return (outcome.simulations < most) & within & ~outcome.done

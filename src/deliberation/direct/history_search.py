@@ -50,7 +50,8 @@ class HistorySearch(Decider):
 
     The others' hands are drawn anew in each simulation, the mover's own stays as it is: its
     opponents learn to play against that hand, as if they had guessed it. So the search thinks
-    little of bluffing, and its play is sound but can be exploited (Cowling et al., section IV).
+    little of bluffing, and its play, though sound, can be exploited: in Kuhn poker it loses a sixth
+    of a chip a game to best replies.
 
     Raises `UnsuitableTaskError` for continuous actions, for "states" where something is hidden and
     for three or more players with an evaluator that speaks for one; `BudgetError` for budget 0
