@@ -234,7 +234,8 @@ def test_rows_start_afresh_where_a_subtree_leaves_no_room_and_alone_decide_that(
         _, memory = planner.decide(start, memory, budget=int(budgets[row]), key=key)
         alone, _ = planner.decide(state[one], memory, budget=int(second[row]), key=key)
         np.testing.assert_allclose(alone.weights[0], decision.weights[row], atol=1e-6)
-        assert alone.spent.model_steps[0] == decision.spent.model_steps[row]
+        for name in ("model_steps", "network_evaluations"):
+            assert getattr(alone.spent, name)[0] == getattr(decision.spent, name)[row]
 
 
 @pytest.mark.parametrize("rule", ["uct", "puct", "gumbel"])
@@ -261,6 +262,9 @@ def test_plays_on_from_its_memory_and_proofs_stay_proved():
         assert memory.done.all()
         np.testing.assert_allclose(decision.value, solution.values(state), atol=1e-6)
         steps.append(decision.spent.model_steps.tolist())
+        again, after = planner.decide(state, memory, budget=4096, key=jax.random.key(2))
+        assert (again.spent.model_steps == 0).all() and (again.value == decision.value).all()
+        np.testing.assert_array_equal(after.tree.root.visits, memory.tree.root.visits)
         state = advance(state, decision.action, keys)
     assert min(steps[0]) > 0 and steps[1:] == [[0] * 4, [0] * 4]
 
