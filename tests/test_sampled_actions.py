@@ -20,11 +20,12 @@ from deliberation.direct import (
     NoEvaluation,
     Sampling,
     TreeSearch,
+    sampled,
 )
 from deliberation.direct.backend import why_not_native
 from deliberation.direct.sampled import weigh, with_replacement, without_replacement
 from deliberation.direct.search import Limits
-from deliberation.direct.tree import FORBIDDEN
+from deliberation.direct.tree import FORBIDDEN, log_prior
 
 BACKENDS = ["jax"] if why_not_native() else ["native", "jax"]
 PRIOR = np.array([0.5, 0.3, 0.15, 0.05])
@@ -120,6 +121,23 @@ def test_what_is_illegal_is_never_drawn(replace):
     share = np.sqrt(PRIOR) * [1, 0, 1, 1]
     first = np.bincount(actions[:, 0], minlength=4) / LANES
     np.testing.assert_allclose(first, share / share.sum(), atol=4 * np.sqrt(0.25 / LANES))
+
+
+def test_rounding_leaves_nothing_to_what_is_illegal(monkeypatch):
+    """Running sums of thousands of probabilities also grow, by a little, where one is zero."""
+    rng = np.random.default_rng(0)
+    legal = rng.random(4096) < 0.5
+    logits = jnp.where(legal, jnp.asarray(rng.normal(size=4096), jnp.float32), FORBIDDEN)
+    wide = jnp.broadcast_to(log_prior(logits[None], jnp.asarray(legal)[None]), (4, 4096))
+    total = np.asarray(jnp.cumsum(jnp.exp(wide), axis=-1))[0]
+    every = np.arange(2**24, dtype=np.float32) * np.float32(2**-24)
+    at = np.minimum(np.searchsorted(total, every * total[-1], side="right"), 4095)
+    unlucky = every[~legal[at]]
+    assert len(unlucky) > 0
+    draws = jnp.asarray(np.resize(unlucky, 16))
+    monkeypatch.setattr(sampled, "uniform", lambda seed: jnp.broadcast_to(draws, seed.shape))
+    found = with_replacement(wide, wide, 16, SEEDS[:4])
+    assert legal[np.asarray(found.actions)].all()
 
 
 # The search

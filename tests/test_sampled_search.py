@@ -286,14 +286,16 @@ class Broken(FromBox):
     def __call__(self, task, state, logits, count, seed):
         drawn = super().__call__(task, state, logits, count, seed)
         below = state.time[:, None] > 0
-        bad = {"action": jnp.nan, "weight": jnp.nan, "mass": -jnp.inf}[self.flaw]
+        bad = {"action": jnp.nan, "weight": jnp.nan, "peak": jnp.inf, "mass": -jnp.inf}[self.flaw]
+        if self.flaw in ("weight", "peak"):
+            below = below & (jnp.arange(count) == 3)
         name = "actions" if self.flaw == "action" else "log_weights"
         return eqx.tree_at(
             lambda p: getattr(p, name), drawn, jnp.where(below, bad, getattr(drawn, name))
         )
 
 
-@pytest.mark.parametrize("flaw", ["action", "weight", "mass"])
+@pytest.mark.parametrize("flaw", ["action", "weight", "peak", "mass"])
 def test_a_proposal_that_is_not_finite_is_reported(flaw):
     planner = TreeSearch(
         Steering(), "puct", NoEvaluation(), sampling=Sampling(8, Broken(flaw=flaw)), capacity=64

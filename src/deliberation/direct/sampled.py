@@ -124,9 +124,10 @@ def with_replacement(
     total = jnp.cumsum(jnp.exp(proposal), axis=-1)
     u = uniform(mix(seed[:, None], jnp.arange(count))) * total[:, -1:]
     drawn = jax.vmap(lambda t, x: jnp.searchsorted(t, x, side="right"))(total, u)
-    # Rounding may carry a draw past the last action that has any mass.
-    last = (total < total[:, -1:]).sum(-1, keepdims=True)
-    drawn = jnp.minimum(drawn, last).astype(jnp.int32)
+    drawn = jnp.minimum(drawn, prior.shape[1] - 1).astype(jnp.int32)
+    # Sums of many are rounded here and there, which leaves slivers to actions without any mass.
+    likeliest = jnp.argmax(proposal, axis=-1, keepdims=True).astype(jnp.int32)
+    drawn = jnp.where(_at(proposal, drawn) > FORBIDDEN / 2, drawn, likeliest)
     same = drawn[:, :, None] == drawn[:, None, :]
     first = jnp.argmax(same, axis=-1) == jnp.arange(count)
     order = jnp.argsort(~first, axis=-1, stable=True)[:, : prior.shape[1]]
@@ -290,8 +291,7 @@ class SampledModel(Model):
             rest = [(0, 0)] * (actions.ndim - 2)
             actions = jnp.pad(actions, [(0, 0), (0, room), *rest])
             logits = jnp.pad(logits, ((0, 0), (0, room)), constant_values=FORBIDDEN)
-        if self.task.traits.outcomes:
-            assert step.chance is not None
+        if step.chance is not None and self.task.traits.outcomes:
             outcomes = jnp.broadcast_to(jnp.arange(self.actions), actions.shape)
             actions = jnp.where(step.chance[:, None], outcomes, actions)
             logits = jnp.where(step.chance[:, None], step.logits[:, : self.actions], logits)
