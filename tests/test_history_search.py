@@ -183,20 +183,21 @@ def test_rules_hear_of_each_rows_own_simulations():
 
 def test_a_capacity_holds_as_many_simulations():
     """All full: a history is found again in a table with as many nodes as it was made for."""
-    task, judge, roots, _, keys = rows_of(random_world(1, 3), 4, 2)
+    task, _, roots, _, keys = rows_of(random_world(1, 3), 4, 2)
     small, large = (
         HistorySearch(task, capacity=capacity).decide(roots, budget=128, key=keys)[0]
         for capacity in (128, 1024)
     )
     np.testing.assert_array_equal(small.weights, large.weights)
     np.testing.assert_array_equal(small.value, large.value)
-    with pytest.raises(Exception, match="3 players"):
-        HistorySearch(task, "uct", judge)
 
 
-@pytest.mark.parametrize("name", ["kuhn_poker", "blackjack"])
-def test_keeps_the_contract_of_deciders(name):
-    check_decider(HistorySearch(make_task(name), capacity=32))
+@pytest.mark.parametrize(
+    ("name", "nodes"),
+    [("kuhn_poker", "histories"), ("blackjack", "actions"), ("frozen_lake", "states")],
+)
+def test_keeps_the_contract_of_deciders(name, nodes):
+    check_decider(HistorySearch(make_task(name), nodes=nodes, capacity=32))
 
 
 def test_histories_that_differ_have_different_names():
