@@ -32,8 +32,8 @@ def guided_search(
     `rule` is Gumbel search without noise unless given (Danihelka et al. 2022). `rollouts` random
     playouts are averaged with the network's value at every leaf; with `symmetries` the network is
     averaged over the task's symmetries. Budget 0 answers from the network's prior alone. Trees
-    start with room for `capacity` simulations and grow on demand. Other `options` (`prove`, `reuse`,
-    `stopping`, `backend`...) go to `TreeSearch`.
+    start with room for `capacity` simulations and grow on demand. Other `options` (`prove`,
+    `reuse`, `stopping`, `backend`...) go to `TreeSearch`.
 
     Raises `UnsuitableTaskError` where the network's shapes are not the task's or the task cannot be
     searched.
