@@ -330,7 +330,9 @@ def test_returns_are_the_same_whatever_runs_side_by_side():
         planner = TreeSearch(
             task, rule, judge, prove=False, stopping=ValueOfComputation(jnp.float32(0.0))
         )
-        kept.append(searched(planner, np.arange(ROWS), np.arange(ROWS) + 20)[1].returns)
+        outcome = searched(planner, np.arange(ROWS), np.arange(ROWS) + 20)[1]
+        kept.append(outcome.returns)
+        np.testing.assert_allclose(outcome.returns.mean, outcome.tree.root.q, atol=1e-5)
     for other in kept[1:]:
         for name in ("count", "mean", "spread", "visits"):
             np.testing.assert_allclose(
