@@ -89,7 +89,8 @@ class ChanceModel(Model):
         taken = jnp.where(rolls, state.action, action)
         listed, chances = jax.vmap(self.of.task.outcomes)(state.state, taken)
         drawn = draw(chances, mix(seed, 1))
-        after = _take(listed, jnp.where(rolls, action, drawn))
+        # Computed once: XLA would work it out again for each of its readers.
+        after = jax.lax.optimization_barrier(_take(listed, jnp.where(rolls, action, drawn)))
         met = self.of.arrive(state.state, taken, after, new, mix(seed, 2), steps=chances.shape[1])
         met = met.settled()
         waits = ~rolls & ((chances > 0).sum(-1) > 1)
