@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from .networks import MLP, Network, ResidualConvolution, flops, network_from_config
     from .policy import NetworkPolicy, check_fits, evaluate, masked_softmax
+    from .training import TrainingDivergedError, run_updates
 
 _HOMES = {
     "Dataset": "data",
@@ -41,6 +42,7 @@ _HOMES = {
     "NetworkPolicy": "policy",
     "PolicyInfo": "files",
     "ResidualConvolution": "networks",
+    "TrainingDivergedError": "training",
     "augment": "data",
     "check_fits": "policy",
     "check_losses": "imitation",
@@ -59,6 +61,7 @@ _HOMES = {
     "network_from_config": "networks",
     "random_images": "data",
     "random_positions": "data",
+    "run_updates": "training",
     "save_network": "files",
     "train_steps": "imitation",
     "training_cost": "imitation",

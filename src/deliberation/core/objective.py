@@ -35,6 +35,20 @@ class Objective(eqx.Module):
         """
         return (-math.inf, math.inf)
 
+    def heuristic(self, state: Any) -> Float[Array, ""]:
+        """At least the return that player 0 can still get from a state on: what guides A*.
+
+        Admissible: never below the best; the closer to it, the less is searched. Here the upper
+        bound, which holds everywhere; tasks that know better replace this.
+        """
+        del state
+        return jnp.float32(self.bounds[1])
+
+    def optimum(self, state: Any) -> Float[Array, ""]:
+        """The best expected return from a state on, where a formula gives it; NaN here: unknown."""
+        del state
+        return jnp.float32(jnp.nan)
+
 
 class Misere(Objective):
     """The same events with the opposite worth: losing is winning."""
