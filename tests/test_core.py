@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deliberation.core import UniformRandom, check_decider
 from deliberation.core.budget import UNLIMITED, Budget
 from deliberation.core.decider import Decider, Decision, check_finite, row_keys
 from deliberation.core.errors import (
@@ -254,3 +255,14 @@ def test_listing_tasks_does_not_import_jax():
 def test_an_unknown_name_lists_what_is_known_when_nothing_is_near():
     error = UnknownNameError("task", "zzz", ["hex", "othello"])
     assert str(error) == "There is no task named 'zzz'. Known: hex, othello."
+
+
+@pytest.mark.parametrize("name", ["tic_tac_toe", "kuhn_poker"])
+def test_playing_at_random_is_a_decider(name):
+    task = make_task(name)
+    check_decider(UniformRandom(task))
+    state = jax.vmap(task.init)(jax.random.split(jax.random.key(0), 9000))
+    decision, _ = UniformRandom(task).decide(state, key=jax.random.key(1))
+    counts = np.bincount(np.asarray(decision.action), minlength=task.traits.actions)
+    legal = np.asarray(task.legal(jax.tree.map(lambda x: x[0], state)))
+    assert np.abs(counts / 9000 - legal / legal.sum()).max() < 0.02

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .objective import Objective, misere
     from .play import Episodes, rollout
     from .task import Symmetry, Task, Traits
+    from .uniform import UniformRandom
 
 _HOMES = {
     "Budget": "budget",
@@ -23,6 +24,7 @@ _HOMES = {
     "Symmetry": "task",
     "Task": "task",
     "Traits": "task",
+    "UniformRandom": "uniform",
     "check_decider": "contract",
     "check_task": "contract",
     "misere": "objective",
