@@ -61,7 +61,7 @@ def provenance(folder: Path | str) -> dict[str, str]:
     """Where a folder's numbers come from, as terms and values for people."""
     manifest, records = read_manifest(folder), list(read_records(folder).values())
     terms = {
-        "Tasks": ", ".join(manifest["tasks"]),
+        "Tasks": ", ".join(manifest.get("tasks", ())),
         "Effort": manifest["effort"],
         "Commit": _all(_commit(record) for record in records),
         "Versions": _all(_versions(record) for record in records),

@@ -19,15 +19,25 @@ THEME_SCRIPT = (
 
 
 def page(findings: Sequence[Finding], provenance: Mapping[str, str]) -> str:
-    """The whole document. `provenance` is shown as it is, term by term, at the foot."""
+    """The comparison table. `provenance` is shown as it is, term by term, at the foot."""
     sections = "\n".join(_section(finding) for finding in findings)
+    return document(
+        "The comparison table, measured",
+        _header(findings, provenance),
+        f"{_overview(findings)}\n{sections}",
+        provenance,
+    )
+
+
+def document(title: str, header: str, main: str, provenance: Mapping[str, str]) -> str:
+    """A whole page around its header and main part; `main` holds an element `#overview`."""
     return f"""<!doctype html>
 <html lang="en-GB">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="generator" content="deliberation {escape(__version__)}">
-<title>The comparison table, measured</title>
+<title>{escape(title)}</title>
 <style>
 {STYLE.read_text(encoding="utf-8")}</style>
 </head>
@@ -35,10 +45,9 @@ def page(findings: Sequence[Finding], provenance: Mapping[str, str]) -> str:
 <a class="skip" href="#overview">Skip to the table</a>
 <button class="theme" type="button" aria-label="Switch between light and dark">Light / dark</button>
 <div class="page">
-{_header(findings, provenance)}
+{header}
 <main>
-{_overview(findings)}
-{sections}
+{main}
 </main>
 {_footer(provenance)}
 </div>
@@ -58,16 +67,20 @@ def chip(verdict: str | None, count: int | None = None) -> str:
 
 
 def _header(findings: Sequence[Finding], provenance: Mapping[str, str]) -> str:
-    shown = [provenance[key] for key in ("Tasks", "Effort", "Machine") if key in provenance]
-    facts = "".join(f"<li>{escape(fact)}</li>" for fact in shown)
     return f"""<header>
 <h1>Search, or a learned function?</h1>
 <p class="lede">A system can find its answers by searching for them when asked, by evaluating a
 function learned beforehand, or by both. Each claim below says how the two differ, was written down
 with what would refute it, and then measured.</p>
 {_tally([row for finding in findings for row in finding.rows])}
-<ul class="facts">{facts}</ul>
+{facts(provenance)}
 </header>"""
+
+
+def facts(provenance: Mapping[str, str]) -> str:
+    """What was measured, how hard, and on what, in a line."""
+    shown = [provenance[key] for key in ("Tasks", "Effort", "Machine") if key in provenance]
+    return f'<ul class="facts">{"".join(f"<li>{escape(fact)}</li>" for fact in shown)}</ul>'
 
 
 def _tally(rows: Sequence[Row]) -> str:
@@ -105,7 +118,7 @@ def _section(finding: Finding) -> str:
     name = escape(finding.claim)
     summary = f'<p class="summary">{escape(finding.summary)}</p>' if finding.summary else ""
     figures = "\n".join(
-        _figure(figure, f"{finding.claim}-{index}", finding.title)
+        figure_html(figure, f"{finding.claim}-{index}", finding.title)
         for index, figure in enumerate(finding.figures)
     )
     return f"""<section id="claim-{name}" aria-labelledby="title-{name}">
@@ -120,7 +133,8 @@ def _section(finding: Finding) -> str:
 </section>"""
 
 
-def _figure(figure: Figure, prefix: str, heading: str) -> str:
+def figure_html(figure: Figure, prefix: str, heading: str) -> str:
+    """The panels of a figure under their caption; `prefix` makes ids unique within the page."""
     svgs = figure_svgs(figure, prefix)
     sole = " sole" if len(svgs) == 1 else ""
     panels = "\n".join(svgs)

@@ -17,6 +17,8 @@ from ..core.lazy import attach, catalogue
 
 if TYPE_CHECKING:
     from ._entry import Made
+    from ._plan import plan
+    from ._results import Placed, analyse
 
 KINDS = ("direct", "amortised", "hybrid")
 
@@ -37,5 +39,7 @@ def entry(name: str) -> ModuleType:
     return importlib.import_module(known[name]["module"])
 
 
-__getattr__, _lazy = attach(__name__, {"Made": f"{__name__}._entry"})
-__all__ = ["KINDS", "Made", "entry", "list_zoo"]
+_HOMES = {"Made": "_entry", "Placed": "_results", "analyse": "_results", "plan": "_plan"}
+
+__getattr__, _lazy = attach(__name__, {k: f"{__name__}.{v}" for k, v in _HOMES.items()})
+__all__ = ["KINDS", "Made", "Placed", "analyse", "entry", "list_zoo", "plan"]

@@ -1,0 +1,195 @@
+"""The zoo's table in the terminal and as a page: where each decider stands, and what it costs."""
+
+import math
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .. import zoo
+from ..runs.findings import Figure, Panel, Series
+from ..runs.plain import plain
+from ..runs.records import read_manifest, read_records
+from ..runs.storage import atomic_write
+from ..stats import Estimate
+from ..zoo import Placed
+from .folder import REPORT, provenance
+from .html import document, facts, figure_html
+from .numbers import MISSING, duration, estimate, number
+
+TABLE = "zoo.json"
+NARROW = 130
+HEADS = (
+    "Decider", "Task", "Score [95 %]", "Optimum", "Reached", "Search", "Learning", "Steps",
+    "Evals", "Time", "Training",
+)  # fmt: skip
+EXPLAINED = {
+    "Score": "the mean return, two players' against random play, with its 95 % interval",
+    "Optimum": "the exact best expected return, where it is known",
+    "Reached": "the part of the way from random play to the optimum",
+    "Search, Learning": "shares of the score above random play that are lost when a part is "
+    "switched off (Shapley values); none where the score is not clearly above random",
+    "Steps, Evals, Time": "steps of a model, evaluations of a network and wall time per decision",
+    "Training": "how long learning took",
+}
+
+
+def placed(folder: Path | str) -> list[Placed]:
+    """Where a folder's deciders stand, from its records alone.
+
+    Raises `OutputFolderError` where there is no run, and `RecordError` for a missing cell.
+    """
+    manifest = read_manifest(folder)
+    return zoo.analyse(read_records(folder), zoo.plan(manifest["effort"], only=manifest["zoo"]))
+
+
+def build_zoo(folder: Path | str, found: Sequence[Placed]) -> Path:
+    """Write zoo.json and report.html into a run's folder; returns the page's path."""
+    folder = Path(folder)
+    rows = plain([msgspec.to_builtins(one) for one in found], TABLE)
+    content = msgspec.json.format(msgspec.json.encode({"schema": 1, "rows": rows}), indent=1)
+    atomic_write(folder / TABLE, content + b"\n")
+    path = folder / REPORT
+    atomic_write(path, zoo_page(found, provenance(folder)).encode())
+    return path
+
+
+def show_zoo(found: Sequence[Placed], console: Any = None) -> None:
+    """Print the table to the terminal, or to the console given."""
+    from rich.console import Console
+
+    console = console or Console(highlight=False)
+    for kind in zoo.KINDS:
+        some = [one for one in found if one.kind == kind]
+        if some:
+            console.print(_lines(kind, some) if console.width < NARROW else _table(kind, some))
+    for term, meaning in EXPLAINED.items():
+        console.print(f"[dim]{term}: {meaning}[/dim]")
+
+
+def zoo_page(found: Sequence[Placed], shown: dict[str, str]) -> str:
+    """The table as a self-contained page, with where the deciders stand as pictures."""
+    header = f"""<header>
+<h1>The zoo, measured</h1>
+<p class="lede">Every named kind of decision system on a task it is meant for: how near it comes to
+the exact optimum, how much of that it owes to search and how much to learning, and what a decision
+costs.</p>
+{facts(shown)}
+</header>"""
+    bodies = "\n".join(_html_rows(kind, [p for p in found if p.kind == kind]) for kind in zoo.KINDS)
+    heads = "".join(f'<th scope="col">{escape(head)}</th>' for head in HEADS)
+    terms = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in EXPLAINED.items())
+    main = f"""<section id="overview" aria-label="The table">
+{figure_html(_figure(found), "zoo", "")}
+<div class="scroll"><table class="cards">
+<thead><tr>{heads}</tr></thead>
+{bodies}
+</table></div>
+<dl>{terms}</dl>
+</section>"""
+    return document("The zoo, measured", header, main, shown)
+
+
+def _figure(found: Sequence[Placed]) -> Figure:
+    return Figure(
+        title="Where each decider stands, and what it costs",
+        panels=[
+            Panel(
+                title="Position",
+                x_label="search share",
+                y_label="learning share",
+                series=_points(
+                    found, lambda p: (p.search_share.estimate, p.learning_share.estimate)
+                ),
+            ),
+            Panel(
+                title="What a decision costs",
+                x_label="milliseconds a decision",
+                y_label="reached (1: the optimum)",
+                x_scale="log10",
+                series=_points(found, lambda p: (p.milliseconds, p.reached.estimate)),
+            ),
+        ],
+        alternative="Direct deciders stand at search share 1, amortised ones at learning share 1, "
+        "hybrids between them; beside it, how near each comes to the optimum against its cost.",
+    )
+
+
+def _points(found: Iterable[Placed], at: Any) -> list[Series]:
+    series = []
+    for kind in zoo.KINDS:
+        spots = [at(one) for one in found if one.kind == kind]
+        spots = [(x, y) for x, y in spots if x is not None and math.isfinite(x + y)]
+        if spots:
+            x, y = zip(*spots, strict=True)
+            series.append(Series(label=kind, x=list(x), y=list(y), kind="points"))
+    return series
+
+
+def _texts(one: Placed) -> list[str]:
+    """One row as people read it, in the order of `HEADS`."""
+    trained = one.training_seconds
+    return [
+        one.title,
+        one.task,
+        estimate(one.score.estimate, one.score.low, one.score.high),
+        number(one.optimum),
+        _share(one.reached),
+        _share(one.search_share),
+        _share(one.learning_share),
+        number(one.model_steps),
+        number(one.network_evaluations),
+        MISSING if one.milliseconds is None else f"{number(one.milliseconds)} ms",
+        MISSING if not trained else duration(trained),
+    ]
+
+
+def _share(share: Estimate) -> str:
+    return number(share.estimate, 2)
+
+
+def _table(kind: str, found: Sequence[Placed]) -> Any:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim", title=kind, title_style="b")
+    for head in HEADS:
+        left = head in ("Decider", "Task")
+        table.add_column(head, justify="left" if left else "right", no_wrap=not left)
+    for one in found:
+        table.add_row(*_texts(one))
+    return table
+
+
+def _lines(kind: str, found: Sequence[Placed]) -> Any:
+    """The same for a narrow terminal: a block of lines for each decider."""
+    from rich.text import Text
+
+    text = Text(f"\n{kind}\n", style="bold")
+    for one in found:
+        title, task, *rest = _texts(one)
+        text.append(f"{title}, {task}\n", style="not bold")
+        pairs = [f"{head} {value}" for head, value in zip(HEADS[2:], rest, strict=True)]
+        text.append(f"  {'; '.join(pairs)}\n", style="not bold dim")
+    return text
+
+
+def _html_rows(kind: str, found: Sequence[Placed]) -> str:
+    if not found:
+        return ""
+    lines = "\n".join(_html_row(one) for one in found)
+    return (
+        f'<tbody><tr><th scope="rowgroup" colspan="{len(HEADS)}">{escape(kind)}</th></tr>\n'
+        f"{lines}\n</tbody>"
+    )
+
+
+def _html_row(one: Placed) -> str:
+    title, *rest = _texts(one)
+    cells = "".join(
+        f'<td data-label="{escape(head)}">{escape(text)}</td>'
+        for head, text in zip(HEADS[1:], rest, strict=True)
+    )
+    return f'<tr><th scope="row">{escape(title)}</th>{cells}</tr>'
