@@ -4,8 +4,8 @@
 #   make table            the comparison table, measured (ARGS="tic_tac_toe --effort smoke")
 #   make test             the tests
 #   make check            lint, format, types, and the direction of imports
-#   make readme           the README's table and figures from the run in RUN (out), and the
-#                         strength and speed from benchmarks/results
+#   make readme           the README's table and figures from the run in RUN (out), the strength
+#                         and speed from benchmarks/results; with ZOO=zoo the zoo's table as well
 
 .DEFAULT_GOAL := help
 .PHONY: help table test check format readme clean
@@ -15,6 +15,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 RUN ?= out
+ZOO ?=
 # A first choice of interpreter, for instance `make table PYTHON=/opt/python3.12/bin/python3`.
 PYTHON ?=
 # Workers of the tests: one a core, at most four (each compiles, which takes memory).
@@ -40,7 +41,7 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff format
 
 readme: $(VENV)/.installed
-	$(BIN)/python benchmarks/readme.py $(RUN)
+	$(BIN)/python benchmarks/readme.py $(RUN) $(if $(ZOO),--zoo $(ZOO))
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,9 +1,9 @@
-"""Writes the README's measured blocks and docs/*.svg from a run: `make readme RUN=out`.
+"""Writes the README's measured blocks and docs/*.svg from runs: `make readme RUN=out ZOO=zoo`.
 
 Blocks stand between comments, `<!-- table:start -->` and `<!-- table:end -->`: the table and the
 figures come from the run's records, the strength and the speed of search from what
-`benchmarks/connect_four_strength.py` and `benchmarks/search.py` wrote last. Without a run, only
-those two are written anew.
+`benchmarks/connect_four_strength.py` and `benchmarks/search.py` wrote last; the zoo from the
+records of a `deliberate zoo`. Blocks whose run is not given stay as they are.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from deliberation import report
 from deliberation.report.figures import standalone_svg
 from deliberation.report.numbers import estimate
 from deliberation.report.verdicts import SYMBOLS
+from deliberation.report.zoo import HEADS, figure, placed, texts
 
 ROOT = Path(__file__).resolve().parent.parent
 STRENGTH = ROOT / "benchmarks" / "results" / "connect_four_strength.json"
@@ -96,11 +97,26 @@ def from_run(text: str, run: Path) -> str:
     return replace_block(text, "figures", pictures)
 
 
+def zoo_block(run: Path) -> str:
+    """Every decider of a `deliberate zoo` and where it stands; the figure is written to docs."""
+    found, shown = placed(run), report.provenance(run)
+    rows = [[one.kind, *texts(one)] for one in found]
+    source = "; ".join(f"{term.lower()}: {value}" for term, value in shown.items())
+    drawn = figure(found)
+    picture = ROOT / "docs" / "zoo-0.svg"
+    picture.write_text(standalone_svg(drawn, picture.stem), encoding="utf-8")
+    words = f"![{drawn.alternative}]({picture.relative_to(ROOT)})"
+    note = f"<sub>Measured on {source}.</sub>"
+    return "\n".join([*_markdown(["Kind", *HEADS], rows), "", note, "", words])
+
+
 def main() -> None:
     """Read the results, write the README and docs."""
     parser = argparse.ArgumentParser(description="Write the README from a run.")
     parser.add_argument("run", type=Path, nargs="?", help="folder of a finished `deliberate table`")
-    run = parser.parse_args().run
+    parser.add_argument("--zoo", type=Path, help="folder of a finished `deliberate zoo`")
+    arguments = parser.parse_args()
+    run = arguments.run
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
     if run is not None:
@@ -110,6 +126,8 @@ def main() -> None:
         text = replace_block(text, "strength", block)
     if SEARCH.exists():
         text = replace_block(text, "search", search_block(SEARCH.read_text(encoding="utf-8")))
+    if arguments.zoo is not None:
+        text = replace_block(text, "zoo", zoo_block(arguments.zoo))
     readme.write_text(text, encoding="utf-8")
     print(f"Wrote {readme.name} and {len(list((ROOT / 'docs').glob('*.svg')))} figures in docs")
 

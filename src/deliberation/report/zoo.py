@@ -82,7 +82,7 @@ costs.</p>
     heads = "".join(f'<th scope="col">{escape(head)}</th>' for head in HEADS)
     terms = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in EXPLAINED.items())
     main = f"""<section id="overview" aria-label="The table">
-{figure_html(_figure(found), "zoo", "")}
+{figure_html(figure(found), "zoo", "")}
 <div class="scroll"><table class="cards">
 <thead><tr>{heads}</tr></thead>
 {bodies}
@@ -92,7 +92,8 @@ costs.</p>
     return document("The zoo, measured", header, main, shown)
 
 
-def _figure(found: Sequence[Placed]) -> Figure:
+def figure(found: Sequence[Placed]) -> Figure:
+    """Where the deciders stand, and what they cost, as pictures."""
     return Figure(
         title="Where each decider stands, and what it costs",
         panels=[
@@ -128,7 +129,7 @@ def _points(found: Iterable[Placed], at: Any) -> list[Series]:
     return series
 
 
-def _texts(one: Placed) -> list[str]:
+def texts(one: Placed) -> list[str]:
     """One row as people read it, in the order of `HEADS`."""
     trained = one.training_seconds
     return [
@@ -159,7 +160,7 @@ def _table(kind: str, found: Sequence[Placed]) -> Any:
         left = head in ("Decider", "Task")
         table.add_column(head, justify="left" if left else "right", no_wrap=not left)
     for one in found:
-        table.add_row(*_texts(one))
+        table.add_row(*texts(one))
     return table
 
 
@@ -169,7 +170,7 @@ def _lines(kind: str, found: Sequence[Placed]) -> Any:
 
     text = Text(f"\n{kind}\n", style="bold")
     for one in found:
-        title, task, *rest = _texts(one)
+        title, task, *rest = texts(one)
         text.append(f"{title}, {task}\n", style="not bold")
         pairs = [f"{head} {value}" for head, value in zip(HEADS[2:], rest, strict=True)]
         text.append(f"  {'; '.join(pairs)}\n", style="not bold dim")
@@ -187,7 +188,7 @@ def _html_rows(kind: str, found: Sequence[Placed]) -> str:
 
 
 def _html_row(one: Placed) -> str:
-    title, *rest = _texts(one)
+    title, *rest = texts(one)
     cells = "".join(
         f'<td data-label="{escape(head)}">{escape(text)}</td>'
         for head, text in zip(HEADS[1:], rest, strict=True)
