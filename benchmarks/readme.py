@@ -17,7 +17,8 @@ from deliberation import report
 from deliberation.report.figures import standalone_svg
 from deliberation.report.numbers import estimate
 from deliberation.report.verdicts import SYMBOLS
-from deliberation.report.zoo import HEADS, figure, placed, texts
+from deliberation.report.zoo import HEADS, placed, texts
+from deliberation.report.zoo import figure as zoo_figure
 
 ROOT = Path(__file__).resolve().parent.parent
 STRENGTH = ROOT / "benchmarks" / "results" / "connect_four_strength.json"
@@ -102,7 +103,7 @@ def zoo_block(run: Path) -> str:
     found, shown = placed(run), report.provenance(run)
     rows = [[one.kind, *texts(one)] for one in found]
     source = "; ".join(f"{term.lower()}: {value}" for term, value in shown.items())
-    drawn = figure(found)
+    drawn = zoo_figure(found)
     picture = ROOT / "docs" / "zoo-0.svg"
     picture.write_text(standalone_svg(drawn, picture.stem), encoding="utf-8")
     words = f"![{drawn.alternative}]({picture.relative_to(ROOT)})"
