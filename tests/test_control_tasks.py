@@ -1,0 +1,143 @@
+"""CartPole and the pendulum are those of Gymnasium, step for step, and keep to our contract."""
+
+import gymnasium
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from deliberation.core import check_task, misere
+from deliberation.core.errors import IllegalActionError
+from deliberation.tasks import make_task
+from deliberation.tasks.cartpole import CartPoleState
+from deliberation.tasks.pendulum import PendulumState
+
+KEY = jax.random.key(0)
+
+
+def cartpole_state(env, time):
+    return CartPoleState(*jnp.asarray(env.unwrapped.state, jnp.float32), jnp.int32(time))
+
+
+def pendulum_state(env, time):
+    return PendulumState(*jnp.asarray(env.unwrapped.state, jnp.float32), jnp.int32(time))
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs", "read", "steps"),
+    [
+        ("cartpole", "CartPole-v1", cartpole_state, 800),
+        ("pendulum", "Pendulum-v1", pendulum_state, 800),
+    ],
+)
+def test_every_step_is_gymnasiums(name, theirs, read, steps):
+    """Each step starts from Gymnasium's state, so that float32 does not add up."""
+    task, env = make_task(name), gymnasium.make(theirs)
+    advance, look = jax.jit(task.advance), jax.jit(task.observe)
+    reward, over = jax.jit(task.objective), jax.jit(task.terminated)
+    env.action_space.seed(0)
+    env.reset(seed=0)
+    time = ended = 0
+    for _ in range(steps):
+        state, action = read(env, time), env.action_space.sample()
+        observed, earned, fell, late, _ = env.step(action)
+        time += 1
+        after = advance(state, jnp.asarray(action), KEY)
+        np.testing.assert_allclose(look(after), observed, rtol=2e-6, atol=2e-6)
+        np.testing.assert_allclose(reward(state, jnp.asarray(action), after)[0], earned, rtol=3e-6)
+        assert bool(over(after)) == (fell or late) and int(after.time) == time
+        if fell or late:
+            ended, time = ended + 1, 0
+            env.reset()
+    assert ended >= 4
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs", "read"),
+    [("cartpole", "CartPole-v1", cartpole_state), ("pendulum", "Pendulum-v1", pendulum_state)],
+)
+def test_whole_episodes_are_gymnasiums(name, theirs, read):
+    """One balances, one swings. What is unstable doubles its rounding every nine steps."""
+    task, env = make_task(name), gymnasium.make(theirs)
+    env.reset(seed=3)
+    state, advance = read(env, 0), jax.jit(task.advance)
+    rng, total, mine, observed = np.random.default_rng(3), 0.0, 0.0, np.zeros(0)
+    reward = jax.jit(task.objective)
+    steps = 100 if name == "cartpole" else 200
+    for step in range(steps):
+        if name == "cartpole":
+            x, speed, angle, spin = env.unwrapped.state
+            action = int(angle + 0.3 * spin + 0.05 * x + 0.1 * speed > 0)
+        else:
+            action = rng.uniform(-2, 2, 1).astype(np.float32)
+        observed, earned, fell, late, _ = env.step(action)
+        after = advance(state, jnp.asarray(action), KEY)
+        total, mine = total + earned, mine + float(reward(state, jnp.asarray(action), after)[0])
+        state = after
+        assert not fell and late == (name == "pendulum" and step == 199)
+    np.testing.assert_allclose(task.observe(state), observed, atol=2e-3)
+    np.testing.assert_allclose(mine, total, rtol=1e-4)
+    assert bool(task.terminated(state)) == (name == "pendulum")
+
+
+def test_first_states_are_spread_as_gymnasiums():
+    """Uniform, so the mean and the spread of each number say it all; 5 standard errors."""
+    keys = jax.random.split(KEY, 20_000)
+    for name, half in (("cartpole", np.full(4, 0.05)), ("pendulum", np.array([np.pi, 1.0]))):
+        states = jax.vmap(make_task(name).init)(keys)
+        numbers = np.stack([np.asarray(x) for x in jax.tree.leaves(states)[:-1]], 1)
+        assert (np.abs(numbers) <= half).all()
+        error = 5 * half / np.sqrt(3 * len(keys))
+        np.testing.assert_array_less(np.abs(numbers.mean(0)), error)
+        np.testing.assert_allclose(numbers.std(0), half / np.sqrt(3), rtol=0.02)
+
+
+def test_time_limits():
+    pole, state = make_task("cartpole"), CartPoleState(*jnp.zeros(4), jnp.int32(499))
+    assert not pole.terminated(state) and float(pole.objective.heuristic(state)) == 1.0
+    after = pole.advance(state, jnp.int32(0), KEY)
+    assert pole.terminated(after) and not pole.legal(after).any()
+    assert make_task("pendulum", horizon=7).traits.horizon == 7
+    fallen = CartPoleState(*jnp.array([0.0, 0, 0.3, 0]), jnp.int32(3))
+    assert float(pole.objective.heuristic(fallen)) == 0.0 and pole.terminated(fallen)
+
+
+@pytest.mark.parametrize("options", [{}, {"horizon": 30, "gravity": 9.81}])
+def test_gradients_flow_through_the_pendulum(options):
+    """Reverse mode against central differences of the return of six torques."""
+    task = make_task("pendulum", **options)
+
+    def earned(torques):
+        def step(state, torque):
+            after = task.advance(state, torque, KEY)
+            return after, task.objective(state, torque, after)[0]
+
+        start = PendulumState(jnp.float32(2.0), jnp.float32(0.3), jnp.int32(0))
+        return jax.lax.scan(step, start, torques)[1].sum()
+
+    torques = jnp.array([[0.5], [-1.0], [2.0], [-2.0], [0.3], [1.1]])
+    slope = jax.jit(jax.grad(earned))(torques)
+    nudge = 0.02 * jnp.eye(6)[:, :, None]
+    change = jax.vmap(earned)(torques + nudge) - jax.vmap(earned)(torques - nudge)
+    np.testing.assert_allclose(slope[:, 0], change / 0.04, rtol=0.02, atol=2e-3)
+    assert (np.abs(slope[:-1]) > 1e-3).all()
+
+
+def test_contract():
+    check_task(make_task("cartpole"), episodes=16)
+    check_task(make_task("pendulum", horizon=25), episodes=8)
+
+
+def test_wrong_use_is_refused():
+    task = make_task("pendulum")
+    with pytest.raises(IllegalActionError, match=r"from -2\.0 to 2\.0"):
+        task.step(task.init(KEY), jnp.array([2.5]), KEY)
+    for bad in ({"horizon": 0}, {"gravity": float("nan")}):
+        with pytest.raises(ValueError, match="Pendulum needs"):
+            make_task("pendulum", **bad)
+    with pytest.raises(ValueError, match="CartPole needs"):
+        make_task("cartpole", horizon=0)
+    low, high = misere(task.objective).bounds
+    assert low == 0 and high == pytest.approx(200 * 16.2736044)
+    assert "degrees" in task.render(task.init(KEY))
+    assert "CartPole(500" in repr(make_task("cartpole"))
