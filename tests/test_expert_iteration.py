@@ -241,7 +241,7 @@ def test_divergence_names_the_step_and_keeps_the_checkpoint(tmp_path, monkeypatc
         "_rates",
         lambda s, share, before, steps: real(s, share, before, steps) * (1e30 if before else 1),
     )
-    with pytest.raises(DivergedError, match="at step 9 "):
+    with pytest.raises(DivergedError, match=r"at step 9 "):
         train(**TINY_RUN, out=tmp_path / "p")
     state = json.loads((tmp_path / "p/training/state.json").read_text())
     assert state["iteration"] == 2 and not (tmp_path / "p/policy.json").exists()

@@ -144,6 +144,10 @@ def test_divergence_names_the_step_and_keeps_the_last_good_network():
     bad = eqx.tree_at(lambda d: d.value, data, data.value * jnp.nan)
     with pytest.raises(am.DivergedError) as caught:
         am.fit(TTT, small_net(), bad, steps=5, batch_size=32, key=KEY)
+    assert caught.value.tensor == "value loss" and "in the value loss" in str(caught.value)
+    bad = eqx.tree_at(lambda d: d.weights, data, data.weights * jnp.nan)
+    with pytest.raises(am.DivergedError, match="policy loss"):
+        am.fit(TTT, small_net(), bad, steps=5, batch_size=32, key=KEY)
     assert caught.value.step == 0 and same(
         eqx.filter(caught.value.network, eqx.is_array), eqx.filter(small_net(), eqx.is_array)
     )

@@ -21,11 +21,11 @@ STEPS_PER_CALL = 256
 
 
 class DivergedError(NonFiniteError):
-    """Training met NaN or infinity; `network` is the last one with a finite loss."""
+    """Training met NaN or infinity, first in `tensor`; `network` is the last with a finite loss."""
 
-    def __init__(self, message: str, step: int, network: Network):
+    def __init__(self, message: str, step: int, network: Network, tensor: str):
         super().__init__(message)
-        self.step, self.network = step, network
+        self.step, self.network, self.tensor = step, network, tensor
 
 
 class Losses(eqx.Module):
@@ -96,7 +96,7 @@ def train_steps(
     in. With `task`, each row is seen under a symmetry of the task drawn anew.
 
     Losses beyond `steps` are zero. From the first step with a NaN or infinite loss on, losses are
-    NaN, and the network returned is the last one whose loss was finite; see `check_losses`.
+    not finite, and the network returned is the last one whose loss was finite; see `check_losses`.
     """
     count = rates.shape[0] if steps is None else steps
     rows = len(data) if size is None else size
@@ -110,12 +110,15 @@ def check_losses(losses: Losses, network: Network, first: int = 0) -> None:
     """Raise `DivergedError`, naming the step, if any loss is not finite; `first` is its number."""
     bad = ~np.isfinite(np.asarray(losses.policy) + np.asarray(losses.value))
     if bad.any():
-        step = first + int(np.argmax(bad))
+        at = int(np.argmax(bad))
+        tensor = "value loss" if np.isfinite(np.asarray(losses.policy)[at]) else "policy loss"
         raise DivergedError(
-            f"Training met NaN or infinity at step {step} (from 0). Lower the learning rate or "
-            "check the targets; the last network with a finite loss is `error.network`.",
-            step,
+            f"Training met NaN or infinity at step {first + at} (from 0), in the {tensor}. Lower "
+            "the learning rate or check the targets; the last network with a finite loss is "
+            "`error.network`.",
+            first + at,
             network,
+            tensor,
         )
 
 
@@ -225,10 +228,13 @@ def _train(
         rows = jax.random.randint(pick, (batch_size,), 0, size)
         batch = random_images(symmetries, data[rows], turn)
         (total, parts), slope = gradient(params, batch)
-        alive = alive & jnp.isfinite(total)
+        was, alive = alive, alive & jnp.isfinite(total)
         update, opt_state = optimiser.update(slope, opt_state, params)
         after = jax.tree.map(lambda p, u: p - rates[now] * u, params, update)
-        seen = jnp.where(alive, jnp.stack(parts), jnp.nan)
+        losses = jnp.stack(parts)
+        # The step that fails shows which loss did; where both are finite, their sum overflowed.
+        shown = alive | (was & ~jnp.isfinite(losses).all())
+        seen = jnp.where(shown, losses, jnp.nan)
         # Once a loss is not finite, everything stands still on the network before it.
         keep = _where(alive, after, previous)
         return keep, _where(alive, params, previous), opt_state, alive, history.at[now].set(seen)
