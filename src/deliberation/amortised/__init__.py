@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from ..core.lazy import attach
 
 if TYPE_CHECKING:
+    from .answers import AnswerPolicy, answer_network
     from .data import (
         Dataset,
         augment,
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
         random_positions,
     )
     from .files import PolicyInfo, load_network, save_network
+    from .fitting import Fit, fit_loss
     from .imitation import (
         DivergedError,
         Fitted,
@@ -28,13 +30,21 @@ if TYPE_CHECKING:
         train_steps,
         training_cost,
     )
+    from .inference_network import fit_inference
     from .networks import MLP, Network, ResidualConvolution, flops, network_from_config
+    from .next_token import fit_next_token, token_losses
+    from .objective_based import fit_objective
     from .policy import NetworkPolicy, check_fits, evaluate, masked_softmax
+    from .regression import Answers, collect_answers, fit_answers
     from .training import TrainingDivergedError, run_updates
+    from .transformer import Transformer
 
 _HOMES = {
+    "AnswerPolicy": "answers",
+    "Answers": "regression",
     "Dataset": "data",
     "DivergedError": "imitation",
+    "Fit": "fitting",
     "Fitted": "imitation",
     "Losses": "imitation",
     "MLP": "networks",
@@ -43,14 +53,22 @@ _HOMES = {
     "PolicyInfo": "files",
     "ResidualConvolution": "networks",
     "TrainingDivergedError": "training",
+    "Transformer": "transformer",
+    "answer_network": "answers",
     "augment": "data",
     "check_fits": "policy",
     "check_losses": "imitation",
     "collect": "data",
+    "collect_answers": "regression",
     "cosine": "imitation",
     "draw_actions": "data",
     "evaluate": "policy",
     "fit": "imitation",
+    "fit_answers": "regression",
+    "fit_inference": "inference_network",
+    "fit_loss": "fitting",
+    "fit_next_token": "next_token",
+    "fit_objective": "objective_based",
     "flops": "networks",
     "image": "data",
     "init_optimiser": "imitation",
@@ -63,6 +81,7 @@ _HOMES = {
     "random_positions": "data",
     "run_updates": "training",
     "save_network": "files",
+    "token_losses": "next_token",
     "train_steps": "imitation",
     "training_cost": "imitation",
 }

@@ -6,6 +6,7 @@ was built from, so that a file needs only that and its arrays.
 """
 
 import abc
+import importlib
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -242,6 +243,8 @@ class ResidualConvolution(Network):
 HEAD_PLANES = 4
 HEAD_UNITS = 64
 NETWORKS: dict[str, Callable[..., Network]] = {net.kind: net for net in (MLP, ResidualConvolution)}
+ELSEWHERE = {"transformer": ("transformer", "Transformer")}
+"""Kinds in files of their own, which need this one: the module and the class."""
 
 
 def flops(network: Network) -> float:
@@ -260,8 +263,11 @@ def network_from_config(config: Mapping[str, Any], key: Key[Array, ""]) -> Netwo
     """
     settings = dict(config)
     kind = str(settings.pop("kind", ""))
+    if kind in ELSEWHERE and kind not in NETWORKS:
+        module, name = ELSEWHERE[kind]
+        NETWORKS[kind] = getattr(importlib.import_module(f"{__package__}.{module}"), name)
     if kind not in NETWORKS:
-        raise UnknownNameError("network", kind, NETWORKS)
+        raise UnknownNameError("network", kind, [*NETWORKS, *ELSEWHERE])
     takes = set(inspect.signature(NETWORKS[kind]).parameters) - {"key"}
     if unknown := set(settings) - takes:
         raise ValueError(

@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING
 from ..core.lazy import attach
 
 if TYPE_CHECKING:
+    from .beam import BeamSearch
+    from .best_first import BestFirst, Pruning, pruned_best_first
     from .evaluators import Evaluation, Evaluator, NoEvaluation, RandomRollouts
+    from .gradient_descent import GradientDescent
     from .history_search import HistorySearch
     from .planner import TreeSearch
     from .rules import PUCT, UCT, Gumbel, Rule
@@ -14,12 +17,15 @@ if TYPE_CHECKING:
     from .stopping import Decided, Never, Stopping, ValueOfComputation
 
 _HOMES = {
+    "BeamSearch": "beam",
+    "BestFirst": "best_first",
     "Decided": "stopping",
     "Evaluation": "evaluators",
     "Evaluator": "evaluators",
     "ExactSolver": "solver",
     "FromBox": "sampled",
     "FromPrior": "sampled",
+    "GradientDescent": "gradient_descent",
     "Gumbel": "rules",
     "HistorySearch": "history_search",
     "Never": "stopping",
@@ -27,6 +33,7 @@ _HOMES = {
     "PUCT": "rules",
     "Proposal": "sampled",
     "Proposed": "sampled",
+    "Pruning": "best_first",
     "RandomRollouts": "evaluators",
     "Rule": "rules",
     "Sampling": "sampled",
@@ -35,6 +42,7 @@ _HOMES = {
     "TreeSearch": "planner",
     "UCT": "rules",
     "ValueOfComputation": "stopping",
+    "pruned_best_first": "best_first",
     "solve": "solver",
 }
 
