@@ -5,11 +5,18 @@ from typing import TYPE_CHECKING
 from ..core.lazy import attach
 
 if TYPE_CHECKING:
+    from ._reach import enumerate_states
     from .beam import BeamSearch
+    from .beliefs import belief_return
     from .best_first import BestFirst, Pruning, pruned_best_first
+    from .context_tree import ContextTree
+    from .dynamic_programming import Table, optimal_return, policy_iteration, value_iteration
     from .evaluators import Evaluation, Evaluator, NoEvaluation, RandomRollouts
     from .gradient_descent import GradientDescent
     from .history_search import HistorySearch
+    from .mc_aixi import MCAIXI
+    from .mc_aixi_learning import Lifetime, learn
+    from .percepts import Percepts
     from .planner import TreeSearch
     from .rules import PUCT, UCT, Gumbel, Rule
     from .sampled import FromBox, FromPrior, Proposal, Proposed, Sampling
@@ -17,8 +24,15 @@ if TYPE_CHECKING:
     from .stopping import Decided, Never, Stopping, ValueOfComputation
 
 _HOMES = {
+    "enumerate_states": "_reach",
+    "belief_return": "beliefs",
+    "value_iteration": "dynamic_programming",
+    "policy_iteration": "dynamic_programming",
+    "optimal_return": "dynamic_programming",
+    "Table": "dynamic_programming",
     "BeamSearch": "beam",
     "BestFirst": "best_first",
+    "ContextTree": "context_tree",
     "Decided": "stopping",
     "Evaluation": "evaluators",
     "Evaluator": "evaluators",
@@ -28,9 +42,12 @@ _HOMES = {
     "GradientDescent": "gradient_descent",
     "Gumbel": "rules",
     "HistorySearch": "history_search",
+    "Lifetime": "mc_aixi_learning",
+    "MCAIXI": "mc_aixi",
     "Never": "stopping",
     "NoEvaluation": "evaluators",
     "PUCT": "rules",
+    "Percepts": "percepts",
     "Proposal": "sampled",
     "Proposed": "sampled",
     "Pruning": "best_first",
@@ -42,6 +59,7 @@ _HOMES = {
     "TreeSearch": "planner",
     "UCT": "rules",
     "ValueOfComputation": "stopping",
+    "learn": "mc_aixi_learning",
     "pruned_best_first": "best_first",
     "solve": "solver",
 }
