@@ -83,6 +83,13 @@ class Task(eqx.Module):
     def init(self, key: Key[Array, ""]) -> State:
         """A first state."""
 
+    def starts(self) -> tuple[State, Float[Array, " starts"]] | None:
+        """All first states on a leading axis, and how probable each is; None: not listed, as here.
+
+        `init` draws from just this distribution.
+        """
+        return None
+
     @abc.abstractmethod
     def advance(self, state: State, action: Action, key: Key[Array, ""]) -> State:
         """The next state after a legal action; undefined for others. Users call `step`."""
