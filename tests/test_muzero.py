@@ -1,0 +1,166 @@
+"""MuZero: its numbers, its targets against a plain loop, and that it learns to plan in its world."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from deliberation.core import check_decider, check_task
+from deliberation.core.budget import Budget
+from deliberation.core.errors import NonFiniteError, UnsuitableTaskError
+from deliberation.core.play import rollout
+from deliberation.hybrid import MuZero, MuZeroSettings, train_muzero
+from deliberation.hybrid._muzero_learning import Moments, draw_windows, returns
+from deliberation.hybrid._scalars import Support, shrink, stretch
+from deliberation.tasks import make_task
+
+SETTINGS = MuZeroSettings(lanes=48, plies=16, simulations=8, gradient_steps=24, batch_size=128)
+KEY = jax.random.key(0)
+
+
+def lake():
+    return make_task("frozen_lake", slip=0.0, horizon=40)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return train_muzero(lake(), updates=45, key=KEY, settings=SETTINGS)
+
+
+def test_shrink_is_the_papers_and_stretch_its_inverse():
+    x = jnp.array([-500.0, -3.0, -1e-3, 0.0, 0.5, 8.0, 1e4])
+    wanted = np.sign(x) * (np.sqrt(np.abs(x) + 1) - 1) + 1e-3 * x
+    np.testing.assert_allclose(shrink(x), wanted, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(stretch(shrink(x)), x, rtol=2e-4, atol=1e-6)
+
+
+def test_a_number_is_kept_by_two_neighbouring_atoms():
+    support = Support(-2.0, 30.0, 17)
+    x = jnp.array([-2.0, -0.3, 0.0, 7.7, 30.0, 99.0])
+    weights = support.encode(x)
+    np.testing.assert_allclose(weights.sum(-1), 1, rtol=1e-5)
+    assert int((weights > 0).sum(-1).max()) == 2
+    means = support.mean(jnp.log(weights + 1e-12))
+    np.testing.assert_allclose(means, np.minimum(x, 30), rtol=1e-3, atol=1e-3)
+    with pytest.raises(ValueError, match="low < high"):
+        Support(1.0, 1.0)
+
+
+def plain_return(gain, sign, over, strayed, value, gamma, steps, t):
+    total, worth = 0.0, 1.0
+    for i in range(t, t + steps):
+        if i == len(gain) - 1 or strayed[i]:
+            return total + worth * value[min(i, len(gain) - 1)]
+        total += worth * gain[i]
+        if over[i]:
+            return total
+        worth *= gamma * sign[i]
+    return total + worth * value[min(t + steps, len(gain) - 1)]
+
+
+def some_moments(length=12, lanes=3):
+    rng = np.random.default_rng(0)
+    flat = (length, lanes)
+    numbers = rng.normal(size=(2, *flat)).astype(np.float32)
+    return Moments(
+        observation=jnp.asarray(rng.normal(size=(*flat, 2)), jnp.float32),
+        legal=jnp.ones((*flat, 4), bool),
+        weights=jnp.full((*flat, 4), 0.25),
+        action=jnp.asarray(rng.integers(0, 4, flat), jnp.int32),
+        value=jnp.asarray(numbers[0]),
+        gain=jnp.asarray(numbers[1]),
+        sign=jnp.asarray(rng.choice([-1.0, 1.0], flat), jnp.float32),
+        over=jnp.asarray(rng.random(flat) < 0.15),
+        strayed=jnp.asarray(rng.random(flat) < 0.15),
+    )
+
+
+@pytest.mark.parametrize("steps", [1, 3, 40])
+def test_returns_are_those_of_a_plain_loop(steps):
+    moments = some_moments()
+    found = returns(moments, 0.9, steps)
+    columns = [
+        np.asarray(getattr(moments, n)) for n in ("gain", "sign", "over", "strayed", "value")
+    ]
+    for lane in range(3):
+        for t in range(12):
+            wanted = plain_return(*(c[:, lane] for c in columns), 0.9, steps, t)
+            assert found[t, lane] == pytest.approx(wanted, abs=1e-5)
+
+
+def test_windows_stay_in_the_filled_part_and_end_with_the_episode():
+    moments = some_moments()
+    clock = jnp.broadcast_to(jnp.arange(12.0)[:, None], (12, 3))
+    windows = draw_windows(moments, clock, jnp.int32(6), jax.random.key(1), 64, 3)
+    assert float(windows.value[:, 0].min()) == 6 and float(windows.value[:, 0].max()) == 8
+    live = np.asarray(windows.live)
+    assert live[:, 0].all() and not live.all()
+    assert (np.diff(live.astype(int), axis=1) <= 0).all()
+    np.testing.assert_array_equal(windows.value[~live], 0)
+    np.testing.assert_array_equal(windows.reward[~live[:, :3]], 0)
+
+
+def test_it_finds_the_shortest_way_over_the_ice(trained):
+    decider, spent, history = trained
+    for budget in (0, 16):
+        played = rollout(lake(), decider, key=KEY, batch=8, budget=budget)
+        np.testing.assert_array_equal(played.returns, 1)
+        np.testing.assert_array_equal(played.lengths, 6)
+    assert history.metrics["score"][-1] > 0.5
+    assert spent.data == 45 * 48 * 16 and spent.fits == 45 * 24
+
+
+def test_search_in_the_learned_world_mends_a_broken_habit(trained):
+    """Without the policy head, only looking ahead in the learned dynamics can find the goal."""
+    decider = trained[0]
+    head = decider.networks.predict.layers[-1]
+    mute = eqx.tree_at(lambda h: h.w, head, head.w.at[:, :4].set(0.0))
+    mute = eqx.tree_at(lambda h: h.b, mute, mute.b.at[:4].set(0.0))
+    networks = eqx.tree_at(lambda n: n.predict.layers[-1], decider.networks, mute)
+    broken = MuZero(lake(), networks, gamma=decider.gamma, scale=10.0)
+    habit = rollout(lake(), broken, key=KEY, batch=8, budget=0).returns.mean()
+    searched = rollout(lake(), broken, key=KEY, batch=8, budget=32).returns.mean()
+    assert habit < 0.5 < searched
+
+
+def test_it_keeps_the_contract_and_counts_every_pass(trained):
+    decider = trained[0]
+    check_decider(decider, budget=4)
+    check_task(decider.world, episodes=8)
+    state = jax.vmap(lake().init)(jax.random.split(KEY, 2))
+    spent = decider.decide(state, budget=Budget(jnp.array([0, 8])), key=KEY)[0].spent
+    np.testing.assert_array_equal(spent.model_steps, [0, 8])
+    # One representation, a judgement of the root, and for each step the dynamics and a judgement.
+    np.testing.assert_array_equal(spent.network_evaluations, [2, 18])
+    networks = decider.networks
+    each = networks.step_flops + networks.predict.flops
+    root = networks.represent.flops + networks.predict.flops
+    np.testing.assert_allclose(spent.flops, [root, root + 8 * each])
+    broken = eqx.tree_at(lambda n: n.move.layers[0].b, networks, jnp.full(96, jnp.nan))
+    with pytest.raises(NonFiniteError):
+        MuZero(lake(), broken).decide(state, key=KEY)
+
+
+def test_a_killed_training_ends_with_the_same_bits(tmp_path):
+    whole = train_muzero(lake(), updates=4, key=KEY, settings=SETTINGS)[2]
+
+    def ends_early(step, metrics):
+        return step == 2
+
+    asked = {"updates": 4, "key": KEY, "settings": SETTINGS, "folder": tmp_path}
+    part = train_muzero(lake(), watch=ends_early, **asked)[2]
+    assert len(part.metrics["score"]) == 2
+    again = train_muzero(lake(), **asked)[2]
+    done = train_muzero(lake(), **asked)[2]
+    for other in (again, done):
+        for a, b in zip(jax.tree.leaves(whole.carry), jax.tree.leaves(other.carry), strict=True):
+            if not jnp.issubdtype(a.dtype, jax.dtypes.prng_key):
+                np.testing.assert_array_equal(a, b)
+
+
+def test_what_it_cannot_serve_is_refused(trained):
+    with pytest.raises(UnsuitableTaskError, match="LatentNetworks"):
+        MuZero(make_task("tic_tac_toe"), trained[0].networks)
+    with pytest.raises(ValueError, match="raise length"):
+        MuZeroSettings(length=8)
