@@ -5,25 +5,42 @@ from typing import TYPE_CHECKING
 from ..core.lazy import attach
 
 if TYPE_CHECKING:
+    from .alpha_beta import AlphaBeta
     from ._reach import enumerate_states
     from .beam import BeamSearch
     from .beliefs import belief_return
     from .best_first import BestFirst, Pruning, pruned_best_first
     from .context_tree import ContextTree
+    from .cross_entropy import CEM
     from .dynamic_programming import Table, optimal_return, policy_iteration, value_iteration
     from .evaluators import Evaluation, Evaluator, NoEvaluation, RandomRollouts
     from .gradient_descent import GradientDescent
+    from .gradient_planning import GradientPlanning
     from .history_search import HistorySearch
     from .mc_aixi import MCAIXI
     from .mc_aixi_learning import Lifetime, learn
+    from .path_integral import MPPI
     from .percepts import Percepts
+    from .plan_search import PlanSearch
     from .planner import TreeSearch
+    from .plans import PlanProposals, ProposedPlans
+    from .random_shooting import RandomShooting
     from .rules import PUCT, UCT, Gumbel, Rule
     from .sampled import FromBox, FromPrior, Proposal, Proposed, Sampling
     from .solver import ExactSolver, Solution, solve
     from .stopping import Decided, Never, Stopping, ValueOfComputation
+    from .tabular import DynamicProgramming
 
 _HOMES = {
+    "AlphaBeta": "alpha_beta",
+    "DynamicProgramming": "tabular",
+    "CEM": "cross_entropy",
+    "GradientPlanning": "gradient_planning",
+    "MPPI": "path_integral",
+    "PlanSearch": "plan_search",
+    "PlanProposals": "plans",
+    "ProposedPlans": "plans",
+    "RandomShooting": "random_shooting",
     "enumerate_states": "_reach",
     "belief_return": "beliefs",
     "value_iteration": "dynamic_programming",
