@@ -181,6 +181,17 @@ def test_resampling_is_the_posterior():
         assert all(abs(n / 4000 - 1 / len(true)) < 0.04 for n in found.values())
 
 
+def test_starts_are_drawn_as_they_are_listed():
+    task = make_task("gridworld_hidden", layout="G.D.G ..... S.S.G", view=1)
+    states, chances = task.starts()
+    drawn = jax.vmap(task.init)(jax.random.split(KEY, 6000))
+    listed = np.asarray(jax.vmap(task.fingerprint)(states))
+    prints = np.asarray(jax.vmap(task.fingerprint)(drawn))
+    times = (prints[:, None] == listed[None]).all(-1).sum(0)
+    assert times.sum() == 6000 and len(times) == 12
+    assert np.abs(times - 6000 * np.asarray(chances)).max() < 5 * np.sqrt(500)
+
+
 def test_what_is_out_of_view_is_not_shown():
     task = make_task("gridworld_hidden")
     states, _ = task.starts()

@@ -97,10 +97,11 @@ def value_iteration(
 ) -> Table:
     """Back up all states from zero, again and again: n sweeps see n actions ahead.
 
-    Without `sweeps`, until values are within `tolerance` of the optimum: at the latest when as many
-    sweeps as the horizon leave nothing to change, or where the discount g is below 1 when one
-    sweep changes them by less than tolerance (1 - g) / (2 g) (Puterman 1994, theorem 6.3.1). `task`
-    may be states that are already enumerated. `discount` replaces the objective's.
+    `sweeps` is the most there may be; fewer are made where one of them changes nothing. Without,
+    there are as many as bring values within `tolerance` of the optimum: until a sweep changes
+    nothing (with the clock in the state, after at most one more than the horizon) or, where the
+    discount g is below 1, less than tolerance (1 - g) / (2 g) (Puterman 1994, theorem 6.3.1).
+    `task` may be states that are already enumerated. `discount` replaces the objective's.
 
     Raises as `enumerate_states`, `NonFiniteError`, and `UnsuitableTaskError` where values never
     settle (an endless episode without a discount).
@@ -108,14 +109,14 @@ def value_iteration(
     began = time.perf_counter()
     plan = _Plan.of(task, objective, discount, tell_apart, max_states)
     g, limit = plan.discount, _MOST if sweeps is None else sweeps
-    enough = tolerance * (1 - g) / (2 * g) if 0 < g < 1 else 0.0
+    enough = tolerance * (1 - g) / (2 * g) if 0 < g < 1 and sweeps is None else 0.0
     values, done = np.zeros(len(plan.reached)), 0
     found = np.where(plan.reached.legal, 0.0, -np.inf)  # nothing is preferred before any sweep
     while done < limit:
         found = plan.action_values(values)
         after = plan.best(found)
         change, values, done = np.abs(after - values).max(initial=0.0), after, done + 1
-        if sweeps is None and change <= enough:
+        if change <= enough:
             break
     else:
         if sweeps is None:
@@ -127,6 +128,7 @@ def policy_iteration(
     task: Task | Reached,
     objective: Objective | None = None,
     *,
+    rounds: int | None = None,
     discount: float | None = None,
     tell_apart: TellApart | None = None,
     max_states: int = 1_000_000,
@@ -134,21 +136,22 @@ def policy_iteration(
     """Value a policy exactly, by solving its linear equations, and improve it until it is best.
 
     Starts from each state's first legal action; an action is changed only for a better one, so
-    that it ends (Howard 1960; Puterman 1994, section 6.4). Raises as `value_iteration`.
+    that it ends (Howard 1960; Puterman 1994, section 6.4). `rounds` is the most policies that are
+    valued: the action values are then those of the last one, and `values` the best of them. Raises
+    as `value_iteration`.
     """
     began = time.perf_counter()
     plan = _Plan.of(task, objective, discount, tell_apart, max_states)
     live, states = ~plan.reached.terminal, np.arange(len(plan.reached))
-    policy, rounds = plan.reached.legal.argmax(1), 0
-    while rounds < _MOST:
-        rounds += 1
-        values = plan.valued(policy)
-        found = plan.action_values(values)
+    policy, done = plan.reached.legal.argmax(1), 0
+    found = np.where(plan.reached.legal, 0.0, -np.inf)  # nothing is preferred before any policy
+    while rounds is None or done < rounds:
+        found, done = plan.action_values(plan.valued(policy)), done + 1
         better = ~_best(found)[states, policy] & live
         if not better.any():
-            return plan.table(found, plan.best(found), rounds, began)
+            break
         policy = np.where(better, found.argmax(1), policy)
-    raise AssertionError("policies repeat only if values are not exact")
+    return plan.table(found, plan.best(found), done, began)
 
 
 def optimal_return(
