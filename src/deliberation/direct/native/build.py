@@ -23,6 +23,8 @@ VARIABLE = "DELIBERATION_BACKEND"
 FOLDER = Path(__file__).parent
 SOURCE = FOLDER / "search.cpp"
 HANDLERS = ("deliberation_round", "deliberation_keys")
+AIXI = FOLDER / "aixi.cpp"
+AIXI_HANDLERS = ("deliberation_aixi",)
 FLAGS = (
     "-std=c++17",
     "-O3",
@@ -39,7 +41,7 @@ TUNED = ("-march=native",)
 
 
 @functools.cache
-def load() -> str:
+def load(source: Path = SOURCE, handlers: tuple[str, ...] = HANDLERS) -> str:
     """Compile if need be and register the kernels; returns "" or why they are not to be had."""
     import jax
 
@@ -47,10 +49,10 @@ def load() -> str:
     if not command:
         return "no C++ compiler was found (g++ or clang++, or the one that CXX names)"
     try:
-        library = ctypes.CDLL(str(built(command)))
+        library = ctypes.CDLL(str(built(command, source)))
     except (OSError, subprocess.SubprocessError) as error:
         return f"{shlex.join(command)} could not build them: {_reason(error)}"
-    for name in HANDLERS:
+    for name in handlers:
         handler = jax.ffi.pycapsule(getattr(library, name))
         jax.ffi.register_ffi_target(name, handler, platform="cpu")
     return ""
@@ -65,39 +67,39 @@ def compiler() -> list[str]:
     return [found] if found else []
 
 
-def library(command: list[str]) -> Path:
+def library(command: list[str], source: Path = SOURCE) -> Path:
     """Where the kernels of this source, jaxlib, compiler and processor are kept once built."""
     says = subprocess.run(
         [*command, "--version"], capture_output=True, text=True, check=True, timeout=60
     ).stdout
-    sources = [*sorted(FOLDER.glob("*.h")), SOURCE]
+    sources = [*sorted(FOLDER.glob("*.h")), source]
     texts = (path.read_text() for path in sources)
     parts = (*texts, version("jaxlib"), *command, says, _processor(), *FLAGS, *TUNED)
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-    return cache_folder() / "native" / f"search-{digest}.so"
+    return cache_folder() / "native" / f"{source.stem}-{digest}.so"
 
 
-def built(command: list[str]) -> Path:
+def built(command: list[str], source: Path = SOURCE) -> Path:
     """The kernels, compiled by this command unless they are there; raises what went wrong."""
-    target = library(command)
+    target = library(command, source)
     if target.exists():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        _compile([*command, *FLAGS, *TUNED], target)
+        _compile([*command, *FLAGS, *TUNED], target, source)
     except subprocess.CalledProcessError:
-        _compile([*command, *FLAGS], target)
+        _compile([*command, *FLAGS], target, source)
     return target
 
 
-def _compile(command: list[str], target: Path) -> None:
+def _compile(command: list[str], target: Path, source: Path) -> None:
     import jax
 
     handle, part = tempfile.mkstemp(dir=target.parent, suffix=".part")
     os.close(handle)
     try:
         subprocess.run(
-            [*command, f"-I{jax.ffi.include_dir()}", str(SOURCE), "-o", part],
+            [*command, f"-I{jax.ffi.include_dir()}", str(source), "-o", part],
             capture_output=True, text=True, check=True, timeout=300,
         )  # fmt: skip
         # Several processes may build at once; whoever comes last replaces like by like.
