@@ -9,6 +9,7 @@ import numpy as np
 
 from ..runs import Cell, Record, RecordError
 from ..stats import Estimate, bootstrap, position
+from ..stats.intervals import nothing
 from . import list_zoo
 
 
@@ -55,11 +56,12 @@ def _placed(cell: Cell, found: Mapping[str, Any]) -> Placed:
     scores = {name: np.asarray(x, float) for name, x in found["scores"].items()}
     both, random = scores["both"], float(scores["random"].mean())
     place = position(scores["random"], scores["search"], scores["learned"], both)
-    best = found["optimum"]
-    target = math.nan if best is None else best
-    score = _mean(both)
+    best = None if found["optimum"] is None else np.asarray(found["optimum"], float)
+    wide = None if found["range"] is None else (0.0, found["range"][1] - found["range"][0])
+    gap = nothing(len(both)) if best is None else _mean(best - both, wide)
     # A difference within rounding says nothing about how much of it is covered.
-    way = target - random if abs(target - random) > 1e-6 else math.nan
+    way = math.nan if best is None else float(best.mean()) - random
+    way = way if abs(way) > 1e-6 else math.nan
     per = _per_decision(found["spent"], found["decisions"])
     return Placed(
         entry=about["name"],
@@ -67,16 +69,11 @@ def _placed(cell: Cell, found: Mapping[str, Any]) -> Placed:
         kind=about["kind"],
         items=list(about["items"]),
         task=cell.settings["task"],
-        score=score,
+        score=_mean(both, found["range"]),
         random=random,
-        optimum=best,
-        gap=Estimate(target - score.estimate, target - score.high, target - score.low, score.n),
-        reached=Estimate(
-            (score.estimate - random) / way,
-            (score.low - random) / way,
-            (score.high - random) / way,
-            score.n,
-        ),
+        optimum=None if best is None else float(best.mean()),
+        gap=gap,
+        reached=Estimate(1 - gap.estimate / way, 1 - gap.high / way, 1 - gap.low / way, len(both)),
         search_share=place.search_share,
         learning_share=place.learning_share,
         model_steps=per["model_steps"],
@@ -87,11 +84,10 @@ def _placed(cell: Cell, found: Mapping[str, Any]) -> Placed:
     )
 
 
-def _mean(values: np.ndarray) -> Estimate:
-    """A mean; equal returns in every episode are a point, since most tasks here have no chance."""
-    if np.ptp(values) == 0:
-        return Estimate(float(values[0]), float(values[0]), float(values[0]), len(values))
-    return bootstrap(values)
+def _mean(values: np.ndarray, bounds: Sequence[float] | None) -> Estimate:
+    """A mean; where all are equal, the interval allows for values not seen yet."""
+    within = None if bounds is None else (bounds[0], bounds[1])
+    return bootstrap(values, bounds=within)
 
 
 def _per_decision(spent: Mapping[str, Any], decisions: int) -> dict[str, float | None]:

@@ -28,8 +28,10 @@ Effort = Budget | int | None
 def measure(settings: dict[str, Any], context: Context) -> Outcome:
     """Returns of the decider, of its parts and of random play, from the same first states.
 
-    Outcomes: `scores` (a list of returns for each of `random`, `search`, `learned`, `both`),
-    `optimum` (null where no exact one is known), and `spent` by `decisions` of the whole decider.
+    Outcomes: `scores` (a list of returns for each of `random`, `search`, `learned`, `both`), their
+    `range` (the least and the greatest there can be, null where unknown),
+    `optimum` (one for each episode, one for all, or null where no exact one is known), and what
+    all `decisions` of the whole decider `spent`.
     """
     del context
     task = make_task(settings["task"], **settings["options"])
@@ -52,6 +54,7 @@ def measure(settings: dict[str, Any], context: Context) -> Outcome:
         {
             "scores": {name: score.tolist() for name, score in scores.items()},
             "optimum": _optimum(task, settings, key),
+            "range": _range(task),
             "decisions": decisions,
             "spent": spent.as_dict(),
             "trained": made.trained.as_dict(),
@@ -93,10 +96,17 @@ def _warm_up(
         _, memory = decider.decide(state, memory, budget=budget, key=key)
 
 
+def _range(task: Task) -> list[float] | None:
+    low, high = task.objective.bounds
+    return [low, high] if np.isfinite([low, high]).all() else None
+
+
 _OPTIMA: dict[str, float | None] = {}
 
 
-def _optimum(task: Task, settings: dict[str, Any], key: Key[Array, ""]) -> float | None:
+def _optimum(
+    task: Task, settings: dict[str, Any], key: Key[Array, ""]
+) -> list[float] | float | None:
     """The best expected return: by a formula for the states played, or by dynamic programming."""
     if task.traits.players > 1:
         return None
@@ -104,7 +114,7 @@ def _optimum(task: Task, settings: dict[str, Any], key: Key[Array, ""]) -> float
     keys = jax.random.split(jax.random.split(key)[1], settings["episodes"])
     best = np.asarray(jax.vmap(lambda k: task.objective.optimum(task.init(k)))(keys))
     if np.isfinite(best).all():
-        return float(best.mean())
+        return best.tolist()
     name = json.dumps([settings["task"], settings["options"]], sort_keys=True)
     if name not in _OPTIMA:
         _OPTIMA[name] = optimal_return(task)
