@@ -87,7 +87,7 @@ costs.</p>
 <thead><tr>{heads}</tr></thead>
 {bodies}
 </table></div>
-<dl>{terms}</dl>
+<dl class="terms">{terms}</dl>
 </section>"""
     return document("The zoo, measured", header, main, shown)
 
