@@ -28,6 +28,7 @@ from ..core.task import Task
 from ..tasks import make_task
 from .networks import Network, network_from_config
 from .policy import check_fits
+from .tensors import named_arrays
 
 FORMAT = "deliberation policy"
 VERSION = 1
@@ -96,7 +97,7 @@ def save_network(
     `NonFiniteError` for weights that hold NaN or infinity.
     """
     folder = Path(folder)
-    weights = _named_arrays(network)
+    weights = named_arrays(network)
     for name, array in weights.items():
         check_finite(f"The network to be saved in {folder}", **{name: jnp.atleast_1d(array)})
     tensors = {WEIGHTS: weights, **(files or {})}
@@ -151,11 +152,6 @@ def load_network(folder: Path | str) -> tuple[Task, Network, PolicyInfo]:
 
 def _bad(path: Path, what: str, remedy: str) -> PolicyFileError:
     return PolicyFileError(f"{path} {what}. {remedy}")
-
-
-def _named_arrays(network: Network) -> dict[str, Array]:
-    leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(network, eqx.is_array))
-    return {jax.tree_util.keystr(path, simple=True, separator="."): x for path, x in leaves}
 
 
 def _pack(stem: str, named: Tensors) -> bytes:

@@ -22,11 +22,15 @@ from jaxtyping import Array, Bool, PyTree
 
 from ..core.errors import NonFiniteError, OutputFolderError, PolicyFileError
 from ..runs.storage import atomic_write, storage_error
+from .tensors import named_arrays, plain, restored
 
 FOLDER = "training"
 STATE = "state.json"
 FORMAT = "deliberation updates"
 VERSION = 1
+
+HASTY = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 0}
+"""Without these, most of a short training is spent on optimising small kernels."""
 
 Metrics = dict[str, Array]
 Update = Callable[[PyTree], tuple[PyTree, Metrics]]
@@ -79,6 +83,7 @@ def run_updates(
     identity: dict[str, Any] | None = None,
     checkpoint_seconds: float = 15.0,
     watch: Watch | None = None,
+    hasty: bool = False,
 ) -> Trained:
     """Apply `update` so many times, resuming from `folder` where an earlier call was killed.
 
@@ -87,12 +92,14 @@ def run_updates(
     milliseconds: put many gradient steps into one. `identity` (plain JSON: task, settings, seed)
     tells this training from others; a folder with another's checkpoint is refused. `watch(step,
     metrics)` is called after each update, for progress; training ends early where it returns True.
+    `hasty` compiles in a fraction of the time, on a CPU, to a program up to twice slower: for
+    trainings that last seconds. The bits differ between the two.
 
     With a folder, a checkpoint is written at most every `checkpoint_seconds`, after the last
     update, and before `TrainingDivergedError` is raised (then of the last finite carry). Raises
     also `OutputFolderError`, `PolicyFileError` (a damaged checkpoint) and `StorageError`.
     """
-    compiled = eqx.filter_jit(update)
+    compiled = compile_update(update, hasty)
     home = None if folder is None else Checkpoint(Path(folder), identity or {})
     carry, step, before, history = _resume(home, carry)
     started = written = time.perf_counter()
@@ -118,6 +125,12 @@ def run_updates(
     return Trained(carry, {k: np.array(v) for k, v in history.items()}, elapsed())
 
 
+def compile_update(update: Update, hasty: bool = False) -> Update:
+    """The update as `run_updates` compiles it, for loops of one's own."""
+    options: dict[str, Any] = {"compiler_options": HASTY} if hasty else {}
+    return eqx.filter_jit(update, **options)
+
+
 def _resume(
     home: "Checkpoint | None", carry: PyTree
 ) -> tuple[PyTree, int, float, dict[str, list[float]]]:
@@ -129,7 +142,7 @@ def _resume(
 
 
 def _diverged(step: int, after: PyTree, metrics: Metrics, carry: PyTree) -> TrainingDivergedError:
-    named = {**{f"metric {k}": v for k, v in metrics.items()}, **_named(after)}
+    named = {**{f"metric {k}": v for k, v in metrics.items()}, **named_arrays(after)}
     tensor = next(k for k, v in named.items() if not np.isfinite(_floats(v)).all())
     return TrainingDivergedError(
         f"Update {step} (from 0) gave NaN or infinity, first in {tensor}. Lower the learning rate, "
@@ -181,7 +194,7 @@ class Checkpoint:
         except OSError as error:
             raise storage_error(f"make {self.folder}", error) from error
         payload = safetensors.numpy.save(
-            {k: np.array(_plain(v), order="C") for k, v in _named(carry).items()}
+            {k: np.array(plain(v), order="C") for k, v in named_arrays(carry).items()}
         )
         name = f"carry-{step}.safetensors"
         atomic_write(self.folder / name, payload)
@@ -202,15 +215,15 @@ class Checkpoint:
             raise self._damaged(f"{manifest.tensors} cannot be read: {error}") from error
         if hashlib.sha256(payload).hexdigest() != manifest.sha256:
             raise self._damaged(f"{manifest.tensors} is truncated or altered")
-        found, wanted = safetensors.numpy.load(payload), _named(fresh)
+        found, wanted = safetensors.numpy.load(payload), named_arrays(fresh)
         fits = found.keys() == wanted.keys() and all(
-            (found[k].shape, found[k].dtype) == (_plain(v).shape, _plain(v).dtype)
+            (found[k].shape, found[k].dtype) == (plain(v).shape, plain(v).dtype)
             for k, v in wanted.items()
         )
         if not fits:
             raise self._damaged("its tensors are not those of this training")
         arrays, rest = eqx.partition(fresh, eqx.is_array)
-        leaves = [_restore(found[k], v) for k, v in wanted.items()]
+        leaves = [restored(found[k], v) for k, v in wanted.items()]
         return eqx.combine(jax.tree.unflatten(jax.tree.structure(arrays), leaves), rest)
 
     def clear(self) -> None:
@@ -224,24 +237,5 @@ class Checkpoint:
         )
 
 
-def _named(tree: PyTree) -> dict[str, Array]:
-    """The arrays of a tree by their path, in the tree's order."""
-    leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(tree, eqx.is_array))
-    return {jax.tree_util.keystr(path, simple=True, separator="."): x for path, x in leaves}
-
-
 def _floats(leaf: Array) -> np.ndarray:
     return np.asarray(leaf) if eqx.is_inexact_array(leaf) else np.zeros(())
-
-
-def _is_key(leaf: Array) -> bool:
-    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
-
-def _plain(leaf: Array) -> Array:
-    return jax.random.key_data(leaf) if _is_key(leaf) else leaf
-
-
-def _restore(found: np.ndarray, leaf: Array) -> Array:
-    array = jnp.asarray(found)
-    return jax.random.wrap_key_data(array) if _is_key(leaf) else array

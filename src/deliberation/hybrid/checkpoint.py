@@ -13,13 +13,13 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import msgspec
 import numpy as np
 import safetensors.numpy
 from jaxtyping import PyTree
 
 from ..amortised.networks import Network
+from ..amortised.tensors import plain, restored
 from ..core.errors import PolicyFileError
 from ..core.ledger import Ledger
 from ..core.task import State
@@ -167,7 +167,7 @@ class Checkpoints:
         leaves, structure = jax.tree.flatten(tree)
         if len(found) != len(leaves):
             raise self._damaged("its tensors are not those of this network and task")
-        filled = [_restore(found[str(i)], leaf) for i, leaf in enumerate(leaves)]
+        filled = [restored(found[str(i)], leaf) for i, leaf in enumerate(leaves)]
         arrays, opt_state, lanes = jax.tree.unflatten(structure, filled)
         rest = eqx.filter(fresh.network, eqx.is_array, inverse=True)
         return eqx.combine(arrays, rest), opt_state, lanes
@@ -185,18 +185,4 @@ def _tensors(training: Training) -> PyTree:
 
 def _flat(training: Training) -> Rows:
     leaves = jax.tree.leaves(_tensors(training))
-    return {str(i): np.array(_plain(leaf), order="C") for i, leaf in enumerate(leaves)}
-
-
-def _plain(leaf: jax.Array) -> jax.Array:
-    return jax.random.key_data(leaf) if _is_key(leaf) else leaf
-
-
-def _restore(found: np.ndarray, leaf: jax.Array) -> jax.Array:
-    wanted = _plain(leaf)
-    array = jnp.asarray(found, wanted.dtype).reshape(wanted.shape)
-    return jax.random.wrap_key_data(array) if _is_key(leaf) else array
-
-
-def _is_key(leaf: jax.Array) -> bool:
-    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return {str(i): np.array(plain(leaf), order="C") for i, leaf in enumerate(leaves)}
