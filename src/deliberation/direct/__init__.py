@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 from ..core.lazy import attach
 
 if TYPE_CHECKING:
-    from .alpha_beta import AlphaBeta
     from ._reach import enumerate_states
+    from .alpha_beta import AlphaBeta
     from .beam import BeamSearch
     from .beliefs import belief_return
     from .best_first import BestFirst, Pruning, pruned_best_first
+    from .best_replies import HistoryTree, exploitability, list_histories
     from .context_tree import ContextTree
     from .cross_entropy import CEM
     from .dynamic_programming import Table, optimal_return, policy_iteration, value_iteration
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from .tabular import DynamicProgramming
 
 _HOMES = {
+    "list_histories": "best_replies",
+    "exploitability": "best_replies",
+    "HistoryTree": "best_replies",
     "AlphaBeta": "alpha_beta",
     "DynamicProgramming": "tabular",
     "CEM": "cross_entropy",

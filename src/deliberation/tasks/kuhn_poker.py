@@ -1,6 +1,7 @@
 """Kuhn poker (Kuhn 1950): three cards, one hidden from each player, and one bet."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
@@ -72,6 +73,11 @@ class KuhnPoker(Task):
     def objective(self) -> Objective:
         """Chips won."""
         return WinsChips()
+
+    def starts(self) -> tuple[KuhnState, Float[Array, " starts"]]:
+        """The six deals."""
+        states = jax.vmap(lambda cards: KuhnState(cards, jnp.int32(0)))(jnp.asarray(_DEALS))
+        return states, jnp.full(len(_DEALS), 1 / len(_DEALS))
 
     def init(self, key: Key[Array, ""]) -> KuhnState:
         """One of the six deals."""
