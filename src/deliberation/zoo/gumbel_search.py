@@ -1,0 +1,23 @@
+"""Search that halves a sample of actions (Gumbel MuZero), with random rollouts."""
+
+from jaxtyping import Array, Key
+
+from ..core.task import Task
+from ..direct import TreeSearch
+from ._entry import Made
+
+ZOO = {
+    "name": "gumbel_search",
+    "title": "Gumbel tree search",
+    "kind": "direct",
+    "items": [13],
+    "tasks": {"gridworld": {}, "tic_tac_toe": {}, "connect_four": {}},
+    "source": "Danihelka et al. 2022",
+}
+
+
+def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
+    """Nothing is learned."""
+    del key
+    decider = TreeSearch(task, "gumbel", budget={"smoke": 32, "quick": 128, "full": 512}[effort])
+    return Made(decider, searching=decider, budget=decider.budget)

@@ -1,0 +1,23 @@
+"""UCT with random rollouts."""
+
+from jaxtyping import Array, Key
+
+from ..core.task import Task
+from ..direct import TreeSearch
+from ._entry import Made
+
+ZOO = {
+    "name": "uct",
+    "title": "UCT (Monte Carlo tree search)",
+    "kind": "direct",
+    "items": [13],
+    "tasks": {"gridworld": {}, "tic_tac_toe": {}, "connect_four": {}},
+    "source": "Kocsis and Szepesvári 2006",
+}
+
+
+def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
+    """Nothing is learned."""
+    del key
+    decider = TreeSearch(task, "uct", budget={"smoke": 32, "quick": 128, "full": 512}[effort])
+    return Made(decider, searching=decider, budget=decider.budget)
