@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from ..core.lazy import attach
 
 if TYPE_CHECKING:
+    from .actor_critic import ActorCritic
     from .answers import AnswerPolicy, answer_network
     from .data import (
         Dataset,
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     )
     from .files import PolicyInfo, load_network, save_network
     from .fitting import Fit, fit_loss
+    from .gaussian import GaussianMLP, GaussianPolicy
     from .imitation import (
         DivergedError,
         Fitted,
@@ -35,21 +37,26 @@ if TYPE_CHECKING:
     from .next_token import fit_next_token, token_losses
     from .objective_based import fit_objective
     from .policy import NetworkPolicy, check_fits, evaluate, masked_softmax
+    from .ppo import PPO, train_ppo
     from .regression import Answers, collect_answers, fit_answers
     from .training import TrainingDivergedError, run_updates
     from .transformer import Transformer
 
 _HOMES = {
+    "ActorCritic": "actor_critic",
     "AnswerPolicy": "answers",
     "Answers": "regression",
     "Dataset": "data",
     "DivergedError": "imitation",
     "Fit": "fitting",
     "Fitted": "imitation",
+    "GaussianMLP": "gaussian",
+    "GaussianPolicy": "gaussian",
     "Losses": "imitation",
     "MLP": "networks",
     "Network": "networks",
     "NetworkPolicy": "policy",
+    "PPO": "ppo",
     "PolicyInfo": "files",
     "ResidualConvolution": "networks",
     "TrainingDivergedError": "training",
@@ -82,6 +89,7 @@ _HOMES = {
     "run_updates": "training",
     "save_network": "files",
     "token_losses": "next_token",
+    "train_ppo": "ppo",
     "train_steps": "imitation",
     "training_cost": "imitation",
 }

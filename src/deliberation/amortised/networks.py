@@ -243,7 +243,10 @@ class ResidualConvolution(Network):
 HEAD_PLANES = 4
 HEAD_UNITS = 64
 NETWORKS: dict[str, Callable[..., Network]] = {net.kind: net for net in (MLP, ResidualConvolution)}
-ELSEWHERE = {"transformer": ("transformer", "Transformer")}
+ELSEWHERE = {
+    "actor_critic": ("actor_critic", "ActorCritic"),
+    "transformer": ("transformer", "Transformer"),
+}
 """Kinds in files of their own, which need this one: the module and the class."""
 
 
