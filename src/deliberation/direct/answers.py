@@ -9,6 +9,7 @@ from jaxtyping import Array, Bool, Float, Int, Num
 
 from ..core.decider import Decision
 from ..core.ledger import Ledger
+from ..core.noise import Seed, uniform
 from ..core.task import is_concrete
 
 Counts = Int[Array, " batch"] | Int[np.ndarray, " batch"] | int
@@ -60,3 +61,12 @@ def timed(decision: Decision, started: float) -> Decision:
 def uniform_weights(legal: Bool[Array, "batch actions"]) -> Float[Array, "batch actions"]:
     """Evenly over legal actions; zero everywhere if nothing is legal."""
     return legal / jnp.maximum(legal.sum(-1, keepdims=True), 1)
+
+
+def random_choice(weights: Float[Array, "batch actions"], seed: Seed) -> Int[Array, " batch"]:
+    """An action from each distribution, by its cumulative sum."""
+    u = uniform(seed)[:, None] * weights.sum(-1, keepdims=True)
+    index = (u >= jnp.cumsum(weights, -1)).sum(-1)
+    # Rounding can leave the sum below u: then it is the last that can happen.
+    last = jnp.max(jnp.where(weights > 0, jnp.arange(weights.shape[1]), 0), axis=-1)
+    return jnp.minimum(index, last).astype(jnp.int32)
