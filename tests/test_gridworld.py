@@ -25,6 +25,8 @@ STEPS[8] = [(0, -1), (1, -1), (1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1)
         ("gridworld_slippery", {"actions": 8}),
         ("gridworld_hidden", {"slip": 0.2}),
         ("cliff_walk", {"horizon": 30}),
+        ("gridworld_continuous", {"horizon": 10}),
+        ("gridworld_continuous", {"slip": 0.4, "horizon": 10}),
     ],
 )
 def test_contract(name, options):
@@ -214,3 +216,59 @@ def test_what_is_out_of_view_is_not_shown():
 def test_refusals(options, told):
     with pytest.raises(ValueError, match=told):
         make_task("gridworld", **options)
+
+
+# Continuous steps
+
+
+def walk(task, state, *steps):
+    returned = 0.0
+    for step in steps:
+        after = task.step(state, np.array(step, np.float32), KEY)
+        returned += float(task.objective(state, jnp.array(step, jnp.float32), after)[0])
+        state = after
+    return state, returned
+
+
+def test_continuous_steps_slide_along_walls():
+    task = make_task("gridworld_continuous")
+    start = task.init(KEY)
+    assert np.allclose(start.place, [0.5, 0.5])
+    for steps, place in [
+        ([(0.25, -1.0)], [0.75, 0.0]),  # the edge
+        ([(0.0, 1.0), (0.5, 0.6)], [1.0, 1.5]),  # a wall in column 2 stops one axis only
+        ([(1.0, 1.0), (1.0, 0.49), (1.0, 1.0)], [3.5, 2.99]),
+    ]:
+        assert np.allclose(walk(task, start, *steps)[0].place, place, atol=1e-5)
+    opened = task.with_walls(start, opened=(2,))
+    assert np.allclose(walk(task, opened, (0, 1), (0, 1))[0].place, [0.5, 2.5])
+
+
+def test_continuous_steps_come_to_the_exit_in_five():
+    task = make_task("gridworld_continuous")
+    start = task.init(KEY)
+    way = [(1.0, 1.0), (1.0, 0.49), (1.0, 1.0), (1.0, 1.0), (0.0, 0.5)]
+    end, returned = walk(task, start, *way)
+    assert bool(task.terminated(end)) and returned == pytest.approx(0.9, abs=1e-6)
+    # Four would do without the wall.
+    assert float(task.objective.heuristic(start)) == pytest.approx(1 - 4 / 50, abs=1e-6)
+    assert float(task.objective.heuristic(end)) == 0
+    state = start
+    for left, step in zip(range(5, 0, -1), way, strict=True):
+        assert float(task.objective.heuristic(state)) >= 1 - left / 50 - 1e-6
+        state = task.step(state, np.array(step, np.float32), KEY)
+    free = walk(task, start, *way[:2])
+    assert float(task.reweighted(step=0.0, goal=3.0).heuristic(free[0])) == 3
+
+
+def test_slipping_turns_a_continuous_step():
+    task = make_task("gridworld_continuous", layout="..... ..... ..S.. ..... ....G", slip=0.4)
+    after, chances = task.outcomes(task.init(KEY), jnp.array([0.5, 0.25]))
+    assert np.allclose(chances, [0.2, 0.6, 0.2])
+    assert np.allclose(after.place, [[2.25, 3.0], [3.0, 2.75], [2.75, 2.0]])
+
+
+@pytest.mark.parametrize("layout", ["S.G.G", "SDG", "SSG"])
+def test_continuous_refusals(layout):
+    with pytest.raises(ValueError, match="one start"):
+        make_task("gridworld_continuous", layout=layout)
