@@ -7,9 +7,12 @@ from ..core.lazy import attach
 if TYPE_CHECKING:
     from ._reach import enumerate_states
     from .alpha_beta import AlphaBeta
+    from .bayes_mixture import BayesMixture
     from .beam import BeamSearch
+    from .belief_planning import BeliefPlanning
     from .beliefs import belief_return
     from .best_first import BestFirst, Pruning, pruned_best_first
+    from .best_of_n import BestOfN
     from .best_replies import HistoryTree, exploitability, list_histories
     from .context_tree import ContextTree
     from .cross_entropy import CEM
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
     from .tabular import DynamicProgramming
 
 _HOMES = {
+    "BayesMixture": "bayes_mixture",
+    "BeliefPlanning": "belief_planning",
     "list_histories": "best_replies",
     "exploitability": "best_replies",
     "HistoryTree": "best_replies",
@@ -53,6 +58,7 @@ _HOMES = {
     "Table": "dynamic_programming",
     "BeamSearch": "beam",
     "BestFirst": "best_first",
+    "BestOfN": "best_of_n",
     "ContextTree": "context_tree",
     "Decided": "stopping",
     "Evaluation": "evaluators",

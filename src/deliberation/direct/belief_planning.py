@@ -30,9 +30,9 @@ class BeliefPlanning(Decider):
     It starts from `task.beliefs(state)` where something is hidden, the exact posterior over states
     by all that the player has seen (where nothing is, from the state). Beliefs are expanded layer
     by layer until the episode's end, or to `horizon` actions, equal ones once; beyond the last
-    layer nothing is expected. A simulation is one belief expanded, and a layer is expanded wholly or not
-    at all; every outcome listed is a model step. With room enough the answer is optimal; budget 0
-    answers evenly. Rows that know the same share a search, and each is charged for it.
+    layer nothing is expected. A simulation is one belief expanded, and a layer is expanded wholly
+    or not at all; every outcome listed is a model step. With room enough the answer is optimal;
+    budget 0 answers evenly. Rows that know the same share a search, and each is charged for it.
 
     `weights` are even over the best actions. Runs on the host, not inside of `jit`. Raises
     `UnsuitableTaskError` for several players, continuous actions, chance that is not listed and
