@@ -5,22 +5,59 @@ from typing import TYPE_CHECKING
 from ..core.lazy import attach
 
 if TYPE_CHECKING:
+    from .dyna import DynaQ, DynaSettings, train_dyna
     from .expert_iteration import Trained, train
     from .games import Games, self_play
+    from .gated import Gated
+    from .gates import Gate, GaussianGate, fit_gate
     from .guide import NetworkGuide
     from .guided import guided_search, load
+    from .habits import Habit, TableHabit, ValueNetworkHabit
     from .latent import LatentNetworks, LatentTask
+    from .learned_model import Ensemble, LearnedModel, OnObservations
+    from .mpc import LearnedModelMPC, MPCSettings, train_mpc
     from .muzero import MuZero, MuZeroSettings, train_muzero
+    from .plan_until_habit import PlanUntilHabit
+    from .policy_best_of_n import best_of_policy
+    from .quantiliser import Quantiliser, quantilise
     from .semi_amortised import SemiAmortised, fit_through
     from .settings import Settings
+    from .value_pruning import (
+        PruningMeasured,
+        measure_pruning,
+        value_pruned,
+        value_pruned_best_first,
+    )
 
 _HOMES = {
+    "Gate": "gates",
+    "Gated": "gated",
+    "GaussianGate": "gates",
+    "Habit": "habits",
+    "PlanUntilHabit": "plan_until_habit",
+    "PruningMeasured": "value_pruning",
+    "Quantiliser": "quantiliser",
+    "TableHabit": "habits",
+    "ValueNetworkHabit": "habits",
+    "best_of_policy": "policy_best_of_n",
+    "fit_gate": "gates",
+    "measure_pruning": "value_pruning",
+    "quantilise": "quantiliser",
+    "value_pruned": "value_pruning",
+    "value_pruned_best_first": "value_pruning",
+    "DynaQ": "dyna",
+    "DynaSettings": "dyna",
+    "Ensemble": "learned_model",
     "Games": "games",
     "LatentNetworks": "latent",
     "LatentTask": "latent",
+    "LearnedModel": "learned_model",
+    "LearnedModelMPC": "mpc",
+    "MPCSettings": "mpc",
     "MuZero": "muzero",
     "MuZeroSettings": "muzero",
     "NetworkGuide": "guide",
+    "OnObservations": "learned_model",
     "SemiAmortised": "semi_amortised",
     "Settings": "settings",
     "Trained": "expert_iteration",
@@ -29,6 +66,8 @@ _HOMES = {
     "load": "guided",
     "self_play": "games",
     "train": "expert_iteration",
+    "train_dyna": "dyna",
+    "train_mpc": "mpc",
     "train_muzero": "muzero",
 }
 

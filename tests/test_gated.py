@@ -1,0 +1,148 @@
+"""Gated planning: only rows that pay are planned, in a smaller batch, as the planner would."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from deliberation.amortised import MLP, NetworkPolicy
+from deliberation.core import Budget, Decider, check_decider, misere
+from deliberation.core.errors import UnsuitableTaskError
+from deliberation.hybrid import Gated, GaussianGate, fit_gate, guided_search
+from deliberation.hybrid.gates import _least_squares, margins
+from deliberation.tasks import make_task
+from deliberation.tasks.solved import replay
+
+KEY = jax.random.key(0)
+TASK = make_task("tic_tac_toe")
+SIZES = []
+
+
+class Spy(Decider):
+    """A planner that writes down the sizes of the batches it is given."""
+
+    of: Decider
+
+    @property
+    def task(self):
+        return self.of.task
+
+    def decide(self, state, memory=None, *, objective=None, budget=None, key):
+        SIZES.append(jax.tree.leaves(state)[0].shape[0])
+        return self.of.decide(state, memory, objective=objective, budget=budget, key=key)
+
+
+@pytest.fixture(scope="module")
+def made():
+    network = MLP((3, 3, 2), 9, 16, 1, key=KEY)
+    planner = guided_search(TASK, network, budget=16, capacity=64)
+    # The thirteenth is over.
+    sequences = "4 04 012 408 082 1357 2 6780 0123 84 345 0142 03142 51 7 26"
+    return network, planner, replay(TASK, [[int(c) for c in s] for s in sequences.split()])
+
+
+def same(a, b, rows):
+    for name in ("action", "weights", "value"):
+        np.testing.assert_allclose(
+            np.asarray(getattr(a, name))[rows], np.asarray(getattr(b, name))[rows], atol=1e-5
+        )
+
+
+def test_the_gain_is_the_gaussian_one():
+    logits = jnp.array([[0.0, -1.0, -3.0], [2.0, 2.0, 0.0], [1.0, 5.0, 9.0], [0.5, 0.0, 0.0]])
+    legal = jnp.array([[True] * 3, [True] * 3, [True, True, False], [True, False, False]])
+    np.testing.assert_allclose(margins(logits, legal), [1, 0, 4, np.inf], atol=1e-6)
+    z = -np.array([1.0, 0.0, 4.0]) / 1.5
+    want = 0.2 * 1.5 * (z * norm.cdf(z) + norm.pdf(z))
+    got = np.asarray(GaussianGate(0.2, 1.5)(logits, legal))
+    np.testing.assert_allclose(got[:3], want, atol=1e-5)
+    assert got[3] == 0
+    with pytest.raises(ValueError, match="spread"):
+        GaussianGate(1.0, 0.0)
+
+
+def test_planted_gains_give_back_their_gate():
+    margin = np.random.default_rng(0).exponential(2.0, 4000).astype(np.float32)
+    logits = jnp.stack([jnp.asarray(margin), jnp.zeros(4000)], 1)
+    planted = GaussianGate(0.3, 1.7)
+    gain = np.asarray(planted(logits, jnp.ones((4000, 2), bool)))
+    noisy = gain + np.random.default_rng(1).normal(0, 0.2, 4000)
+    found = _least_squares(margin, noisy)
+    assert float(found.spread) == pytest.approx(1.7, rel=0.2)
+    assert float(found.scale * found.spread) == pytest.approx(0.3 * 1.7, rel=0.1)
+    assert float(_least_squares(margin, -gain).scale) == 0
+
+
+def test_free_plans_everywhere_and_dear_nowhere(made):
+    network, planner, states = made
+    SIZES.clear()
+    keys = jax.random.split(KEY, 16)
+    own, _ = NetworkPolicy(TASK, network).decide(states, key=keys)
+    full, _ = planner.decide(states, budget=16, key=keys)
+    live = np.asarray(own.action) >= 0
+    assert 0 < live.sum() < 16
+    gated = Gated(network, Spy(planner), GaussianGate(0.5, 2.0), cost=0.0, budget=16)
+    free, _ = gated.decide(states, key=keys)
+    same(free, full, slice(None))
+    assert SIZES == [16]
+    for dear, budget in ((1e9, None), (0.0, 0)):
+        decider = eqx.tree_at(lambda g: g.cost, gated, jnp.float32(dear))
+        answer, _ = decider.decide(states, key=keys, budget=budget)
+        same(answer, own, slice(None))
+        assert (np.asarray(answer.spent.model_steps) == 0).all()
+        np.testing.assert_array_equal(answer.spent.network_evaluations, live)
+    assert SIZES == [16]
+    # In between: those rows whose gain exceeds the price, in a batch no larger than they need.
+    logits = eqx.filter_vmap(network)(jax.vmap(TASK.observe)(states))[0]
+    gain = np.asarray(gated.gate(logits, jax.vmap(TASK.legal)(states)))
+    price = np.sort(gain[live])[-4] * 0.999 / 16
+    some, _ = eqx.tree_at(lambda g: g.cost, gated, jnp.float32(price)).decide(states, key=keys)
+    planned = live & (gain > price * 16)
+    assert planned.sum() == 4 and SIZES == [16, 8]
+    same(some, full, planned)
+    same(some, own, ~planned)
+    steps = np.asarray(some.spent.model_steps)
+    assert (steps[~planned] == 0).all() and (steps[planned] > 0).all()
+    # What filling up the batch spent is counted too.
+    assert steps.sum() >= np.asarray(full.spent.model_steps)[planned].sum()
+    seconds = np.asarray(some.spent.seconds)
+    assert (seconds[planned] > seconds[live & ~planned].max()).all()
+    rows = Budget(jnp.where(jnp.arange(16) % 2 == 0, 16, 0))
+    halves, _ = gated.decide(states, key=keys, budget=rows)
+    same(halves, full, np.arange(16) % 2 == 0)
+    same(halves, own, np.arange(16) % 2 == 1)
+
+
+def test_an_objective_it_was_not_trained_for_is_planned_for(made):
+    network, planner, states = made
+    keys = jax.random.split(KEY, 16)
+    gated = Gated(network, planner, cost=1e9, budget=16)
+    other = misere(TASK.objective)
+    heard, _ = gated.decide(states, key=keys, objective=other)
+    full, _ = planner.decide(states, key=keys, objective=other, budget=16)
+    same(heard, full, slice(None))
+    usual, _ = gated.decide(states, key=keys, objective=TASK.objective)
+    assert (np.asarray(usual.spent.model_steps) == 0).all()
+
+
+def test_the_contract_is_kept(made):
+    network, _, _ = made
+    reused = guided_search(TASK, network, budget=8, capacity=64, reuse=True)
+    check_decider(Gated(network, reused, GaussianGate(1.0, 1.0), cost=0.02, budget=8))
+
+
+def test_a_gate_learns_from_what_planning_gained(made):
+    network, planner, states = made
+    gate, spent = fit_gate(TASK, network, planner, states, budget=16, key=KEY)
+    assert float(gate.scale) >= 0 and 0.04 < float(gate.spread) < 21
+    assert spent.data == 16 and spent.model_steps > 0 and spent.network_evaluations > 16
+
+
+def test_what_does_not_fit_is_refused(made):
+    _, planner, _ = made
+    with pytest.raises(UnsuitableTaskError, match="Build the network"):
+        Gated(MLP((2,), 9, 8, 1, key=KEY), planner)
+    with pytest.raises(ValueError, match="0 or more"):
+        Gated(made[0], planner, cost=-1.0)
