@@ -1,4 +1,4 @@
-"""MuZero: its numbers, its targets against a plain loop, and that it learns to plan in its world."""
+"""MuZero: its numbers, its targets against a plain loop, and that it learns to plan."""
 
 import equinox as eqx
 import jax
@@ -25,7 +25,7 @@ def lake():
 
 @pytest.fixture(scope="module")
 def trained():
-    return train_muzero(lake(), updates=45, key=KEY, settings=SETTINGS)
+    return train_muzero(lake(), updates=60, key=KEY, settings=SETTINGS, hasty=True)
 
 
 def test_shrink_is_the_papers_and_stretch_its_inverse():
@@ -108,7 +108,7 @@ def test_it_finds_the_shortest_way_over_the_ice(trained):
         np.testing.assert_array_equal(played.returns, 1)
         np.testing.assert_array_equal(played.lengths, 6)
     assert history.metrics["score"][-1] > 0.5
-    assert spent.data == 45 * 48 * 16 and spent.fits == 45 * 24
+    assert spent.data == 60 * 48 * 16 and spent.fits == 60 * 24
 
 
 def test_search_in_the_learned_world_mends_a_broken_habit(trained):
@@ -143,12 +143,12 @@ def test_it_keeps_the_contract_and_counts_every_pass(trained):
 
 
 def test_a_killed_training_ends_with_the_same_bits(tmp_path):
-    whole = train_muzero(lake(), updates=4, key=KEY, settings=SETTINGS)[2]
+    whole = train_muzero(lake(), updates=4, key=KEY, settings=SETTINGS, hasty=True)[2]
 
     def ends_early(step, metrics):
         return step == 2
 
-    asked = {"updates": 4, "key": KEY, "settings": SETTINGS, "folder": tmp_path}
+    asked = {"updates": 4, "key": KEY, "settings": SETTINGS, "hasty": True, "folder": tmp_path}
     part = train_muzero(lake(), watch=ends_early, **asked)[2]
     assert len(part.metrics["score"]) == 2
     again = train_muzero(lake(), **asked)[2]

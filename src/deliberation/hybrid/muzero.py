@@ -219,6 +219,7 @@ def train_muzero(
     folder: Path | str | None = None,
     identity: dict[str, Any] | None = None,
     watch: Watch | None = None,
+    hasty: bool = False,
 ) -> tuple[MuZero, Ledger, Trained]:
     """Learn a world, a policy and values from acting; returns the decider and what it spent.
 
@@ -238,7 +239,7 @@ def train_muzero(
     carry = _start(task, settings, key)
     trained = run_updates(
         update, carry, updates=updates, folder=folder,
-        identity={"algorithm": "muzero", **told, **(identity or {})}, watch=watch,
+        identity={"algorithm": "muzero", **told, **(identity or {})}, watch=watch, hasty=hasty,
     )  # fmt: skip
     networks = trained.carry.networks
     decider = settings.decider(task, networks, capacity=max(64, settings.simulations))

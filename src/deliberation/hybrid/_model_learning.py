@@ -1,0 +1,93 @@
+"""Experience to learn a model from, and how the ensemble is fitted to it."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree
+
+from .learned_model import Ensemble, Scale
+
+
+class Experience(eqx.Module):
+    """A ring of transitions: what was seen and done, what changed, was earned, and ended.
+
+    `cut` marks episodes that ended by the limit of time, which nobody can see coming: of their
+    last step the end teaches nothing. `written` counts all that were ever added.
+    """
+
+    seen: Float[Array, "room size"]
+    action: Float[Array, "room taken"]
+    change: Float[Array, "room size"]
+    reward: Float[Array, " room"]
+    end: Bool[Array, " room"]
+    cut: Bool[Array, " room"]
+    written: Int[Array, ""]
+
+    @staticmethod
+    def empty(room: int, size: int, taken: int) -> "Experience":
+        """Nothing yet."""
+        rows, flags = jnp.zeros((room, size)), jnp.zeros(room, bool)
+        return Experience(
+            rows, jnp.zeros((room, taken)), rows, rows[:, 0], flags, flags, jnp.int32(0)
+        )
+
+    def add(self, *columns: Array) -> "Experience":
+        """Write rows over the oldest; columns in the order of the fields."""
+        room, count = self.reward.shape[0], columns[3].shape[0]
+        places = (self.written + jnp.arange(count)) % room
+        held = (self.seen, self.action, self.change, self.reward, self.end, self.cut)
+        rows = zip(held, columns, strict=True)
+        seen, action, change, reward, end, cut = (x.at[places].set(y) for x, y in rows)
+        return Experience(seen, action, change, reward, end, cut, self.written + count)
+
+    @property
+    def filled(self) -> Int[Array, ""]:
+        """How many rows are real."""
+        return jnp.minimum(self.written, self.reward.shape[0])
+
+
+def fit_ensemble(
+    ensemble: Ensemble,
+    opt_state: PyTree,
+    optimiser: optax.GradientTransformation,
+    data: Experience,
+    key: Key[Array, ""],
+    *,
+    steps: int,
+    batch_size: int,
+    rate: float,
+) -> tuple[Ensemble, PyTree, Float[Array, ""]]:
+    """Gradient steps, each member on its own batches; returns the mean loss of the steps.
+
+    Squared errors of normalised change and reward, and cross-entropy of the end.
+    """
+    real = (jnp.arange(data.reward.shape[0]) < data.filled).astype(jnp.float32)
+    inputs = jnp.concatenate([data.seen, data.action], axis=1)
+    targets = jnp.concatenate([data.change, data.reward[:, None]], axis=1)
+    scaled = (Scale.of(inputs, real), Scale.of(targets, real))
+    ensemble = eqx.tree_at(lambda e: (e.inputs, e.outputs), ensemble, scaled)
+    x, y = scaled[0].down(inputs), scaled[1].down(targets)
+    params, static = eqx.partition(ensemble.members, eqx.is_inexact_array)
+
+    def loss(params: PyTree, rows: Int[Array, "members batch"]) -> Float[Array, ""]:
+        members = eqx.combine(params, static)
+        told = jax.vmap(lambda member, x: jax.vmap(member)(x))(members, x[rows])
+        error = jnp.square(told[..., :-1] - y[rows]).mean((1, 2))
+        surprise = optax.sigmoid_binary_cross_entropy(told[..., -1], data.end[rows])
+        surprise = jnp.where(data.cut[rows], 0.0, surprise).mean(1)
+        return (error + surprise).sum()
+
+    def step(carry: tuple, key: Key[Array, ""]) -> tuple[tuple, Array]:
+        params, opt_state = carry
+        shape = (ensemble.count, batch_size)
+        rows = jax.random.randint(key, shape, 0, jnp.maximum(data.filled, 1))
+        lost, slope = jax.value_and_grad(loss)(params, rows)
+        update, opt_state = optimiser.update(slope, opt_state, params)
+        params = jax.tree.map(lambda p, u: p - rate * u, params, update)
+        return (params, opt_state), lost / ensemble.count
+
+    keys = jax.random.split(key, steps)
+    (params, opt_state), lost = jax.lax.scan(step, (params, opt_state), keys)
+    members = eqx.combine(params, static)
+    return eqx.tree_at(lambda e: e.members, ensemble, members), opt_state, lost.mean()
