@@ -1,4 +1,4 @@
-"""PPO: its estimates against sums written out, its policies against the contract, and that it learns."""
+"""PPO: its estimates against sums written out, its policies against the contract; it learns."""
 
 import equinox as eqx
 import jax
@@ -8,10 +8,10 @@ import pytest
 import scipy.stats
 
 from deliberation.amortised import (
+    MLP,
     PPO,
     GaussianMLP,
     GaussianPolicy,
-    MLP,
     TrainingDivergedError,
     train_ppo,
 )

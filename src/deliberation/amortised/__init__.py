@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         random_images,
         random_positions,
     )
+    from .dqn import DQN, train_dqn
     from .files import PolicyInfo, load_network, save_network
     from .fitting import Fit, fit_loss
     from .gaussian import GaussianMLP, GaussianPolicy
@@ -33,12 +34,19 @@ if TYPE_CHECKING:
         training_cost,
     )
     from .inference_network import fit_inference
+    from .look_up import tabulate
     from .networks import MLP, Network, ResidualConvolution, flops, network_from_config
     from .next_token import fit_next_token, token_losses
     from .objective_based import fit_objective
     from .policy import NetworkPolicy, check_fits, evaluate, masked_softmax
     from .ppo import PPO, train_ppo
+    from .q_learning import train_q_learning
     from .regression import Answers, collect_answers, fit_answers
+    from .sarsa import train_sarsa
+    from .state_table import StateTable
+    from .successor import SuccessorPolicy, train_successor
+    from .table_policy import TablePolicy
+    from .tabular import Tabular
     from .training import TrainingDivergedError, run_updates
     from .transformer import Transformer
 
@@ -46,6 +54,7 @@ _HOMES = {
     "ActorCritic": "actor_critic",
     "AnswerPolicy": "answers",
     "Answers": "regression",
+    "DQN": "dqn",
     "Dataset": "data",
     "DivergedError": "imitation",
     "Fit": "fitting",
@@ -59,6 +68,10 @@ _HOMES = {
     "PPO": "ppo",
     "PolicyInfo": "files",
     "ResidualConvolution": "networks",
+    "StateTable": "state_table",
+    "SuccessorPolicy": "successor",
+    "TablePolicy": "table_policy",
+    "Tabular": "tabular",
     "TrainingDivergedError": "training",
     "Transformer": "transformer",
     "answer_network": "answers",
@@ -88,9 +101,14 @@ _HOMES = {
     "random_positions": "data",
     "run_updates": "training",
     "save_network": "files",
+    "tabulate": "look_up",
     "token_losses": "next_token",
+    "train_dqn": "dqn",
     "train_ppo": "ppo",
+    "train_q_learning": "q_learning",
+    "train_sarsa": "sarsa",
     "train_steps": "imitation",
+    "train_successor": "successor",
     "training_cost": "imitation",
 }
 

@@ -1,0 +1,130 @@
+"""Temporal-difference learning in a table: settings and training shared by Q-learning and SARSA."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key, PyTree
+
+from ..core.ledger import Ledger
+from ..core.objective import Objective
+from ..core.task import Task
+from ._trial_and_error import Moment, begin_table, falling, play_and_learn, share
+from .state_table import TellApart
+from .table_policy import TablePolicy, check_numbered
+from .training import Watch, run_updates
+
+
+@dataclass(frozen=True)
+class Tabular:
+    """Settings of a learner in a table.
+
+    An update is `steps` actions in each of `environments` episodes played side by side. Actions are
+    random with a probability that falls from 1 to `explore` over the first `exploring` part of
+    training. The n-th visit to a state and action moves its value by `rate` / n ** `decay` of the
+    error (Even-Dar and Mansour 2003, section 3); without chance, a `decay` of 0 forgets what was
+    learned from early guesses at once. There is room for `capacity` states. `discount` multiplies
+    the objective's own.
+    """
+
+    updates: int = 40
+    environments: int = 64
+    steps: int = 500
+    capacity: int = 8192
+    rate: float = 1.0
+    decay: float = 0.6
+    discount: float = 1.0
+    explore: float = 0.05
+    exploring: float = 0.8
+
+    def __post_init__(self) -> None:
+        if min(self.updates, self.environments, self.steps, self.capacity) < 1:
+            raise ValueError(f"Counts and capacity must be at least 1; got {self}.")
+        if not (0 < self.rate <= 1 and 0 <= self.decay <= 1 and 0 < self.discount <= 1):
+            raise ValueError(
+                f"Tabular needs 0 < rate <= 1, 0 <= decay <= 1 and 0 < discount <= 1; got {self}."
+            )
+        if not (0 <= self.explore <= 1 and 0 < self.exploring <= 1):
+            raise ValueError(f"Tabular needs 0 <= explore <= 1 and 0 < exploring <= 1; got {self}.")
+
+    def step_size(self, visits: Array) -> Array:
+        """How much of an error is taken at the n-th visit."""
+        return self.rate / jnp.maximum(visits, 1.0) ** self.decay
+
+
+Follow = Callable[[Float[Array, "batch actions"], Moment], Float[Array, " batch"]]
+"""What a next state is worth, given its action values: where the algorithms differ."""
+
+
+def train_table(
+    name: str,
+    follow: Follow,
+    task: Task,
+    key: Key[Array, ""],
+    settings: Tabular | None = None,
+    *,
+    objective: Objective | None = None,
+    tell_apart: TellApart | None = None,
+    folder: Path | str | None = None,
+    watch: Watch | None = None,
+) -> tuple[TablePolicy, Ledger]:
+    """Learn action values one step at a time; `follow` says what comes after is worth.
+
+    Two players learn by playing against themselves; values are those of the player to move.
+    `watch(update, metrics)` sees the mean "return" of the episodes that ended last and how many
+    "states" are known. Raises `UnsuitableTaskError`, `TooLargeError` for more states than there is
+    room for, and what `run_updates` raises. Equal keys give equal bits.
+    """
+    settings = settings or Tabular()
+    check_numbered(task)
+    started = time.perf_counter()
+    scored = task.objective if objective is None else objective
+    shape = (settings.capacity, task.traits.actions)
+    blank = jnp.asarray(np.zeros(shape, np.float32))
+    carry = begin_table(
+        task, key, (blank, blank), capacity=settings.capacity, environments=settings.environments
+    )
+
+    def learn(learned: PyTree, moment: Moment) -> PyTree:
+        values, visits = learned
+        place = (moment.slot, moment.action)
+        onward = _rows(values, moment.next_slot)
+        wanted = moment.reward + moment.gain * follow(onward, moment)
+        count = _rows(visits, moment.slot)[jnp.arange(len(moment.action)), moment.action] + 1
+        error = wanted - _rows(values, moment.slot)[jnp.arange(len(moment.action)), moment.action]
+        change = settings.step_size(count) * error * share(*place)
+        return values.at[place].add(change, mode="drop"), visits.at[place].set(count, mode="drop")
+
+    def update(carry):
+        explore = falling(carry.step, settings.updates, settings.explore, settings.exploring)
+        return play_and_learn(
+            carry, task=task, objective=scored, scores=lambda x, slot: _rows(x[0], slot),
+            learn=learn, explore=explore, steps=settings.steps, discount=settings.discount,
+            tell_apart=tell_apart,
+        )  # fmt: skip
+
+    identity = {"algorithm": name, "task": repr(task), "settings": asdict(settings)}
+    identity["key"] = np.asarray(jax.random.key_data(key)).tolist()
+    done = run_updates(
+        update, carry, updates=settings.updates, folder=folder, identity=identity, watch=watch,
+        hasty=True,
+    )  # fmt: skip
+    table, (values, _) = done.carry.table, done.carry.learned
+    table.check_room()
+    policy = TablePolicy(task, table, values, values.max(axis=1), tell_apart=tell_apart)
+    seconds = max(done.seconds, time.perf_counter() - started)
+    return policy, table_cost(settings, int(done.carry.step)) + Ledger(seconds=seconds)
+
+
+def table_cost(settings: Tabular, updates: int) -> Ledger:
+    """Each action is a model step, an example, and a fit of one entry."""
+    played = updates * settings.environments * settings.steps
+    return Ledger(model_steps=played, data=played, fits=updates * settings.steps)
+
+
+def _rows(table: Float[Array, "capacity actions"], slot: Array) -> Float[Array, "batch actions"]:
+    return table.at[slot].get(mode="fill", fill_value=0.0)
