@@ -126,6 +126,13 @@ def test_experience_is_carried_into_new_episodes():
     assert "experienced" in repr(old) and "experienced" not in repr(one)
 
 
+def test_the_clock_of_a_life_is_that_of_the_task_it_is_lived_in():
+    one = agent(make_task("biased_rps", horizon=5))
+    lived = learn(one, RPS, 12, KEY)
+    assert lived.spent.model_steps == 12 * (12 * 3 + 1)
+    assert int(lived.state.time[0]) == 12
+
+
 def test_lives_continue_and_repeat():
     one = agent()
     whole = [learn(one, RPS, 30, KEY, runs=2, epsilon=0.3) for _ in range(2)]

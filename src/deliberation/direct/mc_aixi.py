@@ -156,6 +156,20 @@ class MCAIXI(Decider):
         one = eqx.tree_at(lambda m: m.action, one, jnp.int32(-1))
         return eqx.tree_at(lambda a: a.experience, self, one, is_leaf=lambda x: x is None)
 
+    def living_in(self, task: Task) -> "MCAIXI":
+        """The same agent in another task with the same actions and percepts."""
+        return MCAIXI(
+            task,
+            horizon=self.horizon,
+            depth=self.depth,
+            budget=self.budget,
+            c=self.c,
+            life=self.life,
+            capacity=self.capacity,
+            percepts=self.percepts,
+            experience=self.experience,
+        )
+
     def decide(
         self,
         state: State,

@@ -63,9 +63,10 @@ def learn(
 ) -> Lifetime:
     """Let an agent live in a task for so many cycles, several lives at a time.
 
-    When an episode ends another begins, and the life goes on. `since` continues earlier lives.
-    Cycle t, counted from `first`, explores with probability `epsilon` * `gamma`^t; nothing is
-    searched then. Equal keys give equal lives.
+    The task may be another than the agent's own, with the same actions and percepts. When an
+    episode ends another begins, and the life goes on. `since` continues earlier lives. Cycle t,
+    counted from `first`, explores with probability `epsilon` * `gamma`^t; nothing is searched then.
+    Equal keys give equal lives.
 
     Raises `TooLargeError` when `agent.life` is too short, `UnsuitableTaskError` for a task that
     the agent cannot perceive.
@@ -87,7 +88,8 @@ def learn(
     limits = Limits(*(agent.budget if budget is None else Budget.of(budget)).rows(runs))
     chances = jnp.asarray(epsilon * gamma ** (first + np.arange(cycles)), jnp.float32)
     objective = task.objective if objective is None else objective
-    out = _live(bare(agent), task, objective, memory, state, limits, chances, key)
+    there = bare(agent.living_in(task))
+    out = _live(there, objective, memory, state, limits, chances, key)
     memory, state, rewards, explored, steps, told = out
     if is_concrete(told):
         check_told(agent, told)
@@ -102,7 +104,6 @@ def learn(
 @eqx.filter_jit
 def _live(
     agent: MCAIXI,
-    task: Task,
     objective: Objective,
     memory: AixiMemory,
     state: State,
@@ -110,7 +111,7 @@ def _live(
     chances: Float[Array, " cycles"],
     key: Key[Array, ""],
 ) -> tuple:
-    runs = memory.action.shape[0]
+    task, runs = agent.task, memory.action.shape[0]
 
     def cycle(carry: tuple, given: tuple) -> tuple:
         memory, state, told = carry
