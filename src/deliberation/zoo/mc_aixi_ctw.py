@@ -30,10 +30,11 @@ def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     Without what it learned it is newborn, and without search it plays at random.
     """
     cycles = _CYCLES[effort]
-    settings = {"horizon": 5, "depth": 30} if isinstance(task, Tiger) else {"depth": 32}
+    horizon, depth = (5, 30) if isinstance(task, Tiger) else (4, 32)
     agent = MCAIXI(
         task,
-        **settings,
+        horizon=horizon,
+        depth=depth,
         budget=_SIMULATIONS[effort],
         life=cycles + 2 * task.traits.horizon + 2,
         capacity=_NODES[effort],
