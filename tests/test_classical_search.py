@@ -87,7 +87,7 @@ def layers(seed, noise, worth=1.0, width=12, depth=6, actions=3):
     edges[depth * width :] = 0
     h = values + noise * rng.random(nodes)
     made = (jnp.asarray(x, t) for x, t in ((edges, jnp.int32), (rewards, "f4"), (h, "f4")))
-    return Layers(*made, depth, worth), values
+    return Layers(next(made), next(made), next(made), depth, worth), values
 
 
 @pytest.mark.parametrize("lanes", [1, 4])

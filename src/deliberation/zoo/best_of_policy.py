@@ -1,0 +1,28 @@
+"""Best of n answers of a learned policy, each judged by the learned value of where it leads."""
+
+from jaxtyping import Array, Key
+
+from ..amortised import NetworkPolicy
+from ..core.task import Task
+from ..direct import BestOfN
+from ..hybrid import best_of_policy
+from ._entry import Made
+from ._taught import solved_network
+
+ZOO = {
+    "name": "best_of_policy",
+    "title": "Best of n answers of a policy",
+    "kind": "hybrid",
+    "items": [21],
+    "tasks": {"tic_tac_toe": {}, "connect_3_4x4": {}},
+    "source": "Gao, Schulman and Hilton 2022",
+}
+
+
+def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
+    """The policy imitates exact answers; without it, candidates are drawn evenly."""
+    network, _, spent = solved_network(task, effort, key)
+    budget = {"smoke": 4}.get(effort, 16)
+    decider = best_of_policy(task, network, budget=budget, depth=2)
+    alone = BestOfN(task, budget=budget)
+    return Made(decider, alone, NetworkPolicy(task, network), budget, spent)

@@ -1,0 +1,28 @@
+"""Alpha-beta that does not look where a learned value says it would not pay."""
+
+from jaxtyping import Array, Key
+
+from ..amortised import NetworkPolicy
+from ..core.task import Task
+from ..direct import AlphaBeta
+from ..hybrid import value_pruned
+from ._entry import Made
+from ._taught import solved_network
+
+ZOO = {
+    "name": "value_pruning",
+    "title": "Alpha-beta pruned by a learned value",
+    "kind": "hybrid",
+    "items": [39],
+    "tasks": {"tic_tac_toe": {}, "connect_3_4x4": {}},
+    "source": "after Buro 1995 (ProbCut)",
+}
+
+
+def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
+    """The value imitates exact answers; what it thinks worse by half a game is not looked at."""
+    network, _, spent = solved_network(task, effort, key)
+    budget = {"smoke": 16}.get(effort, 64)
+    decider = value_pruned(task, network, margin=0.5, budget=budget)
+    alone = AlphaBeta(task, budget=budget)
+    return Made(decider, alone, NetworkPolicy(task, network), budget, spent)
