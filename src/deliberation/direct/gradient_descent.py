@@ -17,6 +17,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ..core.budget import Budget
 from ..core.decider import Decider, Decision, Memory, check_finite, row_keys
+from ..core.noise import Seed, mix, seeds, uniform
 from ..core.objective import Objective
 from ..core.task import State, Task, batch_size, check_batch
 from ..tasks._continuous import answered, shared_time
@@ -32,7 +33,10 @@ Cost = Callable[[Float[Array, "..."]], Float[Array, ""]]
 
 
 class Descent(eqx.Module):
-    """Where a descent has come to. `sound` is false once a cost or gradient was not finite."""
+    """Where a descent has come to, after `taken` steps; -1 before the start is judged.
+
+    `sound` is false once a cost or gradient was not finite.
+    """
 
     point: Float[Array, "..."]
     cost: Float[Array, ""]
@@ -45,24 +49,27 @@ class Descent(eqx.Module):
     sound: Bool[Array, ""]
 
 
-def begin_descent(cost: Cost, start: Float[Array, "..."], rate: float) -> Descent:
-    """Judge where a descent starts: one evaluation. `rate` is the length of the first step."""
-    here, slope = jax.value_and_grad(cost)(start)
+def begin_descent(start: Float[Array, "..."], rate: float) -> Descent:
+    """Before anything is evaluated; the first of `improve` judges the start.
+
+    `rate` is the length of the first step.
+    """
+    unknown = jnp.float32(jnp.inf)
     return Descent(
         point=start,
-        cost=here,
-        slope=slope,
+        cost=unknown,
+        slope=jnp.zeros_like(start),
         length=jnp.asarray(rate, jnp.float32),
-        recent=jnp.broadcast_to(here, (RECENT,)),
+        recent=jnp.broadcast_to(unknown, (RECENT,)),
         best=start,
-        best_cost=here,
-        taken=jnp.int32(0),
-        sound=jnp.isfinite(here) & jnp.isfinite(slope).all(),
+        best_cost=unknown,
+        taken=jnp.int32(-1),
+        sound=jnp.bool_(True),
     )
 
 
 def improve(cost: Cost, now: Descent, low: float, high: float) -> Descent:
-    """Try one step: one evaluation of the cost and its gradient.
+    """Try one step, or judge the start: one evaluation of the cost and its gradient.
 
     Differentiable in the point and whatever the cost depends on, the lengths of the steps being
     taken as given; inside of `jax.lax.scan` this is what training through the steps unrolls.
@@ -71,20 +78,17 @@ def improve(cost: Cost, now: Descent, low: float, high: float) -> Descent:
     there, slope = jax.value_and_grad(cost)(to)
     step, turn = to - now.point, slope - now.slope
     promised = jnp.sum(now.slope * step)
+    first = now.taken < 0
     accept = there <= jnp.max(now.recent) + DECREASE * promised
-    length = jax.lax.stop_gradient(
-        jnp.where(
-            accept,
-            _spectral(now.length, step, turn),
-            now.length * _shortened(there - now.cost, promised),
-        )
-    )
+    shorter = _moved(now, step) * _shortened(there - now.cost, promised)
+    length = jnp.where(accept, _spectral(now.length, step, turn), shorter)
+    length = jax.lax.stop_gradient(jnp.where(first, now.length, length))
 
     def keep(new: Array, old: Array) -> Array:
         return jnp.where(accept, new, old)
 
     better = accept & (there < now.best_cost)
-    place = jnp.arange(RECENT) == now.taken % RECENT
+    place = first | (jnp.arange(RECENT) == now.taken % RECENT)
     return Descent(
         point=keep(to, now.point),
         cost=keep(there, now.cost),
@@ -117,10 +121,10 @@ def descend(
     def unfinished(now: Descent) -> Bool[Array, ""]:
         moves = jnp.abs(jnp.clip(now.point - now.slope, low, high) - now.point)
         wide = jnp.max(moves) > tolerance * (high - low)
-        return (now.taken < steps) & wide & now.sound
+        return (now.taken < steps) & (wide | (now.taken < 0)) & now.sound
 
     return jax.lax.while_loop(
-        unfinished, lambda now: improve(cost, now, low, high), begin_descent(cost, start, rate)
+        unfinished, lambda now: improve(cost, now, low, high), begin_descent(start, rate)
     )
 
 
@@ -131,6 +135,13 @@ def _spectral(
     square, bend = jnp.sum(step * step), jnp.sum(step * turn)
     curved = bend > 1e-12 * square
     return jnp.where(curved, square / jnp.where(curved, bend, 1.0), 4 * length)
+
+
+def _moved(now: Descent, step: Float[Array, "..."]) -> Float[Array, ""]:
+    """How long a step really was: less than was tried where the box cut off all of it."""
+    slope = jnp.abs(now.slope)
+    taken = jnp.where(slope > 0, jnp.abs(step) / jnp.where(slope > 0, slope, 1.0), 0.0)
+    return jnp.minimum(jnp.max(taken), now.length)
 
 
 def _shortened(rise: Float[Array, ""], promised: Float[Array, ""]) -> Float[Array, ""]:
@@ -223,13 +234,14 @@ def _decide(
     task, starts = decider.task, decider.starts
     traits = task.traits
 
-    def one(row: State, count: Int[Array, ""], key: Key[Array, ""]) -> tuple:
+    def one(row: State, count: Int[Array, ""], seed: Seed) -> tuple:
         def cost(answer: Float[Array, "..."]) -> Float[Array, ""]:
             return -one_step_return(task, objective, row, answer)
 
         def from_start(number: Int[Array, ""]) -> tuple[Descent, Int[Array, ""]]:
-            draw = jax.random.fold_in(key, number)
-            begin = jax.random.uniform(draw, traits.shape, minval=traits.low, maxval=traits.high)
+            places = jnp.arange(math.prod(traits.shape)).reshape(traits.shape)
+            drawn = uniform(mix(seed, number, places))
+            begin = traits.low + (traits.high - traits.low) * drawn
             mine = count // starts + (number < count % starts)
             found = descend(
                 cost, begin, mine, low=traits.low, high=traits.high,
@@ -246,5 +258,5 @@ def _decide(
         return found.best[best], value, spent, sound
 
     live = ~jax.vmap(task.terminated)(state)
-    action, value, spent, sound = jax.vmap(one)(state, jnp.where(live, steps, 0), keys)
+    action, value, spent, sound = jax.vmap(one)(state, jnp.where(live, steps, 0), seeds(keys))
     return answered(live, action, value, model_steps=spent), sound

@@ -24,7 +24,7 @@ from ..core.decider import Decider, Decision, Memory, check_finite, row_keys
 from ..core.ledger import Ledger
 from ..core.objective import Objective
 from ..core.task import State, Task, batch_size, check_batch
-from ..direct.gradient_descent import begin_descent, check_descent, descend, improve
+from ..direct.gradient_descent import Descent, begin_descent, check_descent, descend, improve
 from ..tasks._continuous import answered, shared_time
 from ..tasks.one_step import check_one_step, one_step_return
 
@@ -151,12 +151,13 @@ def fit_through(
         def cost(answer: Float[Array, "..."]) -> Float[Array, ""]:
             return -one_step_return(task, wanted, state, answer)
 
-        begun = begin_descent(cost, guess, rate)
-        ended, _ = jax.lax.scan(
-            lambda now, _: (improve(cost, now, traits.low, traits.high), None),
-            begun, None, length=through,
-        )  # fmt: skip
-        return begun.cost, ended.best_cost
+        def step(now: Descent, _: None) -> tuple[Descent, Float[Array, ""]]:
+            after = improve(cost, now, traits.low, traits.high)
+            return after, after.cost
+
+        start = begin_descent(guess, rate)
+        ended, costs = jax.lax.scan(step, start, None, length=through + 1)
+        return costs[0], ended.best_cost
 
     def loss(network: Network, key: Key[Array, ""]) -> tuple[Float[Array, ""], Metrics]:
         states = jax.vmap(task.init)(jax.random.split(key, batch_size))

@@ -1,0 +1,22 @@
+"""What the amortised optimisers of the zoo share: one network, and how long it is trained."""
+
+from jaxtyping import Array, Key
+
+from ..amortised import AnswerPolicy, Fit, answer_network
+from ..amortised.networks import MLP
+from ..core.ledger import Ledger
+from ..core.task import Task
+from ._entry import Made
+
+STEPS = {"smoke": 200, "quick": 2000, "full": 20000}
+
+
+def network(task: Task, key: Key[Array, ""], *, scored: bool = True) -> MLP:
+    """Two layers of 128 units."""
+    return answer_network(task, key=key, scored=scored)
+
+
+def made(task: Task, fit: Fit, before: Ledger | None = None) -> Made:
+    """The network alone; `before` is what its data cost."""
+    decider = AnswerPolicy(task, fit.network)
+    return Made(decider, learned=decider, trained=(before or Ledger()) + fit.ledger)
