@@ -173,11 +173,20 @@ class CEM(PlanSearch):
 def elites(
     value: Float[Array, " plans"], real: Bool[Array, " plans"], share: float
 ) -> Float[Array, " plans"]:
-    """One for each of the best share of the real plans (at least one), zero for all others."""
-    count = jnp.maximum(jnp.ceil(share * real.sum() - 1e-6), 1)
+    """One for each real plan as good as the best share of them (at least one), zero for others.
+
+    All that tie with the last of that share belong to it, but none that is no better than the worst
+    of all plans: what succeeds where nearly all fail is what counts. Where all are equal, all
+    belong to it, and nothing is preferred.
+    """
+    count = jnp.clip(jnp.ceil(share * real.sum() - 1e-6), 1).astype(jnp.int32)
     worth = rank_of(value, real)
-    place = jnp.argsort(jnp.argsort(-worth))
-    return ((place < count) & ~jnp.isneginf(worth)).astype(jnp.float32)
+    here = ~jnp.isneginf(worth)
+    most = max(math.ceil(share * value.shape[0] - 1e-6), 1)
+    threshold = jax.lax.top_k(worth, most)[0][count - 1]
+    worst = jnp.min(worth, initial=jnp.inf, where=here)
+    better = (worth > worst) | (worst == jnp.max(worth))
+    return ((worth >= threshold) & better & here).astype(jnp.float32)
 
 
 def correlated(key: Key[Array, ""], shape: tuple[int, ...], correlation: float) -> Array:

@@ -17,7 +17,6 @@ from ..core.task import State, Task, batch_size, check_batch, is_concrete
 from .plans import (
     Plan,
     Planning,
-    ProposedPlans,
     Scores,
     Spent,
     choose,
@@ -202,25 +201,22 @@ def _decide(
 
 def _start(problem: Problem, habit: Plan | None, key: Key[Array, ""]) -> tuple[Start, Spent]:
     """What a search begins from. Making the proposals takes at most half of what is allowed."""
-    planning = problem.planning
+    planning, state = problem.planning, problem.state
     mean = middle(planning) if habit is None else habit
-    if planning.proposals is None:
+    proposals = planning.proposals
+    if proposals is None:
         return Start(mean, jnp.float32(jnp.nan), mean[None], jnp.int32(0)), Spent.nothing()
-    count = jnp.minimum(planning.proposals.plans, (problem.allowed + 1) // 2)
-
-    def ask() -> ProposedPlans:
-        assert planning.proposals is not None
-        return planning.proposals.propose(
-            planning.model, problem.state, planning.horizon, count, key
-        )
-
-    made = ask()
-    act, cost = planning.proposals.act(planning.model, problem.state)
+    draw, roll = jax.random.split(key)
+    if not planning.task.traits.fully_observable:
+        state = planning.task.resample(state, draw)
+    count = jnp.minimum(proposals.plans, (problem.allowed + 1) // 2)
+    made = proposals.propose(planning.model, state, planning.horizon, count, roll)
+    act, cost = proposals.act(planning.model, state)
     # Without a simulation there is no rollout: one look at the state is all that is answered from.
     none = problem.allowed == 0
     mean = jnp.where(none, jnp.broadcast_to(act, mean.shape), made.mean)
     spent = jax.tree.map(lambda a, b: jnp.where(none, a, b), cost, made.spent)
-    return Start(mean, made.spread, made.plans, count), spent
+    return Start(mean, made.spread, made.plans, jnp.maximum(count - 1, 0)), spent
 
 
 def with_given(

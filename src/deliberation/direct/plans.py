@@ -45,8 +45,9 @@ class Spent(eqx.Module):
 class ProposedPlans(eqx.Module):
     """Plans to begin with. `mean` is where sampling starts; `plans` are tried as they are.
 
-    Of `plans` the first `count` (at most the number allowed) are real. `spread` is the standard
-    deviation to start with, in units of half the range, or NaN for the planner's own.
+    `plans` has at least one row; all but the first `count` - 1 of what was asked for are padding,
+    for the mean is one of those. `spread` is the standard deviation to start with, in units of half
+    the range, or NaN for the planner's own.
     """
 
     mean: Plan
@@ -71,7 +72,7 @@ class PlanProposals(eqx.Module):
     def propose(
         self, task: Task, state: State, horizon: int, count: Int[Array, ""], key: Key[Array, ""]
     ) -> ProposedPlans:
-        """Up to `count` plans, each of which may take one simulation to make."""
+        """`count` plans (at most `plans`), each of which takes one simulation to make."""
 
 
 class Planning(eqx.Module):

@@ -60,6 +60,9 @@ class RandomShooting(PlanSearch):
     def search(self, problem: Problem, start: Start, key: Key[Array, ""]) -> Found:
         """The best of all plans that the budget allows."""
         traits, many = problem.planning.task.traits, self.population
+        proposed = problem.planning.proposals is not None
+        if proposed:
+            start = _with_mean(start)
         low, high = (0.0, 1.0) if traits.discrete else (traits.low, traits.high)
 
         def draw(key: Key[Array, ""], first: Array) -> Array:
@@ -79,7 +82,7 @@ class RandomShooting(PlanSearch):
             return best.among(plans, scores.value, real), spent + spend(problem, scores, real)
 
         anything = draw(jax.random.fold_in(key, 0), jnp.int32(0))[0]
-        if problem.planning.proposals is not None:
+        if proposed:
             anything = start.mean
         begun = (Best.none(anything), Spent.nothing())
         best, spent = jax.lax.while_loop(more, round_of_plans, begun)
@@ -87,6 +90,12 @@ class RandomShooting(PlanSearch):
         if traits.discrete:
             weights = _only(problem, best, spent)
         return Found(best.plan, best.plan, weights, best.read(), spent)
+
+
+def _with_mean(start: Start) -> Start:
+    """The mean is one of the plans to try."""
+    plans = jnp.concatenate([start.mean[None], start.plans])
+    return eqx.tree_at(lambda s: (s.plans, s.count), start, (plans, start.count + 1))
 
 
 def _only(problem: Problem, best: Best, spent: Spent) -> Array:
