@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from .mpc import LearnedModelMPC, MPCSettings, train_mpc
     from .muzero import MuZero, MuZeroSettings, train_muzero
     from .plan_until_habit import PlanUntilHabit
+    from .planner_imitation import ImitationSettings, imitate_planner
     from .policy_best_of_n import best_of_policy
+    from .policy_plans import PolicyPlans
     from .quantiliser import Quantiliser, quantilise
     from .semi_amortised import SemiAmortised, fit_through
     from .settings import Settings
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
+    "ImitationSettings": "planner_imitation",
+    "PolicyPlans": "policy_plans",
+    "imitate_planner": "planner_imitation",
     "Gate": "gates",
     "Gated": "gated",
     "GaussianGate": "gates",
