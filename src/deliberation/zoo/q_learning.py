@@ -1,0 +1,23 @@
+"""Q-learning in a table."""
+
+from jaxtyping import Array, Key
+
+from ..amortised import train_q_learning
+from ..core.task import Task
+from ._entry import Made
+from ._trial_and_error import tabular
+
+ZOO = {
+    "name": "q_learning",
+    "title": "Q-learning (table)",
+    "kind": "amortised",
+    "items": [16],
+    "tasks": {"gridworld": {}, "gridworld_slippery": {}},
+    "source": "Watkins and Dayan 1992",
+}
+
+
+def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
+    """Action values from trial and error."""
+    policy, spent = train_q_learning(task, key, tabular(effort))
+    return Made(policy, learned=policy, trained=spent)
