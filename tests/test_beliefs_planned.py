@@ -92,6 +92,14 @@ def test_nothing_hidden_is_planned_for_as_well():
     assert int(decision.action[0]) == 2
 
 
+def test_what_comes_later_counts_less():
+    task = make_task("tiger", horizon=5, discount=0.5)
+    decision, _ = BeliefPlanning(task).decide(first(task), key=KEY)
+    exact = float(task.objective.optimum(task.init(KEY)))
+    assert float(decision.value[0]) == pytest.approx(exact, abs=1e-4)
+    assert abs(exact - float(make_task("tiger", horizon=5).objective.optimum(task.init(KEY)))) > 0.5
+
+
 def test_another_objective_is_followed():
     task = make_task("tiger", horizon=2)
     decision, _ = BeliefPlanning(task).decide(

@@ -172,6 +172,8 @@ def test_what_it_cannot_do_is_refused():
         agent().decide(jax.vmap(RPS.init)(KEY[None]), agent(depth=13, life=9).begin(1), key=KEY)
     with pytest.raises(ValueError, match="horizon"):
         agent(horizon=0)
+    with pytest.raises(UnsuitableTaskError, match="bits"):
+        Percepts(RPS.sense, 2**20, 0, 2**16)
     task = make_task("tiger")
     with pytest.raises(UnsuitableTaskError, match="told"):
         learn(agent(task), task, 20, KEY, epsilon=1.0, objective=misere(task.objective))

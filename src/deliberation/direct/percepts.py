@@ -10,6 +10,8 @@ from jaxtyping import Array, Bool, Float, Int
 from ..core.errors import UnsuitableTaskError
 from ..core.task import State, Task
 
+MOST_BITS = 30
+
 
 @runtime_checkable
 class Perceived(Protocol):
@@ -48,6 +50,11 @@ class Percepts(eqx.Module):
             raise ValueError(
                 "Percepts need something to see and rewards that differ; got "
                 f"senses={self.senses}, rewards from {self.low} to {self.high}."
+            )
+        if self.bits > MOST_BITS:
+            raise UnsuitableTaskError(
+                f"A percept of {self.bits} bits is too wide: observations and rewards are numbered "
+                f"together in {MOST_BITS}. Number fewer things, or scale the rewards."
             )
 
     @staticmethod

@@ -48,7 +48,7 @@ struct Forest {
   int64_t depth;
   // What lies on the way to the current context, and what each node there says of a 1.
   std::vector<int32_t> path;
-  std::vector<double> said;
+  std::vector<double> said, own;
   bool leaf = false;
   // Undoing: nodes as they were, for those that are older than `base`.
   bool undoable = false;
@@ -102,14 +102,15 @@ struct Forest {
     }
     leaf = !missing;
     said.resize(path.size() + 1);
+    own.resize(path.size());
     double below = 0.5;
     said[path.size()] = below;
     for (int64_t i = int64_t(path.size()) - 1; i >= 0; --i) {
       const Node& node = nodes[path[i]];
-      double own = kt(node, 1);
+      own[i] = kt(node, 1);
       below = leaf && i + 1 == int64_t(path.size())
-                  ? own
-                  : (node.beta * own + below) / (node.beta + 1.0);
+                  ? own[i]
+                  : (node.beta * own[i] + below) / (node.beta + 1.0);
       said[i] = below;
     }
     return below;
@@ -123,7 +124,8 @@ struct Forest {
       Node& node = nodes[path[i]];
       if (!(leaf && i == last)) {
         double below = bit ? said[i + 1] : 1.0 - said[i + 1];
-        node.beta = std::min(std::max(node.beta * kt(node, bit) / below, LEAST), MOST);
+        double mine = bit ? own[i] : kt(node, 0);
+        node.beta = std::min(std::max(node.beta * mine / below, LEAST), MOST);
       }
       ++node.count[bit];
     }
@@ -175,7 +177,7 @@ struct Tree {
   int64_t actions;
   std::vector<int32_t> visits, edge_visits;
   std::vector<double> edge_total;
-  std::unordered_map<uint64_t, std::vector<std::pair<int64_t, int32_t>>> children;
+  std::unordered_map<uint64_t, int32_t> children;
 
   int32_t add() {
     visits.push_back(0);
@@ -186,12 +188,10 @@ struct Tree {
 
   // The node after an edge and a percept, and whether it was there already.
   std::pair<int32_t, bool> follow(int64_t edge, int64_t percept) {
-    auto& known = children[uint64_t(edge)];
-    for (auto& [code, node] : known) {
-      if (code == percept) return {node, true};
-    }
-    int32_t node = add();
-    children[uint64_t(edge)].push_back({percept, node});
+    // A percept has fewer than 32 bits.
+    auto [place, fresh] = children.try_emplace(uint64_t(edge) << 32 | uint64_t(percept), 0);
+    if (!fresh) return {place->second, true};
+    int32_t node = place->second = add();
     return {node, false};
   }
 };
