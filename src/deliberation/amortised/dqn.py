@@ -48,19 +48,19 @@ class DQN:
     each gradient step. For `timeouts` and `hasty` see `PPO`.
     """
 
-    updates: int = 100
+    updates: int = 80
     rounds: int = 8
     environments: int = 16
-    steps: int = 4
-    fits: int = 8
+    steps: int = 8
+    fits: int = 32
     batch: int = 128
     room: int = 32768
     warmup: int = 1024
     rate: float = 1e-3
-    discount: float = 0.99
+    discount: float = 0.98
     explore: float = 0.04
     exploring: float = 0.2
-    target: float = 0.02
+    target: float = 0.3
     norm: float = 10.0
     width: int = 64
     depth: int = 2
@@ -258,7 +258,7 @@ def _play(
     worlds: Worlds,
     starts: PyTree,
     score: Score,
-    random: Float[Array, ""],
+    random: Float[Array, "*rows"],
     seed: Seed,
 ) -> tuple[Worlds, PyTree, Score]:
     """Some actions in every episode, random or greedy, as transitions over several steps."""
