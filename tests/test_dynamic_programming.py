@@ -195,6 +195,15 @@ def value_of_seeing(start, width):
     return 1 - 0.02 * (start + width - 1 - start) / 2
 
 
+def test_beliefs_of_one_who_sees_the_whole_map_are_the_states():
+    """Slipping makes what is seen next uneven; so do goals that are one of three."""
+    options = {"layout": "G.S.G ....G", "slip": 0.3, "horizon": 5}
+    hidden = make_task("gridworld_hidden", **options, view=9)
+    assert optimal_return(hidden) == pytest.approx(
+        optimal_return(make_task("gridworld", **options)), abs=1e-6
+    )
+
+
 def test_search_under_hidden_state_comes_to_the_exact_optimum():
     task = make_task("gridworld_hidden", layout="G.S.G", horizon=6)
     best = optimal_return(task)
