@@ -1,0 +1,25 @@
+"""The cross-entropy method, begun from a policy that imitates it."""
+
+from jaxtyping import Array, Key
+
+from ..core.task import Task
+from ..direct import CEM
+from ._control import ahead, imitated
+from ._entry import Made
+
+ZOO = {
+    "name": "cross_entropy_policy",
+    "title": "Cross-entropy method begun from a policy",
+    "kind": "hybrid",
+    "items": [38],
+    "tasks": {"pendulum": {}},
+    "source": "Tschantz et al. 2020",
+}
+
+
+def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
+    """The policy learns from the planner alone; both parts are given the same small budget."""
+    teacher = CEM(task, population=32, **ahead(task))
+    return imitated(
+        teacher, lambda p: CEM(task, population=32, proposals=p, **ahead(task)), effort, key
+    )

@@ -1,0 +1,24 @@
+"""Planning by gradients through the model."""
+
+from jaxtyping import Array, Key
+
+from ..core.task import Task
+from ..direct import GradientPlanning
+from ._control import BUDGET, ahead
+from ._entry import Made
+
+ZOO = {
+    "name": "gradient_planning",
+    "title": "Planning by gradients",
+    "kind": "direct",
+    "items": [15, 62],
+    "tasks": {"pendulum": {}},
+    "source": "Kelley 1960; Kingma and Ba 2015",
+}
+
+
+def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
+    """Nothing is learned."""
+    del key
+    decider = GradientPlanning(task, budget=BUDGET[effort], **ahead(task))
+    return Made(decider, searching=decider, budget=decider.budget)
