@@ -1,4 +1,4 @@
-"""Minimax as deep as the budget reaches."""
+"""Alpha-beta: minimax that does not look where it cannot matter, deeper and deeper."""
 
 from jaxtyping import Array, Key
 
@@ -8,10 +8,10 @@ from ._entry import Made
 
 ZOO = {
     "name": "alpha_beta",
-    "title": "Minimax with alpha-beta pruning",
+    "title": "Alpha-beta",
     "kind": "direct",
-    "items": [15],
-    "tasks": {"tic_tac_toe": {}, "connect_four": {}},
+    "items": [15, 35],
+    "tasks": {"tic_tac_toe": {}, "connect_3_4x4": {}},
     "source": "Knuth and Moore 1975",
 }
 
@@ -19,5 +19,6 @@ ZOO = {
 def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     """Nothing is learned."""
     del key
-    decider = AlphaBeta(task, budget={"smoke": 128, "quick": 1024, "full": 8192}[effort])
-    return Made(decider, searching=decider, budget=decider.budget)
+    budget = {"smoke": 64}.get(effort, 20_000)
+    decider = AlphaBeta(task, budget=budget)
+    return Made(decider, searching=decider, budget=budget)
