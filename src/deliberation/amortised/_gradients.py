@@ -28,8 +28,8 @@ def fresh_network(
     """A network of the task's shapes with orthogonal weights, drawn on the host.
 
     Gains are the root of 2 for hidden layers, 0.01 for the policy and 1 for the value (Huang et al.
-    2022, "The 37 implementation details of PPO"). NumPy draws them since compiling JAX's generators
-    takes longer than a small training.
+    2022, "The 37 implementation details of PPO"). NumPy draws them, and they are put on the device
+    as they are, since compiling JAX's generators takes longer than a small training.
     """
     traits = task.traits
     shape = jax.eval_shape(task.observe, jax.eval_shape(task.init, key)).shape
@@ -45,9 +45,9 @@ def fresh_network(
 
     def fill(layer: Any) -> Any:
         if not isinstance(layer, Dense):
-            return jnp.asarray(np.zeros(layer.shape, layer.dtype))
+            return jax.device_put(np.zeros(layer.shape, layer.dtype))
         weights = _orthogonal(layer.w.shape, gains.get(id(layer), math.sqrt(2)), rng)
-        filled = (jnp.asarray(weights), jnp.asarray(np.zeros(layer.b.shape, np.float32)))
+        filled = (jax.device_put(weights), jax.device_put(np.zeros(layer.b.shape, np.float32)))
         return eqx.tree_at(lambda d: (d.w, d.b), layer, filled)
 
     return jax.tree.map(fill, form, is_leaf=lambda x: isinstance(x, Dense))
@@ -84,7 +84,7 @@ class Adam(eqx.Module):
         """The optimiser's first state: what `optax.scale_by_adam` keeps, made on the host."""
         size = sum(x.size for x in jax.tree.leaves(eqx.filter(network, eqx.is_inexact_array)))
         nothing = np.zeros(size, np.float32)
-        count, mu, nu = (jnp.asarray(x) for x in (np.int32(0), nothing, nothing))
+        count, mu, nu = (jax.device_put(x) for x in (np.int32(0), nothing, nothing))
         return optax.ScaleByAdamState(count, mu, nu)
 
     def step(

@@ -172,12 +172,12 @@ def begin_dqn(
     check_network(task, network)
     carry = DQNCarry(
         network=network,
-        target=jnp.asarray(np.concatenate([np.ravel(x) for x in _weights(network)])),
+        target=jax.device_put(np.concatenate([np.ravel(x) for x in _weights(network)])),
         optimiser=Adam(settings.norm).begin(network),
         worlds=empty_worlds(task, settings.environments),
         replay=_empty_replay(settings.room, network),
         score=fresh_score(),
-        step=jnp.asarray(np.int32(0)),
+        step=jax.device_put(np.int32(0)),
         seed=seed_of(key),
     )
     scored = task.objective if objective is None else objective
@@ -203,7 +203,7 @@ def _weights(network: Network) -> list[np.ndarray]:
 
 def _empty_replay(room: int, network: Network) -> Replay:
     def nothing(shape: tuple[int, ...], kind: Any) -> Array:
-        return jnp.asarray(np.zeros(shape, kind))
+        return jax.device_put(np.zeros(shape, kind))
 
     seen, allowed = (room, *network.observation_shape), (room, network.actions)
     return Replay(

@@ -48,8 +48,8 @@ def empty_worlds(task: Task, batch: int) -> Worlds:
     def blank(x: jax.ShapeDtypeStruct) -> Array:
         if jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
             words = jax.eval_shape(jax.random.key_data, x)
-            return jax.random.wrap_key_data(jnp.asarray(np.zeros(words.shape, words.dtype)))
-        return jnp.asarray(np.zeros(x.shape, x.dtype))
+            return jax.random.wrap_key_data(jax.device_put(np.zeros(words.shape, words.dtype)))
+        return jax.device_put(np.zeros(x.shape, x.dtype))
 
     form = jax.eval_shape(lambda: restart(first_states(task, batch, jnp.uint32(0))))
     return jax.tree.map(blank, form)
@@ -120,12 +120,12 @@ class Score(eqx.Module):
 def seed_of(key: Key[Array, ""]) -> UInt32[Array, ""]:
     """A seed from a key, on the host."""
     words = np.asarray(jax.random.key_data(key)).tobytes()
-    return jnp.asarray(np.frombuffer(hashlib.sha256(words).digest()[:4], np.uint32)[0])
+    return jax.device_put(np.frombuffer(hashlib.sha256(words).digest()[:4], np.uint32)[0])
 
 
 def fresh_score() -> Score:
     """Before any episode has ended."""
-    return Score(jnp.asarray(np.float32(0)), jnp.asarray(np.int32(0)))
+    return Score(jax.device_put(np.float32(0)), jax.device_put(np.int32(0)))
 
 
 def rows_where(flag: Bool[Array, " batch"], a: PyTree, b: PyTree) -> PyTree:

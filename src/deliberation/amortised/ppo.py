@@ -164,7 +164,7 @@ def begin_ppo(
         optimiser=Adam(settings.norm).begin(network),
         worlds=empty_worlds(task, settings.environments),
         score=fresh_score(),
-        step=jnp.asarray(np.int32(0)),
+        step=jax.device_put(np.int32(0)),
         seed=seed_of(key),
     )
     scored = task.objective if objective is None else objective
