@@ -370,10 +370,11 @@ def main() -> None:
         "settings": settings, "problems": problems, "text": text, "targets": judged,
         "machine": machine(), "versions": versions(),
     }  # fmt: skip
+    kept = json.loads(json.dumps(content))  # which makes text of the numbers of steps
     asked.out.mkdir(parents=True, exist_ok=True)
     home = asked.out / "amortised_optimisation"
     home.with_suffix(".json").write_text(
-        json.dumps(plain(content), indent=1) + "\n", encoding="utf-8"
+        json.dumps(plain(kept, "the result"), indent=1) + "\n", encoding="utf-8"
     )
     home.with_suffix(".svg").write_text(figure(problems), encoding="utf-8")
     console.print(f"Wrote {home}.json and .svg")
