@@ -240,7 +240,7 @@ def main() -> None:
     shares = SHARES[2::3] if asked.quick else SHARES
     makers = {
         "connect_four": lambda: connect_four(asked.policy, games, 64, 0.2 if asked.quick else 1.0),
-        "grid": lambda: grid(episodes, 32, 0.5, 2000),
+        "grid": lambda: grid(episodes, 32, 0.25, 600),
     }
     for name, make in makers.items():
         if asked.only not in (None, name):

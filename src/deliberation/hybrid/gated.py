@@ -117,16 +117,16 @@ class Gated(Decider):
             jnp.where(spare, 1, simulations[padded]),
             None if asked.model_steps is None else jnp.where(spare, 1, steps[padded]),
         )
+        # Rows are gathered and put back on the host: dozens of small programs cost more there.
         planned, kept = self.planner.decide(
-            jax.tree.map(lambda x: x[padded], state),
-            jax.tree.map(lambda x: x[padded], memory),
+            jax.tree.map(lambda x: _take(x, padded), state),
+            jax.tree.map(lambda x: _take(x, padded), memory),
             objective=objective,
             budget=limits,
             key=row_keys(key, batch)[padded],
         )
-        count = len(rows)
         if memory is not None:
-            memory = jax.tree.map(lambda x, y: x.at[rows].set(y[:count]), memory, kept)
+            memory = jax.tree.map(lambda x, y: _put(x, y, rows), memory, kept)
         return _merged(decision, planned, rows, spare), memory
 
 
@@ -143,24 +143,38 @@ def _merged(
     """The planner's answers in their rows; costs are added, those of filling up shared."""
     count = len(rows)
 
-    def put(x: Array, y: Array) -> Array:
-        return x.at[rows].set(y[:count].astype(x.dtype))
-
     def add(x: Array, y: Array) -> Array:
-        y = jnp.asarray(y)
-        wasted = np.where(spare, np.asarray(y), 0).sum()
-        if jnp.issubdtype(x.dtype, jnp.floating):
+        each = np.broadcast_to(np.asarray(y), spare.shape)
+        wasted = np.where(spare, each, 0).sum()
+        if np.issubdtype(x.dtype, np.floating):
             share = wasted / count
         else:
             share = wasted // count + (np.arange(count) < wasted % count)
-        return x.at[rows].add((y[:count] + share).astype(x.dtype))
+        return _put(x, np.asarray(x)[rows] + each[:count] + share, rows)
 
     return Decision(
-        action=put(decision.action, planned.action),
-        weights=put(decision.weights, planned.weights),
-        value=put(decision.value, planned.value),
+        action=_put(decision.action, planned.action, rows),
+        weights=_put(decision.weights, planned.weights, rows),
+        value=_put(decision.value, planned.value, rows),
         spent=jax.tree.map(add, decision.spent, planned.spent),
     )
+
+
+def _is_key(x: Array) -> bool:
+    return jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+
+
+def _take(x: Array, rows: Int[np.ndarray, " rows"]) -> Array:
+    return x[rows] if _is_key(x) else jnp.asarray(np.asarray(x)[rows])
+
+
+def _put(x: Array, y: Array | np.ndarray, rows: Int[np.ndarray, " rows"]) -> Array:
+    """The first of `y` in some rows of `x`."""
+    if _is_key(x):
+        return x.at[rows].set(jnp.asarray(y)[: len(rows)])
+    found = np.array(x)
+    found[rows] = np.asarray(y)[: len(rows)]
+    return jnp.asarray(found)
 
 
 @eqx.filter_jit
