@@ -11,7 +11,8 @@ import pytest
 
 from deliberation.core import Budget, check_decider, misere, rollout
 from deliberation.core.errors import UnsuitableTaskError
-from deliberation.direct import UCT, BayesMixture, BeliefPlanning, HistorySearch
+from deliberation.direct import UCT, BayesMixture, BeliefPlanning, HistorySearch, optimal_return
+from deliberation.direct._belief_tree import Particles, grow, valued
 from deliberation.tasks import make_task
 from deliberation.tasks.frozen_lake import FrozenLake
 from deliberation.tasks.tiger import Tiger, TigerState
@@ -81,6 +82,13 @@ def test_the_mazes_action_values_are_those_of_the_rules(look, cells):
     assert float(decision.value[0]) == pytest.approx(max(exact), abs=1e-4)
     best = np.isclose(exact, max(exact), atol=1e-5)
     assert np.array_equal(np.asarray(decision.weights[0]) > 0, best)
+
+
+def test_the_whole_mazes_value_is_that_found_by_listing_all_its_states():
+    task = make_task("cheese_maze", horizon=5)
+    states, chances = task.starts()
+    decision, _ = BeliefPlanning(task).decide(states, key=KEY)
+    assert float((decision.value * chances).sum()) == pytest.approx(optimal_return(task), abs=1e-4)
 
 
 def test_nothing_hidden_is_planned_for_as_well():
@@ -189,6 +197,18 @@ def test_the_mixtures_values_are_those_of_brute_force(horizon):
     exact = mixture_values(PRIOR, (), horizon)
     assert float(decision.value[0]) == pytest.approx(max(exact), abs=1e-3)
     assert int(decision.action[0]) == int(np.argmax(exact))
+
+
+def test_every_action_of_the_mixture_is_valued_as_by_brute_force():
+    """After opening a door the state is new and the belief in the worlds is not."""
+    hypotheses = worlds(4)
+    roots = []
+    for world, share in zip(hypotheses, PRIOR, strict=True):
+        states, chances = jax.tree.map(np.asarray, world.starts())
+        roots.append(Particles(states, np.zeros(2, int), chances.astype(float) * share))
+    wants = [world.objective for world in hypotheses]
+    grown = grow(hypotheses, wants, roots, np.ones((1, 3), bool), 4, 10**6, 10**6)
+    assert np.allclose(valued(grown, 1.0), mixture_values(PRIOR, (), 4), atol=1e-3)
 
 
 def test_worlds_are_believed_by_bayes_rule():

@@ -38,7 +38,7 @@ class Beliefs:
 
     value: float
     count: int
-    firsts: tuple[tuple[float, Int[np.ndarray, " support"], Float[np.ndarray, " actions"]], ...]
+    firsts: tuple[tuple[float, Int[np.ndarray, " _"], Float[np.ndarray, " actions"]], ...]
 
 
 def belief_return(

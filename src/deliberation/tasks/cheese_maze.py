@@ -108,7 +108,14 @@ class CheeseMaze(Task):
         """In any cell but the one with the cheese."""
         (u,) = draw_uniform(key)
         free = jnp.asarray(_free())
-        cell = free[(u * free.size).astype(jnp.int32)]
+        return self._start(free[(u * free.size).astype(jnp.int32)])
+
+    def starts(self) -> tuple[MazeState, Float[Array, " starts"]]:
+        """In each of those cells."""
+        free = jnp.asarray(_free())
+        return jax.vmap(self._start)(free), jnp.full(free.size, 1 / free.size)
+
+    def _start(self, cell: Int[Array, ""]) -> MazeState:
         return MazeState(cell, _settle(_anywhere(), cell), jnp.int32(_START), jnp.int32(0))
 
     def advance(self, state: MazeState, action: Int[Array, ""], key: Key[Array, ""]) -> MazeState:

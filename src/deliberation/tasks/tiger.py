@@ -127,6 +127,10 @@ class Tiger(Task):
         zero = jnp.int32(0)
         return TigerState((u >= 0.5).astype(jnp.int32), zero, jnp.int32(_NOTHING), zero, zero)
 
+    def starts(self) -> tuple[TigerState, Float[Array, " starts"]]:
+        """Behind the left door, or the right."""
+        return self.beliefs(self.init(jax.random.key(0)))
+
     def advance(self, state: TigerState, action: Int[Array, ""], key: Key[Array, ""]) -> TigerState:
         """Listen, or open a door, after which the tiger is put somewhere anew."""
         listed, chances = self.outcomes(state, action)
