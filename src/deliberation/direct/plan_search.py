@@ -216,7 +216,11 @@ def _start(problem: Problem, habit: Plan | None, key: Key[Array, ""]) -> tuple[S
     none = problem.allowed == 0
     mean = jnp.where(none, jnp.broadcast_to(act, mean.shape), made.mean)
     spent = jax.tree.map(lambda a, b: jnp.where(none, a, b), cost, made.spent)
-    return Start(mean, made.spread, made.plans, jnp.maximum(count - 1, 0)), spent
+    plans, drawn = made.plans, jnp.maximum(count - 1, 0)
+    if habit is not None:
+        # What was planned a step ago is tried as well: it may be better than what is proposed.
+        plans, drawn = jnp.concatenate([habit[None], plans]), drawn + 1
+    return Start(mean, made.spread, plans, drawn), spent
 
 
 def with_given(
