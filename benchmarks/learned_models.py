@@ -88,11 +88,11 @@ def cases(quick: bool) -> list[Case]:
     return [
         Case("MuZero", "tic_tac_toe", {}, 8 if quick else 240, games, by_rules, SIMULATIONS),
         Case(
-            "MuZero", "frozen_lake", {"slip": 0.0}, 8 if quick else 80,
+            "MuZero", "frozen_lake", {"slip": 0.0}, 8 if quick else 60,
             MuZeroSettings(), by_rules, SIMULATIONS,
         ),
         Case("learned-model MPC", "pendulum", {"horizon": 100}, 3 if quick else 10, few, planner),
-        Case("learned-model MPC", "cartpole", {"horizon": 200}, 3 if quick else 20, few, planner),
+        Case("learned-model MPC", "cartpole", {"horizon": 200}, 3 if quick else 12, few, planner),
     ]  # fmt: skip
 
 
