@@ -195,6 +195,13 @@ def value_of_seeing(start, width):
     return 1 - 0.02 * (start + width - 1 - start) / 2
 
 
+@pytest.mark.parametrize("name", ["tiger", "biased_rps"])
+def test_beliefs_agree_with_the_tasks_own_formulas(name):
+    task = make_task(name, horizon=5)
+    formula = float(eqx.filter_jit(task.objective.optimum)(task.init(KEY)))
+    assert optimal_return(task) == pytest.approx(formula, rel=1e-5)
+
+
 def test_beliefs_of_one_who_sees_the_whole_map_are_the_states():
     """Slipping makes what is seen next uneven; so do goals that are one of three."""
     options = {"layout": "G.S.G ....G", "slip": 0.3, "horizon": 5}

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from deliberation.core import check_task
+from deliberation.core.errors import ContractError
 from deliberation.tasks import make_task
 from deliberation.tasks.gridworld import Gridworld
 
@@ -183,15 +184,20 @@ def test_resampling_is_the_posterior():
         assert all(abs(n / 4000 - 1 / len(true)) < 0.04 for n in found.values())
 
 
-def test_starts_are_drawn_as_they_are_listed():
-    task = make_task("gridworld_hidden", layout="G.D.G ..... S.S.G", view=1)
-    states, chances = task.starts()
-    drawn = jax.vmap(task.init)(jax.random.split(KEY, 6000))
-    listed = np.asarray(jax.vmap(task.fingerprint)(states))
-    prints = np.asarray(jax.vmap(task.fingerprint)(drawn))
-    times = (prints[:, None] == listed[None]).all(-1).sum(0)
-    assert times.sum() == 6000 and len(times) == 12
-    assert np.abs(times - 6000 * np.asarray(chances)).max() < 5 * np.sqrt(500)
+class Crooked(Gridworld):
+    """Lists only one of its two goals, or one of them too often."""
+
+    def starts(self):
+        states, _ = Gridworld.starts(self)
+        if self.horizon == 5:
+            return jax.tree.map(lambda x: x[:1], states), jnp.ones(1)
+        return states, jnp.array([0.6, 0.4])
+
+
+@pytest.mark.parametrize(("horizon", "told"), [(5, "does not list"), (6, "other probabilities")])
+def test_the_contract_finds_starts_that_are_not_drawn_so(horizon, told):
+    with pytest.raises(ContractError, match=told):
+        check_task(Crooked(layout="G.S.G", horizon=horizon), episodes=4)
 
 
 def test_what_is_out_of_view_is_not_shown():

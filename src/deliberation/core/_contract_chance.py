@@ -34,6 +34,35 @@ def check_deterministic(task: Task, trace: Trace) -> None:
     )
 
 
+def check_starts(task: Task, trace: Trace) -> None:
+    """The first states that a task lists, if it does, are those that `init` draws, and as often."""
+    del trace
+    listed = task.starts()
+    if listed is None:
+        return
+    states, chances = listed[0], np.asarray(listed[1])
+    count = len(chances)
+    _check_chances(task, chances, "`starts`")
+    drawn = jax.vmap(task.init)(jax.random.split(jax.random.key(4), _DRAWS))
+    prints = [look(task, s)[4].reshape(n, -1) for s, n in ((states, count), (drawn, _DRAWS))]
+    _, which = np.unique(np.concatenate(prints), axis=0, return_inverse=True)
+    which = which.reshape(-1)
+    mass = np.bincount(which[:count], chances, minlength=which.max() + 1)
+    times = np.bincount(which[count:], minlength=which.max() + 1)
+    require(
+        not (times[mass == 0]).any(),
+        task,
+        "`init` drew a state that `starts` does not list as possible. List all that it can draw, "
+        "or let `starts` be None.",
+    )
+    band = _SIGMAS * np.sqrt(_DRAWS * mass * np.maximum(1 - mass, 0)) + 3
+    require(
+        not (np.abs(times - _DRAWS * mass) > band).any(),
+        task,
+        "`init` draws first states with other probabilities than `starts` gives them.",
+    )
+
+
 def check_outcomes(task: Task, trace: Trace) -> None:
     """The outcomes that a task lists are those that `advance` draws, and as often."""
     count = task.traits.outcomes
@@ -58,7 +87,7 @@ def check_outcomes(task: Task, trace: Trace) -> None:
     found = _looks(task, drawn, reward, len(places))
     for row, (ply, episode) in enumerate(places):
         where = f"the action in ply {ply} of episode {episode}"
-        _check_chances(task, chances[row], where)
+        _check_chances(task, chances[row], f"the outcomes of {where}")
         here, there = ({k: x[row] for k, x in looks.items()} for looks in (offered, found))
         _check_draws(task, here, there, chances[row], where)
 
@@ -106,7 +135,7 @@ def _check_chances(task: Task, chances: Float[np.ndarray, " outcomes"], where: s
     require(
         np.isfinite(chances).all() and (chances >= 0).all() and abs(chances.sum() - 1) < 1e-4,
         task,
-        f"the probabilities of the outcomes of {where} are {chances}. They must be non-negative "
+        f"the probabilities of {where} are {chances}. They must be non-negative "
         "and sum to 1; pad with probability 0.",
     )
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
-from ._contract_chance import check_deterministic, check_outcomes, check_resample
+from ._contract_chance import check_deterministic, check_outcomes, check_resample, check_starts
 from ._contract_decider import check_decider
 from ._trace import Trace, form, look, move, record, require, same_tree
 from .errors import ContractError, FinishedGameError, IllegalActionError
@@ -29,7 +29,7 @@ def check_task(task: Task, *, key: Key[Array, ""] | None = None, episodes: int =
     Shapes and types stay the same; legal actions exist until the end and not after; the horizon is
     kept; everything is determined by the key; `vmap` changes nothing; rewards are finite, sum to
     zero over two players and stay within the objective's bounds; observations are finite;
-    `outcomes`, where there are any, is the distribution that `advance` draws from; `resample` keeps
+    `outcomes` and `starts`, where listed, are what `advance` and `init` draw from; `resample` keeps
     what was seen, uses nothing else and draws the rest anew; symmetries hold along whole episodes;
     equal fingerprints mean equal states; `step` refuses illegal use.
     """
@@ -43,6 +43,7 @@ def check_task(task: Task, *, key: Key[Array, ""] | None = None, episodes: int =
         _check_finite,
         _check_rewards,
         _check_unbatched,
+        check_starts,
         check_deterministic,
         check_outcomes,
         check_resample,
