@@ -205,7 +205,7 @@ def test_noise_is_standard_and_correlated_as_asked():
     np.testing.assert_allclose(np.corrcoef(noise.T)[0], 0.7 ** np.arange(6), atol=0.03)
 
 
-@pytest.mark.parametrize("kind", [CEM, MPPI, GradientPlanning])
+@pytest.mark.parametrize("kind", [CEM, GradientPlanning])
 def test_the_habit_is_the_plan_one_step_later(kind):
     """Carried on without thinking, and again until nothing of it is left."""
     decider, state = kind(STEER, horizon=4), starts(STEER, 3)
@@ -253,24 +253,21 @@ def _compiled():
     return face._decide._cached._cache_size()
 
 
-@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize("kind", [MPPI, GradientPlanning])
 def test_continuous_contract(kind):
     check_decider(kind(make_task("pendulum", horizon=12), horizon=5), budget=40)
 
 
-@pytest.mark.parametrize(
-    ("kind", "name"), [(RandomShooting, "blackjack"), (CEM, "frozen_lake"), (CEM, "blackjack")]
-)
+@pytest.mark.parametrize(("kind", "name"), [(RandomShooting, "frozen_lake"), (CEM, "blackjack")])
 def test_discrete_contract(kind, name):
     """Chance, and a card that nobody has seen."""
     check_decider(kind(make_task(name), horizon=4, population=16, particles=2), budget=24)
 
 
-@pytest.mark.parametrize("kind", [RandomShooting])
-def test_no_slide_is_foreseen(kind):
+def test_no_slide_is_foreseen():
     """A planner that knew where it slides would cross nine times in ten; 0.744 is the optimum."""
     lake = make_task("frozen_lake")
-    decider = kind(lake, horizon=12, population=16, particles=4)
+    decider = RandomShooting(lake, horizon=12, population=16, particles=4)
     played = rollout(lake, decider, key=KEY, batch=64, budget=32)
     assert played.returns.mean() < 0.744 + 3 * 0.055
 
