@@ -209,6 +209,9 @@ def test_every_action_of_the_mixture_is_valued_as_by_brute_force():
     wants = [world.objective for world in hypotheses]
     grown = grow(hypotheses, wants, roots, np.ones((1, 3), bool), 4, 10**6, 10**6)
     assert np.allclose(valued(grown, 1.0), mixture_values(PRIOR, (), 4), atol=1e-3)
+    # Heard twice, 4; opened and heard, 2; and for gold and tiger each: opened at once twice, or
+    # after a sound that was true, or after one that was not.
+    assert [len(layer.legal) for layer in grown.layers[:3]] == [1, 4, 12]
 
 
 def test_worlds_are_believed_by_bayes_rule():
