@@ -7,8 +7,8 @@ full planning, simulations a decision, and the wall time of a batch of decisions
 
     python benchmarks/gated.py --policy policy
 
-If there is no policy in that folder, one is trained first, for a minute. Prints a table and whether
-some cost reaches 95 % of full planning's return at half of its simulations or less; writes
+If there is no policy in that folder, one is trained first, for two minutes. Prints a table and
+whether some cost reaches 95 % of full planning's return at half of its simulations or less; writes
 benchmarks/results/gated.json and gated.svg.
 """
 
@@ -71,7 +71,7 @@ class Setting:
 
 
 def connect_four(policy: Path, games: int, budget: int, minutes: float) -> Setting:
-    """Games from random openings against a planner that has learned nothing, both seats."""
+    """Points in games from random openings against a planner that has learned nothing."""
     if not (policy / "policy.json").exists():
         train("connect_four", minutes=minutes, out=policy)
     task, network, info = load_network(policy)
@@ -84,7 +84,8 @@ def connect_four(policy: Path, games: int, budget: int, minutes: float) -> Setti
             state = opened(task, games // 2, jax.random.key(seat))
             seats = [decider, rival] if seat == 0 else [rival, decider]
             played = rollout(task, seats, key=jax.random.key(7), state=state)
-            found.append(played.returns[:, seat])
+            # In points: a win 1, a draw a half, so that shares of them mean something.
+            found.append((1 + played.returns[:, seat]) / 2)
             steps += played.spent[seat].total().model_steps
             # Openings are of an even number of moves, so player 0 has the even ones.
             decisions += int((played.actions[:, seat::2] >= 0).sum())
@@ -186,7 +187,8 @@ def sweep(setting: Setting, console: Console, shares: Sequence[float]) -> dict[s
         console.print("  ".join(cells(rows[-1], full)), style="dim")
     rows.append(full)
     for row in rows:
-        row["of_return"] = row["return"] / full["return"]
+        # Where full planning earns nothing there is nothing to have a share of.
+        row["of_return"] = row["return"] / full["return"] if full["return"] > 0 else 0.0
         row["of_simulations"] = row["simulations"] / full["simulations"]
         row["of_ms"] = row["ms"] / full["ms"]
     met = [r for r in rows if r["of_return"] >= RETURN and r["of_simulations"] <= SIMULATIONS]
@@ -203,7 +205,7 @@ def cells(row: dict[str, Any], full: dict[str, Any]) -> list[str]:
     return [
         row["decider"],
         f"{row['return']:.3f} [{row['low']:.3f}, {row['high']:.3f}]",
-        f"{row['return'] / full['return']:.1%}",
+        f"{row['return'] / full['return']:.1%}" if full["return"] > 0 else "",
         f"{row['simulations']:.1f}",
         f"{row['simulations'] / full['simulations']:.1%}",
         f"{row['ms']:.1f}",
@@ -239,7 +241,7 @@ def main() -> None:
     games, episodes = (32, 64) if asked.quick else (512, 512)
     shares = SHARES[2::3] if asked.quick else SHARES
     makers = {
-        "connect_four": lambda: connect_four(asked.policy, games, 64, 0.2 if asked.quick else 1.0),
+        "connect_four": lambda: connect_four(asked.policy, games, 64, 0.2 if asked.quick else 2.0),
         "grid": lambda: grid(episodes, 32, 0.25, 600),
     }
     for name, make in makers.items():

@@ -100,7 +100,7 @@ class Gated(Decider):
         simulations, steps = asked.rows(batch)
         check_batch(self.task, state)
         started = time.perf_counter()
-        decision, raw, value, gain = _looked(self, state)
+        decision, raw, value, gain = _looked(self.task, self.network, self.gate, state)
         check_finite(type(self.network).__name__, logits=raw, value=value)
         pays = np.asarray(gain > self.cost * self.budget.rows(batch)[0])
         if objective is not None and not bool(eqx.tree_equal(objective, self.task.objective)):
@@ -179,10 +179,9 @@ def _put(x: Array, y: Array | np.ndarray, rows: Int[np.ndarray, " rows"]) -> Arr
 
 @eqx.filter_jit
 def _looked(
-    decider: Gated, state: State
+    task: Task, network: Network, gate: Gate, state: State
 ) -> tuple[Decision, Float[Array, "batch actions"], Float[Array, " batch"], Float[Array, " batch"]]:
     """The network's own decision, what it said, and what planning is expected to gain."""
-    task, network = decider.task, decider.network
     legal = jax.vmap(task.legal)(state)
     live: Bool[Array, " batch"] = ~jax.vmap(task.terminated)(state)
     logits, value = evaluate(network, jax.vmap(task.observe)(state), legal)
@@ -191,4 +190,4 @@ def _looked(
         live, action, masked_softmax(logits, legal), value,
         network_evaluations=live.astype(jnp.int32), flops=live * flops(network),
     )  # fmt: skip
-    return decision, logits, value, decider.gate(logits, legal)
+    return decision, logits, value, gate(logits, legal)
