@@ -1,4 +1,7 @@
-"""Direct optimisers: they search for an answer when asked, and learn nothing."""
+"""Direct optimisers: they search for an answer when asked; no function is learned beforehand.
+
+What an agent infers from its own history (a mixture, a belief, a tree) it carries in its memory.
+"""
 
 from typing import TYPE_CHECKING
 
