@@ -101,6 +101,15 @@ class Discounted(Objective):
         return 0.75 * self.of(state, action, after)
 
 
+def test_nothing_is_earned_after_the_end():
+    state = eqx.tree_at(lambda s: s.time, STEER.init(KEY), jnp.int32(3))
+    plans = jnp.ones((1, 4, 2))
+    scores = score(settings(STEER, horizon=4), STEER.objective, state, plans, KEY)
+    once = STEER.objective(state, plans[0, 0], STEER.advance(state, plans[0, 0], KEY))
+    np.testing.assert_allclose(scores.value, once, rtol=1e-6)
+    assert scores.model_steps.tolist() == [1]
+
+
 def test_particles_average_over_chance():
     """Expected return of one slide on the ice: 0.5 and 0.25, by 4000 particles."""
     lake = make_task("frozen_lake", slip=0.5, horizon=1)
