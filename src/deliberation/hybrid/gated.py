@@ -24,7 +24,7 @@ from ..direct.answers import answer, timed
 from .gates import Gate, GaussianGate
 
 _LEAST = 8
-"""Planned rows are filled up to this many times a power of two."""
+"""Planned rows are filled up to this many times a power of two, or once and a half that."""
 
 
 class Gated(Decider):
@@ -134,7 +134,7 @@ def _room(rows: int) -> int:
     room = _LEAST
     while room < rows:
         room *= 2
-    return room
+    return room * 3 // 4 if rows <= room * 3 // 4 and room > _LEAST else room
 
 
 def _merged(
