@@ -18,7 +18,7 @@ from deliberation.amortised import (
 )
 from deliberation.amortised.state_table import digests
 from deliberation.core import check_decider, rollout
-from deliberation.core.errors import TooLargeError, UnsuitableTaskError
+from deliberation.core.errors import OutputFolderError, TooLargeError, UnsuitableTaskError
 from deliberation.core.objective import Objective
 from deliberation.core.task import Task, Traits
 from deliberation.direct import ExactSolver, solve
@@ -156,11 +156,16 @@ def test_learning_is_repeatable_and_policies_keep_the_contract():
 
 
 def test_self_play_learns_both_sides_of_a_game():
-    task = MNK(2, 3, 2)
+    task = MNK(2, 3, 2, gravity=False)
     settings = Tabular(updates=20, environments=32, steps=50, capacity=512, decay=0.0, explore=0.3)
     policy, _ = train_q_learning(task, jax.random.key(0), settings)
     solution = solve(task)
     assert float(decide(policy).value[0]) == pytest.approx(solution.value)
+    # Also where the mover has lost: the untried score of a taken cell is no hope.
+    states = jax.tree.map(jnp.asarray, solution._graph.states)
+    live = ~np.asarray(jax.vmap(task.terminated)(states))
+    told, _ = policy.decide(states, key=jax.random.key(0))
+    np.testing.assert_allclose(told.value[live], solution.values(states)[live], atol=1e-5)
     played = rollout(task, [policy, ExactSolver(task, solution)], key=jax.random.key(0), batch=4)
     np.testing.assert_allclose(played.returns[:, 0], solution.value)
 
@@ -218,6 +223,16 @@ def test_successors_reach_the_optimum_of_a_room():
     assert policy.successor.places.count <= 9
     played = rollout(ROOM, policy, key=jax.random.key(1), batch=2)
     np.testing.assert_allclose(played.returns, solve(ROOM).value, rtol=1e-5)
+
+
+def test_a_folder_of_another_aim_is_refused(tmp_path):
+    folder = tmp_path / "habit"
+    first, _ = train_q_learning(Choice(), jax.random.key(0), LESSON, folder=folder)
+    again, _ = train_q_learning(Choice(), jax.random.key(0), LESSON, folder=folder)
+    np.testing.assert_array_equal(first.scores, again.scores)
+    other = Ends((0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 10.0))
+    with pytest.raises(OutputFolderError, match="other settings"):
+        train_q_learning(Choice(), jax.random.key(0), LESSON, objective=other, folder=folder)
 
 
 def test_what_does_not_fit_is_refused():

@@ -33,6 +33,7 @@ from .experience import (
 )
 from .networks import Network
 from .policy import NetworkPolicy, evaluate
+from .tensors import checksum
 from .training import Metrics, Update, Watch, run_updates
 
 
@@ -141,6 +142,9 @@ def train_dqn(
     started = time.perf_counter()
     carry, update = begin_dqn(task, key, settings, network=network, objective=objective)
     identity = {"algorithm": "dqn", "task": repr(task), "settings": asdict(settings)}
+    wanted = task.objective if objective is None else objective
+    identity["objective"] = [str(wanted), checksum(wanted)]
+    identity["network"] = None if network is None else checksum(network)
     identity["key"] = np.asarray(jax.random.key_data(key)).tolist()
     done = run_updates(
         update, carry, updates=settings.updates, folder=folder, identity=identity, watch=watch,

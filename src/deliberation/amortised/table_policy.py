@@ -20,15 +20,16 @@ class TablePolicy(Decider):
     """Looks its answer up: neither another objective nor a budget changes it.
 
     `scores` hold a number for each action of each state in the table (action values, or a
-    teacher's weights), `values` what a state is worth. The action of the greatest score is taken,
-    the first of several. Of a state that is not in the table nothing is known: every legal action
-    is as likely, and the value is 0. `tell_apart` says which states are one (see `digests`).
+    teacher's weights), `values` what a state is worth (None: the greatest score of a legal action).
+    The action of the greatest score is taken, the first of several. Of a state that is not in the
+    table nothing is known: every legal action is as likely, and the value is 0. `tell_apart` says
+    which states are one (see `digests`).
     """
 
     task: Task
     table: StateTable
     scores: Float[Array, "capacity actions"]
-    values: Float[Array, " capacity"]
+    values: Float[Array, " capacity"] | None
     tell_apart: TellApart | None = eqx.field(static=True)
 
     def __init__(
@@ -36,7 +37,7 @@ class TablePolicy(Decider):
         task: Task,
         table: StateTable,
         scores: Float[Array, "capacity actions"],
-        values: Float[Array, " capacity"],
+        values: Float[Array, " capacity"] | None = None,
         *,
         tell_apart: TellApart | None = None,
     ):
@@ -101,7 +102,12 @@ def _decide(
     slot = policy.table.find(digests(policy.task, state, policy.tell_apart))
     known = slot < policy.table.capacity
     scores = policy.scores.at[slot].get(mode="fill", fill_value=0.0)
-    value = policy.values.at[slot].get(mode="fill", fill_value=0.0)
+    if policy.values is None:
+        # What is illegal was never tried, and its score of 0 says nothing.
+        legal = jax.vmap(policy.task.legal)(state)
+        value = jnp.where(legal, scores, -jnp.inf).max(axis=-1)
+    else:
+        value = policy.values.at[slot].get(mode="fill", fill_value=0.0)
     return answer(policy.task, state, keys, known, scores, value), scores
 
 

@@ -16,6 +16,7 @@ from ..core.task import Task
 from ._trial_and_error import Moment, begin_table, falling, play_and_learn, share
 from .state_table import TellApart
 from .table_policy import TablePolicy, check_numbered
+from .tensors import checksum
 from .training import Watch, run_updates
 
 
@@ -108,6 +109,7 @@ def train_table(
         )  # fmt: skip
 
     identity = {"algorithm": name, "task": repr(task), "settings": asdict(settings)}
+    identity["objective"] = [str(scored), checksum(scored)]
     identity["key"] = np.asarray(jax.random.key_data(key)).tolist()
     done = run_updates(
         update, carry, updates=settings.updates, folder=folder, identity=identity, watch=watch,
@@ -115,7 +117,7 @@ def train_table(
     )  # fmt: skip
     table, (values, _) = done.carry.table, done.carry.learned
     table.check_room()
-    policy = TablePolicy(task, table, values, values.max(axis=1), tell_apart=tell_apart)
+    policy = TablePolicy(task, table, values, tell_apart=tell_apart)
     seconds = max(done.seconds, time.perf_counter() - started)
     return policy, table_cost(settings, int(done.carry.step)) + Ledger(seconds=seconds)
 

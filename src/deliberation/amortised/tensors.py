@@ -1,5 +1,7 @@
 """The arrays of a tree by name, in the form that a file of tensors can hold, and back."""
 
+import hashlib
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -16,6 +18,14 @@ def named_arrays(tree: PyTree) -> dict[str, Array]:
 def plain(leaf: Array) -> Array:
     """An array as numbers: keys become their data."""
     return jax.random.key_data(leaf) if _is_key(leaf) else leaf
+
+
+def checksum(tree: PyTree) -> str:
+    """What tells the arrays of a tree from others: a SHA-256 of their names and numbers."""
+    found = hashlib.sha256()
+    for name, leaf in named_arrays(tree).items():
+        found.update(name.encode() + np.asarray(plain(leaf)).tobytes())
+    return found.hexdigest()
 
 
 def restored(found: np.ndarray, like: Array) -> Array:
