@@ -78,6 +78,9 @@ def test_it_interpolates_between_the_base_policy_and_the_maximum():
         np.testing.assert_allclose(decision.value[row], (want * utility).sum(), atol=1e-5)
     assert decision.action[3] == 1
     assert np.asarray(decision.spent.model_steps).tolist() == [8] * 4
+    idle, _ = decider.decide(states, key=KEY, budget=0)
+    np.testing.assert_allclose(idle.weights, own.weights)
+    np.testing.assert_allclose(idle.value, own.value)
     assert np.asarray(decision.spent.network_evaluations).tolist() == [1] * 4
     for budget in (0, 3, Budget(100, 3)):
         alone, _ = decider.decide(states, key=KEY, budget=budget)

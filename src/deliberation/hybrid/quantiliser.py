@@ -33,7 +33,7 @@ class Quantiliser(Decider):
 
     `q`, one number or one a row, is data. The base decider is asked with `base_budget`, and what it
     spends is counted. A cap on model steps is looked at between rounds of judgements, so the last
-    round may pass it. `value` is the expected utility of the answer.
+    round may pass it. `value` is the expected utility of the answer; unjudged, what the base says.
 
     Raises `UnsuitableTaskError` for continuous actions, `ValueError` for a q not above 0 and at
     most 1, and `NonFiniteError` if a utility is not finite.
@@ -97,7 +97,7 @@ class Quantiliser(Decider):
         objective = self.task.objective if objective is None else objective
         q = jnp.broadcast_to(self.q, (batch,))
         decision, utility = _decide(
-            self.task, self.judge, objective, state, prior.weights, q, limits, seed
+            self.task, self.judge, objective, state, (prior.weights, prior.value), q, limits, seed
         )
         check_finite(f"{type(self.judge).__name__} or the objective", utility=utility)
         decision = timed(decision, started)
@@ -133,11 +133,12 @@ def _decide(
     judge: Evaluator,
     objective: Objective,
     state: State,
-    base: Float[Array, "batch actions"],
+    prior: tuple[Float[Array, "batch actions"], Float[Array, " batch"]],
     q: Float[Array, " batch"],
     limits: tuple[Int[Array, " batch"], Int[Array, " batch"]],
     seed: Seed,
 ) -> tuple[Decision, Float[Array, "batch actions"]]:
+    base, believed = prior
     live = ~jax.vmap(task.terminated)(state)
     legal = jax.vmap(task.legal)(state) & live[:, None]
     count = legal.sum(-1)
@@ -163,8 +164,9 @@ def _decide(
     ranked = jnp.where(legal & (base > 0), utility, -jnp.inf)
     weights = jnp.where((done > 0)[:, None], quantilise(base, ranked, q), base)
     passes = asked * judge.passes
+    value = jnp.where(done > 0, (weights * utility).sum(-1), believed)
     decision = answer(
-        live, random_choice(weights, mix(seed, -1)), weights, (weights * utility).sum(-1),
+        live, random_choice(weights, mix(seed, -1)), weights, value,
         model_steps=steps, network_evaluations=passes,
         flops=passes * (judge.flops / max(1, judge.passes)),
     )  # fmt: skip
