@@ -14,7 +14,7 @@ from ._refusals import INTERRUPTED, refuse_unknown
     "Examples:\n"
     "  deliberate zoo --list\n"
     "  deliberate zoo --effort smoke\n"
-    "  deliberate zoo ppo dqn cem --out zoo\n"
+    "  deliberate zoo ppo dqn cross_entropy --out zoo\n"
     "  deliberate zoo --effort full --jobs 8",
 )
 @click.argument("names", nargs=-1, metavar="[DECIDERS]...")

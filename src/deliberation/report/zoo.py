@@ -32,7 +32,7 @@ EXPLAINED = {
     "Search, Learning": "shares of the score above random play that are lost when a part is "
     "switched off (Shapley values); none where the score is not clearly above random",
     "Steps, Evals, Time": "steps of a model, evaluations of a network and wall time per decision",
-    "Training": "how long learning took",
+    "Training": "how long learning, or solving beforehand, took",
 }
 
 

@@ -44,7 +44,7 @@ def measure(settings: dict[str, Any], context: Context) -> Outcome:
     scores = {"random": play(random, None)[0], "both": both}
     for name, part, budget in (
         ("search", made.searching, made.budget),
-        ("learned", made.learned, None if made.learned is made.decider else 0),
+        ("learned", made.learned, 0),
     ):
         if part is None:
             scores[name] = scores["random"]

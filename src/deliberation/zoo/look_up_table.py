@@ -23,5 +23,6 @@ def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     """The answers to all states that so many random games meet."""
     first, then = jax.random.split(key)
     states = random_positions(task, POSITIONS[effort], first)
-    policy, spent = tabulate(ExactSolver(task, solve(task)), states, key=then)
-    return Made(policy, learned=policy, trained=spent)
+    solution = solve(task)
+    policy, spent = tabulate(ExactSolver(task, solution), states, key=then)
+    return Made(policy, learned=policy, trained=solution.spent + spent)
