@@ -31,10 +31,10 @@ class Gated(Decider):
     """One forward pass for every row, and the planner for those whose gate says it will pay.
 
     A row is planned if the gain that `gate` expects exceeds `cost`, in units of return a
-    simulation, times the simulations of the usual `budget`: cost 0 plans wherever there is a
-    choice, a large one nowhere. (The budget of one call does not change which rows are planned, but
-    how long they are, so that more to spend never means less thought.) Budget 0 leaves the network
-    alone. `cost` is data, one number or one a row.
+    simulation, times the simulations of the usual `budget`: cost 0 plans wherever any
+    gain is expected, a large one nowhere. (The budget of one call does not change which rows are
+    planned, but how long they are, so that more to spend never means less thought.) Budget 0 leaves
+    the network alone. `cost` is data, one number or one a row.
 
     The rows to plan are gathered into a smaller batch, so compute is saved and not masked; it is
     filled up to a few sizes, so that few programs are compiled, and what filling up spends is

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
+from ..amortised.experience import rows_where
 from ..amortised.imitation import make_optimiser
 from ..amortised.training import Trained, Watch, run_updates
 from ..core.budget import Budget
@@ -297,8 +298,8 @@ def _act(
     rows = (seen, written, seen_after - seen, earned, over, cut)
     done = (jnp.where(over, score, 0.0).sum(), over.sum())
     fresh = jax.vmap(task.init)(jax.random.split(again, age.shape[0]))
-    state = _where(over, fresh, after)
-    memory = _where(over, mpc.begin(age.shape[0]), memory)
+    state = rows_where(over, fresh, after)
+    memory = rows_where(over, mpc.begin(age.shape[0]), memory)
     going = (state, memory, jnp.where(over, 0, age), jnp.where(over, 0.0, score), thought + steps)
     return going, (rows, *done)
 
@@ -337,7 +338,3 @@ def _choose(
         return anything, memory, jnp.int32(0)
 
     return jax.lax.cond(random, at_random, planned)
-
-
-def _where(flag: Bool[Array, " lanes"], a: Any, b: Any) -> Any:
-    return jax.tree.map(lambda x, y: jnp.where(flag.reshape(-1, *[1] * (x.ndim - 1)), x, y), a, b)

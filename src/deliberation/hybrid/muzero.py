@@ -11,8 +11,9 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Key, PyTree
+from jaxtyping import Array, Float, Int, Key, PyTree
 
+from ..amortised.experience import rows_where
 from ..amortised.imitation import make_optimiser
 from ..amortised.training import Trained, Watch, run_updates
 from ..core.budget import Budget
@@ -339,7 +340,7 @@ def _play(
         )  # fmt: skip
         fresh = jax.vmap(task.init)(jax.random.split(again, settings.lanes))
         done = (jnp.where(over, score, 0.0).sum(), over.sum())
-        return (_where(over, fresh, after), jnp.where(over, 0.0, score)), (moment, done)
+        return (rows_where(over, fresh, after), jnp.where(over, 0.0, score)), (moment, done)
 
     keys = jax.random.split(key, settings.plies)
     (lanes, score), (moments, done) = jax.lax.scan(ply, (carry.lanes, carry.score), keys)
@@ -356,7 +357,7 @@ def _learn(
     filled: Int[Array, ""],
     key: Key[Array, ""],
 ) -> tuple[LatentNetworks, PyTree, dict[str, Float[Array, ""]]]:
-    """Gradient steps on windows drawn from the ring; the losses are those of the last."""
+    """Gradient steps on windows drawn from the ring; the losses are their means."""
     optimiser = make_optimiser(settings.weight_decay)
     params, static = eqx.partition(networks, eqx.is_inexact_array)
 
@@ -377,7 +378,3 @@ def _learn(
     keys = jax.random.split(key, settings.gradient_steps)
     (params, opt_state), losses = jax.lax.scan(step, (params, opt_state), keys)
     return eqx.combine(params, static), opt_state, jax.tree.map(lambda x: x.mean(), losses)
-
-
-def _where(flag: Bool[Array, " lanes"], a: State, b: State) -> State:
-    return jax.tree.map(lambda x, y: jnp.where(flag.reshape(-1, *[1] * (x.ndim - 1)), x, y), a, b)
