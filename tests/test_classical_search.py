@@ -8,7 +8,15 @@ import pytest
 
 from deliberation.core import Budget, Objective, Task, Traits, check_decider, check_task, rollout
 from deliberation.core.errors import ForeignMemoryError, NonFiniteError, UnsuitableTaskError
-from deliberation.direct import BeamSearch, BestFirst, beam
+from deliberation.direct import (
+    BeamSearch,
+    BestFirst,
+    Evaluator,
+    NoEvaluation,
+    RandomRollouts,
+    beam,
+    pruned_best_first,
+)
 from deliberation.tasks import make_task
 from deliberation.tasks.sliding_tiles import TilesState, _ranks, distances
 
@@ -212,6 +220,45 @@ def test_deciders_keep_the_contract():
 
 def cell(state):
     return state.cell
+
+
+def test_where_no_way_ends_or_none_can_be_paid_for_it_draws_evenly():
+    """A walled-in start: cells merge, so that every way leads back before the time is up."""
+    task = make_task("gridworld", layout="S#. ##. ..G")
+    starts = jax.vmap(task.init)(KEY[None])
+    for decider, steps in (
+        (BestFirst(task, merge=cell), 4),
+        (BestFirst(task, merge=cell, budget=Budget(model_steps=3)), 0),
+    ):
+        decision, _ = decider.decide(starts, key=KEY)
+        np.testing.assert_allclose(decision.weights, 0.25)
+        assert np.asarray(decision.spent.model_steps).tolist() == [steps]
+
+
+def test_a_judge_is_paid_for_and_never_drops_what_is_not_finite():
+    task = make_task("gridworld", size=3)
+    starts = jax.vmap(task.init)(KEY[None])
+    decider = pruned_best_first(task, RandomRollouts(), 10.0, budget=1)
+    decision, _ = decider.decide(starts, key=KEY)
+    # Four children, each played out for at least one action.
+    assert np.asarray(decision.spent.model_steps)[0] >= 8
+    for bad in (jnp.nan, jnp.inf, -jnp.inf):
+        with pytest.raises(NonFiniteError, match="a judge prunes"):
+            pruned_best_first(task, Broken(jnp.float32(bad)), 0.1).decide(starts, key=KEY)
+
+
+class Broken(Evaluator):
+    """Says something of the cell below the first that is no number."""
+
+    says: jax.Array
+    has_prior: bool = False
+    passes: int = 0
+    flops: float = 0.0
+
+    def __call__(self, task, objective, state, live, seed):
+        found = NoEvaluation()(task, objective, state, live, seed)
+        value = jnp.where(state.cell == 3, self.says, 0.0)
+        return eqx.tree_at(lambda e: e.value, found, value)
 
 
 def test_what_cannot_be_searched_is_refused():

@@ -26,7 +26,8 @@ class Pruning(eqx.Module):
     Among the children of a node, those whose reward and value by `judge` come to less than the best
     sibling's by more than `margin` (in units of return) are never looked at again. The judge is
     asked once for each child that is not terminal; what is terminal counts at its true worth. With
-    an infinite margin nothing is left out; where the judge is wrong, the best plan may be.
+    an infinite margin nothing is left out; where the judge is wrong, the best plan may be. Playouts
+    that it makes are counted as spent, but not foreseen.
     """
 
     judge: Evaluator
@@ -79,13 +80,13 @@ class Arena:
 
     def expand(
         self, nodes: Int[np.ndarray, " n"]
-    ) -> tuple[Int[np.ndarray, "n actions"], Int[np.ndarray, " n"]]:
-        """The children of each node by action, and how many of them were judged.
+    ) -> tuple[Int[np.ndarray, "n actions"], Int[np.ndarray, "n 2"]]:
+        """The children of each node by action; how many were judged, and the model steps it took.
 
         A child is -1 where there is none, or it was pruned.
         """
         found = np.full((len(nodes), self.task.traits.actions), -1)
-        judged = np.zeros(len(nodes), int)
+        judged = np.zeros((len(nodes), 2), int)
         start = 0
         while start < len(nodes):
             left = len(nodes) - start
@@ -197,13 +198,16 @@ class Frontier:
         self.busy, self._asked = bool(taken), taken
         return taken
 
-    def put(self, children: Int[np.ndarray, "n actions"], judged: Int[np.ndarray, " n"]) -> None:
+    def put(self, children: Int[np.ndarray, "n actions"], judged: Int[np.ndarray, "n 2"]) -> None:
         """Take in the children of the nodes that were asked for."""
         rows, actions = np.nonzero(children >= 0)
         nodes = children[rows, actions]
         facts, reward = self.arena.facts(nodes)
         if self.arena.prune is not None:
-            self.evaluations += int(judged.sum()) * self.arena.prune.judge.passes
+            count, played = (int(x) for x in judged.sum(0))
+            self.evaluations += count * self.arena.prune.judge.passes
+            self.steps += played
+            self.steps_left -= played
         gains = reward.astype(float)
         for i, (row, action, node) in enumerate(zip(rows, actions, nodes, strict=True)):
             parent = self._asked[row]
@@ -235,10 +239,12 @@ class Frontier:
         return self._open[0] if self._open else None
 
     def line(self) -> Line:
-        """The way to the most promising node."""
+        """The way to the most promising node.
+
+        Nowhere if there is none: where nodes merge, every way may lead back to a better one.
+        """
         top = self._top()
-        assert top is not None, "every way leads to a terminal node"
-        node, terminal = top[3], top[5]
+        node, terminal = (self.root, False) if top is None else (top[3], top[5])
         facts, _ = self.arena.facts(np.array([node]))
         value = 0.0 if terminal else float(facts.h[0])
         actions, values, parents = [], [], []
@@ -278,7 +284,7 @@ def _describe(task: Task, objective: Objective, merge: Any, states: State) -> Fa
 def _expand(
     task: Task, objective: Objective, merge: Any, prune: Pruning | None, states: State
 ) -> tuple[State, Facts, Array, Array, Array]:
-    """Every action of every state, which are legal and worth keeping, and how many were judged."""
+    """Every action of every state, which to keep, how many were judged, and its model steps."""
 
     def act(state: State, action: Int[Array, ""]):
         after = task.advance(state, action, jax.random.key(0))
@@ -289,7 +295,7 @@ def _expand(
     after, facts, reward = jax.vmap(jax.vmap(act, (None, 0)), (0, None))(states, actions)
     keep = jax.vmap(task.legal)(states)
     if prune is None:
-        return after, facts, reward, keep, jnp.zeros(keep.shape[0], jnp.int32)
+        return after, facts, reward, keep, jnp.zeros((keep.shape[0], 2), jnp.int32)
     flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), after)
     live = keep & ~facts.terminal
     seed = jnp.zeros(live.size, jnp.uint32)
@@ -298,5 +304,8 @@ def _expand(
     worth = reward + objective.discount * value
     best = jnp.where(keep, worth, -jnp.inf).max(-1, keepdims=True)
     # What is not finite is kept, and refused where it is looked at.
-    facts = eqx.tree_at(lambda f: f.h, facts, jnp.where(jnp.isfinite(worth), facts.h, worth))
-    return after, facts, reward, keep & ~(worth < best - prune.margin), live.sum(-1)
+    finite = jnp.isfinite(worth)
+    facts = eqx.tree_at(lambda f: f.h, facts, jnp.where(finite, facts.h, worth))
+    played = jnp.where(live, judged.model_steps.reshape(keep.shape), 0)
+    asked = jnp.stack([live.sum(-1), played.sum(-1)], -1)
+    return after, facts, reward, keep & ~(finite & (worth < best - prune.margin)), asked

@@ -184,7 +184,7 @@ def expand(walk: Walk, world: World, asks: Asks) -> Walk:
     made = asks.wanted & paid
     after, reward, terminal = _children(world, asks.state)
     live = made[:, None] & legal & ~terminal
-    value = _judged(world, after, live, mix(walk.seed, walk.expansions))
+    value, played = _judged(world, after, live, mix(walk.seed, walk.expansions))
     sign = jnp.where(jax.vmap(task.player)(asks.state) == 0, 1.0, -1.0)
     worth = reward + world.objective.discount * jnp.where(live, value, 0.0)
     fine = jnp.isfinite(jnp.where(legal, worth, 0.0)).all(-1)
@@ -219,7 +219,7 @@ def expand(walk: Walk, world: World, asks: Asks) -> Walk:
             walk.busy & ~(asks.wanted & ~(paid & fine)),
             walk.sound & ~(made & ~fine),
             walk.expansions + made,
-            walk.steps + jnp.where(made, count, 0),
+            walk.steps + jnp.where(made, count + played, 0),
             walk.evaluations + live.sum(-1).astype(jnp.int32) * world.evaluator.passes,
         ),
     )  # fmt: skip
@@ -270,14 +270,15 @@ def _children(world: World, state: State) -> tuple[State, Array, Array]:
 
 def _judged(
     world: World, after: State, live: Bool[Array, "batch actions"], seed: UInt32[Array, " batch"]
-) -> Float[Array, "batch actions"]:
-    """The judge's values of all children, for player 0."""
+) -> tuple[Float[Array, "batch actions"], Rows]:
+    """The judge's values of all children, for player 0; the model steps it took for each row."""
     batch, actions = live.shape
     flat = jax.tree.map(lambda x: x.reshape(batch * actions, *x.shape[2:]), after)
     seeds = mix(seed[:, None], jnp.arange(actions)).ravel()
-    value = world.evaluator(world.task, world.objective, flat, live.ravel(), seeds).value
+    found = world.evaluator(world.task, world.objective, flat, live.ravel(), seeds)
     mover = jnp.where(jax.vmap(world.task.player)(flat) == 0, 1.0, -1.0)
-    return (mover * value).reshape(batch, actions)
+    played = jnp.where(live, found.model_steps.reshape(live.shape), 0).sum(-1)
+    return (mover * found.value).reshape(live.shape), played.astype(jnp.int32)
 
 
 def _beyond(sign: Reals, best: Reals, low: Reals, high: Reals) -> Flags:

@@ -28,12 +28,13 @@ class AlphaBeta(Decider):
     """Minimax with alpha-beta cuts, for one player or two, in full view and without chance.
 
     One simulation is the expansion of one node: a model step, and a judgement by `evaluator`, for
-    each of its legal actions. A search looks one ply ahead, then two, and so on, and answers with
-    the deepest look it finished; values beyond it are the evaluator's (nothing unless given). It
-    ends with its budget, at `depth` plies, or when no line was cut short: then the value is exact,
-    and `exact` of the last look tells. Children are walked through in the order of their values.
-    Among equally good actions it takes the first found. A budget too small for one look draws
-    evenly; it counts the expansions all the same. `weights` are one action's alone.
+    each of its legal actions; playouts of the evaluator are counted as spent, but not foreseen. A
+    search looks one ply ahead, then two, and so on, and answers with the deepest look it finished;
+    values beyond it are the evaluator's (nothing unless given). It ends with its budget, at `depth`
+    plies, or when no line was cut short: then the value is exact, and `exact` of the last look
+    tells. Children are walked through in the order of their values. Among equally good actions it
+    takes the first found. A budget too small for one look draws evenly; it counts the expansions
+    all the same. `weights` are one action's alone.
 
     With a finite `margin` it also leaves out children that the evaluator thinks worse than their
     best sibling by more than that (in units of return, for the player to move): forward pruning,

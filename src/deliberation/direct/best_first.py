@@ -146,7 +146,7 @@ class BestFirst(Decider):
         for row, line in lines.items():
             effort = PROVED if line.proved else int(limits[:, row].min())
             _write(plan, row, line, effort, aim)
-            # Not even the root could be expanded within its model steps.
+            # Not even the root could be expanded within its model steps, or no way ends.
             search[row] = bool(line.actions)
         decision = _answer(plan, live, legal, known | search, u, lines)
         return timed(decision, started), _shifted(plan, known | search)
@@ -216,7 +216,8 @@ def _write(plan: Plan, row: int, line: Line, effort: int, aim: np.ndarray) -> No
     length = len(line.actions)
     actions[row], values[row] = -1, 0.0
     actions[row, :length], values[row, :length] = line.actions, line.values
-    states[row, :length] = line.states
+    if length:
+        states[row, :length] = line.states
     np.asarray(plan.effort)[row], np.asarray(plan.aim)[row] = effort, aim
 
 

@@ -36,7 +36,8 @@ class BestOfN(Decider):
 
     Drawn from a policy whose answers all score differently, the best of n is away from it by
     log n - (n - 1)/n nats (`divergence`); `chances` gives its distribution. `weights` are one
-    action's alone. A cap on model steps allows as many candidates as surely fit.
+    action's alone. A cap on model steps allows as many candidates as surely fit; playouts that
+    `base` makes to judge a state are counted as spent, but not foreseen.
 
     Raises `UnsuitableTaskError` for continuous actions and more than two players, and
     `NonFiniteError` if rewards, prior or values are not finite.
@@ -153,11 +154,10 @@ def _decide(
     legal = jax.vmap(task.legal)(state)
     batch = live.shape[0]
     # The prior at the state itself: what the mover sees is the same in all states resampled.
-    logits, sound = _prior(planner, objective, state, live, mix(seed, -1))
+    logits, played, sound = _prior(planner, objective, state, live, mix(seed, -1))
     drawn = _draw(logits, legal, mix(seed, -2))
-    zeros = jnp.zeros(batch, jnp.int32)
     asked = live * jnp.int32(base.passes)
-    held = _Held(drawn, jnp.full(batch, -jnp.inf), sound | ~live, zeros, zeros + asked)
+    held = _Held(drawn, jnp.full(batch, -jnp.inf), sound | ~live, played, asked)
 
     def going(carry: tuple[_Held, Int[Array, ""]]) -> Bool[Array, ""]:
         held, first = carry
@@ -206,9 +206,9 @@ def _repeated(state: State, lanes: int) -> State:
 
 def _prior(
     planner: BestOfN, objective: Objective, state: State, live: Bool[Array, " batch"], seed: Seed
-) -> tuple[Float[Array, "batch actions"], Bool[Array, " batch"]]:
-    logits = planner.base(planner.task, objective, state, live, seed).logits
-    return logits, jnp.isfinite(logits).all(-1)
+) -> tuple[Float[Array, "batch actions"], Int[Array, " batch"], Bool[Array, " batch"]]:
+    found = planner.base(planner.task, objective, state, live, seed)
+    return found.logits, jnp.where(live, found.model_steps, 0), jnp.isfinite(found.logits).all(-1)
 
 
 def _draw(
@@ -237,9 +237,9 @@ def _scored(
         now = mix(seed, i + 1)
         # One world for each playout: hidden cards and chance are drawn anew.
         world = jax.vmap(task.resample)(state, as_key(now))
-        gain, plies, judged, fine = _continued(planner, objective, world, actions, real, now)
+        gain, taken, judged, fine = _continued(planner, objective, world, actions, real, now)
         total, sound = total + gain, sound & fine
-        steps, asked = steps + plies, asked + judged
+        steps, asked = steps + taken, asked + judged
     mover = jnp.where(jax.vmap(task.player)(state) == 0, 1.0, -1.0)
     return mover * total / planner.playouts, actions, steps, asked, sound
 
@@ -260,7 +260,7 @@ def _continued(
         return carry[2].any()
 
     def ply(carry: tuple) -> tuple:
-        state, action, live, total, worth, plies, asked, sound = carry
+        state, action, live, total, worth, plies, played, asked, sound = carry
         now = mix(seed, plies)
         after = jax.vmap(task.advance)(state, action, as_key(now))
         reward = jax.vmap(objective)(state, action, after)[:, 0]
@@ -276,10 +276,11 @@ def _continued(
         action = _draw(found.logits, jax.vmap(task.legal)(after), mix(now, 2))
         sound = sound & (fine | ~open_) & jnp.isfinite(total)
         asked = asked + open_ * jnp.int32(base.passes)
-        return after, action, open_ & ~last, total, worth, plies, asked, sound
+        played = played + jnp.where(open_, found.model_steps, 0)
+        return after, action, open_ & ~last, total, worth, plies, played, asked, sound
 
     zeros = jnp.zeros(real.shape)
     count = jnp.zeros(real.shape, jnp.int32)
-    start = (state, action, real, zeros, zeros + 1, count, count, real | True)
-    *_, total, _, plies, asked, sound = jax.lax.while_loop(going, ply, start)
-    return total, plies, asked, sound
+    start = (state, action, real, zeros, zeros + 1, count, count, count, real | True)
+    *_, total, _, plies, played, asked, sound = jax.lax.while_loop(going, ply, start)
+    return total, plies + played, asked, sound
