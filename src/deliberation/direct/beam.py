@@ -178,7 +178,9 @@ def _search(
         lot = uniform(mix(seed, depth, jnp.arange(pool.live.size)))
         order = jnp.lexsort((lot, jnp.where(pool.live, -pool.promise, jnp.inf)))
         after = jax.tree.map(lambda x: x[order[:width]], pool)
-        return after, best, _noted(past, after), depth + 1
+        # What model steps did not suffice for lies at this depth: nothing deeper is looked at.
+        paid = (chosen == beam.live).all()
+        return after, best, _noted(past, after), jnp.where(paid, depth + 1, task.traits.horizon)
 
     past = _noted(jnp.zeros(_PLACES if shape.merge else 1, jnp.uint32), root)
     beam, best, _, _ = jax.lax.while_loop(going, layer, (root, best, past, zero))

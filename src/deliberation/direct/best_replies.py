@@ -241,11 +241,13 @@ def _first(task: Task, states: State, chances: np.ndarray, knows: _Knowing) -> P
 def _next(task: Task, objective: Objective, ply: Ply, knows: _Knowing) -> Ply:
     legal = np.array(knows.legal)[np.maximum(ply.sets, 0)] & (ply.sets >= 0)[:, None]
     after, chances, rewards = _padded(_act, task, ply.states, objective)
-    if np.abs(rewards[legal].sum(-1)).max(initial=0.0) > 1e-5 or not np.isfinite(rewards).all():
+    real = legal[..., None] & (chances > 0)
+    won = rewards[real]
+    if np.abs(won.sum(-1)).max(initial=0.0) > 1e-5 or not np.isfinite(won).all():
         raise UnsuitableTaskError(
             f"The rewards in {task!r} are not finite or do not sum to zero over its two players."
         )
-    parent, action, which = np.nonzero(legal[..., None] & (chances > 0))
+    parent, action, which = np.nonzero(real)
     states = jax.tree.map(lambda x: x[parent, action, which], after)
     before = knows.pasts[-1]
     pasts = []

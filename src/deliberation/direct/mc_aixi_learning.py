@@ -93,6 +93,8 @@ def learn(
     memory, state, rewards, explored, steps, told = out
     if is_concrete(told):
         check_told(agent, told)
+        # Each episode that begins also takes a cycle's room; beyond it nothing was learned.
+        check_life(agent, memory, 0)
     spent = Ledger(
         model_steps=int(np.asarray(steps, np.int64).sum()) + runs * cycles,
         data=runs * cycles,
