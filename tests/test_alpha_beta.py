@@ -8,7 +8,14 @@ import pytest
 
 from deliberation.core import Budget, check_decider, misere
 from deliberation.core.errors import NonFiniteError, UnsuitableTaskError
-from deliberation.direct import AlphaBeta, Evaluation, Evaluator, alpha_beta, solve
+from deliberation.direct import (
+    AlphaBeta,
+    Evaluation,
+    Evaluator,
+    RandomRollouts,
+    alpha_beta,
+    solve,
+)
 from deliberation.direct.solver import fingerprints
 from deliberation.tasks import make_task
 
@@ -114,6 +121,15 @@ def test_it_keeps_its_budget_and_knows_when_it_is_exact(worlds):
     legal = np.asarray(jax.vmap(task.legal)(states))
     np.testing.assert_allclose(even.weights, legal / legal.sum(1, keepdims=True), atol=1e-6)
     assert (np.asarray(even.spent.model_steps) == 0).all()
+
+
+def test_playouts_of_its_judge_are_counted():
+    task = make_task("connect_3_4x4")
+    states = jax.vmap(task.init)(KEY[None])
+    decider = AlphaBeta(task, RandomRollouts(2), depth=1)
+    decision, _, _ = searched(decider, states, 1)
+    # Four children; a game takes four moves more at least.
+    assert np.asarray(decision.spent.model_steps)[0] >= 4 + 4 * 2 * 4
 
 
 def test_true_values_need_one_ply_and_false_ones_cost_games(worlds):

@@ -149,6 +149,11 @@ def test_episodes_that_end_lose_no_percept():
     lived = learn(one, task, 30, KEY)
     assert int(lived.memory.mind.length[0]) == 33 * one.bits
     assert int(lived.memory.action[0]) == -1
+    # What an episode sees first takes room as well: here for two of them.
+    with pytest.raises(TooLargeError, match="life"):
+        learn(agent(task, life=31), task, 30, KEY)
+    with pytest.raises(TooLargeError, match="life"):
+        learn(agent(task, life=31), task, 33, KEY)
 
 
 def test_budgets_are_kept_and_none_answers_at_random():

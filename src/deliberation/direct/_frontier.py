@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from ..core.errors import NoLegalActionError, NonFiniteError
+from ..core.noise import mix
 from ..core.objective import Objective
 from ..core.task import State, Task, batch_size
 from .evaluators import Evaluator
@@ -298,7 +299,9 @@ def _expand(
         return after, facts, reward, keep, jnp.zeros((keep.shape[0], 2), jnp.int32)
     flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), after)
     live = keep & ~facts.terminal
-    seed = jnp.zeros(live.size, jnp.uint32)
+    # A seed for each state, the same wherever it is met: other rows and batches do not matter.
+    words = mix(jnp.uint32(0), facts.words, jnp.arange(facts.words.shape[-1]))
+    seed = words.sum(-1, dtype=jnp.uint32).ravel()
     judged = prune.judge(task, objective, flat, live.ravel(), seed)
     value = jnp.where(facts.terminal, 0.0, judged.value.reshape(keep.shape))
     worth = reward + objective.discount * value
