@@ -65,8 +65,9 @@ def test_steps_and_rewards_are_gymnasiums(theirs):
     assert task.terminated(state) and "HalfCheetah(10" in repr(task) and "m/s" in task.render(state)
 
 
-def test_gymnasium_itself_agrees(theirs):
+def test_gymnasium_itself_agrees(theirs, tmp_path, monkeypatch):
     """The environment as it is made by name, where its viewers' packages are installed."""
+    monkeypatch.chdir(tmp_path)  # MuJoCo logs what is deprecated where it runs
     pytest.importorskip("imageio")
     gymnasium = pytest.importorskip("gymnasium")
     env, task = gymnasium.make("HalfCheetah-v5"), make_task("half_cheetah")

@@ -118,9 +118,7 @@ def judged(
     action = best_action(jnp.where(best, 0.0, -jnp.inf), mix(seed, 2))
     weights = (best / np.maximum(best.sum(1, keepdims=True), 1)).astype(np.float32)
     steps = np.minimum(steps, np.iinfo(np.int32).max).astype(np.int32)
-    return answer(
-        live, action, weights.astype(np.float32), top.astype(np.float32), model_steps=steps
-    )
+    return answer(live, action, weights, top.astype(np.float32), model_steps=steps)
 
 
 @eqx.filter_jit
