@@ -39,6 +39,8 @@ class BestOfN(Decider):
     action's alone. A cap on model steps allows as many candidates as surely fit; playouts that
     `base` makes to judge a state are counted as spent, but not foreseen.
 
+    The value is the largest score: where chance decides, of the luckiest candidate, and too high.
+
     Raises `UnsuitableTaskError` for continuous actions and more than two players, and
     `NonFiniteError` if rewards, prior or values are not finite.
     """

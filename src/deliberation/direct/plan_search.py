@@ -74,8 +74,9 @@ class PlanSearch(Decider):
     evaluator are counted as spent but not foreseen. Budget 0 answers with the habit: the shifted
     plan of the decision before, the proposals' own action, or the middle of the range (discrete:
     any action). The value is the return expected over the planning horizon, and what `terminal`
-    says of its end. Raises `NonFiniteError` where a return is NaN or infinite; in a compiled
-    function the row's value is NaN.
+    says of its end; where chance decides it is an estimate by `particles` futures of the plan that
+    fared best in them, and so too high. Raises `NonFiniteError` where a return is NaN or infinite;
+    in a compiled function the row's value is NaN.
     """
 
     task: Task
