@@ -17,7 +17,8 @@ from deliberation.amortised import (
     train_successor,
 )
 from deliberation.amortised.state_table import digests
-from deliberation.core import check_decider, rollout
+from deliberation.amortised.tensors import description
+from deliberation.core import check_decider, misere, rollout
 from deliberation.core.errors import OutputFolderError, TooLargeError, UnsuitableTaskError
 from deliberation.core.objective import Objective
 from deliberation.core.task import Task, Traits
@@ -233,6 +234,10 @@ def test_a_folder_of_another_aim_is_refused(tmp_path):
     other = Ends((0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 10.0))
     with pytest.raises(OutputFolderError, match="other settings"):
         train_q_learning(Choice(), jax.random.key(0), LESSON, objective=other, folder=folder)
+    # Neither are these told apart by what people read of them.
+    assert repr(ROOM) == repr(replace(ROOM, layout="S.. ... ..G"))
+    assert description(ROOM) != description(replace(ROOM, layout="S.. ... ..G"))
+    assert description(misere(ROOM.objective)) != description(ROOM.objective)
 
 
 def test_what_does_not_fit_is_refused():

@@ -33,7 +33,7 @@ from .experience import (
 )
 from .networks import Network
 from .policy import NetworkPolicy, evaluate
-from .tensors import checksum
+from .tensors import checksum, description
 from .training import Metrics, Update, Watch, run_updates
 
 
@@ -141,9 +141,9 @@ def train_dqn(
     settings = settings or DQN()
     started = time.perf_counter()
     carry, update = begin_dqn(task, key, settings, network=network, objective=objective)
-    identity = {"algorithm": "dqn", "task": repr(task), "settings": asdict(settings)}
+    identity = {"algorithm": "dqn", "task": description(task), "settings": asdict(settings)}
     wanted = task.objective if objective is None else objective
-    identity["objective"] = [str(wanted), checksum(wanted)]
+    identity["objective"] = description(wanted)
     identity["network"] = None if network is None else checksum(network)
     identity["key"] = np.asarray(jax.random.key_data(key)).tolist()
     done = run_updates(

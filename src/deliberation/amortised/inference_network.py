@@ -21,6 +21,7 @@ from .answers import check_answers, outside, to_action
 from .fitting import Fit, Metrics, fit_loss
 from .networks import Network
 from .regression import pass_costs
+from .tensors import description
 from .training import Watch
 
 DIRECTIONS = ("elbo", "forward")
@@ -71,7 +72,7 @@ def fit_inference(
         return jnp.mean(jax.vmap(outside)(raw)) - reached, {direction: reached}
 
     identity = {
-        "algorithm": "inference_network", "task": repr(task), "network": network.config,
+        "algorithm": "inference_network", "task": description(task), "network": network.config,
         "direction": direction, "samples": samples, "batch_size": batch_size,
     }  # fmt: skip
     judged = samples * batch_size if direction == "elbo" else 0

@@ -20,6 +20,7 @@ from .answers import check_answers, outside, to_action
 from .fitting import Fit, Metrics, fit_loss
 from .networks import Network
 from .regression import pass_costs
+from .tensors import description
 from .training import Watch
 
 
@@ -55,8 +56,8 @@ def fit_objective(
         return total, {"return": jnp.mean(earned), "value": judged}
 
     identity = {
-        "algorithm": "objective_based", "task": repr(task), "network": network.config,
-        "objective": str(wanted), "batch_size": batch_size,
+        "algorithm": "objective_based", "task": description(task), "network": network.config,
+        "objective": description(wanted), "batch_size": batch_size,
     }  # fmt: skip
     each = pass_costs(network, batch_size) + Ledger(model_steps=batch_size, data=batch_size)
     return fit_loss(

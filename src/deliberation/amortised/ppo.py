@@ -35,7 +35,7 @@ from .experience import (
 from .gaussian import GaussianMLP, GaussianPolicy
 from .networks import Network
 from .policy import NetworkPolicy
-from .tensors import checksum
+from .tensors import checksum, description
 from .training import Metrics, Update, Watch, run_updates
 
 
@@ -134,9 +134,9 @@ def train_ppo(
     settings = settings or PPO()
     started = time.perf_counter()
     carry, update = begin_ppo(task, key, settings, network=network, objective=objective)
-    identity = {"algorithm": "ppo", "task": repr(task), "settings": asdict(settings)}
+    identity = {"algorithm": "ppo", "task": description(task), "settings": asdict(settings)}
     wanted = task.objective if objective is None else objective
-    identity["objective"] = [str(wanted), checksum(wanted)]
+    identity["objective"] = description(wanted)
     identity["network"] = None if network is None else checksum(network)
     identity["key"] = np.asarray(jax.random.key_data(key)).tolist()
     done = run_updates(

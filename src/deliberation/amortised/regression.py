@@ -24,6 +24,7 @@ from ..core.task import State, Task, batch_size
 from .answers import check_answers, from_action
 from .fitting import Fit, Metrics, fit_loss
 from .networks import Network, flops
+from .tensors import description
 from .training import Watch
 
 
@@ -127,7 +128,7 @@ def fit_answers(
         return error + 0.1 * judged, {"answer": error, "value": judged}
 
     identity = {
-        "algorithm": "regression", "task": repr(task), "network": network.config,
+        "algorithm": "regression", "task": description(task), "network": network.config,
         "batch_size": batch_size, "rows": rows,
     }  # fmt: skip
     fitted = fit_loss(

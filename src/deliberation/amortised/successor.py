@@ -25,7 +25,7 @@ from ._trial_and_error import Moment, begin_table, falling, play_and_learn, shar
 from .state_table import StateTable, TellApart, digests
 from .table_policy import answer, check_numbered, checked_keys, timed
 from .tabular import Tabular, table_cost
-from .tensors import checksum
+from .tensors import description
 from .training import Watch, run_updates
 
 
@@ -145,9 +145,9 @@ def train_successor(
             tell_apart=tell_apart,
         )  # fmt: skip
 
-    identity = {"algorithm": "successor", "task": repr(task), "settings": asdict(settings)}
+    identity = {"algorithm": "successor", "task": description(task), "settings": asdict(settings)}
     identity |= {"key": np.asarray(jax.random.key_data(key)).tolist(), "places": places}
-    identity["objective"] = [str(scored), checksum(scored)]
+    identity["objective"] = description(scored)
     done = run_updates(
         update, carry, updates=settings.updates, folder=folder, identity=identity, watch=watch,
         hasty=True,

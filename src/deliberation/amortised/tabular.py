@@ -16,7 +16,7 @@ from ..core.task import Task
 from ._trial_and_error import Moment, begin_table, falling, play_and_learn, share
 from .state_table import TellApart
 from .table_policy import TablePolicy, check_numbered
-from .tensors import checksum
+from .tensors import description
 from .training import Watch, run_updates
 
 
@@ -108,8 +108,8 @@ def train_table(
             tell_apart=tell_apart,
         )  # fmt: skip
 
-    identity = {"algorithm": name, "task": repr(task), "settings": asdict(settings)}
-    identity["objective"] = [str(scored), checksum(scored)]
+    identity = {"algorithm": name, "task": description(task), "settings": asdict(settings)}
+    identity["objective"] = description(scored)
     identity["key"] = np.asarray(jax.random.key_data(key)).tolist()
     done = run_updates(
         update, carry, updates=settings.updates, folder=folder, identity=identity, watch=watch,

@@ -28,6 +28,14 @@ def checksum(tree: PyTree) -> str:
     return found.hexdigest()
 
 
+def description(thing: PyTree) -> str:
+    """What tells a task or an objective from others: its fields, and a digest of its arrays.
+
+    For the identity of a training: the short form that people read leaves out too much.
+    """
+    return f"{eqx.tree_pformat(thing, width=10**6)} {checksum(thing)}"
+
+
 def restored(found: np.ndarray, like: Array) -> Array:
     """What `plain` made numbers of, of the form of `like`."""
     wanted = plain(like)

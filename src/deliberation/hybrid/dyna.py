@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from ..amortised.tensors import description
 from ..amortised.training import Trained, Watch, run_updates
 from ..core.budget import Budget
 from ..core.decider import Decider, Decision, Memory, check_finite, row_keys
@@ -212,7 +213,8 @@ def train_dyna(
     """
     _check_suits(task)
     settings = settings or DynaSettings()
-    told = {"task": repr(task), "seed": jax.random.key_data(key).tolist(), **asdict(settings)}
+    seed = jax.random.key_data(key).tolist()
+    told = {"task": description(task), "seed": seed, **asdict(settings)}
     trained = run_updates(
         eqx.Partial(_update, task, settings, place), _start(task, settings, place, key),
         updates=updates, folder=folder, watch=watch, hasty=hasty,

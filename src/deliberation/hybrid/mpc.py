@@ -17,6 +17,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from ..amortised.experience import rows_where
 from ..amortised.imitation import make_optimiser
+from ..amortised.tensors import description
 from ..amortised.training import Trained, Watch, run_updates
 from ..core.budget import Budget
 from ..core.decider import Decider, Decision, Memory
@@ -203,7 +204,7 @@ def train_mpc(
     settings = settings or MPCSettings()
     course = Course(task, planner, settings, ends)
     carry = _start(course, key)
-    told = {"task": repr(task), "seed": jax.random.key_data(key).tolist(),
+    told = {"task": description(task), "seed": jax.random.key_data(key).tolist(),
             "planner": repr(course.mpc(carry.ensemble).planner), **asdict(settings)}  # fmt: skip
     trained = run_updates(
         eqx.Partial(_update, course), carry, updates=updates, folder=folder,

@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, Int, Key, PyTree
 
 from ..amortised.experience import rows_where
 from ..amortised.imitation import make_optimiser
+from ..amortised.tensors import description
 from ..amortised.training import Trained, Watch, run_updates
 from ..core.budget import Budget
 from ..core.decider import Decider, Decision, Memory
@@ -230,7 +231,7 @@ def train_muzero(
     """
     settings = settings or MuZeroSettings()
     told = {
-        "task": repr(task),
+        "task": description(task),
         "seed": jax.random.key_data(key).tolist(),
         "updates": updates,
         **asdict(settings),

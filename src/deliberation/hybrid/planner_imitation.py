@@ -18,6 +18,7 @@ import optax
 from jaxtyping import Array, Float, Int, Key
 
 from ..amortised.gaussian import GaussianMLP, check_gaussian, log_density, scaled
+from ..amortised.tensors import description
 from ..amortised.training import Metrics, run_updates
 from ..core.ledger import Ledger
 from ..core.task import State
@@ -94,8 +95,8 @@ def imitate_planner(
     carry = _begin(planner, settings, optimiser, key)
     check_gaussian(task, carry.network)
     identity = {
-        "planner": repr(planner), **asdict(settings), "key": np.asarray(jax.random.key_data(key))
-        .tolist(),
+        "planner": description(planner), **asdict(settings),
+        "key": np.asarray(jax.random.key_data(key)).tolist(),
     }  # fmt: skip
     done = run_updates(
         lambda c: _update(planner, settings, optimiser, c),

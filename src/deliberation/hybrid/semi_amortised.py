@@ -18,6 +18,7 @@ from ..amortised.answers import check_answers, outside, to_action
 from ..amortised.fitting import Fit, Metrics, fit_loss
 from ..amortised.networks import Network, flops
 from ..amortised.regression import pass_costs
+from ..amortised.tensors import description
 from ..amortised.training import Watch
 from ..core.budget import Budget
 from ..core.decider import Decider, Decision, Memory, check_finite, row_keys
@@ -169,8 +170,9 @@ def fit_through(
         return total, {"before": -jnp.mean(before), "after": -jnp.mean(after), "value": judged}
 
     identity = {
-        "algorithm": "semi_amortised", "task": repr(task), "network": network.config,
-        "objective": str(wanted), "through": through, "rate": rate, "batch_size": batch_size,
+        "algorithm": "semi_amortised", "task": description(task), "network": network.config,
+        "objective": description(wanted), "through": through, "rate": rate,
+        "batch_size": batch_size,
     }  # fmt: skip
     judged = Ledger(model_steps=(through + 1) * batch_size, data=batch_size)
     return fit_loss(
