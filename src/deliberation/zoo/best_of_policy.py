@@ -20,9 +20,9 @@ ZOO = {
 
 
 def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
-    """The policy imitates exact answers; without it, candidates are drawn evenly."""
+    """The policy imitates exact answers; without it, draws are even and what lies beyond is 0."""
     network, _, spent = solved_network(task, effort, key)
     budget = {"smoke": 4}.get(effort, 16)
     decider = best_of_policy(task, network, budget=budget, depth=2)
-    alone = BestOfN(task, budget=budget)
+    alone = BestOfN(task, budget=budget, depth=2)
     return Made(decider, alone, NetworkPolicy(task, network), budget, spent)
