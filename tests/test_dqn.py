@@ -107,3 +107,5 @@ def test_what_does_not_fit_is_refused():
         train_dqn(Pendulum(), jax.random.key(0), TINY)
     with pytest.raises(ValueError, match="room"):
         replace(TINY, room=7)
+    with pytest.raises(ValueError, match="exploring"):
+        replace(TINY, exploring=0.0)

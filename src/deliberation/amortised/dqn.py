@@ -77,10 +77,10 @@ class DQN:
                 "DQN needs counts of at least 1, and room for a multiple of environments x steps "
                 f"transitions and for the warmup; got {self}."
             )
-        if not (0 < self.discount <= 1 and 0 <= self.explore <= 1 and 0 < self.target <= 1):
-            raise ValueError(
-                f"DQN needs 0 < discount <= 1, 0 <= explore <= 1 and 0 < target <= 1; got {self}."
-            )
+        if not (0 < self.discount <= 1 and 0 < self.target <= 1):
+            raise ValueError(f"DQN needs 0 < discount <= 1 and 0 < target <= 1; got {self}.")
+        if not (0 <= self.explore <= 1 and 0 < self.exploring <= 1):
+            raise ValueError(f"DQN needs 0 <= explore <= 1 and 0 < exploring <= 1; got {self}.")
 
     @property
     def compiles_hastily(self) -> bool:
