@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from optima import lake_transitions
 
+from deliberation.amortised import MLP
 from deliberation.core import Budget, check_decider, check_task
 from deliberation.core.errors import NonFiniteError, TooLargeError, UnsuitableTaskError
 from deliberation.direct import solve, value_iteration
-from deliberation.hybrid import PlanUntilHabit, TableHabit, plan_until_habit
+from deliberation.hybrid import PlanUntilHabit, TableHabit, ValueNetworkHabit, plan_until_habit
 from deliberation.tasks import make_task
 from deliberation.tasks.revaluation import CONDITIONS
 
@@ -129,6 +130,19 @@ def test_chance_is_expected_over_exactly():
         np.testing.assert_array_equal(decision.weights.argmax(1), q[cells].argmax(1))
         values = np.where(over, 0.0, q.max(1))
         q = (chances * (rewards + values[after.astype(int)])).sum(-1)
+
+
+def test_a_deep_q_network_is_a_habit():
+    """Its value head says what the best action is worth; its logits only by how much it leads."""
+    lake = make_task("frozen_lake")
+    network = MLP((4, 4, 4), 4, 8, 1, value_range=None, key=KEY)
+    decider = PlanUntilHabit(lake, ValueNetworkHabit(network), depth=0)
+    states = at_root(lake, 2)
+    logits, value = network.batched(jax.vmap(lake.observe)(states))
+    decision, _ = decider.decide(states, key=KEY)
+    np.testing.assert_allclose(decision.value, value, atol=1e-6)
+    np.testing.assert_array_equal(decision.action, logits.argmax(1))
+    np.testing.assert_array_equal(decision.spent.network_evaluations, 1)
 
 
 def test_two_players_each_want_their_own():

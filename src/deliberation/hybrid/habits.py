@@ -7,6 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from ..amortised.dqn import action_values
 from ..amortised.networks import Network, flops
 from ..core.task import State, Task
 
@@ -39,7 +40,7 @@ class TableHabit(Habit):
 
 
 class ValueNetworkHabit(Habit):
-    """A network whose first output is read as action values, as a deep Q-network's is."""
+    """The action values of a deep Q-network, as `train_dqn` learns them (see `action_values`)."""
 
     network: Network
     passes: int = eqx.field(static=True, default=1)
@@ -51,5 +52,5 @@ class ValueNetworkHabit(Habit):
 
     def __call__(self, task: Task, state: State) -> Float[Array, " actions"]:
         """One forward pass."""
-        values, _ = self.network(task.observe(state).astype(jnp.float32))
-        return values
+        seen = task.observe(state).astype(jnp.float32)
+        return action_values(self.network, seen[None], task.legal(state)[None])[0]
