@@ -64,7 +64,8 @@ class World:
 
 WORLDS = (
     World("biased_rps", 4, 32, (1000, 2500, 5000, 10_000), 100, 500, 1000, 0.0, "winning"),
-    World("tiger", 5, 30, (1000, 2500, 5000, 10_000), 100, 500, 1000, -1.0, "only listening"),
+    # A wrong door costs a hundred times what listening does: plans have to be told apart finely.
+    World("tiger", 5, 30, (1000, 2500, 5000, 10_000), 100, 2500, 1000, -1.0, "only listening"),
     World("cheese_maze", 8, 96, (1000, 2500, 5000, 10_000), 100, 500, 400, -1.0, "only walking"),
 )
 LIVES = 2

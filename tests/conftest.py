@@ -15,6 +15,23 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES", "none")
 
+import gc  # noqa: E402
+
+import jax  # noqa: E402
+import pytest  # noqa: E402
 from jaxtyping import install_import_hook  # noqa: E402
 
 install_import_hook("deliberation", "beartype.beartype")
+
+_MANY = 20_000
+"""Linux ends a process at 65,530 mappings of memory, and each compiled program holds several."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _forgotten_programs():
+    """Programs of the modules before, forgotten once they are many; the disk still has them."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > _MANY:
+        jax.clear_caches()
+        gc.collect()

@@ -6,7 +6,6 @@ import numpy as np
 import pgx
 import pytest
 
-from deliberation.core import check_task
 from deliberation.tasks import make_task
 from deliberation.tasks.game_2048 import BoardState
 
@@ -58,10 +57,6 @@ def test_2048_begins_with_two_tiles():
     assert abs((boards == 2).sum() / 8000 - 0.1) < 5 * np.sqrt(0.09 / 8000)
     share = (boards > 0).mean(0)
     assert np.abs(share - 1 / 8).max() < 5 * np.sqrt(0.11 / 4000)
-
-
-def test_contract():
-    check_task(make_task("2048", horizon=40), episodes=4)
 
 
 def test_refusals():

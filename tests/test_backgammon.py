@@ -6,7 +6,6 @@ import numpy as np
 import pgx
 import pytest
 
-from deliberation.core import check_task
 from deliberation.tasks import make_task
 from deliberation.tasks.backgammon import BackgammonState
 
@@ -86,10 +85,6 @@ def test_backgammon_opens_with_two_different_dice():
     drawn = np.asarray(jax.vmap(task.init)(jax.random.split(KEY, 3000)).dice)
     codes, times = np.unique(drawn @ [6, 1], return_counts=True)
     assert len(codes) == 15 and np.abs(times - 200).max() < 5 * np.sqrt(200)
-
-
-def test_contract():
-    check_task(make_task("backgammon", horizon=20), episodes=4)
 
 
 def test_refusals():
