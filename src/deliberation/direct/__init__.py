@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .best_first import BestFirst, Pruning, pruned_best_first
     from .best_of_n import BestOfN
     from .best_replies import HistoryTree, exploitability, list_histories
+    from .best_return import return_against_random
     from .context_tree import ContextTree
     from .cross_entropy import CEM
     from .dynamic_programming import Table, optimal_return, policy_iteration, value_iteration
@@ -91,6 +92,7 @@ _HOMES = {
     "ValueOfComputation": "stopping",
     "learn": "mc_aixi_learning",
     "pruned_best_first": "best_first",
+    "return_against_random": "best_return",
     "solve": "solver",
 }
 

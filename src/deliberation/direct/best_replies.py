@@ -157,12 +157,17 @@ def exploitability(
 
 
 def list_histories(
-    task: Task, objective: Objective | None = None, *, max_histories: int = 1_000_000
+    task: Task,
+    objective: Objective | None = None,
+    *,
+    max_histories: int = 1_000_000,
+    max_bytes: int = 4 * 2**30,
 ) -> HistoryTree:
     """List every history of a two-player game whose first states are listed (`Task.starts`).
 
     Raises `UnsuitableTaskError` for other tasks and where a player can come to one information set
-    after different numbers of actions; `TooLargeError` over `max_histories`.
+    after different numbers of actions; `TooLargeError` over `max_histories`, or before all that can
+    follow one ply would take more than `max_bytes`.
     """
     objective = task.objective if objective is None else objective
     states, chances = _starts(task)
@@ -175,6 +180,11 @@ def list_histories(
             raise TooLargeError(
                 f"{task!r} has more than max_histories={max_histories:,} histories. Raise it, or "
                 "take a smaller game."
+            )
+        if (room := _bytes_after(task, ply)) > max_bytes:
+            raise TooLargeError(
+                f"What can follow {len(ply.mover):,} histories of {task!r} takes "
+                f"{room / 2**30:.1f} GiB. Raise max_bytes, or take a smaller game."
             )
         ply = _next(task, objective, ply, knows)
     kept = jax.tree.map(lambda *x: np.stack(x), *knows.states)
@@ -236,6 +246,12 @@ def _first(task: Task, states: State, chances: np.ndarray, knows: _Knowing) -> P
     mover, sets = knows.number(states, [(b"", b"")] * count)
     nothing = np.zeros(count, int)
     return Ply(states, mover, sets, nothing, nothing, chances, np.zeros(count))
+
+
+def _bytes_after(task: Task, ply: Ply) -> int:
+    """The memory of every outcome of every action, the impossible ones too, that `_next` takes."""
+    one = sum(x.nbytes for x in jax.tree.leaves(ply.states))
+    return one * task.traits.actions * max(task.traits.outcomes, 1)
 
 
 def _next(task: Task, objective: Objective, ply: Ply, knows: _Knowing) -> Ply:
