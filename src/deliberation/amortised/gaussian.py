@@ -10,12 +10,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from ..core.answering import answer, checked_keys, timed
 from ..core.budget import Budget
-from ..core.decider import Decider, Decision, Memory, check_finite, row_keys
+from ..core.decider import Decider, Decision, Memory, check_finite
 from ..core.errors import UnsuitableTaskError
-from ..core.ledger import Ledger
 from ..core.objective import Objective
-from ..core.task import State, Task, Traits, batch_size, check_batch, is_concrete
+from ..core.task import State, Task, Traits
 from .actor_critic import Tower, climb, towers
 
 
@@ -122,19 +122,11 @@ class GaussianPolicy(Decider):
     ) -> tuple[Decision, Memory]:
         """Answer every row by one forward pass; the objective is ignored, the budget only read."""
         del objective
-        batch = batch_size(state)
-        if budget is not None:
-            Budget.of(budget).rows(batch)
-        check_batch(self.task, state)
+        keys = checked_keys(self.task, state, budget, key)
         started = time.perf_counter()
-        decision, mean, value = _decide(self, state, row_keys(key, batch))
+        decision, mean, value = _decide(self, state, keys)
         check_finite(type(self.network).__name__, mean=mean, value=value)
-        if is_concrete(decision):
-            # Finished rows asked for nothing, so the live ones share the time.
-            live, elapsed = decision.weights[:, 0] > 0, time.perf_counter() - started
-            seconds = live * (elapsed / max(int(live.sum()), 1))
-            decision = eqx.tree_at(lambda d: d.spent.seconds, decision, seconds)
-        return decision, memory
+        return timed(decision, started), memory
 
 
 def check_gaussian(task: Task, network: GaussianMLP) -> None:
@@ -166,19 +158,8 @@ def _decide(
     raw = mean
     if not policy.greedy:
         raw = raw + jnp.exp(log_sd) * jax.vmap(lambda k: jax.random.normal(k, raw.shape[1:]))(keys)
-    action = scaled(task.traits, raw)
-    nothing = jnp.zeros(live.shape, jnp.int32)
-    decision = Decision(
-        action=jnp.where(live.reshape(-1, *[1] * len(task.traits.shape)), action, 0.0),
-        weights=live.astype(jnp.float32)[:, None],
-        value=jnp.where(live, value, 0.0),
-        spent=Ledger(
-            model_steps=nothing,
-            network_evaluations=live.astype(jnp.int32),
-            fits=nothing,
-            data=nothing,
-            flops=live * (2.0 * policy.network.multiply_adds),
-            seconds=jnp.zeros(live.shape),
-        ),
-    )
+    decision = answer(
+        live, scaled(task.traits, raw), None, value,
+        network_evaluations=1, flops=2.0 * policy.network.multiply_adds,
+    )  # fmt: skip
     return decision, mean, value

@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key, Num
 
+from ..core.answering import answer, checked_keys, timed
 from ..core.budget import Budget
-from ..core.decider import Decider, Decision, Memory, check_finite, row_keys
+from ..core.decider import Decider, Decision, Memory, check_finite
 from ..core.errors import UnsuitableTaskError
-from ..core.ledger import Ledger
 from ..core.objective import Objective
-from ..core.task import State, Task, batch_size, check_batch, is_concrete
+from ..core.task import State, Task
 from .networks import Network, flops
 
 FORBIDDEN = -1e9
@@ -57,19 +57,11 @@ class NetworkPolicy(Decider):
     ) -> tuple[Decision, Memory]:
         """Answer every row by one forward pass; the objective is ignored, the budget only read."""
         del objective
-        batch = batch_size(state)
-        if budget is not None:
-            Budget.of(budget).rows(batch)
-        check_batch(self.task, state)
+        keys = checked_keys(self.task, state, budget, key)
         started = time.perf_counter()
-        decision, logits, value = _decide(self, state, row_keys(key, batch))
+        decision, logits, value = _decide(self, state, keys)
         check_finite(type(self.network).__name__, logits=logits, value=value)
-        if is_concrete(decision):
-            # Finished rows asked for nothing, so the live ones share the time.
-            live, elapsed = decision.action >= 0, time.perf_counter() - started
-            seconds = live * (elapsed / max(int(live.sum()), 1))
-            decision = eqx.tree_at(lambda d: d.spent.seconds, decision, seconds)
-        return decision, memory
+        return timed(decision, started), memory
 
 
 def evaluate(
@@ -115,18 +107,8 @@ def _decide(
         action = jnp.argmax(jnp.where(legal, logits, FORBIDDEN), axis=-1)
     else:
         action = jax.vmap(jax.random.categorical)(keys, jnp.where(legal, logits, -jnp.inf))
-    nothing = jnp.zeros(live.shape, jnp.int32)
-    decision = Decision(
-        action=jnp.where(live, action, -1).astype(jnp.int32),
-        weights=masked_softmax(logits, legal),
-        value=jnp.where(live, value, 0.0),
-        spent=Ledger(
-            model_steps=nothing,
-            network_evaluations=live.astype(jnp.int32),
-            fits=nothing,
-            data=nothing,
-            flops=live * flops(policy.network),
-            seconds=jnp.zeros(live.shape),
-        ),
-    )
+    decision = answer(
+        live, action, masked_softmax(logits, legal), value,
+        network_evaluations=1, flops=flops(policy.network),
+    )  # fmt: skip
     return decision, raw, value

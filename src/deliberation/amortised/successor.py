@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
+from ..core.answering import checked_keys, timed
 from ..core.budget import Budget
 from ..core.decider import Decider, Decision, Memory, check_finite
 from ..core.errors import BatchMismatchError, UnsuitableTaskError
@@ -23,7 +24,7 @@ from ..core.objective import Objective
 from ..core.task import State, Task
 from ._trial_and_error import Moment, begin_table, falling, play_and_learn, share
 from .state_table import StateTable, TellApart, digests
-from .table_policy import answer, check_numbered, checked_keys, timed
+from .table_policy import check_numbered, looked_up
 from .tabular import Tabular, table_cost
 from .tensors import description
 from .training import Watch, run_updates
@@ -206,4 +207,4 @@ def _decide(
     value = jnp.where(legal, scores, -jnp.inf).max(axis=-1)
     flops = 2.0 * policy.successor.arrivals[0].size
     known = slot < policy.table.capacity
-    return answer(policy.task, state, keys, known, scores, value, flops), scores
+    return looked_up(policy.task, state, keys, known, scores, value, flops), scores

@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from ..core.answering import answer, checked_keys, timed, uniform_weights
 from ..core.budget import Budget
-from ..core.decider import Decider, Decision, Memory, check_finite, row_keys
+from ..core.decider import Decider, Decision, Memory, check_finite
 from ..core.errors import UnsuitableTaskError
-from ..core.ledger import Ledger
 from ..core.objective import Objective
-from ..core.task import State, Task, batch_size, check_batch, is_concrete
+from ..core.task import State, Task
 from .state_table import StateTable, TellApart, digests
 
 
@@ -74,27 +74,6 @@ def check_numbered(task: Task) -> None:
         )
 
 
-def checked_keys(
-    task: Task, state: State, budget: Budget | int | None, key: Key[Array, "*batch"]
-) -> Key[Array, " batch"]:
-    """One key a row, after the checks that every amortised decider makes."""
-    batch = batch_size(state)
-    if budget is not None:
-        Budget.of(budget).rows(batch)
-    check_batch(task, state)
-    return row_keys(key, batch)
-
-
-def timed(decision: Decision, started: float) -> Decision:
-    """With the wall time since `started`, which the live rows share; as it is under `jit`."""
-    if not is_concrete(decision):
-        return decision
-    live = decision.action >= 0
-    elapsed = time.perf_counter() - started
-    seconds = live * (elapsed / max(int(live.sum()), 1))
-    return eqx.tree_at(lambda d: d.spent.seconds, decision, seconds)
-
-
 @eqx.filter_jit
 def _decide(
     policy: TablePolicy, state: State, keys: Key[Array, " batch"]
@@ -108,10 +87,10 @@ def _decide(
         value = jnp.where(legal, scores, -jnp.inf).max(axis=-1)
     else:
         value = policy.values.at[slot].get(mode="fill", fill_value=0.0)
-    return answer(policy.task, state, keys, known, scores, value), scores
+    return looked_up(policy.task, state, keys, known, scores, value), scores
 
 
-def answer(
+def looked_up(
     task: Task,
     state: State,
     keys: Key[Array, " batch"],
@@ -126,19 +105,7 @@ def answer(
     # A score that is not finite is a broken table: never preferred, and refused on the host.
     best = jnp.argmax(jnp.where(legal & jnp.isfinite(scores), scores, -jnp.inf), axis=-1)
     drawn = jax.vmap(jax.random.categorical)(keys, jnp.where(legal, 0.0, -jnp.inf))
-    uniform = legal / jnp.maximum(legal.sum(-1, keepdims=True), 1)
-    weights = jnp.where(known[:, None], jax.nn.one_hot(best, legal.shape[1]), uniform)
-    nothing = jnp.zeros(live.shape, jnp.int32)
-    return Decision(
-        action=jnp.where(live, jnp.where(known, best, drawn), -1).astype(jnp.int32),
-        weights=jnp.where(live[:, None], weights, 0.0),
-        value=jnp.where(live & known, value, 0.0),
-        spent=Ledger(
-            model_steps=nothing,
-            network_evaluations=nothing,
-            fits=nothing,
-            data=nothing,
-            flops=live * flops,
-            seconds=jnp.zeros(live.shape),
-        ),
-    )
+    certain = jax.nn.one_hot(best, legal.shape[1])
+    weights = jnp.where(known[:, None], certain, uniform_weights(legal))
+    action, value = jnp.where(known, best, drawn), jnp.where(known, value, 0.0)
+    return answer(live, action, weights, value, flops=flops)

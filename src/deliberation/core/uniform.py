@@ -5,11 +5,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key
 
+from .answering import answer, checked_keys, uniform_weights
 from .budget import Budget
-from .decider import Decider, Decision, Memory, row_keys
-from .ledger import Ledger
+from .decider import Decider, Decision, Memory
 from .objective import Objective
-from .task import State, Task, batch_size, check_batch
+from .task import State, Task
 
 
 class UniformRandom(Decider):
@@ -32,29 +32,17 @@ class UniformRandom(Decider):
     ) -> tuple[Decision, Memory]:
         """One draw a row."""
         del objective
-        batch = batch_size(state)
-        if budget is not None:
-            Budget.of(budget).rows(batch)
-        check_batch(self.task, state)
-        return _decide(self.task, state, row_keys(key, batch)), memory
+        return _decide(self.task, state, checked_keys(self.task, state, budget, key)), memory
 
 
 @eqx.filter_jit
 def _decide(task: Task, state: State, keys: Key[Array, " batch"]) -> Decision:
-    traits, batch = task.traits, keys.shape[0]
+    traits = task.traits
     legal = jax.vmap(task.legal)(state)
     live = ~jax.vmap(task.terminated)(state)
     if traits.discrete:
-        drawn = jax.vmap(jax.random.categorical)(keys, jnp.where(legal, 0.0, -jnp.inf))
-        action = jnp.where(live, drawn, -1).astype(jnp.int32)
+        action = jax.vmap(jax.random.categorical)(keys, jnp.where(legal, 0.0, -jnp.inf))
     else:
         box = jax.vmap(lambda k: jax.random.uniform(k, traits.shape, jnp.float32))(keys)
-        shape = (batch,) + (1,) * len(traits.shape)
-        action = jnp.where(live.reshape(shape), traits.low + box * (traits.high - traits.low), 0.0)
-    nothing = jnp.zeros(batch, jnp.int32)
-    return Decision(
-        action=action,
-        weights=legal / jnp.maximum(legal.sum(-1, keepdims=True), 1),
-        value=jnp.zeros(batch),
-        spent=Ledger(nothing, nothing, nothing, nothing, nothing, jnp.zeros(batch)),
-    )
+        action = traits.low + box * (traits.high - traits.low)
+    return answer(live, action, uniform_weights(legal), jnp.zeros(live.shape))

@@ -13,14 +13,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from ..core.answering import answer, asked, timed, uniform_weights
 from ..core.budget import Budget
-from ..core.decider import Decider, Decision, Memory, check_finite, row_keys
+from ..core.decider import Decider, Decision, Memory, check_finite
 from ..core.errors import UnsuitableTaskError
 from ..core.noise import Seed, mix, pick_uniform, seeds, uniform
 from ..core.objective import Objective
-from ..core.task import State, Task, batch_size, check_batch
+from ..core.task import State, Task
 from ._window import Walk, World, ended, expand, plant, step
-from .answers import answer, timed, uniform_weights
 from .evaluators import Evaluator, NoEvaluation
 
 
@@ -85,11 +85,9 @@ class AlphaBeta(Decider):
         key: Key[Array, "*batch"],
     ) -> tuple[Decision, Memory]:
         """Search from every row; see `Decider.decide`."""
-        batch = batch_size(state)
-        limits = Budget.of(self.budget if budget is None else budget).rows(batch)
-        check_batch(self.task, state)
+        limits, keys = asked(self.task, state, self.budget if budget is None else budget, key)
         started = time.perf_counter()
-        decision, faults, _ = look(self, objective, state, limits, row_keys(key, batch))
+        decision, faults, _ = look(self, objective, state, limits, keys)
         check_finite("alpha-beta search", rewards_and_values=faults)
         return timed(decision, started), memory
 

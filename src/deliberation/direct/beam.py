@@ -9,12 +9,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
+from ..core.answering import answer, asked, timed, uniform_weights
 from ..core.budget import Budget
-from ..core.decider import Decider, Decision, Memory, check_finite, row_keys
+from ..core.decider import Decider, Decision, Memory, check_finite
 from ..core.noise import Seed, mix, pick_uniform, seeds, uniform
 from ..core.objective import Objective
-from ..core.task import State, Task, batch_size, check_batch
-from .answers import answer, timed, uniform_weights
+from ..core.task import State, Task
 from .best_first import Merge, check_deterministic
 
 _PLACES = 1 << 14
@@ -72,15 +72,12 @@ class BeamSearch(Decider):
         key: Key[Array, "*batch"],
     ) -> tuple[Decision, Memory]:
         """Search from every row; see `Decider.decide`."""
-        batch = batch_size(state)
-        limits = Budget.of(self.budget if budget is None else budget).rows(batch)
-        check_batch(self.task, state)
+        limits, keys = asked(self.task, state, self.budget if budget is None else budget, key)
         started = time.perf_counter()
         objective = self.task.objective if objective is None else objective
         decision, worth = _decide(
-            self.task, Shape(self.width, self.merge), objective, state, limits,
-            seeds(row_keys(key, batch)),
-        )  # fmt: skip
+            self.task, Shape(self.width, self.merge), objective, state, limits, seeds(keys)
+        )
         check_finite(type(objective).__name__, rewards_and_heuristic=worth)
         return timed(decision, started), memory
 
@@ -143,7 +140,7 @@ def _decide(
     )
     decision = answer(
         live, jnp.where(planned, first, drawn), weights, jnp.where(planned, value, 0.0),
-        model_steps=jnp.where(live, best.steps, 0),
+        model_steps=best.steps,
     )  # fmt: skip
     return decision, jnp.where(best.sound | ~live, 0.0, jnp.nan)
 

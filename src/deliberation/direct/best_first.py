@@ -15,14 +15,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, UInt32
 
+from ..core.answering import answer, asked, timed, uniform_weights
 from ..core.budget import Budget
-from ..core.decider import Decider, Decision, Memory, row_keys
+from ..core.decider import Decider, Decision, Memory
 from ..core.errors import ForeignMemoryError, UnsuitableTaskError
 from ..core.noise import seeds, uniform
 from ..core.objective import Objective
-from ..core.task import State, Task, batch_size, check_batch
+from ..core.task import State, Task
 from ._frontier import Arena, Frontier, Line, Pruning
-from .answers import answer, timed, uniform_weights
 from .evaluators import Evaluator
 from .reuse import aim_of
 
@@ -123,22 +123,21 @@ class BestFirst(Decider):
         key: Key[Array, "*batch"],
     ) -> tuple[Decision, Memory]:
         """Follow the plan of a row, or search for a new one."""
-        batch = batch_size(state)
         started = time.perf_counter()
-        memory = self.begin(batch) if memory is None else memory
+        limits, keys = asked(self.task, state, self.budget if budget is None else budget, key)
+        limits = np.stack(limits)
+        memory = self.begin(len(keys)) if memory is None else memory
         if not isinstance(memory, Plan):
             raise ForeignMemoryError(
                 f"{self!r} remembers plans; got a memory of {type(memory).__name__}. Start with "
                 "`begin(batch)` and hand on what `decide` returns."
             )
-        limits = np.stack(Budget.of(self.budget if budget is None else budget).rows(batch))
-        check_batch(self.task, state)
         objective = self.task.objective if objective is None else objective
         words, live, legal = map(np.asarray, _look(self.task, state))
         # Made into host arrays once: they are written row by row.
         plan = jax.tree.map(np.array, memory)
         aim = np.asarray(aim_of(objective))
-        u = np.asarray(uniform(seeds(row_keys(key, batch))))
+        u = np.asarray(uniform(seeds(keys)))
         known = (plan.actions[:, 0] >= 0) & (plan.states[:, 0] == words).all(1)
         known &= (plan.aim == aim).all(1) & (limits.min(0) <= plan.effort)
         search = live & ~known & (limits.min(0) > 0)

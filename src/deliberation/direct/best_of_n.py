@@ -12,13 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
+from ..core.answering import answer, asked, timed
 from ..core.budget import Budget
-from ..core.decider import Decider, Decision, Memory, check_finite, row_keys
+from ..core.decider import Decider, Decision, Memory, check_finite
 from ..core.errors import UnsuitableTaskError
 from ..core.noise import Seed, as_key, gumbel, mix, seeds
 from ..core.objective import Objective
-from ..core.task import State, Task, batch_size, check_batch
-from .answers import answer, timed
+from ..core.task import State, Task
 from .evaluators import Evaluator, NoEvaluation
 
 FORBIDDEN = -1e9
@@ -94,15 +94,13 @@ class BestOfN(Decider):
         key: Key[Array, "*batch"],
     ) -> tuple[Decision, Memory]:
         """Draw and score for every row; see `Decider.decide`."""
-        batch = batch_size(state)
-        limits = Budget.of(self.budget if budget is None else budget).rows(batch)
-        check_batch(self.task, state)
+        limits, keys = asked(self.task, state, self.budget if budget is None else budget, key)
         started = time.perf_counter()
         objective = self.task.objective if objective is None else objective
         # The default budget stays out of the compiled program, or each would compile anew.
         planner = eqx.tree_at(lambda p: p.budget, self, Budget(0))
         count = jnp.minimum(limits[0], limits[1] // self._most)
-        decision, score = _decide(planner, objective, state, count, seeds(row_keys(key, batch)))
+        decision, score = _decide(planner, objective, state, count, seeds(keys))
         check_finite(type(self).__name__, prior_or_score=score)
         return timed(decision, started), memory
 

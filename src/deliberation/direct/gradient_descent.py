@@ -15,18 +15,21 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from ..core.answering import answer, asked, timed
 from ..core.budget import Budget
-from ..core.decider import Decider, Decision, Memory, check_finite, row_keys
+from ..core.decider import Decider, Decision, Memory, check_finite
 from ..core.noise import Seed, mix, seeds, uniform
 from ..core.objective import Objective
-from ..core.task import State, Task, batch_size, check_batch
-from ..tasks._continuous import answered, shared_time
+from ..core.task import State, Task
 from ..tasks.one_step import check_one_step, one_step_return
 
 RECENT = 4
 """A step is accepted unless it is worse than the worst of so many points before it."""
 DECREASE = 1e-4
 """The share of the decrease promised by the gradient that is demanded."""
+ROUNDING = 2.5e-7
+"""Costs that differ by this share are equal in single precision; then the later point is the best,
+since the gradient still shows the way where costs no longer do."""
 LENGTHS = (1e-6, 1e3)
 """The least and the greatest length of a step, in units of the gradient."""
 Cost = Callable[[Float[Array, "..."]], Float[Array, ""]]
@@ -87,7 +90,7 @@ def improve(cost: Cost, now: Descent, low: float, high: float) -> Descent:
     def keep(new: Array, old: Array) -> Array:
         return jnp.where(accept, new, old)
 
-    better = accept & (there < now.best_cost)
+    better = accept & (there <= now.best_cost + ROUNDING * jnp.abs(now.best_cost))
     place = first | (jnp.arange(RECENT) == now.taken % RECENT)
     return Descent(
         point=keep(to, now.point),
@@ -96,7 +99,7 @@ def improve(cost: Cost, now: Descent, low: float, high: float) -> Descent:
         length=jnp.clip(length, *LENGTHS),
         recent=jnp.where(place & accept, there, now.recent),
         best=jnp.where(better, to, now.best),
-        best_cost=jnp.where(better, there, now.best_cost),
+        best_cost=jnp.where(better, jnp.minimum(there, now.best_cost), now.best_cost),
         taken=now.taken + 1,
         sound=now.sound & jnp.isfinite(there) & jnp.isfinite(slope).all(),
     )
@@ -200,18 +203,15 @@ class GradientDescent(Decider):
         key: Key[Array, "*batch"],
     ) -> tuple[Decision, Memory]:
         """Descend in every row of a batch that is not answered yet."""
-        batch = batch_size(state)
-        simulations, limit = Budget.of(self.budget if budget is None else budget).rows(batch)
-        check_batch(self.task, state)
+        budget = self.budget if budget is None else budget
+        (simulations, limit), keys = asked(self.task, state, budget, key)
         started = time.perf_counter()
         # A descent of k steps takes k + 1 model steps, and there are no more descents than steps.
         fits = jnp.where(limit >= 2 * self.starts, limit - self.starts, limit // 2)
         steps = jnp.minimum(simulations, fits)
-        decision, sound = _decide(
-            self, state, objective or self.task.objective, steps, row_keys(key, batch)
-        )
+        decision, sound = _decide(self, state, objective or self.task.objective, steps, keys)
         check_finite("The objective", **{"value or gradient": jnp.where(sound, 0.0, jnp.nan)})
-        return shared_time(decision, started), memory
+        return timed(decision, started), memory
 
 
 def check_descent(rate: float, tolerance: float) -> None:
@@ -259,4 +259,4 @@ def _decide(
 
     live = ~jax.vmap(task.terminated)(state)
     action, value, spent, sound = jax.vmap(one)(state, jnp.where(live, steps, 0), seeds(keys))
-    return answered(live, action, value, model_steps=spent), sound
+    return answer(live, action, None, value, model_steps=spent), sound

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, Key
 
+from ..core.answering import answer, timed
 from ..core.budget import Budget
 from ..core.decider import Decider, Decision, Memory, row_keys
 from ..core.errors import BatchMismatchError, UnknownNameError, UnsuitableTaskError
-from ..core.ledger import Ledger
 from ..core.noise import Seed, mix, seeds
 from ..core.objective import Objective
 from ..core.task import State, Task, batch_size, check_batch, is_concrete
@@ -126,9 +126,7 @@ class HistorySearch(Decider):
         if is_concrete(decision):
             check_stuck(self.task, stuck)
             check_sound(self.evaluator, faults == 0, faults)
-            seconds = jnp.full(batch, (time.perf_counter() - started) / batch)
-            decision = eqx.tree_at(lambda d: d.spent.seconds, decision, seconds)
-        return decision, memory
+        return timed(decision, started), memory
 
 
 def _check_suits(task: Task, evaluator: Evaluator, nodes: str) -> None:
@@ -173,20 +171,12 @@ def plan(
     live = root.legal.any(-1) & ~jax.vmap(task.terminated)(state)
     action = best_action(jnp.where(root.legal, preference, -jnp.inf), mix(seed, 2))
     each = evaluator.flops / max(1, evaluator.passes)
-    nothing = jnp.zeros_like(outcome.model_steps)
-    return Decision(
-        action=jnp.where(live, action, -1),
-        weights=jnp.where(live[:, None], weights, 0.0),
-        value=jnp.where(live, root.mean, 0.0),
-        spent=Ledger(
-            model_steps=outcome.model_steps,
-            network_evaluations=outcome.evaluations,
-            fits=nothing,
-            data=nothing,
-            flops=outcome.evaluations * each,
-            seconds=jnp.zeros(live.shape),
-        ),
-    ), outcome
+    decision = answer(
+        live, action, weights, root.mean,
+        model_steps=outcome.model_steps, network_evaluations=outcome.evaluations,
+        flops=outcome.evaluations * each,
+    )  # fmt: skip
+    return decision, outcome
 
 
 @eqx.filter_jit

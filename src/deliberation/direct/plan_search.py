@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
+from ..core.answering import answer, asked, timed
 from ..core.budget import Budget
-from ..core.decider import Decider, Decision, Memory, check_finite, row_keys
+from ..core.decider import Decider, Decision, Memory, check_finite
 from ..core.errors import BatchMismatchError, ForeignMemoryError
-from ..core.ledger import Ledger
 from ..core.objective import Objective
-from ..core.task import State, Task, batch_size, check_batch, is_concrete
+from ..core.task import State, Task
 from .plans import (
     Plan,
     Planning,
@@ -109,23 +109,16 @@ class PlanSearch(Decider):
         key: Key[Array, "*batch"],
     ) -> tuple[Decision, Memory]:
         """Plan from every row; see `Decider.decide`."""
-        batch, planning = batch_size(state), self.planning
-        asked = self.budget if budget is None else Budget.of(budget)
-        simulations, steps = asked.rows(batch)
-        allowed = jnp.minimum(simulations, steps // planning.plan_cost)
-        check_batch(self.task, state)
-        memory = self.begin(batch) if memory is None else memory
-        self._check_own(memory, batch)
-        aim = planning.model.objective if objective is None else objective
+        budget = self.budget if budget is None else budget
+        (simulations, steps), keys = asked(self.task, state, budget, key)
+        allowed = jnp.minimum(simulations, steps // self.planning.plan_cost)
+        memory = self.begin(len(keys)) if memory is None else memory
+        self._check_own(memory, len(keys))
+        aim = self.planning.model.objective if objective is None else objective
         started = time.perf_counter()
-        decision, memory = _decide(self, aim, state, memory, allowed, row_keys(key, batch))
+        decision, memory = _decide(self, aim, state, memory, allowed, keys)
         check_finite(f"A plan of {self!r}", value=decision.value, action=decision.action)
-        if is_concrete(decision):
-            # Finished rows asked for nothing, so the live ones share the time.
-            live = decision.weights.sum(-1) > 0
-            seconds = live * ((time.perf_counter() - started) / jnp.maximum(live.sum(), 1))
-            decision = eqx.tree_at(lambda d: d.spent.seconds, decision, seconds)
-        return decision, memory
+        return timed(decision, started), memory
 
     def _check_own(self, memory: Memory, batch: int) -> None:
         if not self.remembers:
@@ -178,21 +171,11 @@ def _decide(
     if not task.traits.discrete:
         # An average of actions may round past the bounds.
         first = jnp.clip(first, task.traits.low, task.traits.high)
-    shape = (-1, *[1] * (first.ndim - 1))
-    nothing = jnp.zeros(live.shape, jnp.int32)
-    decision = Decision(
-        action=jnp.where(live.reshape(shape), first, -1 if task.traits.discrete else 0.0),
-        weights=jnp.where(live[:, None], found.weights, 0.0),
-        value=jnp.where(live, found.value, 0.0),
-        spent=Ledger(
-            model_steps=jnp.where(live, spent.model_steps, 0),
-            network_evaluations=jnp.where(live, spent.network_evaluations, 0),
-            fits=nothing,
-            data=nothing,
-            flops=jnp.where(live, spent.flops, 0.0),
-            seconds=jnp.zeros(live.shape),
-        ),
-    )
+    decision = answer(
+        live, first, found.weights, found.value,
+        model_steps=spent.model_steps, network_evaluations=spent.network_evaluations,
+        flops=spent.flops,
+    )  # fmt: skip
     if not decider.remembers:
         return decision, memory
     last = middle(planning)[-1]

@@ -13,13 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
+from ..core.answering import answer, asked, timed
 from ..core.budget import Budget
-from ..core.decider import Decider, Decision, Memory, check_finite, row_keys
+from ..core.decider import Decider, Decision, Memory, check_finite
 from ..core.errors import TooLargeError, UnsuitableTaskError
 from ..core.noise import Seed, seeds
 from ..core.objective import Objective
-from ..core.task import State, Task, batch_size, check_batch
-from ..direct.answers import answer, random_choice, timed
+from ..core.task import State, Task
+from ..direct.answers import random_choice
 from .habits import Habit
 
 _TIE = 1e-5
@@ -84,17 +85,15 @@ class PlanUntilHabit(Decider):
         key: Key[Array, "*batch"],
     ) -> tuple[Decision, Memory]:
         """Look ahead from every row; see `Decider.decide`."""
-        batch = batch_size(state)
         budget = self.expansions(self.depth) if budget is None else budget
-        simulations, steps = Budget.of(budget).rows(batch)
-        check_batch(self.task, state)
+        (simulations, steps), keys = asked(self.task, state, budget, key)
         started = time.perf_counter()
         needs = np.array([self.expansions(k) for k in range(1, self.depth + 1)], np.int32)
         # Every expansion takes at most as many model steps as a node has children.
         paid = jnp.minimum(simulations, steps // _fan(self.task))
         depths = (paid[:, None] >= needs).sum(-1).astype(jnp.int32)
         objective = self.task.objective if objective is None else objective
-        decision, values = _decide(self, objective, state, depths, seeds(row_keys(key, batch)))
+        decision, values = _decide(self, objective, state, depths, seeds(keys))
         check_finite(f"{type(self.habit).__name__} or the objective", action_values=values)
         return timed(decision, started), memory
 

@@ -13,13 +13,14 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from ..core.answering import answer, asked, timed
 from ..core.budget import Budget
-from ..core.decider import Decider, Decision, Memory, check_finite, row_keys
+from ..core.decider import Decider, Decision, Memory, check_finite
 from ..core.errors import UnsuitableTaskError
 from ..core.noise import Seed, as_key, mix, seeds
 from ..core.objective import Objective
-from ..core.task import State, Task, batch_size, check_batch
-from ..direct.answers import answer, random_choice, timed
+from ..core.task import State, Task
+from ..direct.answers import random_choice
 from ..direct.evaluators import Evaluator, RandomRollouts
 
 
@@ -85,24 +86,21 @@ class Quantiliser(Decider):
         key: Key[Array, "*batch"],
     ) -> tuple[Decision, Memory]:
         """Ask the base decider, judge, and draw from the best share; see `Decider.decide`."""
-        batch = batch_size(state)
-        limits = Budget.of(self.budget if budget is None else budget).rows(batch)
-        check_batch(self.task, state)
+        limits, keys = asked(self.task, state, self.budget if budget is None else budget, key)
         started = time.perf_counter()
-        keys = row_keys(key, batch)
         prior, memory = self.base.decide(
             state, memory, objective=objective, budget=self.base_budget, key=keys
         )
         seed = mix(seeds(keys), 0)
         objective = self.task.objective if objective is None else objective
-        q = jnp.broadcast_to(self.q, (batch,))
+        q = jnp.broadcast_to(self.q, keys.shape)
         decision, utility = _decide(
             self.task, self.judge, objective, state, (prior.weights, prior.value), q, limits, seed
         )
         check_finite(f"{type(self.judge).__name__} or the objective", utility=utility)
         decision = timed(decision, started)
         # The clock ran through the base decider's turn already.
-        base = eqx.tree_at(lambda s: s.seconds, prior.spent, jnp.zeros(batch))
+        base = eqx.tree_at(lambda s: s.seconds, prior.spent, jnp.zeros(keys.shape))
         return eqx.tree_at(lambda d: d.spent, decision, decision.spent + base), memory
 
 
