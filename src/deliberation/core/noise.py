@@ -46,6 +46,15 @@ def gumbel(seed: Seed) -> Float[Array, "*shape"]:
     return -jnp.log(-jnp.log(u))
 
 
+def random_choice(weights: Float[Array, "batch actions"], seed: Seed) -> Int[Array, " batch"]:
+    """An action from each distribution, by its cumulative sum."""
+    u = uniform(seed)[:, None] * weights.sum(-1, keepdims=True)
+    index = (u >= jnp.cumsum(weights, -1)).sum(-1)
+    # Rounding can leave the sum below u: then it is the last that can happen.
+    last = jnp.max(jnp.where(weights > 0, jnp.arange(weights.shape[1]), 0), axis=-1)
+    return jnp.minimum(index, last).astype(jnp.int32)
+
+
 def pick_uniform(
     legal: Bool[Array, "batch actions"], u: Float[Array, " batch"]
 ) -> Int[Array, " batch"]:

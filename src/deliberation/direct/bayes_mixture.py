@@ -14,14 +14,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from ..core.answering import asked, timed
 from ..core.budget import Budget
-from ..core.decider import Decider, Decision, Memory, row_keys
+from ..core.decider import Decider, Decision, Memory
 from ..core.errors import UnsuitableTaskError
 from ..core.noise import seeds
 from ..core.objective import Objective
-from ..core.task import State, Task, batch_size, check_batch
+from ..core.task import State, Task
 from ._belief_tree import Grown, Particles, check_believable, grow, listed, sight
-from .answers import timed
 from .belief_planning import action_values, judged
 
 
@@ -105,18 +105,16 @@ class BayesMixture(Decider):
         key: Key[Array, "*batch"],
     ) -> tuple[Decision, MixtureMemory]:
         """Learn from what is seen, then search; see `Decider.decide`."""
-        batch = batch_size(state)
-        limits = (self.budget if budget is None else Budget.of(budget)).rows(batch)
-        check_batch(self.task, state)
-        seed, started = seeds(row_keys(key, batch)), time.perf_counter()
-        memory = learned(self, state, self.begin(batch) if memory is None else memory)
+        limits, keys = asked(self.task, state, self.budget if budget is None else budget, key)
+        seed, started = seeds(keys), time.perf_counter()
+        memory = learned(self, state, self.begin(len(keys)) if memory is None else memory)
         legal = np.asarray(_legal(self.task, state))
         roots: list[tuple[State, np.ndarray]] = [
             jax.tree.map(np.asarray, _listed(world, states))
             for world, states in zip(self.worlds, memory.states, strict=True)
         ]
         posterior = np.asarray(memory.posterior)
-        q, spent = np.full(legal.shape, -np.inf), np.zeros(batch, np.int64)
+        q, spent = np.full(legal.shape, -np.inf), np.zeros(len(keys), np.int64)
         known: dict[tuple[bytes, ...], tuple[np.ndarray, Grown]] = {}
         for row in np.flatnonzero(legal.any(1)):
             likely = [

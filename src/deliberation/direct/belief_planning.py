@@ -12,13 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
+from ..core.answering import answer, asked, timed
 from ..core.budget import Budget
-from ..core.decider import Decider, Decision, Memory, row_keys
+from ..core.decider import Decider, Decision, Memory
 from ..core.noise import Seed, mix, seeds
 from ..core.objective import Objective
-from ..core.task import State, Task, batch_size, check_batch
+from ..core.task import State, Task
 from ._belief_tree import Grown, Particles, check_believable, grow, listed, valued
-from .answers import answer, timed
 from .portable import best_action
 
 _TIE = 1e-6
@@ -64,14 +64,12 @@ class BeliefPlanning(Decider):
         key: Key[Array, "*batch"],
     ) -> tuple[Decision, Memory]:
         """Search from every row; see `Decider.decide`."""
-        batch = batch_size(state)
-        limits = (self.budget if budget is None else Budget.of(budget)).rows(batch)
-        check_batch(self.task, state)
-        seed, started = seeds(row_keys(key, batch)), time.perf_counter()
+        limits, keys = asked(self.task, state, self.budget if budget is None else budget, key)
+        seed, started = seeds(keys), time.perf_counter()
         objective = self.task.objective if objective is None else objective
         states, chances, legal = jax.tree.map(np.asarray, _roots(self.task, state))
         known: dict[tuple[bytes, ...], tuple[np.ndarray, Grown]] = {}
-        q, spent = np.full(legal.shape, -np.inf), np.zeros(batch, np.int64)
+        q, spent = np.full(legal.shape, -np.inf), np.zeros(len(keys), np.int64)
         for row in np.flatnonzero(legal.any(1)):
             likely = chances[row] > 0
             root = jax.tree.map(lambda x, r=row, k=likely: x[r][k], states)

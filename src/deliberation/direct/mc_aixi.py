@@ -13,13 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, Key
 
+from ..core.answering import answer, asked, timed
 from ..core.budget import Budget
-from ..core.decider import Decider, Decision, Memory, row_keys
+from ..core.decider import Decider, Decision, Memory
 from ..core.errors import ForeignMemoryError, TooLargeError, UnsuitableTaskError
-from ..core.ledger import Ledger
 from ..core.noise import Seed, mix, seeds
 from ..core.objective import Objective
-from ..core.task import State, Task, batch_size, check_batch, is_concrete
+from ..core.task import State, Task, is_concrete
 from .context_tree import fresh_nodes
 from .percepts import Percepts
 from .portable import best_action
@@ -180,26 +180,18 @@ class MCAIXI(Decider):
         key: Key[Array, "*batch"],
     ) -> tuple[Decision, AixiMemory]:
         """Learn what came of the last action, then search; see `Decider.decide`."""
-        batch = batch_size(state)
-        limits = Limits(*(self.budget if budget is None else Budget.of(budget)).rows(batch))
-        check_batch(self.task, state)
-        memory = self.begin(batch) if memory is None else memory
+        limits, keys = asked(self.task, state, self.budget if budget is None else budget, key)
+        memory = self.begin(len(keys)) if memory is None else memory
         check_mind(self, memory)
         check_life(self, memory, 1)
         started = time.perf_counter()
         # What is data stays out of the compiled program.
         agent = bare(self)
         objective = self.task.objective if objective is None else objective
-        decision, memory, told = _decide(
-            agent, objective, state, memory, limits, row_keys(key, batch)
-        )
+        decision, memory, told = _decide(agent, objective, state, memory, Limits(*limits), keys)
         if is_concrete(decision):
             check_told(self, told)
-            alive = decision.action >= 0
-            elapsed = time.perf_counter() - started
-            seconds = alive * (elapsed / max(int(alive.sum()), 1))
-            decision = eqx.tree_at(lambda d: d.spent.seconds, decision, seconds)
-        return decision, memory
+        return timed(decision, started), memory
 
 
 def bare(agent: MCAIXI) -> MCAIXI:
@@ -257,22 +249,12 @@ def think(
     values = jnp.where(searched[:, None], jnp.where(tried, found.values, -jnp.inf), 0.0)
     action = best_action(jnp.where(legal, values, -jnp.inf), mix(seed, 2))
     shares = jnp.where(searched[:, None], found.visits, legal).astype(jnp.float32)
-    nothing = jnp.zeros_like(simulations)
-    action = jnp.where(alive, action, -1).astype(jnp.int32)
-    decision = Decision(
-        action=action,
-        weights=jnp.where(alive[:, None], shares, 0) / jnp.maximum(shares.sum(1), 1)[:, None],
-        value=jnp.where(alive & searched, values.max(1, initial=-jnp.inf), 0.0),
-        spent=Ledger(
-            model_steps=simulations * agent.horizon,
-            network_evaluations=nothing,
-            fits=nothing,
-            data=nothing,
-            flops=nothing,
-            seconds=jnp.zeros(alive.shape),
-        ),
-    )
-    return decision, AixiMemory(mind, action, state), told
+    decision = answer(
+        alive, action, shares / jnp.maximum(shares.sum(1), 1)[:, None],
+        jnp.where(searched, values.max(1, initial=-jnp.inf), 0.0),
+        model_steps=simulations * agent.horizon,
+    )  # fmt: skip
+    return decision, AixiMemory(mind, decision.action, state), told
 
 
 @eqx.filter_jit

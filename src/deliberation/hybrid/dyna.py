@@ -17,12 +17,13 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ..amortised.tensors import description
 from ..amortised.training import Trained, Watch, run_updates
+from ..core.answering import answer, asked, timed, uniform_weights
 from ..core.budget import Budget
-from ..core.decider import Decider, Decision, Memory, check_finite, row_keys
+from ..core.decider import Decider, Decision, Memory, check_finite
 from ..core.errors import TooLargeError, UnsuitableTaskError
 from ..core.ledger import Ledger
 from ..core.objective import Objective
-from ..core.task import State, Task, batch_size, check_batch, is_concrete
+from ..core.task import State, Task, is_concrete
 from ._dyna_table import DynaTable, Place, places_of, sweep
 
 _STILL = 1e-6
@@ -100,18 +101,13 @@ class DynaQ(Decider):
     ) -> tuple[Decision, Memory]:
         """Answer every row by habit, revised as far as its budget goes; see `Decider.decide`."""
         started = time.perf_counter()
-        batch = batch_size(state)
-        sweeps, steps = (self.budget if budget is None else Budget.of(budget)).rows(batch)
-        check_batch(self.task, state)
+        budget = self.budget if budget is None else budget
+        (sweeps, steps), keys = asked(self.task, state, budget, key)
         if objective is not None and self._is_own(objective):
             objective = None
-        decision = _decide(self, objective, state, sweeps, steps, row_keys(key, batch))
+        decision = _decide(self, objective, state, sweeps, steps, keys)
         check_finite(repr(self), value=decision.value)
-        if is_concrete(decision):
-            live = decision.action >= 0
-            seconds = live * ((time.perf_counter() - started) / jnp.maximum(live.sum(), 1))
-            decision = eqx.tree_at(lambda d: d.spent.seconds, decision, seconds)
-        return decision, memory
+        return timed(decision, started), memory
 
     def _is_own(self, objective: Objective) -> bool:
         return is_concrete(objective) and bool(eqx.tree_equal(objective, self.task.objective))
@@ -144,37 +140,25 @@ def _decide(
         return (done < allowed).any() & (moved > _STILL)
 
     def once(carry: tuple) -> tuple:
-        q, answer, done, _ = carry
+        q, said, done, _ = carry
         after = sweep(table, q, reward, dyna.gamma)
         going = done < allowed
-        answer = jnp.where(going[:, None], after[where], answer)
-        return after, answer, done + 1, jnp.abs(after - q).max()
+        said = jnp.where(going[:, None], after[where], said)
+        return after, said, done + 1, jnp.abs(after - q).max()
 
     begun = (fresh, first, jnp.int32(0), jnp.float32(jnp.inf))
-    _, answer, done, _ = jax.lax.while_loop(more, once, begun)
+    _, said, done, _ = jax.lax.while_loop(more, once, begun)
     # Of a place where something was tried, a plan knows nothing else.
     tried = (table.known > 0)[where]
     planned = (allowed > 0)[:, None] & tried.any(-1, keepdims=True)
-    answer = jnp.where(planned & ~tried, -jnp.inf, answer)
-    q = jnp.where(known[:, None], answer, 0.0)
+    said = jnp.where(planned & ~tried, -jnp.inf, said)
+    q = jnp.where(known[:, None], said, 0.0)
     best = jnp.where(legal, q, -jnp.inf).max(-1, keepdims=True)
     ties = legal & (q >= best - 1e-6)
-    weights = ties / jnp.maximum(ties.sum(-1, keepdims=True), 1)
+    weights = uniform_weights(ties)
     drawn = jax.vmap(jax.random.categorical)(keys, jnp.where(ties, 0.0, -jnp.inf))
-    nothing = jnp.zeros(live.shape, jnp.int32)
-    return Decision(
-        action=jnp.where(live, drawn, -1).astype(jnp.int32),
-        weights=weights,
-        value=jnp.where(live, best[:, 0], 0.0),
-        spent=Ledger(
-            model_steps=jnp.minimum(allowed, done) * each,
-            network_evaluations=nothing,
-            fits=nothing,
-            data=nothing,
-            flops=jnp.zeros(live.shape),
-            seconds=jnp.zeros(live.shape),
-        ),
-    )
+    spent = jnp.minimum(allowed, done) * each
+    return answer(live, drawn, weights, best[:, 0], model_steps=spent)
 
 
 class Carry(eqx.Module):

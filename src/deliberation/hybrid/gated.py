@@ -15,12 +15,12 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ..amortised.networks import Network, flops
 from ..amortised.policy import FORBIDDEN, check_fits, evaluate, masked_softmax
+from ..core.answering import answer, timed
 from ..core.budget import Budget
 from ..core.decider import Decider, Decision, Memory, check_finite, row_keys
 from ..core.errors import BudgetError, UnsuitableTaskError
 from ..core.objective import Objective
 from ..core.task import State, Task, batch_size, check_batch
-from ..direct.answers import answer, timed
 from .gates import Gate, GaussianGate
 
 _LEAST = 8

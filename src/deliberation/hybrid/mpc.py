@@ -19,12 +19,13 @@ from ..amortised.experience import rows_where
 from ..amortised.imitation import make_optimiser
 from ..amortised.tensors import description
 from ..amortised.training import Trained, Watch, run_updates
+from ..core.answering import timed
 from ..core.budget import Budget
 from ..core.decider import Decider, Decision, Memory
 from ..core.errors import UnsuitableTaskError
 from ..core.ledger import Ledger
 from ..core.objective import Objective
-from ..core.task import Actions, State, Task, check_batch, is_concrete
+from ..core.task import Actions, State, Task, check_batch
 from ..direct.cross_entropy import CEM
 from ._model_learning import Experience, fit_ensemble
 from .learned_model import (
@@ -133,10 +134,7 @@ class LearnedModelMPC(Decider):
         ensemble = self.model.ensemble
         more = Ledger(network_evaluations=steps * ensemble.count, flops=steps * ensemble.flops)
         decision = eqx.tree_at(lambda d: d.spent, decision, decision.spent + more)
-        if is_concrete(decision):
-            live = decision.weights.sum(-1) > 0
-            seconds = live * ((time.perf_counter() - started) / jnp.maximum(live.sum(), 1))
-            decision = eqx.tree_at(lambda d: d.spent.seconds, decision, seconds)
+        decision = timed(decision, started)
         return decision, memory
 
 

@@ -17,12 +17,13 @@ from ..amortised.experience import rows_where
 from ..amortised.imitation import make_optimiser
 from ..amortised.tensors import description
 from ..amortised.training import Trained, Watch, run_updates
+from ..core.answering import checked_keys, timed
 from ..core.budget import Budget
 from ..core.decider import Decider, Decision, Memory
 from ..core.errors import UnsuitableTaskError
 from ..core.ledger import Ledger
 from ..core.objective import Objective
-from ..core.task import State, Task, batch_size, check_batch, is_concrete
+from ..core.task import State, Task
 from ..direct.planner import TreeSearch
 from ..direct.rules import Gumbel
 from ._muzero_learning import Moments, draw_windows, returns, unrolled_loss
@@ -170,16 +171,11 @@ class MuZero(Decider):
         """Search from what is seen of every row; see `Decider.decide`."""
         del objective
         started = time.perf_counter()
-        batch_size(state)
-        check_batch(self.task, state)
+        keys = checked_keys(self.task, state, None, key)
         entered = _enter(self.world, state)
-        decision, _ = self.search.decide(entered, budget=budget, key=key)
+        decision, _ = self.search.decide(entered, budget=budget, key=keys)
         decision = _counted(self.networks, decision)
-        if is_concrete(decision):
-            live, elapsed = decision.action >= 0, time.perf_counter() - started
-            seconds = live * (elapsed / max(int(live.sum()), 1))
-            decision = eqx.tree_at(lambda d: d.spent.seconds, decision, seconds)
-        return decision, memory
+        return timed(decision, started), memory
 
 
 @eqx.filter_jit

@@ -17,10 +17,9 @@ from ..core.answering import answer, asked, timed
 from ..core.budget import Budget
 from ..core.decider import Decider, Decision, Memory, check_finite
 from ..core.errors import UnsuitableTaskError
-from ..core.noise import Seed, as_key, mix, seeds
+from ..core.noise import Seed, as_key, mix, random_choice, seeds
 from ..core.objective import Objective
 from ..core.task import State, Task
-from ..direct.answers import random_choice
 from ..direct.evaluators import Evaluator, RandomRollouts
 
 
