@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from ..core.answering import timed
 from ..core.budget import Budget
 from ..core.decider import Decider, Decision, Memory, row_keys
 from ..core.errors import UnknownStateError
@@ -224,7 +225,7 @@ class ExactSolver(Decider):
         """Look every row up; raises `UnknownStateError` for states that play cannot reach."""
         del budget
         batch = batch_size(state)
-        keys, began = row_keys(key, batch), time.perf_counter()
+        keys, started = row_keys(key, batch), time.perf_counter()
         solution, steps = self.solution, 0
         if objective is not None:
             known = [self.solution, *self.solution._others]
@@ -235,9 +236,8 @@ class ExactSolver(Decider):
         weights /= np.maximum(weights.sum(1, keepdims=True), 1.0)
         action = _draw(keys, jnp.asarray(weights))
         value = jnp.asarray(solution.values(state))
-        seconds = (time.perf_counter() - began) / batch
-        spent = Ledger(model_steps=jnp.full(batch, steps / batch), seconds=jnp.full(batch, seconds))
-        return Decision(action, jnp.asarray(weights), value, spent), memory
+        spent = Ledger(model_steps=jnp.full(batch, steps / batch))
+        return timed(Decision(action, jnp.asarray(weights), value, spent), started), memory
 
 
 @jax.jit

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
+from ..core.answering import timed
 from ..core.budget import UNLIMITED, Budget
 from ..core.decider import Decider, Decision, Memory, row_keys
 from ..core.errors import UnknownNameError, UnsuitableTaskError
@@ -92,7 +93,7 @@ class DynamicProgramming(Decider):
     ) -> tuple[Decision, Memory]:
         """Plan, then look every row up. Works on the host, outside of `jit`."""
         batch = batch_size(state)
-        keys, began = row_keys(key, batch), time.perf_counter()
+        keys, started = row_keys(key, batch), time.perf_counter()
         check_batch(self.task, state)
         objective = self.task.objective if objective is None else objective
         reached = self._reached(state)
@@ -110,9 +111,9 @@ class DynamicProgramming(Decider):
         value = np.where(live, found.max(1), 0.0).astype(np.float32)
         share = done / max(done.sum(), 1)
         steps = share * done.max(initial=0) * reached.transitions
-        seconds = live * ((time.perf_counter() - began) / max(live.sum(), 1))
-        spent = Ledger(model_steps=jnp.asarray(steps), seconds=jnp.asarray(seconds))
-        return Decision(action, jnp.asarray(weights), jnp.asarray(value), spent), memory
+        spent = Ledger(model_steps=jnp.asarray(steps))
+        decision = Decision(action, jnp.asarray(weights), jnp.asarray(value), spent)
+        return timed(decision, started), memory
 
     def _sweeps(
         self, reached: Reached, budget: Budget | int | None, batch: int

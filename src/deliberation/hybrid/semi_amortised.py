@@ -20,13 +20,13 @@ from ..amortised.networks import Network, flops
 from ..amortised.regression import pass_costs
 from ..amortised.tensors import description
 from ..amortised.training import Watch
+from ..core.answering import answer, asked, timed
 from ..core.budget import Budget
-from ..core.decider import Decider, Decision, Memory, check_finite, row_keys
+from ..core.decider import Decider, Decision, Memory, check_finite
 from ..core.ledger import Ledger
 from ..core.objective import Objective
-from ..core.task import State, Task, batch_size, check_batch
+from ..core.task import State, Task
 from ..direct.gradient_descent import Descent, begin_descent, check_descent, descend, improve
-from ..tasks._continuous import answered, shared_time
 from ..tasks.one_step import check_one_step, one_step_return
 
 
@@ -76,16 +76,14 @@ class SemiAmortised(Decider):
         key: Key[Array, "*batch"],
     ) -> tuple[Decision, Memory]:
         """Guess by one forward pass, then descend; no chance is involved."""
-        batch = batch_size(state)
-        simulations, limit = Budget.of(self.budget if budget is None else budget).rows(batch)
-        row_keys(key, batch)
-        check_batch(self.task, state)
+        budget = self.budget if budget is None else budget
+        (simulations, limit), _ = asked(self.task, state, budget, key)
         started = time.perf_counter()
         steps = jnp.minimum(simulations, jnp.maximum(limit - 1, 0))
         decision, raw, value, sound = _decide(self, state, objective or self.task.objective, steps)
         check_finite(type(self.network).__name__, answer=raw, value=value)
         check_finite("The objective", **{"value or gradient": jnp.where(sound, 0.0, jnp.nan)})
-        return shared_time(decision, started), memory
+        return timed(decision, started), memory
 
 
 @eqx.filter_jit
@@ -109,8 +107,8 @@ def _decide(
     steps = jnp.where(live, steps, 0)
     action, reached, taken, sound = jax.vmap(one)(state, raw, steps)
     searched = steps > 0
-    decision = answered(
-        live, action, jnp.where(searched, reached, value),
+    decision = answer(
+        live, action, None, jnp.where(searched, reached, value),
         model_steps=jnp.where(searched, taken + 1, 0),
         network_evaluations=1, flops=flops(decider.network),
     )  # fmt: skip
