@@ -1,5 +1,6 @@
 """Learned answers: by regression, by the objective or by inference, and improved by steps."""
 
+import dataclasses
 import itertools
 
 import equinox as eqx
@@ -11,6 +12,7 @@ import pytest
 from deliberation.amortised import (
     AnswerPolicy,
     Answers,
+    RecurrentMLP,
     TrainingDivergedError,
     answer_network,
     collect_answers,
@@ -20,8 +22,8 @@ from deliberation.amortised import (
     fit_objective,
     flops,
 )
-from deliberation.amortised.answers import from_action, outside, to_action
-from deliberation.core import Budget, check_decider, misere
+from deliberation.amortised.answer_policy import from_action, to_action
+from deliberation.core import Budget, Ledger, check_decider, misere
 from deliberation.core.errors import (
     BatchMismatchError,
     NonFiniteError,
@@ -35,6 +37,7 @@ KEY = jax.random.key(0)
 PROGRAMME = make_task("convex_programme", size=3)
 INFERENCE = make_task("gaussian_inference")
 SMALL = {"width": 32, "depth": 1}
+SHORT = Ledger(flops=1.0)
 
 
 def problems(task, n=64, seed=1):
@@ -70,7 +73,25 @@ def test_answers_are_scaled_to_the_range_and_cut_off_there():
     action = to_action(traits, raw)
     np.testing.assert_allclose(action, [[0, 3], [-6, 6]])
     np.testing.assert_allclose(from_action(traits, action), [0, 0.5, -1, 1])
-    assert float(outside(raw)) == 4.0
+    # Beyond the bounds the gradient is there where descending it leads back, and only there.
+    raw = jnp.array([0.5, 3.0, 3.0, -2.0, -2.0])
+    slope = jnp.array([-1.0, 1.0, -1.0, 1.0, -1.0])
+    unit = dataclasses.replace(PROGRAMME.traits, shape=(5,))
+    back = jax.grad(lambda r: slope @ to_action(unit, r))(raw)
+    np.testing.assert_allclose(back, [-1, 1, 0, 0, -1])
+
+
+def test_a_recurrent_network_turns_its_answer_over_with_its_input_before_it():
+    net = RecurrentMLP((3,), 2, 4, 3, key=KEY)
+    x = jnp.array([0.5, -2.0, 1.0])
+    given = x @ net.recall.w + net.recall.b
+    h = jnp.clip(given, -1, 1)
+    for _ in range(2):
+        h = jnp.clip(h @ net.again.w + net.again.b + given, -1, 1)
+    answer, value = net(x)
+    np.testing.assert_allclose(answer, h @ net.policy.w + net.policy.b, rtol=1e-6)
+    np.testing.assert_allclose(value, (h @ net.value.w + net.value.b)[0], rtol=1e-6)
+    assert flops(net) == 2 * (3 * 4 + 2 * 4 * 4 + 4 * 2 + 4)
 
 
 def test_the_objectives_gradient_teaches_and_is_then_forgotten(guess):
@@ -111,7 +132,7 @@ def test_a_killed_fit_ends_with_the_same_bits_and_nan_stops_it(tmp_path):
         x = jax.random.normal(key, (3,))
         return jnp.square(network(x)[0]).sum(), {}
 
-    whole = fit_loss(loss, network, steps=150, key=KEY)
+    whole = fit_loss(loss, network, steps=150, key=KEY, each=SHORT)
     assert len(whole.metrics["loss"]) == 3 and whole.ledger.fits == 150
 
     def kill(step, metrics):
@@ -119,15 +140,16 @@ def test_a_killed_fit_ends_with_the_same_bits_and_nan_stops_it(tmp_path):
             raise KeyboardInterrupt
 
     def run(**options):
-        return fit_loss(loss, network, steps=150, key=KEY, folder=tmp_path, **options)
+        return fit_loss(loss, network, steps=150, key=KEY, each=SHORT, folder=tmp_path, **options)
 
     with pytest.raises(KeyboardInterrupt):
         run(watch=kill)
     assert same(run().network, whole.network)
     with pytest.raises(TrainingDivergedError, match="loss"):
         fit_loss(
-            lambda n, k: (jnp.log(-jnp.square(n.policy.b).sum()), {}), network, steps=2, key=KEY
-        )
+            lambda n, k: (jnp.log(-jnp.square(n.policy.b).sum()), {}), network, steps=2, key=KEY,
+            each=SHORT,
+        )  # fmt: skip
     with pytest.raises(ValueError, match="at least 1 step"):
         fit_loss(loss, network, steps=0, key=KEY)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import resource
 
@@ -13,9 +14,12 @@ import pytest
 import safetensors.numpy
 from lessons import KEY, same, small_net
 
-from deliberation import Ledger
+from deliberation import Ledger, hybrid
 from deliberation import amortised as am
+from deliberation.amortised import networks
 from deliberation.core import errors
+from deliberation.direct import CEM, TreeSearch
+from deliberation.tasks import make_task
 
 
 def save(folder, network=None, **options):
@@ -66,6 +70,64 @@ def test_a_policy_comes_back_as_it_was_saved(tmp_path):
     assert (info.ledger.fits, info.ledger.flops, info.ledger.model_steps) == (3, 1.5e12, None)
     assert same(info.tensors["optimiser"], {k: np.asarray(v) for k, v in moments.items()})
     am.NetworkPolicy(task, again).decide(jax.vmap(task.init)(jax.random.split(KEY, 2)), key=KEY)
+
+
+TASKS_OF = {
+    "mlp": ("tic_tac_toe", {"width": 4}),
+    "residual_convolution": ("tic_tac_toe", {"channels": 4, "blocks": 1}),
+    "actor_critic": ("tic_tac_toe", {"width": 4}),
+    "transformer": ("markov_text", {"width": 4, "depth": 1}),
+    "recurrent_mlp": ("convex_programme", {"width": 4, "rounds": 2}),
+    "gaussian_mlp": ("pendulum", {"width": 4}),
+}
+
+
+def network_for(kind, sizes, task):
+    """A network of a kind with a task's shapes."""
+    observed = jax.eval_shape(task.observe, jax.eval_shape(task.init, KEY)).shape
+    shape, discrete = task.traits.shape, task.traits.discrete
+    config = {"kind": kind, "observation_shape": observed, **sizes}
+    if kind == "gaussian_mlp":
+        return am.network_from_config({**config, "shape": shape}, KEY, am.GaussianMLP)
+    actions = task.traits.actions if discrete else math.prod(shape)
+    return am.network_from_config({**config, "actions": actions, "value_range": None}, KEY)
+
+
+def test_every_kind_of_network_comes_back_and_decides_as_before(tmp_path):
+    assert set(TASKS_OF) == {*networks.NETWORKS, *networks.ELSEWHERE}
+    for kind, (name, sizes) in TASKS_OF.items():
+        task = make_task(name)
+        net = network_for(kind, sizes, task)
+        am.save_network(tmp_path / kind, net, name)
+        again = am.load_network(tmp_path / kind, networks.Buildable)[1]
+        assert type(again) is type(net) and again.config == net.config
+        assert same(eqx.filter(net, eqx.is_array), eqx.filter(again, eqx.is_array))
+    state = jax.vmap(task.init)(jax.random.split(KEY, 3))
+    alone = hybrid.load(tmp_path / "gaussian_mlp", search=False)
+    before, _ = am.GaussianPolicy(task, net).decide(state, key=KEY)
+    assert same(alone.decide(state, key=KEY)[0].action, before.action)
+    with pytest.raises(errors.PolicyFileError, match="not a Network"):
+        am.load_network(tmp_path / "gaussian_mlp")
+    wrong = network_for("recurrent_mlp", {"width": 4}, make_task("convex_programme", size=3))
+    am.save_network(tmp_path, wrong, "convex_programme")
+    assert_refused(tmp_path, "observations of shape")
+
+
+def test_saved_policies_are_improved_by_the_search_that_suits_them(tmp_path):
+    kinds = {
+        ("mlp", True): TreeSearch, ("mlp", False): am.NetworkPolicy,
+        ("recurrent_mlp", True): hybrid.SemiAmortised, ("recurrent_mlp", False): am.AnswerPolicy,
+        ("gaussian_mlp", True): CEM, ("gaussian_mlp", False): am.GaussianPolicy,
+    }  # fmt: skip
+    for (kind, search), decider in kinds.items():
+        name, sizes = TASKS_OF[kind]
+        am.save_network(tmp_path / kind, network_for(kind, sizes, make_task(name)), name)
+        found = hybrid.load(tmp_path / kind, search=search)
+        assert type(found) is decider
+        if search:
+            assert int(found.budget.simulations) == 64
+        with pytest.raises(TypeError):
+            hybrid.load(tmp_path / kind, search=search, magic=3)
 
 
 def test_saving_again_replaces_the_policy_and_its_files_only(tmp_path):

@@ -6,7 +6,7 @@ from ..core.lazy import attach
 
 if TYPE_CHECKING:
     from .actor_critic import ActorCritic
-    from .answers import AnswerPolicy, answer_network
+    from .answer_policy import AnswerPolicy, answer_network
     from .data import (
         Dataset,
         augment,
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .policy import NetworkPolicy, check_fits, evaluate, masked_softmax
     from .ppo import PPO, train_ppo
     from .q_learning import train_q_learning
+    from .recurrent import RecurrentMLP
     from .regression import Answers, collect_answers, fit_answers
     from .sarsa import train_sarsa
     from .state_table import StateTable
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ActorCritic": "actor_critic",
-    "AnswerPolicy": "answers",
+    "AnswerPolicy": "answer_policy",
     "Answers": "regression",
     "DQN": "dqn",
     "Dataset": "data",
@@ -67,6 +68,7 @@ _HOMES = {
     "NetworkPolicy": "policy",
     "PPO": "ppo",
     "PolicyInfo": "files",
+    "RecurrentMLP": "recurrent",
     "ResidualConvolution": "networks",
     "StateTable": "state_table",
     "SuccessorPolicy": "successor",
@@ -74,7 +76,7 @@ _HOMES = {
     "Tabular": "tabular",
     "TrainingDivergedError": "training",
     "Transformer": "transformer",
-    "answer_network": "answers",
+    "answer_network": "answer_policy",
     "augment": "data",
     "check_fits": "policy",
     "check_losses": "imitation",

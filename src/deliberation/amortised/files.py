@@ -11,7 +11,7 @@ import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import equinox as eqx
 import jax
@@ -26,7 +26,9 @@ from ..core.errors import DeliberationError, OutputFolderError, PolicyFileError,
 from ..core.ledger import Ledger
 from ..core.task import Task
 from ..tasks import make_task
-from .networks import Network, network_from_config
+from .answer_policy import check_answers
+from .gaussian import GaussianMLP, check_gaussian
+from .networks import Buildable, Network, Of, network_from_config
 from .policy import check_fits
 from .tensors import named_arrays
 
@@ -80,7 +82,7 @@ class PolicyInfo(eqx.Module):
 
 def save_network(
     folder: Path | str,
-    network: Network,
+    network: Buildable,
     task_name: str,
     task_options: Mapping[str, Any] | None = None,
     *,
@@ -125,11 +127,21 @@ def save_network(
     return folder / MANIFEST
 
 
-def load_network(folder: Path | str) -> tuple[Task, Network, PolicyInfo]:
+@overload
+def load_network(folder: Path | str) -> tuple[Task, Network, PolicyInfo]: ...
+@overload
+def load_network(folder: Path | str, of: type[Of]) -> tuple[Task, Of, PolicyInfo]: ...
+def load_network(
+    folder: Path | str, of: type[Buildable] = Network
+) -> tuple[Task, Buildable, PolicyInfo]:
     """Read a policy written by `save_network`: its task, its network and what else was saved.
 
+    `of` is the class expected: `Network` is all with logits or answers and a value; for another,
+    such as `GaussianMLP`, name it, or `Buildable` for any.
+
     Raises `PolicyFileError`, naming the file, for anything missing, truncated, altered, of another
-    version or shape, or not finite. Only JSON and tensors are read; nothing is ever executed.
+    class, version or shape, or not finite. Only JSON and tensors are read; nothing is ever
+    executed.
     """
     folder = Path(folder)
     path = folder / MANIFEST
@@ -139,8 +151,8 @@ def load_network(folder: Path | str) -> tuple[Task, Network, PolicyInfo]:
         raise _bad(path, "names no file of weights", "Train again, or restore the file.")
     try:
         task = make_task(manifest.task.name, **manifest.task.options)
-        empty = eqx.filter_eval_shape(network_from_config, manifest.network, jax.random.key(0))
-        check_fits(task, empty)
+        empty = eqx.filter_eval_shape(network_from_config, manifest.network, jax.random.key(0), of)
+        _check(task, empty)
     except (DeliberationError, TypeError, ValueError) as error:
         raise _bad(path, f"describes no task and network: {error}", "Restore it.") from error
     weights = tensors.pop(WEIGHTS)
@@ -148,6 +160,14 @@ def load_network(folder: Path | str) -> tuple[Task, Network, PolicyInfo]:
     ledger = _read_ledger(path, manifest.ledger)
     info = PolicyInfo(manifest.task.name, manifest.task.options, ledger, manifest.extra, tensors)
     return task, network, info
+
+
+def _check(task: Task, network: Buildable) -> None:
+    """Refuse a network that cannot decide on its task."""
+    if isinstance(network, GaussianMLP):
+        check_gaussian(task, network)
+    elif isinstance(network, Network):
+        (check_fits if task.traits.discrete else check_answers)(task, network)
 
 
 def _bad(path: Path, what: str, remedy: str) -> PolicyFileError:
@@ -290,7 +310,7 @@ def _read_tensors(folder: Path, file: TensorFile) -> dict[str, np.ndarray]:
         raise _bad(path, f"is not safetensors: {error}", "Restore it, or train again.") from error
 
 
-def _fill(empty: Network, weights: dict[str, np.ndarray], path: Path) -> Network:
+def _fill(empty: Buildable, weights: dict[str, np.ndarray], path: Path) -> Buildable:
     """Put weights into a network of shapes, each checked."""
     wanted = _named_shapes(empty)
     remedy = "The files are not of one policy: restore both from one copy, or train again."
@@ -312,7 +332,7 @@ def _fill(empty: Network, weights: dict[str, np.ndarray], path: Path) -> Network
     return jax.tree.unflatten(structure, [jnp.asarray(weights[name]) for name in wanted])
 
 
-def _named_shapes(empty: Network) -> dict[str, Any]:
+def _named_shapes(empty: Buildable) -> dict[str, Any]:
     leaves = jax.tree_util.tree_leaves_with_path(empty)
     return {jax.tree_util.keystr(path, simple=True, separator="."): x for path, x in leaves}
 

@@ -16,6 +16,8 @@ from .networks import Network
 from .training import Watch, run_updates
 
 STEPS_AN_UPDATE = 64
+HASTY_BELOW = 2e10
+"""FLOPs of a whole training; about where optimising the program begins to pay."""
 Metrics = dict[str, Float[Array, ""]]
 Loss = Callable[[Any, Key[Array, ""]], tuple[Float[Array, ""], Metrics]]
 """A network and a key give the loss of a batch drawn with that key, and what to report of it."""
@@ -57,7 +59,8 @@ def fit_loss(
 ) -> Fit:
     """Minimise a loss by AdamW with a cosine schedule and gradients clipped to a norm of 1.
 
-    `each` is what one step spends beside its fit. With a folder, training that was killed goes on
+    `each` is what one step spends beside its fit; where its FLOPs say that training is short, it is
+    compiled hastily (see `run_updates`). With a folder, training that was killed goes on
     from there to the same bits; `identity` tells it from other trainings (see `run_updates`).
     Equal keys give equal bits. Raises `TrainingDivergedError` at NaN or infinity.
     """
@@ -98,8 +101,9 @@ def fit_loss(
     named = {**(identity or {}), "steps": steps, "learning_rate": learning_rate}
     named |= {"weight_decay": weight_decay, "key": np.asarray(jax.random.key_data(key)).tolist()}
     trained = run_updates(
-        update, start, updates=-(-steps // room), folder=folder, identity=named, watch=watch
-    )
+        update, start, updates=-(-steps // room), folder=folder, identity=named, watch=watch,
+        hasty=each is not None and 0 < steps * float(each.total().flops or 0) < HASTY_BELOW,
+    )  # fmt: skip
     taken = int(trained.carry.step)
     spent = Ledger(*(None if x is None else x * taken for x in (each or Ledger())._amounts()))
     ledger = spent + Ledger(fits=taken, seconds=trained.seconds)

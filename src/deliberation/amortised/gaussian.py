@@ -17,9 +17,10 @@ from ..core.errors import UnsuitableTaskError
 from ..core.objective import Objective
 from ..core.task import State, Task, Traits
 from .actor_critic import Tower, climb, towers
+from .networks import Buildable
 
 
-class GaussianMLP(eqx.Module):
+class GaussianMLP(Buildable):
     """Two towers of `depth` layers of `width` tanh units: the mean of an action, and a value.
 
     `log_sd` is the learned logarithm of a standard deviation for each number of an action, the same

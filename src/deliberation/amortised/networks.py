@@ -10,7 +10,7 @@ import importlib
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, overload
 
 import equinox as eqx
 import jax
@@ -21,6 +21,7 @@ from ..core.errors import UnknownNameError, UnsuitableTaskError
 from ._convolve import convolve
 
 Range = tuple[float, float] | None
+Of = TypeVar("Of", bound="Buildable")
 
 
 class Dense(eqx.Module):
@@ -56,7 +57,18 @@ class Convolution(eqx.Module):
         return convolve(x, self.w) + self.b
 
 
-class Network(eqx.Module):
+class Buildable(eqx.Module):
+    """A learned function that knows the config it was built from, and so can be kept in a file."""
+
+    kind: ClassVar[str]
+
+    @property
+    @abc.abstractmethod
+    def config(self) -> dict[str, Any]:
+        """What `network_from_config` needs to build the same shape anew; plain JSON."""
+
+
+class Network(Buildable):
     """One observation in; logits over all actions and a value for the player to move out.
 
     Unbatched. `batched` is the same for a batch, and the faster way where `jax.vmap` would slow the
@@ -64,7 +76,6 @@ class Network(eqx.Module):
     games; None leaves it unbounded.
     """
 
-    kind: ClassVar[str]
     observation_shape: eqx.AbstractVar[tuple[int, ...]]
     actions: eqx.AbstractVar[int]
     value_range: eqx.AbstractVar[Range]
@@ -80,11 +91,6 @@ class Network(eqx.Module):
     ) -> tuple[Float[Array, "batch actions"], Float[Array, " batch"]]:
         """Logits and values of a batch, row by row those of the call."""
         return jax.vmap(self)(observations)
-
-    @property
-    @abc.abstractmethod
-    def config(self) -> dict[str, Any]:
-        """What `network_from_config` needs to build the same shape anew; plain JSON."""
 
     @property
     @abc.abstractmethod
@@ -242,9 +248,13 @@ class ResidualConvolution(Network):
 
 HEAD_PLANES = 4
 HEAD_UNITS = 64
-NETWORKS: dict[str, Callable[..., Network]] = {net.kind: net for net in (MLP, ResidualConvolution)}
+NETWORKS: dict[str, Callable[..., Buildable]] = {
+    net.kind: net for net in (MLP, ResidualConvolution)
+}
 ELSEWHERE = {
     "actor_critic": ("actor_critic", "ActorCritic"),
+    "gaussian_mlp": ("gaussian", "GaussianMLP"),
+    "recurrent_mlp": ("recurrent", "RecurrentMLP"),
     "transformer": ("transformer", "Transformer"),
 }
 """Kinds in files of their own, which need this one: the module and the class."""
@@ -259,10 +269,17 @@ def flops(network: Network) -> float:
     return 2.0 * network.multiply_adds
 
 
-def network_from_config(config: Mapping[str, Any], key: Key[Array, ""]) -> Network:
+@overload
+def network_from_config(config: Mapping[str, Any], key: Key[Array, ""]) -> Network: ...
+@overload
+def network_from_config(config: Mapping[str, Any], key: Key[Array, ""], of: type[Of]) -> Of: ...
+def network_from_config(
+    config: Mapping[str, Any], key: Key[Array, ""], of: type[Buildable] = Network
+) -> Buildable:
     """Build the network that a `config` describes, with fresh weights.
 
-    Raises `UnknownNameError` for an unknown kind and `ValueError` for settings it does not take.
+    Raises `UnknownNameError` for an unknown kind, and `ValueError` for settings it does not take or
+    a kind that is not `of` the class wanted.
     """
     settings = dict(config)
     kind = str(settings.pop("kind", ""))
@@ -277,7 +294,13 @@ def network_from_config(config: Mapping[str, Any], key: Key[Array, ""]) -> Netwo
             f"A network of kind {kind!r} has no setting {sorted(unknown)[0]!r}; it takes "
             f"{', '.join(sorted(takes))}."
         )
-    return NETWORKS[kind](**settings, key=key)
+    network = NETWORKS[kind](**settings, key=key)
+    if not isinstance(network, of):
+        raise ValueError(
+            f"This is a {type(network).__name__}, not a {of.__name__}: ask for a "
+            f"{type(network).__name__} by name."
+        )
+    return network
 
 
 def _common_config(network: Network) -> dict[str, Any]:

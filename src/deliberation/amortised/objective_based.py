@@ -16,7 +16,7 @@ from ..core.ledger import Ledger
 from ..core.objective import Objective
 from ..core.task import Task
 from ..tasks.one_step import check_one_step, one_step_return
-from .answers import check_answers, outside, to_action
+from .answer_policy import check_answers, to_action
 from .fitting import Fit, Metrics, fit_loss
 from .networks import Network
 from .regression import pass_costs
@@ -51,9 +51,7 @@ def fit_objective(
         answers = jax.vmap(lambda r: to_action(traits, r))(raw)
         earned = jax.vmap(lambda s, a: one_step_return(task, wanted, s, a))(states, answers)
         judged = jnp.mean(optax.huber_loss(value, jax.lax.stop_gradient(earned)))
-        beyond = jnp.mean(jax.vmap(outside)(raw))
-        total = beyond + 0.1 * judged - jnp.mean(earned)
-        return total, {"return": jnp.mean(earned), "value": judged}
+        return 0.1 * judged - jnp.mean(earned), {"return": jnp.mean(earned), "value": judged}
 
     identity = {
         "algorithm": "objective_based", "task": description(task), "network": network.config,

@@ -21,7 +21,7 @@ from ..core.ledger import Ledger
 from ..core.objective import Objective
 from ..core.play import masked_total
 from ..core.task import State, Task, batch_size
-from .answers import check_answers, from_action
+from .answer_policy import check_answers, cut_off, from_action
 from .fitting import Fit, Metrics, fit_loss
 from .networks import Network, flops
 from .tensors import description
@@ -123,7 +123,7 @@ def fit_answers(
         pick = jax.random.randint(key, (batch_size,), 0, rows)
         raw, value = network.batched(answers.observations[pick])
         wanted = jax.vmap(lambda a: from_action(traits, a))(answers.answers[pick])
-        error = jnp.mean(jnp.sum(jnp.square(raw - wanted), axis=1))
+        error = jnp.mean(jnp.sum(jnp.square(cut_off(raw, -1.0, 1.0) - wanted), axis=1))
         judged = jnp.mean(optax.huber_loss(value, answers.value[pick]))
         return error + 0.1 * judged, {"answer": error, "value": judged}
 

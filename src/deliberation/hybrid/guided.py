@@ -3,15 +3,20 @@
 from pathlib import Path
 from typing import Any
 
+from ..amortised.answer_policy import AnswerPolicy
 from ..amortised.files import load_network
-from ..amortised.networks import Network
+from ..amortised.gaussian import GaussianMLP, GaussianPolicy
+from ..amortised.networks import Buildable, Network
 from ..amortised.policy import NetworkPolicy, check_fits
 from ..core.budget import Budget
 from ..core.decider import Decider
 from ..core.task import Task
+from ..direct.cross_entropy import CEM
 from ..direct.planner import TreeSearch
 from ..direct.rules import Gumbel, Rule
 from .guide import NetworkGuide
+from .policy_plans import PolicyPlans
+from .semi_amortised import SemiAmortised
 
 CAPACITY = 64
 
@@ -47,16 +52,22 @@ def guided_search(
 def load(
     path: Path | str, *, search: bool = True, budget: Budget | int = 64, **options: Any
 ) -> Decider:
-    """A saved policy as a decider: guided search, or the network alone with `search=False`.
+    """A saved policy as a decider: improved by search, or the network alone with `search=False`.
 
-    `options` go to `guided_search`, on top of those the policy was saved with. Raises
-    `PolicyFileError` for a folder without a whole policy; nothing in it is ever executed.
+    With search, a policy over numbered actions guides `guided_search`, one that answers a problem
+    starts `SemiAmortised`, and a Gaussian one proposes plans to `CEM`; `options` go there, on top
+    of those the policy was saved with. Raises `PolicyFileError` for a folder without a whole
+    policy; nothing in it is ever executed.
     """
-    task, network, info = load_network(path)
-    if not search:
-        if options:
-            raise TypeError(f"The network alone takes no {', '.join(options)}: use search=True.")
-        return NetworkPolicy(task, network)
-    return guided_search(
-        task, network, budget=budget, **{**info.extra.get("search", {}), **options}
-    )
+    task, network, info = load_network(path, Buildable)
+    if not search and options:
+        raise TypeError(f"The network alone takes no {', '.join(options)}: use search=True.")
+    options = {"budget": budget, **info.extra.get("search", {}), **options}
+    if isinstance(network, GaussianMLP):
+        if not search:
+            return GaussianPolicy(task, network)
+        return CEM(task, proposals=PolicyPlans(network=network), **options)
+    assert isinstance(network, Network)
+    if task.traits.discrete:
+        return guided_search(task, network, **options) if search else NetworkPolicy(task, network)
+    return SemiAmortised(task, network, **options) if search else AnswerPolicy(task, network)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ..amortised.answers import check_answers, outside, to_action
+from ..amortised.answer_policy import check_answers, to_action
 from ..amortised.fitting import Fit, Metrics, fit_loss
 from ..amortised.networks import Network, flops
 from ..amortised.regression import pass_costs
@@ -164,7 +164,7 @@ def fit_through(
         guesses = jax.vmap(lambda r: to_action(traits, r))(raw)
         before, after = jax.vmap(improved)(states, guesses)
         judged = jnp.mean(optax.huber_loss(value, jax.lax.stop_gradient(-before)))
-        total = jnp.mean(after) + jnp.mean(jax.vmap(outside)(raw)) + 0.1 * judged
+        total = jnp.mean(after) + 0.1 * judged
         return total, {"before": -jnp.mean(before), "after": -jnp.mean(after), "value": judged}
 
     identity = {

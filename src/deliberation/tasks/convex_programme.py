@@ -67,9 +67,10 @@ class ConvexProgramme(Problem):
         return answer @ (jnp.asarray(self.matrix) @ answer) / 2 - context @ answer
 
     def solution(self, context: Float[Array, " size"]) -> Float[Array, " size"]:
-        """By accelerated projected gradient (Nesterov 2004, scheme 2.2.9), to single precision.
+        """By accelerated projected gradient (Nesterov 2004, section 2.2), to single precision.
 
-        The error shrinks by 1 - 1 / sqrt(condition) a step, so the number of steps is fixed.
+        With this constant momentum the cost's error shrinks at least by 1 - 1 / sqrt(condition) a
+        step, so the number of steps is fixed.
         """
         matrix, root = jnp.asarray(self.matrix), self.condition**0.5
         push = (root - 1) / (root + 1)

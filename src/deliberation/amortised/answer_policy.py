@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from ..core.answering import answer, checked_keys, timed
 from ..core.budget import Budget
-from ..core.decider import Decider, Decision, Memory, check_finite, row_keys
+from ..core.decider import Decider, Decision, Memory, check_finite
 from ..core.errors import UnsuitableTaskError
 from ..core.objective import Objective
-from ..core.task import State, Task, Traits, batch_size, check_batch
-from ..tasks._continuous import answered, shared_time
+from ..core.task import State, Task, Traits
 from .networks import MLP, Network, flops
 
 
@@ -47,15 +47,11 @@ class AnswerPolicy(Decider):
     ) -> tuple[Decision, Memory]:
         """Answer every row by one forward pass; the objective is ignored, the budget only read."""
         del objective
-        batch = batch_size(state)
-        if budget is not None:
-            Budget.of(budget).rows(batch)
-        row_keys(key, batch)
-        check_batch(self.task, state)
+        checked_keys(self.task, state, budget, key)
         started = time.perf_counter()
         decision, raw, value = _decide(self, state)
         check_finite(type(self.network).__name__, answer=raw, value=value)
-        return shared_time(decision, started), memory
+        return timed(decision, started), memory
 
 
 def answer_network(
@@ -76,9 +72,9 @@ def answer_network(
 
 
 def to_action(traits: Traits, raw: Float[Array, " numbers"]) -> Float[Array, "..."]:
-    """An action from what a network says: scaled to the range of actions and cut off there."""
+    """An action from what a network says: scaled to the range of actions, `cut_off` at the ends."""
     middle, half = (traits.high + traits.low) / 2, (traits.high - traits.low) / 2
-    return jnp.clip(middle + half * raw, traits.low, traits.high).reshape(traits.shape)
+    return cut_off(middle + half * raw, traits.low, traits.high).reshape(traits.shape)
 
 
 def from_action(traits: Traits, action: Float[Array, "..."]) -> Float[Array, " numbers"]:
@@ -87,12 +83,31 @@ def from_action(traits: Traits, action: Float[Array, "..."]) -> Float[Array, " n
     return (action.reshape(-1) - middle) / half
 
 
-def outside(raw: Float[Array, " numbers"]) -> Float[Array, ""]:
-    """How far what a network says lies beyond the bounds (squared), which cutting off forgives.
+def cut_off(x: Float[Array, "*batch"], low: float, high: float) -> Float[Array, "*batch"]:
+    """Clip to the bounds, with a gradient at and beyond them where descending it leads back inside.
 
-    Added to a loss that differentiates through the answer, as beyond the bounds it has no gradient.
+    The plain gradient is zero there, so that an answer that is wrongly at a bound would stay; and
+    an answer that is rightly at a bound need not be exact, since any number beyond will do. After
+    Hausknecht and Stone (2016, "inverting gradients").
     """
-    return jnp.sum(jnp.square(raw - jnp.clip(raw, -1.0, 1.0)))
+    return _inward(x, low, high)
+
+
+def _clip(x: Array, low: float, high: float) -> Array:
+    return jnp.clip(x, low, high)
+
+
+def _forward(x: Array, low: float, high: float) -> tuple[Array, Array]:
+    return _clip(x, low, high), x
+
+
+def _backward(low: float, high: float, x: Array, slope: Array) -> tuple[Array]:
+    outward = ((x >= high) & (slope < 0)) | ((x <= low) & (slope > 0))
+    return (jnp.where(outward, 0.0, slope),)
+
+
+_inward = jax.custom_vjp(_clip, nondiff_argnums=(1, 2))
+_inward.defvjp(_forward, _backward)
 
 
 def check_answers(task: Task, network: Network) -> None:
@@ -124,5 +139,5 @@ def _decide(
     live = ~jax.vmap(task.terminated)(state)
     raw, value = policy.network.batched(jax.vmap(task.observe)(state).astype(jnp.float32))
     action = jax.vmap(lambda r: to_action(task.traits, r))(raw)
-    decision = answered(live, action, value, network_evaluations=1, flops=flops(policy.network))
+    decision = answer(live, action, None, value, network_evaluations=1, flops=flops(policy.network))
     return decision, raw, value
