@@ -270,9 +270,9 @@ def test_it_says_what_it_spent_and_keeps_a_limit():
     states = jax.vmap(task.init)(jax.random.split(KEY, 2))
     sweep = reached.transitions
     for budget, steps in [
-        (3, [1.5 * sweep] * 2),
-        (Budget(jnp.array([1, 3])), [0.75 * sweep, 2.25 * sweep]),
-        (Budget(model_steps=2 * sweep + 1), [sweep, sweep]),
+        (3, [3 * sweep] * 2),
+        (Budget(jnp.array([1, 3])), [sweep, 3 * sweep]),
+        (Budget(model_steps=2 * sweep + 1), [2 * sweep] * 2),
         (Budget(model_steps=sweep - 1), [0, 0]),
     ]:
         spent = decider.decide(states, budget=budget, key=KEY)[0].spent

@@ -17,6 +17,10 @@ class Ledger(eqx.Module):
     flops: floating-point operations of networks (the currency of Jones 2021); what the rules
     themselves compute is counted in model steps. seconds: wall time.
     Adding is associative, `Ledger()` is its zero, and unknown plus anything is unknown.
+
+    In a decision each row counts what it would have spent by itself, so that counts, like answers,
+    depend on no neighbour, and keep to the row's own budget: what was worked out once for several
+    rows, or is kept from before, is charged to each. Seconds are measured, and shared.
     """
 
     model_steps: Amount = 0

@@ -32,7 +32,8 @@ class BeliefPlanning(Decider):
     by layer until the episode's end, or to `horizon` actions, equal ones once; beyond the last
     layer nothing is expected. A simulation is one belief expanded, and a layer is expanded wholly
     or not at all; every outcome listed is a model step. With room enough the answer is optimal;
-    budget 0 answers evenly. Rows that know the same share a search, and each is charged for it.
+    budget 0 answers evenly. Rows that know the same share a search, and each is charged for it
+    (see `Ledger`).
 
     `weights` are even over the best actions. Runs on the host, not inside of `jit`. Raises
     `UnsuitableTaskError` for several players, continuous actions, chance that is not listed and

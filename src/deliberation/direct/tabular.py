@@ -54,9 +54,9 @@ class DynamicProgramming(Decider):
     evenly from the best actions.
 
     Reachable states are listed from `task.starts()` or `init`, and from the states asked about
-    where they are not among those (a wall was moved). Tables are kept, but what a decision says it
-    spent is always the whole price of planning: a model step for each transition that a sweep backs
-    up, shared by the rows in proportion to their sweeps.
+    where they are not among those (a wall was moved). One table serves every row and is kept, but
+    what a row says it spent is always the whole price of planning (see `Ledger`): a model step for
+    each transition that a sweep backs up.
 
     Raises `UnsuitableTaskError` for two players, continuous actions, hidden state or chance that is
     not listed, and where values never settle; `TooLargeError` over `max_states`; `NonFiniteError`.
@@ -109,8 +109,7 @@ class DynamicProgramming(Decider):
         weights = best_policy(found).astype(np.float32)
         action = _draw(keys, jnp.asarray(weights))
         value = np.where(live, found.max(1), 0.0).astype(np.float32)
-        share = done / max(done.sum(), 1)
-        steps = share * done.max(initial=0) * reached.transitions
+        steps = (done * reached.transitions).astype(np.float64)
         spent = Ledger(model_steps=jnp.asarray(steps))
         decision = Decision(action, jnp.asarray(weights), jnp.asarray(value), spent)
         return timed(decision, started), memory
