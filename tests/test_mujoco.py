@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from deliberation.core import check_task
 from deliberation.core.errors import BackendError
 from deliberation.tasks import make_task
 from deliberation.tasks import mujoco as cheetah
@@ -63,6 +64,11 @@ def test_steps_and_rewards_are_gymnasiums(theirs):
     seen = np.concatenate([data.qpos[1:], data.qvel])
     np.testing.assert_allclose(task.observe(state), seen, atol=5e-3)
     assert task.terminated(state) and "HalfCheetah(10" in repr(task) and "m/s" in task.render(state)
+
+
+def test_it_keeps_the_contract(theirs):
+    """To the rounding of a solver that iterates over contacts; two actions, as compiling is slow."""
+    check_task(make_task("half_cheetah", horizon=2), episodes=2, tolerance=1e-2)
 
 
 def test_gymnasium_itself_agrees(theirs, tmp_path, monkeypatch):

@@ -184,7 +184,7 @@ def test_hex_fingerprints_forget_the_order_of_moves():
 LONG = {"backgammon": {"horizon": 20}, "2048": {"horizon": 40}}
 """Tasks whose whole episodes would take minutes, and how to end them early."""
 PHYSICS = {"half_cheetah"}
-"""A step outside of `jit`, as the contract takes some, is minutes of MJX: see test_mujoco."""
+"""Held to the contract in test_mujoco, to the rounding of its solver."""
 
 
 @pytest.mark.parametrize("name", sorted(list_tasks().keys() - PHYSICS))
