@@ -3,7 +3,8 @@
 A tree whose first edge pays; then all edges at some depth below the other first edge pay more. The
 share of first choices that switch, for plan-until-habit with k actions of planning: exactly 1 where
 k is at least the depth of the change, else 0. Beside it the same from value iteration by sweeps,
-and the conditions of Momennejad et al. (2017) for planning and cached values.
+and the conditions of Momennejad et al. (2017), where planning follows changed rewards and changed
+transitions, a successor representation rewards alone, and cached values neither.
 
     python benchmarks/revaluation.py
 
@@ -23,12 +24,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from deliberation.amortised import Tabular, train_q_learning, train_successor
 from deliberation.core import Budget
 from deliberation.direct import value_iteration
 from deliberation.hybrid import PlanUntilHabit, TableHabit
 from deliberation.runs.provenance import machine, versions
 from deliberation.tasks import make_task
-from deliberation.tasks.revaluation import CONDITIONS
+from deliberation.tasks.revaluation import CONDITIONS, ChainState
 
 matplotlib.use("svg")
 from matplotlib import pyplot
@@ -99,8 +101,59 @@ def conditions() -> dict[str, dict[str, float]]:
         budget = Budget(jnp.array([decider.expansions(3), 0]))
         decision, _ = decider.decide(starts(task, 2), budget=budget, key=KEY)
         switch = np.asarray(decision.weights[:, 1])
-        found[name] = {"planning": float(switch[0]), "cached values": float(switch[1])}
+        found[name] = {"planning": float(switch[0]), "habit": float(switch[1])}
     return found
+
+
+LEARNERS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "successor representation": (train_successor, {"places": 16}),
+    "Q-learning": (train_q_learning, {}),
+}
+LESSON = Tabular(updates=4, environments=8, steps=60, capacity=64, decay=0.0, explore=0.5)
+
+
+def lessons(name: str) -> dict[str, dict[str, Any]]:
+    """A learner after both phases of each condition, the second lived through in states 3 and 4.
+
+    P(switch) at the choice before and after the second phase, and what 3 and 4 are worth then.
+    """
+    train, extra = LEARNERS[name]
+    options: dict[str, Any] = {"tell_apart": lambda state: state.place[None], **extra}
+    before, _ = train(make_task("revaluation"), KEY, LESSON, **options)
+    middle = ChainState(jnp.array([3, 4]), jnp.array([2, 2]))
+    found = {}
+    for condition, changed in CONDITIONS.items():
+        task = make_task("revaluation", start="middle", **changed)
+        after, _ = train(task, KEY, LESSON, known=before, **options)
+        choice = starts(make_task("revaluation"), 1)
+        found[condition] = {
+            "before": float(before.decide(choice, key=KEY)[0].weights[0, 1]),
+            "after": float(after.decide(choice, key=KEY)[0].weights[0, 1]),
+            "values of 3 and 4": np.asarray(after.decide(middle, key=KEY)[0].value).tolist(),
+        }
+    return found
+
+
+def judged(switched: dict[str, dict[str, float]], learners: dict[str, Any]) -> dict[str, bool]:
+    """Whether each follows exactly the changes that it should (rewards, transitions, control)."""
+
+    def row(who: str) -> tuple[float, ...]:
+        return tuple(switched[name][who] for name in CONDITIONS)
+
+    wanted = {
+        "planning": (1, 1, 0), "successor representation": (1, 0, 0), "Q-learning": (0, 0, 0),
+        "habit": (0, 0, 0),
+    }  # fmt: skip
+    checks = {
+        f"Momennejad: {who} {pattern}": row(who) == pattern for who, pattern in wanted.items()
+    }
+    lived = {"reward revaluation": (1, 10), "transition revaluation": (1, 10), "control": (10, 1)}
+    every = [(name, part) for told in learners.values() for name, part in told.items()]
+    checks["the second phase was learned at 3 and 4"] = all(
+        np.allclose(part["values of 3 and 4"], lived[name], atol=1e-4) for name, part in every
+    )
+    checks["nobody switches before it"] = all(part["before"] == 0 for _, part in every)
+    return checks
 
 
 def show(matrix: np.ndarray, console: Console) -> None:
@@ -139,17 +192,16 @@ def main() -> None:
     depth = 3 if asked.quick else asked.depth
     matrix, control = planned(depth), planned(depth, everywhere=True)
     by_sweeps, momennejad = swept(depth), conditions()
+    learners = {name: lessons(name) for name in LEARNERS}
+    for who, told in learners.items():
+        for name, part in told.items():
+            momennejad[name][who] = part["after"]
     exact = (np.arange(depth + 1) >= np.arange(1, depth + 1)[:, None]).astype(float)
-    wanted = {
-        "reward revaluation": (1, 0), "transition revaluation": (1, 0), "control": (0, 0),
-    }  # fmt: skip
     checks = {
         "the matrix is lower-triangular, exactly": bool((matrix == exact).all()),
         "an irrelevant change moves nobody": bool((control == 0).all()),
         "value iteration by sweeps agrees": bool((by_sweeps == exact[:, 1:]).all()),
-        "Momennejad: planning (1, 1, 0), cached (0, 0, 0)": all(
-            tuple(momennejad[name].values()) == row for name, row in wanted.items()
-        ),
+        **judged(momennejad, learners),
     }
     show(matrix, console)
     for name, row in momennejad.items():
@@ -159,8 +211,8 @@ def main() -> None:
     asked.out.mkdir(parents=True, exist_ok=True)
     content = {
         "matrix": matrix.tolist(), "control": control.tolist(), "sweeps": by_sweeps.tolist(),
-        "momennejad": momennejad, "checks": checks, "seconds": time.perf_counter() - began,
-        "machine": machine(), "versions": versions(),
+        "momennejad": momennejad, "learners": learners, "checks": checks,
+        "seconds": time.perf_counter() - began, "machine": machine(), "versions": versions(),
     }  # fmt: skip
     path = asked.out / "revaluation.json"
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

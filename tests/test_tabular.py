@@ -19,7 +19,12 @@ from deliberation.amortised import (
 from deliberation.amortised.state_table import digests
 from deliberation.amortised.tensors import description
 from deliberation.core import check_decider, misere, rollout
-from deliberation.core.errors import OutputFolderError, TooLargeError, UnsuitableTaskError
+from deliberation.core.errors import (
+    BatchMismatchError,
+    OutputFolderError,
+    TooLargeError,
+    UnsuitableTaskError,
+)
 from deliberation.core.objective import Objective
 from deliberation.core.task import Task, Traits
 from deliberation.direct import ExactSolver, solve
@@ -217,6 +222,25 @@ def test_successors_follow_new_rewards_and_not_new_transitions():
     )
 
 
+@pytest.mark.parametrize(("train", "follows"), [(train_successor, 1), (train_q_learning, 0)])
+def test_a_second_phase_is_learned_where_it_is_lived_and_followed_by_rewards_at_most(
+    train, follows
+):
+    options = {"places": 16} if train is train_successor else {}
+    before, _ = train(Choice(), jax.random.key(0), LESSON, **options)
+    assert int(decide(before).action[0]) == 0
+    for changed, wanted in (
+        ({"worth": (0, 0, 0, 0, 0, 1, 10)}, follows),
+        ({"swapped": True}, 0),
+    ):
+        task = Choice(begins=(3, 4), **changed)
+        after, spent = train(task, jax.random.key(1), LESSON, known=before, **options)
+        assert spent.model_steps == 4 * 8 * 50  # of this phase alone
+        told, _ = after.decide(at(0, 3, 4), key=jax.random.key(0))
+        assert int(told.action[0]) == wanted
+        np.testing.assert_allclose(told.value[1:], [1, 10], atol=1e-4)
+
+
 def test_successors_reach_the_optimum_of_a_room():
     policy, _ = train_successor(
         ROOM, jax.random.key(0), SHORT, places=16, places_apart=lambda s: s.cell[None]
@@ -247,6 +271,9 @@ def test_what_does_not_fit_is_refused():
         train_successor(MNK(2, 3, 2), jax.random.key(0), SHORT)
     with pytest.raises(ValueError, match="decay"):
         Tabular(decay=2.0)
+    habit, _ = train_q_learning(Choice(), jax.random.key(0), LESSON)
+    with pytest.raises(BatchMismatchError, match="capacity"):
+        train_q_learning(Choice(), jax.random.key(0), replace(LESSON, capacity=32), known=habit)
     small = Tabular(updates=2, environments=8, steps=40, capacity=4)
     with pytest.raises(TooLargeError, match="capacity"):
         train_q_learning(ROOM, jax.random.key(0), small)

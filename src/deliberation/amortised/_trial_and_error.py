@@ -59,12 +59,12 @@ Learn = Callable[[PyTree, Moment], PyTree]
 
 
 def begin_table(
-    task: Task, key: Key[Array, ""], learned: PyTree, *, capacity: int, environments: int
+    task: Task, key: Key[Array, ""], learned: PyTree, *, table: StateTable, environments: int
 ) -> TableCarry:
-    """An empty table, before the first action."""
+    """What is known, before the first action."""
     nothing = jnp.asarray(np.zeros(environments, np.int32))
     return TableCarry(
-        StateTable.empty(capacity), learned, empty_worlds(task, environments), nothing, nothing,
+        table, learned, empty_worlds(task, environments), nothing, nothing,
         fresh_score(), jnp.asarray(np.int32(0)), seed_of(key),
     )  # fmt: skip
 

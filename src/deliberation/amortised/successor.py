@@ -6,7 +6,6 @@ rewards change its choices at once; new transitions do not, until they have been
 """
 
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import equinox as eqx
@@ -22,12 +21,11 @@ from ..core.errors import BatchMismatchError, UnsuitableTaskError
 from ..core.ledger import Ledger
 from ..core.objective import Objective
 from ..core.task import State, Task
-from ._trial_and_error import Moment, begin_table, falling, play_and_learn, share
+from ._trial_and_error import Moment, share
 from .state_table import StateTable, TellApart, digests
 from .table_policy import check_numbered, looked_up
-from .tabular import Tabular, table_cost
-from .tensors import description
-from .training import Watch, run_updates
+from .tabular import Tabular, fill_table
+from .training import Watch
 
 
 class Successor(eqx.Module):
@@ -108,6 +106,7 @@ def train_successor(
     settings: Tabular | None = None,
     *,
     places: int = 256,
+    known: SuccessorPolicy | None = None,
     objective: Objective | None = None,
     tell_apart: TellApart | None = None,
     places_apart: TellApart | None = None,
@@ -118,7 +117,8 @@ def train_successor(
 
     `places_apart` says which states are one place to arrive in (states, unless given): rewards
     should depend on nothing else, and memory grows with states x actions x `places`. The rest is
-    as in `train_table`. Raises `UnsuitableTaskError` for two players, whose wants differ.
+    as in `train_table`; what is `known` brings its own places. Raises `UnsuitableTaskError` for two
+    players, whose wants differ.
     """
     settings = settings or Tabular(capacity=2048)
     check_numbered(task)
@@ -127,38 +127,23 @@ def train_successor(
             f"{task!r} has {task.traits.players} players, and a successor representation counts "
             "arrivals for one. Use `train_q_learning`."
         )
-    started = time.perf_counter()
-    scored = task.objective if objective is None else objective
     apart = places_apart if places_apart is not None else tell_apart
-    carry = begin_table(
-        task, key, _nothing(settings.capacity, task.traits.actions, places),
-        capacity=settings.capacity, environments=settings.environments,
+    learned = _nothing(settings.capacity, task.traits.actions, places)
+    if known is not None:
+        learned = known.successor
+        # Met for the first time again, so that what has changed is learned at once.
+        counts = (jnp.zeros_like(learned.visits), jnp.zeros_like(learned.met))
+        learned = eqx.tree_at(lambda x: (x.visits, x.met), learned, counts)
+
+    def learn(found: Successor, moment: Moment) -> Successor:
+        return _learn(found, moment, digests(task, moment.after, apart), settings)
+
+    carry, spent = fill_table(
+        "successor", task, key, settings, learned, learn, Successor.scores, known=known,
+        objective=objective, tell_apart=tell_apart, folder=folder, watch=watch, places=places,
     )  # fmt: skip
-
-    def learn(known: Successor, moment: Moment) -> Successor:
-        return _learn(known, moment, digests(task, moment.after, apart), settings)
-
-    def update(carry):
-        explore = falling(carry.step, settings.updates, settings.explore, settings.exploring)
-        return play_and_learn(
-            carry, task=task, objective=scored, scores=lambda known, slot: known.scores(slot),
-            learn=learn, explore=explore, steps=settings.steps, discount=settings.discount,
-            tell_apart=tell_apart,
-        )  # fmt: skip
-
-    identity = {"algorithm": "successor", "task": description(task), "settings": asdict(settings)}
-    identity |= {"key": np.asarray(jax.random.key_data(key)).tolist(), "places": places}
-    identity["objective"] = description(scored)
-    done = run_updates(
-        update, carry, updates=settings.updates, folder=folder, identity=identity, watch=watch,
-        hasty=True,
-    )  # fmt: skip
-    table, known = done.carry.table, done.carry.learned
-    table.check_room()
-    known.places.check_room()
-    policy = SuccessorPolicy(task, table, known, tell_apart, apart)
-    seconds = max(done.seconds, time.perf_counter() - started)
-    return policy, table_cost(settings, int(done.carry.step)) + Ledger(seconds=seconds)
+    carry.learned.places.check_room()
+    return SuccessorPolicy(task, carry.table, carry.learned, tell_apart, apart), spent
 
 
 def _nothing(capacity: int, actions: int, places: int) -> Successor:

@@ -1,22 +1,33 @@
-"""Temporal-difference learning in a table: settings and training shared by Q-learning and SARSA."""
+"""Temporal-difference learning in a table: the settings and the training that its kinds share."""
 
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
+from ..core.errors import BatchMismatchError
 from ..core.ledger import Ledger
 from ..core.objective import Objective
 from ..core.task import Task
-from ._trial_and_error import Moment, begin_table, falling, play_and_learn, share
-from .state_table import TellApart
+from ._trial_and_error import (
+    Learn,
+    Moment,
+    Scores,
+    TableCarry,
+    begin_table,
+    falling,
+    play_and_learn,
+    share,
+)
+from .state_table import StateTable, TellApart
 from .table_policy import TablePolicy, check_numbered
-from .tensors import description
+from .tensors import checksum, description
 from .training import Watch, run_updates
 
 
@@ -68,6 +79,7 @@ def train_table(
     key: Key[Array, ""],
     settings: Tabular | None = None,
     *,
+    known: TablePolicy | None = None,
     objective: Objective | None = None,
     tell_apart: TellApart | None = None,
     folder: Path | str | None = None,
@@ -76,19 +88,16 @@ def train_table(
     """Learn action values one step at a time; `follow` says what comes after is worth.
 
     Two players learn by playing against themselves; values are those of the player to move.
-    `watch(update, metrics)` sees the mean "return" of the episodes that ended last and how many
-    "states" are known. Raises `UnsuitableTaskError`, `TooLargeError` for more states than there is
-    room for, and what `run_updates` raises. Equal keys give equal bits.
+    Training goes on from `known`, what was learned before, perhaps in another task; visits are
+    counted anew, so that what has changed is learned at once. `watch(update, metrics)` sees the
+    mean "return" of the episodes that ended last and how many "states" are known. Raises
+    `UnsuitableTaskError`, `TooLargeError` for more states than there is room for, and what
+    `run_updates` raises. Equal keys give equal bits.
     """
     settings = settings or Tabular()
     check_numbered(task)
-    started = time.perf_counter()
-    scored = task.objective if objective is None else objective
     shape = (settings.capacity, task.traits.actions)
-    blank = jnp.asarray(np.zeros(shape, np.float32))
-    carry = begin_table(
-        task, key, (blank, blank), capacity=settings.capacity, environments=settings.environments
-    )
+    values = jnp.asarray(np.zeros(shape, np.float32)) if known is None else known.scores
 
     def learn(learned: PyTree, moment: Moment) -> PyTree:
         values, visits = learned
@@ -100,32 +109,69 @@ def train_table(
         change = settings.step_size(count) * error * share(*place)
         return values.at[place].add(change, mode="drop"), visits.at[place].set(count, mode="drop")
 
+    carry, spent = fill_table(
+        name, task, key, settings, (values, jnp.asarray(np.zeros(shape, np.float32))), learn,
+        lambda learned, slot: _rows(learned[0], slot), known=known, objective=objective,
+        tell_apart=tell_apart, folder=folder, watch=watch,
+    )  # fmt: skip
+    return TablePolicy(task, carry.table, carry.learned[0], tell_apart=tell_apart), spent
+
+
+def fill_table(
+    name: str,
+    task: Task,
+    key: Key[Array, ""],
+    settings: Tabular,
+    learned: PyTree,
+    learn: Learn,
+    scores: Scores,
+    *,
+    known: Any = None,
+    objective: Objective | None = None,
+    tell_apart: TellApart | None = None,
+    folder: Path | str | None = None,
+    watch: Watch | None = None,
+    **identity: Any,
+) -> tuple[TableCarry, Ledger]:
+    """The training that all learners in tables share: what it ends with, and what it spent.
+
+    `learned` is known at first, `learn` improves it, and `scores` reads action values from it. The
+    `table` of a decider already `known` is gone on with. `identity` is what else tells this
+    training from others.
+    """
+    started = time.perf_counter()
+    scored = task.objective if objective is None else objective
+    carry = begin_table(
+        task, key, learned, environments=settings.environments,
+        table=StateTable.empty(settings.capacity) if known is None else known.table,
+    )  # fmt: skip
+    if carry.table.capacity != settings.capacity:
+        raise BatchMismatchError(
+            f"What is known has room for {carry.table.capacity} states, and the settings want room "
+            f"for {settings.capacity}. Give the capacity that was trained with before."
+        )
+
     def update(carry):
         explore = falling(carry.step, settings.updates, settings.explore, settings.exploring)
         return play_and_learn(
-            carry, task=task, objective=scored, scores=lambda x, slot: _rows(x[0], slot),
-            learn=learn, explore=explore, steps=settings.steps, discount=settings.discount,
-            tell_apart=tell_apart,
+            carry, task=task, objective=scored, scores=scores, learn=learn, explore=explore,
+            steps=settings.steps, discount=settings.discount, tell_apart=tell_apart,
         )  # fmt: skip
 
-    identity = {"algorithm": name, "task": description(task), "settings": asdict(settings)}
+    identity |= {"algorithm": name, "task": description(task), "settings": asdict(settings)}
     identity["objective"] = description(scored)
+    identity["known"] = None if known is None else checksum(known)
     identity["key"] = np.asarray(jax.random.key_data(key)).tolist()
     done = run_updates(
         update, carry, updates=settings.updates, folder=folder, identity=identity, watch=watch,
         hasty=True,
     )  # fmt: skip
-    table, (values, _) = done.carry.table, done.carry.learned
-    table.check_room()
-    policy = TablePolicy(task, table, values, tell_apart=tell_apart)
+    done.carry.table.check_room()
+    played = int(done.carry.step) * settings.environments * settings.steps
+    # Each action is a model step and an example; a fit is one entry a row, all at once.
+    fits = int(done.carry.step) * settings.steps
     seconds = max(done.seconds, time.perf_counter() - started)
-    return policy, table_cost(settings, int(done.carry.step)) + Ledger(seconds=seconds)
-
-
-def table_cost(settings: Tabular, updates: int) -> Ledger:
-    """Each action is a model step, an example, and a fit of one entry."""
-    played = updates * settings.environments * settings.steps
-    return Ledger(model_steps=played, data=played, fits=updates * settings.steps)
+    return done.carry, Ledger(model_steps=played, data=played, fits=fits, seconds=seconds)
 
 
 def _rows(table: Float[Array, "capacity actions"], slot: Array) -> Float[Array, "batch actions"]:
