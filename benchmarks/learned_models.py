@@ -91,7 +91,7 @@ def cases(quick: bool) -> list[Case]:
             "MuZero", "frozen_lake", {"slip": 0.0}, 8 if quick else 60,
             MuZeroSettings(), by_rules, SIMULATIONS,
         ),
-        Case("learned-model MPC", "pendulum", {"horizon": 100}, 3 if quick else 10, few, planner),
+        Case("learned-model MPC", "pendulum", {"horizon": 100}, 3 if quick else 20, few, planner),
         Case("learned-model MPC", "cartpole", {"horizon": 200}, 3 if quick else 20, few, planner),
     ]  # fmt: skip
 

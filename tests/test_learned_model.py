@@ -9,7 +9,11 @@ import pytest
 from deliberation.amortised.imitation import make_optimiser
 from deliberation.core import check_decider, check_task, misere
 from deliberation.core.budget import Budget
-from deliberation.core.errors import UnsuitableTaskError
+from deliberation.core.errors import (
+    BatchMismatchError,
+    ForeignMemoryError,
+    UnsuitableTaskError,
+)
 from deliberation.core.objective import Objective
 from deliberation.core.play import rollout
 from deliberation.direct import TreeSearch
@@ -51,8 +55,23 @@ def test_a_scale_leaves_out_what_is_not_real_and_what_never_changes():
     x = jnp.array([[1.0, 7.0], [3.0, 7.0], [99.0, 99.0]])
     scale = Scale.of(x, jnp.array([1.0, 1.0, 0.0]))
     np.testing.assert_allclose(scale.mean, [2, 7])
-    np.testing.assert_allclose(scale.deviation, [1, 1])
-    np.testing.assert_allclose(scale.up(scale.down(x)), x)
+    np.testing.assert_allclose(scale.deviation, [1, 0])
+    np.testing.assert_allclose(scale.down(x), [[-1, 0], [1, 0], [97, 92]])
+    np.testing.assert_allclose(scale.up(scale.down(x)), [[1, 7], [3, 7], [99, 7]])
+
+
+def test_what_never_changes_is_foretold_exactly():
+    """A pole earns 1 an action: any noise around it would decide between plans that all survive."""
+    ensemble = Ensemble.of(make_task("cartpole"), key=KEY, members=2, width=8)
+    seen = jax.random.normal(KEY, (64, 4))
+    flags = jnp.zeros(64, bool)
+    data = Experience.empty(96, 4, 2).add(seen, seen[:, :2], seen / 9, jnp.ones(64), flags, flags)
+    optimiser = make_optimiser(0.0)
+    state = optimiser.init(eqx.filter(ensemble.members, eqx.is_inexact_array))
+    fitted = eqx.filter_jit(fit_ensemble)(
+        ensemble, state, optimiser, data, KEY, steps=3, batch_size=8, rate=1e-2
+    )[0]
+    np.testing.assert_array_equal(jax.vmap(fitted)(3 * seen, seen[:, 2:])[1], 1)
 
 
 def test_the_ring_keeps_the_latest_and_counts_all():
@@ -133,9 +152,25 @@ def test_planning_by_the_model_is_as_good_as_by_the_rules(trained):
     assert mine.mean() > true.mean() - 0.15 * (true.mean() - idle.mean())
     assert idle.mean() < true.mean() - 30
     assert spent.data == 5 * 4 * 40 and spent.fits == 5 * 250
-    # Three updates plan: 96 plans of 15 steps at each action.
-    assert spent.model_steps == 800 + 3 * 160 * 96 * 15
+    # Three updates plan, an episode in each lane: 96 plans an action, none beyond the 40th.
+    assert spent.model_steps == 800 + 3 * 4 * 96 * sum(min(15, 40 - t) for t in range(40))
     assert history.metrics["loss"][-1] < history.metrics["loss"][0] / 4
+
+
+def test_it_counts_its_own_actions(trained):
+    """Of rows that are over none; the plans end where the episode must."""
+    decider, task = trained[0], pendulum()
+    state = jax.vmap(task.init)(jax.random.split(KEY, 2))
+    state = eqx.tree_at(lambda s: s.time, state, jnp.array([30, 40]))
+    memory = decider.begin(2)
+    assert decider.decide(state, memory, budget=1, key=KEY)[0].spent.model_steps.tolist() == [15, 0]
+    memory = eqx.tree_at(lambda m: m.age, memory, jnp.array([30, 40]))
+    decision, after = decider.decide(state, memory, budget=1, key=KEY)
+    assert decision.spent.model_steps.tolist() == [10, 0] and after.age.tolist() == [31, 40]
+    with pytest.raises(ForeignMemoryError, match="begin"):
+        decider.decide(state, memory.plan, key=KEY)
+    with pytest.raises(BatchMismatchError):
+        decider.decide(state, decider.begin(3), key=KEY)
 
 
 def test_it_follows_another_aim_that_can_be_seen(trained):

@@ -60,7 +60,8 @@ def fit_ensemble(
 ) -> tuple[Ensemble, PyTree, Float[Array, ""]]:
     """Gradient steps, each member on its own batches; returns the mean loss of the steps.
 
-    Squared errors of normalised change and reward, and cross-entropy of the end.
+    Squared errors of normalised change and reward, and cross-entropy of the end. The rate falls to
+    zero along a cosine: what is planned with is then free of the noise of the last few batches.
     """
     real = (jnp.arange(data.reward.shape[0]) < data.filled).astype(jnp.float32)
     inputs = jnp.concatenate([data.seen, data.action], axis=1)
@@ -78,8 +79,8 @@ def fit_ensemble(
         surprise = jnp.where(data.cut[rows], 0.0, surprise).mean(1)
         return (error + surprise).sum()
 
-    def step(carry: tuple, key: Key[Array, ""]) -> tuple[tuple, Array]:
-        params, opt_state = carry
+    def step(carry: tuple, now: tuple[Key[Array, ""], Array]) -> tuple[tuple, Array]:
+        (params, opt_state), (key, rate) = carry, now
         shape = (ensemble.count, batch_size)
         rows = jax.random.randint(key, shape, 0, jnp.maximum(data.filled, 1))
         lost, slope = jax.value_and_grad(loss)(params, rows)
@@ -87,7 +88,8 @@ def fit_ensemble(
         params = jax.tree.map(lambda p, u: p - rate * u, params, update)
         return (params, opt_state), lost / ensemble.count
 
+    rates = rate * 0.5 * (1 + jnp.cos(jnp.pi * jnp.arange(steps) / steps))
     keys = jax.random.split(key, steps)
-    (params, opt_state), lost = jax.lax.scan(step, (params, opt_state), keys)
+    (params, opt_state), lost = jax.lax.scan(step, (params, opt_state), (keys, rates))
     members = eqx.combine(params, static)
     return eqx.tree_at(lambda e: e.members, ensemble, members), opt_state, lost.mean()

@@ -26,7 +26,11 @@ Decode = Callable[[Array], Any]
 
 
 class Scale(eqx.Module):
-    """Mean and deviation of some numbers, by which they are normalised."""
+    """Mean and deviation of some numbers, by which they are normalised.
+
+    The deviation of a number that never changes is 0, so that `up` foretells just that number: a
+    planner would take the noise of a network around it for a reason to prefer one plan to another.
+    """
 
     mean: Float[Array, " size"]
     deviation: Float[Array, " size"]
@@ -36,13 +40,16 @@ class Scale(eqx.Module):
         """That of the rows that have weight."""
         share = weight[:, None] / jnp.maximum(weight.sum(), 1)
         mean = (share * x).sum(0)
-        # Numbers that never change are left as they are.
-        spread = jnp.sqrt((share * (x - mean) ** 2).sum(0))
-        return Scale(mean, jnp.where(spread > 1e-6, spread, 1.0))
+        deviation = jnp.sqrt((share * (x - mean) ** 2).sum(0))
+        real = weight[:, None] > 0
+        low, high = (
+            f(x, 0, where=real, initial=i) for f, i in ((jnp.min, jnp.inf), (jnp.max, -jnp.inf))
+        )
+        return Scale(jnp.where(low == high, low, mean), jnp.where(low == high, 0.0, deviation))
 
     def down(self, x: Float[Array, "*n size"]) -> Float[Array, "*n size"]:
-        """To mean 0 and deviation 1."""
-        return (x - self.mean) / self.deviation
+        """To mean 0 and deviation 1; to 0 what never changed, and by no more than its distance."""
+        return (x - self.mean) / jnp.where(self.deviation > 0, self.deviation, 1.0)
 
     def up(self, x: Float[Array, "*n size"]) -> Float[Array, "*n size"]:
         """Back again."""
@@ -96,7 +103,7 @@ class Ensemble(eqx.Module):
 
 
 class ModelState(eqx.Module):
-    """What would be seen, the reward of getting there, the time since the root, and what is sure.
+    """What would be seen, the reward of getting there, how many actions were taken, what is sure.
 
     `legal` is the real task's at the root; below it every action is allowed.
     """
@@ -206,11 +213,11 @@ class LearnedModel(Task):
         """Networks asked for one step."""
         return self.ensemble.count
 
-    def enter(self, state: State) -> ModelState:
-        """The root for a real state: no more than what is seen of it."""
+    def enter(self, state: State, time: Int[Array, ""] | int = 0) -> ModelState:
+        """The root for a real state: what is seen of it, and the actions that one has counted."""
         return ModelState(
             self.task.observe(state).astype(jnp.float32), jnp.float32(0), self.task.legal(state),
-            jnp.int32(0), self.task.terminated(state),
+            jnp.asarray(time, jnp.int32), self.task.terminated(state),
         )  # fmt: skip
 
     def init(self, key: Key[Array, ""]) -> ModelState:

@@ -22,10 +22,10 @@ from ..amortised.training import Trained, Watch, run_updates
 from ..core.answering import timed
 from ..core.budget import Budget
 from ..core.decider import Decider, Decision, Memory
-from ..core.errors import UnsuitableTaskError
+from ..core.errors import BatchMismatchError, ForeignMemoryError, UnsuitableTaskError
 from ..core.ledger import Ledger
 from ..core.objective import Objective
-from ..core.task import Actions, State, Task, check_batch
+from ..core.task import Actions, State, Task, batch_size, check_batch
 from ..direct.cross_entropy import CEM
 from ._model_learning import Experience, fit_ensemble
 from .learned_model import (
@@ -64,9 +64,9 @@ class MPCSettings:
     depth: int = 2
     room: int = 2**15
     """Transitions that are remembered."""
-    gradient_steps: int = 300
+    gradient_steps: int = 500
     batch_size: int = 128
-    learning_rate: float = 2e-3
+    learning_rate: float = 5e-3
     weight_decay: float = 1e-5
     spread: bool = False
     """Plan with members drawn anew at every step (TS1) instead of their mean."""
@@ -80,13 +80,21 @@ class MPCSettings:
             raise ValueError(f"room={self.room} does not hold one update's transitions.")
 
 
+class MPCMemory(eqx.Module):
+    """What the planner remembers, and how many actions were taken since the beginning."""
+
+    plan: Memory
+    age: Int[Array, " batch"]
+
+
 class LearnedModelMPC(Decider):
     """Plans by a learned model of the task from what is seen, and plans anew at every decision.
 
     Budgets are the planner's own (`CEM`: one simulation is one plan); budget 0 asks it for its
     habit. An objective handed over is planned for if it can be read off observations: an
     `OnObservations`, the task's own, `misere` of either, or with `decode` (a state made of an
-    observation) any. Others raise `UnsuitableTaskError`. The rules are never asked.
+    observation) any. Others raise `UnsuitableTaskError`. The rules are never asked; but its own
+    actions are counted, so that no plan looks beyond the task's horizon.
     """
 
     task: Task
@@ -110,8 +118,8 @@ class LearnedModelMPC(Decider):
         return f"LearnedModelMPC({self.model!r}, {type(self.planner).__name__})"
 
     def begin(self, batch: int) -> Memory:
-        """The planner's."""
-        return self.planner.begin(batch)
+        """The planner's, and no action taken."""
+        return MPCMemory(self.planner.begin(batch), jnp.zeros(batch, jnp.int32))
 
     def decide(
         self,
@@ -125,22 +133,35 @@ class LearnedModelMPC(Decider):
         """Plan from what is seen of every row; see `Decider.decide`."""
         started = time.perf_counter()
         check_batch(self.task, state)
-        aim = self.model.translate(objective, self.decode)
-        entered = _enter(self.model, state)
-        decision, memory = self.planner.decide(
-            entered, memory, objective=aim, budget=budget, key=key
+        aim, batch = self.model.translate(objective, self.decode), batch_size(state)
+        memory = _own(self, self.begin(batch) if memory is None else memory, batch)
+        entered = _enter(self.model, state, memory.age)
+        decision, plan = self.planner.decide(
+            entered, memory.plan, objective=aim, budget=budget, key=key
         )
         steps = jnp.asarray(decision.spent.model_steps)
         ensemble = self.model.ensemble
         more = Ledger(network_evaluations=steps * ensemble.count, flops=steps * ensemble.flops)
         decision = eqx.tree_at(lambda d: d.spent, decision, decision.spent + more)
         decision = timed(decision, started)
-        return decision, memory
+        return decision, MPCMemory(plan, memory.age + ~entered.over)
+
+
+def _own(decider: LearnedModelMPC, memory: Memory, batch: int) -> MPCMemory:
+    """The memory, if it can be this decider's; the planner looks at its own part."""
+    if not isinstance(memory, MPCMemory):
+        raise ForeignMemoryError(
+            f"{decider!r} remembers a plan and how many actions were taken; got "
+            f"{type(memory).__name__}. Start with `begin(batch)` and hand on what `decide` returns."
+        )
+    if memory.age.shape != (batch,):
+        raise BatchMismatchError(f"A memory of {len(memory.age)} rows for a batch of {batch}.")
+    return memory
 
 
 @eqx.filter_jit
-def _enter(model: LearnedModel, state: State) -> ModelState:
-    return jax.vmap(model.enter)(state)
+def _enter(model: LearnedModel, state: State, age: Int[Array, " batch"]) -> ModelState:
+    return jax.vmap(model.enter)(state, age)
 
 
 class Course(eqx.Module):
@@ -161,14 +182,13 @@ class Course(eqx.Module):
 
 
 class Carry(eqx.Module):
-    """All that an update starts from; `age` counts each lane's actions since its episode began."""
+    """All that an update starts from."""
 
     ensemble: Ensemble
     opt_state: PyTree
     data: Experience
     lanes: State
-    memory: Memory
-    age: Int[Array, " lanes"]
+    memory: MPCMemory
     score: Float[Array, " lanes"]
     last: Float[Array, ""]
     thought: Int[Array, ""]
@@ -240,7 +260,6 @@ def _start(course: Course, key: Key[Array, ""]) -> Carry:
         data=Experience.empty(settings.room, observed_size(task), action_size(task)),
         lanes=jax.vmap(task.init)(jax.random.split(first, settings.lanes)),
         memory=course.mpc(ensemble).begin(settings.lanes),
-        age=zeros.astype(jnp.int32),
         score=zeros,
         last=jnp.float32(0),
         thought=jnp.int32(0),
@@ -256,9 +275,9 @@ def _update(course: Course, carry: Carry) -> tuple[Carry, dict[str, Float[Array,
     keys = jax.random.split(act, settings.steps)
     mpc = course.mpc(carry.ensemble)
     random = carry.step < settings.warmup
-    (lanes, memory, age, score, thought), (rows, total, count) = jax.lax.scan(
+    (lanes, memory, score, thought), (rows, total, count) = jax.lax.scan(
         lambda now, key: _act(course, mpc, random, now, key),
-        (carry.lanes, carry.memory, carry.age, carry.score, carry.thought),
+        (carry.lanes, carry.memory, carry.score, carry.thought),
         keys,
     )
     data = carry.data.add(*(x.reshape(-1, *x.shape[2:]) for x in rows))
@@ -268,7 +287,7 @@ def _update(course: Course, carry: Carry) -> tuple[Carry, dict[str, Float[Array,
     )  # fmt: skip
     last = jnp.where(count.sum() > 0, total.sum() / jnp.maximum(count.sum(), 1), carry.last)
     after = Carry(
-        ensemble, opt_state, data, lanes, memory, age, score, last, thought, carry.step + 1, key
+        ensemble, opt_state, data, lanes, memory, score, last, thought, carry.step + 1, key
     )
     return after, {"loss": loss, "score": last}
 
@@ -281,26 +300,24 @@ def _act(
     key: Key[Array, ""],
 ) -> tuple[tuple, tuple]:
     """One action in every lane, and what came of it."""
-    task = course.task
-    state, memory, age, score, thought = now
+    task, lanes = course.task, course.settings.lanes
+    state, memory, score, thought = now
     think, stray, chance, again = jax.random.split(key, 4)
     action, memory, steps = _choose(course, mpc, random, state, memory, (think, stray))
-    after = jax.vmap(task.advance)(state, action, jax.random.split(chance, age.shape[0]))
+    after = jax.vmap(task.advance)(state, action, jax.random.split(chance, lanes))
     earned = jax.vmap(task.objective)(state, action, after)[:, 0]
-    over, age, score = jax.vmap(task.terminated)(after), age + 1, score + earned
+    over, score = jax.vmap(task.terminated)(after), score + earned
     seen, seen_after = (
-        jax.vmap(task.observe)(s).astype(jnp.float32).reshape(age.shape[0], -1)
-        for s in (state, after)
+        jax.vmap(task.observe)(s).astype(jnp.float32).reshape(lanes, -1) for s in (state, after)
     )
     written = jax.vmap(lambda a: write_action(task, a))(action)
-    cut = over & (age >= task.traits.horizon)
+    cut = over & (memory.age >= task.traits.horizon)
     rows = (seen, written, seen_after - seen, earned, over, cut)
     done = (jnp.where(over, score, 0.0).sum(), over.sum())
-    fresh = jax.vmap(task.init)(jax.random.split(again, age.shape[0]))
+    fresh = jax.vmap(task.init)(jax.random.split(again, lanes))
     state = rows_where(over, fresh, after)
-    memory = rows_where(over, mpc.begin(age.shape[0]), memory)
-    going = (state, memory, jnp.where(over, 0, age), jnp.where(over, 0.0, score), thought + steps)
-    return going, (rows, *done)
+    memory = rows_where(over, mpc.begin(lanes), memory)
+    return (state, memory, jnp.where(over, 0.0, score), thought + steps), (rows, *done)
 
 
 def _choose(
@@ -308,9 +325,9 @@ def _choose(
     mpc: LearnedModelMPC,
     random: Bool[Array, ""],
     state: State,
-    memory: Memory,
+    memory: MPCMemory,
     keys: tuple[Key[Array, ""], Key[Array, ""]],
-) -> tuple[Actions, Memory, Int[Array, ""]]:
+) -> tuple[Actions, MPCMemory, Int[Array, ""]]:
     """Actions at random in the beginning, afterwards planned ones with a little noise."""
     traits, explore = course.task.traits, course.settings.explore
     legal = jax.vmap(course.task.legal)(state)
@@ -334,6 +351,6 @@ def _choose(
         return action.astype(anything.dtype), after, spent.astype(jnp.int32)
 
     def at_random() -> tuple:
-        return anything, memory, jnp.int32(0)
+        return anything, MPCMemory(memory.plan, memory.age + 1), jnp.int32(0)
 
     return jax.lax.cond(random, at_random, planned)

@@ -24,7 +24,7 @@ def _planner(model: Task) -> CEM:
 
 def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     """Without what was learned, the same planner by the rules; without planning, its habit."""
-    settings = MPCSettings(gradient_steps=50 if effort == "smoke" else 300)
+    settings = MPCSettings(gradient_steps=50) if effort == "smoke" else MPCSettings()
     decider, spent, _ = train_mpc(
         task, updates=_UPDATES[effort], key=key, planner=_planner, settings=settings,
         hasty=effort == "smoke",
