@@ -1,11 +1,14 @@
 """The zoo: entries are well-formed, and a cell measures what planted deciders are known to be."""
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from deliberation.cli import main
-from deliberation.core import UniformRandom
+from deliberation.core import Decision, UniformRandom
 from deliberation.core.errors import UnknownNameError
 from deliberation.direct import TreeSearch
 from deliberation.runs import Context, Outcome, Record, RecordError
@@ -88,6 +91,32 @@ def test_the_gap_to_an_exact_optimum(monkeypatch, tmp_path):
     assert placed.optimum == pytest.approx(0.744, abs=0.002)
     assert placed.gap.estimate == pytest.approx(placed.optimum - placed.score.estimate)
     assert placed.reached.estimate == 0.0
+
+
+class Folds(UniformRandom):
+    """Folds where that is legal and else calls, at one model step a decision."""
+
+    def decide(self, state, memory=None, *, objective=None, budget=None, key):
+        even, _ = super().decide(state, memory, objective=objective, budget=budget, key=key)
+        legal = jax.vmap(self.task.legal)(state)
+        action = jnp.where(legal.any(1), 2 * legal[:, 2], -1)
+        spent = eqx.tree_at(lambda s: s.model_steps, even.spent, jnp.ones_like(action))
+        spent = eqx.tree_at(lambda s: s.seconds, spent, jnp.ones(len(action)))
+        weights = (action[:, None] == jnp.arange(3)).astype(jnp.float32)
+        return Decision(action, weights, even.value, spent), memory
+
+
+def test_turns_that_do_not_alternate_are_counted_for_whoever_moved(monkeypatch, tmp_path):
+    """In Leduc hold'em player 0 begins both rounds, also where it ended the first."""
+    outcomes, placed = measured(
+        monkeypatch, tmp_path, "leduc_poker", lambda t, e, k: Made(Folds(t)), 200
+    )
+    assert outcomes["decisions"] == outcomes["spent"]["model_steps"] > 200
+    assert (placed.model_steps, placed.milliseconds) == (1.0, 1000.0)
+    # It wins a showdown that nobody paid for and loses whenever the other raises.
+    scores = np.asarray(outcomes["scores"]["both"])
+    assert set(scores) == {-1.0, 0.0, 1.0}
+    assert (scores == -1).mean() > 0.5 and (scores == 1).mean() < 0.25
 
 
 def test_a_record_that_is_missing_is_named():

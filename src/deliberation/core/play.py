@@ -18,15 +18,21 @@ from .task import Actions, State, Task, batch_size, check_actions, dtype_of
 class Episodes(eqx.Module):
     """What happened in a batch of episodes.
 
-    `returns` has one column a player; `actions` is -1 after the end (0 where they are continuous);
-    `spent` one ledger a player, summed over live rows only.
+    `returns` has one column a player, and so has `turns`, how often each moved; `actions` is -1
+    after the end (0 where they are continuous); `spent` one ledger a player, summed over live rows
+    only.
     """
 
     returns: Float[np.ndarray, "batch players"]
-    lengths: Int[np.ndarray, " batch"]
+    turns: Int[np.ndarray, "batch players"]
     actions: Shaped[np.ndarray, "batch plies ..."]
     spent: tuple[Ledger, ...]
     final: State
+
+    @property
+    def lengths(self) -> Int[np.ndarray, " batch"]:
+        """Moves of all players together."""
+        return self.turns.sum(1)
 
 
 def rollout(
@@ -58,16 +64,17 @@ def rollout(
     spent = [Ledger()] * players
     scored = objective or task.objective
     returns, worth = jnp.zeros((batch, players)), jnp.ones((batch,))
-    nothing, lengths = _nothing(task, batch), np.zeros(batch, int)
+    nothing, turns = _nothing(task, batch), np.zeros((batch, players), int)
     actions: list[np.ndarray] = []
     for _ in range(task.traits.horizon):
         over, mover = _status(task, state)
         if bool(over.all()):
             break
-        action, lengths = nothing, lengths + ~np.asarray(over)
+        action = nothing
         for p in np.unique(np.asarray(mover)[~np.asarray(over)]):
             key, now = jax.random.split(key)
             mine = np.asarray((mover == p) & ~over)
+            turns[mine, p] += 1
             decision, memory = seats[p].decide(
                 state, memories[p], objective=objective, budget=budgets[p], key=now
             )
@@ -81,7 +88,7 @@ def rollout(
         returns, worth = returns + worth[:, None] * reward, worth * scored.discount
         actions.append(action)
     trace = np.stack([nothing, *actions], 1)[:, 1:]
-    return Episodes(np.asarray(returns), lengths, trace, tuple(spent), state)
+    return Episodes(np.asarray(returns), turns, trace, tuple(spent), state)
 
 
 def _nothing(task: Task, batch: int) -> np.ndarray:

@@ -80,8 +80,7 @@ def _play(
         )
         returns.append(played.returns[:, seat])
         spent = spent + played.spent[seat]
-        # Turns are shared, and who answers moves the less often.
-        decisions += int(((played.lengths + 1 - seat) // 2).sum())
+        decisions += int(played.turns[:, seat].sum())
     return np.concatenate(returns), spent, decisions
 
 
