@@ -6,12 +6,35 @@ import numpy as np
 from jaxtyping import Array, Bool, Int
 
 from ..core.budget import Budget
-from ..core.errors import BudgetError, NoLegalActionError, NonFiniteError, TooLargeError
+from ..core.errors import (
+    BudgetError,
+    NoLegalActionError,
+    NonFiniteError,
+    TooLargeError,
+    UnsuitableTaskError,
+)
 from ..core.task import State, Task, is_concrete
 from .evaluators import Evaluator
 from .lanes import FAULT_OF
 from .search import Limits
 from .tree import LARGEST
+
+
+def check_deterministic(task: Task, needs: str, *, players: tuple[int, ...] = (1, 2)) -> None:
+    """Refuse tasks with chance, hidden state, continuous actions or other numbers of players.
+
+    `needs` ends the message: what is needed, and what to use instead.
+    """
+    traits = task.traits
+    reasons = {
+        "has chance in its moves": not traits.deterministic,
+        "hides part of its state": not traits.fully_observable,
+        "has continuous actions": not traits.discrete,
+        f"has {traits.players} players": traits.players not in players,
+    }
+    for reason, applies in reasons.items():
+        if applies:
+            raise UnsuitableTaskError(f"{task!r} {reason}; {needs}")
 
 
 def check_prior(who: str, task: Task, evaluator: Evaluator, state: State, limits: Limits) -> None:

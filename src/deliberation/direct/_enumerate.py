@@ -18,6 +18,7 @@ from ..core.errors import (
 )
 from ..core.objective import Objective
 from ..core.task import State, Task, batch_size
+from ._checks import check_deterministic
 from ._index import RowIndex
 
 _CHUNKS = (1 << 8, 1 << 13)
@@ -90,7 +91,11 @@ def enumerate_task(
     task: Task, objective: Objective, start: State | None, max_states: int, max_bytes: int
 ) -> Graph:
     """Breadth first from `start` (or from `task.init`); see `solve` for the bounds and errors."""
-    _refuse_unsuitable(task)
+    check_deterministic(
+        task,
+        "exact solving needs a deterministic, fully observable, discrete task of one or two "
+        "players. Search it instead.",
+    )
     bounds = _Bounds(task, max_states, max_bytes)
     if start is None:
         start = jax.vmap(task.init)(jax.random.split(jax.random.key(0), _STARTS))
@@ -111,22 +116,6 @@ def enumerate_task(
             "`traits.horizon`, or let `terminated` end the episode there."
         )
     return _assemble(layers, links, transitions)
-
-
-def _refuse_unsuitable(task: Task) -> None:
-    traits = task.traits
-    reasons = {
-        "has chance in its moves": not traits.deterministic,
-        "hides part of its state": not traits.fully_observable,
-        "is not discrete": not traits.discrete,
-        f"has {traits.players} players": traits.players not in (1, 2),
-    }
-    for reason, applies in reasons.items():
-        if applies:
-            raise UnsuitableTaskError(
-                f"{task} {reason}; exact solving needs a deterministic, fully observable, "
-                "discrete task of one or two players. Search it instead."
-            )
 
 
 def _first_layer(task: Task, start: State) -> _Layer:

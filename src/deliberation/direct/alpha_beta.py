@@ -6,7 +6,6 @@ that its siblings and ancestors leave. A walk's stack is as deep as the horizon.
 """
 
 import time
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -16,12 +15,17 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from ..core.answering import answer, asked, timed, uniform_weights
 from ..core.budget import Budget
 from ..core.decider import Decider, Decision, Memory, check_finite
-from ..core.errors import UnsuitableTaskError
 from ..core.noise import Seed, mix, pick_uniform, seeds, uniform
 from ..core.objective import Objective
 from ..core.task import State, Task
+from ._checks import check_deterministic
 from ._window import Walk, World, ended, expand, plant, step
 from .evaluators import Evaluator, NoEvaluation
+
+_NEEDS = (
+    "alpha-beta needs a deterministic, discrete task in full view for one player, or for two with "
+    "opposite aims. Use `TreeSearch` or `HistorySearch`."
+)
 
 
 class AlphaBeta(Decider):
@@ -59,7 +63,7 @@ class AlphaBeta(Decider):
         depth: int | None = None,
         margin: float | Float[Array, ""] = float("inf"),
     ):
-        _check_suits(task)
+        check_deterministic(task, _NEEDS)
         if depth is not None and depth < 1:
             raise ValueError(f"A search looks at least 1 ply ahead; got depth={depth}.")
         self.task, self.budget = task, Budget.of(budget)
@@ -154,20 +158,3 @@ def _look(
     faults = jnp.where(walk.sound, 0.0, jnp.nan)
     looked = Looked(walk.exact & found, walk.looked, walk.expansions, walk.scores)
     return decision, faults, looked
-
-
-def _check_suits(task: Task) -> None:
-    traits: Any = task.traits
-    reasons = {
-        "has chance in its moves": not traits.deterministic,
-        "hides part of its state": not traits.fully_observable,
-        "has continuous actions": not traits.discrete,
-        f"has {traits.players} players": traits.players not in (1, 2),
-    }
-    for reason, applies in reasons.items():
-        if applies:
-            raise UnsuitableTaskError(
-                f"{task!r} {reason}; alpha-beta needs a deterministic, discrete task in full view "
-                "for one player, or for two with opposite aims. Use `TreeSearch` or "
-                "`HistorySearch`."
-            )

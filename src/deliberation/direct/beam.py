@@ -15,7 +15,7 @@ from ..core.decider import Decider, Decision, Memory, check_finite
 from ..core.noise import Seed, mix, pick_uniform, seeds, uniform
 from ..core.objective import Objective
 from ..core.task import State, Task
-from .best_first import Merge, check_deterministic
+from .best_first import Merge, check_plannable
 
 _PLACES = 1 << 14
 """Of the table of places that were in the beam; far more than a beam holds."""
@@ -52,7 +52,7 @@ class BeamSearch(Decider):
         budget: Budget | int = 1024,
         merge: Merge | None = None,
     ):
-        check_deterministic(task, type(self).__name__)
+        check_plannable(task, type(self).__name__)
         if width < 1:
             raise ValueError(f"A beam is at least 1 wide; got width={width}.")
         self.task, self.width, self.budget = task, width, Budget.of(budget)

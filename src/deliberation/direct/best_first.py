@@ -18,10 +18,11 @@ from jaxtyping import Array, Float, Int, Key, UInt32
 from ..core.answering import answer, asked, timed, uniform_weights
 from ..core.budget import Budget
 from ..core.decider import Decider, Decision, Memory
-from ..core.errors import ForeignMemoryError, UnsuitableTaskError
+from ..core.errors import ForeignMemoryError
 from ..core.noise import seeds, uniform
 from ..core.objective import Objective
 from ..core.task import State, Task
+from ._checks import check_deterministic
 from ._frontier import Arena, Frontier, Line, Pruning
 from .evaluators import Evaluator
 from .reuse import aim_of
@@ -87,7 +88,7 @@ class BestFirst(Decider):
         merge: Merge | None = None,
         prune: Pruning | None = None,
     ):
-        check_deterministic(task, type(self).__name__)
+        check_plannable(task, type(self).__name__)
         if lanes < 1:
             raise ValueError(f"At least one node is expanded at a time; got lanes={lanes}.")
         self.task, self.budget, self.prune = task, Budget.of(budget), prune
@@ -179,21 +180,13 @@ class BestFirst(Decider):
         return {int(row): queue.line() for row, queue in zip(rows, queues, strict=True)}
 
 
-def check_deterministic(task: Task, name: str) -> None:
+def check_plannable(task: Task, name: str) -> None:
     """Refuse tasks in which a plan is not a list of actions."""
-    traits = task.traits
-    reasons = {
-        "has chance in its moves": not traits.deterministic,
-        "hides part of its state": not traits.fully_observable,
-        "has continuous actions": not traits.discrete,
-        f"has {traits.players} players": traits.players != 1,
-    }
-    for reason, applies in reasons.items():
-        if applies:
-            raise UnsuitableTaskError(
-                f"{task!r} {reason}; {name} plans for one player in a deterministic, discrete "
-                "task in full view. Use `TreeSearch` or `HistorySearch`."
-            )
+    needs = (
+        f"{name} plans for one player in a deterministic, discrete task in full view. Use "
+        "`TreeSearch` or `HistorySearch`."
+    )
+    check_deterministic(task, needs, players=(1,))
 
 
 def pruned_best_first(
