@@ -1,12 +1,12 @@
 """`deliberate table` and `deliberate report`: measure, and show what was measured."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from ._caches import keep_compiled_programs
-from ._refusals import INTERRUPTED, refuse_unknown
+from ._measuring import effort_option, jobs_option, measure, out_option
+from ._refusals import refuse_unknown
 
 
 @click.command(
@@ -19,22 +19,10 @@ from ._refusals import INTERRUPTED, refuse_unknown
     "  deliberate table --effort full --out results --jobs 8",
 )
 @click.argument("names", nargs=-1, metavar="[TASKS]...")
-@click.option(
-    "--effort",
-    type=click.Choice(("smoke", "quick", "full")),
-    default="quick",
-    show_default=True,
-    help="smoke: 90 s, to see that it works; quick: minutes; full: narrow intervals.",
-)
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("out"),
-    show_default=True,
-    help="Folder of the records, table.json and report.html.",
-)
+@effort_option("smoke: 90 s, to see that it works; quick: minutes; full: narrow intervals.")
+@out_option("out", "Folder of the records, table.json and report.html.")
 @click.option("--claim", "only", multiple=True, metavar="NAME", help="Only this claim; repeatable.")
-@click.option("--jobs", type=click.IntRange(1), help="Worker processes; by default one a core.")
+@jobs_option()
 def table(
     names: tuple[str, ...], effort: str, out: Path, only: tuple[str, ...], jobs: int | None
 ) -> None:
@@ -54,7 +42,8 @@ def table(
         "effort": effort,
         "claims": [name for name in claims.list_claims() if not only or name in only],
     }
-    _execute(run, out, jobs)
+    claims.refuse_unmeasurable(run["tasks"])
+    measure(claims.plan(run["tasks"], effort, only=run["claims"]), out, run, jobs)
     _present(out)
 
 
@@ -66,20 +55,6 @@ def table(
 def report(folder: Path) -> None:
     """Rebuild table.json and report.html in FOLDER from its records alone, measuring nothing."""
     _present(folder)
-
-
-def _execute(run: dict[str, Any], out: Path, jobs: int | None) -> None:
-    from ..claims import plan, refuse_unmeasurable
-    from ..runs import RichProgress, execute
-
-    refuse_unmeasurable(run["tasks"])
-    cells = plan(run["tasks"], run["effort"], only=run["claims"])
-    try:
-        execute(cells, out, manifest=run, jobs=jobs, progress=RichProgress())
-    except KeyboardInterrupt:
-        click.echo(f"\nInterrupted; what is measured is kept in {out}.", err=True)
-        click.echo("The same command goes on at the first missing cell.", err=True)
-        raise SystemExit(INTERRUPTED) from None
 
 
 def _present(out: Path) -> None:

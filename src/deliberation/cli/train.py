@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ._caches import keep_compiled_programs
+from ._measuring import out_option
 from ._progress import display
 from ._refusals import INTERRUPTED, refuse_unknown
 
@@ -27,13 +28,7 @@ from ._refusals import INTERRUPTED, refuse_unknown
     show_default=True,
     help="Time to train, over all calls that resume.",
 )
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("policy"),
-    show_default=True,
-    help="Folder of the policy.",
-)
+@out_option("policy", "Folder of the policy.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 def train(task: str, minutes: float, out: Path, seed: int) -> None:
     """Train a network on TASK by search and imitation in turn; a killed training resumes."""

@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from ._caches import keep_compiled_programs
-from ._refusals import INTERRUPTED, refuse_unknown
+from ._measuring import effort_option, jobs_option, measure, out_option
+from ._refusals import refuse_unknown
 
 
 @click.command(
@@ -18,21 +19,11 @@ from ._refusals import INTERRUPTED, refuse_unknown
     "  deliberate zoo --effort full --jobs 8",
 )
 @click.argument("names", nargs=-1, metavar="[DECIDERS]...")
-@click.option(
-    "--effort",
-    type=click.Choice(("smoke", "quick", "full")),
-    default="quick",
-    show_default=True,
-    help="smoke: to see that it works; quick: minutes; full: long training, narrow intervals.",
+@effort_option(
+    "smoke: to see that it works; quick: minutes; full: long training, narrow intervals."
 )
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("zoo"),
-    show_default=True,
-    help="Folder of the records, zoo.json and report.html.",
-)
-@click.option("--jobs", type=click.IntRange(1), help="Worker processes; by default one a core.")
+@out_option("zoo", "Folder of the records, zoo.json and report.html.")
+@jobs_option()
 @click.option("--list", "listing", is_flag=True, help="Only say what there is.")
 def zoo(names: tuple[str, ...], effort: str, out: Path, jobs: int | None, listing: bool) -> None:
     """Train and play DECIDERS (by default all), each on the tasks it is meant for.
@@ -49,7 +40,8 @@ def zoo(names: tuple[str, ...], effort: str, out: Path, jobs: int | None, listin
         return
     keep_compiled_programs()
     wanted = [name for name in known if not names or name in names]
-    _execute(wanted, effort, out, jobs)
+    cells = animals.plan(effort, only=wanted)
+    measure(cells, out, {"zoo": wanted, "effort": effort}, jobs)
     from ..report.zoo import build_zoo, placed, show_zoo
 
     found = placed(out)
@@ -69,21 +61,3 @@ def _list(names: tuple[str, ...]) -> None:
             f"{click.style(name.ljust(width), bold=True)}  {about['kind']:9}  {about['title']} "
             + click.style(f"({about['source']}); on {', '.join(about['tasks'])}", dim=True)
         )
-
-
-def _execute(names: list[str], effort: str, out: Path, jobs: int | None) -> None:
-    from ..runs import RichProgress, execute
-    from ..zoo import plan
-
-    try:
-        execute(
-            plan(effort, only=names),
-            out,
-            manifest={"zoo": names, "effort": effort},
-            jobs=jobs,
-            progress=RichProgress(),
-        )
-    except KeyboardInterrupt:
-        click.echo(f"\nInterrupted; what is measured is kept in {out}.", err=True)
-        click.echo("The same command goes on at the first missing cell.", err=True)
-        raise SystemExit(INTERRUPTED) from None

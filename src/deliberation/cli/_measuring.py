@@ -1,0 +1,44 @@
+"""What the commands that measure share: their options, and how they run and are interrupted."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ._refusals import INTERRUPTED
+
+if TYPE_CHECKING:
+    from ..runs import Cell
+
+Option = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def effort_option(about: str) -> Option:
+    """How long to measure."""
+    levels = click.Choice(("smoke", "quick", "full"))
+    return click.option("--effort", type=levels, default="quick", show_default=True, help=about)
+
+
+def out_option(folder: str, about: str) -> Option:
+    """Where everything goes."""
+    place = click.Path(file_okay=False, path_type=Path)
+    return click.option("--out", type=place, default=Path(folder), show_default=True, help=about)
+
+
+def jobs_option() -> Option:
+    """How many work at once."""
+    about = "Worker processes; by default one a core."
+    return click.option("--jobs", type=click.IntRange(1), help=about)
+
+
+def measure(cells: "Sequence[Cell]", out: Path, manifest: dict[str, Any], jobs: int | None) -> None:
+    """Run what is not recorded yet; an interruption says how to go on."""
+    from ..runs import RichProgress, execute
+
+    try:
+        execute(cells, out, manifest=manifest, jobs=jobs, progress=RichProgress())
+    except KeyboardInterrupt:
+        click.echo(f"\nInterrupted; what is measured is kept in {out}.", err=True)
+        click.echo("The same command goes on at the first missing cell.", err=True)
+        raise SystemExit(INTERRUPTED) from None
