@@ -25,9 +25,13 @@ HEADS = (
     "Decider", "Task", "Score [95 %]", "Optimum", "Reached", "Search", "Learning", "Steps",
     "Evals", "Time", "Training",
 )  # fmt: skip
+WORDS = ("Decider", "Task")
+"""Columns that are no numbers."""
 EXPLAINED = {
-    "Score": "the mean return, two players' against random play, with its 95 % interval",
-    "Optimum": "the exact best expected return, where it is known",
+    "Score": "the mean return, two players' against random play, with its 95 % interval (where all "
+    "returns were equal it allows for others not seen yet)",
+    "Optimum": "the exact best expected return, where it is known; two players' against random "
+    "play",
     "Reached": "the part of the way from random play to the optimum",
     "Search, Learning": "shares of the score above random play that are lost when a part is "
     "switched off (Shapley values); none where the score is not clearly above random",
@@ -79,11 +83,11 @@ costs.</p>
 {facts(shown)}
 </header>"""
     bodies = "\n".join(_html_rows(kind, [p for p in found if p.kind == kind]) for kind in zoo.KINDS)
-    heads = "".join(f'<th scope="col">{escape(head)}</th>' for head in HEADS)
+    heads = "".join(f'<th scope="col"{_class(head)}>{escape(head)}</th>' for head in HEADS)
     terms = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in EXPLAINED.items())
     main = f"""<section id="overview" aria-label="The table">
 {figure_html(figure(found), "zoo", "")}
-<div class="scroll"><table class="cards">
+<div class="scroll"><table class="cards dense">
 <thead><tr>{heads}</tr></thead>
 {bodies}
 </table></div>
@@ -157,7 +161,7 @@ def _table(kind: str, found: Sequence[Placed]) -> Any:
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim", title=kind, title_style="b")
     for head in HEADS:
-        left = head in ("Decider", "Task")
+        left = head in WORDS
         table.add_column(head, justify="left" if left else "right", no_wrap=not left)
     for one in found:
         table.add_row(*texts(one))
@@ -180,17 +184,24 @@ def _lines(kind: str, found: Sequence[Placed]) -> Any:
 def _html_rows(kind: str, found: Sequence[Placed]) -> str:
     if not found:
         return ""
-    lines = "\n".join(_html_row(one) for one in found)
-    return (
-        f'<tbody><tr><th scope="rowgroup" colspan="{len(HEADS)}">{escape(kind)}</th></tr>\n'
-        f"{lines}\n</tbody>"
-    )
+    lines, before = [], ""
+    for one in found:
+        lines.append(_html_row(one, again=one.title == before))
+        before = one.title
+    head = f'<th scope="rowgroup" colspan="{len(HEADS)}">{escape(kind)}</th>'
+    return f"<tbody><tr>{head}</tr>\n" + "\n".join(lines) + "\n</tbody>"
 
 
-def _html_row(one: Placed) -> str:
+def _html_row(one: Placed, again: bool) -> str:
+    """A row; a decider's name is seen at the first of its tasks, and there for who listens."""
     title, *rest = texts(one)
     cells = "".join(
-        f'<td data-label="{escape(head)}">{escape(text)}</td>'
+        f'<td data-label="{escape(head)}"{_class(head)}>{escape(text)}</td>'
         for head, text in zip(HEADS[1:], rest, strict=True)
     )
-    return f'<tr><th scope="row">{escape(title)}</th>{cells}</tr>'
+    shown = ' class="again"' if again else ""
+    return f'<tr><th scope="row"{shown}>{escape(title)}</th>{cells}</tr>'
+
+
+def _class(head: str) -> str:
+    return "" if head in WORDS else ' class="n"'
