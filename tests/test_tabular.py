@@ -229,11 +229,8 @@ def test_a_second_phase_is_learned_where_it_is_lived_and_followed_by_rewards_at_
     options = {"places": 16} if train is train_successor else {}
     before, _ = train(Choice(), jax.random.key(0), LESSON, **options)
     assert int(decide(before).action[0]) == 0
-    for changed, wanted in (
-        ({"worth": (0, 0, 0, 0, 0, 1, 10)}, follows),
-        ({"swapped": True}, 0),
-    ):
-        task = Choice(begins=(3, 4), **changed)
+    rewarded = Choice(begins=(3, 4), worth=(0, 0, 0, 0, 0, 1, 10))
+    for task, wanted in ((rewarded, follows), (Choice(begins=(3, 4), swapped=True), 0)):
         after, spent = train(task, jax.random.key(1), LESSON, known=before, **options)
         assert spent.model_steps == 4 * 8 * 50  # of this phase alone
         told, _ = after.decide(at(0, 3, 4), key=jax.random.key(0))

@@ -53,6 +53,13 @@ class ActorCritic(Network):
         x = observation.reshape(-1).astype(jnp.float32)
         return climb(self.actor, x), climb(self.critic, x)[0]
 
+    def batched(
+        self, observations: Float[Array, "batch ..."]
+    ) -> tuple[Float[Array, "batch actions"], Float[Array, " batch"]]:
+        """Logits and values of a batch of observations."""
+        x = observations.reshape(observations.shape[0], -1).astype(jnp.float32)
+        return climb(self.actor, x), climb(self.critic, x)[:, 0]
+
     @property
     def config(self) -> dict[str, Any]:
         """Kind, shapes, width and depth."""
@@ -91,8 +98,8 @@ def towers(
     return actor, (*bodies[1], Dense(width, 1, key=keys[1], scale=0.7))
 
 
-def climb(tower: Tower, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
-    """One input through a tower."""
+def climb(tower: Tower, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
+    """Inputs through a tower, along the last axis."""
     for layer in tower[:-1]:
         x = jnp.tanh(layer(x))
     return tower[-1](x)

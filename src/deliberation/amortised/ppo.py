@@ -162,7 +162,8 @@ def begin_ppo(
     """What to carry at first and the update, for loops of one's own: `carry, metrics = ...`."""
     if network is None:
         network = fresh_network(task, settings.width, settings.depth, key)
-    check_network(task, network)
+    else:
+        check_network(task, network)
     carry = PPOCarry(
         network=network,
         optimiser=Adam(settings.norm).begin(network),

@@ -29,8 +29,12 @@ STATE = "state.json"
 FORMAT = "deliberation updates"
 VERSION = 1
 
-HASTY = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 0}
-"""Without these, most of a short training is spent on optimising small kernels."""
+HASTY = {
+    "xla_cpu_use_fusion_emitters": False,
+    "xla_backend_optimization_level": 0,
+    "xla_cpu_parallel_codegen_split_count": 2,
+}
+"""Without these, most of a short training is spent on optimising small kernels, in many parts."""
 
 Metrics = dict[str, Array]
 Update = Callable[[PyTree], tuple[PyTree, Metrics]]
