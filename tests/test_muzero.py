@@ -11,8 +11,9 @@ from deliberation.core.budget import Budget
 from deliberation.core.errors import NonFiniteError, UnsuitableTaskError
 from deliberation.core.play import rollout
 from deliberation.hybrid import MuZero, MuZeroSettings, train_muzero
-from deliberation.hybrid._muzero_learning import Moments, draw_windows, returns
+from deliberation.hybrid._muzero_learning import Moments, draw_windows, returns, unrolled_loss
 from deliberation.hybrid._scalars import Support, shrink, stretch
+from deliberation.hybrid.latent import LatentNetworks
 from deliberation.tasks import make_task
 
 SETTINGS = MuZeroSettings(lanes=48, plies=16, simulations=8, gradient_steps=24, batch_size=128)
@@ -47,10 +48,10 @@ def test_a_number_is_kept_by_two_neighbouring_atoms():
         Support(1.0, 1.0)
 
 
-def plain_return(gain, sign, over, strayed, value, gamma, steps, t):
+def plain_return(gain, sign, over, cut, strayed, value, gamma, steps, t):
     total, worth = 0.0, 1.0
     for i in range(t, t + steps):
-        if i == len(gain) - 1 or strayed[i]:
+        if i == len(gain) - 1 or strayed[i] or cut[i]:
             return total + worth * value[min(i, len(gain) - 1)]
         total += worth * gain[i]
         if over[i]:
@@ -63,6 +64,7 @@ def some_moments(length=12, lanes=3):
     rng = np.random.default_rng(0)
     flat = (length, lanes)
     numbers = rng.normal(size=(2, *flat)).astype(np.float32)
+    over = rng.random(flat) < 0.25
     return Moments(
         observation=jnp.asarray(rng.normal(size=(*flat, 2)), jnp.float32),
         legal=jnp.ones((*flat, 4), bool),
@@ -71,7 +73,8 @@ def some_moments(length=12, lanes=3):
         value=jnp.asarray(numbers[0]),
         gain=jnp.asarray(numbers[1]),
         sign=jnp.asarray(rng.choice([-1.0, 1.0], flat), jnp.float32),
-        over=jnp.asarray(rng.random(flat) < 0.15),
+        over=jnp.asarray(over),
+        cut=jnp.asarray(over & (rng.random(flat) < 0.5)),
         strayed=jnp.asarray(rng.random(flat) < 0.15),
     )
 
@@ -81,7 +84,7 @@ def test_returns_are_those_of_a_plain_loop(steps):
     moments = some_moments()
     found = returns(moments, 0.9, steps)
     columns = [
-        np.asarray(getattr(moments, n)) for n in ("gain", "sign", "over", "strayed", "value")
+        np.asarray(getattr(moments, n)) for n in ("gain", "sign", "over", "cut", "strayed", "value")
     ]
     for lane in range(3):
         for t in range(12):
@@ -99,6 +102,48 @@ def test_windows_stay_in_the_filled_part_and_end_with_the_episode():
     assert (np.diff(live.astype(int), axis=1) <= 0).all()
     np.testing.assert_array_equal(windows.value[~live], 0)
     np.testing.assert_array_equal(windows.reward[~live[:, :3]], 0)
+
+
+def test_what_would_have_followed_a_cut_is_not_taught():
+    """Unknown from the action after a cut on, but not where the episode had truly ended before."""
+    still = jax.tree.map(lambda x: jnp.zeros_like(x[:, :1]), some_moments(4))
+    at = jnp.array([[False], [True], [True], [False]])
+    for over, cut, known in (
+        (at, at & False, [1, 1, 1, 1]),
+        (at, at, [1, 1, 0, 0]),
+        (at, at & jnp.array([[1], [0], [1], [1]], bool), [1, 1, 1, 1]),
+    ):
+        moments = eqx.tree_at(lambda m: (m.over, m.cut), still, (over, cut))
+        windows = draw_windows(moments, jnp.ones((4, 1)), jnp.int32(4), KEY, 2, 3)
+        np.testing.assert_array_equal(windows.known, jnp.array([known] * 2, bool))
+    networks = LatentNetworks.of(lake(), key=KEY, latent=4, width=4)
+    seen = jnp.zeros((2, *lake().observe(lake().init(KEY)).shape))
+    taught = eqx.tree_at(lambda w: (w.observation, w.known), windows, (seen, windows.known))
+    blind = eqx.tree_at(lambda w: w.known, taught, jnp.array([[True, True, False, False]] * 2))
+
+    def lost(windows, wrong):
+        windows = eqx.tree_at(
+            lambda w: (w.value, w.reward),
+            windows,
+            (windows.value.at[:, 2:].add(wrong), windows.reward.at[:, 2:].add(wrong)),
+        )
+        return float(unrolled_loss(networks, windows, 1.0)[0])
+
+    assert lost(blind, 0.5) == lost(blind, 0.0) and lost(taught, 0.5) != lost(taught, 0.0)
+
+
+@pytest.mark.parametrize("timeouts", [False, True])
+def test_the_clock_ends_no_worth_where_it_only_cuts(timeouts):
+    """CartPole that lasts 2 actions, which nobody survives by skill: all ends are the clock's."""
+    settings = MuZeroSettings(
+        lanes=2, plies=5, simulations=1, unroll=1, length=8, batch_size=2, gradient_steps=1,
+        latent=4, width=4, timeouts=timeouts,
+    )  # fmt: skip
+    task = make_task("cartpole", horizon=2)
+    carry = train_muzero(task, updates=1, key=KEY, settings=settings, hasty=True)[2].carry
+    assert carry.moments.over[-5:, 0].tolist() == [False, True, False, True, False]
+    np.testing.assert_array_equal(carry.moments.cut, carry.moments.over & timeouts)
+    np.testing.assert_array_equal(carry.age, 1)
 
 
 def test_it_finds_the_shortest_way_over_the_ice(trained):

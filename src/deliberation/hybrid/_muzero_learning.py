@@ -13,8 +13,8 @@ class Moments(eqx.Module):
     """Played positions, the oldest first: a leading axis for time and one for lanes.
 
     `value` is the search's, for the mover; `gain` what the mover earned; `sign` turns the next
-    mover's value into this one's; `over` marks actions that ended an episode, `strayed` those that
-    were not the search's.
+    mover's value into this one's; `over` marks actions that ended an episode, `cut` those of them
+    after which it would have gone on but for the clock, `strayed` those that were not the search's.
     """
 
     observation: Array
@@ -25,6 +25,7 @@ class Moments(eqx.Module):
     gain: Float[Array, "*time lanes"]
     sign: Float[Array, "*time lanes"]
     over: Bool[Array, "*time lanes"]
+    cut: Bool[Array, "*time lanes"]
     strayed: Bool[Array, "*time lanes"]
 
     def push(self, new: "Moments") -> "Moments":
@@ -36,7 +37,8 @@ def returns(moments: Moments, discount: float, steps: int) -> Float[Array, "time
     """n-step returns for the mover: sum of gamma^i r, then gamma^n v; outcomes if n is long enough.
 
     An episode's end cuts the sum short. Where play strayed from the search, what followed says
-    nothing of the search's worth: there the value stands in, as at the edge of the ring.
+    nothing of the search's worth: there the value stands in, as at the edge of the ring, and where
+    the clock cut an episode short of what would have followed.
     """
     length = moments.gain.shape[0]
     steps = min(steps, length - 1)
@@ -47,7 +49,7 @@ def returns(moments: Moments, discount: float, steps: int) -> Float[Array, "time
 
     def one(i: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         total, worth = carry
-        stands_in = ahead(moments.strayed, i) | (time + i >= length - 1)
+        stands_in = ahead(moments.strayed | moments.cut, i) | (time + i >= length - 1)
         gain = jnp.where(stands_in, ahead(moments.value, i), ahead(moments.gain, i))
         on = jnp.where(stands_in | ahead(moments.over, i), 0.0, discount * ahead(moments.sign, i))
         return total + worth * gain, worth * on
@@ -61,7 +63,8 @@ class Windows(eqx.Module):
     """A batch of positions with the K actions played from each, and what is to be foretold.
 
     Targets have K + 1 columns (rewards K). `live` is false from an episode's end on, where nothing
-    more is earned and no policy is asked for.
+    more is earned and no policy is asked for; `known` where the clock has cut an episode, since
+    what would have followed teaches nothing.
     """
 
     observation: Float[Array, "batch ..."]
@@ -71,6 +74,7 @@ class Windows(eqx.Module):
     value: Float[Array, "batch columns"]
     reward: Float[Array, "batch unroll"]
     live: Bool[Array, "batch columns"]
+    known: Bool[Array, "batch columns"]
 
 
 def draw_windows(
@@ -90,8 +94,8 @@ def draw_windows(
     start = jax.random.randint(first, (batch,), length - filled, length - unroll)
     lane = jax.random.randint(which, (batch,), 0, lanes)
     rows = start[:, None] + jnp.arange(unroll + 1)
-    over = moments.over[rows, lane[:, None]]
-    ended = jnp.cumsum(over, axis=1) - over > 0
+    ended = _after_any(moments.over[rows, lane[:, None]])
+    cut = _after_any(moments.cut[rows, lane[:, None]] & ~ended)
     actions = moments.action[rows, lane[:, None]]
     anything = jax.random.randint(dice, actions.shape, 0, moments.legal.shape[-1])
     return Windows(
@@ -102,7 +106,13 @@ def draw_windows(
         value=jnp.where(ended, 0.0, value[rows, lane[:, None]]),
         reward=jnp.where(ended, 0.0, moments.gain[rows, lane[:, None]])[:, :unroll],
         live=~ended,
+        known=~cut,
     )
+
+
+def _after_any(marks: Bool[Array, "batch columns"]) -> Bool[Array, "batch columns"]:
+    """Whether there is a mark in an earlier column."""
+    return jnp.cumsum(marks, axis=1) - marks > 0
 
 
 def unrolled_loss(
@@ -118,10 +128,11 @@ def unrolled_loss(
     def judged(vector: Array, column: int) -> tuple[Array, Array]:
         logits, worth = jax.vmap(networks.judge)(vector)
         # Below the root the search knows no illegal actions: the prior has to learn them.
-        known = windows.legal[:, column] if column == 0 else jnp.ones_like(windows.legal[:, 0])
-        surprise = jax.nn.log_softmax(jnp.where(known, logits, FORBIDDEN), axis=-1)
+        legal = windows.legal[:, column] if column == 0 else jnp.ones_like(windows.legal[:, 0])
+        surprise = jax.nn.log_softmax(jnp.where(legal, logits, FORBIDDEN), axis=-1)
         policy = -(windows.weights[:, column] * surprise).sum(-1) * windows.live[:, column]
-        return policy.mean(), networks.values.loss(worth, windows.value[:, column]).mean()
+        value = networks.values.loss(worth, windows.value[:, column]) * windows.known[:, column]
+        return policy.mean(), value.mean()
 
     vector = jax.vmap(networks.encode)(windows.observation)
     policy, value = judged(vector, 0)
@@ -131,6 +142,7 @@ def unrolled_loss(
         vector, earned = jax.vmap(networks.step)(vector, windows.actions[:, k])
         more_policy, more_value = judged(vector, k + 1)
         policy, value = policy + more_policy / unroll, value + more_value / unroll
-        reward = reward + networks.rewards.loss(earned, windows.reward[:, k]).mean() / unroll
+        lost = networks.rewards.loss(earned, windows.reward[:, k]) * windows.known[:, k]
+        reward = reward + lost.mean() / unroll
     total = policy + value_weight * value + reward
     return total, {"policy_loss": policy, "value_loss": value, "reward_loss": reward}

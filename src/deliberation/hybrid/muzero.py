@@ -45,6 +45,9 @@ class MuZeroSettings:
     """n of n-step returns; None: 10 for one player, and for two the outcome of the game."""
     discount: float | None = None
     """None: 0.97 for one player (times the objective's own), the objective's for two."""
+    timeouts: bool = False
+    """Ends at the task's horizon are cuts, after which the value goes on: for tasks that do not
+    show the time (see `PPO`)."""
     length: int = 256
     """Plies of each lane that are remembered."""
     batch_size: int = 256
@@ -195,11 +198,12 @@ def _counted(networks: LatentNetworks, decision: Decision) -> Decision:
 
 
 class Carry(eqx.Module):
-    """All that an update of MuZero starts from."""
+    """All that an update of MuZero starts from; `age` counts the actions of each lane's episode."""
 
     networks: LatentNetworks
     opt_state: PyTree
     lanes: State
+    age: Int[Array, " lanes"]
     moments: Moments
     filled: Int[Array, ""]
     score: Float[Array, " lanes"]
@@ -279,14 +283,14 @@ def _start(task: Task, settings: MuZeroSettings, key: Key[Array, ""]) -> Carry:
     moments = Moments(
         jnp.zeros((*room, *seen.shape[1:])), jnp.ones((*room, legal.shape[1]), bool),
         jnp.zeros((*room, legal.shape[1])), jnp.zeros(room, jnp.int32), zeros, zeros, zeros + 1,
-        jnp.zeros(room, bool), jnp.zeros(room, bool),
+        jnp.zeros(room, bool), jnp.zeros(room, bool), jnp.zeros(room, bool),
     )  # fmt: skip
     opt_state = make_optimiser(settings.weight_decay).init(
         eqx.filter(networks, eqx.is_inexact_array)  # type: ignore[arg-type]
     )
     return Carry(
-        networks, opt_state, lanes, moments, jnp.int32(0), jnp.zeros(settings.lanes),
-        jnp.float32(0), jnp.int32(0), key,
+        networks, opt_state, lanes, jnp.zeros(settings.lanes, jnp.int32), moments, jnp.int32(0),
+        jnp.zeros(settings.lanes), jnp.float32(0), jnp.int32(0), key,
     )  # fmt: skip
 
 
@@ -295,7 +299,7 @@ def _update(
 ) -> tuple[Carry, dict[str, Float[Array, ""]]]:
     """Play, then learn."""
     key, play, learn = jax.random.split(carry.key, 3)
-    lanes, score, new, ended = _play(task, settings, carry, play)
+    (lanes, age, score), new, ended = _play(task, settings, carry, play)
     moments = carry.moments.push(new)
     filled = jnp.minimum(carry.filled + settings.plies, settings.length)
     # A cosine down to a tenth: the first searches change quickly, the last are to agree.
@@ -307,18 +311,24 @@ def _update(
     )  # fmt: skip
     total, count = ended
     last = jnp.where(count > 0, total / jnp.maximum(count, 1), carry.last)
-    after = Carry(networks, opt_state, lanes, moments, filled, score, last, carry.step + 1, key)
+    after = Carry(
+        networks, opt_state, lanes, age, moments, filled, score, last, carry.step + 1, key
+    )
     return after, {**losses, "score": last}
 
 
 def _play(
     task: Task, settings: MuZeroSettings, carry: Carry, key: Key[Array, ""]
-) -> tuple[State, Float[Array, " lanes"], Moments, tuple[Float[Array, ""], Float[Array, ""]]]:
-    """Every lane goes on by `plies`, each searched; finished ones start again."""
+) -> tuple[tuple, Moments, tuple[Float[Array, ""], Float[Array, ""]]]:
+    """Every lane goes on by `plies`, each searched; finished ones start again.
+
+    Returns the lanes with their ages and scores, what was played, and the scores that are final
+    (their sum, and how many).
+    """
     player = settings.decider(task, carry.networks, capacity=settings.simulations, noise=1.0)
 
     def ply(now: tuple, key: Key[Array, ""]) -> tuple[tuple, tuple]:
-        state, score = now
+        state, age, score = now
         think, dice, stray, chance, again = jax.random.split(key, 5)
         decision, _ = player.decide(state, key=think)
         legal = jax.vmap(task.legal)(state)
@@ -330,18 +340,20 @@ def _play(
         mover, follows = jax.vmap(task.player)(state), jax.vmap(task.player)(after)
         over = jax.vmap(task.terminated)(after)
         gain = jnp.take_along_axis(earned, mover[:, None], 1)[:, 0]
-        score = score + earned[:, 0]
+        age, score = age + 1, score + earned[:, 0]
+        cut = over & settings.timeouts & (age >= task.traits.horizon)
         moment = Moments(
             jax.vmap(task.observe)(state).astype(jnp.float32), legal, decision.weights, action,
-            decision.value, gain, jnp.where(mover == follows, 1.0, -1.0), over, lost,
+            decision.value, gain, jnp.where(mover == follows, 1.0, -1.0), over, cut, lost,
         )  # fmt: skip
         fresh = jax.vmap(task.init)(jax.random.split(again, settings.lanes))
         done = (jnp.where(over, score, 0.0).sum(), over.sum())
-        return (rows_where(over, fresh, after), jnp.where(over, 0.0, score)), (moment, done)
+        onward = (rows_where(over, fresh, after), *(jnp.where(over, 0, x) for x in (age, score)))
+        return onward, (moment, done)
 
     keys = jax.random.split(key, settings.plies)
-    (lanes, score), (moments, done) = jax.lax.scan(ply, (carry.lanes, carry.score), keys)
-    return lanes, score, moments, (done[0].sum(), done[1].sum().astype(jnp.float32))
+    lanes, (moments, done) = jax.lax.scan(ply, (carry.lanes, carry.age, carry.score), keys)
+    return lanes, moments, (done[0].sum(), done[1].sum().astype(jnp.float32))
 
 
 def _learn(

@@ -22,7 +22,9 @@ _UPDATES = {"smoke": (4, 4), "quick": (250, 80), "full": (600, 200)}
 def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     """Without what was learned, the same search by the rules, which judges nothing."""
     two = task.traits.players == 2
-    settings = MuZeroSettings(width=128, latent=64) if two else MuZeroSettings(lanes=32)
+    settings = (
+        MuZeroSettings(width=128, latent=64) if two else MuZeroSettings(lanes=32, timeouts=True)
+    )
     updates = _UPDATES[effort][0 if two else 1]
     decider, spent, _ = train_muzero(
         task, updates=updates, key=key, settings=settings, hasty=effort == "smoke"
