@@ -84,6 +84,18 @@ def regret(solution, decider, states, budget):
     return solution.values(states) - got[:, 0]
 
 
+@eqx.filter_jit
+def judge(guide, *arguments):
+    """What a guide says, compiled as one program."""
+    return guide(*arguments)
+
+
+@eqx.filter_jit
+def look(guide, observations):
+    """What a guide's network says, compiled as one program."""
+    return guide._look(TTT, observations)
+
+
 def turned(network):
     return eqx.tree_at(lambda n: (n.logits, n.values), network, replace_fn=lambda x: -x)
 
@@ -113,7 +125,8 @@ def test_the_value_alone_is_enough_to_play_perfectly(solution, oracle, positions
 
 def test_search_recovers_from_a_prior_and_value_that_are_all_wrong(solution, oracle, positions):
     some = jax.tree.map(lambda x: x[:32], positions)
-    decider = guided_search(TTT, turned(oracle), rule=PUCT(c=4.0))
+    # Room for the larger budget from the start: both are one compiled program.
+    decider = guided_search(TTT, turned(oracle), rule=PUCT(c=4.0), capacity=1024)
     misled, recovered = (regret(solution, decider, some, b).mean() for b in (0, 1000))
     assert recovered < 0.2 * misled
 
@@ -123,14 +136,16 @@ def test_playouts_are_averaged_with_the_value_and_counted():
     won_next = jax.vmap(TTT.init)(jax.random.split(jax.random.key(0), 4))
     live, seed = jnp.ones(4, bool), jnp.arange(4, dtype=jnp.uint32)
     args = (TTT, TTT.objective, won_next, live, seed)
-    plain = NetworkGuide.of(TTT, network)(*args)
-    mixed = NetworkGuide.of(TTT, network, rollouts=2)(*args)
+    plain = judge(NetworkGuide.of(TTT, network), *args)
+    mixed = judge(NetworkGuide.of(TTT, network, rollouts=2), *args)
     assert (np.asarray(plain.model_steps) == 0).all()
     steps = np.asarray(mixed.model_steps)
     assert ((steps >= 10) & (steps <= 18)).all()
     playouts = 2 * np.asarray(mixed.value) - np.asarray(plain.value)
     assert set(np.round(playouts, 5)) <= {-1.0, -0.5, 0.0, 0.5, 1.0}
-    other = NetworkGuide.of(TTT, network, rollouts=2)(TTT, misere(TTT.objective), *args[2:])
+    other = judge(
+        NetworkGuide.of(TTT, network, rollouts=2), TTT, misere(TTT.objective), *args[2:]
+    )
     turned_round = 2 * np.asarray(other.value) - np.asarray(plain.value)
     np.testing.assert_allclose(turned_round, -playouts, atol=1e-5)
 
@@ -141,7 +156,7 @@ def test_playouts_are_scored_for_the_player_to_move():
     network = MLP((3, 3, 2), 9, 8, 1, key=jax.random.key(0))
     plain, guide = (NetworkGuide.of(TTT, network, rollouts=n) for n in (0, 3))
     args = (TTT, TTT.objective, states, jnp.ones(1, bool), jnp.zeros(1, jnp.uint32))
-    assert 2 * guide(*args).value - plain(*args).value == pytest.approx(1.0)
+    assert 2 * judge(guide, *args).value - judge(plain, *args).value == pytest.approx(1.0)
 
 
 def test_a_symmetric_guide_is_symmetric_and_counts_its_passes(positions):
@@ -149,11 +164,11 @@ def test_a_symmetric_guide_is_symmetric_and_counts_its_passes(positions):
     guide = NetworkGuide.of(TTT, network, symmetries=True)
     assert guide.passes == 8 and guide.flops == 8 * flops(network)
     observations = jax.vmap(TTT.observe)(positions)
-    logits, value = guide._look(TTT, observations)
-    plain, _ = NetworkGuide.of(TTT, network)._look(TTT, observations)
+    logits, value = look(guide, observations)
+    plain, _ = look(NetworkGuide.of(TTT, network), observations)
     assert np.abs(np.asarray(plain - logits)).max() > 1e-3
     for symmetry in TTT.symmetries:
-        seen, worth = guide._look(TTT, jax.vmap(symmetry.observation)(observations))
+        seen, worth = look(guide, jax.jit(jax.vmap(symmetry.observation))(observations))
         # Exactly, so that symmetric actions tie in every batch.
         assert (seen[:, np.array(symmetry.actions)] == logits).mean() > 0.99
         np.testing.assert_allclose(seen[:, np.array(symmetry.actions)], logits, atol=3e-4)
