@@ -143,9 +143,7 @@ def test_playouts_are_averaged_with_the_value_and_counted():
     assert ((steps >= 10) & (steps <= 18)).all()
     playouts = 2 * np.asarray(mixed.value) - np.asarray(plain.value)
     assert set(np.round(playouts, 5)) <= {-1.0, -0.5, 0.0, 0.5, 1.0}
-    other = judge(
-        NetworkGuide.of(TTT, network, rollouts=2), TTT, misere(TTT.objective), *args[2:]
-    )
+    other = judge(NetworkGuide.of(TTT, network, rollouts=2), TTT, misere(TTT.objective), *args[2:])
     turned_round = 2 * np.asarray(other.value) - np.asarray(plain.value)
     np.testing.assert_allclose(turned_round, -playouts, atol=1e-5)
 
