@@ -92,7 +92,7 @@ def cases(quick: bool) -> list[Case]:
             MuZeroSettings(), by_rules, SIMULATIONS,
         ),
         Case("learned-model MPC", "pendulum", {"horizon": 100}, 3 if quick else 20, few, planner),
-        Case("learned-model MPC", "cartpole", {"horizon": 200}, 3 if quick else 20, few, planner),
+        Case("learned-model MPC", "cartpole", {"horizon": 200}, 3 if quick else 40, few, planner),
     ]  # fmt: skip
 
 

@@ -29,7 +29,7 @@ from deliberation.direct import (
     RandomShooting,
 )
 from deliberation.direct import plan_search as face
-from deliberation.direct.cross_entropy import correlated, elites
+from deliberation.direct.cross_entropy import correlated, elites, with_known
 from deliberation.direct.path_integral import exponential_weights
 from deliberation.direct.plans import make_planning, score
 from deliberation.tasks import make_task
@@ -214,6 +214,26 @@ def test_noise_is_standard_and_correlated_as_asked():
     np.testing.assert_allclose(np.corrcoef(noise.T)[0], 0.7 ** np.arange(6), atol=0.03)
 
 
+def test_known_plans_are_among_those_that_are_tried():
+    """After the first plan: what was proposed in the first round, the best so far afterwards."""
+    plans = jnp.arange(4.0).reshape(4, 1, 1)
+    given = face.Start(plans[0], jnp.float32(jnp.nan), plans[:2] + 70, jnp.int32(2))
+    best = face.Best(plans[0] + 90, jnp.float32(1), jnp.bool_(True))
+    for beginning, wanted in ((True, [0, 70, 71, 3]), (False, [0, 90, 2, 3])):
+        assert with_known(given, best, plans, jnp.bool_(beginning)).ravel().tolist() == wanted
+    assert with_known(given, best, plans[:1], jnp.bool_(False)).ravel().tolist() == [0]
+
+
+def test_annealing_ends_nearer_the_optimum():
+    """The same plans in number, with noise as wide in the last round as in the first, and less."""
+    state = starts(STEER, 6)
+    wide, less = (
+        regret(STEER, state.x, planned(MPPI(STEER, horizon=4, anneal=a), state, 1024)[0].action)
+        for a in (1.0, 0.7)
+    )
+    assert less.mean() < wide.mean() / 3
+
+
 @pytest.mark.parametrize("kind", [CEM, GradientPlanning])
 def test_the_habit_is_the_plan_one_step_later(kind):
     """Carried on without thinking, and again until nothing of it is left."""
@@ -352,6 +372,7 @@ def test_wrong_use_is_refused():
         (CEM, {"elite": 0.0}),
         (CEM, {"particles": 0}),
         (MPPI, {"temperature": 0.0}),
+        (MPPI, {"anneal": 0.0}),
         (MPPI, {"correlation": 1.0}),
         (GradientPlanning, {"rate": math.inf}),
     ):

@@ -2,8 +2,8 @@
 
 Rubinstein 1999, "The cross-entropy method for combinatorial and continuous optimization"; de Boer
 et al. 2005, "A tutorial on the cross-entropy method": Gaussian for continuous actions, categorical
-for discrete ones, with smoothed updates. Noise that is correlated in time is that of Pinneri et al.
-2020 ("iCEM"), here of the first order.
+for discrete ones, with smoothed updates. Noise that is correlated in time, and the best plan
+kept among those to try, are those of Pinneri et al. 2020 ("iCEM"), the noise of the first order.
 """
 
 import math
@@ -38,11 +38,11 @@ class CEM(PlanSearch):
     """Refits a distribution over plans to the best share of each round's draws.
 
     One simulation is one plan; a round draws `population` of them, the first without noise, and as
-    many rounds are made as the budget allows (the last one may be smaller). `elite` is the share
-    that is kept, `smoothing` the weight of the new fit against the old. `spread` (of the first
-    round) and `least_spread` are standard deviations in units of half the range of actions;
-    `correlation` is that of the noise of two successive steps. Continuous actions and discrete ones
-    (for which the last three mean nothing).
+    many rounds are made as the budget allows (the last one may be smaller). The best plan so far is
+    tried again in every later round. `elite` is the share that is kept, `smoothing` the weight of
+    the new fit against the old. `spread` (of the first round) and `least_spread` are standard
+    deviations in units of half the range of actions; `correlation` is that of the noise of two
+    successive steps. Continuous actions and discrete ones (for which the last three mean nothing).
 
     Answers with the best plan where returns are certain, else with the mean. The next decision
     begins from the mean, one step later (`warm_start`).
@@ -134,9 +134,7 @@ class CEM(PlanSearch):
         else:
             noise = jnp.where(first, 0.0, correlated(key, shape, self.correlation))
             plans = jnp.clip(now.mean + now.spread * noise, traits.low, traits.high)
-        # What was proposed is tried once, in the first round, after the mean.
-        beginning = now.spent.simulations == 0
-        return with_given(start, plans, jnp.where(beginning, 1, self.population))
+        return with_known(start, now.best, plans, now.spent.simulations == 0)
 
     def _refit(
         self, now: _Search, plans: Array, scores: Scores, chosen: Float[Array, " plans"]
@@ -187,6 +185,17 @@ def elites(
     worst = jnp.min(worth, initial=jnp.inf, where=here)
     better = (worth > worst) | (worst == jnp.max(worth))
     return ((worth >= threshold) & better & here).astype(jnp.float32)
+
+
+def with_known(
+    start: Start, best: Best, plans: Float[Array, "plans horizon ..."], beginning: Bool[Array, ""]
+) -> Float[Array, "plans horizon ..."]:
+    """A round's plans, of which some after the first are replaced by plans that are known.
+
+    What was proposed is tried once, in the first round; in all others the best plan so far is.
+    """
+    kept = plans.at[1:2].set(best.plan)
+    return jnp.where(beginning, with_given(start, plans, 1), kept)
 
 
 def correlated(key: Key[Array, ""], shape: tuple[int, ...], correlation: float) -> Array:

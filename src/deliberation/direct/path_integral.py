@@ -2,7 +2,9 @@
 
 Williams et al. 2017, "Information theoretic MPC for model-based reinforcement learning", algorithm
 2, without the term for control effort (their alpha = 1: the base distribution is that of the
-current mean).
+current mean). Several rounds a decision with less and less noise are those of Xue et al. 2024,
+"Full-order sampling-based MPC for torque-level locomotion via diffusion-style annealing" (there
+over the rounds and along the plan, here over the rounds).
 """
 
 import math
@@ -15,10 +17,13 @@ from jaxtyping import Array, Bool, Float, Key
 from ..core.budget import Budget
 from ..core.errors import UnsuitableTaskError
 from ..core.task import Task
-from .cross_entropy import check_noise, correlated
+from .cross_entropy import check_noise, correlated, with_known
 from .evaluators import Evaluator
-from .plan_search import Best, Found, PlanSearch, Problem, Start, rank_of, spend, with_given
+from .plan_search import Best, Found, PlanSearch, Problem, Start, rank_of, spend
 from .plans import Plan, Planning, PlanProposals, Spent, half_range, make_planning
+
+_NARROWEST = 0.1
+"""The least share of the first round's noise that annealing leaves."""
 
 
 class _Search(eqx.Module):
@@ -34,10 +39,12 @@ class MPPI(PlanSearch):
     """Moves the mean plan to the average of noisy plans, weighted by exp(return / temperature).
 
     One simulation is one plan; a round draws `population` of them, the first without noise, and as
-    many rounds are made as the budget allows (the last one may be smaller). `temperature` is the
-    paper's lambda in units of the standard deviation of the round's returns, so that the unit of
-    rewards does not matter. `spread` is the standard deviation of the noise in units of half the
-    range of actions; `correlation` that of the noise of two successive steps. Continuous actions.
+    many rounds are made as the budget allows (the last one may be smaller). The best plan so far is
+    tried again in every later round. `temperature` is the paper's lambda in units of the standard
+    deviation of the round's returns, so that the unit of rewards does not matter. `spread` is the
+    standard deviation of the first round's noise in units of half the range of actions, and
+    `anneal` its ratio from one round to the next, down to a tenth of the first; `correlation` is
+    that of the noise of two successive steps. Continuous actions.
 
     Answers with the mean, and its value is the weighted mean return of the last round. The next
     decision begins from the mean, one step later (`warm_start`).
@@ -49,6 +56,7 @@ class MPPI(PlanSearch):
     population: int = eqx.field(static=True)
     temperature: float = eqx.field(static=True)
     spread: float = eqx.field(static=True)
+    anneal: float = eqx.field(static=True)
     correlation: float = eqx.field(static=True)
     warm_start: bool = eqx.field(static=True)
 
@@ -61,6 +69,7 @@ class MPPI(PlanSearch):
         population: int = 64,
         temperature: float = 0.1,
         spread: float = 0.6,
+        anneal: float = 0.7,
         correlation: float = 0.5,
         warm_start: bool = True,
         model: Task | None = None,
@@ -70,10 +79,13 @@ class MPPI(PlanSearch):
     ):
         check_continuous("MPPI", task)
         check_noise("MPPI", population, spread, correlation)
-        if not 0 < temperature < math.inf:
-            raise ValueError(f"MPPI needs a finite temperature above 0; got {temperature}.")
+        if not (0 < temperature < math.inf and 0 < anneal <= 1):
+            raise ValueError(
+                "MPPI needs a finite temperature above 0 and an anneal above 0 and at most 1; got "
+                f"{temperature}, {anneal}."
+            )
         self.task, self.budget, self.population = task, Budget.of(budget), population
-        self.temperature, self.spread = temperature, spread
+        self.temperature, self.spread, self.anneal = temperature, spread, anneal
         self.correlation, self.warm_start = correlation, warm_start
         self.planning = make_planning(
             task, horizon=horizon, model=model, particles=particles, terminal=terminal,
@@ -99,11 +111,12 @@ class MPPI(PlanSearch):
 
         def one_round(now: _Search) -> _Search:
             drawn, scored = jax.random.split(jax.random.fold_in(key, now.spent.simulations))
-            noise = spread * correlated(drawn, (many, *now.mean.shape), self.correlation)
+            rounds = now.spent.simulations // many
+            width = spread * jnp.maximum(self.anneal**rounds, _NARROWEST)
+            noise = width * correlated(drawn, (many, *now.mean.shape), self.correlation)
             plans = now.mean + jnp.where(first, 0.0, noise)
             plans = jnp.clip(plans, traits.low, traits.high)
-            beginning = now.spent.simulations == 0
-            plans = with_given(start, plans, jnp.where(beginning, 1, many))
+            plans = with_known(start, now.best, plans, rounds == 0)
             real = jnp.arange(many) < problem.allowed - now.spent.simulations
             scores = problem.scored(plans, scored)
             weights = exponential_weights(scores.value, real, self.temperature)
