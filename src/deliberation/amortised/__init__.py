@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .q_learning import train_q_learning
     from .recurrent import RecurrentMLP
     from .regression import Answers, collect_answers, fit_answers
+    from .reinforce import Reinforce, train_reinforce
     from .sarsa import train_sarsa
     from .state_table import StateTable
     from .successor import SuccessorPolicy, train_successor
@@ -69,6 +70,7 @@ _HOMES = {
     "PPO": "ppo",
     "PolicyInfo": "files",
     "RecurrentMLP": "recurrent",
+    "Reinforce": "reinforce",
     "ResidualConvolution": "networks",
     "StateTable": "state_table",
     "SuccessorPolicy": "successor",
@@ -108,6 +110,7 @@ _HOMES = {
     "train_dqn": "dqn",
     "train_ppo": "ppo",
     "train_q_learning": "q_learning",
+    "train_reinforce": "reinforce",
     "train_sarsa": "sarsa",
     "train_steps": "imitation",
     "train_successor": "successor",

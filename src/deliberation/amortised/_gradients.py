@@ -1,7 +1,10 @@
-"""What learners by gradient share: fresh weights without compiling, and one flat step of Adam."""
+"""What learners by gradient share: fresh weights without compiling, a flat step of Adam, a run."""
 
 import math
+import time
 from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import equinox as eqx
@@ -12,11 +15,14 @@ import optax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Key, PyTree
 
+from ..core.objective import Objective
 from ..core.task import Task
 from .actor_critic import ActorCritic
 from .gaussian import GaussianMLP, check_gaussian
 from .networks import Dense, Network
 from .policy import check_fits
+from .tensors import checksum, description
+from .training import Watch, run_updates
 
 SMALL = 0.01
 """Gain of a layer of logits or means: at the start, all actions are nearly alike."""
@@ -102,3 +108,34 @@ def flatten(network: PyTree) -> tuple[Array, Callable[[Array], PyTree]]:
     params, static = eqx.partition(network, eqx.is_inexact_array)
     flat, unravel = ravel_pytree(params)
     return flat, lambda vector: eqx.combine(unravel(vector), static)
+
+
+def train(
+    name: str,
+    begin: Callable[..., tuple[Any, Any]],
+    task: Task,
+    key: Key[Array, ""],
+    settings: Any,
+    *,
+    network: "Network | GaussianMLP | None",
+    objective: Objective | None,
+    folder: Path | str | None,
+    watch: Watch | None,
+) -> tuple[Any, float]:
+    """Run a learner that `begin`s with a carry and an update: the last carry, and the seconds."""
+    started = time.perf_counter()
+    carry, update = begin(task, key, settings, network=network, objective=objective)
+    identity = {
+        "algorithm": name,
+        "task": description(task),
+        "settings": asdict(settings),
+        "objective": description(task.objective if objective is None else objective),
+        "network": None if network is None else checksum(network),
+        "key": np.asarray(jax.random.key_data(key)).tolist(),
+    }
+    done = run_updates(
+        update, carry, updates=settings.updates, folder=folder, identity=identity, watch=watch,
+        hasty=settings.compiles_hastily,
+    )  # fmt: skip
+    # An interrupted training counts the time before the interruption too.
+    return done.carry, max(done.seconds, time.perf_counter() - started)

@@ -4,8 +4,7 @@ Mnih et al. 2015, "Human-level control through deep reinforcement learning", wit
 (van Hasselt et al. 2016), a dueling network (Wang et al. 2016) and returns over several steps.
 """
 
-import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from ..core.ledger import Ledger
 from ..core.noise import Seed, mix, pick_uniform, uniform
 from ..core.objective import Objective
 from ..core.task import Task
-from ._gradients import Adam, check_network, flatten, fresh_network
+from ._gradients import Adam, check_network, flatten, fresh_network, train
 from .experience import (
     Score,
     Worlds,
@@ -33,8 +32,7 @@ from .experience import (
 )
 from .networks import Network
 from .policy import NetworkPolicy, evaluate
-from .tensors import checksum, description
-from .training import Metrics, Update, Watch, run_updates
+from .training import Metrics, Update, Watch
 
 
 @dataclass(frozen=True)
@@ -139,22 +137,12 @@ def train_dqn(
     bits. Raises `UnsuitableTaskError` for continuous actions, and what `run_updates` raises.
     """
     settings = settings or DQN()
-    started = time.perf_counter()
-    carry, update = begin_dqn(task, key, settings, network=network, objective=objective)
-    identity = {"algorithm": "dqn", "task": description(task), "settings": asdict(settings)}
-    wanted = task.objective if objective is None else objective
-    identity["objective"] = description(wanted)
-    identity["network"] = None if network is None else checksum(network)
-    identity["key"] = np.asarray(jax.random.key_data(key)).tolist()
-    done = run_updates(
-        update, carry, updates=settings.updates, folder=folder, identity=identity, watch=watch,
-        hasty=settings.compiles_hastily,
+    carry, seconds = train(
+        "dqn", begin_dqn, task, key, settings, network=network, objective=objective, folder=folder,
+        watch=watch,
     )  # fmt: skip
-    learned = done.carry.network
-    spent = _cost(settings, learned, int(done.carry.step))
-    # An interrupted training counts the time before the interruption too.
-    seconds = max(done.seconds, time.perf_counter() - started)
-    return NetworkPolicy(task, learned), spent + Ledger(seconds=seconds)
+    spent = _cost(settings, carry.network, int(carry.step))
+    return NetworkPolicy(task, carry.network), spent + Ledger(seconds=seconds)
 
 
 def begin_dqn(

@@ -5,8 +5,7 @@ estimates (Schulman et al. 2016) and the usual details (Huang et al. 2022): orth
 advantages normalised in each minibatch, gradients clipped, the learning rate annealed to zero.
 """
 
-import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,9 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Shaped, UInt32
 from ..core.ledger import Ledger
 from ..core.noise import Seed, mix, uniform
 from ..core.objective import Objective
-from ..core.task import Task
+from ..core.task import State, Task
 from ._actions import draw, judge, values
-from ._gradients import Adam, check_network, flatten, fresh_network
+from ._gradients import Adam, check_network, flatten, fresh_network, train
 from .experience import (
     Score,
     Worlds,
@@ -35,8 +34,7 @@ from .experience import (
 from .gaussian import GaussianMLP, GaussianPolicy
 from .networks import Network
 from .policy import NetworkPolicy
-from .tensors import checksum, description
-from .training import Metrics, Update, Watch, run_updates
+from .training import Metrics, Update, Watch
 
 
 @dataclass(frozen=True)
@@ -132,23 +130,12 @@ def train_ppo(
     True. Equal keys give equal bits; `folder` and errors are those of `run_updates`.
     """
     settings = settings or PPO()
-    started = time.perf_counter()
-    carry, update = begin_ppo(task, key, settings, network=network, objective=objective)
-    identity = {"algorithm": "ppo", "task": description(task), "settings": asdict(settings)}
-    wanted = task.objective if objective is None else objective
-    identity["objective"] = description(wanted)
-    identity["network"] = None if network is None else checksum(network)
-    identity["key"] = np.asarray(jax.random.key_data(key)).tolist()
-    done = run_updates(
-        update, carry, updates=settings.updates, folder=folder, identity=identity, watch=watch,
-        hasty=settings.compiles_hastily,
+    carry, seconds = train(
+        "ppo", begin_ppo, task, key, settings, network=network, objective=objective, folder=folder,
+        watch=watch,
     )  # fmt: skip
-    learned = done.carry.network
-    policy = (NetworkPolicy if task.traits.discrete else GaussianPolicy)(task, learned)
-    spent = _cost(settings, learned, int(done.carry.step))
-    # An interrupted training counts the time before the interruption too.
-    before = max(done.seconds, time.perf_counter() - started)
-    return policy, spent + Ledger(seconds=before)
+    policy = (NetworkPolicy if task.traits.discrete else GaussianPolicy)(task, carry.network)
+    return policy, _cost(settings, carry.network, int(carry.step)) + Ledger(seconds=seconds)
 
 
 def begin_ppo(
@@ -208,31 +195,53 @@ def _play(
     task: Task, objective: Objective, settings: PPO, carry: PPOCarry, seed: Seed
 ) -> tuple[Worlds, Batch, Score]:
     """Some actions in every episode, with their advantages."""
-    network = carry.network
     starts = first_states(task, settings.environments, mix(seed, 0))
     worlds = jax.tree.map(
         lambda a, b: jnp.where(carry.step == 0, a, b), restart(starts), carry.worlds
     )
+    worlds, batch, finished, over = play(
+        task, objective, carry.network, worlds, starts, mix(seed, 1), steps=settings.steps,
+        discount=settings.discount, trace=settings.trace, timeouts=settings.timeouts,
+    )  # fmt: skip
+    return worlds, batch, carry.score.after(finished, over)
+
+
+def play(
+    task: Task,
+    objective: Objective,
+    network: Network | GaussianMLP,
+    worlds: Worlds,
+    starts: State,
+    seed: Seed,
+    *,
+    steps: int,
+    discount: float,
+    trace: float,
+    timeouts: bool = False,
+) -> tuple[Worlds, Batch, Float[Array, "steps batch"], Bool[Array, "steps batch"]]:
+    """So many actions of a policy in every episode; then returns, where episodes were `over`.
+
+    For the options see `advance` and `advantages`.
+    """
 
     def act(worlds: Worlds, t: Int[Array, ""]) -> tuple[Worlds, tuple]:
-        now = mix(seed, 1, t)
+        now = mix(seed, t)
         seen = jax.vmap(task.observe)(worlds.state).astype(jnp.float32)
         legal = jax.vmap(task.legal)(worlds.state)
         action, raw, logp, value = draw(task, network, seen, legal, mix(now, 0))
         worlds, step = advance(
-            task, objective, worlds, action, mix(now, 1), starts=starts,
-            discount=settings.discount, timeouts=settings.timeouts,
+            task, objective, worlds, action, mix(now, 1), starts=starts, discount=discount,
+            timeouts=timeouts,
         )  # fmt: skip
         after = jax.vmap(task.observe)(step.after).astype(jnp.float32)
         kept = (step.reward, step.gain, step.over, step.finished)
         return worlds, (seen, legal, raw, logp, value, after, *kept)
 
-    worlds, played = jax.lax.scan(act, worlds, jnp.arange(settings.steps))
+    worlds, played = jax.lax.scan(act, worlds, jnp.arange(steps))
     seen, legal, raw, logp, value, after, reward, gain, over, finished = played
     follow = values(network, after.reshape(-1, *after.shape[2:])).reshape(value.shape)
-    advantage = advantages(reward, gain, over, value, follow, settings.trace)
-    batch = Batch(seen, legal, raw, logp, advantage, advantage + value)
-    return worlds, batch, carry.score.after(finished, over)
+    advantage = advantages(reward, gain, over, value, follow, trace)
+    return worlds, Batch(seen, legal, raw, logp, advantage, advantage + value), finished, over
 
 
 def advantages(
