@@ -281,7 +281,8 @@ def main() -> None:
                 "judged": judged("MC-AIXI-CTW", world, measured),
             }
         )
-        console.print(f"{world.task}: {time.perf_counter() - started:.0f} s", style="dim")
+        verdict, seconds = results[-1]["judged"]["verdict"], time.perf_counter() - started
+        console.print(f"{world.task}: {verdict}, {seconds:.0f} s", style="dim")
     known = searched()
     show(results, known, console)
     asked.out.mkdir(parents=True, exist_ok=True)

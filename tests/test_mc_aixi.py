@@ -1,5 +1,6 @@
 """MC-AIXI-CTW: the kernel against the reference, the contract, learning, and what it refuses."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from deliberation.core import Budget, check_decider, misere, rollout
 from deliberation.core.errors import ForeignMemoryError, TooLargeError, UnsuitableTaskError
-from deliberation.direct import MCAIXI, Percepts, learn, rho_uct
+from deliberation.direct import MCAIXI, Percepts, learn, mc_aixi, mc_aixi_learning, rho_uct
 from deliberation.direct.context_tree import NODE
 from deliberation.tasks import make_task
 
@@ -16,8 +17,50 @@ RPS = make_task("biased_rps", horizon=1000)
 SMALL = {"horizon": 3, "depth": 12, "budget": 12, "life": 200, "capacity": 4096}
 
 
+LIGHT = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+CYCLES = 30
+"""Each number of cycles, of runs and each agent's settings are a program to compile."""
+
+
 def agent(task=RPS, **settings):
     return MCAIXI(task, **{**SMALL, **settings})
+
+
+def compiled_anew(function):
+    """The same function, traced again, and compiled fast rather than to run fast."""
+    plain = function.__wrapped__
+    return eqx.filter_jit(lambda *given: plain(*given), compiler_options=LIGHT)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def compile_lightly():
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in ((mc_aixi, "_decide"), (mc_aixi_learning, "_live")):
+            patch.setattr(module, name, compiled_anew(getattr(module, name)))
+        yield
+
+
+@pytest.fixture(scope="module")
+def youth():
+    """An agent that searches further, and four lives of it that explored all the time."""
+    one, lived = agent(horizon=3, depth=16, budget=60, life=2000, capacity=1 << 16), None
+    rewards = []
+    for key in jax.random.split(KEY, 4):
+        lived = learn(one, RPS, 300, key, runs=4, since=lived, epsilon=1.0)
+        assert lived.explored.all()
+        rewards.append(lived.rewards)
+    return one, lived, np.concatenate(rewards, 1)
+
+
+@pytest.fixture(scope="module")
+def wild():
+    """The memory of two small agents that explored all the time."""
+    return learn(agent(), RPS, CYCLES, KEY, runs=2, epsilon=1.0).memory
+
+
+def only(tree):
+    """The first row."""
+    return jax.tree.map(lambda x: x[:1], tree)
 
 
 @pytest.mark.parametrize("name", ["biased_rps", "tiger", "cheese_maze"])
@@ -32,7 +75,7 @@ def test_kernel_and_reference_live_the_same_lives(monkeypatch):
     lives = []
     for kernel in (True, False):
         monkeypatch.setattr(rho_uct, "native", lambda kernel=kernel: kernel)
-        jax.clear_caches()
+        monkeypatch.setattr(mc_aixi_learning, "_live", compiled_anew(mc_aixi_learning._live))
         # A pool that runs full, episodes that end, exploration: all of it.
         one = agent(task, depth=20, capacity=250, budget=3, horizon=2)
         lives.append(learn(one, task, 20, KEY, epsilon=0.5, gamma=0.99))
@@ -43,12 +86,10 @@ def test_kernel_and_reference_live_the_same_lives(monkeypatch):
     assert (np.asarray(fast.memory.mind.size) == 250).all()
 
 
-def test_visits_and_values_are_those_of_the_reference(monkeypatch):
+def test_visits_and_values_are_those_of_the_reference(monkeypatch, wild):
     if not rho_uct.native():
         pytest.skip("there is no C++ compiler")
-    one = agent(budget=60)
-    memory = learn(one, RPS, 40, KEY, epsilon=1.0).memory
-    mind = memory.mind
+    one, mind = agent(), only(wild.mind)
     orders = jnp.array([[rho_uct.LEARN, 1, 5, 60]], jnp.int32)
     given = (one.terms, mind, orders, jnp.array([[True, False, True]]), jnp.array([9], jnp.uint32))
     fast_mind, fast = rho_uct.live(*given)
@@ -60,18 +101,21 @@ def test_visits_and_values_are_those_of_the_reference(monkeypatch):
     assert np.array_equal(fast_mind.nodes, slow_mind.nodes)
 
 
-def expectimax(told, forest_of, left):
+def expectimax(terms, forest_of, left):
     """The value of the best action, by all percepts of the mixture: what rho-UCT converges to."""
-    terms = told
-    values = []
+    values, last = [], forest_of()
+    last.mark()
     for action in range(3):
         total = 0.0
         for percept in range(2**terms.percept_bits):
-            forest = forest_of()
+            forest = last if left == 1 else forest_of()
             forest.push(action, terms.action_bits)
             p = np.exp(forest.learn_code(percept, terms.percept_bits))
             reward = min(percept % 2**terms.reward_bits, terms.high - terms.low) + terms.low
-            rest = expectimax(terms, lambda f=forest: copy_of(f), left - 1)[1] if left > 1 else 0
+            if left == 1:
+                rest = last.revert() or 0.0
+            else:
+                rest = expectimax(terms, lambda f=forest: copy_of(f), left - 1)[1]
             total += p * (reward + rest)
         values.append(total)
     return values, max(values)
@@ -83,42 +127,39 @@ def copy_of(forest):
     )
 
 
-def test_search_converges_to_expectimax_over_the_mixture():
-    one = agent(horizon=2, depth=4)
-    memory = learn(one, RPS, 60, KEY, epsilon=1.0).memory
-    mind = jax.tree.map(np.asarray, memory.mind)
+def test_search_converges_to_expectimax_over_the_mixture(wild):
+    terms = agent().terms._replace(horizon=2)
+    mind = jax.tree.map(np.asarray, only(wild.mind))
 
     def forest():
         pool = mind.nodes[0].reshape(-1).view(NODE)
         found = rho_uct.Forest(
-            pool.copy(), int(mind.size[0]), mind.history[0].copy(), int(mind.length[0]), 4
+            pool.copy(), int(mind.size[0]), mind.history[0].copy(), int(mind.length[0]), terms.depth
         )
         return found
 
-    exact, _ = expectimax(one.terms, forest, 2)
+    exact, _ = expectimax(terms, forest, 2)
     orders = jnp.array([[rho_uct.NOTHING, 0, 0, 40_000]], jnp.int32)
     seed = jnp.array([3], jnp.uint32)
-    _, found = rho_uct.live(one.terms, memory.mind, orders, jnp.ones((1, 3), bool), seed)
+    _, found = rho_uct.live(terms, only(wild.mind), orders, jnp.ones((1, 3), bool), seed)
     best = int(np.argmax(exact))
     assert int(np.argmax(found.values[0])) == best
     assert float(found.values[0, best]) == pytest.approx(exact[best], abs=0.05)
 
 
-def test_it_learns_to_win_by_losing():
+def test_it_learns_to_win_by_losing(youth):
     """Chance gives 0 a round and the optimum is 0.25."""
-    one = agent(horizon=3, depth=16, budget=60, life=2000, capacity=1 << 16)
-    young = learn(one, RPS, 1200, KEY, runs=4, epsilon=1.0)
-    grown = learn(one, RPS, 250, jax.random.key(1), since=young)
-    assert young.explored.all() and not grown.explored.any()
-    assert abs(young.rewards.mean()) < 0.05
+    one, young, rewards = youth
+    grown = learn(one, RPS, 300, jax.random.key(1), since=young)
+    assert not grown.explored.any()
+    assert abs(rewards.mean()) < 0.05
     assert grown.rewards.mean() > 0.1
-    assert grown.spent.data == 1000
-    assert grown.spent.model_steps == 1000 * (60 * 3 + 1)
+    assert grown.spent.data == 1200
+    assert grown.spent.model_steps == 1200 * (60 * 3 + 1)
 
 
-def test_experience_is_carried_into_new_episodes():
-    one = agent(horizon=3, depth=16, budget=60, life=2000, capacity=1 << 16)
-    lived = learn(one, RPS, 1200, KEY, runs=4, epsilon=1.0)
+def test_experience_is_carried_into_new_episodes(youth):
+    one, lived, _ = youth
     old = one.with_experience(lived.memory)
     task = make_task("biased_rps", horizon=40)
     found = rollout(task, old, key=KEY, batch=12)
@@ -128,17 +169,17 @@ def test_experience_is_carried_into_new_episodes():
 
 def test_the_clock_of_a_life_is_that_of_the_task_it_is_lived_in():
     one = agent(make_task("biased_rps", horizon=5))
-    lived = learn(one, RPS, 12, KEY)
-    assert lived.spent.model_steps == 12 * (12 * 3 + 1)
-    assert int(lived.state.time[0]) == 12
+    lived = learn(one, RPS, CYCLES, KEY, runs=2)
+    assert lived.spent.model_steps == 2 * CYCLES * (12 * 3 + 1)
+    assert (np.asarray(lived.state.time) == CYCLES).all()
 
 
 def test_lives_continue_and_repeat():
     one = agent()
-    whole = [learn(one, RPS, 30, KEY, runs=2, epsilon=0.3) for _ in range(2)]
+    whole = [learn(one, RPS, CYCLES, KEY, runs=2, epsilon=0.3) for _ in range(2)]
     assert np.array_equal(whole[0].rewards, whole[1].rewards)
-    more = learn(one, RPS, 10, KEY, since=whole[0])
-    assert (np.asarray(more.memory.mind.length) == 40 * one.bits).all()
+    more = learn(one, RPS, CYCLES, KEY, since=whole[0])
+    assert (np.asarray(more.memory.mind.length) == 2 * CYCLES * one.bits).all()
     assert whole[0].curve(10).shape == (2, 3)
 
 
@@ -188,8 +229,10 @@ def test_percepts_are_encoded_as_in_table_2():
     sizes = {name: Percepts.of(make_task(name)) for name in ("cheese_maze", "tiger", "biased_rps")}
     found = {name: (p.observation_bits, p.reward_bits) for name, p in sizes.items()}
     assert found == {"cheese_maze": (4, 5), "tiger": (2, 7), "biased_rps": (2, 2)}
-    state = make_task("cheese_maze").init(KEY)
-    code, told = sizes["cheese_maze"].encode(state, jnp.float32(-1))
-    assert int(code) == int(make_task("cheese_maze").sense(state)) * 32 + 9 and bool(told)
-    assert not bool(sizes["cheese_maze"].encode(state, jnp.float32(0.5))[1])
-    assert not bool(sizes["cheese_maze"].encode(state, jnp.float32(11))[1])
+    maze = make_task("cheese_maze")
+    state = jax.jit(maze.init)(KEY)
+    encode = jax.jit(lambda reward: sizes["cheese_maze"].encode(state, reward))
+    code, told = encode(jnp.float32(-1))
+    assert int(code) == int(maze.sense(state)) * 32 + 9 and bool(told)
+    assert not bool(encode(jnp.float32(0.5))[1])
+    assert not bool(encode(jnp.float32(11))[1])
