@@ -195,13 +195,19 @@ def curve(name: str, grid: str, quick: bool) -> dict[str, Any]:
     task = make_task(grid)
     decay = 0.0 if task.traits.deterministic else 0.6
     options: dict[str, Any] = {}
+    how: dict[str, Any] = {"decay": decay, "explore": 0.05}
     if name == "successor_representation":
         options = {"places": 32, "places_apart": lambda state: state.cell[None]}
+    if name == "sarsa":
+        # Its values count what exploring costs, so exploration falls slowly to almost nothing.
+        options = {"tell_apart": lambda state: state.cell[None]}
+        how = {"environments": 256, "decay": 0.45, "geometric": True}
+        how |= {"explore": 0.001, "exploring": 0.7}
     train: Any = {"q_learning": train_q_learning, "sarsa": train_sarsa}.get(name, train_successor)
-    explore = 0.01 if name == "sarsa" else 0.05
     points = []
-    for updates in (2, 8) if quick else (1, 2, 4, 8, 16, 32, 64):
-        settings = Tabular(updates=updates, capacity=2048, decay=decay, explore=explore)
+    longest = (192,) if name == "sarsa" else ()
+    for updates in (2, 8) if quick else (1, 2, 4, 8, 16, 32, 64, *longest):
+        settings = Tabular(updates=updates, capacity=2048, **how)
         policy, spent = train(task, jax.random.key(0), settings, **options)
         returns = rollout(task, policy, key=jax.random.key(1), batch=2000).returns[:, 0]
         points.append({

@@ -16,6 +16,7 @@ from deliberation.amortised import (
     train_sarsa,
     train_successor,
 )
+from deliberation.amortised._trial_and_error import falling
 from deliberation.amortised.state_table import digests
 from deliberation.amortised.tensors import description
 from deliberation.core import check_decider, misere, rollout
@@ -147,6 +148,15 @@ def test_learning_reaches_the_optimum_of_a_room(train):
         assert value < exact - 0.01  # it knows that it explores
     else:
         assert value == pytest.approx(exact, abs=1e-5)
+
+
+def test_exploration_falls_by_equal_steps_or_by_equal_factors():
+    found = [float(falling(jnp.int32(t), 10, 0.01, 0.5)) for t in (0, 1, 5, 10)]
+    np.testing.assert_allclose(found, [1, 0.802, 0.01, 0.01], rtol=1e-5)
+    found = [float(falling(jnp.int32(t), 10, 0.01, 0.4, geometric=True)) for t in (0, 2, 4, 10)]
+    np.testing.assert_allclose(found, [1, 0.1, 0.01, 0.01], rtol=1e-5)
+    with pytest.raises(ValueError, match="factors"):
+        Tabular(explore=0.0, geometric=True)
 
 
 def test_learning_is_repeatable_and_policies_keep_the_contract():

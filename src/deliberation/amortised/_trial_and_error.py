@@ -137,6 +137,10 @@ def share(slot: Array, action: Array) -> Float[Array, " batch"]:
     return 1.0 / same.sum(axis=1)
 
 
-def falling(step: Array, updates: int, last: float, part: float) -> Float[Array, ""]:
+def falling(
+    step: Array, updates: int, last: float, part: float, geometric: bool = False
+) -> Float[Array, ""]:
     """Exploration: from 1 down to `last` over the first `part` of the updates."""
+    if geometric:
+        return last ** jnp.minimum(step / (updates * part), 1.0)
     return jnp.maximum(1 - (1 - last) * step / (updates * part), last)

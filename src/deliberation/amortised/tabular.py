@@ -37,10 +37,11 @@ class Tabular:
 
     An update is `steps` actions in each of `environments` episodes played side by side. Actions are
     random with a probability that falls from 1 to `explore` over the first `exploring` part of
-    training. The n-th visit to a state and action moves its value by `rate` / n ** `decay` of the
-    error (Even-Dar and Mansour 2003, section 3); without chance, a `decay` of 0 forgets what was
-    learned from early guesses at once. There is room for `capacity` states. `discount` multiplies
-    the objective's own.
+    training, by equal steps, or by equal factors if `geometric`: much time is then spent with
+    little exploration, as SARSA needs (Singh et al. 2000). The n-th visit to a state and action
+    moves its value by `rate` / n ** `decay` of the error (Even-Dar and Mansour 2003, section 3);
+    without chance, a `decay` of 0 forgets what was learned from early guesses at once. There is
+    room for `capacity` states. `discount` multiplies the objective's own.
     """
 
     updates: int = 40
@@ -52,6 +53,7 @@ class Tabular:
     discount: float = 1.0
     explore: float = 0.05
     exploring: float = 0.8
+    geometric: bool = False
 
     def __post_init__(self) -> None:
         if min(self.updates, self.environments, self.steps, self.capacity) < 1:
@@ -62,6 +64,9 @@ class Tabular:
             )
         if not (0 <= self.explore <= 1 and 0 < self.exploring <= 1):
             raise ValueError(f"Tabular needs 0 <= explore <= 1 and 0 < exploring <= 1; got {self}.")
+
+        if self.geometric and self.explore == 0:
+            raise ValueError(f"Exploration by equal factors never reaches 0; got {self}.")
 
     def step_size(self, visits: Array) -> Array:
         """How much of an error is taken at the n-th visit."""
@@ -152,7 +157,9 @@ def fill_table(
         )
 
     def update(carry):
-        explore = falling(carry.step, settings.updates, settings.explore, settings.exploring)
+        explore = falling(
+            carry.step, settings.updates, settings.explore, settings.exploring, settings.geometric
+        )
         return play_and_learn(
             carry, task=task, objective=scored, scores=scores, learn=learn, explore=explore,
             steps=settings.steps, discount=settings.discount, tell_apart=tell_apart,

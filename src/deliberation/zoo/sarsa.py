@@ -1,5 +1,7 @@
 """SARSA in a table: values of acting as one does, exploration included."""
 
+from dataclasses import replace
+
 from jaxtyping import Array, Key
 
 from ..amortised import train_sarsa
@@ -18,6 +20,13 @@ ZOO = {
 
 
 def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
-    """Exploration falls to almost nothing, since its values count what exploring costs."""
-    policy, spent = train_sarsa(task, key, tabular(effort, explore=0.01))
+    """Exploration falls slowly to almost nothing, since its values count what exploring costs.
+
+    Rows in one cell are averaged and what was learned early is soon forgotten; in a grid, cells are
+    told apart and the time is not.
+    """
+    settings = replace(
+        tabular(effort, explore=0.001), environments=256, exploring=0.7, geometric=True, decay=0.45
+    )
+    policy, spent = train_sarsa(task, key, settings, tell_apart=lambda state: state.cell[None])
     return Made(policy, learned=policy, trained=spent)
