@@ -44,8 +44,10 @@ def check_starts(task: Task, trace: Trace) -> None:
     count = len(chances)
     _check_chances(task, chances, "`starts`")
     drawn = jax.vmap(task.init)(jax.random.split(jax.random.key(4), _DRAWS))
-    prints = [look(task, s)[4].reshape(n, -1) for s, n in ((states, count), (drawn, _DRAWS))]
-    _, which = np.unique(np.concatenate(prints), axis=0, return_inverse=True)
+    # In one batch, so that one program is compiled.
+    both = jax.tree.map(lambda x, y: jnp.concatenate([x, y]), states, drawn)
+    prints = look(task, both)[4].reshape(count + _DRAWS, -1)
+    _, which = np.unique(prints, axis=0, return_inverse=True)
     which = which.reshape(-1)
     mass = np.bincount(which[:count], chances, minlength=which.max() + 1)
     times = np.bincount(which[count:], minlength=which.max() + 1)
