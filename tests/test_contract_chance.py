@@ -135,3 +135,31 @@ def test_a_task_need_not_list_its_chances_but_then_refuses_to():
     check_task(task)
     with pytest.raises(UnsuitableTaskError, match="Sample them with `advance`"):
         task.outcomes(task.init(jax.random.key(0)), jnp.int32(0))
+
+
+class Dealt(OneArm):
+    """The coin lies face up to begin with, and `starts` lists both its sides."""
+
+    def init(self, key):
+        coin = jax.random.bernoulli(key).astype(jnp.int32)
+        return Reels(coin, jnp.int32(0), coin)
+
+    def starts(self):
+        coin = jnp.arange(2, dtype=jnp.int32)
+        chances = {"one side": [1.0, 0.0], "bent coin": [0.75, 0.25], "too little": [0.5, 0.4]}
+        listed = chances.get(self.flaw, [0.5, 0.5])
+        return Reels(coin, jnp.zeros_like(coin), coin), jnp.array(listed)
+
+
+@pytest.mark.parametrize(
+    ("flaw", "message"),
+    [
+        ("one side", "`init` drew a state that `starts` does not list as possible"),
+        ("bent coin", "with other probabilities than `starts` gives them"),
+        ("too little", "non-negative and sum to 1"),
+    ],
+)
+def test_first_states_that_are_listed_wrongly_are_caught(flaw, message):
+    check_task(Dealt())
+    with pytest.raises(ContractError, match=message):
+        check_task(Dealt(flaw))
