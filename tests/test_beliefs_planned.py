@@ -126,6 +126,9 @@ def test_budgets_are_kept_a_layer_at_a_time():
     assert np.asarray(decision.spent.model_steps)[:2].tolist() == [0, 12]
     assert np.allclose(decision.value, [0, -1, -1])
     assert np.allclose(decision.weights[0], 1 / 3)
+    # Rows that know the same share a search, and each counts all of it.
+    shared, _ = planner.decide(state, budget=1, key=KEY)
+    assert np.asarray(shared.spent.model_steps).tolist() == [12, 12, 12]
     limited, _ = planner.decide(state, budget=Budget(model_steps=100), key=KEY)
     assert (np.asarray(limited.spent.model_steps) <= 100).all()
 
