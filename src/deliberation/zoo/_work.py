@@ -17,7 +17,7 @@ from ..core.ledger import Ledger
 from ..core.play import rollout
 from ..core.task import Task
 from ..core.uniform import UniformRandom
-from ..direct import optimal_return
+from ..direct import optimal_return, return_against_random
 from ..runs import Context, Outcome
 from ..tasks import make_task
 from . import entry
@@ -106,9 +106,10 @@ _OPTIMA: dict[str, float | None] = {}
 def _optimum(
     task: Task, settings: dict[str, Any], key: Key[Array, ""]
 ) -> list[float] | float | None:
-    """The best expected return: by a formula for the states played, or by dynamic programming."""
-    if task.traits.players > 1:
-        return None
+    """The best expected return: by a formula for the states played, or by dynamic programming.
+
+    Where two play, against the random opponent that is played, as the mean of both seats.
+    """
     # The first states of `rollout` under the same key.
     keys = jax.random.split(jax.random.split(key)[1], settings["episodes"])
     best = np.asarray(jax.vmap(lambda k: task.objective.optimum(task.init(k)))(keys))
@@ -116,5 +117,9 @@ def _optimum(
         return best.tolist()
     name = json.dumps([settings["task"], settings["options"]], sort_keys=True)
     if name not in _OPTIMA:
-        _OPTIMA[name] = optimal_return(task)
+        if task.traits.players == 1:
+            _OPTIMA[name] = optimal_return(task)
+        else:
+            seats = return_against_random(task)
+            _OPTIMA[name] = None if seats is None else float(np.mean(seats))
     return _OPTIMA[name]
