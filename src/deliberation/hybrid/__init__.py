@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from .expert_iteration import Trained, train
     from .games import Games, self_play
     from .gated import Gated
-    from .gates import Gate, GaussianGate, fit_gate
+    from .gates import Gate, GaussianGate, fit_gates
     from .guide import NetworkGuide
     from .guided import guided_search, load
     from .habits import Habit, TableHabit, ValueNetworkHabit
@@ -45,7 +45,7 @@ _HOMES = {
     "TableHabit": "habits",
     "ValueNetworkHabit": "habits",
     "best_of_policy": "policy_best_of_n",
-    "fit_gate": "gates",
+    "fit_gates": "gates",
     "measure_pruning": "value_pruning",
     "quantilise": "quantiliser",
     "value_pruned": "value_pruning",

@@ -1,13 +1,15 @@
-"""Gates: from a network's answer alone, what would planning be expected to gain?
+"""Gates: from the answer so far, what would thinking on be expected to gain?
 
 The value of computation is the expected improvement of the decision it may change (Russell and
-Wefald 1991). Before any search there is one witness: by how much the prior prefers its first action
-to its second. A gate turns that into units of return, by two numbers learned from decisions that
-were planned.
+Wefald 1991; for search in steps Hay, Russell, Tolpin and Shimony 2012). There are two witnesses: by
+how much the answer prefers its first action to its second, and whether search has already overruled
+the habit. A gate turns them into units of return, by numbers learned from decisions that were
+planned.
 """
 
 import abc
 import time
+from collections.abc import Sequence
 
 import equinox as eqx
 import jax
@@ -17,46 +19,65 @@ from jaxtyping import Array, Bool, Float, Key
 
 from ..amortised.networks import Network, flops
 from ..amortised.policy import FORBIDDEN, evaluate
-from ..core.budget import Budget
-from ..core.decider import Decider, row_keys
+from ..core.decider import Decider, check_finite, row_keys
 from ..core.ledger import Ledger
 from ..core.task import State, Task, batch_size
 from ..direct.stopping import expected_excess
 
+_LEAST_WEIGHT = 1e-6
+
 
 class Gate(eqx.Module):
-    """The expected gain of planning a row, in units of return."""
+    """The expected gain of the next stage of planning a row, in units of return."""
 
     @abc.abstractmethod
     def __call__(
-        self, logits: Float[Array, "batch actions"], legal: Bool[Array, "batch actions"]
+        self,
+        logits: Float[Array, "batch actions"],
+        legal: Bool[Array, "batch actions"],
+        revised: Bool[Array, " batch"] | None = None,
     ) -> Float[Array, " batch"]:
-        """From the network's logits, `FORBIDDEN` where illegal; 0 where nothing is to choose."""
+        """From the logits of the answer so far, `FORBIDDEN` where illegal, and whether its action
+        is another than the network's (None: nowhere); 0 where nothing is to choose."""
 
 
 class GaussianGate(Gate):
     """gain = scale s f(-m / s), f(z) = z Phi(z) + phi(z).
 
-    m, the margin, is how many nats the first action of the prior has on the second; s (`spread`,
+    m, the margin, is how many nats the first action of the answer has on the second; s (`spread`,
     in nats) how uncertain such margins are, and `scale` what a nat is worth in return: the Gaussian
     value of perfect information about which of the two is better (see
-    `direct.ValueOfComputation`). Both numbers are data; `fit_gate` learns them.
+    `direct.ValueOfComputation`). Both are one number, or two: for answers that agree with the
+    network's, and for those that search has revised. They are data; `fit_gates` learns them.
     """
 
-    scale: Float[Array, ""]
-    spread: Float[Array, ""]
+    scale: Float[Array, "*kinds"]
+    spread: Float[Array, "*kinds"]
 
-    def __init__(self, scale: float | Array = 1.0, spread: float | Array = 1.0):
+    def __init__(
+        self,
+        scale: float | Sequence[float] | np.ndarray | Array = 1.0,
+        spread: float | Sequence[float] | np.ndarray | Array = 1.0,
+    ):
         self.scale = jnp.asarray(scale, jnp.float32)
         self.spread = jnp.asarray(spread, jnp.float32)
-        if not bool((self.scale >= 0) & (self.spread > 0) & jnp.isfinite(self.spread)):
-            raise ValueError(f"A gate needs scale >= 0 and spread > 0; got {scale}, {spread}.")
+        sound = (self.scale >= 0) & (self.spread > 0) & jnp.isfinite(self.scale + self.spread)
+        if not bool(sound.all()) or sound.shape not in ((), (2,)):
+            raise ValueError(
+                "A gate needs scale >= 0 and spread > 0, each one number or two; got "
+                f"{scale}, {spread}."
+            )
 
     def __call__(
-        self, logits: Float[Array, "batch actions"], legal: Bool[Array, "batch actions"]
+        self,
+        logits: Float[Array, "batch actions"],
+        legal: Bool[Array, "batch actions"],
+        revised: Bool[Array, " batch"] | None = None,
     ) -> Float[Array, " batch"]:
-        """Largest where the prior is undecided between its first two actions."""
-        return self.scale * _excess(margins(logits, legal), self.spread)
+        """Largest where the answer is undecided between its first two actions."""
+        kind = jnp.zeros(legal.shape[0], jnp.int32) if revised is None else revised.astype(int)
+        scale, spread = (jnp.broadcast_to(x, (2,))[kind] for x in (self.scale, self.spread))
+        return scale * _excess(margins(logits, legal), spread)
 
 
 def margins(
@@ -67,69 +88,122 @@ def margins(
     return jnp.where(legal.sum(-1) > 1, two[:, 0] - two[:, -1], jnp.inf)
 
 
-def _excess(margin: Float[Array, "*rows"], spread: Float[Array, ""]) -> Float[Array, "*rows"]:
+def as_logits(
+    weights: Float[Array, "batch actions"], legal: Bool[Array, "batch actions"]
+) -> Float[Array, "batch actions"]:
+    """What a gate reads of a planner's answer; weights of nothing count as very little."""
+    return jnp.where(legal, jnp.log(jnp.maximum(weights, _LEAST_WEIGHT)), FORBIDDEN)
+
+
+def _excess(margin: Float[Array, "*rows"], spread: Float[Array, "..."]) -> Float[Array, "*rows"]:
     z = jnp.where(jnp.isfinite(margin), -margin / spread, -1e3)
     return spread * expected_excess(z)
 
 
-def fit_gate(
+def fit_gates(
     task: Task,
     network: Network,
     planner: Decider,
     state: State,
     *,
-    budget: Budget | int,
+    budget: int,
+    looks: Sequence[int] = (),
     key: Key[Array, ""],
-) -> tuple[GaussianGate, Ledger]:
-    """A gate for a network and a planner, learned from what planning gained in a batch of states.
+) -> tuple[tuple[GaussianGate, ...], Ledger]:
+    """One gate before each stage, learned from what that stage gained in a batch of states.
 
-    Where the planner chooses another action than the network, both are taken and the planner is
-    asked for the value of where they lead: the difference is what planning gained. Scale and spread
-    are those of least squares. Returns the gate and what it took to learn.
+    A stage ends after each number of simulations in `looks`, the last after `budget`. Wherever an
+    answer is not that of the stage before, both actions are taken and the planner is asked for the
+    value of where they lead: the difference is what the stage gained. Scale and spread are those of
+    least squares, apart for answers that agree with the network's and for those that do not.
+
+    Returns the gates and what it took to learn them (unknown where the planner's costs are).
+    Raises `NonFiniteError` where a value is not finite.
     """
     started = time.perf_counter()
     batch = batch_size(state)
-    first, then, chance = jax.random.split(key, 3)
-    planned, _ = planner.decide(state, planner.begin(batch), budget=budget, key=first)
-    logits, legal = _looked(task, network, state)
-    own = jnp.argmax(logits, axis=-1).astype(jnp.int32)
-    changed = np.flatnonzero(np.asarray((planned.action != own) & (planned.action >= 0)))
-    gain, spent = np.zeros(batch), planned.spent.total()
-    if len(changed):
-        # Both actions in one batch, so that one program is compiled.
-        rows = jnp.asarray(np.tile(changed, 2))
-        action = jnp.concatenate([planned.action[changed], own[changed]])
-        some = jax.tree.map(lambda x: x[rows], state)
-        after, reward, sign, other = _taken(task, some, action, row_keys(chance, len(rows)))
-        looked, _ = planner.decide(after, planner.begin(len(rows)), budget=budget, key=then)
-        worth = sign * reward + task.objective.discount * sign * other * looked.value
-        better, worse = np.asarray(worth).reshape(2, -1)
-        gain[changed] = better - worse
-        spent = spent + looked.spent.total()
-    gate = _least_squares(np.asarray(margins(logits, legal)), gain)
-    seconds = time.perf_counter() - started
-    steps = (spent.model_steps or 0) + 2 * len(changed)
-    cost = Ledger(
-        model_steps=steps,
-        network_evaluations=(spent.network_evaluations or 0) + batch,
-        fits=1,
-        data=batch,
-        flops=(spent.flops or 0) + batch * flops(network),
-        seconds=seconds,
+    chosen, margin, spent = _answers(task, network, planner, state, (*looks, budget), key)
+    worth, judging = _worth(task, planner, state, chosen, budget, jax.random.fold_in(key, 1))
+    live = chosen[0] >= 0
+    gates = []
+    for i in range(len(looks) + 1):
+        gain, revised = worth[i + 1] - worth[i], chosen[i] != chosen[0]
+        kinds = [rows if rows.any() else live for rows in (live & ~revised, live & revised)]
+        # Before any search nothing is revised.
+        fits = [_least_squares(margin[i][rows], gain[rows]) for rows in kinds[: 1 + (i > 0)]]
+        gates.append(GaussianGate(*(np.array(fits).T if i else fits[0])))
+    looked = Ledger(
+        network_evaluations=batch, fits=len(gates), data=batch, flops=batch * flops(network)
     )
-    return gate, cost
+    cost = spent + judging + looked
+    seconds = time.perf_counter() - started
+    return tuple(gates), eqx.tree_at(
+        lambda c: c.seconds, cost, seconds, is_leaf=lambda x: x is None
+    )
+
+
+def _answers(
+    task: Task,
+    network: Network,
+    planner: Decider,
+    state: State,
+    stages: Sequence[int],
+    key: Key[Array, ""],
+) -> tuple[list[np.ndarray], list[np.ndarray], Ledger]:
+    """Actions and margins of the network and of every stage (-1 where there is nothing to do)."""
+    batch, spent = batch_size(state), Ledger()
+    logits, legal = _looked(task, network, state)
+    live = np.asarray(legal.any(-1))
+    chosen = [np.where(live, np.asarray(jnp.argmax(logits, axis=-1)), -1)]
+    margin = [np.asarray(margins(logits, legal))]
+    for simulations in stages:
+        # One key for all: the stages of one search, not searches of their own.
+        planned, _ = planner.decide(state, planner.begin(batch), budget=simulations, key=key)
+        check_finite(type(planner).__name__, weights=planned.weights, value=planned.value)
+        chosen.append(np.asarray(planned.action))
+        margin.append(np.asarray(margins(as_logits(planned.weights, legal), legal)))
+        spent = spent + planned.spent.total()
+    return chosen, margin, spent
+
+
+def _worth(
+    task: Task,
+    planner: Decider,
+    state: State,
+    chosen: list[np.ndarray],
+    budget: int,
+    key: Key[Array, ""],
+) -> tuple[Float[np.ndarray, "answers batch"], Ledger]:
+    """What the planner takes each answer to be worth; 0 in rows whose answers all agree."""
+    answers = np.stack(chosen)
+    differ = (answers != answers[0]).any(0) & (answers >= 0).all(0)
+    pairs = sorted({(row, a) for row in np.flatnonzero(differ) for a in answers[:, row]})
+    worth = np.zeros(answers.shape)
+    if not pairs:
+        return worth, Ledger()
+    rows, action = (jnp.asarray(x, jnp.int32) for x in zip(*pairs, strict=True))
+    chance, then = jax.random.split(key)
+    some = jax.tree.map(lambda x: x[rows], state)
+    after, reward, sign, other = _taken(task, some, action, row_keys(chance, len(rows)))
+    looked, _ = planner.decide(after, planner.begin(len(rows)), budget=budget, key=then)
+    value = sign * reward + task.objective.discount * sign * other * looked.value
+    check_finite(type(planner).__name__, value=value)
+    of = dict(zip(pairs, np.asarray(value, float), strict=True))
+    for row in np.flatnonzero(differ):
+        worth[:, row] = [of[row, a] for a in answers[:, row]]
+    return worth, looked.spent.total() + Ledger(model_steps=len(pairs))
 
 
 def _least_squares(
     margin: Float[np.ndarray, " batch"], gain: Float[np.ndarray, " batch"]
-) -> GaussianGate:
-    """The best scale for each spread of a fine grid, and the best of those."""
+) -> tuple[float, float]:
+    """(scale, spread): the best scale for each spread of a fine grid, and the best of those."""
     spreads = np.geomspace(0.05, 20.0, 61)
     shapes = np.stack([np.asarray(_excess(jnp.asarray(margin), jnp.float32(s))) for s in spreads])
     scales = np.maximum(shapes @ gain / np.maximum((shapes**2).sum(1), 1e-12), 0.0)
     errors = ((scales[:, None] * shapes - gain) ** 2).sum(1)
     best = int(np.argmin(errors))
-    return GaussianGate(float(scales[best]), float(spreads[best]))
+    return float(scales[best]), float(spreads[best])
 
 
 @eqx.filter_jit

@@ -6,7 +6,7 @@ from jaxtyping import Array, Key
 from ..amortised import NetworkPolicy
 from ..core.task import Task
 from ..direct import Gumbel, NoEvaluation, TreeSearch
-from ..hybrid import Gated, fit_gate, guided_search
+from ..hybrid import Gated, fit_gates, guided_search
 from ._entry import Made
 from ._taught import solved_network
 
@@ -27,7 +27,7 @@ def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     budget = {"smoke": 4}.get(effort, 64)
     planner = guided_search(task, network, budget=budget)
     states = solution.sample(32 if effort == "smoke" else 512)
-    gate, learning = fit_gate(task, network, planner, states, budget=budget, key=then)
-    decider = Gated(network, planner, gate, cost=5e-4, budget=budget)
+    gates, learning = fit_gates(task, network, planner, states, budget=budget, key=then)
+    decider = Gated(network, planner, gates, cost=5e-4, budget=budget)
     alone = TreeSearch(task, Gumbel(noise=0.0), NoEvaluation(), budget=budget)
     return Made(decider, alone, NetworkPolicy(task, network), budget, spent + learning)
