@@ -55,8 +55,10 @@ SHARES = (0.15, 0.3, 0.4, 0.47)
 """Of full planning's simulations: the dial's costs are set to spend them on learning states."""
 RETURN, SIMULATIONS = 0.95, 0.5
 """The target: at least so much of full planning's return for at most so much of its compute."""
+REMEMBERS = {"reuse": True, "capacity": 512}
+"""Of the planners: a stage goes on with the tree of the stage before, a move with the last move's."""
 COLUMNS = ("Decider", "Return [95 %]", "of full", "Simulations", "of full", "Wall time of full")
-CHOOSING, JUDGING = 1, 2
+CHOOSING, JUDGING = 1, 3
 """Seeds of episodes."""
 
 
@@ -69,8 +71,8 @@ class Setting:
     network: Any
     planner: TreeSearch
     budget: int
-    look: int
-    """After so many simulations the gate decides whether to go on."""
+    looks: tuple[int, ...]
+    """After so many simulations a gate decides whether to go on."""
     returns: Callable[[Decider, int, int], tuple[np.ndarray, float]]
     """Returns of so many episodes of a seed, and model steps a decision."""
     learning: Any
@@ -82,7 +84,7 @@ def connect_four(policy: Path, minutes: float) -> Setting:
     if not (policy / "policy.json").exists():
         train("connect_four", minutes=minutes, out=policy)
     task, network, info = load_network(policy)
-    options = {"rule": "puct", "budget": 128, "capacity": 128, **info.extra.get("search", {})}
+    options = {"rule": "puct", "budget": 256, **REMEMBERS, **info.extra.get("search", {})}
     planner = guided_search(task, network, **options)
     rival = TreeSearch(task, UCT(c=1.0), RandomRollouts(), budget=200, capacity=256)
 
@@ -101,7 +103,7 @@ def connect_four(policy: Path, minutes: float) -> Setting:
 
     opening = opened(task, 128, jax.random.key(5))
     learning, timing = visited(task, [planner, rival], opening, (512, 256))
-    return Setting("connect_four", task, network, planner, 128, 48, returns, learning, timing)
+    return Setting("connect_four", task, network, planner, 256, (32, 96), returns, learning, timing)
 
 
 def visited(task: Task, seats: Sequence[Decider], state: Any, sizes: tuple[int, int]) -> list[Any]:
@@ -156,7 +158,7 @@ def grid(steps: int) -> Setting:
         key=jax.random.key(1),
     )  # fmt: skip
     network = fit(task, network, data, steps=steps, key=jax.random.key(2)).network
-    planner = guided_search(task, network, rule="puct", budget=64)
+    planner = guided_search(task, network, rule="puct", budget=64, **REMEMBERS)
 
     def returns(decider: Decider, episodes: int, seed: int) -> tuple[np.ndarray, float]:
         played = rollout(task, decider, key=jax.random.key(seed), batch=episodes)
@@ -164,7 +166,9 @@ def grid(steps: int) -> Setting:
 
     start = jax.vmap(task.init)(jax.random.split(jax.random.key(5), 256))
     learning, timing = visited(task, [planner], start, (512, 1024))
-    return Setting("gridworld_slippery", task, network, planner, 64, 8, returns, learning, timing)
+    return Setting(
+        "gridworld_slippery", task, network, planner, 64, (8, 24), returns, learning, timing
+    )
 
 
 def dialled(
@@ -174,20 +178,24 @@ def dialled(
     task, planner, states = setting.task, setting.planner, setting.learning
     legal = jax.vmap(task.legal)(states)
     logits, _ = evaluate(setting.network, jax.vmap(task.observe)(states), legal)
-    rest, key = setting.budget - setting.look, jax.random.key(8)
-    early, late, full = (
-        planner.decide(states, budget=b, key=key)[0] for b in (setting.look, rest, setting.budget)
-    )
-    revised = early.action != jnp.argmax(logits, axis=-1)
-    first = np.asarray(gates[0](logits, legal)) / setting.look
-    second = np.asarray(gates[1](as_logits(early.weights, legal), legal, revised)) / rest
-    begun, gone, most = (np.asarray(x.spent.model_steps, float) for x in (early, late, full))
+    habit, revised = jnp.argmax(logits, axis=-1), jnp.zeros(batch_size(states), bool)
+    worth, spent, begin = [], [], 0
+    for gate, end in zip(gates, (*setting.looks, setting.budget), strict=True):
+        worth.append(np.asarray(gate(logits, legal, revised)) / (end - begin))
+        said, _ = planner.decide(
+            states, planner.begin(len(revised)), budget=end, key=jax.random.key(8)
+        )
+        logits, revised, begin = as_logits(said.weights, legal), said.action != habit, end
+        spent.append(np.asarray(said.spent.model_steps, float))
+    stages = np.diff(spent, axis=0, prepend=0.0)
     costs = np.geomspace(1e-6, 1.0, 601)
-    spent = [((first > c) * (begun + (second > c) * gone)).mean() / most.mean() for c in costs]
-    chosen = {float(costs[np.flatnonzero(np.array(spent) <= share)[0]]) for share in shares}
+    # A row goes on for as long as every gate so far let it.
+    going = np.minimum.accumulate(worth, axis=0)[None] > costs[:, None, None]
+    share = (going * stages).sum(1).mean(1) / spent[-1].mean()
+    chosen = {float(costs[np.flatnonzero(share <= most)[0]]) for most in shares}
     return {
         f"gated, cost {cost:.2g}": Gated(
-            setting.network, planner, gates, looks=(setting.look,), cost=cost, budget=setting.budget
+            setting.network, planner, gates, looks=setting.looks, cost=cost, budget=setting.budget
         )
         for cost in sorted(chosen)
     }
@@ -209,7 +217,7 @@ def sweep(setting: Setting, console: Console, episodes: tuple[int, int]) -> dict
     """The dial and a choice on it by some episodes; the choice and its rivals judged by others."""
     gates, learned = fit_gates(
         setting.task, setting.network, setting.planner, setting.learning,
-        budget=setting.budget, looks=(setting.look,), key=jax.random.key(5),
+        budget=setting.budget, looks=setting.looks, key=jax.random.key(5),
     )  # fmt: skip
     named = dialled(setting, gates, SHARES)
     fixed = {
@@ -229,7 +237,7 @@ def sweep(setting: Setting, console: Console, episodes: tuple[int, int]) -> dict
         row["of_ms"] = row["ms"] / times["full planning"]
     mine = judged[0]
     return {
-        "task": repr(setting.task), "budget": setting.budget, "look": setting.look,
+        "task": repr(setting.task), "budget": setting.budget, "looks": setting.looks,
         "dial": rows, "rows": judged, "gate_learning": learned.as_dict(),
         "gates": [{"scale": g.scale.tolist(), "spread": g.spread.tolist()} for g in gates],
         "passed": bool(mine["of_return"] >= RETURN and mine["of_simulations"] <= SIMULATIONS),
