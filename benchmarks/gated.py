@@ -56,7 +56,7 @@ SHARES = (0.15, 0.3, 0.4, 0.47)
 RETURN, SIMULATIONS = 0.95, 0.5
 """The target: at least so much of full planning's return for at most so much of its compute."""
 REMEMBERS = {"reuse": True, "capacity": 512}
-"""Of the planners: a stage goes on with the tree of the stage before, a move with the last one's."""
+"""Of the planners: stages go on with the tree of the stage before, moves with the last one's."""
 COLUMNS = ("Decider", "Return [95 %]", "of full", "Simulations", "of full", "Wall time of full")
 CHOOSING, JUDGING = 1, 3
 """Seeds of episodes."""
