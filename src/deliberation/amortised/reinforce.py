@@ -31,10 +31,10 @@ from .training import Metrics, Update, Watch
 class Reinforce:
     """Settings; the defaults balance CartPole's pole.
 
-    An update is `rounds` gradient steps, each on episodes played for it: `environments` side by
-    side, begun anew as they end, for as many actions as the longest may take. `discount` multiplies
-    the objective's own. In the loss, `value` weighs the baseline's error and `entropy` what keeps
-    actions from being given up early (Williams and Peng 1991). For `hasty` see `PPO`.
+    An update is `rounds` gradient steps, each on `environments` episodes played for it side by
+    side, for as many actions as the longest may take. `discount` multiplies the objective's own. In
+    the loss, `value` weighs the baseline's error and `entropy` what keeps actions from being given
+    up early (Williams and Peng 1991). For `hasty` see `PPO`.
     """
 
     updates: int = 40
@@ -138,11 +138,12 @@ def _update(
             task, objective, network, restart(starts), starts, mix(seed, 1),
             steps=task.traits.horizon, discount=settings.discount, trace=1.0,
         )  # fmt: skip
-        # What was cut off by the end of the batch has no return yet, and is left out.
-        ends = jnp.flip(jnp.cumsum(jnp.flip(over, 0), axis=0), 0) > 0
-        loss, slope = eqx.filter_value_and_grad(_loss)(network, batch, ends, task, settings)
+        # Only the first episodes are sure to end in time: of those begun after, the short ones
+        # would, whose returns are not those of all.
+        first = jnp.cumsum(over, axis=0) - over == 0
+        loss, slope = eqx.filter_value_and_grad(_loss)(network, batch, first, task, settings)
         params, optimiser = Adam(settings.norm).step(params, slope, optimiser, rate)
-        return (params, optimiser, score.after(finished, over)), loss
+        return (params, optimiser, score.after(finished, over & first)), loss
 
     now = (params, carry.optimiser, carry.score)
     now, losses = jax.lax.scan(learn, now, jnp.arange(settings.rounds))
@@ -153,14 +154,17 @@ def _update(
 def _loss(
     network: Network | GaussianMLP,
     batch: Batch,
-    ends: Bool[Array, "steps batch"],
+    first: Bool[Array, "steps batch"],
     task: Task,
     settings: Reinforce,
 ) -> Float[Array, ""]:
-    """The mean of -advantage log p(action), whose slope is the policy's gradient, and the rest."""
+    """-advantage log p(action), summed over an episode, and the rest: the mean of the episodes.
+
+    Its slope is, in the mean, the policy's gradient; a mean over actions, of which there are more
+    in some batches than in others, would not be.
+    """
     flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), batch)
     logp, entropy, value = judge(task, network, flat.observation, flat.legal, flat.raw)
     each = settings.value * jnp.square(value - flat.target) - flat.advantage * logp
     each = each - settings.entropy * entropy
-    count = jnp.maximum(ends.sum(), 1)
-    return jnp.where(ends.reshape(-1), each, 0.0).sum() / count
+    return jnp.where(first.reshape(-1), each, 0.0).sum() / first.shape[1]
