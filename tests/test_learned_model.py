@@ -60,6 +60,14 @@ def test_a_scale_leaves_out_what_is_not_real_and_what_never_changes():
     np.testing.assert_allclose(scale.up(scale.down(x)), [[1, 7], [3, 7], [99, 7]])
 
 
+def test_what_only_rounding_changes_never_changes():
+    x = jnp.array([[1.0, 1e4, 0.0], [1.0 + 1.2e-7, 1e4 + 1e-3, 1e-5], [1, 1e4, 0], [1, 1e4, 0]])
+    scale = Scale.of(x, jnp.ones(4))
+    np.testing.assert_allclose(scale.deviation, [0, 0, np.std([0, 1e-5, 0, 0])], rtol=1e-5)
+    np.testing.assert_allclose(scale.down(x + 1e-3)[0, :2], 1e-3, rtol=0.03)
+    np.testing.assert_allclose(scale.up(jnp.full(3, 50.0))[:2], x[0, :2], rtol=1e-6)
+
+
 def test_what_never_changes_is_foretold_exactly():
     """A pole earns 1 an action: any noise around it would decide between plans that all survive."""
     ensemble = Ensemble.of(make_task("cartpole"), key=KEY, members=2, width=8)

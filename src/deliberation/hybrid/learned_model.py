@@ -28,8 +28,9 @@ Decode = Callable[[Array], Any]
 class Scale(eqx.Module):
     """Mean and deviation of some numbers, by which they are normalised.
 
-    The deviation of a number that never changes is 0, so that `up` foretells just that number: a
-    planner would take the noise of a network around it for a reason to prefer one plan to another.
+    The deviation of a number that never changes, or by no more than rounding does (a millionth of
+    it, or of 1), is 0, so that `up` foretells just that number: a planner would take the noise of a
+    network around it for a reason to prefer one plan to another.
     """
 
     mean: Float[Array, " size"]
@@ -45,7 +46,9 @@ class Scale(eqx.Module):
         low, high = (
             f(x, 0, where=real, initial=i) for f, i in ((jnp.min, jnp.inf), (jnp.max, -jnp.inf))
         )
-        return Scale(jnp.where(low == high, low, mean), jnp.where(low == high, 0.0, deviation))
+        # Equal numbers are told by their range: the rounding of a mean grows with their count.
+        still = (low == high) | (deviation <= 1e-6 * jnp.maximum(1.0, jnp.abs(mean)))
+        return Scale(jnp.where(low == high, low, mean), jnp.where(still, 0.0, deviation))
 
     def down(self, x: Float[Array, "*n size"]) -> Float[Array, "*n size"]:
         """To mean 0 and deviation 1; to 0 what never changed, and by no more than its distance."""
