@@ -22,6 +22,7 @@ from deliberation.amortised.tensors import description
 from deliberation.core import check_decider, misere, rollout
 from deliberation.core.errors import (
     BatchMismatchError,
+    ForeignMemoryError,
     OutputFolderError,
     TooLargeError,
     UnsuitableTaskError,
@@ -246,6 +247,28 @@ def test_a_second_phase_is_learned_where_it_is_lived_and_followed_by_rewards_at_
         told, _ = after.decide(at(0, 3, 4), key=jax.random.key(0))
         assert int(told.action[0]) == wanted
         np.testing.assert_allclose(told.value[1:], [1, 10], atol=1e-4)
+
+
+@pytest.mark.parametrize("train", [train_successor, train_q_learning])
+def test_what_is_known_is_found_again_as_it_was_told_apart(train):
+    def place(state):  # digests differ from those of the task's own fingerprints
+        return jnp.stack([state.place, state.place])
+
+    task, key = Choice(), jax.random.key(0)
+    options = {"places": 16} if train is train_successor else {}
+    before, _ = train(task, key, LESSON, tell_apart=place, **options)
+    after, _ = train(task, key, LESSON, known=before, **options)
+    assert after.tell_apart is place and after.table.count == before.table.count
+    with pytest.raises(ForeignMemoryError, match="leave `tell_apart` out"):
+        train(task, key, LESSON, known=before, tell_apart=task.observe, **options)
+    if train is train_successor:
+        assert after.places_apart is place
+        assert after.successor.places.count == before.successor.places.count
+        with pytest.raises(ForeignMemoryError, match="leave `places_apart` out"):
+            train(task, key, LESSON, known=before, places_apart=task.observe, **options)
+    with pytest.raises(ForeignMemoryError, match="own way"):
+        plain = replace(before, tell_apart=None)
+        train(task, key, LESSON, known=plain, tell_apart=place, **options)
 
 
 def test_successors_reach_the_optimum_of_a_room():

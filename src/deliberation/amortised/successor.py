@@ -24,7 +24,7 @@ from ..core.task import State, Task
 from ._trial_and_error import Moment, share
 from .state_table import StateTable, TellApart, digests
 from .table_policy import check_numbered, looked_up
-from .tabular import Tabular, fill_table
+from .tabular import Tabular, as_known, fill_table
 from .training import Watch
 
 
@@ -117,8 +117,8 @@ def train_successor(
 
     `places_apart` says which states are one place to arrive in (states, unless given): rewards
     should depend on nothing else, and memory grows with states x actions x `places`. The rest is
-    as in `train_table`; what is `known` brings its own places. Raises `UnsuitableTaskError` for two
-    players, whose wants differ.
+    as in `train_table`; what is `known` brings its own places, and what tells them apart. Raises
+    `UnsuitableTaskError` for two players, whose wants differ.
     """
     settings = settings or Tabular(capacity=2048)
     check_numbered(task)
@@ -127,7 +127,9 @@ def train_successor(
             f"{task!r} has {task.traits.players} players, and a successor representation counts "
             "arrivals for one. Use `train_q_learning`."
         )
-    apart = places_apart if places_apart is not None else tell_apart
+    tell_apart = as_known("tell_apart", tell_apart, known)
+    apart = as_known("places_apart", places_apart, known)
+    apart = apart if apart is not None else tell_apart
     learned = _nothing(settings.capacity, task.traits.actions, places)
     if known is not None:
         learned = known.successor

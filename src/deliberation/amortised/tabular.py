@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
-from ..core.errors import BatchMismatchError
+from ..core.errors import BatchMismatchError, ForeignMemoryError
 from ..core.ledger import Ledger
 from ..core.objective import Objective
 from ..core.task import Task
@@ -94,13 +94,15 @@ def train_table(
 
     Two players learn by playing against themselves; values are those of the player to move.
     Training goes on from `known`, what was learned before, perhaps in another task; visits are
-    counted anew, so that what has changed is learned at once. `watch(update, metrics)` sees the
-    mean "return" of the episodes that ended last and how many "states" are known. Raises
-    `UnsuitableTaskError`, `TooLargeError` for more states than there is room for, and what
+    counted anew, so that what has changed is learned at once, and states are told apart as before.
+    `watch(update, metrics)` sees the mean "return" of the episodes that ended last and how many
+    "states" are known. Raises `UnsuitableTaskError`, `TooLargeError` for more states than there is
+    room for, `ForeignMemoryError` for another `tell_apart` than that of what is known, and what
     `run_updates` raises. Equal keys give equal bits.
     """
     settings = settings or Tabular()
     check_numbered(task)
+    tell_apart = as_known("tell_apart", tell_apart, known)
     shape = (settings.capacity, task.traits.actions)
     values = jnp.asarray(np.zeros(shape, np.float32)) if known is None else known.scores
 
@@ -179,6 +181,23 @@ def fill_table(
     fits = int(done.carry.step) * settings.steps
     seconds = max(done.seconds, time.perf_counter() - started)
     return done.carry, Ledger(model_steps=played, data=played, fits=fits, seconds=seconds)
+
+
+def as_known(name: str, given: TellApart | None, known: Any) -> TellApart | None:
+    """What tells states apart: that of the decider `known`, if there is one, which no other reads.
+
+    Raises `ForeignMemoryError` for another, under which nothing that is known would be found.
+    """
+    if known is None:
+        return given
+    before = getattr(known, name)
+    if given is not None and given != before:
+        how = "the task's own way (None)" if before is None else repr(before)
+        raise ForeignMemoryError(
+            f"What is known was learned with `{name}` {how}, and would not be found by {given!r}: "
+            f"leave `{name}` out to go on as before, or `known` to learn from nothing."
+        )
+    return before
 
 
 def _rows(table: Float[Array, "capacity actions"], slot: Array) -> Float[Array, "batch actions"]:
