@@ -15,6 +15,7 @@ from deliberation.hybrid._muzero_learning import Moments, draw_windows, returns,
 from deliberation.hybrid._scalars import Support, shrink, stretch
 from deliberation.hybrid.latent import LatentNetworks
 from deliberation.tasks import make_task
+from deliberation.zoo import muzero as zoo_muzero
 
 SETTINGS = MuZeroSettings(lanes=48, plies=16, simulations=8, gradient_steps=24, batch_size=128)
 KEY = jax.random.key(0)
@@ -144,6 +145,23 @@ def test_the_clock_ends_no_worth_where_it_only_cuts(timeouts):
     assert carry.moments.over[-5:, 0].tolist() == [False, True, False, True, False]
     np.testing.assert_array_equal(carry.moments.cut, carry.moments.over & timeouts)
     np.testing.assert_array_equal(carry.age, 1)
+
+
+@pytest.mark.parametrize("name", ["frozen_lake", "cartpole"])
+def test_in_the_zoo_the_clock_only_cuts_where_it_is_not_shown(monkeypatch, name):
+    asked = []
+
+    def train(task, *, settings, **options):
+        asked.append(settings.timeouts)
+        raise StopIteration
+
+    monkeypatch.setattr(zoo_muzero, "train_muzero", train)
+    task = make_task(name, **zoo_muzero.ZOO["tasks"][name])
+    with pytest.raises(StopIteration):
+        zoo_muzero.build(task, "smoke", KEY)
+    early = task.init(KEY)
+    late = eqx.tree_at(lambda s: s.time, early, early.time + 1)
+    assert asked == [np.array_equal(task.observe(early), task.observe(late))]
 
 
 def test_it_finds_the_shortest_way_over_the_ice(trained):

@@ -5,6 +5,7 @@ from jaxtyping import Array, Key
 from ..core.task import Task
 from ..direct import Gumbel, NoEvaluation, TreeSearch
 from ..hybrid import MuZero, MuZeroSettings, train_muzero
+from ..tasks.cartpole import CartPole
 from ._entry import Made
 
 ZOO = {
@@ -22,9 +23,9 @@ _UPDATES = {"smoke": (4, 4), "quick": (250, 80), "full": (600, 200)}
 def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     """Without what was learned, the same search by the rules, which judges nothing."""
     two = task.traits.players == 2
-    settings = (
-        MuZeroSettings(width=128, latent=64) if two else MuZeroSettings(lanes=32, timeouts=True)
-    )
+    # The lake shows the time that is left; CartPole does not, so there the clock's end is a cut.
+    one = MuZeroSettings(lanes=32, timeouts=isinstance(task, CartPole))
+    settings = MuZeroSettings(width=128, latent=64) if two else one
     updates = _UPDATES[effort][0 if two else 1]
     decider, spent, _ = train_muzero(
         task, updates=updates, key=key, settings=settings, hasty=effort == "smoke"
