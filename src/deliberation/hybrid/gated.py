@@ -45,15 +45,17 @@ class Gated(Decider):
     (`TreeSearch` with `reuse` and a `capacity` of twice the budget) goes on with the one of the
     stage before; any other begins anew at every stage.
 
-    The rows to plan are gathered into a smaller batch, so compute is saved and not masked; it is
-    filled up to a few sizes, so that few programs are compiled, and what filling up spends is
-    shared by the rows planned.
+    The rows to plan are gathered into a smaller batch, so compute is saved and not masked. It is
+    filled up to a few sizes, so that few programs are compiled: with copies of its own rows that
+    take one simulation, which are not counted in `spent` (but for their wall time), since a row
+    alone would not have needed them.
 
     An objective other than the task's own is one that the network was not trained for, and its
     confidence says nothing about it: then every row is planned to the end.
 
     The memory is the planner's. For use outside of `jit`. Raises `UnsuitableTaskError` where
-    network, planner and task do not fit, and what the planner raises.
+    network, planner and task do not fit, `BudgetError` for a limit of model steps where there are
+    `looks` and the planner does not count its steps, and what the planner raises.
     """
 
     task: Task
@@ -136,11 +138,7 @@ class Gated(Decider):
             price = cost * (np.maximum(usual - begin, 1) if end is None else end - begin)
             pays = other | (np.asarray(_gain(gate, logits, legal, revised)) > price)
             most = simulations if end is None else np.minimum(simulations, end)
-            left = (
-                steps
-                if asked.model_steps is None
-                else steps - np.asarray(decision.spent.model_steps)
-            )
+            left = steps if asked.model_steps is None else steps - _steps(self.planner, decision)
             going = going & pays & (most > begin) & (left > 0)
             rows = np.flatnonzero(going)
             if not len(rows):
@@ -174,7 +172,16 @@ class Gated(Decider):
             memory = _put_back(
                 memory, kept, jnp.asarray(np.where(spare, batch_size(state), padded))
             )
-        return _merged(decision, planned, rows, spare), memory
+        return _merged(decision, planned, rows), memory
+
+
+def _steps(planner: Decider, decision: Decision) -> Int[np.ndarray, " batch"]:
+    if decision.spent.model_steps is None:
+        raise BudgetError(
+            f"{planner!r} does not count its model steps, so nobody knows how many of a budget's "
+            "are left for the next stage: give simulations instead, or Gated without looks."
+        )
+    return np.asarray(decision.spent.model_steps)
 
 
 def _room(rows: int) -> int:
@@ -184,11 +191,9 @@ def _room(rows: int) -> int:
     return room * 3 // 4 if rows <= room * 3 // 4 and room > _LEAST else room
 
 
-def _merged(
-    decision: Decision, planned: Decision, rows: Int[np.ndarray, " rows"], spare: np.ndarray
-) -> Decision:
-    """The planner's answers in their rows; costs are added, those of filling up shared."""
-    count = len(rows)
+def _merged(decision: Decision, planned: Decision, rows: Int[np.ndarray, " rows"]) -> Decision:
+    """The planner's answers in their rows; costs are added, and the time of filling up shared."""
+    count, filled = len(rows), planned.action.shape[0]
 
     def put(x: Array, y: Array | np.ndarray) -> Array:
         # On the host: a small program for each would cost more.
@@ -199,19 +204,17 @@ def _merged(
     def add(x: Any, y: Any) -> Array | None:
         if x is None or y is None:
             return None
-        each = np.broadcast_to(np.asarray(y), spare.shape)
-        wasted = np.where(spare, each, 0).sum()
-        if np.issubdtype(x.dtype, np.floating):
-            share = wasted / count
-        else:
-            share = wasted // count + (np.arange(count) < wasted % count)
-        return put(x, np.asarray(x)[rows] + each[:count] + share)
+        return put(x, np.asarray(x)[rows] + np.broadcast_to(np.asarray(y), filled)[:count])
 
+    cost = planned.spent
+    if cost.seconds is not None:
+        seconds = np.broadcast_to(np.asarray(cost.seconds), filled)
+        cost = eqx.tree_at(lambda c: c.seconds, cost, seconds + seconds[count:].sum() / count)
     return Decision(
         action=put(decision.action, planned.action),
         weights=put(decision.weights, planned.weights),
         value=put(decision.value, planned.value),
-        spent=jax.tree.map(add, decision.spent, planned.spent, is_leaf=lambda x: x is None),
+        spent=jax.tree.map(add, decision.spent, cost, is_leaf=lambda x: x is None),
     )
 
 

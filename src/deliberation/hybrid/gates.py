@@ -8,6 +8,7 @@ planned.
 """
 
 import abc
+import itertools
 import time
 from collections.abc import Sequence
 
@@ -112,10 +113,12 @@ def fit_gates(
 ) -> tuple[tuple[GaussianGate, ...], Ledger]:
     """One gate before each stage, learned from what that stage gained in a batch of states.
 
-    A stage ends after each number of simulations in `looks`, the last after `budget`. Wherever an
-    answer is not that of the stage before, both actions are taken and the planner is asked for the
-    value of where they lead: the difference is what the stage gained. Scale and spread are those of
-    least squares, apart for answers that agree with the network's and for those that do not.
+    A stage ends after each number of simulations in `looks`, the last after `budget`, and is played
+    as `Gated` will play it: going on with what the planner remembers of the stage before, or anew
+    with the stage's own simulations alone where it remembers nothing. Wherever an answer is not
+    that of the stage before, both actions are taken and the planner is asked for the value of where
+    they lead: the difference is what the stage gained. Scale and spread are those of least squares,
+    apart for answers that agree with the network's and for those that do not.
 
     Returns the gates and what it took to learn them (unknown where the planner's costs are).
     Raises `NonFiniteError` where a value is not finite.
@@ -147,7 +150,7 @@ def _answers(
     network: Network,
     planner: Decider,
     state: State,
-    stages: Sequence[int],
+    ends: Sequence[int],
     key: Key[Array, ""],
 ) -> tuple[list[np.ndarray], list[np.ndarray], Ledger]:
     """Actions and margins of the network and of every stage (-1 where there is nothing to do)."""
@@ -156,9 +159,10 @@ def _answers(
     live = np.asarray(legal.any(-1))
     chosen = [np.where(live, np.asarray(jnp.argmax(logits, axis=-1)), -1)]
     margin = [np.asarray(margins(logits, legal))]
-    for simulations in stages:
-        # One key for all: the stages of one search, not searches of their own.
-        planned, _ = planner.decide(state, planner.begin(batch), budget=simulations, key=key)
+    memory = planner.begin(batch)
+    for begin, end in itertools.pairwise((0, *ends)):
+        # The memory and the key are handed on just as in Gated.
+        planned, memory = planner.decide(state, memory, budget=end - begin, key=key)
         check_finite(type(planner).__name__, weights=planned.weights, value=planned.value)
         chosen.append(np.asarray(planned.action))
         margin.append(np.asarray(margins(as_logits(planned.weights, legal), legal)))
