@@ -4,7 +4,9 @@ For each problem: the gap to the optimum of networks that learned to answer (fro
 answers, through the objective, by inference), of the same after K gradient steps on the objective,
 of a network trained through the steps, and of the same descent from a cold start; and after how
 many questions the training has paid, in FLOPs and in seconds. For text: how far a transformer's
-loss is above the source's entropy rate. Prints tables and whether each target is met; writes
+loss is above the source's entropy rate. Prints tables, whether each target is met, and for each
+learner whether training ever pays. The last is a claim to be tested and no target: where a few
+steps of a solver cost less than one pass of a network, it never does, and is refuted. Writes
 amortised_optimisation.json and .svg.
 
     python benchmarks/amortised_optimisation.py --out benchmarks/results

@@ -261,6 +261,7 @@ class Chooser(Decider):
             "unknown": Ledger(model_steps=None, seconds=None),
             "one entry": Ledger(model_steps=5),
             "negative": Ledger(model_steps=-spent.model_steps),
+            "shared": Ledger(model_steps=spent.model_steps / len(spent.model_steps)),
             "uncounted": Ledger(model_steps=0 * spent.model_steps),
         }
         return amount.get(self.flaw, spent)
@@ -310,6 +311,7 @@ def test_states_can_be_given():
         ("global state", "same arguments gave different answers"),
         ("neighbours", "answered differently alone"),
         ("batch", "answered differently alone"),
+        ("shared", "what it would have spent by itself"),
         ("memory mixes", "once its memory is used"),
         ("peeks", "it peeks"),
         ("uncounted", "Count every one"),

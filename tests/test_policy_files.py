@@ -130,6 +130,15 @@ def test_saved_policies_are_improved_by_the_search_that_suits_them(tmp_path):
             hybrid.load(tmp_path / kind, search=search, magic=3)
 
 
+def test_the_budget_asked_for_goes_before_the_one_saved(tmp_path):
+    name, sizes = TASKS_OF["mlp"]
+    net = network_for("mlp", sizes, make_task(name))
+    am.save_network(tmp_path, net, name, extra={"search": {"budget": 16}})
+    for asked, expected in ((None, 16), (4, 4)):
+        found = hybrid.load(tmp_path, budget=asked)
+        assert isinstance(found, TreeSearch) and found.budget.simulations == expected
+
+
 def test_saving_again_replaces_the_policy_and_its_files_only(tmp_path):
     save(tmp_path, extra={"round": 1})
     (tmp_path / "notes.safetensors").write_text("mine")

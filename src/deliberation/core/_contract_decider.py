@@ -196,6 +196,13 @@ def _check_rows(
                 + ". With one key a row, neighbours must not matter: use `row_keys`, and keep "
                 "rows of the memory apart.",
             )
+            _require(
+                same_tree(_counts(alone), _rows(_counts(batched), one), tolerance=_CLOSE),
+                decider,
+                f"row {row} is charged {_rows(_counts(batched), one)} (model steps, evaluations, "
+                f"FLOPs) among {len(keys)} rows and {_counts(alone)} alone. Let each row count what "
+                "it would have spent by itself.",
+            )
 
 
 def _check_peeking(
@@ -254,6 +261,13 @@ def _thought(spent: Ledger) -> float | None:
 
 def _answer(decision: Decision) -> tuple[Any, ...]:
     return decision.action, decision.weights, decision.value, decision.candidates
+
+
+def _counts(decision: Decision) -> list[Any]:
+    """What each row was charged, but for time; None where that is unknown."""
+    spent, rows = decision.spent, len(decision.value)
+    amounts = (spent.model_steps, spent.network_evaluations, spent.flops)
+    return [None if x is None else np.broadcast_to(x, rows) for x in amounts]
 
 
 def _rows(tree: Any, rows: slice) -> Any:

@@ -19,8 +19,9 @@ class Ledger(eqx.Module):
     Adding is associative, `Ledger()` is its zero, and unknown plus anything is unknown.
 
     In a decision each row counts what it would have spent by itself, so that counts, like answers,
-    depend on no neighbour, and keep to the row's own budget: what was worked out once for several
-    rows, or is kept from before, is charged to each. Seconds are measured, and shared.
+    depend on no neighbour, and keep to the row's own budget (a simulation once begun is finished).
+    What a decider works out once for several rows, or keeps to save time, is charged to each; what
+    it carries in its `memory` was paid for when it came there. Seconds are measured, and shared.
     """
 
     model_steps: Amount = 0

@@ -7,7 +7,7 @@ process of one player, solved backwards (Bellman 1957).
 
 import numpy as np
 
-from ..core.errors import TooLargeError
+from ..core.errors import TooLargeError, UnsuitableTaskError
 from ..core.objective import Objective
 from ..core.task import Task
 from ._enumerate import Graph, enumerate_task
@@ -20,8 +20,8 @@ def return_against_random(
     """The best expected return of either seat where the other draws evenly from legal actions.
 
     Where cards are hidden, that of a player who remembers all it saw. None where it cannot be had
-    by listing the game: one player, continuous actions, dice in open play, chance that is not
-    listed, or more than `max_states` states (histories, where something is hidden).
+    by listing the game: one player, continuous actions, dice or several first states in open play,
+    chance that is not listed, or more than `max_states` states (histories, where cards are hidden).
     """
     traits = task.traits
     if traits.players != 2 or not traits.discrete:
@@ -30,12 +30,14 @@ def return_against_random(
     try:
         if traits.deterministic and traits.fully_observable:
             graph = enumerate_task(task, objective, None, max_states, 2**31)
+            if graph.offsets[1] > 1:
+                return None
             return _seat(graph, objective.discount, 0), _seat(graph, objective.discount, 1)
         listed = task.starts() is not None and (traits.deterministic or traits.outcomes > 0)
         if traits.fully_observable or not listed:
             return None
         tree = list_histories(task, objective, max_histories=max_states)
-    except TooLargeError:
+    except (TooLargeError, UnsuitableTaskError):
         return None
     return tree.best_reply(tree.uniform(), 0), tree.best_reply(tree.uniform(), 1)
 
@@ -52,4 +54,4 @@ def _seat(graph: Graph, discount: float, seat: int) -> float:
         mean = np.where(legal, gains, 0.0).sum(1) / np.maximum(legal.sum(1), 1)
         layer = np.where(graph.player[first:last] == seat, best, mean)
         values[first:last] = np.where(graph.terminal[first:last], 0.0, layer)
-    return float(values[: graph.offsets[1]].mean())
+    return float(values[0])

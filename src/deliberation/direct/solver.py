@@ -206,8 +206,8 @@ class ExactSolver(Decider):
     """Plays a solved task perfectly: draws evenly from all best actions.
 
     It has nothing to gain from a budget and ignores it. Another objective is solved for on the
-    spot, and that decision pays for it; a solution prepared in advance is paid for in its own
-    `spent`, and looking it up takes no model step.
+    spot, and whoever asks for it pays for that (see `Ledger`); the solution given is paid for in
+    its own `spent`, and looking it up takes no model step.
     """
 
     task: Task
@@ -226,17 +226,13 @@ class ExactSolver(Decider):
         del budget
         batch = batch_size(state)
         keys, started = row_keys(key, batch), time.perf_counter()
-        solution, steps = self.solution, 0
-        if objective is not None:
-            known = [self.solution, *self.solution._others]
-            solution = self.solution.under(objective)
-            if not any(solution is s for s in known):
-                steps = solution.transitions
+        solution = self.solution.under(objective)
+        steps = 0 if solution is self.solution else solution.transitions
         weights = _best(solution.action_values(state)).astype(np.float32)
         weights /= np.maximum(weights.sum(1, keepdims=True), 1.0)
         action = _draw(keys, jnp.asarray(weights))
         value = jnp.asarray(solution.values(state))
-        spent = Ledger(model_steps=jnp.full(batch, steps / batch))
+        spent = Ledger(model_steps=jnp.where(action >= 0, steps, 0))
         return timed(Decision(action, jnp.asarray(weights), value, spent), started), memory
 
 

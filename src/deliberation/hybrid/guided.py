@@ -50,19 +50,20 @@ def guided_search(
 
 
 def load(
-    path: Path | str, *, search: bool = True, budget: Budget | int = 64, **options: Any
+    path: Path | str, *, search: bool = True, budget: Budget | int | None = None, **options: Any
 ) -> Decider:
     """A saved policy as a decider: improved by search, or the network alone with `search=False`.
 
     With search, a policy over numbered actions guides `guided_search`, one that answers a problem
-    starts `SemiAmortised`, and a Gaussian one proposes plans to `CEM`; `options` go there, on top
-    of those the policy was saved with. Raises `PolicyFileError` for a folder without a whole
-    policy; nothing in it is ever executed.
+    starts `SemiAmortised`, and a Gaussian one proposes plans to `CEM`. `budget` and `options` go
+    there, on top of those the policy was saved with; without any the budget is 64. Raises
+    `PolicyFileError` for a folder without a whole policy; nothing in it is ever executed.
     """
     task, network, info = load_network(path, Buildable)
     if not search and options:
         raise TypeError(f"The network alone takes no {', '.join(options)}: use search=True.")
-    options = {"budget": budget, **info.extra.get("search", {}), **options}
+    asked = {} if budget is None else {"budget": budget}
+    options = {"budget": 64, **info.extra.get("search", {}), **asked, **options}
     if isinstance(network, GaussianMLP):
         if not search:
             return GaussianPolicy(task, network)

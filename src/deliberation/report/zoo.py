@@ -33,8 +33,8 @@ EXPLAINED = {
     "Optimum": "the exact best expected return, where it is known; two players' against random "
     "play",
     "Reached": "the part of the way from random play to the optimum",
-    "Search, Learning": "shares of the score above random play that are lost when a part is "
-    "switched off (Shapley values); none where the score is not clearly above random",
+    "Search, Learning": "shares of the difference to random play that are lost when a part is "
+    "switched off (Shapley values); none where there is no clear difference",
     "Steps, Evals, Time": "steps of a model, evaluations of a network and wall time per decision",
     "Training": "how long learning, or solving beforehand, took",
 }

@@ -39,7 +39,8 @@ def measure(settings: dict[str, Any], context: Context) -> Outcome:
     made = entry(settings["entry"]).build(task, settings["effort"], jax.random.fold_in(key, 1))
     random = UniformRandom(task)
     play = functools.partial(_play, task, episodes=settings["episodes"], key=key)
-    _warm_up(task, made.decider, made.budget, settings["episodes"], key)
+    # Once for nothing: whatever is to be compiled is by the time that the clock counts.
+    play(made.decider, made.budget)
     both, spent, decisions = play(made.decider, made.budget)
     scores = {"random": play(random, None)[0], "both": both}
     for name, part, budget in (
@@ -82,17 +83,6 @@ def _play(
         spent = spent + played.spent[seat]
         decisions += int(played.turns[:, seat].sum())
     return np.concatenate(returns), spent, decisions
-
-
-def _warm_up(
-    task: Task, decider: Decider, budget: Effort, episodes: int, key: Key[Array, ""]
-) -> None:
-    """Compile before the clock runs, for the batch that will be played."""
-    batch = episodes // task.traits.players
-    state = jax.vmap(task.init)(jax.random.split(key, batch))
-    memory = decider.begin(batch)
-    for _ in range(2):
-        _, memory = decider.decide(state, memory, budget=budget, key=key)
 
 
 def _range(task: Task) -> list[float] | None:
