@@ -67,7 +67,7 @@ def test_steps_and_rewards_are_gymnasiums(theirs):
 
 
 def test_it_keeps_the_contract(theirs):
-    """To the rounding of a solver that iterates over contacts; two actions, as compiling is slow."""
+    """To the rounding of a solver that iterates over contacts; two actions, as it is slow."""
     check_task(make_task("half_cheetah", horizon=2), episodes=2, tolerance=1e-2)
 
 

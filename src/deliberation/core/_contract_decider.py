@@ -200,8 +200,8 @@ def _check_rows(
                 same_tree(_counts(alone), _rows(_counts(batched), one), tolerance=_CLOSE),
                 decider,
                 f"row {row} is charged {_rows(_counts(batched), one)} (model steps, evaluations, "
-                f"FLOPs) among {len(keys)} rows and {_counts(alone)} alone. Let each row count what "
-                "it would have spent by itself.",
+                f"FLOPs) among {len(keys)} rows and {_counts(alone)} alone. Let each row count "
+                "what it would have spent by itself.",
             )
 
 
