@@ -53,14 +53,14 @@ matplotlib.use("svg")
 from matplotlib import pyplot
 
 OUT = Path(__file__).resolve().parent / "results"
-SHARES = (0.15, 0.3, 0.4, 0.47)
+SHARES = (0.3, 0.4, 0.47, 0.53)
 """Of full planning's simulations: the dial's costs are set to spend them on learning states."""
 RETURN, SIMULATIONS = 0.95, 0.5
 """The target: at least so much of full planning's return for at most so much of its compute."""
 REMEMBERS = {"reuse": True, "capacity": 512}
-"""Of the planners: stages go on with the tree of the stage before, moves with the last one's."""
+"""Of Connect Four's planner: stages go on with the tree of the stage before, moves with the last's."""
 COLUMNS = ("Decider", "Return [95 %]", "of full", "Simulations", "of full", "Wall time of full")
-CHOOSING, JUDGING = 1, 3
+CHOOSING, JUDGING = 1, 4
 """Seeds of episodes."""
 
 
@@ -160,7 +160,7 @@ def grid(steps: int) -> Setting:
         key=jax.random.key(1),
     )  # fmt: skip
     network = fit(task, network, data, steps=steps, key=jax.random.key(2)).network
-    planner = guided_search(task, network, rule="puct", budget=64, **REMEMBERS)
+    planner = guided_search(task, network, rule="puct", budget=64)
 
     def returns(decider: Decider, episodes: int, seed: int) -> tuple[np.ndarray, float]:
         played = rollout(task, decider, key=jax.random.key(seed), batch=episodes)
@@ -169,7 +169,7 @@ def grid(steps: int) -> Setting:
     start = jax.vmap(task.init)(jax.random.split(jax.random.key(5), 256))
     learning, timing = visited(task, [planner], start, (512, 1024))
     return Setting(
-        "gridworld_slippery", task, network, planner, 64, (8, 24), returns, learning, timing
+        "gridworld_slippery", task, network, planner, 64, (8,), returns, learning, timing
     )
 
 
@@ -330,7 +330,7 @@ def main() -> None:
         "connect_four": lambda: connect_four(asked.policy, 0.2 if asked.quick else 2.0),
         "grid": lambda: grid(700),
     }
-    sizes = {"connect_four": (256, 768), "grid": (512, 1024)}
+    sizes = {"connect_four": (512, 1536), "grid": (512, 1024)}
     for name, make in makers.items():
         if asked.only not in (None, name):
             continue

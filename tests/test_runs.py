@@ -447,8 +447,10 @@ def alive(pid: int) -> bool:
     return state != "Z"
 
 
+# A shell that starts the tests in the background has them ignore interrupts: ask for them again.
 TELL = (
     "import sys; from test_runs import *\n"
+    "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     "run([cell('tell', i=i, pids=sys.argv[2]) for i in range(2)], sys.argv[1], int(sys.argv[3]))"
 )
 
