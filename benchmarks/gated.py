@@ -58,7 +58,7 @@ SHARES = (0.3, 0.4, 0.47, 0.53)
 RETURN, SIMULATIONS = 0.95, 0.5
 """The target: at least so much of full planning's return for at most so much of its compute."""
 REMEMBERS = {"reuse": True, "capacity": 512}
-"""Of Connect Four's planner: stages go on with the tree of the stage before, moves with the last's."""
+"""Of Connect Four's planner: stages and moves go on with the tree of the one before."""
 COLUMNS = ("Decider", "Return [95 %]", "of full", "Simulations", "of full", "Wall time of full")
 CHOOSING, JUDGING = 1, 4
 """Seeds of episodes."""
