@@ -330,7 +330,7 @@ def main() -> None:
         "connect_four": lambda: connect_four(asked.policy, 0.2 if asked.quick else 2.0),
         "grid": lambda: grid(700),
     }
-    sizes = {"connect_four": (512, 1536), "grid": (512, 1024)}
+    sizes = {"connect_four": (256, 1024), "grid": (512, 1024)}
     for name, make in makers.items():
         if asked.only not in (None, name):
             continue
