@@ -108,7 +108,9 @@ def zoo_block(run: Path) -> str:
     picture.write_text(standalone_svg(drawn, picture.stem), encoding="utf-8")
     words = f"![{drawn.alternative}]({picture.relative_to(ROOT)})"
     note = f"<sub>Measured on {source}.</sub>"
-    return "\n".join([*_markdown(["Kind", *HEADS], rows), "", note, "", words])
+    table = _markdown(["Kind", *HEADS], rows)
+    summary = f"<details><summary>The table: {len(rows)} rows</summary>"
+    return "\n".join([words, "", summary, "", *table, "", "</details>", "", note])
 
 
 def main() -> None:
