@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.ndimage import map_coordinates
 
-from deliberation.tasks.pendulum import FASTEST, SECONDS, TORQUE, Pendulum, PendulumState
+from deliberation.tasks.control.pendulum import FASTEST, SECONDS, TORQUE, Pendulum, PendulumState
 
 
 class Grid:

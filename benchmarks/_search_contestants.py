@@ -22,8 +22,8 @@ from deliberation.core import Budget, Task
 from deliberation.core.noise import Seed, as_key, mix, pick_uniform, seeds, uniform
 from deliberation.core.task import State
 from deliberation.direct import PUCT, Gumbel, TreeSearch
-from deliberation.direct.planner import plan
-from deliberation.direct.search import Limits
+from deliberation.direct.tree_search.decider import plan
+from deliberation.direct.tree_search.limits import Limits
 from deliberation.hybrid import guided_search
 from deliberation.tasks import make_task
 

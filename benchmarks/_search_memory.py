@@ -54,7 +54,7 @@ def _most(search: Callable[[], Any]) -> int:
 
 
 def _stated(setting: Setting, capacity: int) -> int:
-    from deliberation.direct.tree import size_in_bytes
+    from deliberation.direct.tree_search.tree import size_in_bytes
 
     return size_in_bytes(setting.state, setting.task.traits.actions, capacity)
 

@@ -39,7 +39,7 @@ from _search_sizes import by_size  # noqa: E402
 from _search_spiel import estimated, play_match, their_decisions, uct  # noqa: E402
 from _search_timing import Say, interleave, ratios, spread  # noqa: E402
 
-from deliberation.direct.backend import backend_name  # noqa: E402
+from deliberation.direct.tree_search.backends.choice import backend_name  # noqa: E402
 
 PAIRS = (
     ("mctx", "ours"),

@@ -37,7 +37,7 @@ from deliberation.direct import MCAIXI, UCT, BeliefPlanning, HistorySearch, Perc
 from deliberation.runs.provenance import machine, versions
 from deliberation.stats import bootstrap
 from deliberation.tasks import make_task
-from deliberation.tasks.tiger import tiger_values
+from deliberation.tasks.hidden.tiger import tiger_values
 
 RESULTS = Path(__file__).resolve().parent / "results"
 WINDOW = 50

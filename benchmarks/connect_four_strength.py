@@ -30,7 +30,7 @@ from deliberation.direct import UCT, RandomRollouts, TreeSearch
 from deliberation.hybrid import load, train
 from deliberation.runs.provenance import machine, versions
 from deliberation.stats import proportion
-from deliberation.tasks.solved import SolvedPositions, solved_connect_four
+from deliberation.tasks.board.solved import SolvedPositions, solved_connect_four
 
 RESULT = Path(__file__).resolve().parent / "results" / "connect_four_strength.json"
 REFERENCE = {25: 0.80, 100: 0.90, 400: 0.91, 6400: 0.93}

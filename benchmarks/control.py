@@ -34,7 +34,7 @@ from deliberation.direct import CEM, MPPI, GradientPlanning, PlanSearch, RandomS
 from deliberation.hybrid import ImitationSettings, PolicyPlans, imitate_planner
 from deliberation.runs.provenance import machine, versions
 from deliberation.stats import bootstrap
-from deliberation.tasks.pendulum import Pendulum, PendulumState
+from deliberation.tasks.control.pendulum import Pendulum, PendulumState
 
 RESULTS = Path(__file__).resolve().parent / "results"
 BUDGETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)

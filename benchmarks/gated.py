@@ -39,12 +39,12 @@ from rich.console import Console
 from rich.table import Table
 
 from deliberation.amortised import MLP, Dataset, NetworkPolicy, fit, load_network
-from deliberation.amortised.policy import evaluate
+from deliberation.amortised.policies.network import evaluate
 from deliberation.core import Budget, Decider, Task, rollout
 from deliberation.core.task import batch_size
 from deliberation.direct import UCT, RandomRollouts, TreeSearch, value_iteration
 from deliberation.hybrid import Gated, GaussianGate, fit_gates, guided_search, train
-from deliberation.hybrid.gates import as_logits
+from deliberation.hybrid.gates.gates import as_logits
 from deliberation.runs.provenance import machine, versions
 from deliberation.stats import bootstrap
 from deliberation.tasks import make_task

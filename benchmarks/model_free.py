@@ -77,10 +77,10 @@ def learn_ours(who: str, seed: int) -> dict[str, Any]:
     """PPO or DQN of this library, stopped when solved."""
     import jax
 
-    from deliberation.amortised.dqn import DQN, begin_dqn
-    from deliberation.amortised.ppo import PPO, begin_ppo
-    from deliberation.amortised.training import compile_update
-    from deliberation.tasks.cartpole import CartPole
+    from deliberation.amortised.training.updates import compile_update
+    from deliberation.amortised.trial_and_error.dqn import DQN, begin_dqn
+    from deliberation.amortised.trial_and_error.ppo import PPO, begin_ppo
+    from deliberation.tasks.control.cartpole import CartPole
 
     task = CartPole()
     jax.numpy.zeros(1).block_until_ready()  # the device itself is no part of learning

@@ -30,7 +30,7 @@ from deliberation.direct import value_iteration
 from deliberation.hybrid import PlanUntilHabit, TableHabit
 from deliberation.runs.provenance import machine, versions
 from deliberation.tasks import make_task
-from deliberation.tasks.revaluation import CONDITIONS, ChainState
+from deliberation.tasks.diagnostic.revaluation import CONDITIONS, ChainState
 
 matplotlib.use("svg")
 from matplotlib import pyplot

@@ -16,7 +16,8 @@ import reference_search as reference
 from reference_search import best, f32, mix, uniform
 
 from deliberation.core import Objective, Task, Traits
-from deliberation.direct import Evaluation, Evaluator, history_search
+from deliberation.direct import Evaluation, Evaluator
+from deliberation.direct.partial_observation import history_search
 
 NODES, ACTIONS, OUTCOMES = 24, 3, 2
 LIGHT = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}

@@ -8,7 +8,9 @@ import pytest
 from reference_search import World
 
 from deliberation.core import Objective, Task, Traits
-from deliberation.direct import Evaluation, Evaluator, planner, stages
+from deliberation.direct import Evaluation, Evaluator
+from deliberation.direct.tree_search import decider as planner
+from deliberation.direct.tree_search import pipeline as stages
 
 NODES, ACTIONS, ROWS = 40, 4, 16
 SMALL = {"capacity": 64}

@@ -7,7 +7,7 @@ import pgx
 import pytest
 
 from deliberation.tasks import make_task
-from deliberation.tasks.game_2048 import BoardState
+from deliberation.tasks.puzzles.game_2048 import BoardState
 
 KEY = jax.random.key(0)
 

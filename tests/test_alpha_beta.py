@@ -8,15 +8,9 @@ import pytest
 
 from deliberation.core import Budget, check_decider, misere
 from deliberation.core.errors import NonFiniteError, UnsuitableTaskError
-from deliberation.direct import (
-    AlphaBeta,
-    Evaluation,
-    Evaluator,
-    RandomRollouts,
-    alpha_beta,
-    solve,
-)
-from deliberation.direct.solver import fingerprints
+from deliberation.direct import AlphaBeta, Evaluation, Evaluator, RandomRollouts, solve
+from deliberation.direct.classical import alpha_beta
+from deliberation.direct.exact.solver import fingerprints
 from deliberation.tasks import make_task
 
 KEY = jax.random.key(0)

@@ -11,7 +11,7 @@ from lessons import KEY, TTT, Biased, lesson, positions, same, small_net
 
 from deliberation import Budget, check_decider, make_task, misere, rollout
 from deliberation import amortised as am
-from deliberation.amortised._convolve import convolve
+from deliberation.amortised.networks.convolution import convolve
 from deliberation.core import errors
 
 FOUR = make_task("connect_four")

@@ -22,7 +22,7 @@ from deliberation.amortised import (
     fit_objective,
     flops,
 )
-from deliberation.amortised.answer_policy import from_action, to_action
+from deliberation.amortised.policies.answer import from_action, to_action
 from deliberation.core import Budget, Ledger, check_decider, misere
 from deliberation.core.errors import (
     BatchMismatchError,

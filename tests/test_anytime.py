@@ -20,9 +20,9 @@ from deliberation.direct import (
     RandomRollouts,
     TreeSearch,
     ValueOfComputation,
-    anytime,
-    stages,
 )
+from deliberation.direct.tree_search import pipeline as stages
+from deliberation.direct.tree_search import running as anytime
 from deliberation.tasks import make_task
 
 START, KEY = jnp.arange(ROWS), jax.random.key(7)

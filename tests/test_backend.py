@@ -8,9 +8,10 @@ import pytest
 from tables import SMALL, as_task, compile_lightly, random_world  # noqa: F401
 
 from deliberation.core.errors import BackendError, UnknownNameError
-from deliberation.direct import TreeSearch, backend
-from deliberation.direct.backend import backend_name, why_not_native
-from deliberation.direct.native import build
+from deliberation.direct import TreeSearch
+from deliberation.direct.kernels import build
+from deliberation.direct.tree_search.backends import choice as backend
+from deliberation.direct.tree_search.backends.choice import backend_name, why_not_native
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_a_change_of_the_environment_is_heard_by_a_decider_at_work(monkeypatch):
     asked = []
     real = backend.backend_for
     monkeypatch.setattr(
-        "deliberation.direct.search.backend_for",
+        "deliberation.direct.tree_search.engine.backend_for",
         lambda rule, tree, wanted: asked.append(wanted) or real(rule, tree, wanted),
     )
     for name in ("jax", "auto", "jax"):

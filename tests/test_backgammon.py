@@ -7,7 +7,7 @@ import pgx
 import pytest
 
 from deliberation.tasks import make_task
-from deliberation.tasks.backgammon import BackgammonState
+from deliberation.tasks.board.backgammon import BackgammonState
 
 KEY = jax.random.key(0)
 

@@ -12,10 +12,10 @@ import pytest
 from deliberation.core import Budget, check_decider, misere, rollout
 from deliberation.core.errors import UnsuitableTaskError
 from deliberation.direct import UCT, BayesMixture, BeliefPlanning, HistorySearch, optimal_return
-from deliberation.direct._belief_tree import Particles, grow, valued
+from deliberation.direct.partial_observation.belief_tree import Particles, grow, valued
 from deliberation.tasks import make_task
-from deliberation.tasks.frozen_lake import FrozenLake
-from deliberation.tasks.tiger import Tiger, TigerState
+from deliberation.tasks.grids.frozen_lake import FrozenLake
+from deliberation.tasks.hidden.tiger import Tiger, TigerState
 
 KEY = jax.random.key(0)
 ACCURACIES, PRIOR = (0.6, 0.95), (0.3, 0.7)

@@ -26,11 +26,11 @@ from deliberation.direct import (
     RandomRollouts,
     TreeSearch,
 )
-from deliberation.direct.backend import why_not_native
-from deliberation.direct.chance import NONE, Pending, draw, model_for
-from deliberation.direct.search import Limits
+from deliberation.direct.tree_search.backends.choice import why_not_native
+from deliberation.direct.tree_search.limits import Limits
+from deliberation.direct.tree_search.models.chance import NONE, Pending, draw, model_for
 from deliberation.hybrid import guided_search
-from deliberation.tasks.frozen_lake import FrozenLake, LakeState
+from deliberation.tasks.grids.frozen_lake import FrozenLake, LakeState
 
 RULES = {
     "uct": (UCT, reference.UCT, {"c": 0.7}),

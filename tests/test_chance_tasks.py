@@ -17,8 +17,8 @@ from deliberation.cli import main
 from deliberation.core import check_task
 from deliberation.core.errors import UnsuitableTaskError
 from deliberation.tasks import make_task
-from deliberation.tasks.blackjack import Blackjack, BlackjackState
-from deliberation.tasks.frozen_lake import FrozenLake, LakeState
+from deliberation.tasks.cards.blackjack import Blackjack, BlackjackState
+from deliberation.tasks.grids.frozen_lake import FrozenLake, LakeState
 
 KEY = jax.random.key(0)
 

@@ -14,11 +14,11 @@ from deliberation.direct import (
     Evaluator,
     NoEvaluation,
     RandomRollouts,
-    beam,
     pruned_best_first,
 )
+from deliberation.direct.classical import beam
 from deliberation.tasks import make_task
-from deliberation.tasks.sliding_tiles import TilesState, _ranks, distances
+from deliberation.tasks.puzzles.sliding_tiles import TilesState, _ranks, distances
 
 KEY = jax.random.key(0)
 

@@ -8,7 +8,7 @@ import pytest
 
 from deliberation.core.errors import TooLargeError
 from deliberation.direct import ContextTree
-from deliberation.direct.context_tree import NODE, Forest, fresh_nodes
+from deliberation.direct.bayes.context_tree import NODE, Forest, fresh_nodes
 
 DEPTH = 3
 

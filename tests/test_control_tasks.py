@@ -9,8 +9,8 @@ import pytest
 from deliberation.core import check_task, misere
 from deliberation.core.errors import IllegalActionError
 from deliberation.tasks import make_task
-from deliberation.tasks.cartpole import CartPoleState
-from deliberation.tasks.pendulum import PendulumState
+from deliberation.tasks.control.cartpole import CartPoleState
+from deliberation.tasks.control.pendulum import PendulumState
 
 KEY = jax.random.key(0)
 

@@ -1,5 +1,7 @@
 """The nouns: budgets, ledgers, objectives, rollouts, and the finding of tasks without imports."""
 
+import importlib
+import pkgutil
 import subprocess
 import sys
 
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from deliberation.core import UniformRandom, check_decider
 from deliberation.core.budget import UNLIMITED, Budget
+from deliberation.core.catalogue import catalogue
 from deliberation.core.decider import Decider, Decision, check_finite, row_keys
 from deliberation.core.errors import (
     BatchMismatchError,
@@ -22,13 +25,12 @@ from deliberation.core.errors import (
     NonFiniteError,
     UnknownNameError,
 )
-from deliberation.core.lazy import attach, catalogue
 from deliberation.core.ledger import Ledger
 from deliberation.core.objective import Objective, misere
 from deliberation.core.play import rollout
 from deliberation.core.task import Task, batch_size, check_batch
 from deliberation.tasks import make_task
-from deliberation.tasks.solved import replay
+from deliberation.tasks.board.solved import replay
 
 KEY = jax.random.key(0)
 
@@ -235,12 +237,19 @@ def test_catalogue_reads_literals_without_importing(tmp_path):
         catalogue(tmp_path, "TASKS")
 
 
-def test_attach_imports_on_first_use():
-    get, names = attach("json", {"decoder": "json.decoder", "Error": "json.decoder"})
-    assert names == ["Error", "decoder"]
-    assert get("decoder").__name__ == "json.decoder"
-    with pytest.raises(AttributeError, match="'json' has no attribute 'nothing'"):
-        get("nothing")
+def test_every_public_name_of_every_room_can_be_imported():
+    import deliberation
+
+    found = 0
+    for module in pkgutil.walk_packages(deliberation.__path__, "deliberation."):
+        if module.ispkg:
+            room = importlib.import_module(module.name)
+            for name in getattr(room, "__all__", []):
+                assert getattr(room, name) is not None
+                found += 1
+    assert found > 200
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = deliberation.nothing  # type: ignore[attr-defined]
 
 
 def test_listing_tasks_does_not_import_jax():

@@ -8,12 +8,17 @@ import numpy as np
 import pytest
 
 from deliberation.amortised import DQN, MLP, train_dqn
-from deliberation.amortised.dqn import _empty_replay, _remember, action_values, several_steps
+from deliberation.amortised.trial_and_error.dqn import (
+    _empty_replay,
+    _remember,
+    action_values,
+    several_steps,
+)
 from deliberation.core import check_decider, rollout
 from deliberation.core.errors import UnsuitableTaskError
 from deliberation.direct import solve
-from deliberation.tasks.gridworld import Gridworld
-from deliberation.tasks.pendulum import Pendulum
+from deliberation.tasks.control.pendulum import Pendulum
+from deliberation.tasks.grids.gridworld import Gridworld
 
 ROOM = Gridworld(size=3, horizon=8)
 TINY = DQN(

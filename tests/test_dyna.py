@@ -11,7 +11,7 @@ from deliberation.core.budget import Budget
 from deliberation.core.errors import TooLargeError, UnsuitableTaskError
 from deliberation.core.play import rollout
 from deliberation.hybrid import DynaQ, DynaSettings, train_dyna
-from deliberation.hybrid._dyna_table import DynaTable, sweep
+from deliberation.hybrid.learned_models.dyna_table import DynaTable, sweep
 from deliberation.tasks import make_task
 
 KEY = jax.random.key(0)

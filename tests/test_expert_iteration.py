@@ -30,13 +30,8 @@ from deliberation.core.errors import (
     PolicyFileError,
 )
 from deliberation.direct import solve
-from deliberation.hybrid import (
-    Settings,
-    Trained,
-    expert_iteration,
-    load,
-    train,
-)
+from deliberation.hybrid import Settings, Trained, load, train
+from deliberation.hybrid.expert_iteration import training as expert_iteration
 from deliberation.tasks import make_task
 
 TTT = make_task("tic_tac_toe")

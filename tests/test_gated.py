@@ -16,9 +16,9 @@ from deliberation.core import Budget, Decider, Ledger, check_decider, misere
 from deliberation.core.errors import BudgetError, NonFiniteError, UnsuitableTaskError
 from deliberation.direct import ExactSolver, solve
 from deliberation.hybrid import Gated, GaussianGate, fit_gates, guided_search
-from deliberation.hybrid.gates import _answers, _least_squares, as_logits, margins
+from deliberation.hybrid.gates.gates import _answers, _least_squares, as_logits, margins
 from deliberation.tasks import make_task
-from deliberation.tasks.solved import replay
+from deliberation.tasks.board.solved import replay
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "benchmarks"))
 import gated as benchmark

@@ -13,8 +13,8 @@ from test_tasks import play_both
 from deliberation.core import check_task
 from deliberation.core.errors import IllegalActionError
 from deliberation.tasks import make_task
-from deliberation.tasks.go import Go
-from deliberation.tasks.solved import replay
+from deliberation.tasks.board.go import Go
+from deliberation.tasks.board.solved import replay
 
 
 def play(task, env, games, seed):

@@ -12,7 +12,7 @@ import pytest
 from deliberation.core import check_task
 from deliberation.core.errors import ContractError
 from deliberation.tasks import make_task
-from deliberation.tasks.gridworld import Gridworld
+from deliberation.tasks.grids.gridworld import Gridworld
 
 KEY = jax.random.key(0)
 STEPS = {4: [(0, -1), (1, 0), (0, 1), (-1, 0)]}

@@ -21,9 +21,10 @@ from deliberation.core.errors import (
     UnknownNameError,
     UnsuitableTaskError,
 )
-from deliberation.direct import HistorySearch, NoEvaluation, RandomRollouts, history_search
-from deliberation.direct.histories import room
-from deliberation.direct.search import Limits
+from deliberation.direct import HistorySearch, NoEvaluation, RandomRollouts
+from deliberation.direct.partial_observation import history_search
+from deliberation.direct.partial_observation.histories import room
+from deliberation.direct.tree_search.limits import Limits
 
 KEY = jax.random.key(0)
 ROWS = 4

@@ -17,8 +17,9 @@ from reference_histories import LIGHT
 from deliberation.core import Objective, Task, Traits
 from deliberation.core.budget import UNLIMITED
 from deliberation.core.noise import seeds
-from deliberation.direct import UCT, HistorySearch, RandomRollouts, histories
-from deliberation.direct.search import Limits
+from deliberation.direct import UCT, HistorySearch, RandomRollouts
+from deliberation.direct.partial_observation import histories
+from deliberation.direct.tree_search.limits import Limits
 from deliberation.tasks import make_task
 
 

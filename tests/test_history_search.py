@@ -10,9 +10,10 @@ from reference_histories import LIGHT, as_task, compile_lightly, random_world  #
 
 from deliberation.core import Budget, check_decider
 from deliberation.core.budget import UNLIMITED
-from deliberation.direct import PUCT, UCT, Gumbel, HistorySearch, RandomRollouts, history_search
-from deliberation.direct._information import _absorb, find
-from deliberation.direct.search import Limits
+from deliberation.direct import PUCT, UCT, Gumbel, HistorySearch, RandomRollouts
+from deliberation.direct.partial_observation import history_search
+from deliberation.direct.partial_observation.information import _absorb, find
+from deliberation.direct.tree_search.limits import Limits
 from deliberation.tasks import make_task
 
 plan = eqx.filter_jit(history_search.plan, compiler_options=LIGHT)

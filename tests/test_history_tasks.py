@@ -10,8 +10,8 @@ import pytest
 
 from deliberation.core import check_task
 from deliberation.tasks import make_task
-from deliberation.tasks.biased_rps import RPSState
-from deliberation.tasks.tiger import tiger_values
+from deliberation.tasks.hidden.biased_rps import RPSState
+from deliberation.tasks.hidden.tiger import tiger_values
 
 KEY = jax.random.key(0)
 NAMES = ("tiger", "cheese_maze", "biased_rps")

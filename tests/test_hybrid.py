@@ -18,10 +18,10 @@ from deliberation.hybrid import (
     NetworkGuide,
     guided_search,
 )
-from deliberation.hybrid.games import Moment, _trace
-from deliberation.hybrid.replay import Replay
+from deliberation.hybrid.expert_iteration.games import Moment, _trace
+from deliberation.hybrid.expert_iteration.replay import Replay
 from deliberation.tasks import make_task
-from deliberation.tasks.solved import replay
+from deliberation.tasks.board.solved import replay
 
 TTT = make_task("tic_tac_toe")
 

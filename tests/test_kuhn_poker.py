@@ -10,7 +10,7 @@ import pytest
 from optima import kuhn_best_response, kuhn_equilibrium, kuhn_exploitability, kuhn_value
 
 from deliberation.tasks import make_task
-from deliberation.tasks.kuhn_poker import KuhnState
+from deliberation.tasks.cards.kuhn_poker import KuhnState
 
 TASK = make_task("kuhn_poker")
 KEY = jax.random.key(0)

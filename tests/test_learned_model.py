@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from deliberation.amortised.imitation import make_optimiser
+from deliberation.amortised.imitation.fitting import make_optimiser
 from deliberation.core import check_decider, check_task, misere
 from deliberation.core.budget import Budget
 from deliberation.core.errors import (
@@ -17,7 +17,7 @@ from deliberation.core.errors import (
 from deliberation.core.objective import Objective
 from deliberation.core.play import rollout
 from deliberation.direct import TreeSearch
-from deliberation.direct.cross_entropy import CEM
+from deliberation.direct.control.cross_entropy import CEM
 from deliberation.hybrid import (
     Ensemble,
     LearnedModel,
@@ -26,10 +26,10 @@ from deliberation.hybrid import (
     OnObservations,
     train_mpc,
 )
-from deliberation.hybrid._model_learning import Experience, fit_ensemble
-from deliberation.hybrid.learned_model import Scale
+from deliberation.hybrid.learned_models.learned_model import Scale
+from deliberation.hybrid.learned_models.model_learning import Experience, fit_ensemble
 from deliberation.tasks import make_task
-from deliberation.tasks.pendulum import PendulumState
+from deliberation.tasks.control.pendulum import PendulumState
 
 KEY = jax.random.key(0)
 SETTINGS = MPCSettings(lanes=4, steps=40, members=3, width=48, gradient_steps=250)

@@ -8,8 +8,10 @@ import pytest
 
 from deliberation.core import Budget, check_decider, misere, rollout
 from deliberation.core.errors import ForeignMemoryError, TooLargeError, UnsuitableTaskError
-from deliberation.direct import MCAIXI, Percepts, learn, mc_aixi, mc_aixi_learning, rho_uct
-from deliberation.direct.context_tree import NODE
+from deliberation.direct import MCAIXI, Percepts, learn
+from deliberation.direct.bayes import lifetime as mc_aixi_learning
+from deliberation.direct.bayes import mc_aixi, rho_uct
+from deliberation.direct.bayes.context_tree import NODE
 from deliberation.tasks import make_task
 
 KEY = jax.random.key(0)

@@ -21,8 +21,8 @@ from deliberation.core.errors import (
     NonFiniteError,
     TooLargeError,
 )
-from deliberation.direct._mctx_rules import considered_visits
-from deliberation.direct.backend import why_not_native
+from deliberation.direct.mctx.rules import considered_visits
+from deliberation.direct.tree_search.backends.choice import why_not_native
 
 SIMULATIONS = 20
 BACKENDS = ["native", "jax"]

@@ -10,7 +10,7 @@ import pytest
 from deliberation.core import check_task
 from deliberation.core.errors import BackendError
 from deliberation.tasks import make_task
-from deliberation.tasks import mujoco as cheetah
+from deliberation.tasks.control import mujoco as cheetah
 
 KEY = jax.random.key(0)
 

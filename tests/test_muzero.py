@@ -11,9 +11,14 @@ from deliberation.core.budget import Budget
 from deliberation.core.errors import NonFiniteError, UnsuitableTaskError
 from deliberation.core.play import rollout
 from deliberation.hybrid import MuZero, MuZeroSettings, train_muzero
-from deliberation.hybrid._muzero_learning import Moments, draw_windows, returns, unrolled_loss
-from deliberation.hybrid._scalars import Support, shrink, stretch
-from deliberation.hybrid.latent import LatentNetworks
+from deliberation.hybrid.learned_models.latent import LatentNetworks
+from deliberation.hybrid.learned_models.muzero_learning import (
+    Moments,
+    draw_windows,
+    returns,
+    unrolled_loss,
+)
+from deliberation.hybrid.learned_models.scalars import Support, shrink, stretch
 from deliberation.tasks import make_task
 from deliberation.zoo import muzero as zoo_muzero
 

@@ -12,9 +12,9 @@ from deliberation.core import Budget, check_decider, check_task, misere, rollout
 from deliberation.core.errors import BudgetError, NonFiniteError, UnsuitableTaskError
 from deliberation.core.objective import Objective
 from deliberation.direct import GradientDescent
-from deliberation.direct.gradient_descent import begin_descent, descend, improve
+from deliberation.direct.parametric.gradient_descent import begin_descent, descend, improve
 from deliberation.tasks import make_task
-from deliberation.tasks.one_step import one_step_return
+from deliberation.tasks.one_step.problem import one_step_return
 
 KEY = jax.random.key(0)
 NAMES = ("sphere", "convex_programme", "gaussian_inference")

@@ -28,10 +28,10 @@ from deliberation.direct import (
     RandomRollouts,
     RandomShooting,
 )
-from deliberation.direct import plan_search as face
-from deliberation.direct.cross_entropy import correlated, elites, with_known
-from deliberation.direct.path_integral import exponential_weights
-from deliberation.direct.plans import make_planning, score
+from deliberation.direct.control import plan_search as face
+from deliberation.direct.control.cross_entropy import correlated, elites, with_known
+from deliberation.direct.control.path_integral import exponential_weights
+from deliberation.direct.control.plans import make_planning, score
 from deliberation.tasks import make_task
 
 KEY = jax.random.key(0)

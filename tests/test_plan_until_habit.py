@@ -11,9 +11,10 @@ from deliberation.amortised import MLP
 from deliberation.core import Budget, check_decider, check_task
 from deliberation.core.errors import NonFiniteError, TooLargeError, UnsuitableTaskError
 from deliberation.direct import solve, value_iteration
-from deliberation.hybrid import PlanUntilHabit, TableHabit, ValueNetworkHabit, plan_until_habit
+from deliberation.hybrid import PlanUntilHabit, TableHabit, ValueNetworkHabit
+from deliberation.hybrid.habits import plan_until_habit
 from deliberation.tasks import make_task
-from deliberation.tasks.revaluation import CONDITIONS
+from deliberation.tasks.diagnostic.revaluation import CONDITIONS
 
 KEY = jax.random.key(0)
 DEPTH = 5

@@ -16,7 +16,7 @@ from lessons import KEY, same, small_net
 
 from deliberation import Ledger, hybrid
 from deliberation import amortised as am
-from deliberation.amortised import networks
+from deliberation.amortised.networks import feed_forward as networks
 from deliberation.core import errors
 from deliberation.direct import CEM, TreeSearch
 from deliberation.tasks import make_task

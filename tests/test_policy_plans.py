@@ -11,7 +11,7 @@ from deliberation.amortised import MLP, GaussianMLP, GaussianPolicy
 from deliberation.core import Budget, check_decider, rollout
 from deliberation.core.errors import OutputFolderError, UnsuitableTaskError
 from deliberation.direct import CEM, MPPI, GradientPlanning, RandomShooting
-from deliberation.direct import plan_search as face
+from deliberation.direct.control import plan_search as face
 from deliberation.hybrid import ImitationSettings, PolicyPlans, imitate_planner
 from deliberation.tasks import make_task
 

@@ -15,15 +15,15 @@ from deliberation.amortised import (
     TrainingDivergedError,
     train_ppo,
 )
-from deliberation.amortised._actions import draw, judge
-from deliberation.amortised._gradients import fresh_network
-from deliberation.amortised.ppo import advantages
+from deliberation.amortised.trial_and_error.actions import draw, judge
+from deliberation.amortised.trial_and_error.gradients import fresh_network
+from deliberation.amortised.trial_and_error.ppo import advantages
 from deliberation.core import check_decider, rollout
 from deliberation.core.errors import UnsuitableTaskError
 from deliberation.core.objective import Objective
 from deliberation.tasks import make_task
-from deliberation.tasks.cartpole import CartPole
-from deliberation.tasks.pendulum import Pendulum
+from deliberation.tasks.control.cartpole import CartPole
+from deliberation.tasks.control.pendulum import Pendulum
 
 TINY = PPO(updates=3, environments=4, steps=8, epochs=2, minibatches=2, width=8)
 

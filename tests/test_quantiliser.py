@@ -12,7 +12,7 @@ from deliberation.amortised import MLP, NetworkPolicy, masked_softmax
 from deliberation.core import Budget, check_decider
 from deliberation.core.errors import NonFiniteError, UnsuitableTaskError
 from deliberation.direct import BestOfN, RandomRollouts
-from deliberation.direct.best_of_n import chances, divergence
+from deliberation.direct.control.best_of_n import chances, divergence
 from deliberation.hybrid import Quantiliser, best_of_policy, quantilise
 from deliberation.tasks import make_task
 

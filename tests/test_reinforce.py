@@ -8,15 +8,15 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from deliberation.amortised import Reinforce, train_reinforce
-from deliberation.amortised._gradients import fresh_network
-from deliberation.amortised.reinforce import begin_reinforce
+from deliberation.amortised.trial_and_error.gradients import fresh_network
+from deliberation.amortised.trial_and_error.reinforce import begin_reinforce
 from deliberation.core import check_decider, rollout
 from deliberation.core.errors import UnsuitableTaskError
 from deliberation.core.objective import Objective
 from deliberation.core.task import Task, Traits
 from deliberation.direct import optimal_return
 from deliberation.tasks import make_task
-from deliberation.tasks.pendulum import Pendulum
+from deliberation.tasks.control.pendulum import Pendulum
 
 TINY = Reinforce(updates=3, rounds=2, environments=4, width=8)
 

@@ -1,6 +1,8 @@
 """Trees carried over to the next decision are those of a search planted there afresh."""
 
 import functools
+import subprocess
+import sys
 
 import equinox as eqx
 import jax
@@ -20,11 +22,14 @@ from tables import (  # noqa: F401
 from deliberation.core import Budget, check_decider, misere, rollout
 from deliberation.core.budget import UNLIMITED
 from deliberation.core.errors import BatchMismatchError, ForeignMemoryError, TooLargeError
-from deliberation.direct import PUCT, UCT, Gumbel, RandomRollouts, TreeSearch, reuse, solve
-from deliberation.direct.backend import why_not_native
-from deliberation.direct.model import TaskModel
-from deliberation.direct.search import Limits, plant, proceed
-from deliberation.direct.tree import CHANCE, COUNT, LOGIT, PARENT, VISITS, pack
+from deliberation.direct import PUCT, UCT, Gumbel, RandomRollouts, TreeSearch, solve
+from deliberation.direct.aims import aim_of
+from deliberation.direct.tree_search import reuse
+from deliberation.direct.tree_search.backends.choice import why_not_native
+from deliberation.direct.tree_search.engine import plant, proceed
+from deliberation.direct.tree_search.limits import Limits
+from deliberation.direct.tree_search.models.base import TaskModel
+from deliberation.direct.tree_search.tree import CHANCE, COUNT, LOGIT, PARENT, VISITS, pack
 from deliberation.tasks import make_task
 
 ROOM = 64
@@ -203,7 +208,7 @@ def test_objectives_are_told_apart_by_form_and_by_numbers():
     one = task.objective
     other = eqx.tree_at(lambda o: o.reward, one, one.reward.at[3, 1].add(1e-6))
     swapped = eqx.tree_at(lambda o: o.reward, one, one.reward[:, ::-1])
-    aims = [reuse.aim_of(x) for x in (one, misere(one), misere(misere(one)), other, swapped)]
+    aims = [aim_of(x) for x in (one, misere(one), misere(misere(one)), other, swapped)]
     aims = [tuple(np.asarray(x).tolist()) for x in aims]
     assert aims[0] == aims[2] and len(set(aims)) == 4
 
@@ -351,3 +356,21 @@ def test_a_search_that_failed_is_not_remembered():
     memory = compiled(roots, planner.begin(16))
     reached = np.asarray(memory.tree.size) == 0
     assert reached[5] and not reached[6:].any() and reached[:5].any()
+
+
+def test_an_objective_is_told_by_the_same_words_in_every_process():
+    code = (
+        "import numpy as np; from deliberation import make_task, misere;"
+        "from deliberation.direct.aims import aim_of; task = make_task('gridworld');"
+        "first = {first};"
+        "print(*[int(x) for o in (task.objective, misere(task.objective)) for x in aim_of(o)])"
+    )
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", code.replace("{first}", first)],
+            capture_output=True, text=True, check=True,
+        ).stdout.split()
+        for first in ("0", "aim_of(misere(task.objective))")
+    ]  # fmt: skip
+    assert told[0] == told[1]
+    assert told[0][:2] != told[0][2:]

@@ -12,9 +12,9 @@ from deliberation.core import noise
 from deliberation.core.noise import pick_uniform
 from deliberation.direct import Gumbel, RandomRollouts, TreeSearch
 from deliberation.direct.evaluators import playout
-from deliberation.direct.portable import best_action
-from deliberation.direct.search import Limits
-from deliberation.direct.tree import FORBIDDEN, LOGIT, NODE_SLOTS, VISITS, view
+from deliberation.direct.ties import best_action
+from deliberation.direct.tree_search.limits import Limits
+from deliberation.direct.tree_search.tree import FORBIDDEN, LOGIT, NODE_SLOTS, VISITS, view
 
 ROWS = 20_000
 PI, Q = np.array([0.5, 0.3, 0.2]), np.array([0.0, 0.0, 1.0])

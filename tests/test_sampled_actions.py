@@ -12,20 +12,16 @@ from steering import Steering
 from tables import TableEvaluator, as_task, compile_lightly, random_world, run  # noqa: F401
 
 from deliberation.core.budget import UNLIMITED
-from deliberation.direct import (
-    PUCT,
-    UCT,
-    FromPrior,
-    Gumbel,
-    NoEvaluation,
-    Sampling,
-    TreeSearch,
-    sampled,
+from deliberation.direct import PUCT, UCT, FromPrior, Gumbel, NoEvaluation, Sampling, TreeSearch
+from deliberation.direct.tree_search.backends.choice import why_not_native
+from deliberation.direct.tree_search.limits import Limits
+from deliberation.direct.tree_search.models import sampled
+from deliberation.direct.tree_search.models.sampled import (
+    weigh,
+    with_replacement,
+    without_replacement,
 )
-from deliberation.direct.backend import why_not_native
-from deliberation.direct.sampled import weigh, with_replacement, without_replacement
-from deliberation.direct.search import Limits
-from deliberation.direct.tree import FORBIDDEN, log_prior
+from deliberation.direct.tree_search.tree import FORBIDDEN, log_prior
 
 BACKENDS = ["jax"] if why_not_native() else ["native", "jax"]
 PRIOR = np.array([0.5, 0.3, 0.15, 0.05])

@@ -31,7 +31,7 @@ from deliberation.direct import (
     TreeSearch,
 )
 from deliberation.direct.evaluators import uniform_box
-from deliberation.direct.sampled import weigh
+from deliberation.direct.tree_search.models.sampled import weigh
 
 KEY = jax.random.key(0)
 ROWS = 32

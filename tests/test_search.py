@@ -30,8 +30,8 @@ from deliberation.direct import (
     TreeSearch,
     solve,
 )
-from deliberation.direct.backend import why_not_native
-from deliberation.direct.search import Limits
+from deliberation.direct.tree_search.backends.choice import why_not_native
+from deliberation.direct.tree_search.limits import Limits
 from deliberation.tasks import make_task
 
 RULES = {

@@ -31,7 +31,7 @@ from deliberation.core.errors import (
     UnsuitableTaskError,
 )
 from deliberation.direct import TreeSearch
-from deliberation.direct.tree import empty, size_in_bytes
+from deliberation.direct.tree_search.tree import empty, size_in_bytes
 
 
 def test_budgets_that_cannot_be_kept_are_refused():

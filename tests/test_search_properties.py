@@ -12,10 +12,10 @@ from tables import ACTIONS, LIGHT, ROWS, as_task, random_world, run
 
 from deliberation.amortised import MLP
 from deliberation.direct import PUCT, UCT, Gumbel, RandomRollouts, TreeSearch
-from deliberation.direct.backend import why_not_native
-from deliberation.direct.search import Limits
-from deliberation.direct.stages import Setting, begin, grow
-from deliberation.direct.tree import (
+from deliberation.direct.tree_search.backends.choice import why_not_native
+from deliberation.direct.tree_search.limits import Limits
+from deliberation.direct.tree_search.pipeline import Setting, begin, grow
+from deliberation.direct.tree_search.tree import (
     ACTION,
     CHILD,
     COUNT,

@@ -18,8 +18,8 @@ from deliberation.core.errors import (
     UnsuitableTaskError,
 )
 from deliberation.core.play import rollout
-from deliberation.direct._index import RowIndex
-from deliberation.direct.solver import ExactSolver, solve
+from deliberation.direct.exact.numbering import RowIndex
+from deliberation.direct.exact.solver import ExactSolver, solve
 from deliberation.tasks import make_task
 
 

@@ -21,11 +21,19 @@ from tables import (  # noqa: F401
 
 from deliberation.core import Budget, check_decider
 from deliberation.core.budget import UNLIMITED
-from deliberation.direct import PUCT, UCT, Gumbel, TreeSearch, stopping
-from deliberation.direct.backend import why_not_native
-from deliberation.direct.search import Limits, lost
-from deliberation.direct.stopping import Decided, Never, Returns, Standing, ValueOfComputation
-from deliberation.direct.tree import NodeView
+from deliberation.direct import PUCT, UCT, Gumbel, TreeSearch
+from deliberation.direct.tree_search import stopping
+from deliberation.direct.tree_search.backends.choice import why_not_native
+from deliberation.direct.tree_search.engine import lost
+from deliberation.direct.tree_search.limits import Limits
+from deliberation.direct.tree_search.stopping import (
+    Decided,
+    Never,
+    Returns,
+    Standing,
+    ValueOfComputation,
+)
+from deliberation.direct.tree_search.tree import NodeView
 
 ROWS = 16
 RULES = {"uct": UCT(jnp.float32(0.7)), "puct": PUCT(jnp.float32(0.4), jnp.float32(20.0))}
@@ -261,7 +269,7 @@ light = functools.partial(eqx.filter_jit, compiler_options=LIGHT)
 
 @light
 def planned(planner, limits):
-    from deliberation.direct.planner import plan
+    from deliberation.direct.tree_search.decider import plan
 
     seeds = jnp.zeros(ROWS, jnp.uint32)
     start = jnp.zeros(ROWS, jnp.int32)

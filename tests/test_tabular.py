@@ -16,9 +16,9 @@ from deliberation.amortised import (
     train_sarsa,
     train_successor,
 )
-from deliberation.amortised._trial_and_error import falling
-from deliberation.amortised.state_table import digests
-from deliberation.amortised.tensors import description
+from deliberation.amortised.files.tensors import description
+from deliberation.amortised.policies.state_table import digests
+from deliberation.amortised.trial_and_error.table_learning import falling
 from deliberation.core import check_decider, misere, rollout
 from deliberation.core.errors import (
     BatchMismatchError,
@@ -30,9 +30,9 @@ from deliberation.core.errors import (
 from deliberation.core.objective import Objective
 from deliberation.core.task import Task, Traits
 from deliberation.direct import ExactSolver, solve
-from deliberation.tasks.gridworld import Gridworld
-from deliberation.tasks.mnk import MNK
-from deliberation.tasks.pendulum import Pendulum
+from deliberation.tasks.board.mnk import MNK
+from deliberation.tasks.control.pendulum import Pendulum
+from deliberation.tasks.grids.gridworld import Gridworld
 
 ROOM = Gridworld(size=3, horizon=8)
 SHORT = Tabular(updates=12, environments=16, steps=100, capacity=512, rate=1.0, decay=0.0)

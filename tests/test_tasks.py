@@ -15,9 +15,9 @@ from deliberation.core.errors import (
     UnknownNameError,
 )
 from deliberation.tasks import list_tasks, make_task
-from deliberation.tasks.mnk import MNK
-from deliberation.tasks.pgx_games import Hex, Othello
-from deliberation.tasks.solved import replay, solved_connect_four
+from deliberation.tasks.board.mnk import MNK
+from deliberation.tasks.board.pgx_games import Hex, Othello
+from deliberation.tasks.board.solved import replay, solved_connect_four
 
 
 def random_action(legal, key):

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from deliberation.amortised.training import FOLDER, TrainingDivergedError, run_updates
+from deliberation.amortised.training.updates import FOLDER, TrainingDivergedError, run_updates
 from deliberation.core.errors import OutputFolderError, PolicyFileError
 
 

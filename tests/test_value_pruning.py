@@ -10,7 +10,7 @@ from deliberation.amortised import MLP
 from deliberation.core import check_decider
 from deliberation.core.errors import UnsuitableTaskError
 from deliberation.direct import BestFirst, Evaluation, Evaluator, solve
-from deliberation.direct.best_first import pruned_best_first
+from deliberation.direct.classical.best_first import pruned_best_first
 from deliberation.hybrid import NetworkGuide, measure_pruning, value_pruned, value_pruned_best_first
 from deliberation.tasks import make_task
 

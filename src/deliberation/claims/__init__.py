@@ -13,8 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from ..core.catalogue import catalogue
 from ..core.errors import UnknownNameError, UnsuitableTaskError
-from ..core.lazy import catalogue
 
 if TYPE_CHECKING:
     from ..runs import Cell, Finding, Record

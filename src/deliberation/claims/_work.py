@@ -27,7 +27,7 @@ from ..direct import Gumbel, NoEvaluation, TreeSearch, solve
 from ..hybrid import Settings, guided_search, train
 from ..runs import Context, Outcome
 from ..tasks import make_task
-from ..tasks.solved import solved_connect_four
+from ..tasks.board.solved import solved_connect_four
 
 CHUNK = 128
 """Positions searched at a time: few enough that their trees stay in the cache, and one size, so

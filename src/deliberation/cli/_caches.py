@@ -4,7 +4,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from ..core.places import cache_folder
+from ..core.cache import cache_folder
 
 MIN_COMPILE_SECONDS = "0.3"
 """Programs that compile faster than this are not worth a file."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from .. import __version__
-from ..direct.native.build import VARIABLE, compiler, library
+from ..direct.kernels.build import VARIABLE, compiler, library
 from ..runs.provenance import cores, source
 from ._caches import caches, folder_size
 
@@ -147,7 +147,7 @@ def _probe() -> list[tuple[str, str]]:
     started = time.perf_counter()
     jax.jit(lambda x: (x @ x).sum())(jnp.ones((64, 64))).block_until_ready()
     compiled = time.perf_counter()
-    from ..direct.backend import backend_name, why_not_native
+    from ..direct.tree_search.backends.choice import backend_name, why_not_native
 
     why = why_not_native()
     walks = backend_name() if not why else f"{backend_name()}: {why}"

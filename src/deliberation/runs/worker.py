@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from ..core.places import cache_folder
+from ..core.cache import cache_folder
 from .cells import Cell
 from .errors import CellError
 from .plain import plain, restore

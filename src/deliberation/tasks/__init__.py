@@ -9,8 +9,8 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.catalogue import catalogue
 from ..core.errors import UnknownNameError
-from ..core.lazy import catalogue
 
 if TYPE_CHECKING:
     from ..core.task import Task

@@ -3,10 +3,10 @@
 from jaxtyping import Array, Key
 
 from ..amortised import AnswerPolicy, Fit, answer_network
-from ..amortised.networks import MLP
+from ..amortised.networks.feed_forward import MLP
 from ..core.ledger import Ledger
 from ..core.task import Task
-from ._entry import Made
+from .made import Made
 
 STEPS = {"smoke": 200, "quick": 2000, "full": 20000}
 

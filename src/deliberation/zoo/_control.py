@@ -9,8 +9,8 @@ from ..amortised import GaussianPolicy
 from ..core.task import Task
 from ..direct import PlanSearch, RandomRollouts
 from ..hybrid import ImitationSettings, PolicyPlans, imitate_planner
-from ..tasks.cartpole import CartPole
-from ._entry import Made
+from ..tasks.control.cartpole import CartPole
+from .made import Made
 
 BUDGET = {"smoke": 32, "quick": 64, "full": 256}
 """Simulations a decision, unless an entry says otherwise."""

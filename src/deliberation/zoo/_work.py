@@ -20,7 +20,7 @@ from ..core.uniform import UniformRandom
 from ..direct import optimal_return, return_against_random
 from ..runs import Context, Outcome
 from ..tasks import make_task
-from . import entry
+from .registry import entry
 
 Effort = Budget | int | None
 

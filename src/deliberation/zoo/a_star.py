@@ -4,7 +4,7 @@ from jaxtyping import Array, Int, Key
 
 from ..core.task import State, Task
 from ..direct import BestFirst
-from ._entry import Made
+from .made import Made
 
 ZOO = {
     "name": "a_star",

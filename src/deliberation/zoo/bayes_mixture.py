@@ -6,7 +6,7 @@ from jaxtyping import Array, Key
 
 from ..core.task import Task
 from ..direct import BayesMixture
-from ._entry import Made
+from .made import Made
 
 ZOO = {
     "name": "bayes_mixture",

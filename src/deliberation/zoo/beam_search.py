@@ -4,8 +4,8 @@ from jaxtyping import Array, Key
 
 from ..core.task import Task
 from ..direct import BeamSearch
-from ._entry import Made
 from .a_star import place_of
+from .made import Made
 
 ZOO = {
     "name": "beam_search",

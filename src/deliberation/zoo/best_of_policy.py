@@ -6,8 +6,8 @@ from ..amortised import NetworkPolicy
 from ..core.task import Task
 from ..direct import BestOfN
 from ..hybrid import best_of_policy
-from ._entry import Made
 from ._taught import solved_network
+from .made import Made
 
 ZOO = {
     "name": "best_of_policy",

@@ -5,7 +5,7 @@ from jaxtyping import Array, Key
 from ..core.task import Task
 from ..direct import CEM
 from ._control import BUDGET, ahead
-from ._entry import Made
+from .made import Made
 
 ZOO = {
     "name": "cross_entropy",

@@ -4,7 +4,7 @@ from jaxtyping import Array, Key
 
 from ..amortised import DQN, train_dqn
 from ..core.task import Task
-from ._entry import Made
+from .made import Made
 
 ZOO = {
     "name": "dqn",

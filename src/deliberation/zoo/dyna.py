@@ -7,7 +7,7 @@ from jaxtyping import Array, Key
 from ..core.task import Task
 from ..direct import DynamicProgramming
 from ..hybrid import DynaQ, DynaSettings, train_dyna
-from ._entry import Made
+from .made import Made
 
 ZOO = {
     "name": "dyna",

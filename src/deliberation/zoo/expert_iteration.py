@@ -13,7 +13,7 @@ from ..core.task import Task
 from ..direct import Gumbel, NoEvaluation, TreeSearch
 from ..hybrid import Settings, train
 from ..tasks import list_tasks, make_task
-from ._entry import Made
+from .made import Made
 
 ZOO = {
     "name": "expert_iteration",

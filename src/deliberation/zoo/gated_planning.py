@@ -7,8 +7,8 @@ from ..amortised import NetworkPolicy
 from ..core.task import Task
 from ..direct import Gumbel, NoEvaluation, TreeSearch
 from ..hybrid import Gated, fit_gates, guided_search
-from ._entry import Made
 from ._taught import solved_network
+from .made import Made
 
 ZOO = {
     "name": "gated_planning",

@@ -4,8 +4,8 @@ from jaxtyping import Array, Key
 
 from ..core.task import Task
 from ..direct import GradientDescent
-from ..tasks.sphere import Sphere
-from ._entry import Made
+from ..tasks.one_step.sphere import Sphere
+from .made import Made
 
 ZOO = {
     "name": "gradient_descent",

@@ -6,8 +6,8 @@ from ..amortised import NetworkPolicy
 from ..core.task import Task
 from ..direct import Gumbel, NoEvaluation, TreeSearch
 from ..hybrid import guided_search
-from ._entry import Made
 from ._student import student
+from .made import Made
 
 ZOO = {
     "name": "guided_search",

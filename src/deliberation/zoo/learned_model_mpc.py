@@ -5,7 +5,7 @@ from jaxtyping import Array, Key
 from ..core.task import Task
 from ..direct import CEM
 from ..hybrid import LearnedModelMPC, MPCSettings, train_mpc
-from ._entry import Made
+from .made import Made
 
 ZOO = {
     "name": "learned_model_mpc",

@@ -6,7 +6,7 @@ from jaxtyping import Array, Key
 from ..amortised import random_positions, tabulate
 from ..core.task import Task
 from ..direct import ExactSolver, solve
-from ._entry import Made
+from .made import Made
 
 ZOO = {
     "name": "look_up_table",

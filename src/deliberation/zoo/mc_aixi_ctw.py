@@ -7,8 +7,8 @@ from jaxtyping import Array, Key
 
 from ..core.task import Task
 from ..direct import MCAIXI, learn
-from ..tasks.tiger import Tiger
-from ._entry import Made
+from ..tasks.hidden.tiger import Tiger
+from .made import Made
 
 ZOO = {
     "name": "mc_aixi_ctw",

@@ -5,8 +5,8 @@ from jaxtyping import Array, Key
 from ..core.task import Task
 from ..direct import Gumbel, NoEvaluation, TreeSearch
 from ..hybrid import MuZero, MuZeroSettings, train_muzero
-from ..tasks.cartpole import CartPole
-from ._entry import Made
+from ..tasks.control.cartpole import CartPole
+from .made import Made
 
 ZOO = {
     "name": "muzero",

@@ -6,7 +6,7 @@ from jaxtyping import Array, Key
 from ..amortised import fit_objective
 from ..core.task import Task
 from . import _amortiser
-from ._entry import Made
+from .made import Made
 
 ZOO = {
     "name": "objective_based",

@@ -5,7 +5,7 @@ from jaxtyping import Array, Key
 from ..core.task import Task
 from ..direct import MPPI
 from ._control import BUDGET, ahead
-from ._entry import Made
+from .made import Made
 
 ZOO = {
     "name": "path_integral",

@@ -8,8 +8,8 @@ from jaxtyping import Array, Int, Key
 from ..core.task import State, Task
 from ..direct import value_iteration
 from ..hybrid import PlanUntilHabit, TableHabit
-from ._entry import Made
 from .a_star import place_of
+from .made import Made
 
 ZOO = {
     "name": "plan_until_habit",

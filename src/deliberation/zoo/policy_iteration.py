@@ -4,7 +4,7 @@ from jaxtyping import Array, Key
 
 from ..core.task import Task
 from ..direct import DynamicProgramming
-from ._entry import Made
+from .made import Made
 
 ZOO = {
     "name": "policy_iteration",

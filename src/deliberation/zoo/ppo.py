@@ -6,7 +6,7 @@ from jaxtyping import Array, Key
 
 from ..amortised import PPO, train_ppo
 from ..core.task import Task
-from ._entry import Made
+from .made import Made
 
 ZOO = {
     "name": "ppo",

@@ -4,8 +4,8 @@ from jaxtyping import Array, Key
 
 from ..amortised import train_q_learning
 from ..core.task import Task
-from ._entry import Made
 from ._trial_and_error import tabular
+from .made import Made
 
 ZOO = {
     "name": "q_learning",

@@ -7,8 +7,8 @@ from ..core import UniformRandom
 from ..core.task import Task
 from ..direct import RandomRollouts
 from ..hybrid import Quantiliser
-from ._entry import Made
 from ._taught import solved_network
+from .made import Made
 
 ZOO = {
     "name": "quantiliser",

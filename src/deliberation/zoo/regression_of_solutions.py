@@ -6,8 +6,8 @@ from jaxtyping import Array, Key
 from ..amortised import collect_answers, fit_answers
 from ..core.task import Task
 from . import _amortiser
-from ._entry import Made
 from .gradient_descent import solver
+from .made import Made
 
 ZOO = {
     "name": "regression_of_solutions",

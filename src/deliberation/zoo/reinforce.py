@@ -4,7 +4,7 @@ from jaxtyping import Array, Key
 
 from ..amortised import Reinforce, train_reinforce
 from ..core.task import Task
-from ._entry import Made
+from .made import Made
 
 ZOO = {
     "name": "reinforce",

@@ -6,8 +6,8 @@ from jaxtyping import Array, Key
 
 from ..amortised import train_sarsa
 from ..core.task import Task
-from ._entry import Made
 from ._trial_and_error import tabular
+from .made import Made
 
 ZOO = {
     "name": "sarsa",

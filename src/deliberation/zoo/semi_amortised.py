@@ -7,9 +7,9 @@ from ..amortised import AnswerPolicy
 from ..core.task import Task
 from ..direct import GradientDescent
 from ..hybrid import SemiAmortised, fit_through
-from ..tasks.sphere import Sphere
+from ..tasks.one_step.sphere import Sphere
 from . import _amortiser
-from ._entry import Made
+from .made import Made
 
 ZOO = {
     "name": "semi_amortised",

@@ -4,8 +4,8 @@ from jaxtyping import Array, Key
 
 from ..amortised import NetworkPolicy
 from ..core.task import Task
-from ._entry import Made
 from ._student import student
+from .made import Made
 
 ZOO = {
     "name": "supervised_learning",

@@ -6,8 +6,8 @@ from jaxtyping import Array, Key
 from ..amortised import NetworkPolicy, Transformer, fit_next_token
 from ..core.errors import UnsuitableTaskError
 from ..core.task import Task
-from ..tasks.markov_text import MarkovText
-from ._entry import Made
+from ..tasks.text.markov_text import MarkovText
+from .made import Made
 
 ZOO = {
     "name": "transformer",

@@ -6,8 +6,8 @@ from ..amortised import NetworkPolicy
 from ..core.task import Task
 from ..direct import AlphaBeta
 from ..hybrid import value_pruned
-from ._entry import Made
 from ._taught import solved_network
+from .made import Made
 
 ZOO = {
     "name": "value_pruning",

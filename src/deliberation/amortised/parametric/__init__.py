@@ -1,0 +1,5 @@
+"""Learned solvers of problems with one continuous answer."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

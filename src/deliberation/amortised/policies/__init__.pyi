@@ -1,0 +1,10 @@
+from .answer import AnswerPolicy as AnswerPolicy
+from .answer import answer_network as answer_network
+from .gaussian import GaussianMLP as GaussianMLP
+from .gaussian import GaussianPolicy as GaussianPolicy
+from .network import NetworkPolicy as NetworkPolicy
+from .network import check_fits as check_fits
+from .network import evaluate as evaluate
+from .network import masked_softmax as masked_softmax
+from .state_table import StateTable as StateTable
+from .table import TablePolicy as TablePolicy

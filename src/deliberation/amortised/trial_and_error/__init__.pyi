@@ -1,0 +1,11 @@
+from .dqn import DQN as DQN
+from .dqn import train_dqn as train_dqn
+from .ppo import PPO as PPO
+from .ppo import train_ppo as train_ppo
+from .q_learning import train_q_learning as train_q_learning
+from .reinforce import Reinforce as Reinforce
+from .reinforce import train_reinforce as train_reinforce
+from .sarsa import train_sarsa as train_sarsa
+from .successor import SuccessorPolicy as SuccessorPolicy
+from .successor import train_successor as train_successor
+from .tabular import Tabular as Tabular

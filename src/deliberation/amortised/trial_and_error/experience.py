@@ -1,0 +1,133 @@
+"""Experience for learners: many episodes played at once in a compiled loop, begun anew as they end.
+
+What a learner from trial and error is allowed to see of a task: observations, rewards and ends. All
+of it is pure; chance comes from a seed (`core.noise`), which is cheap enough for inner loops.
+"""
+
+import hashlib
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt32
+
+from ...core.noise import Seed, as_key, mix
+from ...core.objective import Objective
+from ...core.task import Actions, State, Task, batch_size
+
+
+class Worlds(eqx.Module):
+    """A batch of episodes under way: their states, actions taken so far, and returns so far."""
+
+    state: State
+    clock: Int[Array, " batch"]
+    earned: Float[Array, " batch"]
+    worth: Float[Array, " batch"]
+
+
+class Step(eqx.Module):
+    """One transition a row, for the player who moved.
+
+    `sign` is 1 where the same player moves next and -1 where the opponent does, so that
+    `reward + gain * value(after)` is the mover's return. `gain` is the worth of what comes after:
+    the discount with that sign, and 0 where the episode ended. `finished` holds the return of
+    player 0 where an episode ended (`over`), and means nothing elsewhere.
+    """
+
+    after: State
+    reward: Float[Array, " batch"]
+    gain: Float[Array, " batch"]
+    over: Bool[Array, " batch"]
+    finished: Float[Array, " batch"]
+
+
+def empty_worlds(task: Task, batch: int) -> Worlds:
+    """A place for a batch of episodes, which `restart` fills; nothing is compiled for it."""
+
+    def blank(x: jax.ShapeDtypeStruct) -> Array:
+        if jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
+            words = jax.eval_shape(jax.random.key_data, x)
+            return jax.random.wrap_key_data(jax.device_put(np.zeros(words.shape, words.dtype)))
+        return jax.device_put(np.zeros(x.shape, x.dtype))
+
+    form = jax.eval_shape(lambda: restart(first_states(task, batch, jnp.uint32(0))))
+    return jax.tree.map(blank, form)
+
+
+def restart(starts: State) -> Worlds:
+    """Episodes that all begin, in the states given."""
+    batch = batch_size(starts)
+    return Worlds(starts, jnp.zeros(batch, jnp.int32), jnp.zeros(batch), jnp.ones(batch))
+
+
+def first_states(task: Task, batch: int, seed: Seed) -> State:
+    """A batch of first states drawn from one seed."""
+    return jax.vmap(task.init)(as_key(mix(seed, jnp.arange(batch))))
+
+
+def advance(
+    task: Task,
+    objective: Objective,
+    worlds: Worlds,
+    action: Actions,
+    seed: Seed,
+    *,
+    starts: State,
+    discount: float = 1.0,
+    timeouts: bool = False,
+) -> tuple[Worlds, Step]:
+    """Take one action in every episode; those that end go on from `starts`, one a row.
+
+    `discount` multiplies the objective's own. With `timeouts` an end at `traits.horizon` is taken
+    for a cut by the clock: what would have come after still counts (Pardo et al. 2018), as it must
+    where the time left cannot be observed.
+    """
+    keys = as_key(mix(seed, jnp.arange(worlds.clock.shape[0])))
+    after = jax.vmap(task.advance)(worlds.state, action, keys)
+    over = jax.vmap(task.terminated)(after)
+    mover, follower = jax.vmap(task.player)(worlds.state), jax.vmap(task.player)(after)
+    rewards = jax.vmap(objective)(worlds.state, action, after)
+    clock = worlds.clock + 1
+    gone = over & (clock < task.traits.horizon) if timeouts else over
+    gain = jnp.where(mover == follower, 1.0, -1.0) * jnp.where(gone, 0.0, 1.0)
+    earned = worlds.earned + worlds.worth * rewards[:, 0]
+    step = Step(
+        after=after,
+        reward=jnp.take_along_axis(rewards, mover[:, None], axis=1)[:, 0],
+        gain=gain * (discount * objective.discount),
+        over=over,
+        finished=earned,
+    )
+    after = rows_where(over, starts, after)
+    worth = jnp.where(over, 1.0, worlds.worth * objective.discount)
+    return Worlds(after, jnp.where(over, 0, clock), jnp.where(over, 0.0, earned), worth), step
+
+
+class Score(eqx.Module):
+    """The mean return of the episodes finished last, and how many have finished in all."""
+
+    mean: Float[Array, ""]
+    episodes: Int[Array, ""]
+
+    def after(self, finished: Float[Array, "..."], over: Bool[Array, "..."]) -> "Score":
+        """With the episodes that ended just now; as it was where none has."""
+        count = over.sum()
+        mean = jnp.where(over, finished, 0.0).sum() / jnp.maximum(count, 1)
+        return Score(jnp.where(count > 0, mean, self.mean), self.episodes + count)
+
+
+def seed_of(key: Key[Array, ""]) -> UInt32[Array, ""]:
+    """A seed from a key, on the host."""
+    words = np.asarray(jax.random.key_data(key)).tobytes()
+    return jax.device_put(np.frombuffer(hashlib.sha256(words).digest()[:4], np.uint32)[0])
+
+
+def fresh_score() -> Score:
+    """Before any episode has ended."""
+    return Score(jax.device_put(np.float32(0)), jax.device_put(np.int32(0)))
+
+
+def rows_where(flag: Bool[Array, " batch"], a: PyTree, b: PyTree) -> PyTree:
+    """Rows of `a` under the flag, of `b` elsewhere."""
+    return jax.tree.map(lambda x, y: jnp.where(flag.reshape(-1, *[1] * (x.ndim - 1)), x, y), a, b)

@@ -1,0 +1,14 @@
+from .budget import Budget as Budget
+from .contract import check_decider as check_decider
+from .contract import check_task as check_task
+from .decider import Decider as Decider
+from .decider import Decision as Decision
+from .ledger import Ledger as Ledger
+from .objective import Objective as Objective
+from .objective import misere as misere
+from .play import Episodes as Episodes
+from .play import rollout as rollout
+from .task import Symmetry as Symmetry
+from .task import Task as Task
+from .task import Traits as Traits
+from .uniform import UniformRandom as UniformRandom

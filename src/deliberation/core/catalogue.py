@@ -1,0 +1,22 @@
+"""Finding what a folder of modules declares, without importing any of them."""
+
+import ast
+from pathlib import Path
+from typing import Any
+
+
+def catalogue(folder: Path, constant: str) -> dict[str, Any]:
+    """Read one literal constant from every module in a folder and the folders below it.
+
+    Returns {module name: value}; the name of a module in a folder below is dotted. This is how
+    tasks and claims are found: adding one is adding a file. Modules whose name starts with an
+    underscore, or that lack the constant, are passed over.
+    """
+    found = {}
+    for path in sorted(folder.rglob("[!_]*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            if any(isinstance(t, ast.Name) and t.id == constant for t in targets):
+                name = ".".join(path.relative_to(folder).with_suffix("").parts)
+                found[name] = ast.literal_eval(node.value)  # type: ignore[union-attr]
+    return found

@@ -1,0 +1,166 @@
+"""Random play written down in full, for the contract tests to look at."""
+
+import dataclasses
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key, Shaped
+
+from ..errors import ContractError
+from ..objective import Action
+from ..task import Actions, State, Task, dtype_of
+
+
+@dataclasses.dataclass
+class Trace:
+    """Random episodes, time first; rows that are over stay as they are and earn nothing."""
+
+    states: State
+    observation: Float[np.ndarray, "plies1 episodes ..."]
+    legal: Bool[np.ndarray, "plies1 episodes actions"]
+    player: Int[np.ndarray, "plies1 episodes"]
+    over: Bool[np.ndarray, "plies1 episodes"]
+    fingerprint: Int[np.ndarray, "plies1 episodes ..."]
+    action: Shaped[np.ndarray, "plies episodes ..."]
+    reward: Float[np.ndarray, "plies episodes players"]
+    keys: Key[Array, "plies episodes"]
+
+    def at(self, ply: int, row: int) -> State:
+        """One state."""
+        return jax.tree.map(lambda x: jnp.asarray(x[ply, row]), self.states)
+
+    def pick(self, mask: Bool[np.ndarray, "plies episodes"], n: int) -> Int[np.ndarray, "n 2"]:
+        """Up to `n` places (ply, episode) under a mask, spread evenly."""
+        places = np.argwhere(mask)
+        return places[np.unique(np.linspace(0, len(places) - 1, n).astype(int))]
+
+    def some(self, mask: Bool[np.ndarray, "plies episodes"], n: int) -> list[tuple[int, int]]:
+        """The same as pairs of plain numbers; empty if there are none."""
+        return [(int(p), int(r)) for p, r in self.pick(mask, n)] if mask.any() else []
+
+    def take(self, places: Int[np.ndarray, "n 2"]) -> State:
+        """A batch of the states at some places."""
+        return jax.tree.map(lambda x: x[places[:, 0], places[:, 1]], self.states)
+
+    def where(self, mask: Bool[np.ndarray, "plies episodes"], ply: int = 0) -> str:
+        """Words for the first place under a mask that starts at `ply`."""
+        if not mask.any():
+            return "no state"
+        first, row = np.argwhere(mask)[0]
+        return f"the state in ply {first + ply} of episode {row}"
+
+
+def record(task: Task, key: Key[Array, ""], episodes: int) -> Trace:
+    """Play uniformly random legal actions until all episodes end, or the horizon."""
+    key, first = jax.random.split(key)
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(first)).tolist())
+    state = jax.vmap(task.init)(jax.random.split(first, episodes))
+    seen, done = [(state, *look(task, state))], []
+    for ply in range(task.traits.horizon):
+        legal, over = seen[-1][2], seen[-1][4]
+        if over.all():
+            break
+        stuck = ~over & ~legal.any(-1)
+        require(
+            not stuck.any(),
+            task,
+            f"the state in ply {ply} of episode {np.argmax(stuck)} is not terminal and has no "
+            "legal action. End the episode there, or offer an action that passes.",
+        )
+        action = _random_actions(task, rng, legal)
+        key, now = jax.random.split(key)
+        keys = jax.random.split(now, episodes)
+        state, reward = move(task, state, action, keys)
+        seen.append((state, *look(task, state)))
+        done.append((action, reward, keys))
+    require(
+        done,
+        task,
+        "every episode is over before its first action. Let `terminated` be false at the start.",
+    )
+    states, *seen_parts = (jax.tree.map(_stack, *c) for c in zip(*seen, strict=True))
+    observation, legal, player, over, fingerprint = seen_parts
+    action, reward, keys = (_stack(*c) for c in zip(*done, strict=True))
+    return Trace(states, observation, legal, player, over, fingerprint, action, reward, keys)
+
+
+def _random_actions(
+    task: Task, rng: np.random.Generator, legal: Bool[np.ndarray, "episodes actions"]
+) -> np.ndarray:
+    traits = task.traits
+    if traits.discrete:
+        action = (rng.random(legal.shape) * np.where(legal, 1.0, -1.0)).argmax(-1)
+    else:
+        action = rng.uniform(traits.low, traits.high, (len(legal), *traits.shape))
+    return action.astype(dtype_of(traits))
+
+
+def _stack(*parts: Any) -> Any:
+    """On the host, where indexing is cheap; keys cannot leave the device."""
+    return jnp.stack(parts) if _is_key(parts[0]) else np.stack(parts)
+
+
+def _is_key(x: Any) -> bool:
+    return jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+
+
+@eqx.filter_jit
+def _look(task: Task, state: State) -> tuple[Array, ...]:
+    parts = (task.observe, task.legal, task.player, task.terminated, task.fingerprint)
+    return tuple(jax.vmap(part)(state) for part in parts)
+
+
+def look(task: Task, state: State) -> tuple[np.ndarray, ...]:
+    """Observation, legal actions, player, end and fingerprint of each state of a batch."""
+    return tuple(np.asarray(x) for x in _look(task, state))
+
+
+@eqx.filter_jit
+def _move(
+    task: Task, state: State, action: Actions, keys: Key[Array, " batch"]
+) -> tuple[State, Float[Array, "batch players"]]:
+    def one(s: State, a: Action, k: Key[Array, ""]):
+        over, after = task.terminated(s), task.advance(s, a, k)
+        reward = jnp.where(over, 0.0, jnp.asarray(task.objective(s, a, after)))
+        return jax.tree.map(lambda x, y: jnp.where(over, x, y), s, after), reward
+
+    return jax.vmap(one)(state, action, keys)
+
+
+def move(
+    task: Task, state: State, action: np.ndarray, keys: Key[Array, " batch"]
+) -> tuple[State, Float[np.ndarray, "batch players"]]:
+    """Carry one action out in each live state of a batch; what the task's own objective gives."""
+    after, reward = _move(task, state, jnp.asarray(action, dtype_of(task.traits)), keys)
+    return after, np.asarray(reward)
+
+
+def require(holds: Any, task: Task, message: str) -> None:
+    """Raise `ContractError` with the message unless a clause holds."""
+    if not holds:
+        raise ContractError(f"{task!r} breaks the contract of a task: {message}")
+
+
+def form(tree: Any) -> Any:
+    """Structure, shapes and dtypes, to compare and to print."""
+    leaves, structure = jax.tree.flatten(tree)
+    return structure, [f"{x.dtype}{list(x.shape)}" for x in leaves]
+
+
+def same_tree(a: Any, b: Any, tolerance: float = 0.0) -> bool:
+    """Whether two trees of arrays agree: exactly, or floats to within a tolerance."""
+    pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    return all(_same(_plain(x), _plain(y), tolerance) for x, y in pairs)
+
+
+def _plain(x: Any) -> np.ndarray:
+    return np.asarray(jax.random.key_data(x) if _is_key(jnp.asarray(x)) else x)
+
+
+def _same(a: np.ndarray, b: np.ndarray, tolerance: float) -> bool:
+    if tolerance and np.issubdtype(a.dtype, np.floating):
+        return a.shape == b.shape and np.allclose(a, b, rtol=tolerance, atol=tolerance)
+    return np.array_equal(a, b)

@@ -1,0 +1,5 @@
+"""Planners over action sequences: shooting, CEM, MPPI, gradients, and best of n."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,14 @@
+from .against_random import return_against_random as return_against_random
+from .beliefs import belief_return as belief_return
+from .best_replies import HistoryTree as HistoryTree
+from .best_replies import exploitability as exploitability
+from .best_replies import list_histories as list_histories
+from .dynamic_programming import Table as Table
+from .dynamic_programming import optimal_return as optimal_return
+from .dynamic_programming import policy_iteration as policy_iteration
+from .dynamic_programming import value_iteration as value_iteration
+from .solver import ExactSolver as ExactSolver
+from .solver import Solution as Solution
+from .solver import solve as solve
+from .states import enumerate_states as enumerate_states
+from .table_planning import DynamicProgramming as DynamicProgramming

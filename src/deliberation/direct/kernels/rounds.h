@@ -1,0 +1,317 @@
+// What a round does to the tree of a row: `insert` and `descend`, as in direct/tree_search/backends/portable.py.
+
+#pragma once
+
+#include "rules.h"
+
+#include "mctx.h"
+
+namespace {
+
+struct Tree {
+  float* edges;
+  float* nodes;
+  uint8_t* states;
+  int64_t room, actions, bytes;
+  bool running;  // the arithmetic of mctx: see Tree.running
+
+  float* edge(int64_t row, int64_t node, int slot) const {
+    return edges + ((row * room + node) * EDGE_SLOTS + slot) * actions;
+  }
+  float* slots(int64_t row, int64_t node) const { return nodes + (row * room + node) * NODE_SLOTS; }
+  uint8_t* state(int64_t row, int64_t node) const { return states + (row * room + node) * bytes; }
+};
+
+// Most leaves of a state are one number: no call for those.
+inline void copy(uint8_t* to, const uint8_t* from, int64_t size) {
+  switch (size) {
+    case 1: *to = *from; break;
+    case 4: std::memcpy(to, from, 4); break;
+    case 8: std::memcpy(to, from, 8); break;
+    default: std::memcpy(to, from, size);
+  }
+}
+
+// Asks for memory that will be read soon; a few lines are enough to begin with.
+inline void fetch(const void* data, size_t size) {
+  const char* line = static_cast<const char*>(data);
+  for (size_t i = 0; i < std::min<size_t>(size, 256); i += 64) __builtin_prefetch(line + i);
+}
+
+struct Piece {
+  uint8_t* data;
+  int64_t size;  // bytes of one lane
+};
+
+// Whether a node's value follows from its settled edges, and the best of them.
+bool proved(const float* q, const float* logit, const float* child, int64_t actions,
+            float ceiling, float* best) {
+  bool all = true;
+  *best = -INFINITE;
+  for (int64_t a = 0; a < actions; ++a) {
+    if (child[a] < 0) {
+      *best = std::max(*best, q[a]);
+    } else if (legal(logit[a])) {
+      all = false;
+    }
+  }
+  return all || *best >= ceiling;
+}
+
+struct Credit {
+  float q, gain;
+  bool exact;
+};
+
+// A node's value as the return by the edge into it.
+inline float returned(const Tree& tree, const float* slots, float value) {
+  if (tree.running) return mctx::fused(slots[DISCOUNT], value, slots[REWARD]);
+  return slots[REWARD] + slots[DISCOUNT] * value;
+}
+
+// One edge and its node on the way up. `up.q` is the edge's mean return by now.
+void credit(const Tree& tree, int64_t row, int64_t node, int64_t action, float ceiling_high,
+            float ceiling_low, bool prove, Credit& up) {
+  float *visits = tree.edge(row, node, VISITS), *q = tree.edge(row, node, Q),
+        *logit = tree.edge(row, node, LOGIT), *child = tree.edge(row, node, CHILD),
+        *slots = tree.slots(row, node);
+  visits[action] += 1.0f;
+  q[action] = up.q;
+  float mean;
+  if (tree.running) {
+    mean = mctx::fused(slots[TOTAL], slots[COUNT], up.gain) / (slots[COUNT] + 1.0f);
+    slots[TOTAL] = mean;
+  } else {
+    slots[TOTAL] += up.gain;
+    mean = slots[TOTAL] / (slots[COUNT] + 1.0f);
+  }
+  slots[COUNT] += 1.0f;
+  if (prove && up.exact) {
+    child[action] = -std::fabs(child[action]);
+    float best;
+    float ceiling = slots[SIGN] > 0 ? ceiling_high : ceiling_low;
+    up.exact = slots[CHANCE] <= 0 && proved(q, logit, child, tree.actions, ceiling, &best);
+    if (up.exact) slots[VALUE] = mean = best;
+  }
+  up.q = returned(tree, slots, mean);
+  up.gain = returned(tree, slots, up.gain);
+}
+
+struct Lanes {
+  int32_t *node, *action, *child, *number;
+  bool* active;
+};
+
+// What a model found behind the edges of the last round. Without `legal` the logits are log-priors
+// already and `faults` and `stuck` are given.
+struct Found {
+  const float *reward, *discount, *value, *sign, *logits;
+  const bool *legal, *over, *chance, *stuck;
+  const int32_t *faults, *steps, *evaluations;
+  const float* ceilings;
+};
+
+// The log of the prior over legal actions, and whether all of their logits are finite.
+bool log_prior(const float* logits, const bool* legal, int64_t actions, float* out) {
+  size_t padded = (actions + CHUNK - 1) / CHUNK * CHUNK;
+  float small[64];
+  std::vector<float> large(padded > 32 ? 2 * padded : 0);
+  float *shifted = padded > 32 ? large.data() : small, *weight = shifted + padded;
+  float top = -INFINITE, mass = 0;
+  bool finite = true;
+  for (int64_t a = 0; a < actions; ++a) {
+    finite = finite & (!legal[a] | (std::fabs(logits[a]) < INFINITE));
+    shifted[a] = legal[a] ? logits[a] : -INFINITE;
+    top = std::max(top, shifted[a]);
+  }
+  if (!std::isfinite(top)) top = 0;
+  for (size_t a = actions; a < padded; ++a) shifted[a] = -INFINITE;
+  for (size_t a = 0; a < padded; a += CHUNK) {
+    V x = load(shifted + a) - top;
+    store(shifted + a, x);
+    store(weight + a, exp_(x));
+  }
+  for (int64_t a = 0; a < actions; ++a) mass += legal[a] ? weight[a] : 0.0f;
+  float log_mass = std::log(std::max(mass, 1e-30f));
+  for (int64_t a = 0; a < actions; ++a) {
+    out[a] = legal[a] ? std::max(shifted[a] - log_mass, FORBIDDEN / 10) : FORBIDDEN;
+  }
+  return finite;
+}
+
+// Writes a node, the `visits`-th time that it is reached, below its edge and returns its number.
+int64_t hang(const Tree& tree, int64_t row, int64_t lane, int64_t child, float visits,
+             const Lanes& at, const Found& found, const Piece* piece, size_t count,
+             int32_t* tally) {
+  int64_t node = at.node[lane], action = at.action[lane], actions = tree.actions;
+  float* e = tree.edge(row, child, 0);
+  std::memset(e, 0, sizeof(float) * EDGE_SLOTS * actions);
+  const float* logits = found.logits + lane * actions;
+  bool over = found.over[lane], stuck = false;
+  int32_t faults = std::isfinite(found.reward[lane]) ? 0 : IN_REWARD;
+  if (found.legal != nullptr) {
+    const bool* may = found.legal + lane * actions;
+    bool any = false;
+    for (int64_t a = 0; a < actions; ++a) any = any | may[a];
+    bool finite = log_prior(logits, may, actions, e + LOGIT * actions);
+    stuck = !over && !any;
+    if (!over && !finite) faults |= IN_PRIOR;
+    if (!over && !std::isfinite(found.value[lane])) faults |= IN_VALUE;
+  } else {
+    std::memcpy(e + LOGIT * actions, logits, sizeof(float) * actions);
+    stuck = found.stuck[lane];
+    faults |= found.faults[lane];
+  }
+  if (stuck) tally[STUCK] = 1;
+  tally[FAULTS] |= faults;
+  float* slots = tree.slots(row, child);
+  slots[COUNT] = visits;
+  slots[TOTAL] = slots[VALUE] = found.value[lane];
+  slots[REWARD] = found.reward[lane];
+  slots[DISCOUNT] = found.discount[lane];
+  slots[SIGN] = found.sign[lane];
+  slots[PARENT] = float(node);
+  slots[ACTION] = float(action);
+  slots[CHANCE] = found.chance != nullptr && found.chance[lane] ? 1.0f : 0.0f;
+  uint8_t* to = tree.state(row, child);
+  for (size_t i = 0; i < count; ++i) {
+    copy(to, piece[i].data + lane * piece[i].size, piece[i].size);
+    to += piece[i].size;
+  }
+  if (over) child = -child;
+  tree.edge(row, node, CHILD)[action] = float(child);
+  return child;
+}
+
+void insert(const Tree& tree, int64_t row, int64_t lanes, const Lanes& at, const Found& found,
+            const Piece* piece, size_t count, bool prove, int32_t* size, int32_t* tally,
+            float* gains) {
+  bool proven = false;
+  for (int64_t lane = row * lanes; lane < (row + 1) * lanes; ++lane) {
+    gains[lane] = 0.0f;
+    if (!at.active[lane]) continue;
+    int64_t node = at.node[lane], action = at.action[lane], child = at.child[lane];
+    tally[SIMULATIONS] += 1;
+    tally[STEPS] += found.steps[lane];
+    tally[EVALUATIONS] += found.evaluations[lane];
+    if (child == 0) {
+      child = hang(tree, row, lane, (*size)++, 1.0f, at, found, piece, count, tally);
+    } else if (tree.running) {
+      float visits = tree.slots(row, child)[COUNT] + 1.0f;
+      child = hang(tree, row, lane, child, visits, at, found, piece, count, tally);
+    } else {
+      tree.slots(row, std::llabs(child))[COUNT] += 1.0f;
+    }
+    const float* leaf = tree.slots(row, std::llabs(child));
+    float gain = returned(tree, leaf, leaf[VALUE]);
+    Credit up{gain, gain, child < 0};
+    while (true) {
+      gains[lane] = up.gain;
+      const float* here = tree.slots(row, node);
+      int64_t parent = int64_t(here[PARENT]), from = int64_t(here[ACTION]);
+      credit(tree, row, node, action, found.ceilings[0], found.ceilings[1], prove, up);
+      if (node == 0) break;
+      node = parent, action = from;
+    }
+    proven = proven || (prove && up.exact);
+  }
+  if (proven) tally[DONE] = 1;
+  // A sum that overflowed shows at the root.
+  const float* q = tree.edge(row, 0, Q);
+  bool finite = std::isfinite(tree.slots(row, 0)[TOTAL]);
+  for (int64_t a = 0; a < tree.actions; ++a) finite = finite && std::isfinite(q[a]);
+  if (!finite) tally[FAULTS] |= IN_SUM;
+}
+
+struct Plan {
+  const int32_t* limits;   // [rows, 2]: simulations, model steps
+  const uint32_t* seeds;   // [rows]
+  const int32_t* forced;   // [rows, lanes], or none: all free
+  const uint32_t* noise;   // [rows, lanes, 2], or none: from the seeds
+  int32_t depth;
+};
+
+// How many simulations the row may still take.
+int64_t left_of(const Tree& tree, int64_t row, const Plan& plan, const int32_t* tally,
+                int32_t size) {
+  if (tally[DONE]) return 0;
+  int64_t most = std::min(plan.limits[2 * row], plan.limits[2 * row + 1]) - tally[SIMULATIONS];
+  int64_t steps = int64_t(plan.limits[2 * row + 1]) - tally[STEPS];
+  steps = std::max<int64_t>(steps, tally[SIMULATIONS] == 0);
+  most = std::max<int64_t>(std::min(most, steps), 0);
+  return std::min<int64_t>(most, tree.room - size);
+}
+
+struct Walker {
+  int64_t row, lane;
+  int32_t node, action, child, first;
+  uint32_t luck;
+};
+
+// All lanes of some rows go down together, one level at a time: while one is at work, what the
+// others read next is on its way from memory.
+int descend(const Tree& tree, int64_t first_row, int64_t last_row, int64_t lanes, const Rule& rule,
+            const Plan& plan, const Lanes& at, uint32_t* noise, const Piece* piece, size_t count,
+            const int32_t* tallies, const int32_t* sizes) {
+  // Scratch that a thread keeps from one call to the next.
+  static thread_local std::vector<float> scores;
+  static thread_local std::vector<Walker> walkers;
+  size_t padded = (tree.actions + CHUNK - 1) / CHUNK * CHUNK;
+  if (scores.size() < padded) scores.resize(padded);
+  walkers.clear();
+  for (int64_t row = first_row; row < last_row; ++row) {
+    const int32_t* tally = tallies + row * TALLY_SLOTS;
+    int64_t left = left_of(tree, row, plan, tally, sizes[row]);
+    int32_t number = tally[SIMULATIONS];
+    for (int64_t i = 0; i < lanes; ++i) {
+      int64_t lane = row * lanes + i;
+      int32_t first = plan.forced != nullptr ? plan.forced[lane] : FREE;
+      bool active = i < left && first != IDLE;
+      number += active;
+      noise[lane] = mix(plan.seeds[row], uint32_t(number));
+      at.number[lane] = number, at.active[lane] = active;
+      at.node[lane] = at.action[lane] = 0;
+      at.child[lane] = int32_t(tree.edge(row, 0, CHILD)[0]);
+      uint32_t luck = plan.noise != nullptr ? plan.noise[2 * lane] : noise[lane];
+      if (active) walkers.push_back({row, lane, 0, 0, 0, first, luck});
+    }
+  }
+  int going = int(walkers.size()), walking = going;
+  for (int32_t d = 0; walking > 0; ++d) {
+    int still = 0;
+    for (int k = 0; k < walking; ++k) {
+      Walker w = walkers[k];
+      const float* e = tree.edge(w.row, w.node, 0);
+      Node view{e, e + tree.actions, e + 2 * tree.actions, e + 3 * tree.actions,
+                tree.slots(w.row, w.node), int(tree.actions)};
+      if (d == 0 && w.first >= 0) {
+        w.action = w.first;
+      } else if (rule.kind >= MCTX) {
+        w.action = mctx::select(rule, view, w.row, d, plan.noise + 2 * w.lane);
+      } else {
+        w.action = select(rule, view, w.luck, uint32_t(w.node), scores.data());
+      }
+      w.child = int32_t(view.child[w.action]);
+      if (w.child > 0 && d + 1 < plan.depth) {
+        w.node = w.child;
+        fetch(tree.edge(w.row, w.node, 0), sizeof(float) * EDGE_SLOTS * tree.actions);
+        fetch(tree.slots(w.row, w.node), sizeof(float) * NODE_SLOTS);
+        walkers[still++] = w;
+      } else {
+        at.node[w.lane] = w.node, at.action[w.lane] = w.action, at.child[w.lane] = w.child;
+        fetch(tree.state(w.row, w.node), tree.bytes);
+      }
+    }
+    walking = still;
+  }
+  for (int64_t lane = first_row * lanes; lane < last_row * lanes; ++lane) {
+    const uint8_t* from = tree.state(lane / lanes, at.node[lane]);
+    for (size_t k = 0; k < count; ++k) {
+      copy(piece[k].data + lane * piece[k].size, from, piece[k].size);
+      from += piece[k].size;
+    }
+  }
+  return going;
+}
+
+}  // namespace

@@ -1,0 +1,16 @@
+from .policies import ChanceRecurrentFnOutput as ChanceRecurrentFnOutput
+from .policies import DecisionRecurrentFnOutput as DecisionRecurrentFnOutput
+from .policies import GumbelMuZeroExtraData as GumbelMuZeroExtraData
+from .policies import PolicyOutput as PolicyOutput
+from .policies import RecurrentFnOutput as RecurrentFnOutput
+from .policies import RootFnOutput as RootFnOutput
+from .policies import SearchSummary as SearchSummary
+from .policies import StochasticRecurrentState as StochasticRecurrentState
+from .policies import Tree as Tree
+from .policies import check_finite as check_finite
+from .policies import gumbel_muzero_policy as gumbel_muzero_policy
+from .policies import muzero_policy as muzero_policy
+from .policies import qtransform_by_min_max as qtransform_by_min_max
+from .policies import qtransform_by_parent_and_siblings as qtransform_by_parent_and_siblings
+from .policies import qtransform_completed_by_mix_value as qtransform_completed_by_mix_value
+from .policies import stochastic_muzero_policy as stochastic_muzero_policy

@@ -1,0 +1,194 @@
+"""The three policies of mctx: what they take, and what they give."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ..tree_search.backends.choice import BackendName
+from .ends import check_finite, checked, masked, noisy, output, sampled
+from .rules import GumbelMuZero, MuZero, QTransform, recognise
+from .rules import by_min_max as qtransform_by_min_max
+from .rules import by_parent_and_siblings as qtransform_by_parent_and_siblings
+from .rules import completed_by_mix_value as qtransform_completed_by_mix_value
+from .search import Reach, Recurrent, in_turn, search
+from .types import (
+    ChanceRecurrentFnOutput,
+    DecisionRecurrentFnOutput,
+    GumbelMuZeroExtraData,
+    PolicyOutput,
+    RecurrentFnOutput,
+    RootFnOutput,
+    SearchSummary,
+    StochasticRecurrentState,
+    Tree,
+)
+
+__all__ = [
+    "ChanceRecurrentFnOutput",
+    "DecisionRecurrentFnOutput",
+    "GumbelMuZeroExtraData",
+    "PolicyOutput",
+    "RecurrentFnOutput",
+    "RootFnOutput",
+    "SearchSummary",
+    "StochasticRecurrentState",
+    "Tree",
+    "check_finite",
+    "gumbel_muzero_policy",
+    "muzero_policy",
+    "qtransform_by_min_max",
+    "qtransform_by_parent_and_siblings",
+    "qtransform_completed_by_mix_value",
+    "stochastic_muzero_policy",
+]
+
+LoopFn = Callable[..., Any]
+MOST_BYTES = 16 * 2**30
+
+
+def muzero_policy(
+    params: Any,
+    rng_key: Any,
+    root: Any,
+    recurrent_fn: Recurrent,
+    num_simulations: Any,
+    invalid_actions: Any = None,
+    max_depth: int | None = None,
+    loop_fn: LoopFn = jax.lax.fori_loop,
+    *,
+    qtransform: QTransform = qtransform_by_parent_and_siblings,
+    dirichlet_fraction: Any = 0.25,
+    dirichlet_alpha: Any = 0.3,
+    pb_c_init: Any = 1.25,
+    pb_c_base: Any = 19652,
+    temperature: Any = 1.0,
+    capacity: int | None = None,
+    backend: BackendName = "auto",
+    max_bytes: int = MOST_BYTES,
+) -> PolicyOutput:
+    """MuZero's search (Schrittwieser et al. 2020): PUCT, with Dirichlet noise at the root.
+
+    `root` holds `prior_logits[B, A]`, `value[B]` and `embedding[B, ...]`; `recurrent_fn(params,
+    key, action[B], embedding)` gives a `RecurrentFnOutput` and the next embedding.
+    `invalid_actions[B, A]` is nonzero for what must not be done at the root; no path is longer than
+    `max_depth`. The root's prior is mixed with `dirichlet_fraction` of noise of concentration
+    `dirichlet_alpha`; `pb_c_init` and `pb_c_base` are the constants of PUCT, `qtransform` what
+    becomes of q in it. The action is drawn from N^(1 / `temperature`), the weights are the shares
+    of visits. For `num_simulations`, `capacity` and `backend` see the module.
+
+    Raises `NonFiniteError` (see the module), `BatchMismatchError` and `ContractError` for shapes
+    that do not fit, `BudgetError` for budgets without or beyond a capacity, `TooLargeError` before
+    allocating more than `max_bytes` for the trees.
+    """
+    root, invalid = checked(root, invalid_actions)
+    rng_key, noise_key, search_key = jax.random.split(rng_key, 3)
+    logits = noisy(noise_key, root.prior_logits, dirichlet_fraction, dirichlet_alpha)
+    logits = masked(logits, invalid_actions)
+    transform, actions = recognise(qtransform), logits.shape[1]
+    rule = MuZero(transform, actions, invalid, None, init=pb_c_init, base=pb_c_base)
+    reach = Reach(num_simulations, capacity, max_depth, loop_fn, backend, max_bytes)
+    tree = search(params, search_key, recurrent_fn, rule, logits, root, reach)
+    return sampled(rng_key, rule.view(tree), temperature)
+
+
+def gumbel_muzero_policy(
+    params: Any,
+    rng_key: Any,
+    root: Any,
+    recurrent_fn: Recurrent,
+    num_simulations: Any,
+    invalid_actions: Any = None,
+    max_depth: int | None = None,
+    loop_fn: LoopFn = jax.lax.fori_loop,
+    *,
+    qtransform: QTransform = qtransform_completed_by_mix_value,
+    max_num_considered_actions: int = 16,
+    gumbel_scale: Any = 1.0,
+    capacity: int | None = None,
+    backend: BackendName = "auto",
+    max_bytes: int = MOST_BYTES,
+) -> PolicyOutput:
+    """Gumbel MuZero's search (Danihelka et al. 2022): sequential halving at the root.
+
+    At most `max_num_considered_actions` are drawn without replacement by Gumbel-top-k, the noise
+    multiplied by `gumbel_scale`, and halved by g + logits + `qtransform`; below the root, the
+    deterministic rule of the improved policy. The action is the best of the most visited, the
+    weights are the improved policy. Other arguments and errors as for `muzero_policy`.
+    """
+    root, invalid = checked(root, invalid_actions)
+    logits = masked(root.prior_logits, invalid_actions)
+    rng_key, gumbel_key = jax.random.split(rng_key)
+    gumbel = gumbel_scale * jax.random.gumbel(gumbel_key, logits.shape, logits.dtype)
+    batch, actions = logits.shape
+    rule = GumbelMuZero(
+        recognise(qtransform), actions, invalid, GumbelMuZeroExtraData(root_gumbel=gumbel),
+        base=gumbel + (logits - logits.max(-1, keepdims=True)),
+        considered=jnp.zeros(batch, jnp.int32),
+    )  # fmt: skip
+    valid = (1 - invalid).sum(-1).astype(jnp.int32)
+    most = min(actions, max_num_considered_actions)
+    reach = Reach(num_simulations, capacity, max_depth, loop_fn, backend, max_bytes)
+    tree = search(
+        params, rng_key, recurrent_fn, rule, logits, root, reach,
+        considered=(jnp.minimum(valid, max_num_considered_actions), most),
+    )  # fmt: skip
+    action, q = rule.best(tree)
+    weights = jax.nn.softmax(masked(logits + q, invalid_actions))
+    return output(action, weights, rule.view(tree))
+
+
+def stochastic_muzero_policy(
+    params: Any,
+    rng_key: Any,
+    root: Any,
+    decision_recurrent_fn: Recurrent,
+    chance_recurrent_fn: Recurrent,
+    num_simulations: Any,
+    invalid_actions: Any = None,
+    max_depth: int | None = None,
+    loop_fn: LoopFn = jax.lax.fori_loop,
+    *,
+    qtransform: QTransform = qtransform_by_parent_and_siblings,
+    dirichlet_fraction: Any = 0.25,
+    dirichlet_alpha: Any = 0.3,
+    pb_c_init: Any = 1.25,
+    pb_c_base: Any = 19652,
+    temperature: Any = 1.0,
+    capacity: int | None = None,
+    backend: BackendName = "auto",
+    max_bytes: int = MOST_BYTES,
+) -> PolicyOutput:
+    """Stochastic MuZero's search (Antonoglou et al. 2022): decisions and chance take turns.
+
+    `decision_recurrent_fn(params, key, action, embedding)` gives a `DecisionRecurrentFnOutput` and
+    an afterstate; `chance_recurrent_fn(params, key, outcome, afterstate)` a
+    `ChanceRecurrentFnOutput` and the next embedding. Both are asked at every simulation, one of
+    them with a dummy. Outcomes are taken in proportion to their probability, without noise. Other
+    arguments, results and errors as for `muzero_policy`; `max_depth` counts both kinds of step.
+    """
+    root, invalid = checked(root, invalid_actions)
+    rng_key, noise_key, search_key = jax.random.split(rng_key, 3)
+    logits = noisy(noise_key, root.prior_logits, dirichlet_fraction, dirichlet_alpha)
+    logits = masked(logits, invalid_actions)
+    batch, actions = logits.shape
+    first = jnp.zeros(batch, jnp.int32)
+    told, afterstate = decision_recurrent_fn(params, rng_key, first, root.embedding)
+    outcomes = jnp.shape(told.chance_logits)[-1]
+    wide = root.replace(
+        embedding=StochasticRecurrentState(
+            state_embedding=root.embedding,
+            afterstate_embedding=jax.tree.map(jnp.asarray, afterstate),
+            is_decision_node=jnp.ones(batch, bool),
+        )
+    )
+    transform = recognise(qtransform)
+    rule = MuZero(transform, actions, invalid, None, init=pb_c_init, base=pb_c_base)
+    reach = Reach(num_simulations, capacity, max_depth, loop_fn, backend, max_bytes)
+    tree = search(
+        params, search_key, in_turn(decision_recurrent_fn, chance_recurrent_fn, actions), rule,
+        jnp.pad(logits, ((0, 0), (0, outcomes)), constant_values=-jnp.inf), wide, reach,
+        chances=True,
+    )  # fmt: skip
+    return sampled(rng_key, rule.view(tree), temperature)

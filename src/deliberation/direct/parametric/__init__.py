@@ -1,0 +1,5 @@
+"""Optimisers of one continuous answer: gradient descent on the objective."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,5 @@
+"""Search where something is hidden or drawn by chance: histories and beliefs."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

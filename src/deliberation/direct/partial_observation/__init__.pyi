@@ -1,0 +1,2 @@
+from .belief_planning import BeliefPlanning as BeliefPlanning
+from .history_search import HistorySearch as HistorySearch

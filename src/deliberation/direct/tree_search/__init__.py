@@ -1,0 +1,5 @@
+"""Monte Carlo tree search (UCT, PUCT, Gumbel) for batches of states, with budgets as data."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

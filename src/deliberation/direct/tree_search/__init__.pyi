@@ -1,0 +1,14 @@
+from .decider import TreeSearch as TreeSearch
+from .models.sampled import FromBox as FromBox
+from .models.sampled import FromPrior as FromPrior
+from .models.sampled import Proposal as Proposal
+from .models.sampled import Proposed as Proposed
+from .models.sampled import Sampling as Sampling
+from .rules import PUCT as PUCT
+from .rules import UCT as UCT
+from .rules import Gumbel as Gumbel
+from .rules import Rule as Rule
+from .stopping import Decided as Decided
+from .stopping import Never as Never
+from .stopping import Stopping as Stopping
+from .stopping import ValueOfComputation as ValueOfComputation

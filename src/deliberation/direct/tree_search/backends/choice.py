@@ -1,0 +1,56 @@
+"""Which of the two back ends walks the tree: C++ kernels on the CPU, or pure JAX everywhere."""
+
+import os
+from types import ModuleType
+from typing import Literal
+
+import jax
+
+from ....core.errors import BackendError, UnknownNameError
+from ...kernels.build import VARIABLE, load
+from ..rules import Picker
+from ..tree import Tree
+
+BackendName = Literal["auto", "native", "jax"]
+_NAMES = ("auto", "native", "jax")
+
+
+def backend_name(wanted: BackendName = "auto") -> Literal["native", "jax"]:
+    """The back end that serves this process: as wanted, else as `DELIBERATION_BACKEND` says.
+
+    `auto` takes the native one where JAX runs on the CPU and a compiler was at hand. Raises
+    `BackendError` if the native one is demanded and cannot be had.
+    """
+    if wanted == "auto":
+        wanted = os.environ.get(VARIABLE, "auto")  # type: ignore[assignment]
+    if wanted not in _NAMES:
+        raise UnknownNameError("back end", wanted, _NAMES)
+    if wanted == "jax":
+        return "jax"
+    why_not = why_not_native()
+    if not why_not:
+        return "native"
+    if wanted == "native":
+        raise BackendError(
+            f"The native kernels are not to be had: {why_not}. Install a C++ compiler (Debian: "
+            f"sudo apt install g++) or let {VARIABLE} be auto or jax."
+        )
+    return "jax"
+
+
+def why_not_native() -> str:
+    """Empty if the native kernels can be used here, else the reason why not."""
+    if jax.default_backend() != "cpu":
+        return f"JAX computes on {jax.default_backend()}, and they are for the CPU"
+    return load()
+
+
+def backend_for(rule: Picker, tree: Tree, wanted: BackendName) -> ModuleType:
+    """The module that walks this tree by this rule; rules without a kernel go by JAX."""
+    from . import portable
+
+    if rule.kernel(1) is None or backend_name(wanted) == "jax":
+        return portable
+    from . import native as rounds
+
+    return rounds

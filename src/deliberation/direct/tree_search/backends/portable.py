@@ -1,0 +1,316 @@
+"""A round of the search in pure JAX, for every platform: insert and descend.
+
+Only the paths that the simulations took are read and written, so the cost grows with their depth
+and not with the size of the tree. `native` does the same on the CPU, operation for operation.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, UInt32
+
+from ....core.noise import mix
+from ....core.task import State
+from ...faults import IN_REWARD, IN_SUM
+from ...ties import best_action
+from ..models.base import Step
+from ..round import (
+    DONE,
+    EVALUATIONS,
+    FAULTS,
+    FREE,
+    IDLE,
+    SIMULATIONS,
+    STEPS,
+    Ask,
+    Leaf,
+    Terms,
+    Turn,
+    Widths,
+)
+from ..rules import Picker, Rule
+from ..tree import (
+    ACTION,
+    CHANCE,
+    CHILD,
+    COUNT,
+    DISCOUNT,
+    FORBIDDEN,
+    LOGIT,
+    PARENT,
+    REWARD,
+    SIGN,
+    TOTAL,
+    VALUE,
+    VISITS,
+    NodeView,
+    Q,
+    Tree,
+    pack,
+)
+
+_NONE = 2 * FORBIDDEN
+
+
+def turn(
+    rule: Picker,
+    terms: Terms,
+    tree: Tree,
+    tally: Int[Array, "batch 6"],
+    asked: tuple[Ask, Step] | None,
+    forced: Int[Array, "batch width"] | int | None,
+    noise: UInt32[Array, "batch width 2"] | None = None,
+) -> Turn:
+    """Insert what was found where the model was asked, then find out where to ask next.
+
+    Either half is left out if what it needs is None. `forced` says for each lane by which action to
+    leave the root, or `FREE` or `IDLE` (a plain number: so many lanes, all free); `noise` breaks
+    ties, by default that of `Terms.seed`.
+    """
+    gain = ask = None
+    if asked is not None:
+        tree, tally, gain = _insert_and_count(terms, tree, tally, *asked)
+    if isinstance(forced, int):
+        forced = jnp.full((tree.size.shape[0], forced), FREE, jnp.int32)
+    if forced is not None:
+        ask = _ask(rule, terms, tree, tally, forced, noise)
+    return Turn(tree, tally, gain, ask)
+
+
+def _insert_and_count(
+    terms: Terms, tree: Tree, tally: Int[Array, "batch 6"], ask: Ask, step: Step
+) -> tuple[Tree, Int[Array, "batch 6"], Float[Array, "batch width"]]:
+    step, active = step.settled(), ask.active
+    tree, done, gain = insert(tree, ask.leaf, active, step, terms.ceilings)
+    row = lambda x: x.reshape(active.shape)  # noqa: E731
+    new = active & (ask.leaf.child == 0)
+    # A sum that overflowed shows at the root.
+    finite = jnp.isfinite(tree.root.total) & jnp.isfinite(tree.root.q).all(1)
+    assert step.faults is not None and step.stuck is not None
+    faults = step.faults | jnp.where(jnp.isfinite(step.reward), 0, IN_REWARD)
+    faults = jnp.where(new, row(faults), 0)
+    found = jnp.where(finite, 0, IN_SUM)
+    for lane in range(active.shape[1]):
+        found = found | faults[:, lane]
+    tally = tally.at[:, SIMULATIONS].add(active.sum(1, dtype=jnp.int32))
+    tally = tally.at[:, STEPS].add((row(step.model_steps) * active).sum(1))
+    tally = tally.at[:, EVALUATIONS].add((row(step.evaluations) * active).sum(1))
+    flags = (found, (new & row(step.stuck)).any(1), done)
+    flags = jnp.stack([x.astype(jnp.int32) for x in flags], axis=-1)
+    flags = tally[:, FAULTS : DONE + 1] | flags
+    return tree, tally.at[:, FAULTS : DONE + 1].set(flags), gain
+
+
+def _ask(
+    rule: Picker,
+    terms: Terms,
+    tree: Tree,
+    tally: Int[Array, "batch 6"],
+    forced: Int[Array, "batch width"],
+    noise: UInt32[Array, "batch width 2"] | None,
+) -> Ask:
+    left = terms.left(tree, tally)
+    active = (jnp.arange(forced.shape[1]) < left[:, None]) & (forced != IDLE)
+    number = tally[:, SIMULATIONS, None] + jnp.cumsum(active, axis=1, dtype=jnp.int32)
+    own = mix(terms.seed[:, None], number)
+    if noise is None:
+        noise = jnp.stack([own, jnp.zeros_like(own)], axis=-1)
+    into = jnp.where(active, forced, IDLE)
+    leaf, before = descend(tree, rule, into, noise, terms.widths, terms.depth)
+    return Ask(leaf, active, number, own, active.sum(dtype=jnp.int32), before)
+
+
+def descend(
+    tree: Tree,
+    rule: Picker,
+    forced: Int[Array, "batch width"],
+    noise: UInt32[Array, "batch width 2"],
+    widths: Widths,
+    depth: int,
+) -> tuple[Leaf, State]:
+    """Follow the rule from each root to an edge without a child or to a settled one.
+
+    A lane's first action is `forced` where that is not negative. Also returns the states that the
+    leaf edges leave.
+    """
+    batch, width = forced.shape
+    rows = jnp.repeat(jnp.arange(batch), width)
+    first, noise = forced.reshape(-1), noise.reshape(-1, 2)
+
+    def going_on(carry: tuple) -> Bool[Array, ""]:
+        return carry[1].any()
+
+    def down(carry: tuple) -> tuple:
+        leaf, going, current, d, noise = carry
+        node = tree.at(rows, current)
+        picked = rule.pick(tree, rows, current, noise, d)
+        if picked is None:
+            assert isinstance(rule, Rule)
+            picked = choose(rule, node, mix(noise[:, 0], current), widths), noise
+        action, noise = picked
+        action = jnp.where((d == 0) & (first >= 0), first, action)
+        child = jnp.take_along_axis(node.child, action[:, None], 1)[:, 0].astype(jnp.int32)
+        found = Leaf(current, action, child)
+        leaf = jax.tree.map(lambda new, old: jnp.where(going, new, old), found, leaf)
+        going = going & (child > 0) & (d + 1 < depth)
+        return leaf, going, jnp.where(going, child, current), d + 1, noise
+
+    zero = jnp.zeros_like(first)
+    # Lanes that take no part keep pointing at their first edge as it is.
+    idle = Leaf(zero, zero, tree.edges[rows, 0, CHILD, 0].astype(jnp.int32))
+    start = (idle, first != IDLE, zero, jnp.int32(0), noise)
+    leaf = jax.lax.while_loop(going_on, down, start)[0]
+    states = tree.state(rows, leaf.node)
+    return jax.tree.map(lambda x: x.reshape(batch, width), leaf), states
+
+
+def choose(
+    rule: Rule, node: NodeView, seed: UInt32[Array, " lanes"], widths: Widths
+) -> Int[Array, " lanes"]:
+    """The rule's action at each node, or the outcome that is most behind at a chance node."""
+    scores = rule.interior(node)
+    # Outcomes in proportion to their probability, without noise (as in Stochastic MuZero).
+    behind = node.prior / (1 + node.visits)
+    scores = jnp.where(node.chance[:, None], behind, scores)
+    offered = node.legal
+    if widths is not None:
+        total = node.visits.sum(-1).astype(jnp.int32)
+        most = widths[jnp.minimum(total, widths.shape[0] - 1)]
+        most = jnp.where(node.chance, node.visits.shape[-1], most)
+        offered = offered & (jnp.arange(node.visits.shape[-1]) < most[:, None])
+    return best_action(jnp.where(offered, scores, _NONE), seed)
+
+
+def insert(
+    tree: Tree,
+    leaf: Leaf,
+    active: Bool[Array, "batch width"],
+    step: Step,
+    ceilings: Float[Array, "2"],
+) -> tuple[Tree, Bool[Array, " batch"], Float[Array, "batch width"]]:
+    """Hang the new nodes into the tree and add each lane's return to the edges of its path.
+
+    A settled edge that is taken again is credited with what it is known to be worth. Lanes of one
+    row must have left the root by different actions. Returns the tree, the rows whose root got
+    settled, and each lane's return along its root edge.
+    """
+    batch, width = active.shape
+    rows = jnp.repeat(jnp.arange(batch), width)
+    on, flat = active.reshape(-1), jax.tree.map(lambda x: x.reshape(-1), leaf)
+    new = on & (flat.child == 0)
+    order = jnp.cumsum(new.reshape(batch, width), axis=1).reshape(-1)
+    slot = tree.size[rows] + order - 1
+    child = jnp.where(new, jnp.where(step.over, -slot, slot), flat.child)
+    written = on if tree.running else new
+    tree = _hang(tree, rows, flat, written, child, step)
+    known = jnp.abs(child)
+    again = jnp.where(on & ~written, known, tree.nodes.shape[1])
+    nodes = tree.nodes.at[rows, again, COUNT].add(1.0, mode="drop")
+    here = nodes[rows, known]
+    gain = here[:, REWARD] + here[:, DISCOUNT] * here[:, VALUE]
+    up = (flat.node, flat.action, gain, gain, (child < 0) & on)
+
+    def below_root(carry: tuple) -> Bool[Array, ""]:
+        return (on & (carry[2][0] != 0)).any()
+
+    def climb(carry: tuple) -> tuple:
+        edges, nodes, (node, action, q, gain, exact) = carry
+        going = on & (node != 0)
+        edge, here = edges[rows, node], nodes[rows, node]
+        edge, here, proved = credit(edge, here, action, q, gain, exact, ceilings, tree)
+        mean = here[:, TOTAL] if tree.running else here[:, TOTAL] / here[:, COUNT]
+        mean = jnp.where(proved, here[:, VALUE], mean)
+        into = jnp.where(going, node, nodes.shape[1])
+        edges = edges.at[rows, into].set(edge, mode="drop")
+        nodes = nodes.at[rows, into].set(here, mode="drop")
+        higher = (
+            here[:, PARENT].astype(jnp.int32), here[:, ACTION].astype(jnp.int32),
+            here[:, REWARD] + here[:, DISCOUNT] * mean,
+            here[:, REWARD] + here[:, DISCOUNT] * gain, proved,
+        )  # fmt: skip
+        old = (node, action, q, gain, exact)
+        kept = jax.tree.map(lambda new, was: jnp.where(going, new, was), higher, old)
+        return edges, nodes, kept
+
+    edges, nodes, up = jax.lax.while_loop(below_root, climb, (tree.edges, nodes, up))
+    edge, here = edges[:, 0], nodes[:, 0]
+    done = jnp.zeros(batch, bool)
+    # The lanes of a row meet at its root, one after the other.
+    action, q, gain, exact = (x.reshape(batch, width) for x in up[1:])
+    for lane in range(width):
+        took = active[:, lane]
+        one = (action[:, lane], q[:, lane], gain[:, lane], exact[:, lane])
+        after = credit(edge, here, *one, ceilings, tree)
+        edge = jnp.where(took[:, None, None], after[0], edge)
+        here = jnp.where(took[:, None], after[1], here)
+        done = done | (took & after[2])
+    edges, nodes = edges.at[:, 0].set(edge), nodes.at[:, 0].set(here)
+    size = tree.size + new.reshape(batch, width).sum(1)
+    tree = Tree(edges, nodes, tree.states, size, tree.form, tree.prove, tree.running)
+    return tree, done & tree.prove, jnp.where(active, gain, 0.0)
+
+
+def _hang(
+    tree: Tree,
+    rows: Int[Array, " lanes"],
+    leaf: Leaf,
+    written: Bool[Array, " lanes"],
+    child: Int[Array, " lanes"],
+    step: Step,
+) -> Tree:
+    """Write nodes and the pointers to them."""
+    room, slot = tree.nodes.shape[1], jnp.abs(child)
+    into = jnp.where(written, slot, room)
+    count = jnp.ones_like(step.value)
+    if tree.running:
+        count = tree.nodes[rows, slot, COUNT] + 1
+    edge = jnp.zeros((rows.shape[0], 4, step.logits.shape[-1])).at[:, LOGIT].set(step.logits)
+    node = jnp.stack(
+        [
+            count, step.value, step.value, step.reward, step.discount,
+            step.sign, leaf.node.astype(jnp.float32), leaf.action.astype(jnp.float32),
+            jnp.zeros_like(count) if step.chance is None else step.chance.astype(jnp.float32),
+        ],
+        axis=-1,
+    )  # fmt: skip
+    edges = tree.edges.at[rows, into].set(edge, mode="drop")
+    parent = jnp.where(written, leaf.node, room)
+    edges = edges.at[rows, parent, CHILD, leaf.action].set(child.astype(jnp.float32), mode="drop")
+    nodes = tree.nodes.at[rows, into].set(node, mode="drop")
+    states = tree.states.at[rows, into].set(pack(step.state), mode="drop")
+    return Tree(edges, nodes, states, tree.size, tree.form, tree.prove, tree.running)
+
+
+def credit(
+    edge: Float[Array, "lanes 4 actions"],
+    node: Float[Array, "lanes 9"],
+    action: Int[Array, " lanes"],
+    q: Float[Array, " lanes"],
+    gain: Float[Array, " lanes"],
+    exact: Bool[Array, " lanes"],
+    ceilings: Float[Array, "2"],
+    tree: Tree,
+) -> tuple[Float[Array, "lanes 4 actions"], Float[Array, "lanes 9"], Bool[Array, " lanes"]]:
+    """Add one return to an edge, whose mean is `q` by now, and to its node.
+
+    Where the edge's return is exact, it is settled, and the node's value may be proved by it: the
+    third result. Of `tree`, only its ways are of interest here.
+    """
+    chosen = jnp.arange(edge.shape[-1]) == action[:, None]
+    visits = edge[:, VISITS] + chosen
+    means = jnp.where(chosen, q[:, None], edge[:, Q])
+    child = edge[:, CHILD]
+    value, proved = node[:, VALUE], jnp.zeros_like(exact)
+    if tree.prove:
+        child = jnp.where(chosen & exact[:, None], -jnp.abs(child), child)
+        settled, legal = child < 0, edge[:, LOGIT] > FORBIDDEN / 2
+        best = jnp.where(settled, means, -jnp.inf).max(-1)
+        ceiling = jnp.where(node[:, SIGN] > 0, ceilings[0], ceilings[1])
+        proved = (settled | ~legal).all(-1) | (best >= ceiling)
+        proved = proved & exact & (node[:, CHANCE] <= 0)
+        value = jnp.where(proved, best, value)
+    edge = jnp.stack([visits, means, edge[:, LOGIT], child], axis=1)
+    total = node[:, TOTAL] + gain
+    if tree.running:
+        total = (node[:, TOTAL] * node[:, COUNT] + gain) / (node[:, COUNT] + 1)
+    changed = jnp.stack([node[:, COUNT] + 1, total, value], axis=-1)
+    return edge, jnp.concatenate([changed, node[:, VALUE + 1 :]], axis=-1), proved

@@ -1,0 +1,328 @@
+"""Batched tree search in rounds: descend, step the model, insert.
+
+All rows simulate in step; a row whose budget is spent is carried along unchanged. Only the paths
+that the simulations took are read or written, so a round's cost grows with the depth of the tree
+and not with its size. Budgets are data: one compilation serves every budget up to the capacity.
+The tree is walked by one of two back ends with the same results (`backend.py`).
+
+Values that are certain are proved on the way up (MCTS-Solver, Winands et al. 2008): an edge into a
+terminal node is settled, and so is a node once all its edges are, or one of them at the best return
+there can be. Settled edges are not searched again, and a settled root ends its row's search.
+Without proofs only edges into terminal nodes are settled, and rules do not hear of it.
+"""
+
+from dataclasses import dataclass
+from types import ModuleType
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, UInt32
+
+from ...core.noise import Seed, mix
+from ...core.task import State
+from .backends.choice import BackendName, backend_for
+from .limits import Limits
+from .models.base import Model
+from .round import (
+    DONE,
+    EVALUATIONS,
+    FAULTS,
+    IDLE,
+    SIMULATIONS,
+    STEPS,
+    STUCK,
+    Ask,
+    Terms,
+    Turn,
+    Widths,
+)
+from .rules import Rule, Schedule
+from .stopping import Never, Returns, Standing, Stopping
+from .tree import COUNT, LOGIT, NODE_SLOTS, SIGN, TOTAL, VALUE, NodeView, Tree, empty
+
+Bounds = tuple[float | Array, float | Array]
+
+
+class Outcome(eqx.Module):
+    """A search so far: the tree, what the rule kept, and what each row spent.
+
+    `sound` is false for rows in which a prior, value, reward or sum of them was NaN or infinite, or
+    which are `stuck`: they met a state that is not terminal and has no legal action. `done` is true
+    for rows whose root's value is proved, which no further simulation can change. `returns` is kept
+    for stopping rules that ask for it.
+    """
+
+    tree: Tree
+    schedule: Schedule
+    seed: UInt32[Array, " batch"]
+    tally: Int[Array, "batch 6"]
+    returns: Returns | None = None
+
+    @property
+    def simulations(self) -> Int[Array, " batch"]:
+        """How many each row has taken."""
+        return self.tally[:, SIMULATIONS]
+
+    @property
+    def model_steps(self) -> Int[Array, " batch"]:
+        """Those of the search itself and of the evaluator's playouts."""
+        return self.tally[:, STEPS]
+
+    @property
+    def evaluations(self) -> Int[Array, " batch"]:
+        """Forward passes of a network."""
+        return self.tally[:, EVALUATIONS]
+
+    @property
+    def faults(self) -> Int[Array, " batch"]:
+        """What was NaN or infinite, in bits: see `faults.FAULT_OF`."""
+        return self.tally[:, FAULTS]
+
+    @property
+    def sound(self) -> Bool[Array, " batch"]:
+        """Rows in which everything was finite."""
+        return self.faults == 0
+
+    @property
+    def stuck(self) -> Bool[Array, " batch"]:
+        """Rows that met a live state without a legal action."""
+        return self.tally[:, STUCK] > 0
+
+    @property
+    def done(self) -> Bool[Array, " batch"]:
+        """Rows that no further simulation can change."""
+        return self.tally[:, DONE] > 0
+
+
+_NEVER = Never()
+
+
+def search(
+    model: Model,
+    rule: Rule,
+    root: State,
+    limits: Limits,
+    seed: Seed,
+    *,
+    capacity: int,
+    judge: bool,
+    prove: bool = True,
+    widths: Widths = None,
+    stopping: Stopping = _NEVER,
+    backend: BackendName = "auto",
+) -> Outcome:
+    """Search every row of a batch of root states; pure, and to be jitted by the caller.
+
+    `seed` is one uint32 a row (`core.noise.seeds`); a row's tree depends on its own state, limits
+    and seed alone. Terminal rows are left with an empty tree. `judge`: whether the roots are judged
+    before the first simulation.
+    """
+    budget = jnp.minimum(limits.simulations, limits.model_steps)
+    outcome = plant(model, rule, root, budget, seed, capacity=capacity, judge=judge, prove=prove)
+    return proceed(model, rule, outcome, limits, widths=widths, stopping=stopping, backend=backend)
+
+
+def plant(
+    model: Model,
+    rule: Rule,
+    root: State,
+    budget: Int[Array, " batch"],
+    seed: Seed,
+    *,
+    capacity: int,
+    judge: bool,
+    prove: bool = True,
+) -> Outcome:
+    """Trees of the roots alone, judged if so asked or if the rule wants a value."""
+    judge = judge or rule.needs_value
+    step = model.root(root, mix(seed, 0), judge).settled()
+    tree = empty(step.state, model.actions, capacity, prove)
+    edges = tree.edges.at[:, 0, LOGIT].set(step.logits)
+    node = jnp.zeros((seed.shape[0], NODE_SLOTS)).at[:, COUNT].set(float(judge))
+    node = node.at[:, TOTAL].set(step.value).at[:, VALUE].set(step.value).at[:, SIGN].set(step.sign)
+    trees = (edges, tree.nodes.at[:, 0].set(node))
+    tree = eqx.tree_at(lambda t: (t.edges, t.nodes), tree, trees)
+    assert step.faults is not None and step.stuck is not None
+    spent = (jnp.zeros(seed.shape, jnp.int32), step.model_steps, step.evaluations)
+    found = (step.faults, step.stuck, step.over | step.stuck)
+    tally = jnp.stack([*spent, *(x.astype(jnp.int32) for x in found)], axis=-1)
+    return Outcome(tree, rule.begin(tree.root, budget, mix(seed, 1)), seed, tally)
+
+
+def proceed(
+    model: Model,
+    rule: Rule,
+    outcome: Outcome,
+    limits: Limits,
+    *,
+    widths: Widths = None,
+    stopping: Stopping = _NEVER,
+    rounds: Int[Array, ""] | None = None,
+    backend: BackendName = "auto",
+) -> Outcome:
+    """Go on with a search until its limits, which may be raised and gone on with again.
+
+    A row never has more nodes than its tree has room for. After so many `rounds` at most, the
+    search pauses where it is: gone on with, it is the search that never paused.
+    """
+    walk = backend_for(rule, outcome.tree, backend)
+    terms = _terms(model, outcome, limits, widths)
+    lanes = rule.lane_widths(model.actions)
+    if stopping.needs_returns and outcome.returns is None:
+        outcome = watch(outcome)
+    for width, narrower in zip(lanes, (*lanes[1:], 0), strict=True):
+        loop = _Loop(model, rule, stopping, terms, walk, width, narrower)
+        pending = jax.lax.while_loop(_going, loop.round, loop.ask(outcome, rounds))
+        # What was asked last and not answered leaves no trace.
+        outcome, rounds = pending.outcome, pending.rounds
+    return outcome
+
+
+def going_on(
+    model: Model, outcome: Outcome, limits: Limits, stopping: Stopping = _NEVER
+) -> Bool[Array, " batch"]:
+    """Which rows would go on if asked to proceed."""
+    terms = _terms(model, outcome, limits, None)
+    left = terms.left(outcome.tree, outcome.tally) > 0
+    stopped = _stopped(model, stopping, terms, outcome)
+    return left if stopped is None else left & ~stopped
+
+
+def watch(outcome: Outcome) -> Outcome:
+    """The same search, keeping from now on what comes back along the edges of its roots."""
+    returns = Returns.none(outcome.tree.root.visits)
+    return Outcome(outcome.tree, outcome.schedule, outcome.seed, outcome.tally, returns)
+
+
+def _terms(model: Model, outcome: Outcome, limits: Limits, widths: Widths) -> Terms:
+    return Terms(
+        jnp.stack([limits.simulations, limits.model_steps], axis=-1), outcome.seed,
+        _ceilings(model.bounds), widths, min(model.horizon, outcome.tree.nodes.shape[1]),
+    )  # fmt: skip
+
+
+def _stopped(
+    model: Model, stopping: Stopping, terms: Terms, outcome: Outcome
+) -> Bool[Array, " batch"] | None:
+    if isinstance(stopping, Never):
+        return None
+    root = outcome.tree.root
+    left = jnp.maximum(terms.limits.min(1) - outcome.simulations, 0)
+    return stopping.stops(Standing(root, lost(root, model.bounds), left, outcome.returns))
+
+
+class _Pending(eqx.Module):
+    """A search between two halves of a round: what is asked, and what follows once it is answered.
+
+    `schedule` is the rule's after the round, `forced` how its lanes leave the root (kept for those
+    who need it), `rounds` how many may still follow.
+    """
+
+    outcome: Outcome
+    schedule: Schedule
+    ask: Ask
+    forced: Int[Array, "batch width"] | None
+    rounds: Int[Array, ""] | None
+
+
+def _going(pending: _Pending) -> Bool[Array, ""]:
+    going = pending.ask.going > 0
+    return going if pending.rounds is None else going & (pending.rounds > 0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Loop:
+    """The rounds of one width, for as long as a row has any to do; see `Rule.lane_widths`."""
+
+    model: Model
+    rule: Rule
+    stopping: Stopping
+    terms: Terms
+    walk: ModuleType
+    width: int
+    narrower: int
+
+    def ask(self, outcome: Outcome, rounds: Int[Array, ""] | None) -> _Pending:
+        """Find out where the next round is to ask the model."""
+        forced, schedule = self._forced(outcome)
+        number = outcome.simulations[:, None] + 1 + jnp.arange(self.width)
+        turn = self._turn(outcome, None, forced, number)
+        assert turn.ask is not None
+        kept = forced if self.stopping.needs_returns else None
+        return _Pending(self._after(turn, outcome), schedule, turn.ask, kept, rounds)
+
+    def round(self, pending: _Pending) -> _Pending:
+        """Ask the model, insert the answers, and find out where to ask next."""
+        was, ask = pending.outcome, pending.ask
+        outcome = Outcome(was.tree, pending.schedule, was.seed, was.tally, was.returns)
+        rounds = None if pending.rounds is None else pending.rounds - 1
+        lanes = (x.reshape(-1) for x in (ask.leaf.action, self._new(ask), ask.number, ask.noise))
+        asked = (ask, self.model.step(ask.before, *lanes))
+        if self._looks:
+            turn = self._turn(outcome, asked, None, ask.number)
+            return self.ask(self._after(turn, outcome, pending), rounds)
+        # Both halves at once: what is free needs nothing from in between.
+        turn = self._turn(outcome, asked, self.width, ask.number + 1)
+        assert turn.ask is not None
+        return _Pending(self._after(turn, outcome), outcome.schedule, turn.ask, None, rounds)
+
+    @property
+    def _looks(self) -> bool:
+        """Whether the roots are looked at between one round and the next."""
+        return self.rule.plans_root or not isinstance(self.stopping, Never)
+
+    def _turn(
+        self, outcome: Outcome, asked: tuple | None, forced: Array | int | None, number: Array
+    ) -> Turn:
+        noise = None if forced is None else self.rule.lane_noise(number)
+        given = (self.rule, self.terms, outcome.tree, outcome.tally)
+        return self.walk.turn(*given, asked, forced, noise)
+
+    def _after(self, turn: Turn, outcome: Outcome, pending: _Pending | None = None) -> Outcome:
+        returns = outcome.returns
+        if returns is not None and pending is not None:
+            assert turn.gain is not None and pending.forced is not None
+            gain = jnp.where(pending.ask.active, turn.gain, 0.0)
+            returns = returns.add(turn.tree.root.visits, pending.forced, gain)
+        return Outcome(turn.tree, outcome.schedule, outcome.seed, turn.tally, returns)
+
+    def _new(self, ask: Ask) -> Bool[Array, "batch width"]:
+        return ask.active & (ask.leaf.child == 0)
+
+    def _forced(self, outcome: Outcome) -> tuple[Int[Array, "batch width"], Schedule]:
+        """How the lanes of the next round leave the root; rows that wait or ended stay idle."""
+        root = outcome.tree.root
+        forced, schedule = self.rule.next_lanes(root, outcome.schedule, self.width)
+        if not self._looks:
+            return forced, schedule
+        going = self.terms.left(outcome.tree, outcome.tally) > 0
+        stopped = _stopped(self.model, self.stopping, self.terms, outcome)
+        if stopped is not None:
+            going = going & ~stopped
+        if self.narrower:
+            going = going & ~self.rule.waits(outcome.schedule, self.narrower)
+
+        def keep(new: Array, old: Array) -> Array:
+            return jnp.where(going.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+
+        schedule = jax.tree.map(keep, schedule, outcome.schedule)
+        return jnp.where(going[:, None], forced, IDLE), schedule
+
+
+def _ceilings(bounds: Bounds) -> Float[Array, "2"]:
+    """From where on a value counts as the best there is, for player 0 and for player 1."""
+    low, high = bounds
+    return jnp.stack([high - slack(bounds), -low - slack(bounds)]).astype(jnp.float32)
+
+
+def slack(bounds: Bounds) -> Float[Array, ""]:
+    """How near to a bound counts as at it: rounding, even where all returns are tiny."""
+    return 1e-5 * jnp.minimum(1.0, bounds[1] - bounds[0])
+
+
+def lost(root: NodeView, bounds: Bounds) -> Bool[Array, "batch actions"]:
+    """The actions whose returns are proved as bad as can be for the player to move."""
+    low, high = bounds
+    floor = jnp.where(root.sign > 0, low, -high)[:, None]
+    return root.settled & (root.q <= floor + slack(bounds))

@@ -1,0 +1,196 @@
+"""What a search walks on: a task, a learned model, a stranger's function; one batched step each.
+
+A search knows nothing of tasks or networks. A model says what lies behind an edge (`step`) and at
+the roots (`root`), each number in the view of the player who moves where it belongs.
+"""
+
+import abc
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from ....core.noise import Seed, as_key, mix
+from ....core.objective import Objective
+from ....core.task import Actions, State, Task
+from ...evaluators import Evaluation, Evaluator, check_answer
+from ...faults import IN_PRIOR, IN_REWARD, IN_VALUE
+from ..tree import log_prior
+
+
+class Step(eqx.Module):
+    """What was found behind one edge a lane: the new node and the way into it.
+
+    `reward` is for the player who moved, `discount` turns the new node's value into that player's
+    view, `value` and `logits` are the new mover's. With `legal`, the search makes a prior of the
+    logits and looks for what is not finite by itself. Without it, logits are those of a prior
+    already (`log_prior`), `faults` says what was NaN or infinite (`faults.FAULT_OF`) and `stuck`
+    where a state that is not `over` has no legal action. `model_steps` and `evaluations` are 0 for
+    lanes that are not new. `chance` marks nodes whose edges are outcomes; None: there are none.
+    """
+
+    state: State
+    reward: Float[Array, " lanes"]
+    discount: Float[Array, " lanes"]
+    value: Float[Array, " lanes"]
+    logits: Float[Array, "lanes actions"]
+    sign: Float[Array, " lanes"]
+    over: Bool[Array, " lanes"]
+    chance: Bool[Array, " lanes"] | None
+    model_steps: Int[Array, " lanes"]
+    evaluations: Int[Array, " lanes"]
+    legal: Bool[Array, "lanes actions"] | None = None
+    faults: Int[Array, " lanes"] | None = None
+    stuck: Bool[Array, " lanes"] | None = None
+
+    def settled(self) -> "Step":
+        """The same with a prior for logits, and what is faulty or stuck found out."""
+        if self.legal is None:
+            return self
+        legal = self.legal
+        stuck = ~self.over & ~legal.any(-1)
+        prior = (jnp.isfinite(self.logits) | ~legal).all(-1)
+        faults = jnp.where(prior | self.over, 0, IN_PRIOR)
+        faults = faults | jnp.where(jnp.isfinite(self.value) | self.over, 0, IN_VALUE)
+        faults = faults | jnp.where(jnp.isfinite(self.reward), 0, IN_REWARD)
+        return Step(
+            self.state, self.reward, self.discount, self.value, log_prior(self.logits, legal),
+            self.sign, self.over, self.chance, self.model_steps, self.evaluations,
+            None, faults, stuck,
+        )  # fmt: skip
+
+
+class Model(eqx.Module):
+    """One batched step from nodes along edges."""
+
+    @property
+    @abc.abstractmethod
+    def actions(self) -> int:
+        """The width of a node: actions, or outcomes where a node is chance's."""
+
+    @property
+    @abc.abstractmethod
+    def horizon(self) -> int:
+        """No path is longer."""
+
+    @property
+    @abc.abstractmethod
+    def bounds(self) -> tuple[float | Array, float | Array]:
+        """The least and the greatest return of player 0."""
+
+    def enter(self, state: State) -> State:
+        """What a root keeps of a state to search from: the state, unless nodes know more."""
+        return state
+
+    def place(self, state: State) -> State:
+        """What a node's state begins with: by it a state is found again in a tree."""
+        return self.enter(state)
+
+    @abc.abstractmethod
+    def root(self, state: State, seed: Seed, judge: bool) -> Step:
+        """The roots as they are; judged only on demand."""
+
+    @abc.abstractmethod
+    def step(
+        self,
+        state: State,
+        action: Int[Array, " lanes"],
+        new: Bool[Array, " lanes"],
+        simulation: Int[Array, " lanes"],
+        seed: Seed,
+    ) -> Step:
+        """Follow one edge a lane; lanes that are not `new` may be answered with anything.
+
+        `simulation` counts from 1; `seed` is that lane's for this simulation.
+        """
+
+
+class TaskModel(Model):
+    """A task, an objective and an evaluator as a model: what `TreeSearch` plans with."""
+
+    task: Task
+    objective: Objective
+    evaluator: Evaluator
+
+    @property
+    def actions(self) -> int:
+        """Those of the task."""
+        return self.task.traits.actions
+
+    @property
+    def horizon(self) -> int:
+        """That of the task."""
+        return self.task.traits.horizon
+
+    @property
+    def bounds(self) -> tuple[float | Array, float | Array]:
+        """Those of the objective."""
+        return self.objective.bounds
+
+    def root(self, state: State, seed: Seed, judge: bool) -> Step:
+        """The roots; they are asked about once, with the search's own seed."""
+        live = ~jax.vmap(self.task.terminated)(state)
+        zeros = jnp.zeros(live.shape)
+        return self._node(state, live, zeros, zeros, seed, jnp.zeros(live.shape, jnp.int32), judge)
+
+    def step(
+        self,
+        state: State,
+        action: Actions,
+        new: Bool[Array, " lanes"],
+        simulation: Int[Array, " lanes"],
+        seed: Seed,
+    ) -> Step:
+        """Advance the task and judge where that leads."""
+        del simulation
+        after = jax.vmap(self.task.advance)(state, action, as_key(mix(seed, 1)))
+        # Computed once: XLA would work the new state out again for each of its readers.
+        after = jax.lax.optimization_barrier(after)
+        return self.arrive(state, action, after, new, mix(seed, 2))
+
+    def arrive(
+        self,
+        state: State,
+        action: Actions,
+        after: State,
+        new: Bool[Array, " lanes"],
+        seed: Seed,
+        steps: int = 1,
+    ) -> Step:
+        """Judge a state that an action led to, which took so many model steps to find."""
+        gains = jax.vmap(self.objective)(state, action, after)[:, 0]
+        before = self.sign(state)
+        same = before == self.sign(after)
+        discount = jnp.where(same, self.objective.discount, -self.objective.discount)
+        spent = new.astype(jnp.int32) * steps
+        return self._node(after, new, gains * before, discount, seed, spent, True)
+
+    def _node(
+        self,
+        state: State,
+        new: Bool[Array, " lanes"],
+        reward: Float[Array, " lanes"],
+        discount: Float[Array, " lanes"],
+        seed: Seed,
+        steps: Int[Array, " lanes"],
+        judge: bool,
+    ) -> Step:
+        over = jax.vmap(self.task.terminated)(state)
+        legal = jax.vmap(self.task.legal)(state) & ~over[:, None]
+        asked = new & ~over
+        zeros = jnp.zeros(over.shape)
+        judged = Evaluation(jnp.zeros(legal.shape), zeros, zeros.astype(jnp.int32))
+        if judge:
+            judged = self.evaluator(self.task, self.objective, state, asked, seed)
+            check_answer(self.evaluator, judged, *legal.shape)
+        passes = self.evaluator.passes if judge else 0
+        return Step(
+            state, reward, discount, jnp.where(asked, judged.value, 0.0), judged.logits,
+            self.sign(state), over, None, steps + judged.model_steps * asked,
+            asked * passes, legal=legal,
+        )  # fmt: skip
+
+    def sign(self, state: State) -> Float[Array, " lanes"]:
+        """1 where player 0 is to move, else -1."""
+        return jnp.where(jax.vmap(self.task.player)(state) == 0, 1.0, -1.0)

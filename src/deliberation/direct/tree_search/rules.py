@@ -1,0 +1,377 @@
+"""How a search chooses: UCT, PUCT and Gumbel, each in the terms of its paper.
+
+A rule scores the edges of interior nodes (`interior`), may plan the root's simulations by itself
+(`begin`, `next_lanes`), and reads the answer off the finished root (`answer`). All arrays are
+batched over rows. A rule that has a `kernel` also runs natively.
+"""
+
+import abc
+import itertools
+from typing import Any, ClassVar, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, UInt32
+
+from ...core.noise import Seed, gumbel, mix
+from .round import FREE, IDLE
+from .tree import FORBIDDEN, NodeView, Tree
+
+Scores = Float[Array, "batch actions"]
+Schedule = Any
+Number = float | Float[Array, ""]
+"""A setting: a plain number is part of the compiled program, an array can be swept without."""
+
+
+class Kernel(NamedTuple):
+    """A rule as the native back end knows it.
+
+    `kind` is its number in search.cpp, `params` its settings there, and `table` what depends on a
+    node's visits alone, so that both back ends have it to the bit.
+    """
+
+    kind: int
+    params: Float[Array, " params"]
+    table: Float[Array, " visits"]
+
+
+class Picker(eqx.Module):
+    """What a descent asks of a rule: where to go from a node."""
+
+    @abc.abstractmethod
+    def pick(
+        self,
+        tree: Tree,
+        rows: Int[Array, " lanes"],
+        node: Int[Array, " lanes"],
+        noise: UInt32[Array, "lanes 2"],
+        depth: Int[Array, ""],
+    ) -> tuple[Int[Array, " lanes"], UInt32[Array, "lanes 2"]] | None:
+        """The actions at these nodes, and the noise left for the nodes below.
+
+        None leaves it to the engine: the best action by `Rule.interior` that is legal, exact ties
+        broken at random.
+        """
+
+    def kernel(self, visits: int) -> Kernel | None:
+        """This rule's native form, with a table up to so many visits; None if it has none."""
+        del visits
+        return None
+
+
+class Rule(Picker):
+    """One way of choosing within a search.
+
+    `needs_value` says whether the rule uses what a node was judged to be worth: the root of a
+    search is then judged even by an evaluator without a prior.
+    """
+
+    needs_value: eqx.AbstractClassVar[bool]
+    most_visited: ClassVar[bool] = False
+    """Whether the answer is the most visited action."""
+
+    @abc.abstractmethod
+    def interior(self, node: NodeView) -> Scores:
+        """Scores of a node's actions while descending; illegal ones are masked by the search."""
+
+    def pick(
+        self,
+        tree: Tree,
+        rows: Int[Array, " lanes"],
+        node: Int[Array, " lanes"],
+        noise: UInt32[Array, "lanes 2"],
+        depth: Int[Array, ""],
+    ) -> tuple[Int[Array, " lanes"], UInt32[Array, "lanes 2"]] | None:
+        """None: by `interior`."""
+        del tree, rows, node, noise, depth
+        return None
+
+    def lane_widths(self, actions: int) -> tuple[int, ...]:
+        """How many simulations of a row may run side by side, falling as the search goes on."""
+        del actions
+        return (1,)
+
+    @property
+    def plans_root(self) -> bool:
+        """Whether the rule chooses the root's simulations by itself, in `next_lanes`."""
+        return type(self).next_lanes is not Rule.next_lanes
+
+    def lane_noise(
+        self, number: Int[Array, "batch width"]
+    ) -> UInt32[Array, "batch width 2"] | None:
+        """Random words for the simulations of these numbers; None: the search's own."""
+        del number
+        return None
+
+    def begin(self, root: NodeView, budget: Int[Array, " batch"], seed: Seed) -> Schedule:
+        """What the rule keeps about the root from one round to the next."""
+        del root, budget, seed
+        return None
+
+    def next_lanes(
+        self, root: NodeView, schedule: Schedule, width: int
+    ) -> tuple[Int[Array, "batch width"], Schedule]:
+        """The root actions of the next round: `FREE` leaves one to `interior`, `IDLE` skips it.
+
+        Forced actions of one row differ from one another; by default one lane, free.
+        """
+        return jnp.full((root.visits.shape[0], width), FREE, jnp.int32), schedule
+
+    def waits(self, schedule: Schedule, width: int) -> Bool[Array, " batch"] | bool:
+        """Rows whose next round is for a narrower width than the one before `width`."""
+        del schedule, width
+        return False
+
+    @abc.abstractmethod
+    def answer(self, root: NodeView, schedule: Schedule) -> tuple[Scores, Scores]:
+        """(weights, preference): the improved distribution, and scores whose best is the action."""
+
+
+class UCT(Rule):
+    """Upper confidence bounds applied to trees (Kocsis and Szepesvari 2006): q + c sqrt(ln N / n).
+
+    `c` is on the scale of returns; unvisited actions come first. The answer is the most visited
+    action, ties broken by the mean return.
+    """
+
+    needs_value: ClassVar[bool] = False
+    most_visited: ClassVar[bool] = True
+    c: Number = 1.0
+
+    def interior(self, node: NodeView) -> Scores:
+        """Unvisited actions before all others; no bonus where nothing is left to learn."""
+        spread = self._spread(node.visits.sum(-1, keepdims=True))
+        bonus = jnp.sqrt(spread / jnp.maximum(node.visits, 1))
+        bonus = jnp.where(node.settled, 0.0, bonus)
+        return jnp.where(node.visits > 0, node.q + bonus, -FORBIDDEN / 4)
+
+    def kernel(self, visits: int) -> Kernel:
+        """The table holds c^2 ln N."""
+        return Kernel(0, jnp.zeros(1), self._spread(jnp.arange(visits, dtype=jnp.float32)))
+
+    def _spread(self, total: Float[Array, "..."]) -> Float[Array, "..."]:
+        # c goes under the root: a product before a sum may be fused, and then rounds otherwise.
+        return self.c**2 * jnp.log(jnp.maximum(total, 1))
+
+    def answer(self, root: NodeView, schedule: Schedule) -> tuple[Scores, Scores]:
+        """Weights are the shares of visits."""
+        return _most_visited(root)
+
+
+class PUCT(Rule):
+    """Predictor and upper confidence bounds (Rosin 2011; Silver et al. 2018).
+
+    q + c(N) p sqrt(N) / (1 + n) with c(N) = c + ln((N + base + 1) / base), as in AlphaZero.
+    Unvisited actions are taken to be worth what the node was judged to be.
+    """
+
+    needs_value: ClassVar[bool] = True
+    most_visited: ClassVar[bool] = True
+    c: Number = 1.25
+    base: Number = 19652.0
+
+    def interior(self, node: NodeView) -> Scores:
+        """The prior's bonus on top of the mean return."""
+        rate = self._rate(node.visits.sum(-1, keepdims=True))
+        q = jnp.where(node.visits > 0, node.q, node.value[:, None])
+        return q + rate * node.prior / (1 + node.visits)
+
+    def kernel(self, visits: int) -> Kernel:
+        """The table holds c(N) sqrt(N)."""
+        return Kernel(1, jnp.zeros(1), self._rate(jnp.arange(visits, dtype=jnp.float32)))
+
+    def _rate(self, total: Float[Array, "..."]) -> Float[Array, "..."]:
+        rate = self.c + jnp.log((total + self.base + 1) / self.base)
+        return rate * jnp.sqrt(jnp.maximum(total, 1))
+
+    def answer(self, root: NodeView, schedule: Schedule) -> tuple[Scores, Scores]:
+        """Weights are the shares of visits, or the prior where nothing was simulated."""
+        return _most_visited(root)
+
+
+def _most_visited(root: NodeView) -> tuple[Scores, Scores]:
+    total = root.visits.sum(-1, keepdims=True)
+    weights = jnp.where(total > 0, root.visits / jnp.maximum(total, 1), root.prior)
+    # Returns only break ties: squashed below half a visit.
+    tie = 0.5 * jax.nn.soft_sign(root.q) * (root.visits > 0)
+    return weights, jnp.where(total > 0, root.visits + tie, root.logits)
+
+
+class HalvingState(eqx.Module):
+    """Where a row stands in its sequential halving.
+
+    `order` lists the actions considered in this phase, the best first; `considered` is their
+    number, `sweeps` how often each is still to be simulated, `taken` how many had their turn in
+    this sweep. `fresh` marks rows whose phase has just begun: their order is not drawn up yet.
+    `base` holds the visits from before this search, `gumbel` the noise before it is scaled
+    and `shuffle` the actions in its order, which breaks ties.
+    """
+
+    gumbel: Scores
+    shuffle: Int[Array, "batch actions"]
+    base: Scores
+    budget: Int[Array, " batch"]
+    log2: Int[Array, " batch"]
+    order: Int[Array, "batch considered"]
+    considered: Int[Array, " batch"]
+    sweeps: Int[Array, " batch"]
+    taken: Int[Array, " batch"]
+    fresh: Bool[Array, " batch"]
+
+
+class Gumbel(Rule):
+    """Gumbel search with sequential halving (Danihelka et al. 2022).
+
+    The root draws `considered` actions without replacement by Gumbel-top-k and halves them by
+    g + logits + sigma(q); below it, the deterministic rule of the improved policy. `noise` scales
+    the Gumbel noise (0: the strongest play, without the guarantee of improvement in expectation).
+    sigma(q) = (visit_offset + max N) * value_scale * q, q rescaled to [0, 1] within the node when
+    `rescale`. The defaults are those of the reference implementation.
+
+    The actions of a phase do not depend on one another, so up to `lanes` of them are simulated side
+    by side: the same answer in fewer and larger batches. `lanes` is one width for the whole search
+    (compiled once) or falling widths, such as (16, 8, 4, 2), each compiled for its own phases: the
+    least latency for a single row.
+    """
+
+    needs_value: ClassVar[bool] = True
+    considered: int = eqx.field(static=True, default=16)
+    noise: Number = 1.0
+    value_scale: Number = 0.1
+    visit_offset: Number = 50.0
+    rescale: bool = eqx.field(static=True, default=True)
+    lanes: int | tuple[int, ...] = eqx.field(static=True, default=1)
+
+    def __check_init__(self) -> None:
+        widths = self.lanes if isinstance(self.lanes, tuple) else (self.lanes,)
+        falling = all(a > b for a, b in itertools.pairwise(widths))
+        if not widths or min(widths) < 1 or not falling:
+            raise ValueError(f"lanes must be positive and falling, as (16, 8, 4); got {widths}.")
+        if self.considered < 1:
+            raise ValueError(f"considered must be at least 1; got {self.considered}.")
+
+    def lane_widths(self, actions: int) -> tuple[int, ...]:
+        """`lanes`, no wider than there are actions to consider."""
+        most = min(self.considered, actions)
+        widths = self.lanes if isinstance(self.lanes, tuple) else (self.lanes,)
+        return tuple(dict.fromkeys(min(w, most) for w in widths))
+
+    def begin(self, root: NodeView, budget: Int[Array, " batch"], seed: Seed) -> HalvingState:
+        """Draw the noise and set up the first phase of each row for its own budget."""
+        actions = root.logits.shape[-1]
+        noise = gumbel(jax.vmap(lambda s: mix(s, jnp.arange(actions)))(seed))
+        count = jnp.minimum(root.legal.sum(-1), self.considered).astype(jnp.int32)
+        log2 = 32 - jax.lax.clz(jnp.maximum(count, 2) - 1)
+        most = min(self.considered, actions)
+        order = jnp.zeros((count.shape[0], most), jnp.int32)
+        zero, sweeps = jnp.zeros_like(count), _sweeps(budget, log2, count)
+        shuffle = jax.lax.top_k(noise, actions)[1].astype(jnp.int32)
+        return HalvingState(
+            noise, shuffle, root.visits, budget, log2, order, count, sweeps, zero, count >= 0
+        )
+
+    def next_lanes(
+        self, root: NodeView, schedule: HalvingState, width: int
+    ) -> tuple[Int[Array, "batch width"], HalvingState]:
+        """The next actions of the sweep; a phase that begins first ranks those that are left."""
+        s = jax.lax.cond(
+            schedule.fresh.any(), lambda s: self._rank(root, s), lambda s: s, schedule
+        )  # fmt: skip
+        turn = s.taken[:, None] + jnp.arange(width)
+        last = s.order.shape[1] - 1
+        forced = jnp.take_along_axis(s.order, jnp.minimum(turn, last), axis=1)
+        return jnp.where(turn < s.considered[:, None], forced, IDLE), _next(s, width)
+
+    def waits(self, schedule: HalvingState, width: int) -> Bool[Array, " batch"]:
+        """Rows whose next phase fits into a narrower loop."""
+        return schedule.considered <= width
+
+    def _rank(self, root: NodeView, s: HalvingState) -> HalvingState:
+        """Draw up the order of a phase: the best of those that the last one simulated most."""
+        scores = jnp.where(_survivors(root, s), self._gumbel_scores(root, s), FORBIDDEN)
+        # Without noise exact ties are common: of equals the first in the order of the noise wins.
+        shuffled = jnp.take_along_axis(scores, s.shuffle, axis=1)
+        place = jax.lax.top_k(shuffled, s.order.shape[1])[1]
+        ranked = jnp.take_along_axis(s.shuffle, place, axis=1)
+        order = jnp.where(s.fresh[:, None], ranked, s.order)
+        return eqx.tree_at(lambda s: (s.order, s.fresh), s, (order, jnp.zeros_like(s.fresh)))
+
+    def interior(self, node: NodeView) -> Scores:
+        """Follow the improved policy in proportion: argmax of pi'(a) - N(a) / (1 + sum N)."""
+        improved = jax.nn.softmax(node.logits + self.sigma(node), axis=-1)
+        return improved - node.visits / (1 + node.visits.sum(-1, keepdims=True))
+
+    def answer(self, root: NodeView, schedule: HalvingState) -> tuple[Scores, Scores]:
+        """The improved policy, and the survivor of the halving."""
+        weights = jax.nn.softmax(root.logits + self.sigma(root), axis=-1) * root.legal
+        visits = root.visits - schedule.base
+        most = root.legal & (visits == jnp.where(root.legal, visits, -1).max(-1, keepdims=True))
+        return weights, jnp.where(most, self._gumbel_scores(root, schedule), FORBIDDEN / 2)
+
+    def kernel(self, visits: int) -> Kernel:
+        """No table: the settings are enough."""
+        del visits
+        settings = (self.value_scale, self.visit_offset, float(self.rescale))
+        return Kernel(2, jnp.stack([jnp.asarray(x, jnp.float32) for x in settings]), jnp.zeros(1))
+
+    def sigma(self, node: NodeView) -> Scores:
+        """sigma(completed q): equation 8 of the paper, on q completed by `v_mix` (appendix D)."""
+        visited = (node.visits > 0) & node.legal
+        q = jnp.where(visited, node.q, mixed_value(node)[:, None])
+        if self.rescale:
+            low = jnp.where(node.legal, q, jnp.inf).min(-1, keepdims=True)
+            high = jnp.where(node.legal, q, -jnp.inf).max(-1, keepdims=True)
+            q = jnp.where(node.legal, (q - low) / jnp.maximum(high - low, 1e-8), 0.0)
+        most = node.visits.max(-1, keepdims=True)
+        return (self.visit_offset + most) * self.value_scale * q
+
+    def _gumbel_scores(self, root: NodeView, schedule: HalvingState) -> Scores:
+        return self.noise * schedule.gumbel + root.logits + self.sigma(root)
+
+
+def mixed_value(node: NodeView) -> Float[Array, " batch"]:
+    """v_mix: the node's own value, mixed with what its visited actions returned."""
+    visited = node.visits > 0
+    prior = jnp.maximum(jnp.exp(node.logits), 1e-30) * visited
+    total = node.visits.sum(-1)
+    returned = (prior * node.q).sum(-1) / jnp.maximum(prior.sum(-1), 1e-30)
+    return (node.value + total * returned) / (1 + total)
+
+
+def _sweeps(
+    budget: Int[Array, " batch"], log2: Int[Array, " batch"], considered: Int[Array, " batch"]
+) -> Int[Array, " batch"]:
+    """How often each considered action is visited in a phase."""
+    return jnp.maximum(1, budget // jnp.maximum(1, log2 * considered))
+
+
+def _survivors(root: NodeView, s: HalvingState) -> Bool[Array, "batch actions"]:
+    """The actions of the phase that ended, all legal ones before the first."""
+    visits = root.visits - s.base
+    return root.legal & (visits == jnp.where(root.legal, visits, -1).max(-1, keepdims=True))
+
+
+def _next(s: HalvingState, width: int) -> HalvingState:
+    """Count one round: to the next actions, the next sweep, or the next phase."""
+    taken = s.taken + width
+    swept = taken >= s.considered
+    sweeps = s.sweeps - swept
+    halve = sweeps == 0
+    # A single legal action stays the only one considered.
+    fewer = jnp.minimum(jnp.maximum(2, s.considered // 2), s.considered)
+    considered = jnp.where(halve, fewer, s.considered)
+    sweeps = jnp.where(halve, _sweeps(s.budget, s.log2, considered), sweeps)
+    taken = jnp.where(swept, 0, taken)
+    return HalvingState(
+        s.gumbel,
+        s.shuffle,
+        s.base,
+        s.budget,
+        s.log2,
+        s.order,
+        considered,
+        sweeps,
+        taken,
+        s.fresh | halve,
+    )

@@ -1,0 +1,13 @@
+from .guide import NetworkGuide as NetworkGuide
+from .guided_search import guided_search as guided_search
+from .guided_search import load as load
+from .planner_imitation import ImitationSettings as ImitationSettings
+from .planner_imitation import imitate_planner as imitate_planner
+from .policy_best_of_n import best_of_policy as best_of_policy
+from .policy_plans import PolicyPlans as PolicyPlans
+from .quantiliser import Quantiliser as Quantiliser
+from .quantiliser import quantilise as quantilise
+from .value_pruning import PruningMeasured as PruningMeasured
+from .value_pruning import measure_pruning as measure_pruning
+from .value_pruning import value_pruned as value_pruned
+from .value_pruning import value_pruned_best_first as value_pruned_best_first

@@ -1,0 +1,5 @@
+"""Planning in a world that was learned: MuZero, learned-model MPC, Dyna."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,14 @@
+from .dyna import DynaQ as DynaQ
+from .dyna import DynaSettings as DynaSettings
+from .dyna import train_dyna as train_dyna
+from .latent import LatentNetworks as LatentNetworks
+from .latent import LatentTask as LatentTask
+from .learned_model import Ensemble as Ensemble
+from .learned_model import LearnedModel as LearnedModel
+from .learned_model import OnObservations as OnObservations
+from .mpc import LearnedModelMPC as LearnedModelMPC
+from .mpc import MPCSettings as MPCSettings
+from .mpc import train_mpc as train_mpc
+from .muzero import MuZero as MuZero
+from .muzero import MuZeroSettings as MuZeroSettings
+from .muzero import train_muzero as train_muzero

@@ -1,0 +1,287 @@
+"""Dyna: acting, learning and planning by one table of habits and one learned table of the world.
+
+Sutton (1990, "Integrated architectures for learning, planning, and reacting based on approximating
+dynamic programming"); Sutton and Barto (2018), section 8.2. The model keeps the latest outcomes of
+each action, so that it serves slippery worlds as well.
+"""
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from ...amortised.files.tensors import description
+from ...amortised.training.updates import Trained, Watch, run_updates
+from ...core.answering import answer, asked, timed, uniform_weights
+from ...core.budget import Budget
+from ...core.decider import Decider, Decision, Memory, check_finite
+from ...core.errors import TooLargeError, UnsuitableTaskError
+from ...core.ledger import Ledger
+from ...core.objective import Objective
+from ...core.task import State, Task, is_concrete
+from .dyna_table import DynaTable, Place, places_of, sweep
+
+_STILL = 1e-6
+"""A sweep that changes no value by more ends the planning."""
+
+
+@dataclass(frozen=True)
+class DynaSettings:
+    """How Dyna-Q learns; an update is `steps` actions, each followed by `planning` backups."""
+
+    steps: int = 500
+    planning: int = 10
+    """k: backups of remembered pairs after each action; 0 is Q-learning."""
+    rate: float = 0.2
+    explore: float = 0.1
+    discount: float | None = None
+    """None: 0.97 times the objective's own."""
+    places: int = 2048
+    """Room for so many different states."""
+    outcomes: int = 32
+    """The latest outcomes of each action that the model remembers."""
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.places, self.outcomes) < 1 or self.planning < 0:
+            raise ValueError(f"steps, places, outcomes from 1, planning from 0; got {self}.")
+        if not (0 < self.rate <= 1 and 0 <= self.explore <= 1):
+            raise ValueError(f"rate and explore are shares up to 1; got {self}.")
+
+    def gamma(self, task: Task) -> float:
+        """The discount of values."""
+        return 0.97 * task.objective.discount if self.discount is None else self.discount
+
+
+class DynaQ(Decider):
+    """Habits in a table, and a learned model that can revise them before acting.
+
+    A simulation is one sweep over all that was ever tried, each pair backed up from its remembered
+    outcomes; sweeps end early where nothing changes any more. Budget 0 answers by habit. Another
+    objective is planned for from nothing by what the model remembers of states, if there is any
+    budget; habits are deaf to it. States never met are answered at random. Ties are shared evenly,
+    and broken by the key.
+    """
+
+    task: Task
+    table: DynaTable
+    budget: Budget
+    gamma: float = eqx.field(static=True)
+    place: Place | None = eqx.field(static=True)
+
+    def __init__(
+        self,
+        task: Task,
+        table: DynaTable,
+        *,
+        gamma: float = 0.97,
+        budget: Budget | int = 0,
+        place: Place | None = None,
+    ):
+        _check_suits(task)
+        self.task, self.table, self.budget = task, table, Budget.of(budget)
+        self.gamma, self.place = gamma, place
+
+    def __repr__(self) -> str:
+        size = self.table.q.shape[0]
+        return f"DynaQ({self.task!r}, room for {size} places, budget={self.budget.simulations})"
+
+    def decide(
+        self,
+        state: State,
+        memory: Memory = None,
+        *,
+        objective: Objective | None = None,
+        budget: Budget | int | None = None,
+        key: Key[Array, "*batch"],
+    ) -> tuple[Decision, Memory]:
+        """Answer every row by habit, revised as far as its budget goes; see `Decider.decide`."""
+        started = time.perf_counter()
+        budget = self.budget if budget is None else budget
+        (sweeps, steps), keys = asked(self.task, state, budget, key)
+        if objective is not None and self._is_own(objective):
+            objective = None
+        decision = _decide(self, objective, state, sweeps, steps, keys)
+        check_finite(repr(self), value=decision.value)
+        return timed(decision, started), memory
+
+    def _is_own(self, objective: Objective) -> bool:
+        return is_concrete(objective) and bool(eqx.tree_equal(objective, self.task.objective))
+
+
+@eqx.filter_jit
+def _decide(
+    dyna: DynaQ,
+    objective: Objective | None,
+    state: State,
+    sweeps: Int[Array, " batch"],
+    steps: Int[Array, " batch"],
+    keys: Key[Array, " batch"],
+) -> Decision:
+    """The table is one for all rows: it is swept once, and each row reads it after its own time."""
+    task, table = dyna.task, dyna.table
+    legal, live = jax.vmap(task.legal)(state), ~jax.vmap(task.terminated)(state)
+    where, known = jax.vmap(table.find)(places_of(task, dyna.place, state))
+    each = table.remembered
+    allowed = jnp.where(live & known, jnp.minimum(sweeps, steps // jnp.maximum(each, 1)), 0)
+    habit = table.q
+    reward = table.reward
+    fresh = habit
+    if objective is not None:
+        reward, fresh = table.rewards_under(objective), jnp.zeros_like(habit)
+    first = jnp.where((allowed > 0)[:, None], fresh[where], habit[where])
+
+    def more(carry: tuple) -> Array:
+        _, _, done, moved = carry
+        return (done < allowed).any() & (moved > _STILL)
+
+    def once(carry: tuple) -> tuple:
+        q, said, done, _ = carry
+        after = sweep(table, q, reward, dyna.gamma)
+        going = done < allowed
+        said = jnp.where(going[:, None], after[where], said)
+        return after, said, done + 1, jnp.abs(after - q).max()
+
+    begun = (fresh, first, jnp.int32(0), jnp.float32(jnp.inf))
+    _, said, done, _ = jax.lax.while_loop(more, once, begun)
+    # Of a place where something was tried, a plan knows nothing else.
+    tried = (table.known > 0)[where]
+    planned = (allowed > 0)[:, None] & tried.any(-1, keepdims=True)
+    said = jnp.where(planned & ~tried, -jnp.inf, said)
+    q = jnp.where(known[:, None], said, 0.0)
+    best = jnp.where(legal, q, -jnp.inf).max(-1, keepdims=True)
+    ties = legal & (q >= best - 1e-6)
+    weights = uniform_weights(ties)
+    drawn = jax.vmap(jax.random.categorical)(keys, jnp.where(ties, 0.0, -jnp.inf))
+    spent = jnp.minimum(allowed, done) * each
+    return answer(live, drawn, weights, best[:, 0], model_steps=spent)
+
+
+class Carry(eqx.Module):
+    """All that an update starts from: the table, and the one episode that is being lived."""
+
+    table: DynaTable
+    state: State
+    age: Int[Array, ""]
+    total: Float[Array, ""]
+    last: Float[Array, ""]
+    backups: Int[Array, ""]
+    key: Key[Array, ""]
+
+
+def train_dyna(
+    task: Task,
+    *,
+    updates: int,
+    key: Key[Array, ""],
+    settings: DynaSettings | None = None,
+    place: Place | None = None,
+    budget: Budget | int = 0,
+    folder: Path | str | None = None,
+    identity: dict[str, Any] | None = None,
+    watch: Watch | None = None,
+    hasty: bool = False,
+) -> tuple[DynaQ, Ledger, Trained]:
+    """Live one long stream of episodes; returns the decider and what learning spent.
+
+    `place` says by which integers states are told apart (`Task.fingerprint` unless given): leave
+    out what should not matter, such as the time. An episode cut by the limit of time is not taken
+    to end. Metrics of each update: `score`, the mean return of the episodes that ended (the one
+    before's where none did), and `places`, how many states were met. `folder` and `hasty` are those
+    of `run_updates`. Raises `UnsuitableTaskError`, and `TooLargeError` where there were more places
+    than there is room for.
+    """
+    _check_suits(task)
+    settings = settings or DynaSettings()
+    seed = jax.random.key_data(key).tolist()
+    told = {"task": description(task), "seed": seed, **asdict(settings)}
+    trained = run_updates(
+        eqx.Partial(_update, task, settings, place), _start(task, settings, place, key),
+        updates=updates, folder=folder, watch=watch, hasty=hasty,
+        identity={"algorithm": "dyna", **told, **(identity or {})},
+    )  # fmt: skip
+    table, done = trained.carry.table, len(trained.metrics["score"])
+    if int(table.count) > settings.places:
+        raise TooLargeError(
+            f"{task!r} has more than {settings.places} places: raise DynaSettings(places=...), or "
+            "tell fewer of them apart by `place`."
+        )
+    acted, backups = done * settings.steps, int(trained.carry.backups)
+    spent = Ledger(
+        model_steps=acted + backups, fits=acted + backups, data=acted, seconds=trained.seconds
+    )
+    decider = DynaQ(task, table, gamma=settings.gamma(task), budget=budget, place=place)
+    return decider, spent, trained
+
+
+def _check_suits(task: Task) -> None:
+    traits = task.traits
+    if traits.players != 1 or not traits.discrete or not traits.fully_observable:
+        raise UnsuitableTaskError(
+            f"{task!r} has more than one player, continuous actions or hidden state: Dyna's tables "
+            "are for one player with numbered actions who sees everything. For games use "
+            "`train_muzero`, for continuous actions `train_mpc`."
+        )
+
+
+def _start(task: Task, settings: DynaSettings, place: Place | None, key: Key[Array, ""]) -> Carry:
+    key, first = jax.random.split(key)
+    state = task.init(first)
+    words = places_of(task, place, jax.tree.map(lambda x: x[None], state)).shape[-1]
+    table = DynaTable.empty(task, state, words, settings.places, settings.outcomes)
+    none, nothing = jnp.int32(0), jnp.float32(0)
+    return Carry(table, state, none, nothing, nothing, none, key)
+
+
+def _update(
+    task: Task, settings: DynaSettings, place: Place | None, carry: Carry
+) -> tuple[Carry, dict[str, Float[Array, ""]]]:
+    """Some actions in the world, each followed by some in the model."""
+    key, now = jax.random.split(carry.key)
+
+    def step(carry: Carry, key: Key[Array, ""]) -> tuple[Carry, tuple[Array, Array]]:
+        return _live(task, settings, place, carry, key)
+
+    carry, (total, count) = jax.lax.scan(step, carry, jax.random.split(now, settings.steps))
+    ended = count.sum()
+    last = jnp.where(ended > 0, total.sum() / jnp.maximum(ended, 1), carry.last)
+    carry = eqx.tree_at(lambda c: (c.last, c.key), carry, (last, key))
+    return carry, {"score": last, "places": carry.table.count.astype(jnp.float32)}
+
+
+def _live(
+    task: Task, settings: DynaSettings, place: Place | None, carry: Carry, key: Key[Array, ""]
+) -> tuple[Carry, tuple[Float[Array, ""], Bool[Array, ""]]]:
+    """One action: choose, learn from it, remember it, and plan."""
+    dice, tie, chance, again, dream = jax.random.split(key, 5)
+    state, gamma = carry.state, settings.gamma(task)
+    table, here = carry.table.enter(task, place, state)
+    legal = task.legal(state)
+    score = jnp.where(legal, table.q[here] + 1e-6 * jax.random.uniform(tie, legal.shape), -jnp.inf)
+    wander = jax.random.uniform(dice) < settings.explore
+    anything = jax.random.categorical(jax.random.fold_in(dice, 1), jnp.where(legal, 0.0, -jnp.inf))
+    action = jnp.where(wander, anything, jnp.argmax(score)).astype(jnp.int32)
+    after = task.advance(state, action, chance)
+    reward = jnp.asarray(task.objective(state, action, after))[0]
+    over, age = task.terminated(after), carry.age + 1
+    table, there = table.enter(task, place, after)
+    ends = over & (age < task.traits.horizon)
+    table = table.remember(here, action, there, reward, ends)
+    table = table.back_up(here, action, there, reward, ends, gamma, settings.rate)
+
+    def imagine(i: Int[Array, ""], table: DynaTable) -> DynaTable:
+        return table.dream(jax.random.fold_in(dream, i), gamma, settings.rate)
+
+    table = jax.lax.fori_loop(0, settings.planning, imagine, table)
+    total = carry.total + reward
+    fresh = task.init(again)
+    state = jax.tree.map(lambda x, y: jnp.where(over, x, y), fresh, after)
+    carry = Carry(
+        table, state, jnp.where(over, 0, age), jnp.where(over, 0.0, total), carry.last,
+        carry.backups + settings.planning, carry.key,
+    )  # fmt: skip
+    return carry, (jnp.where(over, total, 0.0), over)

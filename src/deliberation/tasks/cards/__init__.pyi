@@ -1,0 +1,9 @@
+from .blackjack import BeatsDealer as BeatsDealer
+from .blackjack import Blackjack as Blackjack
+from .blackjack import BlackjackState as BlackjackState
+from .kuhn_poker import KuhnPoker as KuhnPoker
+from .kuhn_poker import KuhnState as KuhnState
+from .kuhn_poker import WinsChips as WinsChips
+from .leduc_poker import LeducPoker as LeducPoker
+from .leduc_poker import LeducState as LeducState
+from .leduc_poker import WinsPot as WinsPot

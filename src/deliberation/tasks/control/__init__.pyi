@@ -1,0 +1,11 @@
+from .cartpole import CartPole as CartPole
+from .cartpole import CartPoleState as CartPoleState
+from .cartpole import StaysUp as StaysUp
+from .mujoco import CheetahState as CheetahState
+from .mujoco import HalfCheetah as HalfCheetah
+from .mujoco import RunsForwards as RunsForwards
+from .mujoco import load_model as load_model
+from .pendulum import Pendulum as Pendulum
+from .pendulum import PendulumState as PendulumState
+from .pendulum import StaysUpright as StaysUpright
+from .pendulum import wrapped as wrapped

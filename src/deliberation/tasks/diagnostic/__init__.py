@@ -1,0 +1,5 @@
+"""Worlds built to tell one kind of decider from another."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,5 @@
+"""Gridworlds: one family of small worlds, one knob for each adjective of richer ones."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

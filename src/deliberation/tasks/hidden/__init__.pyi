@@ -1,0 +1,11 @@
+from .biased_rps import BiasedRPS as BiasedRPS
+from .biased_rps import RPSState as RPSState
+from .biased_rps import WinsRounds as WinsRounds
+from .biased_rps import rps_values as rps_values
+from .cheese_maze import CheeseMaze as CheeseMaze
+from .cheese_maze import FindsCheese as FindsCheese
+from .cheese_maze import MazeState as MazeState
+from .tiger import OpensDoors as OpensDoors
+from .tiger import Tiger as Tiger
+from .tiger import TigerState as TigerState
+from .tiger import tiger_values as tiger_values

@@ -1,0 +1,5 @@
+"""Problems with one continuous answer and a known optimum."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
