@@ -1,3 +1,6 @@
+from .answering import CheckedDecider as CheckedDecider
+from .answering import Question as Question
+from .answering import answer as answer
 from .budget import Budget as Budget
 from .contract import check_decider as check_decider
 from .contract import check_task as check_task

@@ -1,5 +1,6 @@
 """The two ends of every decision: reading what is asked, and handing an answer back."""
 
+import abc
 import time
 
 import equinox as eqx
@@ -9,11 +10,66 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, Key, Num
 
 from .budget import Budget
-from .decider import Decision, row_keys
+from .decider import Decider, Decision, Memory, row_keys
 from .ledger import Ledger
+from .objective import Objective
 from .task import State, Task, batch_size, check_batch, is_concrete
 
 Counts = Int[Array, " batch"] | Int[np.ndarray, " batch"] | int
+
+
+class Question(eqx.Module):
+    """What a decider is asked, once the call is checked and its gaps are filled.
+
+    `objective` is the one to be followed: the caller's, else the task's. `budget` is the caller's,
+    else the decider's own, else None. `keys` has one key for each row.
+    """
+
+    state: State
+    memory: Memory
+    objective: Objective
+    budget: Budget | None
+    keys: Key[Array, " batch"]
+
+    @property
+    def limits(self) -> tuple[Int[Array, " batch"], Int[Array, " batch"]]:
+        """The simulations and the model steps that each row may take."""
+        assert self.budget is not None, "only deciders with a budget of their own ask"
+        return self.budget.rows(self.keys.shape[0])
+
+
+class CheckedDecider(Decider):
+    """A decider that is asked checked questions: subclasses say how to `choose`.
+
+    `decide` is the same for all of them: it reads the call, refuses what makes no sense, and adds
+    the wall time. One with a field `budget` falls back on that where the caller gives none.
+    """
+
+    @abc.abstractmethod
+    def choose(self, question: Question) -> tuple[Decision, Memory]:
+        """The decisions for a batch, and the memory that the next call is given."""
+
+    def decide(
+        self,
+        state: State,
+        memory: Memory = None,
+        *,
+        objective: Objective | None = None,
+        budget: Budget | int | None = None,
+        key: Key[Array, "*batch"],
+    ) -> tuple[Decision, Memory]:
+        """Choose for every row of a batch of states; see `Decider.decide`."""
+        started = time.perf_counter()
+        keys = checked_keys(self.task, state, budget, key)
+        given = getattr(self, "budget", None) if budget is None else budget
+        question = Question(
+            state, memory,
+            self.task.objective if objective is None else objective,
+            None if given is None else Budget.of(given),
+            keys,
+        )  # fmt: skip
+        decision, memory = self.choose(question)
+        return timed(decision, started), memory
 
 
 def asked(

@@ -5,14 +5,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key
 
-from .answering import answer, checked_keys, uniform_weights
-from .budget import Budget
-from .decider import Decider, Decision, Memory
-from .objective import Objective
+from .answering import CheckedDecider, Question, answer, uniform_weights
+from .decider import Decision, Memory
 from .task import State, Task
 
 
-class UniformRandom(Decider):
+class UniformRandom(CheckedDecider):
     """Draws uniformly from the legal actions, or from the box of continuous ones.
 
     It neither searches nor learns, and so ignores the objective and the budget; it expects
@@ -21,22 +19,13 @@ class UniformRandom(Decider):
 
     task: Task
 
-    def decide(
-        self,
-        state: State,
-        memory: Memory = None,
-        *,
-        objective: Objective | None = None,
-        budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
-    ) -> tuple[Decision, Memory]:
+    def choose(self, question: Question) -> tuple[Decision, Memory]:
         """One draw a row."""
-        del objective
-        return _decide(self.task, state, checked_keys(self.task, state, budget, key)), memory
+        return _draw(self.task, question.state, question.keys), question.memory
 
 
 @eqx.filter_jit
-def _decide(task: Task, state: State, keys: Key[Array, " batch"]) -> Decision:
+def _draw(task: Task, state: State, keys: Key[Array, " batch"]) -> Decision:
     traits = task.traits
     legal = jax.vmap(task.legal)(state)
     live = ~jax.vmap(task.terminated)(state)
