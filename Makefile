@@ -18,7 +18,8 @@ RUN ?= out
 ZOO ?=
 # A first choice of interpreter, for instance `make table PYTHON=/opt/python3.12/bin/python3`.
 PYTHON ?=
-# Workers of the tests: one a core, at most four (each compiles, which takes memory).
+# Workers of the tests: one a core, at most four (each compiles, which takes memory). A file is one
+# worker's: its tests share compiled programs and what they set up.
 WORKERS ?= auto
 
 help:
@@ -28,7 +29,7 @@ table: $(VENV)/.installed
 	@$(BIN)/deliberate table $(ARGS)
 
 test: $(VENV)/.installed-dev
-	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check

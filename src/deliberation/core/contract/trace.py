@@ -1,6 +1,7 @@
 """Random play written down in full, for the contract tests to look at."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -12,6 +13,9 @@ from jaxtyping import Array, Bool, Float, Int, Key, Shaped
 from ..errors import ContractError
 from ..objective import Action
 from ..task import Actions, State, Task, dtype_of
+
+LANES = 32
+"""Rows of a small batch; see `_in_batches`."""
 
 
 @dataclasses.dataclass
@@ -99,8 +103,7 @@ def _random_actions(
 
 
 def _stack(*parts: Any) -> Any:
-    """On the host, where indexing is cheap; keys cannot leave the device."""
-    return jnp.stack(parts) if _is_key(parts[0]) else np.stack(parts)
+    return _joined(np.stack, *parts)
 
 
 def _is_key(x: Any) -> bool:
@@ -115,7 +118,7 @@ def _look(task: Task, state: State) -> tuple[Array, ...]:
 
 def look(task: Task, state: State) -> tuple[np.ndarray, ...]:
     """Observation, legal actions, player, end and fingerprint of each state of a batch."""
-    return tuple(np.asarray(x) for x in _look(task, state))
+    return _in_batches(lambda part: _look(task, part[0]), (state,))
 
 
 @eqx.filter_jit
@@ -134,8 +137,39 @@ def move(
     task: Task, state: State, action: np.ndarray, keys: Key[Array, " batch"]
 ) -> tuple[State, Float[np.ndarray, "batch players"]]:
     """Carry one action out in each live state of a batch; what the task's own objective gives."""
-    after, reward = _move(task, state, jnp.asarray(action, dtype_of(task.traits)), keys)
+    given = (state, jnp.asarray(action, dtype_of(task.traits)), keys)
+    after, reward = _in_batches(lambda part: _move(task, *part), given)
     return after, np.asarray(reward)
+
+
+def _in_batches(compute: Callable[[Any], Any], given: Any) -> Any:
+    """The results for a batch, on the host; small batches are filled up to `LANES` rows each.
+
+    So one compiled program serves the small batches of all clauses: with large simulators,
+    compiling is what a contract test takes its time for.
+    """
+    rows = jax.tree.leaves(given)[0].shape[0]
+    if rows > 4 * LANES:
+        return jax.tree.map(_on_host, compute(given))
+    parts = []
+    for start in range(0, rows, LANES):
+        which = np.minimum(np.arange(start, start + LANES), rows - 1)
+        part = jax.tree.map(lambda x, which=which: _on_host(x)[which], given)
+        parts.append(jax.tree.map(_on_host, compute(part)))
+    return jax.tree.map(lambda *x: _joined(np.concatenate, *x)[:rows], *parts)
+
+
+def _on_host(x: Any) -> Any:
+    """As a NumPy array, where indexing is cheap and compiles nothing; keys stay what they are."""
+    return x if _is_key(x) else np.asarray(x)
+
+
+def _joined(how: Callable[[list[np.ndarray]], np.ndarray], *parts: Any) -> Any:
+    """Arrays of one kind put together by a function of NumPy; keys by what they are made of."""
+    if not _is_key(parts[0]):
+        return how(list(parts))
+    data = how([np.asarray(jax.random.key_data(x)) for x in parts])
+    return jax.random.wrap_key_data(data, impl=jax.random.key_impl(parts[0]))
 
 
 def require(holds: Any, task: Task, message: str) -> None:
