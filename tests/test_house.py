@@ -42,12 +42,11 @@ def imported(name: str, path: Path, known: dict[str, Path]) -> set[str]:
 
 
 def at_import(body: list[ast.stmt]):
-    """The statements that run when a module is imported: no functions, nothing for types alone."""
+    """The statements outside of functions, imports for types alone too: a reader follows those."""
     for node in body:
         yield node
-        typing_only = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
         if isinstance(node, ast.If | ast.Try | ast.With | ast.ClassDef):
-            yield from at_import([] if typing_only else node.body)
+            yield from at_import(node.body)
             yield from at_import(getattr(node, "orelse", []))
             for handler in getattr(node, "handlers", []):
                 yield from at_import(handler.body)
