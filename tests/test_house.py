@@ -1,13 +1,18 @@
 """The house keeps its order: small rooms, no import in a circle, little that is written twice."""
 
 import ast
+import json
+import subprocess
+import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import repetition
 
 import deliberation
 
+ROOT = Path(__file__).parents[1]
 SOURCE = Path(deliberation.__path__[0])
 MOST_MODULES = 24
 FOUND_BY_NAME = {"zoo", "claims"}
@@ -120,3 +125,23 @@ def test_repetition_is_seen_through_names_comments_and_imports(tmp_path, text):
         tuple(run[0].file.name for run in pair) for pair in repetition.similar_runs(tmp_path)
     }
     assert {("one.py", "three.py"), ("one.py", "two.py"), ("three.py", "two.py")} <= similar
+
+
+def test_the_picture_of_the_house_is_current():
+    """In a process of its own: the walk is that of a first decision, before anything is traced."""
+    command = [sys.executable, str(ROOT / "docs" / "house.py"), "--check"]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_the_picture_shows_the_rooms_and_the_walk():
+    root = ElementTree.parse(ROOT / "docs" / "house.svg").getroot()
+    words = ["".join(element.itertext()) for element in root.iter(f"{root.tag[:-3]}text")]
+    shown = json.loads(next(root.iter(f"{root.tag[:-3]}metadata")).text)
+    assert {"core", "direct", "amortised", "hybrid", "zoo", "claims"} <= set(words)
+    assert f"tree search {shown['wings']['direct']['tree_search']}" in words
+    files = [step["file"] for step in shown["walk"]]
+    assert files[0] == "tree_search/decider.py" and "evaluators.py" in files
+    assert [word for word in words if word.endswith(".py")] == files
+    above = {wing: at for at, row in enumerate(shown["layers"]) for wing in row}
+    assert all(above[a] < above[b] for a, b in (pair.split(" > ") for pair in shown["imports"]))
