@@ -14,7 +14,7 @@ import pytest
 import deliberation
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "CONTRIBUTING.md")
+PAGES = ("README.md",)
 
 
 def snippets(page: str) -> list[str]:
