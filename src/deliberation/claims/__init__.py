@@ -7,13 +7,12 @@ what the claims share.
 """
 
 import functools
-import importlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ..core.catalogue import catalogue
+from ..core.catalogue import catalogue, module_of
 from ..core.errors import UnknownNameError, UnsuitableTaskError
 
 if TYPE_CHECKING:
@@ -32,10 +31,7 @@ def list_claims() -> dict[str, dict[str, Any]]:
 
 def claim(name: str) -> ModuleType:
     """One claim's module. Raises `UnknownNameError` with the nearest name."""
-    known = list_claims()
-    if name not in known:
-        raise UnknownNameError("claim", name, known)
-    return importlib.import_module(known[name]["module"])
+    return module_of("claim", name, list_claims())
 
 
 def default_tasks(effort: str) -> tuple[str, ...]:
