@@ -42,10 +42,15 @@ def zoo(names: tuple[str, ...], effort: str, out: Path, jobs: int | None, listin
     wanted = [name for name in known if not names or name in names]
     cells = animals.plan(effort, only=wanted)
     measure(cells, out, {"zoo": wanted, "effort": effort}, jobs)
+    present(out)
+
+
+def present(folder: Path) -> None:
+    """From the records of a zoo to the table in the terminal, zoo.json and report.html."""
     from ..report.zoo import build_zoo, placed, show_zoo
 
-    found = placed(out)
-    path = build_zoo(out, found)
+    found = placed(folder)
+    path = build_zoo(folder, found)
     show_zoo(found)
     click.echo(f"Report: {path.resolve()}")
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int, Key, Num
 from .budget import Budget
 from .decider import Decider, Decision, Memory, row_keys
 from .ledger import Ledger
-from .objective import Objective
+from .objective import Objective, wanted
 from .task import State, Task, batch_size, check_batch, is_concrete
 
 Counts = Int[Array, " batch"] | Int[np.ndarray, " batch"] | int
@@ -64,7 +64,7 @@ class CheckedDecider(Decider):
         given = getattr(self, "budget", None) if budget is None else budget
         question = Question(
             state, memory,
-            self.task.objective if objective is None else objective,
+            wanted(self.task, objective),
             None if given is None else Budget.of(given),
             keys,
         )  # fmt: skip

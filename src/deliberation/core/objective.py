@@ -8,6 +8,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from .errors import WrongKindError
+
 Action = Int[Array, ""] | Float[Array, "..."]
 """One action: its number, or where actions are continuous the array itself."""
 
@@ -69,6 +71,21 @@ class Misere(Objective):
         """Those of the objective turned round, negated."""
         low, high = self.of.bounds
         return (-high, -low)
+
+
+def wanted(task: Any, objective: "Objective | None") -> "Objective":
+    """The objective to follow: the caller's, or the task's own where that is None.
+
+    Raises `WrongKindError` for a plain function, which says nothing of discount and bounds.
+    """
+    if objective is None:
+        return task.objective
+    if not isinstance(objective, Objective):
+        raise WrongKindError(
+            f"`objective` is {objective!r}: subclass `deliberation.Objective` and define "
+            "`__call__(self, state, action, after)`, one reward for each player."
+        )
+    return objective
 
 
 def misere(objective: Objective) -> Objective:
