@@ -31,16 +31,16 @@ def zoo(names: tuple[str, ...], effort: str, out: Path, jobs: int | None, listin
     Prints score, distance from the exact optimum, position between search and learning, and cost.
     Kill it and it goes on when called again.
     """
-    from .. import zoo as animals
+    from .. import zoo as entries
 
-    known = animals.list_zoo()
+    known = entries.list_zoo()
     refuse_unknown("entry of the zoo", names, known)
     if listing:
         _list(names or tuple(known))
         return
     keep_compiled_programs()
     wanted = [name for name in known if not names or name in names]
-    cells = animals.plan(effort, only=wanted)
+    cells = entries.plan(effort, only=wanted)
     measure(cells, out, {"zoo": wanted, "effort": effort}, jobs)
     present(out)
 

@@ -40,7 +40,7 @@ class ForeignStateError(DeliberationError, ValueError):
 
 
 class ForeignMemoryError(DeliberationError, ValueError):
-    """A memory that the decider, as it is set up, did not give: another one's, or none of ours."""
+    """A memory that came from another decider, or from this one under other settings."""
 
 
 class NonFiniteError(DeliberationError, ArithmeticError):

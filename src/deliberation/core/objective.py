@@ -17,7 +17,7 @@ Action = Int[Array, ""] | Float[Array, "..."]
 class Objective(eqx.Module):
     """Scores one transition for every player; episodes are worth the discounted sum.
 
-    Pure and unbatched. Everything that revaluation tests do is handing over another objective.
+    Pure and unbatched. To revalue a task, pass another objective to `decide`.
     """
 
     @abc.abstractmethod
@@ -53,22 +53,22 @@ class Objective(eqx.Module):
 
 
 class Misere(Objective):
-    """The same events with the opposite worth: losing is winning."""
+    """The negated objective: losing is winning."""
 
     of: Objective
 
     def __call__(self, state: Any, action: Action, after: Any) -> Float[Array, " players"]:
-        """Rewards of the objective turned round, negated."""
+        """The original rewards, negated."""
         return -jnp.asarray(self.of(state, action, after))
 
     @property
     def discount(self) -> float:
-        """That of the objective turned round."""
+        """The discount of the original."""
         return self.of.discount
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """Those of the objective turned round, negated."""
+        """The bounds of the original, negated and swapped."""
         low, high = self.of.bounds
         return (-high, -low)
 
@@ -89,5 +89,5 @@ def wanted(task: Any, objective: "Objective | None") -> "Objective":
 
 
 def misere(objective: Objective) -> Objective:
-    """Turn an objective round; turning it twice gives it back."""
+    """The objective with all rewards negated; applied twice it gives the original back."""
     return objective.of if isinstance(objective, Misere) else Misere(objective)

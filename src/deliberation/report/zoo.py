@@ -194,7 +194,7 @@ def _html_rows(kind: str, found: Sequence[Placed]) -> str:
 
 
 def _html_row(one: Placed, again: bool) -> str:
-    """A row; a decider's name is seen at the first of its tasks, and there for who listens."""
+    """A row. A decider's name is shown at its first task only; screen readers hear it at each."""
     title, *rest = texts(one)
     cells = "".join(
         f'<td data-label="{escape(head)}"{_class(head)}>{escape(text)}</td>'

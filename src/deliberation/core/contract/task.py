@@ -1,4 +1,4 @@
-"""Contract tests, for a stranger's task or decider as for ours: what everything else relies on.
+"""Contract tests for tasks, built in or a user's own: what everything else relies on.
 
 `check_task(task)` and `check_decider(decider)` raise `ContractError` with the broken clause, where
 it broke, and what to do; they return nothing when all is well. Both play random episodes, so a
