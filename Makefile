@@ -4,11 +4,12 @@
 #   make table            the comparison table, measured (ARGS="tic_tac_toe --effort smoke")
 #   make test             the tests
 #   make check            lint, format, types, and the direction of imports
+#   make house            docs/house.svg: the wings, their rooms, and the walk of one decision
 #   make readme           the README's table and figures from the run in RUN (out), the strength
 #                         and speed from benchmarks/results; with ZOO=zoo the zoo's table as well
 
 .DEFAULT_GOAL := help
-.PHONY: help table test check format readme clean
+.PHONY: help table test check format house readme clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -40,6 +41,9 @@ check: $(VENV)/.installed-dev
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+house: $(VENV)/.installed
+	$(BIN)/python docs/house.py
 
 readme: $(VENV)/.installed
 	$(BIN)/python benchmarks/readme.py $(RUN) $(if $(ZOO),--zoo $(ZOO))

@@ -42,7 +42,13 @@ class Budget(eqx.Module):
                 "A limit of time is Budget(seconds=...)."
             )
         if not isinstance(value, int):
-            value = jnp.asarray(value)
+            try:
+                value = jnp.asarray(value)
+            except (TypeError, ValueError):
+                raise BudgetError(
+                    f"A budget is a whole number of simulations, an array with one for each row, "
+                    f"or a `Budget`; got {value!r}."
+                ) from None
             _refuse_fractions("simulations", value)
         return Budget(value)
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from .budget import Budget
-from .errors import BatchMismatchError, NonFiniteError
+from .errors import BatchMismatchError, NonFiniteError, WrongKindError
 from .ledger import Ledger
 from .objective import Objective
 from .task import Actions, State, Task, is_concrete
@@ -70,7 +70,14 @@ class Decider(eqx.Module):
 
 
 def row_keys(key: Key[Array, "*batch"], batch: int) -> Key[Array, " batch"]:
-    """One key a row from one key, or the keys given if there are as many as rows."""
+    """One key a row from one key, or the keys given if there are as many as rows.
+
+    Raises `WrongKindError` for what is no key, and `BatchMismatchError` for another number of keys.
+    """
+    if not isinstance(key, jax.Array) or not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        raise WrongKindError(
+            f"`key` is {key!r}: give a random key, such as `jax.random.key(0)`, or one a row."
+        )
     if key.ndim == 0:
         return jax.random.split(key, batch)
     if key.shape != (batch,):

@@ -31,8 +31,16 @@ class BatchMismatchError(DeliberationError, ValueError):
     """Arguments whose leading (batch) axes disagree."""
 
 
+class WrongKindError(DeliberationError, TypeError):
+    """An argument of another kind: no task, no objective, no random key where one belongs."""
+
+
+class ForeignStateError(DeliberationError, ValueError):
+    """States that are not this task's: of another form than those that its `init` gives."""
+
+
 class ForeignMemoryError(DeliberationError, ValueError):
-    """A memory that the decider, as it is set up, did not give: another one's, or none of ours."""
+    """A memory that came from another decider, or from this one under other settings."""
 
 
 class NonFiniteError(DeliberationError, ArithmeticError):

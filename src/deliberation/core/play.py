@@ -11,8 +11,8 @@ from jaxtyping import Array, Bool, Float, Int, Key, Shaped
 from .budget import Budget
 from .decider import Decider, Memory
 from .ledger import Ledger, exact_sum
-from .objective import Action, Objective
-from .task import Actions, State, Task, batch_size, check_actions, dtype_of
+from .objective import Action, Objective, wanted
+from .task import Actions, State, Task, batch_size, check_actions, check_is_task, dtype_of
 
 
 class Episodes(eqx.Module):
@@ -49,8 +49,10 @@ def rollout(
 
     `state` starts from given states instead of `task.init`. `objective` scores the episodes and
     is handed to the deciders; `budget` may be one for all or one for each player. A decider that
-    returns an illegal action raises `IllegalActionError` with the position.
+    returns an illegal action raises `IllegalActionError` with the position; what is no task,
+    objective or key, `WrongKindError`.
     """
+    check_is_task(task)
     players = task.traits.players
     seats = list(deciders) if isinstance(deciders, Sequence) else [deciders] * players
     budgets = list(budget) if isinstance(budget, Sequence) else [budget] * players
@@ -62,7 +64,7 @@ def rollout(
     batch = batch_size(state)
     memories = [seat.begin(batch) for seat in seats]
     spent = [Ledger()] * players
-    scored = objective or task.objective
+    scored = wanted(task, objective)
     returns, worth = jnp.zeros((batch, players)), jnp.ones((batch,))
     nothing, turns = _nothing(task, batch), np.zeros((batch, players), int)
     actions: list[np.ndarray] = []

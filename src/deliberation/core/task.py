@@ -15,9 +15,11 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 from .errors import (
     BatchMismatchError,
     FinishedGameError,
+    ForeignStateError,
     IllegalActionError,
     NoLegalActionError,
     UnsuitableTaskError,
+    WrongKindError,
 )
 from .objective import Action, Objective
 
@@ -223,8 +225,18 @@ def batch_size(state: State) -> int:
     return next(iter(sizes))[0]
 
 
+def check_is_task(task: Any) -> None:
+    """Refuse what is no `Task`, such as an environment that keeps its state to itself."""
+    if not isinstance(task, Task):
+        raise WrongKindError(
+            f"{task!r} is no task but a {type(task).__module__}.{type(task).__qualname__}: "
+            "subclass `deliberation.Task`, whose rules are pure functions of a state "
+            "(`make_task` builds one by name)."
+        )
+
+
 def check_batch(task: Task, state: State) -> None:
-    """Refuse states that are live but leave no legal action (a broken task)."""
+    """Refuse states of another task, and those that are live but leave no legal action."""
     stuck = _stuck(task, state)
     if is_concrete(stuck) and bool(stuck.any()):
         row = int(jnp.argmax(stuck))
@@ -236,7 +248,23 @@ def check_batch(task: Task, state: State) -> None:
 
 @eqx.filter_jit
 def _stuck(task: Task, state: State) -> Bool[Array, " batch"]:
+    # Forms are compared while this is traced, so that later calls pay nothing for it.
+    _check_own(task, state)
     return jax.vmap(lambda s: ~task.terminated(s) & ~task.legal(s).any())(state)
+
+
+def _check_own(task: Task, state: State) -> None:
+    """Refuse states whose form is not that of `task.init`."""
+    own = jax.eval_shape(task.init, jax.random.key(0))
+    forms = [jax.tree.flatten(tree) for tree in (state, own)]
+    shapes = [[jnp.shape(x) for x in leaves] for leaves, _ in forms]
+    rows = [shape[1:] for shape in shapes[0]]
+    if forms[0][1] != forms[1][1] or rows != shapes[1]:
+        raise ForeignStateError(
+            f"These are not states of {task!r}, whose rows have the form {forms[1][1]} of shapes "
+            f"{shapes[1]}; got {forms[0][1]} of {rows}. Make them with `jax.vmap(task.init)(keys)` "
+            "and go on by `task.step`."
+        )
 
 
 def check_actions(task: Task, state: State, action: Actions) -> None:

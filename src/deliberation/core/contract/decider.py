@@ -32,7 +32,7 @@ def check_decider(
     Actions are legal; weights are a distribution over legal actions; terminal rows answer -1 and
     zeros; the key decides everything; a row's answer does not depend on its neighbours, and neither
     does its memory; hidden state and future chance are not looked at; what was spent is counted a
-    row, and more is counted when more thinking changed the answer.
+    row, and where a larger budget changed the answer, more was counted as spent.
     """
     key = jax.random.key(0) if key is None else key
     budget = Budget.of(budget)

@@ -1,4 +1,4 @@
-"""Contract tests, for a stranger's task or decider as for ours: what everything else relies on.
+"""Contract tests for tasks, built in or a user's own: what everything else relies on.
 
 `check_task(task)` and `check_decider(decider)` raise `ContractError` with the broken clause, where
 it broke, and what to do; they return nothing when all is well. Both play random episodes, so a
@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from ..errors import ContractError, FinishedGameError, IllegalActionError
-from ..task import State, Symmetry, Task, dtype_of
+from ..task import State, Symmetry, Task, check_is_task, dtype_of
 from .chance import check_deterministic, check_outcomes, check_resample, check_starts
 from .decider import check_decider
 from .trace import Trace, form, look, move, record, require, same_tree
@@ -42,6 +42,7 @@ def check_task(
     in numbers and in parts, rounding may lead one action astray under `vmap`: simulators that
     iterate to solve for contacts need more than the default.
     """
+    check_is_task(task)
     key = jax.random.key(0) if key is None else key
     _check_traits(task)
     _check_shapes(task)

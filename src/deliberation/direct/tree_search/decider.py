@@ -17,8 +17,8 @@ from ...core.errors import (
     UnsuitableTaskError,
 )
 from ...core.noise import Seed, seeds
-from ...core.objective import Objective
-from ...core.task import State, Task, batch_size, check_batch, is_concrete
+from ...core.objective import Objective, wanted
+from ...core.task import State, Task, batch_size, check_batch, check_is_task, is_concrete
 from ..aims import aim_of
 from ..checks import check_memory
 from ..evaluators import Evaluator, RandomRollouts
@@ -197,7 +197,7 @@ class TreeSearch(Decider):
 
     def _setting(self, objective: Objective | None) -> Setting:
         return Setting(
-            self.task, self.task.objective if objective is None else objective,
+            self.task, wanted(self.task, objective),
             self.rule, self.evaluator, self.stopping, self.prove,
             # By name, so that a change of the environment is heard.
             backend_name(self.backend), self.sampling,
@@ -264,6 +264,7 @@ class TreeSearch(Decider):
 
 
 def _check_suits(task: Task, sampling: Sampling | None) -> None:
+    check_is_task(task)
     traits = task.traits
     _check_actions(task, sampling)
     if not traits.fully_observable or not (traits.deterministic or traits.outcomes):

@@ -145,8 +145,10 @@ def train(
     """
     if (minutes is None) == (iterations is None) or not (minutes or iterations or 0) > 0:
         raise ValueError(f"Give minutes or iterations, above 0; got {minutes=}, {iterations=}.")
+    made = make_task(task, **(options or {}))
+    TreeSearch(made)  # refuses a task that cannot be searched, before anything is written
     course = Course(
-        make_task(task, **(options or {})), task, options or {}, seed, settings or Settings(),
+        made, task, options or {}, seed, settings or Settings(),
         minutes, iterations, workers or cores(), snapshots, Path(out),
     )  # fmt: skip
     checkpoints = Checkpoints(course.folder, course.identity)
