@@ -27,6 +27,10 @@ class BudgetError(DeliberationError, ValueError):
     """A budget that is negative, zero without a prior, or of a kind the decider cannot keep."""
 
 
+class RandomKeyError(DeliberationError, TypeError):
+    """What was given as a random key is none, or there is another number of them than needed."""
+
+
 class BatchMismatchError(DeliberationError, ValueError):
     """Arguments whose leading (batch) axes disagree."""
 

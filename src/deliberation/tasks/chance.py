@@ -1,6 +1,5 @@
 """Chance for small tasks: one draw from a short list of probabilities, cheap inside of loops."""
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
@@ -13,9 +12,7 @@ def draw_uniform(key: Key[Array, ""], count: int = 1) -> Float[Array, " count"]:
     The cipher behind `jax.random` costs more, in a compiled step and in compiling it, than the
     rules of a small task.
     """
-    words = jax.random.key_data(key)
-    seed = noise.mix(words[0], *words[1:].astype(jnp.int32))
-    return noise.uniform(noise.mix(seed, jnp.arange(count)))
+    return noise.uniform(noise.mix(noise.hashed(key), jnp.arange(count)))
 
 
 def draw(key: Key[Array, ""], probabilities: Float[Array, " outcomes"]) -> Int[Array, ""]:
