@@ -264,7 +264,7 @@ def _antidiagonal(x: Array) -> Array:
 
 @functools.cache
 def _othello_symmetries() -> tuple[Symmetry, ...]:
-    cells = jnp.arange(64).reshape(8, 8)
+    cells = np.arange(64).reshape(8, 8)  # no JAX array: this may first be asked for inside of `jit`
     moves = {"turn 180": _half_turn, "diagonal": _diagonal, "antidiagonal": _antidiagonal}
     # All three undo themselves, so the map of cells is its own inverse.
     return tuple(
