@@ -4,6 +4,8 @@ A seed is one uint32 a row, drawn from a proper key; `mix` is the 32-bit finalis
 (C. Wellons, hash prospector, 2018).
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, UInt32
@@ -16,7 +18,7 @@ def seeds(key: Key[Array, "*shape"]) -> Seed:
     if jax.random.key_impl(key) != "threefry2x32":
         # Their bits are drawn for a whole batch from its first key; its words are each key's own.
         return hashed(key)
-    bits = jax.random.bits
+    bits = functools.partial(jax.random.bits, dtype=jnp.uint32)
     for _ in range(key.ndim):
         bits = jax.vmap(bits)
     return bits(key)

@@ -216,7 +216,10 @@ def _words(x: Array) -> Int[Array, " words"]:
     if jnp.issubdtype(x.dtype, jnp.complexfloating):
         x = jnp.stack([x.real, x.imag])
     if jnp.issubdtype(x.dtype, jnp.floating):
-        x = jnp.where(x == 0, 0, x).astype(jnp.promote_types(x.dtype, jnp.float32))
+        # By its bits: comparing numbers would take the smallest ones for zero.
+        bits = 8 * x.dtype.itemsize
+        x = jax.lax.bitcast_convert_type(x, f"uint{bits}")
+        x = jnp.where(x == np.array(1 << (bits - 1), x.dtype), 0, x)
     if x.dtype.itemsize < 4:
         x = x.astype(jnp.int32)
     return jax.lax.bitcast_convert_type(x, jnp.int32).ravel()

@@ -1,9 +1,12 @@
 """Chance for small tasks: one draw from a short list of probabilities, cheap inside of loops."""
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from ..core import noise
+from ..core.objective import Action
+from ..core.task import State, Task
 
 
 def draw_uniform(key: Key[Array, ""], count: int = 1) -> Float[Array, " count"]:
@@ -22,3 +25,10 @@ def draw(key: Key[Array, ""], probabilities: Float[Array, " outcomes"]) -> Int[A
     # Rounding can leave the sum below u: then it is the last that can happen, never padding.
     last = jnp.max(jnp.where(probabilities > 0, jnp.arange(len(probabilities)), 0))
     return jnp.minimum(index, last).astype(jnp.int32)
+
+
+def draw_outcome(task: Task, state: State, action: Action, key: Key[Array, ""]) -> State:
+    """One of the outcomes that a task lists for an action, as probable as it says."""
+    listed, chances = task.outcomes(state, action)
+    which = draw(key, chances)
+    return jax.tree.map(lambda x: x[which], listed)

@@ -15,6 +15,7 @@ from pgx._src.games import hex as hex_rules
 
 from ...core.objective import Objective
 from ...core.task import Symmetry, Task, Traits
+from ..bases import AlternatingTask, MoverWins, WinOrLoss, signed
 
 TASKS = {
     "hex": {
@@ -43,23 +44,11 @@ class HexState(eqx.Module):
     won: Bool[Array, ""]
 
 
-class LastMoverWins(Objective):
-    """One for whoever ends the game, minus one for the opponent: Hex has no draws."""
-
-    def __call__(
-        self, state: HexState, action: Int[Array, ""], after: HexState
-    ) -> Float[Array, " players"]:
-        """Only the mover of `state` can connect by this transition."""
-        sign = jnp.where(state.ply % 2 == 0, 1.0, -1.0) * after.won
-        return jnp.stack([sign, -sign])
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """One game is won or lost."""
-        return (-1.0, 1.0)
+class LastMoverWins(MoverWins):
+    """1 for whoever connects, -1 for the opponent: Hex has no draws."""
 
 
-class Hex(Task):
+class Hex(AlternatingTask):
     """Player 0 connects the top with the bottom row, player 1 the left with the right column.
 
     `swap` adds one action, the last: player 1 may answer the first stone by taking it over,
@@ -127,10 +116,6 @@ class Hex(Task):
             free = jnp.append(free, state.ply == 1)
         return free & ~state.won
 
-    def player(self, state: HexState) -> Int[Array, ""]:
-        """Players alternate."""
-        return state.ply % 2
-
     def terminated(self, state: HexState) -> Bool[Array, ""]:
         """A full board is always connected, so a connection is the only end."""
         return state.won
@@ -157,21 +142,16 @@ class OthelloState(eqx.Module):
     open: Bool[Array, " 65"]
 
 
-class MostDiscsWin(Objective):
-    """One for having more discs at the end, minus one for fewer, nothing for as many."""
+class MostDiscsWin(WinOrLoss):
+    """1 for having more discs at the end, -1 for fewer, 0 for as many."""
 
-    def __call__(
+    def score(
         self, state: OthelloState, action: Int[Array, ""], after: OthelloState
-    ) -> Float[Array, " players"]:
+    ) -> Float[Array, ""]:
         """Counts at the end, from the side of whoever would move next."""
+        del state, action
         lead = jnp.sign(after.board.astype(jnp.float32).sum()) * after.over
-        first = jnp.where(after.turn == 0, lead, -lead)
-        return jnp.stack([first, -first])
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """One game is won or lost."""
-        return (-1.0, 1.0)
+        return signed(after.turn, lead)
 
 
 class Othello(Task):
