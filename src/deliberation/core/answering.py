@@ -11,6 +11,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int, Key, Num
 
 from .budget import Budget
 from .decider import Decider, Decision, Memory, row_keys
+from .keys import KeyLike
 from .ledger import Ledger
 from .objective import Objective, wanted
 from .task import State, Task, batch_size, check_batch, is_concrete
@@ -56,7 +57,7 @@ class CheckedDecider(Decider):
         *,
         objective: Objective | None = None,
         budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
+        key: KeyLike,
     ) -> tuple[Decision, Memory]:
         """Choose for every row of a batch of states; see `Decider.decide`."""
         started = time.perf_counter()
@@ -73,7 +74,7 @@ class CheckedDecider(Decider):
 
 
 def asked(
-    task: Task, state: State, budget: Budget | int, key: Key[Array, "*batch"]
+    task: Task, state: State, budget: Budget | int, key: KeyLike
 ) -> tuple[tuple[Int[Array, " batch"], Int[Array, " batch"]], Key[Array, " batch"]]:
     """((simulations, model steps), keys), each with one entry a row, once the call is checked."""
     keys = checked_keys(task, state, None, key)
@@ -81,7 +82,7 @@ def asked(
 
 
 def checked_keys(
-    task: Task, state: State, budget: Budget | int | None, key: Key[Array, "*batch"]
+    task: Task, state: State, budget: Budget | int | None, key: KeyLike
 ) -> Key[Array, " batch"]:
     """A key for each row, once the call is checked; for deciders that take no budget.
 

@@ -35,6 +35,10 @@ class WrongKindError(DeliberationError, TypeError):
     """An argument of another kind: no task, no objective, no random key where one belongs."""
 
 
+class RandomKeyError(WrongKindError):
+    """What was given as a random key is none, or there is another number of them than needed."""
+
+
 class ForeignStateError(DeliberationError, ValueError):
     """States that are not this task's: of another form than those that its `init` gives."""
 

@@ -21,6 +21,7 @@ from .errors import (
     UnsuitableTaskError,
     WrongKindError,
 )
+from .keys import KeyLike, is_key, one_key
 from .objective import Action, Objective
 
 State = PyTree
@@ -37,7 +38,7 @@ class Traits:
     actions: int
     """The width of `Task.legal`: how many actions there are, or 1 where they are continuous."""
     horizon: int
-    """No episode is longer than this many actions."""
+    """No episode is longer than this many actions; where `continuing`, `rollout` cuts it there."""
     deterministic: bool = True
     """An action has one result; chance, if any, is in the first state (as in a deal of cards)."""
     fully_observable: bool = True
@@ -50,6 +51,8 @@ class Traits:
     shape: tuple[int, ...] = ()
     low: float = -1.0
     high: float = 1.0
+    continuing: bool = False
+    """Episodes need not end: `horizon` is where play is cut, and no part of the rules."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,17 @@ class Task(eqx.Module):
 
     @abc.abstractmethod
     def terminated(self, state: State) -> Bool[Array, ""]:
-        """Whether the episode is over."""
+        """Whether the episode is over, by the rules: from here on nothing is earned."""
+
+    def truncated(self, state: State) -> Bool[Array, ""]:
+        """Whether the episode is cut here though the rules would let it go on; never, as here.
+
+        The distinction is Gymnasium's (a time limit that is no part of the problem). `rollout`
+        stops here as at an end, but the state keeps its legal actions and its value: who learns
+        from the transition into it bootstraps, and who plans looks past it.
+        """
+        del state
+        return jnp.bool_(False)
 
     def outcomes(self, state: State, action: Action) -> tuple[State, Float[Array, " outcomes"]]:
         """All that chance can make of a legal action: states on a leading axis, and how probable.
@@ -140,7 +153,10 @@ class Task(eqx.Module):
         return state
 
     def fingerprint(self, state: State) -> Int[Array, " words"] | Any:
-        """Integers that are equal exactly when two states have the same future."""
+        """Integers that are equal exactly when two states have the same future.
+
+        Here every bit of the state: 64-bit numbers are two words each, keys their words.
+        """
         return jnp.concatenate([_words(x) for x in jax.tree.leaves(state)])
 
     @property
@@ -156,17 +172,17 @@ class Task(eqx.Module):
         self,
         state: State,
         action: Action | np.ndarray | np.generic | int | float,
-        key: Key[Array, ""],
+        key: KeyLike,
     ) -> State:
         """The next state. Outside of `jit` illegal use raises; inside it is undefined.
 
-        Raises `FinishedGameError` and `IllegalActionError`. Deciders and `rollout` check their
-        choices on the host, so a compiled loop does not pay for the check.
+        Raises `FinishedGameError`, `IllegalActionError` and `RandomKeyError`. Deciders and
+        `rollout` check their choices on the host, so a compiled loop does not pay for the check.
         """
         action = jnp.asarray(action, dtype_of(self.traits))
         if is_concrete((state, action)):
             self._refuse_illegal(state, np.asarray(action))
-        return self.advance(state, action, key)
+        return self.advance(state, action, one_key(key))
 
     def _refuse_illegal(self, state: State, action: np.ndarray) -> None:
         if bool(self.terminated(state)):
@@ -197,11 +213,23 @@ class Task(eqx.Module):
 
 
 def _words(x: Array) -> Int[Array, " words"]:
-    """Numbers as integers, none lost; minus zero is zero."""
+    """Any array as integers of 32 bits, no bit lost; minus zero is zero."""
+    x = jax.random.key_data(x) if is_key(x) else jnp.asarray(x)
+    if jnp.issubdtype(x.dtype, jnp.complexfloating):
+        x = jnp.stack([x.real, x.imag])
     if jnp.issubdtype(x.dtype, jnp.floating):
-        x = (x + 0).astype(jnp.promote_types(x.dtype, jnp.float32))
-        return jax.lax.bitcast_convert_type(x, jnp.int32).ravel()
-    return jnp.ravel(x).astype(jnp.int32)
+        # By its bits: comparing numbers would take the smallest ones for zero.
+        bits = 8 * x.dtype.itemsize
+        x = jax.lax.bitcast_convert_type(x, f"uint{bits}")
+        x = jnp.where(x == np.array(1 << (bits - 1), x.dtype), 0, x)
+    if x.dtype.itemsize < 4:
+        x = x.astype(jnp.int32)
+    return jax.lax.bitcast_convert_type(x, jnp.int32).ravel()
+
+
+def stopped(task: Task, state: State) -> Bool[Array, ""]:
+    """Whether play stops here: at the episode's end, or where it is cut."""
+    return task.terminated(state) | task.truncated(state)
 
 
 def dtype_of(traits: Traits) -> type[np.int32] | type[np.float32]:
@@ -279,10 +307,12 @@ def check_actions(task: Task, state: State, action: Actions) -> None:
 def _illegal(task: Task, state: State, action: Actions) -> Bool[Array, " batch"]:
     def bad(s: State, a: Action) -> Bool[Array, ""]:
         legal, traits = task.legal(s), task.traits
-        if not traits.discrete:
-            fits = a.shape == traits.shape
-            return ~task.terminated(s) & ~(fits & ((traits.low <= a) & (a <= traits.high)).all())
-        inside = (a >= 0) & (a < legal.shape[0])
-        return ~task.terminated(s) & ~(inside & legal[jnp.clip(a, 0, legal.shape[0] - 1)])
+        if traits.discrete:
+            inside = (a >= 0) & (a < legal.shape[0])
+            fits = inside & legal[jnp.clip(a, 0, legal.shape[0] - 1)]
+        else:
+            inside = ((traits.low <= a) & (a <= traits.high)).all()
+            fits = (a.shape == traits.shape) & inside
+        return ~stopped(task, s) & ~fits
 
     return jax.vmap(bad)(state, action)

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from ...core.noise import Seed, mix
+from ...core.rows import as_kinds
 from ...core.task import State
 from .backends.choice import BackendName, backend_for
 from .limits import Limits
@@ -136,10 +137,10 @@ def plant(
 ) -> Outcome:
     """Trees of the roots alone, judged if so asked or if the rule wants a value."""
     judge = judge or rule.needs_value
-    step = model.root(root, mix(seed, 0), judge).settled()
+    step = model.root(root, mix(seed, 0), judge).single().settled()
     tree = empty(step.state, model.actions, capacity, prove)
     edges = tree.edges.at[:, 0, LOGIT].set(step.logits)
-    node = jnp.zeros((seed.shape[0], NODE_SLOTS)).at[:, COUNT].set(float(judge))
+    node = jnp.zeros((seed.shape[0], NODE_SLOTS), jnp.float32).at[:, COUNT].set(float(judge))
     node = node.at[:, TOTAL].set(step.value).at[:, VALUE].set(step.value).at[:, SIGN].set(step.sign)
     trees = (edges, tree.nodes.at[:, 0].set(node))
     tree = eqx.tree_at(lambda t: (t.edges, t.nodes), tree, trees)
@@ -173,7 +174,8 @@ def proceed(
         outcome = watch(outcome)
     for width, narrower in zip(lanes, (*lanes[1:], 0), strict=True):
         loop = _Loop(model, rule, stopping, terms, walk, width, narrower)
-        pending = jax.lax.while_loop(_going, loop.round, loop.ask(outcome, rounds))
+        first = loop.ask(outcome, rounds)
+        pending = jax.lax.while_loop(_going, lambda p, r=loop.round: as_kinds(r(p), p), first)
         # What was asked last and not answered leaves no trace.
         outcome, rounds = pending.outcome, pending.rounds
     return outcome
@@ -246,7 +248,7 @@ class _Loop:
     def ask(self, outcome: Outcome, rounds: Int[Array, ""] | None) -> _Pending:
         """Find out where the next round is to ask the model."""
         forced, schedule = self._forced(outcome)
-        number = outcome.simulations[:, None] + 1 + jnp.arange(self.width)
+        number = outcome.simulations[:, None] + 1 + jnp.arange(self.width, dtype=jnp.int32)
         turn = self._turn(outcome, None, forced, number)
         assert turn.ask is not None
         kept = forced if self.stopping.needs_returns else None
@@ -258,7 +260,7 @@ class _Loop:
         outcome = Outcome(was.tree, pending.schedule, was.seed, was.tally, was.returns)
         rounds = None if pending.rounds is None else pending.rounds - 1
         lanes = (x.reshape(-1) for x in (ask.leaf.action, self._new(ask), ask.number, ask.noise))
-        asked = (ask, self.model.step(ask.before, *lanes))
+        asked = (ask, self.model.step(ask.before, *lanes).single())
         if self._looks:
             turn = self._turn(outcome, asked, None, ask.number)
             return self.ask(self._after(turn, outcome, pending), rounds)

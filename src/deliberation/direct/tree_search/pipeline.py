@@ -123,7 +123,7 @@ def read(setting: Setting, outcome: Outcome) -> Decision:
             fits=nothing,
             data=nothing,
             flops=outcome.evaluations * each,
-            seconds=jnp.zeros(live.shape),
+            seconds=jnp.zeros(live.shape, jnp.float32),
         ),
         candidates=candidates,
     )

@@ -146,8 +146,8 @@ def empty(root: State, actions: int, capacity: int, prove: bool, running: bool =
     first = pack(root)
     room = (first.shape[0], capacity + 1)
     return Tree(
-        jnp.zeros((*room, 4, actions)),
-        jnp.zeros((*room, NODE_SLOTS)),
+        jnp.zeros((*room, 4, actions), jnp.float32),
+        jnp.zeros((*room, NODE_SLOTS), jnp.float32),
         jnp.zeros((*room, first.shape[1]), jnp.uint8).at[:, 0].set(first),
         jnp.ones(first.shape[0], jnp.int32),
         form,

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, UInt32
 
+from ....core.rows import narrowed
 from ..models.base import Step
 from ..round import TALLY_SLOTS, Ask, Leaf, Terms, Turn
 from ..rules import Picker
@@ -31,7 +32,7 @@ def turn(
     listed = None if isinstance(forced, int) else forced
     how = (
         terms.limits, terms.seed, none["int32"] if listed is None else listed,
-        none["uint32"] if noise is None else noise, kernel.params, kernel.table,
+        none["uint32"] if noise is None else noise, *narrowed((kernel.params, kernel.table)),
         none["int32"] if terms.widths is None else terms.widths,
     )  # fmt: skip
     lane, leaves = (0, 0), []

@@ -92,8 +92,8 @@ def _insert_and_count(
     for lane in range(active.shape[1]):
         found = found | faults[:, lane]
     tally = tally.at[:, SIMULATIONS].add(active.sum(1, dtype=jnp.int32))
-    tally = tally.at[:, STEPS].add((row(step.model_steps) * active).sum(1))
-    tally = tally.at[:, EVALUATIONS].add((row(step.evaluations) * active).sum(1))
+    tally = tally.at[:, STEPS].add((row(step.model_steps) * active).sum(1, dtype=jnp.int32))
+    tally = tally.at[:, EVALUATIONS].add((row(step.evaluations) * active).sum(1, dtype=jnp.int32))
     flags = (found, (new & row(step.stuck)).any(1), done)
     flags = jnp.stack([x.astype(jnp.int32) for x in flags], axis=-1)
     flags = tally[:, FAULTS : DONE + 1] | flags
@@ -263,7 +263,11 @@ def _hang(
     count = jnp.ones_like(step.value)
     if tree.running:
         count = tree.nodes[rows, slot, COUNT] + 1
-    edge = jnp.zeros((rows.shape[0], 4, step.logits.shape[-1])).at[:, LOGIT].set(step.logits)
+    edge = (
+        jnp.zeros((rows.shape[0], 4, step.logits.shape[-1]), jnp.float32)
+        .at[:, LOGIT]
+        .set(step.logits)
+    )
     node = jnp.stack(
         [
             count, step.value, step.value, step.reward, step.discount,

@@ -5,6 +5,7 @@ the roots (`root`), each number in the view of the player who moves where it bel
 """
 
 import abc
+import dataclasses
 
 import equinox as eqx
 import jax
@@ -13,6 +14,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ....core.noise import Seed, as_key, mix
 from ....core.objective import Objective
+from ....core.rows import narrowed
 from ....core.task import Actions, State, Task
 from ...evaluators import Evaluation, Evaluator, check_answer
 from ...faults import IN_PRIOR, IN_REWARD, IN_VALUE
@@ -43,6 +45,12 @@ class Step(eqx.Module):
     legal: Bool[Array, "lanes actions"] | None = None
     faults: Int[Array, " lanes"] | None = None
     stuck: Bool[Array, " lanes"] | None = None
+
+    def single(self) -> "Step":
+        """The same in numbers of 32 bits, but for the state."""
+        return dataclasses.replace(
+            narrowed(dataclasses.replace(self, state=None)), state=self.state
+        )
 
     def settled(self) -> "Step":
         """The same with a prior for logits, and what is faulty or stuck found out."""
@@ -131,7 +139,7 @@ class TaskModel(Model):
     def root(self, state: State, seed: Seed, judge: bool) -> Step:
         """The roots; they are asked about once, with the search's own seed."""
         live = ~jax.vmap(self.task.terminated)(state)
-        zeros = jnp.zeros(live.shape)
+        zeros = jnp.zeros(live.shape, jnp.float32)
         return self._node(state, live, zeros, zeros, seed, jnp.zeros(live.shape, jnp.int32), judge)
 
     def step(
@@ -179,7 +187,7 @@ class TaskModel(Model):
         over = jax.vmap(self.task.terminated)(state)
         legal = jax.vmap(self.task.legal)(state) & ~over[:, None]
         asked = new & ~over
-        zeros = jnp.zeros(over.shape)
+        zeros = jnp.zeros(over.shape, jnp.float32)
         judged = Evaluation(jnp.zeros(legal.shape), zeros, zeros.astype(jnp.int32))
         if judge:
             judged = self.evaluator(self.task, self.objective, state, asked, seed)

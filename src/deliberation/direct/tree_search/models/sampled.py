@@ -83,7 +83,7 @@ class FromBox(Proposal):
         traits = task.traits
         each = mix(seed[:, None], jnp.arange(count))
         actions = uniform_box(traits.low, traits.high, traits.shape, each)
-        return Proposed(actions, jnp.zeros((logits.shape[0], count)))
+        return Proposed(actions, jnp.zeros((logits.shape[0], count), jnp.float32))
 
 
 class FromPrior(Proposal):
@@ -153,7 +153,7 @@ def without_replacement(
     count = min(count, actions)
     # XLA would join the slices below to this, and then sort everything: 20 times the time.
     top, drawn = jax.lax.optimization_barrier(jax.lax.top_k(perturbed, min(count + 1, actions)))
-    bar = top[:, count:] if count < actions else jnp.full((top.shape[0], 1), -jnp.inf)
+    bar = top[:, count:] if count < actions else jnp.full((top.shape[0], 1), -jnp.inf, jnp.float32)
     top, drawn = top[:, :count], drawn[:, :count]
     chance = -jnp.expm1(-jnp.exp(_at(proposal, drawn) - bar))
     weights = _at(prior, drawn) - jnp.log(jnp.maximum(chance, 1e-30))
@@ -256,7 +256,9 @@ class SampledModel(Model):
         traits, lanes = self.task.traits, jax.tree.leaves(state)[0].shape[0]
         if traits.discrete:
             return Drawn(self.of.enter(state), jnp.zeros((lanes, self.actions), jnp.int32))
-        return Drawn(self.of.enter(state), jnp.zeros((lanes, self.actions, *traits.shape)))
+        return Drawn(
+            self.of.enter(state), jnp.zeros((lanes, self.actions, *traits.shape), jnp.float32)
+        )
 
     def place(self, state: State) -> State:
         """That of the model: what was drawn there says nothing of where it is."""
@@ -317,5 +319,5 @@ def named(
     action = drawn.actions[rows, slot]
     if not traits.discrete:
         return action, weights, drawn.actions
-    wide = jnp.zeros((slot.shape[0], traits.actions))
+    wide = jnp.zeros((slot.shape[0], traits.actions), jnp.float32)
     return action, wide.at[rows[:, None], drawn.actions].add(weights), None
