@@ -76,7 +76,7 @@ print(json.dumps(found))
 KINDS = {
     "environment": "WrongKindError",
     "objective": "WrongKindError",
-    "key": "WrongKindError",
+    "key": "RandomKeyError",
     "budget": "BudgetError",
 }
 
