@@ -321,3 +321,11 @@ def lost(root: NodeView, bounds: Bounds) -> Bool[Array, "batch actions"]:
     low, high = bounds
     floor = jnp.where(root.sign > 0, low, -high)[:, None]
     return root.settled & (root.q <= floor + slack(bounds))
+
+
+def won(
+    value: Float[Array, " batch"], sign: Float[Array, " batch"], bounds: Bounds
+) -> Bool[Array, " batch"]:
+    """Whether values are as good as can be for the player to move."""
+    low, high = bounds
+    return value >= jnp.where(sign > 0, high, -low) - slack(bounds)

@@ -29,11 +29,12 @@ from ..aims import aim_of
 from ..checks import check_sound, check_stuck
 from ..evaluators import Evaluator
 from ..ties import best_action
-from .engine import Outcome, going_on, init, lost, proceed, watch
+from .engine import Outcome, going_on, init, lost, proceed, watch, won
 from .limits import Limits
 from .models.base import Model
 from .models.chance import model_for
 from .models.sampled import Sampling, named
+from .proofs import hardest
 from .reuse import Remembered, carry, go_on_from, remember
 from .rules import Rule, Scores
 from .stopping import Stopping
@@ -165,7 +166,9 @@ def read(setting: Setting, outcome: Outcome) -> Decision:
 def _answer(setting: Setting, outcome: Outcome) -> tuple[Scores, Scores]:
     """The rule's answer among actions not proved as bad as can be; a proved root's best actions.
 
-    Where nothing is proved, weights and preference are what the rule says.
+    Where nothing is proved, weights and preference are what the rule says. Where the root is proved
+    (`outcome.done`), weights are shared by the actions of the best value, and the answer is the
+    hardest of them for an imperfect opponent (`proofs.hardest`).
     """
     root = outcome.tree.root
     hopeless = lost(root, setting.objective.bounds)
@@ -185,8 +188,15 @@ def _answer(setting: Setting, outcome: Outcome) -> tuple[Scores, Scores]:
     top = best.max(-1, keepdims=True)
     winners = root.settled & (best >= top - 1e-5 * jnp.abs(top))
     shared = winners / jnp.maximum(winners.sum(-1, keepdims=True), 1)
-    proved = outcome.done[:, None]
-    return jnp.where(proved, shared, weights), jnp.where(proved, best, preference)
+    done = outcome.done
+    at_best = won(top[:, 0], root.sign, setting.objective.bounds)
+    score = jax.lax.cond(
+        done.any(),
+        lambda: hardest(outcome.tree, winners, at_best),
+        lambda: jnp.zeros_like(preference),
+    )
+    preference = jnp.where(done[:, None], score, preference)
+    return jnp.where(done[:, None], shared, weights), preference
 
 
 def whole(setting: Setting, order: Order) -> tuple[Decision, Outcome]:
