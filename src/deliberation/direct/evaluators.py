@@ -72,7 +72,7 @@ def check_answer(evaluator: Evaluator, answer: Any, batch: int, actions: int) ->
 
 
 class RandomRollouts(Evaluator):
-    """Play uniformly at random to the end, `count` times, and average the return."""
+    """Play uniformly at random, `count` times, and average the return; see `playout`."""
 
     count: int = eqx.field(static=True, default=1)
     has_prior: bool = eqx.field(static=True, default=False)
@@ -122,7 +122,10 @@ class NoEvaluation(Evaluator):
 def playout(
     task: Task, objective: Objective, state: State, live: Bool[Array, " batch"], seed: Seed
 ) -> tuple[Float[Array, " batch"], Int[Array, " batch"]]:
-    """Play live rows at random to their end; returns player 0's discounted return and the plies."""
+    """Play live rows at random; returns player 0's discounted return and the plies.
+
+    To the end of the episode, or for as many plies as the task's horizon allows one to have.
+    """
 
     def going(carry: tuple) -> Bool[Array, ""]:
         return carry[1].any()
@@ -135,7 +138,7 @@ def playout(
         reward = jax.vmap(objective)(state, action, after)[:, 0].astype(jnp.float32)
         total = total + jnp.where(live, worth * reward, 0.0)
         plies = plies + live
-        live = live & ~jax.vmap(task.terminated)(after)
+        live = live & ~jax.vmap(task.terminated)(after) & (plies < task.traits.horizon)
         return after, live, total, worth * objective.discount, plies
 
     zeros = jnp.zeros(live.shape, jnp.float32)
