@@ -1,5 +1,7 @@
 from .cells import plan as plan
 from .made import Made as Made
+from .made import planner as planner
+from .made import policy_alone as policy_alone
 from .placing import Placed as Placed
 from .placing import analyse as analyse
 from .registry import KINDS as KINDS

@@ -4,7 +4,7 @@ from jaxtyping import Array, Int, Key
 
 from ..core.task import State, Task
 from ..direct import BestFirst
-from .made import Made
+from .made import Made, planner
 
 ZOO = {
     "name": "a_star",
@@ -21,7 +21,7 @@ def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     del key
     budget = {"smoke": 64}.get(effort, 100_000)
     decider = BestFirst(task, budget=budget, merge=place_of(task))
-    return Made(decider, searching=decider, budget=budget)
+    return planner(decider, budget)
 
 
 def place_of(task: Task):

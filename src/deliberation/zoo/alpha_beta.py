@@ -4,7 +4,7 @@ from jaxtyping import Array, Key
 
 from ..core.task import Task
 from ..direct import AlphaBeta
-from .made import Made
+from .made import Made, planner
 
 ZOO = {
     "name": "alpha_beta",
@@ -21,4 +21,4 @@ def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     del key
     budget = {"smoke": 64}.get(effort, 20_000)
     decider = AlphaBeta(task, budget=budget)
-    return Made(decider, searching=decider, budget=budget)
+    return planner(decider, budget)

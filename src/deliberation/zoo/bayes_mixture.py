@@ -6,7 +6,7 @@ from jaxtyping import Array, Key
 
 from ..core.task import Task
 from ..direct import BayesMixture
-from .made import Made
+from .made import Made, planner
 
 ZOO = {
     "name": "bayes_mixture",
@@ -26,4 +26,4 @@ def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     del key
     worlds = [dataclasses.replace(task, accuracy=a) for a in _HEARS]  # type: ignore[type-var]
     decider = BayesMixture(worlds, task=task, horizon=_AHEAD[effort])
-    return Made(decider, searching=decider, budget=decider.budget)
+    return planner(decider)

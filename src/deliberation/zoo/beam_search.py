@@ -5,7 +5,7 @@ from jaxtyping import Array, Key
 from ..core.task import Task
 from ..direct import BeamSearch
 from .a_star import place_of
-from .made import Made
+from .made import Made, planner
 
 ZOO = {
     "name": "beam_search",
@@ -22,4 +22,4 @@ def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     del key
     width, budget = {"smoke": (8, 64)}.get(effort, (64, 4096))
     decider = BeamSearch(task, width=width, budget=budget, merge=place_of(task))
-    return Made(decider, searching=decider, budget=budget)
+    return planner(decider, budget)

@@ -4,7 +4,7 @@ from jaxtyping import Array, Key
 
 from ..core.task import Task
 from ..direct import BeliefPlanning
-from .made import Made
+from .made import Made, planner
 
 ZOO = {
     "name": "belief_planning",
@@ -22,4 +22,4 @@ def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     """Nothing is learned; to the end of the episode it is optimal."""
     del key
     decider = BeliefPlanning(task, horizon=_AHEAD[effort])
-    return Made(decider, searching=decider, budget=decider.budget)
+    return planner(decider)

@@ -4,7 +4,7 @@ from jaxtyping import Array, Key
 
 from ..core.task import Task
 from ..direct import BestOfN
-from .made import Made
+from .made import Made, planner
 
 ZOO = {
     "name": "best_of_n",
@@ -21,4 +21,4 @@ def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     del key
     budget = {"smoke": 4}.get(effort, 64)
     decider = BestOfN(task, budget=budget, playouts=1 if effort == "smoke" else 8)
-    return Made(decider, searching=decider, budget=budget)
+    return planner(decider, budget)

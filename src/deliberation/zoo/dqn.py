@@ -4,7 +4,7 @@ from jaxtyping import Array, Key
 
 from ..amortised import DQN, train_dqn
 from ..core.task import Task
-from .made import Made
+from .made import Made, policy_alone
 
 ZOO = {
     "name": "dqn",
@@ -20,4 +20,4 @@ UPDATES = {"smoke": 3, "quick": 80, "full": 200}
 def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     """The task does not show the time, so an end by the clock is a cut."""
     policy, spent = train_dqn(task, key, DQN(updates=UPDATES[effort], timeouts=True))
-    return Made(policy, learned=policy, trained=spent)
+    return policy_alone(policy, spent)

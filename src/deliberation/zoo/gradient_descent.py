@@ -5,7 +5,7 @@ from jaxtyping import Array, Key
 from ..core.task import Task
 from ..direct import GradientDescent
 from ..tasks.one_step.sphere import Sphere
-from .made import Made
+from .made import Made, planner
 
 ZOO = {
     "name": "gradient_descent",
@@ -33,4 +33,4 @@ def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     """Nothing is learned."""
     del key
     decider = solver(task, effort)
-    return Made(decider, searching=decider, budget=decider.budget)
+    return planner(decider)

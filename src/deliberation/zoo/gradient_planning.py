@@ -5,7 +5,7 @@ from jaxtyping import Array, Key
 from ..core.task import Task
 from ..direct import GradientPlanning
 from ._control import BUDGET, ahead
-from .made import Made
+from .made import Made, planner
 
 ZOO = {
     "name": "gradient_planning",
@@ -20,5 +20,4 @@ ZOO = {
 def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     """Nothing is learned."""
     del key
-    decider = GradientPlanning(task, budget=BUDGET[effort], **ahead(task))
-    return Made(decider, searching=decider, budget=decider.budget)
+    return planner(GradientPlanning(task, budget=BUDGET[effort], **ahead(task)))

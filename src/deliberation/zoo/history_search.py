@@ -6,7 +6,7 @@ from jaxtyping import Array, Key
 
 from ..core.task import Task
 from ..direct import UCT, HistorySearch
-from .made import Made
+from .made import Made, planner
 
 ZOO = {
     "name": "history_search",
@@ -30,4 +30,4 @@ def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     low, high = task.objective.bounds
     rule = UCT(c=0.3 * (high - low) if math.isfinite(high - low) else 1.0)
     decider = HistorySearch(task, rule, budget={"smoke": 64, "quick": 256, "full": 1024}[effort])
-    return Made(decider, searching=decider, budget=decider.budget)
+    return planner(decider)

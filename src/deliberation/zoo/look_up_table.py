@@ -6,7 +6,7 @@ from jaxtyping import Array, Key
 from ..amortised import random_positions, tabulate
 from ..core.task import Task
 from ..direct import ExactSolver, solve
-from .made import Made
+from .made import Made, policy_alone
 
 ZOO = {
     "name": "look_up_table",
@@ -25,4 +25,4 @@ def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     states = random_positions(task, POSITIONS[effort], first)
     solution = solve(task)
     policy, spent = tabulate(ExactSolver(task, solution), states, key=then)
-    return Made(policy, learned=policy, trained=solution.spent + spent)
+    return policy_alone(policy, solution.spent + spent)

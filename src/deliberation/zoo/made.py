@@ -23,3 +23,14 @@ class Made:
     learned: Decider | None = None
     budget: Budget | int | None = None
     trained: Ledger = field(default_factory=Ledger)
+
+
+def planner(decider: Decider, budget: Budget | int | None = None) -> Made:
+    """What only searches; `budget` is by default the decider's own, if it has one."""
+    own = getattr(decider, "budget", None) if budget is None else budget
+    return Made(decider, searching=decider, budget=own)
+
+
+def policy_alone(decider: Decider, trained: Ledger) -> Made:
+    """What only evaluates a learned function, and what learning it spent."""
+    return Made(decider, learned=decider, trained=trained)

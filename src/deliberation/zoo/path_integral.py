@@ -5,7 +5,7 @@ from jaxtyping import Array, Key
 from ..core.task import Task
 from ..direct import MPPI
 from ._control import BUDGET, ahead
-from .made import Made
+from .made import Made, planner
 
 ZOO = {
     "name": "path_integral",
@@ -20,5 +20,4 @@ ZOO = {
 def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     """Nothing is learned."""
     del key
-    decider = MPPI(task, budget=BUDGET[effort], population=32, **ahead(task))
-    return Made(decider, searching=decider, budget=decider.budget)
+    return planner(MPPI(task, budget=BUDGET[effort], population=32, **ahead(task)))

@@ -6,7 +6,7 @@ from jaxtyping import Array, Key
 
 from ..amortised import PPO, train_ppo
 from ..core.task import Task
-from .made import Made
+from .made import Made, policy_alone
 
 ZOO = {
     "name": "ppo",
@@ -31,4 +31,4 @@ def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     updates = UPDATES[effort] * (1 if discrete or effort == "smoke" else TIMES)
     settings = replace(PPO() if discrete else CONTINUOUS, updates=updates, timeouts=True)
     policy, spent = train_ppo(task, key, settings)
-    return Made(policy, learned=policy, trained=spent)
+    return policy_alone(policy, spent)

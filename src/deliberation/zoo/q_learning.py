@@ -5,7 +5,7 @@ from jaxtyping import Array, Key
 from ..amortised import train_q_learning
 from ..core.task import Task
 from ._trial_and_error import tabular
-from .made import Made
+from .made import Made, policy_alone
 
 ZOO = {
     "name": "q_learning",
@@ -20,4 +20,4 @@ ZOO = {
 def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     """Action values from trial and error."""
     policy, spent = train_q_learning(task, key, tabular(effort))
-    return Made(policy, learned=policy, trained=spent)
+    return policy_alone(policy, spent)

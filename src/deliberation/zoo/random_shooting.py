@@ -5,7 +5,7 @@ from jaxtyping import Array, Key
 from ..core.task import Task
 from ..direct import RandomShooting
 from ._control import BUDGET, ahead
-from .made import Made
+from .made import Made, planner
 
 ZOO = {
     "name": "random_shooting",
@@ -20,5 +20,4 @@ ZOO = {
 def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     """Nothing is learned."""
     del key
-    decider = RandomShooting(task, budget=2 * BUDGET[effort], **ahead(task))
-    return Made(decider, searching=decider, budget=decider.budget)
+    return planner(RandomShooting(task, budget=2 * BUDGET[effort], **ahead(task)))

@@ -4,7 +4,7 @@ from jaxtyping import Array, Key
 
 from ..amortised import Reinforce, train_reinforce
 from ..core.task import Task
-from .made import Made
+from .made import Made, policy_alone
 
 ZOO = {
     "name": "reinforce",
@@ -20,4 +20,4 @@ UPDATES = {"smoke": 3, "quick": 40, "full": 80}
 def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     """The plain policy gradient, with a learned value as the baseline."""
     policy, spent = train_reinforce(task, key, Reinforce(updates=UPDATES[effort]))
-    return Made(policy, learned=policy, trained=spent)
+    return policy_alone(policy, spent)

@@ -7,7 +7,7 @@ from jaxtyping import Array, Key
 from ..amortised import train_sarsa
 from ..core.task import Task
 from ._trial_and_error import tabular
-from .made import Made
+from .made import Made, policy_alone
 
 ZOO = {
     "name": "sarsa",
@@ -29,4 +29,4 @@ def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
         tabular(effort, explore=0.001), environments=256, exploring=0.7, geometric=True, decay=0.45
     )
     policy, spent = train_sarsa(task, key, settings, tell_apart=lambda state: state.cell[None])
-    return Made(policy, learned=policy, trained=spent)
+    return policy_alone(policy, spent)

@@ -4,7 +4,7 @@ from jaxtyping import Array, Key
 
 from ..amortised import Tabular, train_successor
 from ..core.task import Task
-from .made import Made
+from .made import Made, policy_alone
 
 ZOO = {
     "name": "successor_representation",
@@ -25,4 +25,4 @@ def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     policy, spent = train_successor(
         task, key, settings, places=PLACES, places_apart=lambda state: state.cell[None]
     )
-    return Made(policy, learned=policy, trained=spent)
+    return policy_alone(policy, spent)

@@ -5,7 +5,7 @@ from jaxtyping import Array, Key
 from ..amortised import NetworkPolicy
 from ..core.task import Task
 from ._student import student
-from .made import Made
+from .made import Made, policy_alone
 
 ZOO = {
     "name": "supervised_learning",
@@ -21,4 +21,4 @@ def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     """One forward pass; the teacher is gone."""
     network, spent = student(task, effort, key)
     decider = NetworkPolicy(task, network)
-    return Made(decider, learned=decider, trained=spent)
+    return policy_alone(decider, spent)

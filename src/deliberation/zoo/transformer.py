@@ -7,7 +7,7 @@ from ..amortised import NetworkPolicy, Transformer, fit_next_token
 from ..core.errors import UnsuitableTaskError
 from ..core.task import Task
 from ..tasks.text.markov_text import MarkovText
-from .made import Made
+from .made import Made, policy_alone
 
 ZOO = {
     "name": "transformer",
@@ -32,4 +32,4 @@ def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     network = Transformer(shape, task.vocabulary, width=width, key=start)
     found = fit_next_token(task.text, network, steps=steps, key=fit)
     decider = NetworkPolicy(task, found.network)
-    return Made(decider, learned=decider, trained=found.ledger)
+    return policy_alone(decider, found.ledger)

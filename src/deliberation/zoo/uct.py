@@ -4,7 +4,7 @@ from jaxtyping import Array, Key
 
 from ..core.task import Task
 from ..direct import TreeSearch
-from .made import Made
+from .made import Made, planner
 
 ZOO = {
     "name": "uct",
@@ -19,5 +19,4 @@ ZOO = {
 def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     """Nothing is learned."""
     del key
-    decider = TreeSearch(task, "uct", budget={"smoke": 32, "quick": 128, "full": 512}[effort])
-    return Made(decider, searching=decider, budget=decider.budget)
+    return planner(TreeSearch(task, "uct", budget={"smoke": 32, "quick": 128, "full": 512}[effort]))

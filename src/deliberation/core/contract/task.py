@@ -19,7 +19,7 @@ from ..keys import KeyLike, one_key
 from ..task import State, Symmetry, Task, check_is_task, dtype_of
 from .chance import check_deterministic, check_outcomes, check_resample, check_starts
 from .decider import check_decider
-from .trace import Trace, form, look, move, record, require, same_tree
+from .trace import Trace, form, look, move, record, require, require_nowhere, same_tree
 
 __all__ = ["check_decider", "check_task"]
 
@@ -137,12 +137,8 @@ def _check_shapes(task: Task) -> None:
 
 def _check_over(task: Task, trace: Trace) -> None:
     late = trace.over & trace.legal.any(-1)
-    require(
-        not late.any(),
-        task,
-        f"{trace.where(late)} is terminal and still has legal actions. Let `legal` be all false "
-        "once `terminated`.",
-    )
+    said = "is terminal and still has legal actions. Let `legal` be all false once `terminated`."
+    require_nowhere(late, task, trace, said)
     endless = trace.live[-1:] & (not task.traits.continuing)
     require(
         not endless.any(),
@@ -156,18 +152,14 @@ def _check_over(task: Task, trace: Trace) -> None:
 
 def _check_players(task: Task, trace: Trace) -> None:
     outside = ~trace.over & ((trace.player < 0) | (trace.player >= task.traits.players))
-    require(
-        not outside.any(),
-        task,
-        f"{trace.where(outside)} gives the move to a player outside of 0 to "
-        f"{task.traits.players - 1}.",
-    )
+    said = f"gives the move to a player outside of 0 to {task.traits.players - 1}."
+    require_nowhere(outside, task, trace, said)
 
 
 def _check_finite(task: Task, trace: Trace) -> None:
     finite = np.isfinite(trace.observation).reshape(*trace.over.shape, -1)
     bad = np.asarray(~finite.all(-1))
-    require(not bad.any(), task, f"{trace.where(bad)} is observed as NaN or infinity.")
+    require_nowhere(bad, task, trace, "is observed as NaN or infinity.")
     bad = np.asarray(~np.isfinite(trace.reward).all(-1))
     require(not bad.any(), task, f"the action in {trace.where(bad)} earns NaN or infinity.")
 
@@ -235,12 +227,8 @@ def _check_fingerprints(task: Task, trace: Trace) -> None:
         if name in ("legal", "player"):
             values = np.where(trace.over.reshape(-1, 1), 0, values)
         bad = (values != values[first][inverse.reshape(-1)]).any(-1).reshape(trace.over.shape)
-        require(
-            not bad.any(),
-            task,
-            f"{trace.where(bad)} has the fingerprint of a state that differs in `{name}`. Put "
-            "into `fingerprint` everything that decides the future.",
-        )
+        said = f"has the fingerprint of a state that differs in `{name}`. Put into `fingerprint` "
+        require_nowhere(bad, task, trace, said + "everything that decides the future.")
 
 
 def _check_symmetries(task: Task, trace: Trace) -> None:

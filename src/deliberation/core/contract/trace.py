@@ -178,6 +178,11 @@ def require(holds: Any, task: Task, message: str) -> None:
         raise ContractError(f"{task!r} breaks the contract of a task: {message}")
 
 
+def require_nowhere(bad: np.ndarray, task: Task, trace: Trace, said: str) -> None:
+    """Raise `ContractError` with the first place under a mask and what is said of it."""
+    require(not bad.any(), task, f"{trace.where(bad)} {said}")
+
+
 def form(tree: Any) -> Any:
     """Structure, shapes and dtypes, to compare and to print."""
     leaves, structure = jax.tree.flatten(tree)
