@@ -1,4 +1,4 @@
-"""CartPole and the pendulum are those of Gymnasium, step for step, and keep to our contract."""
+"""The classic control tasks are Gymnasium's, step for step, and keep to our contract."""
 
 import gymnasium
 import jax
@@ -9,7 +9,9 @@ import pytest
 from deliberation.core import check_task, misere
 from deliberation.core.errors import IllegalActionError
 from deliberation.tasks import make_task
+from deliberation.tasks.control.acrobot import AcrobotState
 from deliberation.tasks.control.cartpole import CartPoleState
+from deliberation.tasks.control.mountain_car import CarState
 from deliberation.tasks.control.pendulum import PendulumState
 
 KEY = jax.random.key(0)
@@ -23,11 +25,22 @@ def pendulum_state(env, time):
     return PendulumState(*jnp.asarray(env.unwrapped.state, jnp.float32), jnp.int32(time))
 
 
+def car_state(env, time):
+    return CarState(*jnp.asarray(env.unwrapped.state, jnp.float32), jnp.int32(time))
+
+
+def acrobot_state(env, time):
+    numbers = jnp.asarray(env.unwrapped.state, jnp.float32)
+    return AcrobotState(numbers[:2], numbers[2:], jnp.int32(time))
+
+
 @pytest.mark.parametrize(
     ("name", "theirs", "read", "steps"),
     [
         ("cartpole", "CartPole-v1", cartpole_state, 800),
         ("pendulum", "Pendulum-v1", pendulum_state, 800),
+        ("mountain_car", "MountainCar-v0", car_state, 1000),
+        ("acrobot", "Acrobot-v1", acrobot_state, 4000),
     ],
 )
 def test_every_step_is_gymnasiums(name, theirs, read, steps):
@@ -43,7 +56,8 @@ def test_every_step_is_gymnasiums(name, theirs, read, steps):
         observed, earned, fell, late, _ = env.step(action)
         time += 1
         after = advance(state, jnp.asarray(action), KEY)
-        np.testing.assert_allclose(look(after), observed, rtol=2e-6, atol=2e-6)
+        near = 2e-5 if name == "acrobot" else 2e-6  # four slopes a step, of up to 50 radians/s^2
+        np.testing.assert_allclose(look(after), observed, rtol=near, atol=near)
         np.testing.assert_allclose(reward(state, jnp.asarray(action), after)[0], earned, rtol=3e-6)
         assert bool(over(after)) == (fell or late) and int(after.time) == time
         if fell or late:
@@ -92,6 +106,28 @@ def test_first_states_are_spread_as_gymnasiums():
         np.testing.assert_allclose(numbers.std(0), half / np.sqrt(3), rtol=0.02)
 
 
+def test_first_states_of_the_car_and_the_acrobot():
+    keys = jax.random.split(KEY, 20_000)
+    x = np.asarray(jax.vmap(make_task("mountain_car").init)(keys).x)
+    assert x.min() >= -0.6 and x.max() <= -0.4 and abs(x.mean() + 0.5) < 0.01
+    hanging = jax.vmap(make_task("acrobot").init)(keys)
+    numbers = np.concatenate([hanging.angles, hanging.spins], 1)
+    assert (np.abs(numbers) <= 0.1).all() and (np.abs(numbers.mean(0)) < 0.01).all()
+    np.testing.assert_allclose(numbers.std(0), 0.1 / np.sqrt(3), rtol=0.02)
+
+
+def test_the_car_is_stopped_by_the_wall_and_gets_out_by_swinging():
+    task = make_task("mountain_car")
+    at_wall = task.step(CarState(jnp.float32(-1.19), jnp.float32(-0.05), jnp.int32(0)), 0, KEY)
+    assert float(at_wall.x) == np.float32(-1.2) and float(at_wall.speed) == 0
+    state, total, advance = task.init(KEY), 0.0, jax.jit(task.advance)
+    while not bool(task.terminated(state)):
+        action = jnp.where(state.speed >= 0, 2, 0)
+        after = advance(state, action, KEY)
+        state, total = after, total + float(task.objective(state, action, after)[0])
+    assert float(state.x) >= 0.5 and int(state.time) == -total < 200
+
+
 def test_time_limits():
     pole, state = make_task("cartpole"), CartPoleState(*jnp.zeros(4), jnp.int32(499))
     assert not pole.terminated(state) and float(pole.objective.heuristic(state)) == 1.0
@@ -126,6 +162,8 @@ def test_gradients_flow_through_the_pendulum(options):
 def test_contract():
     check_task(make_task("cartpole"), episodes=16)
     check_task(make_task("pendulum", horizon=25), episodes=8)
+    check_task(make_task("mountain_car", horizon=30), episodes=8)
+    check_task(make_task("acrobot", horizon=30), episodes=8)
 
 
 def test_wrong_use_is_refused():

@@ -8,10 +8,18 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import lazy_loader
+
 from ..core.catalogue import catalogue, module_of
 
 if TYPE_CHECKING:
     from ..core.task import Task
+    from .arrays import ArrayTask as ArrayTask
+    from .arrays import from_arrays as from_arrays
+
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__, submod_attrs={"arrays": ["ArrayTask", "from_arrays"]}
+)
 
 
 @functools.cache

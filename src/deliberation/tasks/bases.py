@@ -4,8 +4,9 @@ A base defines what follows from its kind and leaves the rest abstract; nothing 
 """
 
 import abc
-from typing import Any
+from typing import Any, ClassVar
 
+import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
@@ -26,12 +27,65 @@ class SoloTask(Task):
         return jnp.broadcast_to(~self.terminated(state), (self.traits.actions,))
 
 
+class TimedTask(SoloTask):
+    """A task for one player whose state counts the actions in `time`, up to `horizon`."""
+
+    horizon: eqx.AbstractVar[int]
+
+    def __check_init__(self) -> None:
+        check_horizon(type(self).__name__, self.horizon)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.horizon} actions)"
+
+    def time_left(self, state: State) -> Float[Array, ""]:
+        """The fraction of the time that is left."""
+        return (1 - state.time / self.horizon).astype(jnp.float32)
+
+
 class AlternatingTask(Task):
     """A game in which the players take turns; the state counts the moves in `ply`."""
 
     def player(self, state: State) -> Int[Array, ""]:
         """Players alternate; a pass is a move."""
         return state.ply % self.traits.players
+
+
+class SoloObjective(Objective):
+    """What one player is after."""
+
+    def __call__(self, state: Any, action: Action, after: Any) -> Float[Array, " players"]:
+        """The reward of the only player."""
+        return jnp.asarray(self.reward(state, action, after), jnp.float32)[None]
+
+    @abc.abstractmethod
+    def reward(self, state: Any, action: Action, after: Any) -> Float[Array, ""]:
+        """What the transition earns."""
+
+
+class TimedObjective(SoloObjective):
+    """Rewards of one player for at most `horizon` actions, each from the first to the second of
+    `gains`."""
+
+    horizon: int = eqx.field(static=True)
+    gains: eqx.AbstractClassVar[tuple[float, float]]
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least or the greatest reward all the time; nothing, once it is over."""
+        least, most = self.gains
+        return (min(least, 0.0) * self.horizon, max(most, 0.0) * self.horizon)
+
+
+class CostsTime(TimedObjective):
+    """Minus one for every action: the sooner the end, the better."""
+
+    gains: ClassVar[tuple[float, float]] = (-1.0, -1.0)
+
+    def reward(self, state: Any, action: Action, after: Any) -> Float[Array, ""]:
+        """Whatever is done costs the same."""
+        del state, action, after
+        return jnp.float32(-1)
 
 
 class ZeroSum(Objective):
@@ -74,3 +128,8 @@ def check_horizon(task: str, horizon: int | None) -> None:
     """Refuse a time limit in which nothing can be done; None, a task's own default, is fine."""
     if horizon is not None and horizon < 1:
         raise ValueError(f"{task} needs a horizon of at least 1; got {horizon}.")
+
+
+def taken(time: Int[Array, ""], horizon: int) -> str:
+    """The time of a state in words, for people."""
+    return f"{int(time)} of {horizon} actions taken"

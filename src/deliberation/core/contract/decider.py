@@ -1,5 +1,6 @@
 """The clauses of `check_decider`; the public face is `contract`."""
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -55,10 +56,27 @@ def check_decider(
         f"`decide` changed the form of its memory from {_form(memory)} to {_form(after)}. Return "
         "what `begin` gave, with every shape and dtype the same.",
     )
-    _check_repeats(decider, states, memory, budget, keys, decision)
+    case = _Case(decider, states, memory, budget, keys, decision)
+    _check_repeats(case)
     _check_rows(decider, states, budget, keys, (decision, after))
-    _check_peeking(decider, states, memory, budget, keys, decision)
-    _check_effort(decider, states, memory, budget, keys, decision)
+    _check_peeking(case)
+    _check_effort(case)
+
+
+@dataclasses.dataclass
+class _Case:
+    """A decision on a batch, and all that it was asked with."""
+
+    decider: Decider
+    states: State
+    memory: Memory
+    budget: Budget
+    keys: Keys
+    decision: Decision
+
+    def again(self, states: State, budget: Budget) -> Decision:
+        """What is answered with the same keys to other states, or under another budget."""
+        return self.decider.decide(states, self.memory, budget=budget, key=self.keys)[0]
 
 
 def _require(holds: Any, decider: Decider, message: str) -> None:
@@ -158,18 +176,11 @@ def _check_spent(decider: Decider, spent: Ledger, batch: int) -> None:
         _require(good.all(), decider, f"spent.{name} is negative or not finite.")
 
 
-def _check_repeats(
-    decider: Decider,
-    states: State,
-    memory: Memory,
-    budget: Budget,
-    keys: Keys,
-    decision: Decision,
-) -> None:
-    again, _ = decider.decide(states, memory, budget=budget, key=keys)
+def _check_repeats(case: _Case) -> None:
+    again = case.again(case.states, case.budget)
     _require(
-        same_tree(_answer(decision), _answer(again)),
-        decider,
+        same_tree(_answer(case.decision), _answer(again)),
+        case.decider,
         "two calls with the same arguments gave different answers. Draw chance from the key, and "
         "carry state in the memory alone.",
     )
@@ -206,48 +217,34 @@ def _check_rows(
             )
 
 
-def _check_peeking(
-    decider: Decider,
-    states: State,
-    memory: Memory,
-    budget: Budget,
-    keys: Keys,
-    decision: Decision,
-) -> None:
-    task = decider.task
+def _check_peeking(case: _Case) -> None:
+    task = case.decider.task
     if task.traits.fully_observable and task.traits.deterministic:
         return
     for seed in range(3):
-        fresh = jax.random.split(jax.random.fold_in(keys[0], seed), len(keys))
-        other = jax.vmap(task.resample)(states, fresh)
-        hidden, _ = decider.decide(other, memory, budget=budget, key=keys)
+        fresh = jax.random.split(jax.random.fold_in(case.keys[0], seed), len(case.keys))
+        other = jax.vmap(task.resample)(case.states, fresh)
+        hidden = case.again(other, case.budget)
         _require(
-            same_tree(_answer(decision), _answer(hidden), tolerance=_CLOSE),
-            decider,
+            same_tree(_answer(case.decision), _answer(hidden), tolerance=_CLOSE),
+            case.decider,
             "its answer changes when what the player to move has not seen is drawn anew: it "
             "peeks. Plan from `task.resample(state, key)`, never from the state itself.",
         )
 
 
-def _check_effort(
-    decider: Decider,
-    states: State,
-    memory: Memory,
-    budget: Budget,
-    keys: Keys,
-    decision: Decision,
-) -> None:
+def _check_effort(case: _Case) -> None:
     """A changed answer must have cost something, unless the costs are unknown."""
-    more = Budget(jnp.asarray(budget.simulations) * 4, None)
-    if budget.model_steps is not None:
-        more = Budget(more.simulations, jnp.asarray(budget.model_steps) * 4)
-    longer, _ = decider.decide(states, memory, budget=more, key=keys)
-    if same_tree(_answer(decision), _answer(longer)):
+    more = Budget(jnp.asarray(case.budget.simulations) * 4, None)
+    if case.budget.model_steps is not None:
+        more = Budget(more.simulations, jnp.asarray(case.budget.model_steps) * 4)
+    longer = case.again(case.states, more)
+    if same_tree(_answer(case.decision), _answer(longer)):
         return
-    before, after = (_thought(d.spent) for d in (decision, longer))
+    before, after = (_thought(d.spent) for d in (case.decision, longer))
     _require(
         before is None or after is None or after > before,
-        decider,
+        case.decider,
         f"four times the budget changed its answers, but what it says it spent went from {before} "
         f"to {after} (model steps + network evaluations). Count every one.",
     )

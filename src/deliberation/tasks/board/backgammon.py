@@ -1,7 +1,9 @@
-"""Backgammon, by the rules of pgx 2.6 (Koyamada et al. 2023): one checker moved at a time.
+"""Backgammon, one checker moved at a time. There is no doubling cube.
 
-Only the rules are pgx's: states here keep a board, the dice and the time, player 0 always moves
-first, and all that the dice can show is listed. There is no doubling cube.
+How checkers move is by pgx 2.6 (Koyamada et al. 2023). Unlike there, both dice must be played where
+any order allows it, and the larger where only one can be (the rules of the game; OpenSpiel's).
+States keep a board, the dice and the time, player 0 always moves first, and all that the dice can
+show is listed.
 """
 
 import equinox as eqx
@@ -159,9 +161,16 @@ class Backgammon(Task):
         return jnp.concatenate(parts).astype(jnp.float32)
 
     def legal(self, state: BackgammonState) -> Bool[Array, " actions"]:
-        """Moves of one checker by one die not yet played, or the passes if there are none."""
-        allowed = rules._legal_action_mask(state.board, state.unused).astype(bool)
-        return allowed & ~self.terminated(state)
+        """Moves of one checker by one die not yet played, or the passes if there are none.
+
+        Of two dice, both must be played if that is possible; if not, the larger one if either can.
+        """
+        sources = jax.vmap(_movable, (None, 0))(state.board, jnp.arange(6)).T
+        played = sources & (_faces(state.unused) > 0)
+        first = (state.used == 0) & (state.dice[0] != state.dice[1])
+        played = jnp.where(first, _forced(state, played), played)
+        passes = jnp.zeros_like(played).at[0].set(~played.any())
+        return (played | passes).reshape(-1) & ~self.terminated(state)
 
     def player(self, state: BackgammonState) -> Int[Array, ""]:
         """The same until its turn is over."""
@@ -191,6 +200,29 @@ def _opened(dice: Int[Array, " 2"]) -> BackgammonState:
     zero = jnp.int32(0)
     unused = rules._set_playable_dice(dice)
     return BackgammonState(rules._make_init_board(), dice, unused, zero, zero, zero)
+
+
+def _movable(board: Int[Array, " 28"], die: Int[Array, ""]) -> Bool[Array, " 26"]:
+    """From which places a checker can move by a die."""
+    return jax.vmap(lambda place: rules._is_action_legal(board, 6 * place + die))(jnp.arange(26))
+
+
+def _forced(state: BackgammonState, moves: Bool[Array, "26 6"]) -> Bool[Array, "26 6"]:
+    """Those of the first moves with two different dice that the rules leave.
+
+    The moves after which the other die can be played too; where there are none, and either die
+    could be played, those with the larger.
+    """
+
+    def goes_on(place: Int[Array, ""], die: Int[Array, ""], other: Int[Array, ""]) -> Array:
+        return _movable(rules._move(state.board, 6 * place + die), other).any()
+
+    dice, places = state.dice, jnp.arange(26)
+    follows = jax.vmap(jax.vmap(goes_on, (0, None, None)), (None, 0, 0))(places, dice, dice[::-1])
+    both = moves & jnp.zeros_like(moves).at[:, dice].set(follows.T)
+    larger = moves & (jnp.arange(6) == dice.max())
+    single = jnp.where(larger.any(), larger, moves)
+    return jnp.where(both.any(), both, single)
 
 
 def _faces(unused: Int[Array, " 4"]) -> Int[Array, " 6"]:

@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.objective import Objective
 from ...core.task import Traits
-from ..bases import SoloTask
+from ..bases import SoloObjective, SoloTask
 from ..chance import draw, draw_uniform
 
 TASKS = {
@@ -47,7 +47,7 @@ class BlackjackState(eqx.Module):
     over: Bool[Array, ""]
 
 
-class BeatsDealer(Objective):
+class BeatsDealer(SoloObjective):
     """One for the higher total that is not above 21, minus one for the lower, nothing for equals.
 
     A natural is 21 with the first two cards. With `sab` it wins against all but another one; else,
@@ -57,9 +57,9 @@ class BeatsDealer(Objective):
     natural: bool = eqx.field(static=True, default=False)
     sab: bool = eqx.field(static=True, default=True)
 
-    def __call__(
+    def reward(
         self, state: BlackjackState, action: Int[Array, ""], after: BlackjackState
-    ) -> Float[Array, " players"]:
+    ) -> Float[Array, ""]:
         """Paid when the hand is over."""
         mine, dealers = _value(after.total, after.ace), after.final
         wins = jnp.sign(mine - jnp.where(dealers >= _BUST, 0, dealers)).astype(jnp.float32)
@@ -71,7 +71,7 @@ class BeatsDealer(Objective):
         elif self.natural:
             wins = jnp.where(natural & (wins > 0), 1.5, wins)
         wins = jnp.where(mine >= _BUST, -1.0, wins)
-        return jnp.where(after.over, wins, 0.0)[None]
+        return jnp.where(after.over, wins, 0.0)
 
     @property
     def bounds(self) -> tuple[float, float]:

@@ -1,6 +1,11 @@
+from .acrobot import Acrobot as Acrobot
+from .acrobot import AcrobotState as AcrobotState
+from .acrobot import SwingsUp as SwingsUp
 from .cartpole import CartPole as CartPole
 from .cartpole import CartPoleState as CartPoleState
 from .cartpole import StaysUp as StaysUp
+from .mountain_car import CarState as CarState
+from .mountain_car import MountainCar as MountainCar
 from .mujoco import CheetahState as CheetahState
 from .mujoco import HalfCheetah as HalfCheetah
 from .mujoco import RunsForwards as RunsForwards

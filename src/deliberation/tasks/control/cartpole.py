@@ -7,6 +7,7 @@ part of the state here.
 """
 
 import math
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -15,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.objective import Objective
 from ...core.task import Traits
-from ..bases import SoloTask, check_horizon
+from ..bases import TimedObjective, TimedTask, taken
 
 TASKS = {
     "cartpole": {
@@ -41,22 +42,17 @@ class CartPoleState(eqx.Module):
     time: Int[Array, ""]
 
 
-class StaysUp(Objective):
+class StaysUp(TimedObjective):
     """One for every action, the last included."""
 
-    horizon: int = eqx.field(static=True)
+    gains: ClassVar[tuple[float, float]] = (1.0, 1.0)
 
-    def __call__(
+    def reward(
         self, state: CartPoleState, action: Int[Array, ""], after: CartPoleState
-    ) -> Float[Array, " players"]:
+    ) -> Float[Array, ""]:
         """The longer the episode, the better."""
         del state, action, after
-        return jnp.ones(1)
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """From nothing (it is over) to the whole time."""
-        return (0.0, float(self.horizon))
+        return jnp.float32(1)
 
     def heuristic(self, state: CartPoleState) -> Float[Array, ""]:
         """The time that is left, nothing once the pole has fallen."""
@@ -64,7 +60,7 @@ class StaysUp(Objective):
         return jnp.where(_fallen(state), 0.0, left)
 
 
-class CartPole(SoloTask):
+class CartPole(TimedTask):
     """Action 0 pushes left, action 1 right, both with 10 newtons for 20 milliseconds.
 
     An episode ends when the pole leans by more than 12 degrees, when the cart is more than 2.4
@@ -72,12 +68,6 @@ class CartPole(SoloTask):
     """
 
     horizon: int = eqx.field(static=True, default=500)
-
-    def __check_init__(self) -> None:
-        check_horizon("CartPole", self.horizon)
-
-    def __repr__(self) -> str:
-        return f"CartPole({self.horizon} actions)"
 
     @property
     def traits(self) -> Traits:
@@ -127,7 +117,7 @@ class CartPole(SoloTask):
             f"cart at {float(state.x):+.3f} m, {float(state.speed):+.3f} m/s; "
             f"pole at {math.degrees(float(state.angle)):+.2f} degrees, "
             f"{math.degrees(float(state.spin)):+.2f} degrees/s\n"
-            f"{int(state.time)} of {self.horizon} actions taken"
+            f"{taken(state.time, self.horizon)}"
         )
 
 

@@ -20,7 +20,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from ...core.errors import BackendError
 from ...core.objective import Objective
 from ...core.task import Traits
-from ..bases import SoloTask, check_horizon
+from ..bases import SoloObjective, TimedTask, taken
 
 TASKS = {
     "half_cheetah": {
@@ -47,18 +47,18 @@ class CheetahState(eqx.Module):
     time: Int[Array, ""]
 
 
-class RunsForwards(Objective):
+class RunsForwards(SoloObjective):
     """Metres a second forwards, minus a tenth of the squared torques."""
 
-    def __call__(
+    def reward(
         self, state: CheetahState, action: Float[Array, " 6"], after: CheetahState
-    ) -> Float[Array, " players"]:
+    ) -> Float[Array, ""]:
         """The speed is that over the whole action."""
         forwards = (after.place[0] - state.place[0]) / SECONDS
-        return (forwards - EFFORT * jnp.square(action).sum())[None]
+        return forwards - EFFORT * jnp.square(action).sum()
 
 
-class HalfCheetah(SoloTask):
+class HalfCheetah(TimedTask):
     """An action is six torques from -1 to 1: thigh, shin and foot, behind and in front.
 
     An episode lasts `horizon` actions of 50 milliseconds. Raises `BackendError` where MuJoCo or MJX
@@ -68,11 +68,7 @@ class HalfCheetah(SoloTask):
     horizon: int = eqx.field(static=True, default=1000)
 
     def __check_init__(self) -> None:
-        check_horizon("HalfCheetah", self.horizon)
         _physics()
-
-    def __repr__(self) -> str:
-        return f"HalfCheetah({self.horizon} actions)"
 
     @property
     def traits(self) -> Traits:
@@ -116,7 +112,7 @@ class HalfCheetah(SoloTask):
         return (
             f"at {float(state.place[0]):+.2f} m, {float(state.speed[0]):+.2f} m/s, leaning by "
             f"{math.degrees(float(state.place[2])):+.0f} degrees\n"
-            f"{int(state.time)} of {self.horizon} actions taken"
+            f"{taken(state.time, self.horizon)}"
         )
 
 

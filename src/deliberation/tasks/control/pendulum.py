@@ -6,6 +6,7 @@ gradients of rewards flow back through the actions.
 """
 
 import math
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -14,7 +15,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.objective import Objective
 from ...core.task import Traits
-from ..bases import SoloTask, check_horizon
+from ..bases import TimedObjective, TimedTask, taken
 
 TASKS = {
     "pendulum": {
@@ -38,30 +39,25 @@ class PendulumState(eqx.Module):
     time: Int[Array, ""]
 
 
-class StaysUpright(Objective):
+class StaysUpright(TimedObjective):
     """Minus the squares of the angle, of a tenth of the spin's and a thousandth of the torque's.
 
     They are those of the state before the action, so the first reward tells nothing of the action
     but its torque.
     """
 
-    horizon: int = eqx.field(static=True)
+    gains: ClassVar[tuple[float, float]] = (-WORST, 0.0)
 
-    def __call__(
+    def reward(
         self, state: PendulumState, action: Float[Array, " 1"], after: PendulumState
-    ) -> Float[Array, " players"]:
+    ) -> Float[Array, ""]:
         """From -16.27 to 0."""
         del after
         cost = wrapped(state.angle) ** 2 + 0.1 * state.spin**2 + 0.001 * action[0] ** 2
-        return -cost[None]
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """The whole time at the worst, or upright and still."""
-        return (-WORST * self.horizon, 0.0)
+        return -cost
 
 
-class Pendulum(SoloTask):
+class Pendulum(TimedTask):
     """An action is a torque from -2 to 2 newton metres, in an array of shape (1,).
 
     `gravity` is in metres per second squared; an episode lasts `horizon` actions of 50
@@ -72,7 +68,6 @@ class Pendulum(SoloTask):
     gravity: float = eqx.field(static=True, default=10.0)
 
     def __check_init__(self) -> None:
-        check_horizon("Pendulum", self.horizon)
         if not math.isfinite(self.gravity):
             raise ValueError(f"Pendulum needs a finite gravity; got {self.gravity}.")
 
@@ -124,7 +119,7 @@ class Pendulum(SoloTask):
         degrees = math.degrees(float(wrapped(state.angle)))
         return (
             f"{degrees:+.1f} degrees from upright, {float(state.spin):+.3f} rad/s\n"
-            f"{int(state.time)} of {self.horizon} actions taken"
+            f"{taken(state.time, self.horizon)}"
         )
 
 

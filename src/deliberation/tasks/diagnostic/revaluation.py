@@ -11,9 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ...core.objective import Objective
 from ...core.task import Traits
-from ..bases import SoloTask
+from ..bases import SoloObjective, SoloTask
 
 TASKS = {
     "revaluation": {
@@ -40,17 +39,17 @@ class ChainState(eqx.Module):
     time: Int[Array, ""]
 
 
-class LastReward(Objective):
+class LastReward(SoloObjective):
     """What arriving in state 5 and in state 6 is worth; data."""
 
     rewards: Float[Array, "2"]
 
-    def __call__(
+    def reward(
         self, state: ChainState, action: Int[Array, ""], after: ChainState
-    ) -> Float[Array, " players"]:
+    ) -> Float[Array, ""]:
         """Nothing before the last state."""
         last = jnp.maximum(after.place - 5, 0)
-        return jnp.where(after.place >= 5, self.rewards[last], 0.0)[None]
+        return jnp.where(after.place >= 5, self.rewards[last], 0.0)
 
 
 class Revaluation(SoloTask):

@@ -10,9 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ...core.objective import Objective
 from ...core.task import Traits
-from ..bases import SoloTask
+from ..bases import SoloObjective, SoloTask
 
 TASKS = {
     "reward_tree": {
@@ -32,16 +31,16 @@ class TreeState(eqx.Module):
     depth: Int[Array, ""]
 
 
-class EdgeRewards(Objective):
+class EdgeRewards(SoloObjective):
     """A reward for each edge, `rewards[node, action]`; data, so that it can be handed over."""
 
     rewards: Float[Array, "nodes branches"]
 
-    def __call__(
+    def reward(
         self, state: TreeState, action: Int[Array, ""], after: TreeState
-    ) -> Float[Array, " players"]:
+    ) -> Float[Array, ""]:
         """That of the edge taken."""
-        return self.rewards[state.node, action][None]
+        return self.rewards[state.node, action]
 
     def optimum(self, state: TreeState) -> Float[Array, ""]:
         """The best path down from a node, worked out from the leaves up."""

@@ -1,7 +1,8 @@
+from .base import GridState as GridState
+from .base import GridTask as GridTask
 from .frozen_lake import FrozenLake as FrozenLake
 from .frozen_lake import LakeState as LakeState
 from .frozen_lake import ReachesGoal as ReachesGoal
-from .gridworld import GridState as GridState
 from .gridworld import Gridworld as Gridworld
 from .gridworld_continuous import ContinuousGridworld as ContinuousGridworld
 from .gridworld_continuous import PointState as PointState
@@ -17,5 +18,7 @@ from .maps import shape as shape
 from .maps import starts as starts
 from .maps import steps_between as steps_between
 from .maps import windows as windows
+from .objective import CellTask as CellTask
 from .objective import Features as Features
+from .objective import Weighted as Weighted
 from .objective import limits as limits

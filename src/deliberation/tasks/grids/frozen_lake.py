@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.objective import Objective
 from ...core.task import Traits
-from ..bases import SoloTask, check_horizon
+from ..bases import SoloObjective, SoloTask, check_horizon, taken
 from ..chance import draw
 
 TASKS = {
@@ -42,16 +42,16 @@ class LakeState(eqx.Module):
     time: Int[Array, ""]
 
 
-class ReachesGoal(Objective):
+class ReachesGoal(SoloObjective):
     """One for arriving at the goal, nothing for all else."""
 
     goal: int = eqx.field(static=True)
 
-    def __call__(
+    def reward(
         self, state: LakeState, action: Int[Array, ""], after: LakeState
-    ) -> Float[Array, " players"]:
+    ) -> Float[Array, ""]:
         """An episode ends at the goal, so it is reached once at most."""
-        return (after.cell == self.goal).astype(jnp.float32)[None]
+        return (after.cell == self.goal).astype(jnp.float32)
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -146,7 +146,7 @@ class FrozenLake(SoloTask):
         cells = [f" {c} " for c in _MAPS[self.size].replace(" ", "")]
         cells[int(state.cell)] = f"[{cells[int(state.cell)][1]}]"
         rows = ["".join(cells[i : i + self.size]) for i in range(0, len(cells), self.size)]
-        return "\n".join([*rows, f"{int(state.time)} of {self.traits.horizon} actions taken"])
+        return "\n".join([*rows, taken(state.time, self.traits.horizon)])
 
 
 @functools.cache

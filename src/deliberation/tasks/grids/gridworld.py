@@ -13,10 +13,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.task import Traits
-from ..bases import SoloTask
+from ..bases import taken
 from ..chance import draw, draw_uniform
 from . import maps as _grid
-from .objective import NAMES, Features, limits
+from .base import NAMES, GridState
+from .objective import CellTask, Features, limits
 
 TASKS = {
     "gridworld": {
@@ -49,17 +50,7 @@ TASKS = {
 }
 
 
-class GridState(eqx.Module):
-    """Where one stands, the time, which exit is the goal, the walls, and all that was ever seen."""
-
-    cell: Int[Array, ""]
-    time: Int[Array, ""]
-    goal: Int[Array, ""]
-    walls: Bool[Array, " cells"]
-    seen: Bool[Array, " cells"]
-
-
-class Gridworld(SoloTask):
+class Gridworld(CellTask):
     """Actions 0 to 3 go left, down, right and up; with 8, diagonals lie between them.
 
     `layout` is a map (rows parted by spaces: `S` start, `G` exit, `#` wall, `D` a wall in half of
@@ -74,30 +65,15 @@ class Gridworld(SoloTask):
     of the state: `with_walls` moves them.
     """
 
-    size: int = eqx.field(static=True, default=5)
-    layout: str | None = eqx.field(static=True, default=None)
-    slip: float = eqx.field(static=True, default=0.0)
     view: int | None = eqx.field(static=True, default=None)
     actions: int = eqx.field(static=True, default=4)
-    horizon: int | None = eqx.field(static=True, default=None)
-    step_reward: float = eqx.field(static=True, default=-0.02)
-    goal_reward: float = eqx.field(static=True, default=1.0)
-    pit_reward: float = eqx.field(static=True, default=-1.0)
-    mud_reward: float = eqx.field(static=True, default=-0.1)
 
     def __check_init__(self) -> None:
-        if self.layout is None and self.size < 3:
-            raise ValueError(f"A room has a size of at least 3; got {self.size}.")
-        _grid.check_layout(self.map)
-        if self.actions not in _grid.STEPS or not 0 <= self.slip <= 1:
+        self.check_knobs()
+        if self.actions not in _grid.STEPS or (self.view is not None and self.view < 1):
             raise ValueError(
-                f"A gridworld has 4 or 8 actions and a slip from 0 to 1; got "
-                f"actions={self.actions}, slip={self.slip}."
-            )
-        if (self.view is not None and self.view < 1) or (self.horizon or 1) < 1:
-            raise ValueError(
-                f"A gridworld needs a view of at least 1 (or None: all is seen) and a horizon of "
-                f"at least 1; got view={self.view}, horizon={self.horizon}."
+                f"A gridworld has 4 or 8 actions and a view of at least 1 (or None: all is seen); "
+                f"got actions={self.actions}, view={self.view}."
             )
 
     def __repr__(self) -> str:
@@ -107,17 +83,12 @@ class Gridworld(SoloTask):
         return f"Gridworld({rows}x{columns}{told}, {self.traits.horizon} actions)"
 
     @property
-    def map(self) -> str:
-        """The layout, or the room of this size."""
-        return _grid.room(self.size) if self.layout is None else self.layout
-
-    @property
     def traits(self) -> Traits:
         """One player; three outcomes of each action where one may slip."""
         return Traits(
             players=1,
             actions=self.actions,
-            horizon=self.horizon or 4 * sum(_grid.shape(self.map)),
+            horizon=self.limit,
             deterministic=self.slip == 0,
             fully_observable=self.view is None,
             outcomes=0 if self.slip == 0 else 3,
@@ -131,21 +102,12 @@ class Gridworld(SoloTask):
     @property
     def objective(self) -> Features:
         """Each step costs a little, mud more; the goal pays and pits punish."""
-        rewards = (self.step_reward, self.goal_reward, self.pit_reward, self.mud_reward)
-        weights = np.zeros(len(self.features_named), np.float32)
-        weights[: len(rewards)] = rewards
-        bounds = limits(weights, self.traits.horizon)
-        return Features(self, jnp.asarray(weights), bounds)
+        weights = self.usual_weights
+        return Features(self, jnp.asarray(weights), limits(weights, self.limit))
 
-    def reweighted(self, **weights: float) -> Features:
-        """Another objective: the usual weights but for those named (see `features_named`)."""
-        unknown = set(weights) - set(self.features_named)
-        if unknown:
-            raise ValueError(f"Unknown features {sorted(unknown)}; there are {self.features_named}")
-        changed = self.objective.weights
-        for name, weight in weights.items():
-            changed = changed.at[self.features_named.index(name)].set(weight)
-        return Features(self, changed)
+    def objective_of(self, weights: Float[Array, " features"]) -> Features:
+        """The objective with these weights, whatever they are."""
+        return Features(self, weights)
 
     def features(
         self, state: GridState, action: Int[Array, ""], after: GridState
@@ -184,26 +146,15 @@ class Gridworld(SoloTask):
         """Which cells are seen from a cell."""
         return jnp.asarray(_grid.windows(self.map, self.view))[cell]
 
-    def with_walls(
-        self, state: GridState, *, shut: tuple[int, ...] = (), opened: tuple[int, ...] = ()
-    ) -> GridState:
-        """The same state with walls put up and taken away, by the numbers of their cells."""
-        walls = state.walls.at[jnp.array(shut, int)].set(True)
-        return eqx.tree_at(lambda s: s.walls, state, walls.at[jnp.array(opened, int)].set(False))
-
     def arrivals(
         self, state: GridState, action: Int[Array, ""]
     ) -> tuple[Int[Array, " ways"], Float[Array, " ways"]]:
         """The cells that an action can lead to, and how probably; walls and edges stop one."""
         aside = jnp.array([0] if self.slip == 0 else [-1, 0, 1])
-        chances = jnp.array([1.0] if self.slip == 0 else self._chances)
+        chances = jnp.array([1.0] if self.slip == 0 else self.chances)
         ways = (action + aside) % self.actions
         to = jnp.asarray(_grid.neighbours(self.map, self.actions))[state.cell, ways]
         return jnp.where(state.walls[to], state.cell, to), chances
-
-    @property
-    def _chances(self) -> list[float]:
-        return [self.slip / 2, 1 - self.slip, self.slip / 2]
 
     def _arrive(self, state: GridState, cell: Int[Array, ""]) -> GridState:
         seen = state.seen | self.visible(cell)
@@ -270,4 +221,4 @@ class Gridworld(SoloTask):
     def render(self, state: GridState) -> str:
         """The map as it is, also out of view: `G` the goal, `g` other exits, brackets oneself."""
         rows = _grid.picture(self.map, np.asarray(state.walls), int(state.goal), int(state.cell))
-        return "\n".join([*rows, f"{int(state.time)} of {self.traits.horizon} actions taken"])
+        return "\n".join([*rows, taken(state.time, self.traits.horizon)])

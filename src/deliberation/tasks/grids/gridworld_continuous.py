@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ...core.objective import Objective
 from ...core.task import Traits
-from ..bases import SoloTask
+from ..bases import taken
 from ..chance import draw
 from . import maps as _grid
-from .objective import limits
+from .base import GridTask
+from .objective import Weighted, limits
 
 TASKS = {
     "gridworld_continuous": {
@@ -38,27 +38,12 @@ class PointState(eqx.Module):
     walls: Bool[Array, " cells"]
 
 
-class Reaches(Objective):
-    """The same wants as on the grid: a step, an exit, a pit and mud, each by its weight.
-
-    `weights` (step, goal, pit, mud) are array data: handing over others compiles nothing anew.
-    `limits` are bounds on the return where they are known.
-    """
+class Reaches(Weighted):
+    """Weights on the features of a `ContinuousGridworld`: step, goal, pit and mud."""
 
     task: "ContinuousGridworld"
     weights: Float[Array, " 4"]
     limits: tuple[float, float] = eqx.field(static=True, default=(-math.inf, math.inf))
-
-    def __call__(
-        self, state: PointState, action: Float[Array, " 2"], after: PointState
-    ) -> Float[Array, " players"]:
-        """Weighted features, for the one player there is."""
-        return (self.task.features(state, action, after) @ self.weights)[None]
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """Those given with the weights."""
-        return self.limits
 
     def heuristic(self, state: PointState) -> Float[Array, ""]:
         """The return if nothing were in the way: along the farther axis to the exit, all the way.
@@ -80,7 +65,7 @@ class Reaches(Objective):
         return jnp.where(self.task.terminated(state), 0.0, best).astype(jnp.float32)
 
 
-class ContinuousGridworld(SoloTask):
+class ContinuousGridworld(GridTask):
     """An action is (down, right), each from -1 to 1, in cells: steps lead to neighbours.
 
     The map is that of `Gridworld` (`size` or `layout`), with one start, one exit and no doors. A
@@ -90,39 +75,18 @@ class ContinuousGridworld(SoloTask):
     each column). `with_walls` moves walls; the rewards are as for `Gridworld`.
     """
 
-    size: int = eqx.field(static=True, default=5)
-    layout: str | None = eqx.field(static=True, default=None)
-    slip: float = eqx.field(static=True, default=0.0)
-    horizon: int | None = eqx.field(static=True, default=None)
-    step_reward: float = eqx.field(static=True, default=-0.02)
-    goal_reward: float = eqx.field(static=True, default=1.0)
-    pit_reward: float = eqx.field(static=True, default=-1.0)
-    mud_reward: float = eqx.field(static=True, default=-0.1)
-
     def __check_init__(self) -> None:
-        if self.layout is None and self.size < 3:
-            raise ValueError(f"A room has a size of at least 3; got {self.size}.")
-        _grid.check_layout(self.map)
+        self.check_knobs()
         count = {mark: self.map.count(mark) for mark in "SGD"}
         if count != {"S": 1, "G": 1, "D": 0}:
             raise ValueError(
                 f"A continuous gridworld has one start S, one exit G and no doors D; got {count}."
-            )
-        if not 0 <= self.slip <= 1 or (self.horizon or 1) < 1:
-            raise ValueError(
-                f"A gridworld has a slip from 0 to 1 and a horizon of at least 1; got "
-                f"slip={self.slip}, horizon={self.horizon}."
             )
 
     def __repr__(self) -> str:
         rows, columns = _grid.shape(self.map)
         slip = f", slip={self.slip}" if self.slip else ""
         return f"ContinuousGridworld({rows}x{columns}{slip}, {self.traits.horizon} actions)"
-
-    @property
-    def map(self) -> str:
-        """The layout, or the room of this size."""
-        return _grid.room(self.size) if self.layout is None else self.layout
 
     @property
     def exit(self) -> tuple[int, int]:
@@ -135,7 +99,7 @@ class ContinuousGridworld(SoloTask):
         return Traits(
             players=1,
             actions=1,
-            horizon=self.horizon or 4 * sum(_grid.shape(self.map)),
+            horizon=self.limit,
             deterministic=self.slip == 0,
             discrete=False,
             outcomes=0 if self.slip == 0 else 3,
@@ -145,20 +109,12 @@ class ContinuousGridworld(SoloTask):
     @property
     def objective(self) -> Reaches:
         """Each step costs a little, mud more; the exit pays and pits punish."""
-        rewards = (self.step_reward, self.goal_reward, self.pit_reward, self.mud_reward)
-        bounds = limits(np.array([*rewards, 0.0]), self.traits.horizon)
-        return Reaches(self, jnp.array(rewards, jnp.float32), bounds)
+        weights = self.usual_weights
+        return Reaches(self, jnp.asarray(weights), limits(np.append(weights, 0), self.limit))
 
-    def reweighted(self, **weights: float) -> Reaches:
-        """Another objective: the usual weights but for those named (step, goal, pit, mud)."""
-        names = ("step", "goal", "pit", "mud")
-        unknown = set(weights) - set(names)
-        if unknown:
-            raise ValueError(f"Unknown features {sorted(unknown)}; there are {names}.")
-        changed = self.objective.weights
-        for name, weight in weights.items():
-            changed = changed.at[names.index(name)].set(weight)
-        return Reaches(self, changed)
+    def objective_of(self, weights: Float[Array, " features"]) -> Reaches:
+        """The objective with these weights, whatever they are."""
+        return Reaches(self, weights)
 
     def features(
         self, state: PointState, action: Float[Array, " 2"], after: PointState
@@ -187,18 +143,13 @@ class ContinuousGridworld(SoloTask):
         middle = jnp.array(divmod(start, columns), jnp.float32) + 0.5
         return PointState(middle, jnp.int32(0), jnp.asarray(_grid.marked(self.map, "#")))
 
-    def with_walls(
-        self, state: PointState, *, shut: tuple[int, ...] = (), opened: tuple[int, ...] = ()
-    ) -> PointState:
-        """The same state with walls put up and taken away, by the numbers of their cells."""
-        walls = state.walls.at[jnp.array(shut, int)].set(True)
-        return eqx.tree_at(lambda s: s.walls, state, walls.at[jnp.array(opened, int)].set(False))
-
     def advance(
         self, state: PointState, action: Float[Array, " 2"], key: Key[Array, ""]
     ) -> PointState:
         """Go, or slip to a side."""
-        return self._turned(state, action, draw(key, self._chances()) if self.slip > 0 else 1)
+        return self._turned(
+            state, action, draw(key, jnp.array(self.chances, jnp.float32)) if self.slip > 0 else 1
+        )
 
     def outcomes(
         self, state: PointState, action: Float[Array, " 2"]
@@ -207,10 +158,7 @@ class ContinuousGridworld(SoloTask):
         if self.slip == 0:
             return super().outcomes(state, action)
         after = jax.vmap(self._turned, (None, None, 0))(state, action, jnp.arange(3))
-        return after, self._chances()
-
-    def _chances(self) -> Float[Array, " outcomes"]:
-        return jnp.array([self.slip / 2, 1 - self.slip, self.slip / 2], jnp.float32)
+        return after, jnp.array(self.chances, jnp.float32)
 
     def _turned(
         self, state: PointState, action: Float[Array, " 2"], side: Int[Array, ""] | int
@@ -240,5 +188,5 @@ class ContinuousGridworld(SoloTask):
         """The map with the cell one is in, the place in numbers, and the time."""
         rows = _grid.picture(self.map, np.asarray(state.walls), 0, int(self.cell(state.place)))
         row, column = (f"{float(x):.2f}" for x in state.place)
-        taken = f"{int(state.time)} of {self.traits.horizon} actions taken"
-        return "\n".join([*rows, f"row {row}, column {column}", taken])
+        time = taken(state.time, self.traits.horizon)
+        return "\n".join([*rows, f"row {row}, column {column}", time])

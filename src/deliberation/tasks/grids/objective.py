@@ -1,7 +1,8 @@
 """What is wanted on a grid: weights on what a step brings, as data, so that wants can change."""
 
+import abc
 import math
-from typing import TYPE_CHECKING
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -9,30 +10,23 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from ...core.objective import Objective
+from ...core.objective import Action, Objective
 from . import maps as _grid
-
-if TYPE_CHECKING:
-    from .gridworld import GridState, Gridworld
-
-NAMES = ("step", "goal", "pit", "mud")
-"""What a step can bring on every map; after these come its exits, `exit_0` and so on."""
+from .base import NAMES, GridState, GridTask
 
 
-class Features(Objective):
-    """The sum of what a step brings (`task.features`), each thing by its weight.
+class Weighted(Objective):
+    """The sum of what a step brings (`task.features`), each feature by its weight.
 
     `weights` are array data: handing over others compiles nothing anew. `limits` are bounds on
     the return where they are known (they are part of the compiled program).
     """
 
-    task: "Gridworld"
-    weights: Float[Array, " features"]
-    limits: tuple[float, float] = eqx.field(static=True, default=(-math.inf, math.inf))
+    task: eqx.AbstractVar[GridTask]
+    weights: eqx.AbstractVar[Float[Array, " features"]]
+    limits: eqx.AbstractVar[tuple[float, float]]
 
-    def __call__(
-        self, state: "GridState", action: Int[Array, ""], after: "GridState"
-    ) -> Float[Array, " players"]:
+    def __call__(self, state: Any, action: Action, after: Any) -> Float[Array, " players"]:
         """Weighted features, for the one player there is."""
         return (self.task.features(state, action, after) @ self.weights)[None]
 
@@ -41,7 +35,28 @@ class Features(Objective):
         """Those given with the weights."""
         return self.limits
 
-    def heuristic(self, state: "GridState") -> Float[Array, ""]:
+
+class CellTask(GridTask):
+    """A gridworld of cells, of which it is known where an action can lead."""
+
+    view: eqx.AbstractVar[int | None]
+    actions: eqx.AbstractVar[int]
+
+    @abc.abstractmethod
+    def arrivals(
+        self, state: GridState, action: Int[Array, ""]
+    ) -> tuple[Int[Array, " ways"], Float[Array, " ways"]]:
+        """The cells that an action can lead to, and how probably."""
+
+
+class Features(Weighted):
+    """Weights on the features of a `Gridworld`: step, goal, pit, mud, and each exit."""
+
+    task: CellTask
+    weights: Float[Array, " features"]
+    limits: tuple[float, float] = eqx.field(static=True, default=(-math.inf, math.inf))
+
+    def heuristic(self, state: GridState) -> Float[Array, ""]:
         """The return if no wall and no slip were in the way: never less than can be got.
 
         Steps that cost are few (straight to an exit), steps that pay go on until the time is up.
@@ -64,7 +79,7 @@ class Features(Objective):
         best = jnp.maximum(jnp.maximum(jnp.max(ways), pit), step * left)
         return jnp.where(task.terminated(state), 0.0, best).astype(jnp.float32)
 
-    def optimum(self, state: "GridState") -> Float[Array, ""]:
+    def optimum(self, state: GridState) -> Float[Array, ""]:
         """The best expected return, by backward induction over cells; NaN where not all is seen.
 
         Goal and walls stay as they are, so that only the cell and the time change (Bellman 1957).
@@ -73,7 +88,7 @@ class Features(Objective):
         if task.view is not None:
             return jnp.float32(jnp.nan)
 
-        def at(cell: Array) -> "GridState":
+        def at(cell: Array) -> GridState:
             return eqx.tree_at(lambda s: s.cell, state, cell)
 
         def act(cell: Array, action: Array) -> tuple[Array, Array, Array]:

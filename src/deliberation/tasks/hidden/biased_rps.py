@@ -5,6 +5,7 @@ on purpose, to scissors against a rock that then comes again.
 """
 
 import functools
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -14,7 +15,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from ...core.objective import Objective
 from ...core.task import Traits
-from ..bases import SoloTask, check_horizon
+from ..bases import TimedObjective, TimedTask
 from ..chance import draw_outcome
 
 TASKS = {
@@ -37,22 +38,15 @@ class RPSState(eqx.Module):
     time: Int[Array, ""]
 
 
-class WinsRounds(Objective):
+class WinsRounds(TimedObjective):
     """1 for a win, 0 for a draw, -1 for a loss."""
 
-    horizon: int = eqx.field(static=True)
+    gains: ClassVar[tuple[float, float]] = (-1.0, 1.0)
 
-    def __call__(
-        self, state: RPSState, action: Int[Array, ""], after: RPSState
-    ) -> Float[Array, " players"]:
+    def reward(self, state: RPSState, action: Int[Array, ""], after: RPSState) -> Float[Array, ""]:
         """The result of the round."""
         del state, action
-        return after.result.astype(jnp.float32)[None]
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """All rounds lost, or won."""
-        return (-float(self.horizon), float(self.horizon))
+        return after.result.astype(jnp.float32)
 
     def optimum(self, state: RPSState) -> Float[Array, ""]:
         """The best expected return (exact): a quarter a round in the long run.
@@ -63,13 +57,10 @@ class WinsRounds(Objective):
         return values[self.horizon - state.time, _repeats(state).astype(jnp.int32)]
 
 
-class BiasedRPS(SoloTask):
+class BiasedRPS(TimedTask):
     """Actions and observations: 0 rock, 1 paper, 2 scissors. An episode has `horizon` rounds."""
 
     horizon: int = eqx.field(static=True, default=20)
-
-    def __check_init__(self) -> None:
-        check_horizon("Rock-paper-scissors", self.horizon)
 
     def __repr__(self) -> str:
         return f"BiasedRPS(horizon={self.horizon})"

@@ -10,6 +10,7 @@ random and goes on, until the time is up:
 """
 
 import functools
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -19,7 +20,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from ...core.objective import Objective
 from ...core.task import Traits
-from ..bases import SoloTask, check_horizon
+from ..bases import TimedObjective, TimedTask, taken
 from ..chance import draw, draw_outcome, draw_uniform
 
 TASKS = {
@@ -53,31 +54,23 @@ class MazeState(eqx.Module):
     time: Int[Array, ""]
 
 
-class FindsCheese(Objective):
+class FindsCheese(TimedObjective):
     """10 for the cheese, -1 for a step into a free cell, -10 for bumping into a wall."""
 
-    horizon: int = eqx.field(static=True)
+    gains: ClassVar[tuple[float, float]] = (-10.0, 10.0)
 
-    def __call__(
+    def reward(
         self, state: MazeState, action: Int[Array, ""], after: MazeState
-    ) -> Float[Array, " players"]:
+    ) -> Float[Array, ""]:
         """By the kind of the step."""
         del after
-        return jnp.asarray(_REWARDS, jnp.float32)[_kind(state.cell, action)][None]
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """A wall, or the cheese, at every step."""
-        return (-10.0 * self.horizon, 10.0 * self.horizon)
+        return jnp.asarray(_REWARDS, jnp.float32)[_kind(state.cell, action)]
 
 
-class CheeseMaze(SoloTask):
+class CheeseMaze(TimedTask):
     """Actions 0 to 3 go up, down, left and right. An episode has `horizon` steps."""
 
     horizon: int = eqx.field(static=True, default=20)
-
-    def __check_init__(self) -> None:
-        check_horizon("The cheese maze", self.horizon)
 
     def __repr__(self) -> str:
         return f"CheeseMaze(horizon={self.horizon})"
@@ -168,7 +161,7 @@ class CheeseMaze(SoloTask):
         grid, (row, column) = [list(line) for line in _MAP], _cells()[int(state.cell)]
         grid[row][column] = "M"
         lines = ["".join(line).replace("#", "█").replace(".", " ") for line in grid]
-        return "\n".join([*lines, f"{int(state.time)} of {self.horizon} actions taken"])
+        return "\n".join([*lines, taken(state.time, self.horizon)])
 
 
 def _kind(cell: Int[Array, "..."], action: Int[Array, ""]) -> Int[Array, "..."]:

@@ -6,6 +6,7 @@ put behind either anew and the episode goes on, until the time is up.
 """
 
 import functools
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -15,7 +16,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from ...core.objective import Objective
 from ...core.task import Traits
-from ..bases import SoloTask
+from ..bases import SoloTask, TimedObjective, taken
 from ..chance import draw_outcome, draw_uniform
 
 TASKS = {
@@ -47,29 +48,24 @@ class TigerState(eqx.Module):
     time: Int[Array, ""]
 
 
-class OpensDoors(Objective):
+class OpensDoors(TimedObjective):
     """10 for the gold, -100 for the tiger, -1 for listening."""
 
     accuracy: float = eqx.field(static=True)
-    horizon: int = eqx.field(static=True)
+    gains: ClassVar[tuple[float, float]] = (-100.0, 10.0)
     rate: float = eqx.field(static=True)
 
-    def __call__(
+    def reward(
         self, state: TigerState, action: Int[Array, ""], after: TigerState
-    ) -> Float[Array, " players"]:
+    ) -> Float[Array, ""]:
         """Judged by where the tiger was when the door was opened."""
         del after
-        return jnp.asarray(_REWARDS, jnp.float32)[_gained(state, action)][None]
+        return jnp.asarray(_REWARDS, jnp.float32)[_gained(state, action)]
 
     @property
     def discount(self) -> float:
         """Worth of a reward one action later."""
         return self.rate
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """Every door hides the tiger, or the gold."""
-        return (-100.0 * self.horizon, 10.0 * self.horizon)
 
     def optimum(self, state: TigerState) -> Float[Array, ""]:
         """The best that can be expected by who has heard what the player has (exact).
@@ -110,7 +106,7 @@ class Tiger(SoloTask):
     @property
     def objective(self) -> Objective:
         """Gold, and no tiger."""
-        return OpensDoors(self.accuracy, self.horizon, self.discount)
+        return OpensDoors(horizon=self.horizon, accuracy=self.accuracy, rate=self.discount)
 
     @property
     def senses(self) -> int:
@@ -188,7 +184,7 @@ class Tiger(SoloTask):
         doors = "[tiger] [gold]" if int(state.tiger) == 0 else "[gold] [tiger]"
         heard = ("left", "right", "nothing")[int(state.heard)]
         return f"{doors}\nheard: {heard}, lead of left: {int(state.lead)}\n" + (
-            f"{int(state.time)} of {self.horizon} actions taken"
+            f"{taken(state.time, self.horizon)}"
         )
 
 

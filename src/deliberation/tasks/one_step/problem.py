@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float, Key
 from ...core.errors import UnsuitableTaskError
 from ...core.objective import Objective
 from ...core.task import State, Task, Traits
-from ..bases import SoloTask
+from ..bases import SoloObjective, SoloTask
 
 
 class Posed(eqx.Module):
@@ -86,16 +86,14 @@ class Problem(SoloTask):
         return state.answered
 
 
-class LowCost(Objective):
+class LowCost(SoloObjective):
     """The reward of an answer is its cost, negated."""
 
     problem: Problem
 
-    def __call__(
-        self, state: Posed, action: Float[Array, "..."], after: Posed
-    ) -> Float[Array, " players"]:
+    def reward(self, state: Posed, action: Float[Array, "..."], after: Posed) -> Float[Array, ""]:
         """-f(y; x)."""
-        return -self.problem.cost(state.context, action)[None]
+        return -self.problem.cost(state.context, action)
 
     @property
     def bounds(self) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.objective import Objective
 from ...core.task import Traits
-from ..bases import SoloTask
+from ..bases import SoloObjective, SoloTask, taken
 from ..chance import draw, draw_uniform
 
 TASKS = {
@@ -38,17 +38,17 @@ class BoardState(eqx.Module):
     time: Int[Array, ""]
 
 
-class MergedTiles(Objective):
+class MergedTiles(SoloObjective):
     """The sum of the tiles that a move makes, in units of `points`."""
 
     points: float = eqx.field(static=True)
 
-    def __call__(
+    def reward(
         self, state: BoardState, action: Int[Array, ""], after: BoardState
-    ) -> Float[Array, " players"]:
+    ) -> Float[Array, ""]:
         """Worked out from the move itself: the tile that appears afterwards adds nothing."""
         del after
-        return (_slid(state.board, action)[1] / self.points).astype(jnp.float32)[None]
+        return (_slid(state.board, action)[1] / self.points).astype(jnp.float32)
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -132,7 +132,7 @@ class Game2048(SoloTask):
         """The tiles, and the time."""
         tiles = np.where(np.asarray(state.board), 2 ** np.asarray(state.board), 0).reshape(4, 4)
         rows = (" ".join(f"{x or '.':>6}" for x in row) for row in tiles.tolist())
-        return "\n".join([*rows, f"{int(state.time)} of {self.horizon} actions taken"])
+        return "\n".join([*rows, taken(state.time, self.horizon)])
 
 
 def _slid(board: Int[Array, " 16"], action: Int[Array, ""]) -> tuple[Array, Array]:

@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, UInt8
 
 from ...core.objective import Objective
 from ...core.task import Traits
-from ..bases import SoloTask
+from ..bases import SoloObjective, SoloTask
 
 TASKS = {
     "sliding_tiles": {
@@ -38,17 +38,17 @@ class TilesState(eqx.Module):
     time: Int[Array, ""]
 
 
-class FewestMoves(Objective):
+class FewestMoves(SoloObjective):
     """Minus one for each move: the best return is minus the number of moves that are needed."""
 
     size: int = eqx.field(static=True)
     horizon: int = eqx.field(static=True)
 
-    def __call__(
+    def reward(
         self, state: TilesState, action: Int[Array, ""], after: TilesState
-    ) -> Float[Array, " players"]:
+    ) -> Float[Array, ""]:
         """Every move costs the same."""
-        return jnp.full((1,), -1.0)
+        return jnp.float32(-1)
 
     @property
     def bounds(self) -> tuple[float, float]:

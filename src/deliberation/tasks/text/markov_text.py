@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.objective import Objective
 from ...core.task import Traits
-from ..bases import SoloTask
+from ..bases import SoloObjective, SoloTask
 from ..chance import draw
 
 TASKS = {
@@ -39,17 +39,17 @@ class TextState(eqx.Module):
     time: Int[Array, ""]
 
 
-class RightGuesses(Objective):
+class RightGuesses(SoloObjective):
     """One for every token that is guessed."""
 
     text: "MarkovText"
 
-    def __call__(
+    def reward(
         self, state: TextState, action: Int[Array, ""], after: TextState
-    ) -> Float[Array, " players"]:
+    ) -> Float[Array, ""]:
         """Whether the token that came is the one that was said."""
         came = after.tokens[self.text.order + state.time]
-        return (came == action).astype(jnp.float32)[None]
+        return (came == action).astype(jnp.float32)
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -65,7 +65,7 @@ class RightGuesses(Objective):
         return self.text.worth("guess", state)
 
 
-class Predictable(Objective):
+class Predictable(SoloObjective):
     """The logarithm (nats) of the source's probability of every token written.
 
     Minus the loss, on the text one writes, of a predictor that knows the source.
@@ -73,12 +73,12 @@ class Predictable(Objective):
 
     text: "MarkovText"
 
-    def __call__(
+    def reward(
         self, state: TextState, action: Int[Array, ""], after: TextState
-    ) -> Float[Array, " players"]:
+    ) -> Float[Array, ""]:
         """log p(token | the tokens before it)."""
         came = after.tokens[self.text.order + state.time]
-        return jnp.log(self.text.next_token(state))[came][None]
+        return jnp.log(self.text.next_token(state))[came]
 
     @property
     def bounds(self) -> tuple[float, float]:
