@@ -16,7 +16,9 @@ from deliberation.core import (
     rollout,
 )
 from deliberation.core.errors import ContractError, FinishedGameError
+from deliberation.core.noise import seeds
 from deliberation.direct import TreeSearch
+from deliberation.direct.evaluators import playout
 
 KEY = jax.random.key(0)
 
@@ -142,3 +144,11 @@ def test_the_contract_knows_all_three(task):
 def test_what_breaks_the_contract_is_named(task, message):
     with pytest.raises(ContractError, match=message):
         check_task(task, episodes=16)
+
+
+def test_random_playouts_are_bounded_by_the_horizon():
+    """A walk without an end would be played for ever."""
+    task = Walk(continuing=True, horizon=25)
+    start = jax.tree.map(lambda x: x[None], task.init(KEY))
+    gain, plies = playout(task, task.objective, start, jnp.array([True]), seeds(KEY)[None])
+    assert plies.tolist() == [25] and abs(float(gain[0])) <= 25

@@ -40,7 +40,7 @@ class Question(eqx.Module):
 
 
 class CheckedDecider(Decider):
-    """A decider that is asked checked questions: subclasses say how to `choose`.
+    """A decider whose `decide` checks its arguments; subclasses implement `choose`.
 
     `decide` is the same for all of them: it reads the call, refuses what makes no sense, and adds
     the wall time. One with a field `budget` falls back on that where the caller gives none.
@@ -107,7 +107,7 @@ def answer(
     network_evaluations: Counts = 0,
     flops: Num[Array, " batch"] | Num[np.ndarray, " batch"] | float = 0.0,
 ) -> Decision:
-    """A decision whose rows that are not live are blank, and cost nothing.
+    """Build a `Decision`; rows that are not live get a blank answer and cost nothing.
 
     Actions are numbers, and -1 where blank, or continuous and 0. `weights` are all on the one
     action given where they are None. Seconds are left at zero: see `timed`.
@@ -137,7 +137,7 @@ def answer(
 
 
 def timed(decision: Decision, started: float) -> Decision:
-    """The same with the wall time since `started`, shared by the live rows; as it is in `jit`.
+    """Add the wall time since `started`, shared evenly by live rows; unchanged inside of `jit`.
 
     `started` is what `time.perf_counter` said. Finished rows asked for nothing and pay nothing.
     """

@@ -64,7 +64,7 @@ class Budget(eqx.Module):
         return simulations, steps
 
     def untimed(self, simulations: int) -> "Budget":
-        """The same without a limit of seconds, and with so many simulations if it names none."""
+        """This budget without `seconds`, and with so many simulations if it names none."""
         named = self.simulations if self.simulations is not None else simulations
         return Budget(named, self.model_steps) if self.seconds is not None else self
 

@@ -64,7 +64,7 @@ class UnsuitableTaskError(DeliberationError, ValueError):
 
 
 class BackendError(DeliberationError, RuntimeError):
-    """A back end was demanded that this machine does not have."""
+    """A back end was asked for that this machine does not have."""
 
 
 class UnknownStateError(DeliberationError, LookupError):

@@ -47,7 +47,7 @@ class Objective(eqx.Module):
         return jnp.float32(self.bounds[1])
 
     def optimum(self, state: Any) -> Float[Array, ""]:
-        """The best expected return from a state on, where a formula gives it; NaN here: unknown."""
+        """The best expected return from a state on where it is known exactly; else NaN, as here."""
         del state
         return jnp.float32(jnp.nan)
 

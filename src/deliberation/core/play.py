@@ -1,4 +1,4 @@
-"""The one loop that plays deciders on a task; everybody shares it."""
+"""`rollout`: the loop that plays deciders on a task, shared by everything that plays."""
 
 import functools
 from collections.abc import Sequence
@@ -112,14 +112,14 @@ def rollout(
 
 
 def _nothing(task: Task, batch: int) -> np.ndarray:
-    """What is written down where no action is taken."""
+    """The actions recorded for rows that do not move."""
     if task.traits.discrete:
         return np.full(batch, -1, dtype_of(task.traits))
     return np.zeros((batch, *task.traits.shape), dtype_of(task.traits))
 
 
 def masked_total(spent: Ledger, mask: np.ndarray) -> Ledger:
-    """Add up what the rows under the mask spent; amounts given as one number count as they are."""
+    """The sum over the rows under the mask; amounts that are one number stay as they are."""
     return jax.tree.map(lambda a: exact_sum(np.asarray(a)[mask]) if np.ndim(a) else a, spent)
 
 

@@ -25,6 +25,6 @@ def as_kinds(new: PyTree, like: PyTree) -> PyTree:
 
 
 def narrowed(tree: PyTree) -> PyTree:
-    """The same with numbers of 64 bits in 32: what searches reckon in."""
+    """A tree with its 64-bit numbers in 32 bits, the precision that searches compute in."""
     narrow = {"float64": "float32", "int64": "int32", "uint64": "uint32"}
     return jax.tree.map(lambda x: x.astype(narrow.get(str(x.dtype), x.dtype)), tree)

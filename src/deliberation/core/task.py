@@ -32,7 +32,7 @@ Actions = Int[Array, " batch"] | Float[Array, "batch ..."]
 
 @dataclass(frozen=True)
 class Traits:
-    """What kind of task this is; the adjectives by which the sources tell simple from rich."""
+    """What kind of task this is: what a planner or learner has to know before it starts."""
 
     players: int
     actions: int
@@ -233,7 +233,7 @@ def stopped(task: Task, state: State) -> Bool[Array, ""]:
 
 
 def dtype_of(traits: Traits) -> type[np.int32] | type[np.float32]:
-    """What an action is made of."""
+    """The dtype of actions: int32 where they are numbered, float32 where they are continuous."""
     return np.int32 if traits.discrete else np.float32
 
 
@@ -296,7 +296,7 @@ def _check_own(task: Task, state: State) -> None:
 
 
 def check_actions(task: Task, state: State, action: Actions) -> None:
-    """Refuse a batch of chosen actions of which a live row's is illegal."""
+    """Raise `IllegalActionError` where a live row's action is illegal."""
     bad = _illegal(task, state, action)
     if bool(bad.any()):
         row = int(jnp.argmax(bad))

@@ -1,4 +1,4 @@
-"""Playing at random: what every other decider is measured above."""
+"""The uniformly random policy: the baseline of all measurements."""
 
 import equinox as eqx
 import jax

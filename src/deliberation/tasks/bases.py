@@ -38,10 +38,6 @@ class TimedTask(SoloTask):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.horizon} actions)"
 
-    def time_left(self, state: State) -> Float[Array, ""]:
-        """The fraction of the time that is left."""
-        return (1 - state.time / self.horizon).astype(jnp.float32)
-
 
 class AlternatingTask(Task):
     """A game in which the players take turns; the state counts the moves in `ply`."""
@@ -52,7 +48,7 @@ class AlternatingTask(Task):
 
 
 class SoloObjective(Objective):
-    """What one player is after."""
+    """An objective for one player."""
 
     def __call__(self, state: Any, action: Action, after: Any) -> Float[Array, " players"]:
         """The reward of the only player."""
@@ -64,8 +60,7 @@ class SoloObjective(Objective):
 
 
 class TimedObjective(SoloObjective):
-    """Rewards of one player for at most `horizon` actions, each from the first to the second of
-    `gains`."""
+    """Rewards of one player for at most `horizon` actions; `gains` are the least and the greatest."""
 
     horizon: int = eqx.field(static=True)
     gains: eqx.AbstractClassVar[tuple[float, float]]
@@ -125,7 +120,7 @@ def signed(ply: Int[Array, ""], gain: Array) -> Float[Array, ""]:
 
 
 def check_horizon(task: str, horizon: int | None) -> None:
-    """Refuse a time limit in which nothing can be done; None, a task's own default, is fine."""
+    """Refuse a time limit below 1; None stands for a task's own default."""
     if horizon is not None and horizon < 1:
         raise ValueError(f"{task} needs a horizon of at least 1; got {horizon}.")
 

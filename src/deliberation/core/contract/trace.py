@@ -1,4 +1,4 @@
-"""Random play written down in full, for the contract tests to look at."""
+"""Random play, recorded in full for the contract tests."""
 
 import dataclasses
 from collections.abc import Callable
@@ -52,7 +52,7 @@ class Trace:
         return places[np.unique(np.linspace(0, len(places) - 1, n).astype(int))[: len(places)]]
 
     def some(self, mask: Bool[np.ndarray, "plies episodes"], n: int) -> list[tuple[int, int]]:
-        """The same as pairs of plain numbers."""
+        """As `pick`, but pairs of plain numbers."""
         return [(int(p), int(r)) for p, r in self.pick(mask, n)]
 
     def take(self, places: Int[np.ndarray, "n 2"]) -> State:

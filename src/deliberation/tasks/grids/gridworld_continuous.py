@@ -1,4 +1,4 @@
-"""The gridworld with continuous steps: the same maps and wants, walked in any direction."""
+"""The gridworld with continuous steps: the same maps and rewards, steps in any direction."""
 
 import math
 

@@ -73,12 +73,12 @@ def shape(layout: str) -> tuple[int, int]:
 
 
 def marked(layout: str, marks: str) -> Bool[np.ndarray, " cells"]:
-    """Which cells bear one of some marks."""
+    """Which cells have one of these marks."""
     return np.array([c in marks for c in layout.replace(" ", "")])
 
 
 def places(layout: str, marks: str) -> Int[np.ndarray, " places"]:
-    """The numbers of the cells that bear one of some marks."""
+    """The numbers of the cells that have one of these marks."""
     return np.flatnonzero(marked(layout, marks)).astype(np.int32)
 
 

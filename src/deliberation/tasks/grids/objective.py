@@ -1,4 +1,4 @@
-"""What is wanted on a grid: weights on what a step brings, as data, so that wants can change."""
+"""Objectives on grids: weights on features of a step, as data, so that they can be changed."""
 
 import abc
 import math

@@ -68,7 +68,7 @@ class OpensDoors(TimedObjective):
         return self.rate
 
     def optimum(self, state: TigerState) -> Float[Array, ""]:
-        """The best that can be expected by who has heard what the player has (exact).
+        """The best expected return given what the player has heard (exact).
 
         Dynamic programming over the lead and the time left: all that a belief consists of.
         """

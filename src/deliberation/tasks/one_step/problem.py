@@ -141,7 +141,7 @@ class InferenceProblem(Problem):
         """z from q(z; y), differentiable in y (reparametrised)."""
 
     def draw(self, key: Key[Array, ""]) -> Float[Array, " context"]:
-        """What is seen; what is hidden is forgotten."""
+        """A context: the observed part of a joint draw."""
         return self.draw_joint(key)[1]
 
 
