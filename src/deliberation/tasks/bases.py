@@ -60,7 +60,7 @@ class SoloObjective(Objective):
 
 
 class TimedObjective(SoloObjective):
-    """Rewards of one player for at most `horizon` actions; `gains` are the least and the greatest."""
+    """Rewards for at most `horizon` actions; `gains` are the least and the greatest of one."""
 
     horizon: int = eqx.field(static=True)
     gains: eqx.AbstractClassVar[tuple[float, float]]
