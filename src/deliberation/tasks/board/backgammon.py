@@ -204,7 +204,11 @@ def _opened(dice: Int[Array, " 2"]) -> BackgammonState:
 
 def _movable(board: Int[Array, " 28"], die: Int[Array, ""]) -> Bool[Array, " 26"]:
     """From which places a checker can move by a die."""
-    return jax.vmap(lambda place: rules._is_action_legal(board, 6 * place + die))(jnp.arange(26))
+
+    def legal(place: Int[Array, ""]) -> Bool[Array, ""]:
+        return jnp.asarray(rules._is_action_legal(board, 6 * place + die))
+
+    return jax.vmap(legal)(jnp.arange(26))
 
 
 def _forced(state: BackgammonState, moves: Bool[Array, "26 6"]) -> Bool[Array, "26 6"]:

@@ -1,3 +1,4 @@
+from .base import CellTask as CellTask
 from .base import GridState as GridState
 from .base import GridTask as GridTask
 from .frozen_lake import FrozenLake as FrozenLake
@@ -18,7 +19,6 @@ from .maps import shape as shape
 from .maps import starts as starts
 from .maps import steps_between as steps_between
 from .maps import windows as windows
-from .objective import CellTask as CellTask
 from .objective import Features as Features
 from .objective import Weighted as Weighted
 from .objective import limits as limits

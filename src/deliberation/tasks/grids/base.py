@@ -109,3 +109,16 @@ class GridTask(SoloTask):
                 f"A gridworld has a slip from 0 to 1 and a horizon of at least 1; got "
                 f"slip={self.slip}, horizon={self.horizon}."
             )
+
+
+class CellTask(GridTask):
+    """A gridworld of cells, of which it is known where an action can lead."""
+
+    view: int | None = eqx.field(static=True, default=None)
+    actions: int = eqx.field(static=True, default=4)
+
+    @abc.abstractmethod
+    def arrivals(
+        self, state: GridState, action: Int[Array, ""]
+    ) -> tuple[Int[Array, " ways"], Float[Array, " ways"]]:
+        """The cells that an action can lead to, and how probably."""

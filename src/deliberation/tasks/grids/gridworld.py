@@ -6,7 +6,6 @@ known: see `Features.optimum` and `direct.dynamic_programming`. The cliff is tha
 Barto 2018, example 6.6, but for falling, which ends the episode here.
 """
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,8 +15,8 @@ from ...core.task import Traits
 from ..bases import taken
 from ..chance import draw, draw_uniform
 from . import maps as _grid
-from .base import NAMES, GridState
-from .objective import CellTask, Features, limits
+from .base import NAMES, CellTask, GridState
+from .objective import Features, limits
 
 TASKS = {
     "gridworld": {
@@ -64,9 +63,6 @@ class Gridworld(CellTask):
     The rewards are the weights of the usual objective; `reweighted` makes another. Walls are part
     of the state: `with_walls` moves them.
     """
-
-    view: int | None = eqx.field(static=True, default=None)
-    actions: int = eqx.field(static=True, default=4)
 
     def __check_init__(self) -> None:
         self.check_knobs()

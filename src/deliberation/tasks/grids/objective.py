@@ -1,6 +1,5 @@
 """Objectives on grids: weights on features of a step, as data, so that they can be changed."""
 
-import abc
 import math
 from typing import Any
 
@@ -8,11 +7,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from ...core.objective import Action, Objective
 from . import maps as _grid
-from .base import NAMES, GridState, GridTask
+from .base import NAMES, CellTask, GridState, GridTask
 
 
 class Weighted(Objective):
@@ -34,19 +33,6 @@ class Weighted(Objective):
     def bounds(self) -> tuple[float, float]:
         """Those given with the weights."""
         return self.limits
-
-
-class CellTask(GridTask):
-    """A gridworld of cells, of which it is known where an action can lead."""
-
-    view: eqx.AbstractVar[int | None]
-    actions: eqx.AbstractVar[int]
-
-    @abc.abstractmethod
-    def arrivals(
-        self, state: GridState, action: Int[Array, ""]
-    ) -> tuple[Int[Array, " ways"], Float[Array, " ways"]]:
-        """The cells that an action can lead to, and how probably."""
 
 
 class Features(Weighted):
