@@ -76,9 +76,12 @@ class TreeSearch(Decider):
 
     task: Task
     rule: Rule
+    """How to choose, on the way down and at the root."""
     evaluator: Evaluator
+    """What leaves are worth."""
     budget: Budget
     stopping: Stopping
+    """When to end before the budget."""
     reuse: bool = eqx.field(static=True)
     prove: bool = eqx.field(static=True)
     backend: BackendName = eqx.field(static=True)
