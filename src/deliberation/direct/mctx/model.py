@@ -40,17 +40,18 @@ class RecurrentModel(Model):
 
     Nodes keep the embedding and the logits as the function gave them; the tree's own logits are
     what the rule makes of them (`kept`). No state is terminal and every mover is the same: the
-    function's discounts say what ends and whose turn it is. `expand` holds the function's key for
-    each simulation, `chances` says that decisions and chance alternate, as the embedding tells.
+    function's discounts say what ends and who moves.
     """
 
     params: Any
     recurrent_fn: Recurrent = eqx.field(static=True)
     rule: Picks
     expand: Any
+    """The function's key for each simulation."""
     constants: Constants
     depth: int = eqx.field(static=True)
     chances: bool = eqx.field(static=True)
+    """Whether decisions and chance alternate, as the embedding tells."""
     width: int = eqx.field(static=True)
 
     @property

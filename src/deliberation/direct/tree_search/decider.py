@@ -43,7 +43,8 @@ class TreeSearch(Decider):
     `rule` is UCT, PUCT or Gumbel (an instance, or its name); `evaluator` judges leaves (random
     rollouts unless given). `budget` is what a decision may spend when the caller names none. With
     `prove` (the default) values that are certain are proved and a proved root ends its search
-    early; without it the search is the paper's own. `sampling` lets each node search over a few
+    early: of its equally good actions the one that holds out longest is taken, of wins the
+    quickest; without it the search is the paper's own. `sampling` lets each node search over a few
     sampled actions, of many or of continuous ones (`Sampling`); then nothing is proved, since the
     best of some proves nothing of all. `stopping` may end a row's search before its
     budget (`tree_search.stopping`).
@@ -76,9 +77,12 @@ class TreeSearch(Decider):
 
     task: Task
     rule: Rule
+    """How to choose, on the way down and at the root."""
     evaluator: Evaluator
+    """What leaves are worth."""
     budget: Budget
     stopping: Stopping
+    """When to end before the budget."""
     reuse: bool = eqx.field(static=True)
     prove: bool = eqx.field(static=True)
     backend: BackendName = eqx.field(static=True)

@@ -56,7 +56,9 @@ class Setting(eqx.Module):
     task: Task
     objective: Objective
     rule: Rule
+    """How to choose, on the way down and at the root."""
     evaluator: Evaluator
+    """What leaves are worth."""
     stopping: Stopping
     prove: bool = eqx.field(static=True)
     backend: ModuleType = eqx.field(static=True)
