@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from deliberation.amortised.imitation.fitting import make_optimiser
+from deliberation.amortised.training.optimisers import make_optimiser
 from deliberation.core import check_decider, check_task, misere
 from deliberation.core.budget import Budget
 from deliberation.core.errors import (

@@ -79,7 +79,7 @@ def learned(task, network, *, environments, steps=1):
 
     def once(step):
         after, metrics = update(eqx.tree_at(lambda c: c.step, carry, step))
-        return after.optimiser.mu / 0.1, metrics  # Adam's mean moves by a tenth
+        return after.optimiser[1].mu / 0.1, metrics  # Adam's mean moves by a tenth
 
     slopes, metrics = jax.lax.map(once, jnp.arange(steps))
     rebuild = ravel_pytree(eqx.filter(network, eqx.is_inexact_array))[1]

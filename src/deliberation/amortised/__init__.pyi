@@ -8,13 +8,10 @@ from .imitation import Losses as Losses
 from .imitation import augment as augment
 from .imitation import check_losses as check_losses
 from .imitation import collect as collect
-from .imitation import cosine as cosine
 from .imitation import draw_actions as draw_actions
 from .imitation import fit as fit
 from .imitation import image as image
-from .imitation import init_optimiser as init_optimiser
 from .imitation import loss as loss
-from .imitation import make_optimiser as make_optimiser
 from .imitation import random_images as random_images
 from .imitation import random_positions as random_positions
 from .imitation import tabulate as tabulate
@@ -22,6 +19,7 @@ from .imitation import train_steps as train_steps
 from .imitation import training_cost as training_cost
 from .networks import MLP as MLP
 from .networks import ActorCritic as ActorCritic
+from .networks import GaussianMLP as GaussianMLP
 from .networks import Network as Network
 from .networks import RecurrentMLP as RecurrentMLP
 from .networks import ResidualConvolution as ResidualConvolution
@@ -33,7 +31,6 @@ from .parametric import fit_answers as fit_answers
 from .parametric import fit_inference as fit_inference
 from .parametric import fit_objective as fit_objective
 from .policies import AnswerPolicy as AnswerPolicy
-from .policies import GaussianMLP as GaussianMLP
 from .policies import GaussianPolicy as GaussianPolicy
 from .policies import NetworkPolicy as NetworkPolicy
 from .policies import StateTable as StateTable
@@ -47,7 +44,10 @@ from .sequence import fit_next_token as fit_next_token
 from .sequence import token_losses as token_losses
 from .training import Fit as Fit
 from .training import TrainingDivergedError as TrainingDivergedError
+from .training import cosine as cosine
 from .training import fit_loss as fit_loss
+from .training import init_optimiser as init_optimiser
+from .training import make_optimiser as make_optimiser
 from .training import run_updates as run_updates
 from .trial_and_error import DQN as DQN
 from .trial_and_error import PPO as PPO

@@ -27,8 +27,9 @@ from ...core.ledger import Ledger
 from ...core.task import Task
 from ...tasks import make_task
 from ..networks.feed_forward import Buildable, Network, Of, network_from_config
+from ..networks.gaussian import GaussianMLP
 from ..policies.answer import check_answers
-from ..policies.gaussian import GaussianMLP, check_gaussian
+from ..policies.gaussian import check_gaussian
 from ..policies.network import check_fits
 from .tensors import named_arrays
 

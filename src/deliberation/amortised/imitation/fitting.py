@@ -1,6 +1,5 @@
 """Learning by imitation: inference becomes supervised learning on a teacher's answers."""
 
-import functools
 import time
 
 import equinox as eqx
@@ -8,13 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Bool, Float, Int, Key, PyTree
+from jaxtyping import Array, Float, Int, Key, PyTree
 
 from ...core.errors import NonFiniteError
 from ...core.ledger import Ledger
 from ...core.task import Task
 from ..networks.feed_forward import Network, flops
 from ..policies.network import check_fits, evaluate
+from ..training.optimisers import cosine, gradient_steps, init_optimiser, make_optimiser
 from .data import Dataset, draw_actions, random_images
 
 STEPS_PER_CALL = 256
@@ -45,33 +45,6 @@ class Fitted(eqx.Module):
     def __repr__(self) -> str:
         last = f"policy={self.losses.policy[-1]:.4g}, value={self.losses.value[-1]:.4g}"
         return f"Fitted({type(self.network).__name__}, last losses {last}, {self.ledger})"
-
-
-@functools.cache
-def make_optimiser(weight_decay: float = 1e-4, clip: float = 1.0) -> optax.GradientTransformation:
-    """AdamW without its learning rate, which `train_steps` takes step by step.
-
-    Gradients are clipped to a global norm of `clip`; biases do not decay (Loshchilov and Hutter
-    2019). Equal arguments give the same object, so that training is compiled once.
-    """
-    return optax.chain(
-        optax.clip_by_global_norm(clip),
-        optax.scale_by_adam(),
-        optax.add_decayed_weights(weight_decay, mask=_decaying),
-    )
-
-
-def init_optimiser(optimiser: optax.GradientTransformation, network: Network) -> PyTree:
-    """The optimiser's first state for a network."""
-    return optimiser.init(eqx.filter(network, eqx.is_inexact_array))  # type: ignore[arg-type]
-
-
-def cosine(steps: int, peak: float, warmup: int = 0) -> Float[np.ndarray, " steps"]:
-    """A learning rate a step: linear over `warmup` steps to `peak`, then a cosine down to zero."""
-    now = np.arange(steps)
-    rise = (now + 1) / max(warmup, 1)
-    fall = 0.5 * (1 + np.cos(np.pi * np.clip((now - warmup) / max(steps - warmup, 1), 0, 1)))
-    return (peak * np.where(now < warmup, rise, fall)).astype(np.float32)
 
 
 def train_steps(
@@ -217,36 +190,14 @@ def _train(
     value_weight: Float[Array, ""],
 ) -> tuple[Network, PyTree, Losses]:
     symmetries = () if task is None else task.symmetries
-    params, static = eqx.partition(network, eqx.is_inexact_array)
-    gradient = jax.value_and_grad(
-        lambda p, batch: loss(eqx.combine(p, static), batch, value_weight), has_aux=True
-    )
 
-    def step(now: Int[Array, ""], carry: tuple) -> tuple:
-        params, previous, opt_state, alive, history = carry
+    def draw(now: Int[Array, ""]) -> Dataset:
         pick, turn = jax.random.split(jax.random.fold_in(key, now))
         rows = jax.random.randint(pick, (batch_size,), 0, size)
-        batch = random_images(symmetries, data[rows], turn)
-        (total, parts), slope = gradient(params, batch)
-        was, alive = alive, alive & jnp.isfinite(total)
-        update, opt_state = optimiser.update(slope, opt_state, params)
-        after = jax.tree.map(lambda p, u: p - rates[now] * u, params, update)
-        losses = jnp.stack(parts)
-        # The step that fails shows which loss did; where both are finite, their sum overflowed.
-        shown = alive | (was & ~jnp.isfinite(losses).all())
-        seen = jnp.where(shown, losses, jnp.nan)
-        # Once a loss is not finite, everything stands still on the network before it.
-        keep = _where(alive, after, previous)
-        return keep, _where(alive, params, previous), opt_state, alive, history.at[now].set(seen)
+        return random_images(symmetries, data[rows], turn)
 
-    start = (params, params, opt_state, jnp.bool_(True), jnp.zeros((rates.shape[0], 2)))
-    params, _, opt_state, _, history = jax.lax.fori_loop(0, steps, step, start)
-    return eqx.combine(params, static), opt_state, Losses(history[:, 0], history[:, 1])
-
-
-def _where(flag: Bool[Array, ""], a: PyTree, b: PyTree) -> PyTree:
-    return jax.tree.map(lambda x, y: jnp.where(flag, x, y), a, b)
-
-
-def _decaying(params: PyTree) -> PyTree:
-    return jax.tree.map(lambda x: jnp.ndim(x) > 1, params)
+    network, opt_state, (policy, value) = gradient_steps(
+        lambda n, batch: loss(n, batch, value_weight), network, opt_state, optimiser, draw, rates,
+        steps, guarded=True,
+    )  # fmt: skip
+    return network, opt_state, Losses(policy, value)

@@ -8,11 +8,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from ...core.ledger import Ledger
 from ..networks.feed_forward import Network
+from .optimisers import cosine_schedule, gradient_steps, init_optimiser, make_optimiser
 from .updates import Watch, run_updates
 
 STEPS_AN_UPDATE = 64
@@ -38,7 +38,7 @@ class Fit(eqx.Module):
 class Carry(eqx.Module):
     """All that training carries from one update to the next."""
 
-    params: PyTree
+    network: Any
     opt_state: PyTree
     step: Int[Array, ""]
     key: Key[Array, ""]
@@ -68,36 +68,24 @@ def fit_loss(
         raise ValueError(
             f"Training takes at least 1 step and a positive rate; got {steps}, {learning_rate}."
         )
-    params, static = eqx.partition(network, eqx.is_inexact_array)
-    optimiser = optax.chain(
-        optax.clip_by_global_norm(1.0),
-        optax.adamw(
-            optax.cosine_decay_schedule(learning_rate, steps), weight_decay=weight_decay
-        ),
-    )  # fmt: skip
-    room = min(STEPS_AN_UPDATE, steps)
-    gradient = jax.value_and_grad(lambda p, k: loss(eqx.combine(p, static), k), has_aux=True)
+    optimiser = make_optimiser(weight_decay, decay_biases=True)
+    schedule, room = cosine_schedule(learning_rate, steps), min(STEPS_AN_UPDATE, steps)
+
+    def reported(network: Any, key: Key[Array, ""]) -> tuple[Float[Array, ""], Metrics]:
+        total, seen = loss(network, key)
+        return total, {"loss": total, **seen}
 
     def update(carry: Carry) -> tuple[Carry, Metrics]:
         count = jnp.minimum(room, steps - carry.step)
+        network, opt_state, seen = gradient_steps(
+            reported, carry.network, carry.opt_state, optimiser,
+            lambda now: jax.random.fold_in(carry.key, carry.step + now),
+            schedule(carry.step + jnp.arange(room)), count,
+        )  # fmt: skip
+        after = Carry(network, opt_state, carry.step + count, carry.key)
+        return after, {name: x.sum() / count for name, x in seen.items()}
 
-        def step(now: Int[Array, ""], at: tuple) -> tuple:
-            params, opt_state, sums = at
-            batch = jax.random.fold_in(carry.key, carry.step + now)
-            (total, seen), slope = gradient(params, batch)
-            change, opt_state = optimiser.update(slope, opt_state, params)
-            sums = jax.tree.map(jnp.add, sums, {"loss": total, **seen})
-            return optax.apply_updates(params, change), opt_state, sums
-
-        shapes = jax.eval_shape(gradient, carry.params, carry.key)[0]
-        zeros = jax.tree.map(jnp.zeros_like, {"loss": shapes[0], **shapes[1]})
-        params, opt_state, sums = jax.lax.fori_loop(
-            0, count, step, (carry.params, carry.opt_state, zeros)
-        )
-        after = Carry(params, opt_state, carry.step + count, carry.key)
-        return after, {name: x / count for name, x in sums.items()}
-
-    start = Carry(params, optimiser.init(params), jnp.int32(0), key)  # type: ignore[arg-type]
+    start = Carry(network, init_optimiser(optimiser, network), jnp.int32(0), key)
     named = {**(identity or {}), "steps": steps, "learning_rate": learning_rate}
     named |= {"weight_decay": weight_decay, "key": np.asarray(jax.random.key_data(key)).tolist()}
     trained = run_updates(
@@ -107,4 +95,4 @@ def fit_loss(
     taken = int(trained.carry.step)
     spent = Ledger(*(None if x is None else x * taken for x in (each or Ledger())._amounts()))
     ledger = spent + Ledger(fits=taken, seconds=trained.seconds)
-    return Fit(eqx.combine(trained.carry.params, static), trained.metrics, ledger)
+    return Fit(trained.carry.network, trained.metrics, ledger)

@@ -21,6 +21,7 @@ from ...core.objective import Objective
 from ...core.task import Task
 from ..networks.feed_forward import Network
 from ..policies.network import NetworkPolicy, evaluate
+from ..training.optimisers import linear_schedule
 from ..training.updates import Metrics, Update, Watch
 from .experience import (
     Score,
@@ -32,7 +33,7 @@ from .experience import (
     restart,
     seed_of,
 )
-from .gradients import Adam, check_network, flatten, fresh_network, train
+from .gradients import begin_adam, check_network, flat_step, flatten, fresh_network, train
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ def begin_dqn(
     carry = DQNCarry(
         network=network,
         target=jax.device_put(np.concatenate([np.ravel(x) for x in _weights(network)])),
-        optimiser=Adam(settings.norm).begin(network),
+        optimiser=begin_adam(settings.norm, network),
         worlds=empty_worlds(task, settings.environments),
         replay=_empty_replay(settings.room, network),
         score=fresh_score(),
@@ -214,7 +215,8 @@ def _update(
         lambda a, b: jnp.where(carry.step == 0, a, b), restart(starts), carry.worlds
     )
     params, rebuild = flatten(carry.network)
-    rate = settings.rate * (1 - carry.step / settings.updates if settings.anneal else 1.0)
+    schedule = linear_schedule(settings.rate, settings.updates, anneal=settings.anneal)
+    rate = schedule(carry.step)
 
     def one(now: tuple, number: Int[Array, ""]) -> tuple[tuple, Array]:
         params, target, optimiser, worlds, replay, score = now
@@ -339,7 +341,7 @@ def _learn(
             return jnp.where(gap < 1, 0.5 * jnp.square(gap), gap - 0.5).mean()
 
         error, slope = eqx.filter_value_and_grad(loss)(network)
-        params, optimiser = Adam(settings.norm).step(params, slope, optimiser, rate)
+        params, optimiser = flat_step(params, slope, optimiser, settings.norm, rate)
         target = target + settings.target * (params - target)
         return (params, target, optimiser), error
 

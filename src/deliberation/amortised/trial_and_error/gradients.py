@@ -1,4 +1,4 @@
-"""What learners by gradient share: fresh weights without compiling, a flat step of Adam, a run."""
+"""What deep learners from trial and error share: fresh networks, steps on flat weights, a run."""
 
 import math
 import time
@@ -9,7 +9,6 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
@@ -20,8 +19,10 @@ from ...core.task import Task
 from ..files.tensors import checksum, description
 from ..networks.actor_critic import ActorCritic
 from ..networks.feed_forward import Dense, Network
-from ..policies.gaussian import GaussianMLP, check_gaussian
+from ..networks.gaussian import GaussianMLP
+from ..policies.gaussian import check_gaussian
 from ..policies.network import check_fits
+from ..training.optimisers import descend, init_optimiser, make_optimiser
 from ..training.updates import Watch, run_updates
 
 SMALL = 0.01
@@ -77,30 +78,26 @@ def _orthogonal(
     return (gain * (q if shape[0] >= shape[1] else q.T)).astype(np.float32)
 
 
-class Adam(eqx.Module):
-    """Adam (Kingma and Ba 2015) on all weights as one vector, gradients clipped by global norm.
+def make_adam(norm: float) -> optax.GradientTransformation:
+    """Adam (Kingma and Ba 2015) with gradients clipped to a global norm.
 
-    One vector instead of a leaf at a time: the same numbers, from a program that compiles in a
-    fraction of the time.
+    Learners from trial and error descend on all weights as one vector (see `flatten`): the same
+    numbers as a leaf at a time, from a program that compiles in a fraction of the time.
     """
+    return make_optimiser(0.0, norm, eps=1e-5)
 
-    norm: float = eqx.field(static=True, default=0.5)
 
-    def begin(self, network: PyTree) -> PyTree:
-        """The optimiser's first state: what `optax.scale_by_adam` keeps, made on the host."""
-        size = sum(x.size for x in jax.tree.leaves(eqx.filter(network, eqx.is_inexact_array)))
-        nothing = np.zeros(size, np.float32)
-        count, mu, nu = (jax.device_put(x) for x in (np.int32(0), nothing, nothing))
-        return optax.ScaleByAdamState(count, mu, nu)
+def begin_adam(norm: float, network: PyTree) -> PyTree:
+    """The optimiser's first state for the weights as one vector."""
+    size = sum(x.size for x in jax.tree.leaves(eqx.filter(network, eqx.is_inexact_array)))
+    return init_optimiser(make_adam(norm), np.zeros(size, np.float32))
 
-    def step(
-        self, params: Array, slope: PyTree, state: PyTree, rate: Array | float
-    ) -> tuple[Array, PyTree]:
-        """Weights (one vector) after a step against a gradient (a tree), and the next state."""
-        flat, _ = ravel_pytree(slope)
-        clipped, _ = optax.clip_by_global_norm(self.norm).update(flat, optax.EmptyState())
-        update, state = optax.scale_by_adam(eps=1e-5).update(clipped, state)
-        return params - rate * jnp.asarray(update), state
+
+def flat_step(
+    params: Float[Array, " weights"], slope: PyTree, state: PyTree, norm: float, rate: Array | float
+) -> tuple[Float[Array, " weights"], PyTree]:
+    """Weights (one vector) after a step against a gradient (a tree), and the next state."""
+    return descend(params, ravel_pytree(slope)[0], state, make_adam(norm), rate)
 
 
 def flatten(network: PyTree) -> tuple[Array, Callable[[Array], PyTree]]:

@@ -20,8 +20,10 @@ from ...core.noise import Seed, mix, uniform
 from ...core.objective import Objective
 from ...core.task import State, Task
 from ..networks.feed_forward import Network
-from ..policies.gaussian import GaussianMLP, GaussianPolicy
+from ..networks.gaussian import GaussianMLP
+from ..policies.gaussian import GaussianPolicy
 from ..policies.network import NetworkPolicy
+from ..training.optimisers import linear_schedule
 from ..training.updates import Metrics, Update, Watch
 from .actions import draw, judge, values
 from .experience import (
@@ -34,7 +36,7 @@ from .experience import (
     restart,
     seed_of,
 )
-from .gradients import Adam, check_network, flatten, fresh_network, train
+from .gradients import begin_adam, check_network, flat_step, flatten, fresh_network, train
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ def begin_ppo(
         check_network(task, network)
     carry = PPOCarry(
         network=network,
-        optimiser=Adam(settings.norm).begin(network),
+        optimiser=begin_adam(settings.norm, network),
         worlds=empty_worlds(task, settings.environments),
         score=fresh_score(),
         step=jax.device_put(np.int32(0)),
@@ -169,7 +171,8 @@ def _update(
     seed = mix(carry.seed, carry.step)
     worlds, batch, score = _play(task, objective, settings, carry, mix(seed, 0))
     params, rebuild = flatten(carry.network)
-    rate = settings.rate * (1 - carry.step / settings.updates if settings.anneal else 1.0)
+    schedule = linear_schedule(settings.rate, settings.updates, anneal=settings.anneal)
+    rate = schedule(carry.step)
     rows = settings.environments * settings.steps
     batch = jax.tree.map(lambda x: x.reshape(rows, *x.shape[2:]), batch)
     dice = uniform(mix(seed, 1, jnp.arange(settings.epochs * rows)))
@@ -179,7 +182,7 @@ def _update(
         params, optimiser = now
         part = jax.tree.map(lambda x: x[chosen], batch)
         loss, slope = eqx.filter_value_and_grad(_loss)(rebuild(params), part, task, settings)
-        return Adam(settings.norm).step(params, slope, optimiser, rate), loss
+        return flat_step(params, slope, optimiser, settings.norm, rate), loss
 
     now, losses = jax.lax.scan(
         learn,

@@ -18,12 +18,14 @@ from ...core.noise import mix
 from ...core.objective import Objective
 from ...core.task import Task
 from ..networks.feed_forward import Network
-from ..policies.gaussian import GaussianMLP, GaussianPolicy
+from ..networks.gaussian import GaussianMLP
+from ..policies.gaussian import GaussianPolicy
 from ..policies.network import NetworkPolicy
+from ..training.optimisers import linear_schedule
 from ..training.updates import Metrics, Update, Watch
 from .actions import judge
 from .experience import Score, first_states, fresh_score, restart, seed_of
-from .gradients import Adam, check_network, flatten, fresh_network, train
+from .gradients import begin_adam, check_network, flat_step, flatten, fresh_network, train
 from .ppo import Batch, play
 
 
@@ -116,7 +118,7 @@ def begin_reinforce(
     else:
         check_network(task, network)
     carry = ReinforceCarry(
-        network, Adam(settings.norm).begin(network), fresh_score(), jax.device_put(np.int32(0)),
+        network, begin_adam(settings.norm, network), fresh_score(), jax.device_put(np.int32(0)),
         seed_of(key),
     )  # fmt: skip
     scored = task.objective if objective is None else objective
@@ -127,7 +129,8 @@ def _update(
     task: Task, objective: Objective, settings: Reinforce, carry: ReinforceCarry
 ) -> tuple[ReinforceCarry, Metrics]:
     params, rebuild = flatten(carry.network)
-    rate = settings.rate * (1 - carry.step / settings.updates if settings.anneal else 1.0)
+    schedule = linear_schedule(settings.rate, settings.updates, anneal=settings.anneal)
+    rate = schedule(carry.step)
 
     def learn(now: tuple, number: Int[Array, ""]) -> tuple[tuple, Array]:
         params, optimiser, score = now
@@ -142,7 +145,7 @@ def _update(
         # would, whose returns are not those of all.
         first = jnp.cumsum(over, axis=0) - over == 0
         loss, slope = eqx.filter_value_and_grad(_loss)(network, batch, first, task, settings)
-        params, optimiser = Adam(settings.norm).step(params, slope, optimiser, rate)
+        params, optimiser = flat_step(params, slope, optimiser, settings.norm, rate)
         return (params, optimiser, score.after(finished, over & first)), loss
 
     now = (params, carry.optimiser, carry.score)

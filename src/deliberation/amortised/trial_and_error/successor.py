@@ -5,7 +5,6 @@ representation", here for states and actions and learned off the policy (Russek 
 rewards change its choices at once; new transitions do not, until they have been lived through.
 """
 
-import time
 from pathlib import Path
 
 import equinox as eqx
@@ -14,9 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
-from ...core.answering import checked_keys, timed
-from ...core.budget import Budget
-from ...core.decider import Decider, Decision, Memory, check_finite
+from ...core.answering import CheckedDecider, Question
+from ...core.decider import Decision, Memory, check_finite
 from ...core.errors import BatchMismatchError, UnsuitableTaskError
 from ...core.ledger import Ledger
 from ...core.objective import Objective
@@ -46,7 +44,7 @@ class Successor(eqx.Module):
         return self.arrivals.at[slot].get(mode="fill", fill_value=0.0) @ self.rewards
 
 
-class SuccessorPolicy(Decider):
+class SuccessorPolicy(CheckedDecider):
     """Weighs remembered arrivals by remembered rewards: one matrix product, no search.
 
     Neither another objective nor a budget changes its answer; `relearn` does, which tells it anew
@@ -64,22 +62,11 @@ class SuccessorPolicy(Decider):
         known = f"{self.table.count} states, {self.successor.places.count} places"
         return f"SuccessorPolicy({self.task!r}, {known})"
 
-    def decide(
-        self,
-        state: State,
-        memory: Memory = None,
-        *,
-        objective: Objective | None = None,
-        budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
-    ) -> tuple[Decision, Memory]:
-        """Answer every row from what is remembered; the objective is ignored."""
-        del objective
-        started = time.perf_counter()
-        keys = checked_keys(self.task, state, budget, key)
-        decision, scores = _decide(self, state, keys)
+    def choose(self, question: Question) -> tuple[Decision, Memory]:
+        """Answer every row from what was learned; objective and budget are ignored."""
+        decision, scores = _decide(self, question.state, question.keys)
         check_finite("The table", scores=scores)
-        return timed(decision, started), memory
+        return decision, question.memory
 
     def relearn(self, after: State, rewards: Float[Array, " batch"]) -> "SuccessorPolicy":
         """The same arrivals with the rewards met on arriving in some states (their mean a place).

@@ -20,14 +20,14 @@ from jaxtyping import Array, Float, Key
 
 from ...amortised.files.policies import MANIFEST, load_network, save_network
 from ...amortised.imitation.data import Dataset, random_positions
-from ...amortised.imitation.fitting import (
-    check_losses,
+from ...amortised.imitation.fitting import check_losses, train_steps, training_cost
+from ...amortised.networks.feed_forward import Network
+from ...amortised.training.optimisers import (
+    cosine_schedule,
     init_optimiser,
     make_optimiser,
-    train_steps,
-    training_cost,
+    rise_schedule,
 )
-from ...amortised.networks.feed_forward import Network
 from ...core.errors import NonFiniteError, OutputFolderError
 from ...core.ledger import Ledger
 from ...core.task import State, Task
@@ -311,9 +311,9 @@ def _rates(
     settings: Settings, share: float, before: int, steps: int
 ) -> Float[np.ndarray, " steps"]:
     """Rising linearly over the first steps, then a cosine down to zero at the end."""
-    rise = np.minimum(1.0, (before + 1 + np.arange(steps)) / max(1, settings.rate_warmup))
-    fall = 0.5 * (1 + np.cos(np.pi * min(1.0, share)))
-    return (settings.learning_rate * fall * rise).astype(np.float32)
+    fall = cosine_schedule(settings.learning_rate, 1)(share)
+    rise = rise_schedule(settings.rate_warmup)(before + np.arange(steps))
+    return np.asarray(fall * rise, np.float32)
 
 
 def _check_sound(games: Games, iteration: int) -> None:

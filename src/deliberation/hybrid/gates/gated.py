@@ -16,11 +16,12 @@ from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from ...amortised.networks.feed_forward import Network, flops
-from ...amortised.policies.network import FORBIDDEN, check_fits, evaluate, masked_softmax
+from ...amortised.policies.network import check_fits, evaluate, masked_softmax
 from ...core.answering import answer, timed
 from ...core.budget import UNLIMITED, Budget
 from ...core.decider import Decider, Decision, Memory, check_finite, row_keys
 from ...core.errors import BudgetError, UnsuitableTaskError
+from ...core.masks import FORBIDDEN
 from ...core.objective import Objective
 from ...core.task import State, Task, batch_size, check_batch
 from .gates import Gate, GaussianGate, as_logits

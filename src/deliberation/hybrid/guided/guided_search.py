@@ -5,8 +5,9 @@ from typing import Any
 
 from ...amortised.files.policies import load_network
 from ...amortised.networks.feed_forward import Buildable, Network
+from ...amortised.networks.gaussian import GaussianMLP
 from ...amortised.policies.answer import AnswerPolicy
-from ...amortised.policies.gaussian import GaussianMLP, GaussianPolicy
+from ...amortised.policies.gaussian import GaussianPolicy
 from ...amortised.policies.network import NetworkPolicy, check_fits
 from ...core.budget import Budget
 from ...core.decider import Decider

@@ -14,11 +14,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Int, Key, PyTree
 
 from ...amortised.files.tensors import description
-from ...amortised.policies.gaussian import GaussianMLP, check_gaussian, log_density, scaled
+from ...amortised.networks.gaussian import GaussianMLP, log_density
+from ...amortised.policies.gaussian import check_gaussian, scaled
+from ...amortised.training.optimisers import gradient_steps, init_optimiser, make_optimiser
 from ...amortised.training.updates import Metrics, run_updates
 from ...core.ledger import Ledger
 from ...core.task import State
@@ -27,6 +28,9 @@ from ...direct.control.plans import half_range
 
 _SPENT = ("model_steps", "network_evaluations", "flops")
 """What playing one round spends, reported by each update."""
+
+
+_OPTIMISER = make_optimiser(0.0, 10.0)
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class _Carry(eqx.Module):
     """Everything that goes from one update to the next."""
 
     network: GaussianMLP
-    moments: optax.OptState
+    moments: PyTree
     state: State
     memory: Any
     seen: Float[Array, "rounds examples ..."]
@@ -91,15 +95,14 @@ def imitate_planner(
     """
     settings = settings or ImitationSettings()
     task = planner.task
-    optimiser = optax.chain(optax.clip_by_global_norm(10.0), optax.adam(settings.rate))
-    carry = _begin(planner, settings, optimiser, key)
+    carry = _begin(planner, settings, key)
     check_gaussian(task, carry.network)
     identity = {
         "planner": description(planner), **asdict(settings),
         "key": np.asarray(jax.random.key_data(key)).tolist(),
     }  # fmt: skip
     done = run_updates(
-        lambda c: _update(planner, settings, optimiser, c),
+        lambda c: _update(planner, settings, c),
         carry,
         updates=settings.updates,
         folder=folder,
@@ -121,7 +124,6 @@ def imitate_planner(
 def _begin(
     planner: PlanSearch,
     settings: ImitationSettings,
-    optimiser: optax.GradientTransformation,
     key: Key[Array, ""],
 ) -> _Carry:
     task, (make, start, rest) = planner.task, jax.random.split(key, 3)
@@ -134,7 +136,7 @@ def _begin(
     room = (settings.memory, settings.rows * settings.steps)
     return _Carry(
         network=network,
-        moments=optimiser.init(eqx.filter(network, eqx.is_array)),
+        moments=init_optimiser(_OPTIMISER, network),
         state=state,
         memory=planner.begin(settings.rows),
         seen=jnp.zeros((*room, *shape)),
@@ -148,7 +150,6 @@ def _begin(
 def _update(
     planner: PlanSearch,
     settings: ImitationSettings,
-    optimiser: optax.GradientTransformation,
     carry: _Carry,
 ) -> tuple[_Carry, Metrics]:
     """Play on for some steps, then fit; pure."""
@@ -162,23 +163,16 @@ def _update(
     known = jnp.minimum(carry.rounds + 1, settings.memory) * seen.shape[0] * seen.shape[1]
     flat = [x.reshape(-1, *x.shape[2:]) for x in kept]
 
-    def one(now: tuple, key: Key[Array, ""]) -> tuple[tuple, Float[Array, " 2"]]:
-        network, moments = now
-        rows = jax.random.randint(key, (settings.batch,), 0, known)
-        (_, parts), slope = eqx.filter_value_and_grad(_loss, has_aux=True)(
-            network, *(x[rows] for x in flat)
-        )
-        step, moments = optimiser.update(slope, moments)
-        return (eqx.apply_updates(network, step), moments), parts
+    keys = jax.random.split(fit, settings.fits)
 
-    arrays, static = eqx.partition((carry.network, carry.moments), eqx.is_array)
+    def draw(now: Int[Array, ""]) -> list[Array]:
+        rows = jax.random.randint(keys[now], (settings.batch,), 0, known)
+        return [x[rows] for x in flat]
 
-    def scanned(now: Any, key: Key[Array, ""]) -> tuple[Any, Float[Array, " 2"]]:
-        after, parts = one(eqx.combine(now, static), key)
-        return eqx.filter(after, eqx.is_array), parts
-
-    arrays, losses = jax.lax.scan(scanned, arrays, jax.random.split(fit, settings.fits))
-    network, moments = eqx.combine(arrays, static)
+    network, moments, losses = gradient_steps(
+        lambda n, batch: _loss(n, *batch), carry.network, carry.moments, _OPTIMISER, draw,
+        jnp.full(settings.fits, settings.rate),
+    )  # fmt: skip
     seen, wanted, worth = kept
     rounds = carry.rounds + 1
     after = _Carry(network, moments, state, memory, seen, wanted, worth, rounds, key)

@@ -5,7 +5,6 @@ dynamic programming"); Sutton and Barto (2018), section 8.2. The model keeps the
 each action, so that it serves slippery worlds as well.
 """
 
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,13 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...amortised.files.tensors import description
 from ...amortised.training.updates import Trained, Watch, run_updates
-from ...core.answering import answer, asked, timed, uniform_weights
+from ...core.answering import CheckedDecider, Question, answer, uniform_weights
 from ...core.budget import Budget
-from ...core.decider import Decider, Decision, Memory, check_finite
+from ...core.decider import Decision, Memory, check_finite
 from ...core.errors import TooLargeError, UnsuitableTaskError
 from ...core.ledger import Ledger
 from ...core.objective import Objective
-from ...core.task import State, Task, is_concrete
+from ...core.task import State, Task
 from .dyna_table import DynaTable, Place, places_of, sweep
 
 _STILL = 1e-6
@@ -57,7 +56,7 @@ class DynaSettings:
         return 0.97 * task.objective.discount if self.discount is None else self.discount
 
 
-class DynaQ(Decider):
+class DynaQ(CheckedDecider):
     """Habits in a table, and a learned model that can revise them before acting.
 
     A simulation is one sweep over all that was ever tried, each pair backed up from its remembered
@@ -90,27 +89,13 @@ class DynaQ(Decider):
         size = self.table.q.shape[0]
         return f"DynaQ({self.task!r}, room for {size} places, budget={self.budget.simulations})"
 
-    def decide(
-        self,
-        state: State,
-        memory: Memory = None,
-        *,
-        objective: Objective | None = None,
-        budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
-    ) -> tuple[Decision, Memory]:
-        """Answer every row by habit, revised as far as its budget goes; see `Decider.decide`."""
-        started = time.perf_counter()
-        budget = self.budget if budget is None else budget
-        (sweeps, steps), keys = asked(self.task, state, budget, key)
-        if objective is not None and self._is_own(objective):
-            objective = None
-        decision = _decide(self, objective, state, sweeps, steps, keys)
+    def choose(self, question: Question) -> tuple[Decision, Memory]:
+        """Answer every row by habit, revised as far as its budget goes."""
+        other = question.objective if question.is_other(self.task) else None
+        sweeps, steps = question.limits
+        decision = _decide(self, other, question.state, sweeps, steps, question.keys)
         check_finite(repr(self), value=decision.value)
-        return timed(decision, started), memory
-
-    def _is_own(self, objective: Objective) -> bool:
-        return is_concrete(objective) and bool(eqx.tree_equal(objective, self.task.objective))
+        return decision, question.memory
 
 
 @eqx.filter_jit

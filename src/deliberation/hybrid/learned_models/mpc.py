@@ -4,7 +4,6 @@ Chua et al. (2018, "PETS"): an ensemble fitted to all experience so far, searche
 step by the cross-entropy method, which thereby collects the experience for the next fit.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,16 +15,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from ...amortised.files.tensors import description
-from ...amortised.imitation.fitting import make_optimiser
+from ...amortised.training.optimisers import init_optimiser, make_optimiser
 from ...amortised.training.updates import Trained, Watch, run_updates
 from ...amortised.trial_and_error.experience import rows_where
-from ...core.answering import timed
-from ...core.budget import Budget
+from ...core.answering import CheckedDecider, Question
 from ...core.decider import Decider, Decision, Memory
 from ...core.errors import BatchMismatchError, ForeignMemoryError, UnsuitableTaskError
 from ...core.ledger import Ledger
-from ...core.objective import Objective
-from ...core.task import Actions, State, Task, batch_size, check_batch
+from ...core.task import Actions, State, Task
 from ...direct.control.cross_entropy import CEM
 from .learned_model import (
     Decode,
@@ -87,7 +84,7 @@ class MPCMemory(eqx.Module):
     age: Int[Array, " batch"]
 
 
-class LearnedModelMPC(Decider):
+class LearnedModelMPC(CheckedDecider):
     """Plans by a learned model of the task from what is seen, and plans anew at every decision.
 
     Budgets are the planner's own (`CEM`: one simulation is one plan); budget 0 asks it for its
@@ -121,29 +118,19 @@ class LearnedModelMPC(Decider):
         """The planner's, and no action taken."""
         return MPCMemory(self.planner.begin(batch), jnp.zeros(batch, jnp.int32))
 
-    def decide(
-        self,
-        state: State,
-        memory: Memory = None,
-        *,
-        objective: Objective | None = None,
-        budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
-    ) -> tuple[Decision, Memory]:
-        """Plan from what is seen of every row; see `Decider.decide`."""
-        started = time.perf_counter()
-        check_batch(self.task, state)
-        aim, batch = self.model.translate(objective, self.decode), batch_size(state)
+    def choose(self, question: Question) -> tuple[Decision, Memory]:
+        """Plan from what is observed of every row."""
+        memory, batch = question.memory, len(question.keys)
+        aim = self.model.translate(question.objective if question.named else None, self.decode)
         memory = _own(self, self.begin(batch) if memory is None else memory, batch)
-        entered = _enter(self.model, state, memory.age)
+        entered = _enter(self.model, question.state, memory.age)
         decision, plan = self.planner.decide(
-            entered, memory.plan, objective=aim, budget=budget, key=key
+            entered, memory.plan, objective=aim, budget=question.budget, key=question.keys
         )
         steps = jnp.asarray(decision.spent.model_steps)
         ensemble = self.model.ensemble
         more = Ledger(network_evaluations=steps * ensemble.count, flops=steps * ensemble.flops)
         decision = eqx.tree_at(lambda d: d.spent, decision, decision.spent + more)
-        decision = timed(decision, started)
         return decision, MPCMemory(plan, memory.age + ~entered.over)
 
 
@@ -250,9 +237,7 @@ def _start(course: Course, key: Key[Array, ""]) -> Carry:
     ensemble = Ensemble.of(
         task, key=weights, members=settings.members, width=settings.width, depth=settings.depth
     )
-    opt_state = make_optimiser(settings.weight_decay).init(
-        eqx.filter(ensemble.members, eqx.is_inexact_array)  # type: ignore[arg-type]
-    )
+    opt_state = init_optimiser(make_optimiser(settings.weight_decay), ensemble.members)
     zeros = jnp.zeros(settings.lanes)
     return Carry(
         ensemble=ensemble,

@@ -3,7 +3,6 @@
 Schrittwieser et al. (2020), with Gumbel search at the root (Danihelka et al. 2022).
 """
 
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,20 +13,24 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from ...amortised.files.tensors import description
-from ...amortised.imitation.fitting import make_optimiser
+from ...amortised.training.optimisers import (
+    cosine_schedule,
+    gradient_steps,
+    init_optimiser,
+    make_optimiser,
+)
 from ...amortised.training.updates import Trained, Watch, run_updates
 from ...amortised.trial_and_error.experience import rows_where
-from ...core.answering import checked_keys, timed
+from ...core.answering import CheckedDecider, Question
 from ...core.budget import Budget
-from ...core.decider import Decider, Decision, Memory
+from ...core.decider import Decision, Memory
 from ...core.errors import UnsuitableTaskError
 from ...core.ledger import Ledger
-from ...core.objective import Objective
 from ...core.task import State, Task
 from ...direct.tree_search.decider import TreeSearch
 from ...direct.tree_search.rules import Gumbel
 from .latent import LatentGuide, LatentNetworks, LatentState, LatentTask
-from .muzero_learning import Moments, draw_windows, returns, unrolled_loss
+from .muzero_learning import Moments, Windows, draw_windows, returns, unrolled_loss
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ class MuZeroSettings:
         )  # fmt: skip
 
 
-class MuZero(Decider):
+class MuZero(CheckedDecider):
     """Encodes what is seen and searches in the learned world; the rules are never asked.
 
     A simulation is one step of the learned dynamics. Budget 0 answers from the prediction network
@@ -162,23 +165,11 @@ class MuZero(Decider):
             capacity=self.capacity,
         )
 
-    def decide(
-        self,
-        state: State,
-        memory: Memory = None,
-        *,
-        objective: Objective | None = None,
-        budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
-    ) -> tuple[Decision, Memory]:
-        """Search from what is seen of every row; see `Decider.decide`."""
-        del objective
-        started = time.perf_counter()
-        keys = checked_keys(self.task, state, None, key)
-        entered = _enter(self.world, state)
-        decision, _ = self.search.decide(entered, budget=budget, key=keys)
-        decision = _counted(self.networks, decision)
-        return timed(decision, started), memory
+    def choose(self, question: Question) -> tuple[Decision, Memory]:
+        """Search from what is observed of every row; the objective is ignored."""
+        entered = _enter(self.world, question.state)
+        decision, _ = self.search.decide(entered, budget=question.budget, key=question.keys)
+        return _counted(self.networks, decision), question.memory
 
 
 @eqx.filter_jit
@@ -285,9 +276,7 @@ def _start(task: Task, settings: MuZeroSettings, key: Key[Array, ""]) -> Carry:
         jnp.zeros((*room, legal.shape[1])), jnp.zeros(room, jnp.int32), zeros, zeros, zeros + 1,
         jnp.zeros(room, bool), jnp.zeros(room, bool), jnp.zeros(room, bool),
     )  # fmt: skip
-    opt_state = make_optimiser(settings.weight_decay).init(
-        eqx.filter(networks, eqx.is_inexact_array)  # type: ignore[arg-type]
-    )
+    opt_state = init_optimiser(make_optimiser(settings.weight_decay), networks)
     return Carry(
         networks, opt_state, lanes, jnp.zeros(settings.lanes, jnp.int32), moments, jnp.int32(0),
         jnp.zeros(settings.lanes), jnp.float32(0), jnp.int32(0), key,
@@ -303,8 +292,7 @@ def _update(
     moments = carry.moments.push(new)
     filled = jnp.minimum(carry.filled + settings.plies, settings.length)
     # A cosine down to a tenth: the first searches change quickly, the last are to agree.
-    share = carry.step / updates
-    rate = settings.learning_rate * (0.1 + 0.45 * (1 + jnp.cos(jnp.pi * share)))
+    rate = cosine_schedule(settings.learning_rate, 1, floor=0.1)(carry.step / updates)
     networks, opt_state, losses = _learn(
         settings, rate, carry.networks, carry.opt_state, moments,
         returns(moments, settings.gamma(task), settings.steps(task)), filled, learn,
@@ -367,23 +355,13 @@ def _learn(
     key: Key[Array, ""],
 ) -> tuple[LatentNetworks, PyTree, dict[str, Float[Array, ""]]]:
     """Gradient steps on windows drawn from the ring; the losses are their means."""
-    optimiser = make_optimiser(settings.weight_decay)
-    params, static = eqx.partition(networks, eqx.is_inexact_array)
-
-    def gradient(params: PyTree, key: Key[Array, ""]) -> tuple:
-        windows = draw_windows(moments, value, filled, key, settings.batch_size, settings.unroll)
-        return jax.grad(
-            lambda p: unrolled_loss(eqx.combine(p, static), windows, settings.value_weight),
-            has_aux=True,
-        )(params)
-
-    def step(now: tuple, key: Key[Array, ""]) -> tuple[tuple, dict]:
-        params, opt_state = now
-        slope, losses = gradient(params, key)
-        update, opt_state = optimiser.update(slope, opt_state, params)
-        params = jax.tree.map(lambda p, u: p - rate * u, params, update)
-        return (params, opt_state), losses
-
     keys = jax.random.split(key, settings.gradient_steps)
-    (params, opt_state), losses = jax.lax.scan(step, (params, opt_state), keys)
-    return eqx.combine(params, static), opt_state, jax.tree.map(lambda x: x.mean(), losses)
+
+    def draw(now: Int[Array, ""]) -> Windows:
+        return draw_windows(moments, value, filled, keys[now], settings.batch_size, settings.unroll)
+
+    networks, opt_state, losses = gradient_steps(
+        lambda n, windows: unrolled_loss(n, windows, settings.value_weight), networks, opt_state,
+        make_optimiser(settings.weight_decay), draw, jnp.full(settings.gradient_steps, rate),
+    )  # fmt: skip
+    return networks, opt_state, jax.tree.map(lambda x: x.mean(), losses)

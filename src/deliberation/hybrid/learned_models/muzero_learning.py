@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ...amortised.policies.network import FORBIDDEN
+from ...core.masks import FORBIDDEN
 from .latent import LatentNetworks
 
 

@@ -5,7 +5,6 @@ amortisation gets wrong for one context is put right for that context alone. Wit
 network is trained for where the steps end instead of where they begin.
 """
 
-import time
 from pathlib import Path
 
 import equinox as eqx
@@ -20,9 +19,9 @@ from ...amortised.parametric.regression import pass_costs
 from ...amortised.policies.answer import check_answers, to_action
 from ...amortised.training.fitting import Fit, Metrics, fit_loss
 from ...amortised.training.updates import Watch
-from ...core.answering import answer, asked, timed
+from ...core.answering import CheckedDecider, Question, answer
 from ...core.budget import Budget
-from ...core.decider import Decider, Decision, Memory, check_finite
+from ...core.decider import Decision, Memory, check_finite
 from ...core.ledger import Ledger
 from ...core.objective import Objective
 from ...core.task import State, Task
@@ -36,7 +35,7 @@ from ...direct.parametric.gradient_descent import (
 from ...tasks.one_step.problem import check_one_step, one_step_return
 
 
-class SemiAmortised(Decider):
+class SemiAmortised(CheckedDecider):
     """Descends from where a network says, on the objective handed over, for as many steps as given.
 
     Budget 0 is the network alone, and its value. A simulation tries one step, which is one model
@@ -72,24 +71,14 @@ class SemiAmortised(Decider):
     def __repr__(self) -> str:
         return f"SemiAmortised({self.task!r}, {type(self.network).__name__}, rate={self.rate:g})"
 
-    def decide(
-        self,
-        state: State,
-        memory: Memory = None,
-        *,
-        objective: Objective | None = None,
-        budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
-    ) -> tuple[Decision, Memory]:
+    def choose(self, question: Question) -> tuple[Decision, Memory]:
         """Guess by one forward pass, then descend; no chance is involved."""
-        budget = self.budget if budget is None else budget
-        (simulations, limit), _ = asked(self.task, state, budget, key)
-        started = time.perf_counter()
+        simulations, limit = question.limits
         steps = jnp.minimum(simulations, jnp.maximum(limit - 1, 0))
-        decision, raw, value, sound = _decide(self, state, objective or self.task.objective, steps)
+        decision, raw, value, sound = _decide(self, question.state, question.objective, steps)
         check_finite(type(self.network).__name__, answer=raw, value=value)
         check_finite("The objective", **{"value or gradient": jnp.where(sound, 0.0, jnp.nan)})
-        return timed(decision, started), memory
+        return decision, question.memory
 
 
 @eqx.filter_jit
