@@ -110,7 +110,8 @@ def test_short_episodes_do_not_count_for_more_than_long_ones(environments, steps
 
 def test_a_grid_is_learned_to_its_optimum():
     task = make_task("gridworld")
-    policy, spent = train_reinforce(task, jax.random.key(0), Reinforce())
+    found = train_reinforce(task, key=jax.random.key(0), settings=Reinforce())
+    policy, spent = found.decider, found.ledger
     played = 40 * 5 * 8 * task.traits.horizon
     assert spent.model_steps == spent.data == played and spent.fits == 40 * 5
     check_decider(policy)
@@ -122,15 +123,15 @@ def test_a_grid_is_learned_to_its_optimum():
 
 def test_killed_and_repeated_trainings_give_the_same_bits(tmp_path):
     task, key = Pendulum(horizon=20), jax.random.key(4)
-    whole, _ = train_reinforce(task, key, TINY)
+    whole = train_reinforce(task, key=key, settings=TINY)
 
     def kill(step, metrics):
         if step == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_reinforce(task, key, TINY, folder=tmp_path, watch=kill)
-    again, _ = train_reinforce(task, key, TINY, folder=tmp_path)
+        train_reinforce(task, key=key, settings=TINY, folder=tmp_path, watch=kill)
+    again = train_reinforce(task, key=key, settings=TINY, folder=tmp_path)
     pairs = zip(jax.tree.leaves(whole.network), jax.tree.leaves(again.network), strict=True)
     assert all(np.array_equal(a, b) for a, b in pairs)
 
@@ -140,4 +141,4 @@ def test_what_does_not_fit_is_refused():
         Reinforce(rounds=0)
     other = fresh_network(make_task("cartpole"), 8, 1, jax.random.key(0))
     with pytest.raises(UnsuitableTaskError, match="shape"):
-        train_reinforce(make_task("gridworld"), jax.random.key(0), TINY, network=other)
+        train_reinforce(make_task("gridworld"), key=jax.random.key(0), settings=TINY, network=other)

@@ -6,7 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from deliberation.amortised.training.updates import FOLDER, TrainingDivergedError, run_updates
+from deliberation.amortised import Tabular
+from deliberation.amortised.training.checkpoints import FOLDER
+from deliberation.amortised.training.trained import training_identity
+from deliberation.amortised.training.updates import TrainingDivergedError, run_updates
 from deliberation.core.errors import OutputFolderError, PolicyFileError
 
 
@@ -56,6 +59,21 @@ def test_a_killed_training_ends_with_the_same_bits(tmp_path):
     assert len(list((tmp_path / FOLDER).glob("carry-*"))) == 1
     done = run_updates(explode, fresh(), updates=10, folder=tmp_path)
     assert same(done.carry, whole.carry)
+
+
+def test_a_finished_training_goes_on_where_more_updates_are_asked_for(tmp_path):
+    run_updates(walk, fresh(), updates=6, folder=tmp_path)
+    longer = run_updates(walk, fresh(), updates=10, folder=tmp_path)
+    whole = run_updates(walk, fresh(), updates=10)
+    assert same(longer.carry, whole.carry) and len(longer.metrics["norm"]) == 10
+    told = [
+        training_identity("walk", jax.random.key(1), settings=Tabular(updates=n)) for n in (6, 10)
+    ]
+    assert (
+        told[0]
+        == told[1]
+        != training_identity("walk", jax.random.key(1), settings=Tabular(steps=7))
+    )
 
 
 def test_an_early_end_by_the_watcher_is_kept(tmp_path):

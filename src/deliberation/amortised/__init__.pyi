@@ -3,7 +3,6 @@ from .files import load_network as load_network
 from .files import save_network as save_network
 from .imitation import Dataset as Dataset
 from .imitation import DivergedError as DivergedError
-from .imitation import Fitted as Fitted
 from .imitation import Losses as Losses
 from .imitation import augment as augment
 from .imitation import check_losses as check_losses
@@ -42,7 +41,7 @@ from .policies import masked_softmax as masked_softmax
 from .sequence import Transformer as Transformer
 from .sequence import fit_next_token as fit_next_token
 from .sequence import token_losses as token_losses
-from .training import Fit as Fit
+from .training import Trained as Trained
 from .training import TrainingDivergedError as TrainingDivergedError
 from .training import cosine as cosine
 from .training import fit_loss as fit_loss

@@ -19,5 +19,5 @@ ZOO = {
 
 def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     """Action values from trial and error."""
-    policy, spent = train_q_learning(task, key, tabular(effort))
-    return Made(policy, learned=policy, trained=spent)
+    found = train_q_learning(task, key=key, settings=tabular(effort))
+    return Made(found.decider, learned=found.decider, trained=found.ledger)

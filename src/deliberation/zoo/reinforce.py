@@ -19,5 +19,5 @@ UPDATES = {"smoke": 3, "quick": 40, "full": 80}
 
 def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     """The plain policy gradient, with a learned value as the baseline."""
-    policy, spent = train_reinforce(task, key, Reinforce(updates=UPDATES[effort]))
-    return Made(policy, learned=policy, trained=spent)
+    found = train_reinforce(task, key=key, settings=Reinforce(updates=UPDATES[effort]))
+    return Made(found.decider, learned=found.decider, trained=found.ledger)

@@ -25,7 +25,7 @@ from ...core.decider import check_finite
 from ...core.errors import DeliberationError, OutputFolderError, PolicyFileError, StorageError
 from ...core.ledger import Ledger
 from ...core.task import Task
-from ...tasks import make_task
+from ...tasks import list_tasks, make_task
 from ..networks.feed_forward import Buildable, Network, Of, network_from_config
 from ..networks.gaussian import GaussianMLP
 from ..policies.answer import check_answers
@@ -128,17 +128,35 @@ def save_network(
     return folder / MANIFEST
 
 
+def task_name(task: Task) -> tuple[str, dict[str, Any]]:
+    """The name under which a task is saved: a registered one, else `package.module:Class`.
+
+    A registered name makes the same task again when a policy is loaded; of any other task the class
+    is kept for the reader alone, and the task has to be handed to `load`.
+    """
+    for name in list_tasks():
+        made = make_task(name)
+        if type(made) is type(task) and bool(eqx.tree_equal(made, task)):
+            return name, {}
+    return f"{type(task).__module__}:{type(task).__qualname__}", {}
+
+
 @overload
-def load_network(folder: Path | str) -> tuple[Task, Network, PolicyInfo]: ...
-@overload
-def load_network(folder: Path | str, of: type[Of]) -> tuple[Task, Of, PolicyInfo]: ...
 def load_network(
-    folder: Path | str, of: type[Buildable] = Network
+    folder: Path | str, *, task: Task | None = None
+) -> tuple[Task, Network, PolicyInfo]: ...
+@overload
+def load_network(
+    folder: Path | str, of: type[Of], *, task: Task | None = None
+) -> tuple[Task, Of, PolicyInfo]: ...
+def load_network(
+    folder: Path | str, of: type[Buildable] = Network, *, task: Task | None = None
 ) -> tuple[Task, Buildable, PolicyInfo]:
     """Read a policy written by `save_network`: its task, its network and what else was saved.
 
     `of` is the class expected: `Network` is all with logits or answers and a value; for another,
-    such as `GaussianMLP`, name it, or `Buildable` for any.
+    such as `GaussianMLP`, name it, or `Buildable` for any. A policy of a task that is not
+    registered is loaded with that `task`: files name registered tasks, and import nothing.
 
     Raises `PolicyFileError`, naming the file, for anything missing, truncated, altered, of another
     class, version or shape, or not finite. Only JSON and tensors are read; nothing is ever
@@ -151,9 +169,12 @@ def load_network(
     if WEIGHTS not in tensors:
         raise _bad(path, "names no file of weights", "Train again, or restore the file.")
     try:
-        task = make_task(manifest.task.name, **manifest.task.options)
+        if task is None:
+            task = _named_task(path, manifest.task)
         empty = eqx.filter_eval_shape(network_from_config, manifest.network, jax.random.key(0), of)
         _check(task, empty)
+    except PolicyFileError:
+        raise
     except (DeliberationError, TypeError, ValueError) as error:
         raise _bad(path, f"describes no task and network: {error}", "Restore it.") from error
     weights = tensors.pop(WEIGHTS)
@@ -161,6 +182,16 @@ def load_network(
     ledger = _read_ledger(path, manifest.ledger)
     info = PolicyInfo(manifest.task.name, manifest.task.options, ledger, manifest.extra, tensors)
     return task, network, info
+
+
+def _named_task(path: Path, named: TaskName) -> Task:
+    if ":" in named.name:
+        raise _bad(
+            path,
+            f"is a policy for a task of one's own, {named.name}, which files do not hold",
+            "Hand that task over: load(folder, task=...).",
+        )
+    return make_task(named.name, **named.options)
 
 
 def _check(task: Task, network: Buildable) -> None:

@@ -6,7 +6,6 @@ from .data import image as image
 from .data import random_images as random_images
 from .data import random_positions as random_positions
 from .fitting import DivergedError as DivergedError
-from .fitting import Fitted as Fitted
 from .fitting import Losses as Losses
 from .fitting import check_losses as check_losses
 from .fitting import fit as fit

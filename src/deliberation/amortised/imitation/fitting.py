@@ -1,6 +1,6 @@
 """Learning by imitation: inference becomes supervised learning on a teacher's answers."""
 
-import time
+from pathlib import Path
 
 import equinox as eqx
 import jax
@@ -9,23 +9,25 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, Key, PyTree
 
-from ...core.errors import NonFiniteError
 from ...core.ledger import Ledger
 from ...core.task import Task
+from ..files.tensors import checksum
 from ..networks.feed_forward import Network, flops
-from ..policies.network import check_fits, evaluate
+from ..policies.network import NetworkPolicy, check_fits, evaluate
 from ..training.optimisers import cosine, gradient_steps, init_optimiser, make_optimiser
+from ..training.trained import Trained, training_identity
+from ..training.updates import TrainingDivergedError, Watch, compile_update, run_updates
 from .data import Dataset, draw_actions, random_images
 
 STEPS_PER_CALL = 256
 
 
-class DivergedError(NonFiniteError):
+class DivergedError(TrainingDivergedError):
     """Training met NaN or infinity, first in `tensor`; `network` is the last with a finite loss."""
 
     def __init__(self, message: str, step: int, network: Network, tensor: str):
-        super().__init__(message)
-        self.step, self.network, self.tensor = step, network, tensor
+        super().__init__(message, step, tensor, network)
+        self.network = network
 
 
 class Losses(eqx.Module):
@@ -33,18 +35,6 @@ class Losses(eqx.Module):
 
     policy: Float[Array, " steps"] | Float[np.ndarray, " steps"]
     value: Float[Array, " steps"] | Float[np.ndarray, " steps"]
-
-
-class Fitted(eqx.Module):
-    """A trained network, its losses step by step, and what training spent."""
-
-    network: Network
-    losses: Losses
-    ledger: Ledger
-
-    def __repr__(self) -> str:
-        last = f"policy={self.losses.policy[-1]:.4g}, value={self.losses.value[-1]:.4g}"
-        return f"Fitted({type(self.network).__name__}, last losses {last}, {self.ledger})"
 
 
 def train_steps(
@@ -59,7 +49,7 @@ def train_steps(
     steps: Int[Array, ""] | int | None = None,
     size: Int[Array, ""] | int | None = None,
     task: Task | None = None,
-    value_weight: float = 1.0,
+    value_weight: float | Float[Array, ""] = 1.0,
 ) -> tuple[Network, PyTree, Losses]:
     """Gradient steps in one compiled call; pure, and usable inside of another `jit`.
 
@@ -110,7 +100,9 @@ def fit(
     target: str = "distribution",
     symmetries: bool = True,
     new: int | None = None,
-) -> Fitted:
+    folder: Path | str | None = None,
+    watch: Watch | None = None,
+) -> Trained:
     """Fit a network to a teacher's answers by AdamW with a cosine schedule.
 
     The loss is the cross-entropy to the teacher's weights plus `value_weight` times the squared
@@ -118,31 +110,89 @@ def fit(
     drawn from its weights, once. With `symmetries` every row is seen under symmetries of the task
     drawn anew. `warmup` is a twentieth of the steps unless given. `new` is how many rows no fit
     has seen before (all unless given); the ledger counts these as data, and three forward passes a
-    sample as the FLOPs of a step. Equal keys give equal bits. Raises `DivergedError`.
+    sample as the FLOPs of a step. Metrics are the losses step by step: "policy" (nats) and "value"
+    (squared error). Equal keys give equal bits; `folder` and `watch` are those of `run_updates`.
+    Raises `DivergedError`.
     """
     _check_settings(steps, batch_size, target)
     check_fits(task, network)
-    started = time.perf_counter()
+    identity = {}
+    if folder is not None:
+        identity = training_identity(
+            "imitation", key, task=task, network=checksum(network), data=checksum(dataset),
+            steps=steps, batch_size=batch_size, learning_rate=learning_rate, warmup=warmup,
+            weight_decay=weight_decay, value_weight=value_weight, target=target,
+            symmetries=symmetries,
+        )  # fmt: skip
     key, labels = jax.random.split(key)
     data = draw_actions(dataset, labels) if target == "action" else dataset
-    rates = cosine(steps, learning_rate, steps // 20 if warmup is None else warmup)
-    optimiser = make_optimiser(weight_decay)
-    opt_state = init_optimiser(optimiser, network)
     room = min(steps, STEPS_PER_CALL)
-    history = []
-    for first in range(0, steps, room):
-        now = rates[first : first + room]
-        network, opt_state, losses = train_steps(
-            network, opt_state, optimiser, data, jax.random.fold_in(key, first),
-            np.pad(now, (0, room - len(now))), steps=len(now), batch_size=batch_size,
-            task=task if symmetries else None, value_weight=value_weight,
-        )  # fmt: skip
-        check_losses(losses, network, first)
-        history.append((losses.policy[: len(now)], losses.value[: len(now)]))
-    losses = Losses(*(np.concatenate(column) for column in zip(*history, strict=True)))
-    ledger = training_cost(network, steps, batch_size, len(dataset) if new is None else new)
-    seconds = Ledger(seconds=time.perf_counter() - started)
-    return Fitted(network, losses, ledger + seconds)
+    updates = -(-steps // room)
+    rates = cosine(steps, learning_rate, steps // 20 if warmup is None else warmup)
+    optimiser, blank = make_optimiser(weight_decay), jnp.zeros(room * updates)
+    update = eqx.Partial(
+        _fit_some, data, optimiser, jnp.pad(rates, (0, room * updates - steps)), jnp.int32(steps),
+        jnp.float32(value_weight), key, room=room, batch_size=batch_size,
+        task=task if symmetries else None,
+    )  # fmt: skip
+    carry = FitCarry(
+        network, init_optimiser(optimiser, network), Losses(blank, blank), jnp.int32(0)
+    )
+    try:
+        done = run_updates(
+            update, carry, updates=updates, folder=folder, identity=identity, watch=watch
+        )
+    except TrainingDivergedError as error:
+        # The same update once more: which of its steps it was, and the network before that.
+        carry, _ = compile_update(update)(error.carry)
+        check_losses(carry.losses, carry.network)
+        raise
+    found = done.carry
+    taken = min(int(found.step) * room, steps)
+    losses = {n: np.asarray(getattr(found.losses, n))[:taken] for n in ("policy", "value")}
+    cost = training_cost(found.network, taken, batch_size, len(dataset) if new is None else new)
+    return Trained(
+        NetworkPolicy(task, found.network), found.network, cost + Ledger(seconds=done.seconds),
+        losses, found, None if folder is None else Path(folder),
+    )  # fmt: skip
+
+
+class FitCarry(eqx.Module):
+    """All that goes from one update of `fit` to the next; losses are zero where still to come."""
+
+    network: Network
+    opt_state: PyTree
+    losses: Losses
+    step: Int[Array, ""]
+
+
+def _fit_some(
+    data: Dataset,
+    optimiser: optax.GradientTransformation,
+    rates: Float[Array, " steps"],
+    steps: Int[Array, ""],
+    value_weight: Float[Array, ""],
+    key: Key[Array, ""],
+    carry: FitCarry,
+    *,
+    room: int,
+    batch_size: int,
+    task: Task | None,
+) -> tuple[FitCarry, dict[str, Float[Array, ""]]]:
+    """One update of `fit`: up to `room` gradient steps."""
+    first = carry.step * room
+    count = jnp.minimum(room, steps - first)
+    network, opt_state, seen = train_steps(
+        carry.network, carry.opt_state, optimiser, data, jax.random.fold_in(key, first),
+        jax.lax.dynamic_slice_in_dim(rates, first, room), steps=count, batch_size=batch_size,
+        task=task, value_weight=value_weight,
+    )  # fmt: skip
+    losses = jax.tree.map(
+        lambda old, new: jax.lax.dynamic_update_slice_in_dim(old, new, first, 0),
+        carry.losses, seen,
+    )  # fmt: skip
+    means = {name: getattr(seen, name).sum() / count for name in ("policy", "value")}
+    return FitCarry(network, opt_state, losses, carry.step + 1), means
 
 
 def training_cost(network: Network, steps: int, batch_size: int, new: int = 0) -> Ledger:

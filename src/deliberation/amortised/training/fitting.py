@@ -7,12 +7,13 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int, Key, PyTree
 
+from ...core.decider import Decider
 from ...core.ledger import Ledger
 from ..networks.feed_forward import Network
 from .optimisers import cosine_schedule, gradient_steps, init_optimiser, make_optimiser
+from .trained import Trained, training_identity
 from .updates import Watch, run_updates
 
 STEPS_AN_UPDATE = 64
@@ -21,18 +22,6 @@ HASTY_BELOW = 2e10
 Metrics = dict[str, Float[Array, ""]]
 Loss = Callable[[Any, Key[Array, ""]], tuple[Float[Array, ""], Metrics]]
 """A network and a key give the loss of a batch drawn with that key, and what to report of it."""
-
-
-class Fit(eqx.Module):
-    """A trained network, means of the loss and metrics over each update, and what was spent."""
-
-    network: Network
-    metrics: dict[str, np.ndarray]
-    ledger: Ledger
-
-    def __repr__(self) -> str:
-        last = ", ".join(f"{k}={v[-1]:.4g}" for k, v in self.metrics.items())
-        return f"Fit({type(self.network).__name__}, last {last}, {self.ledger})"
 
 
 class Carry(eqx.Module):
@@ -56,12 +45,14 @@ def fit_loss(
     folder: Path | str | None = None,
     identity: dict[str, Any] | None = None,
     watch: Watch | None = None,
-) -> Fit:
+    decider: Callable[[Any], Decider] | None = None,
+) -> Trained:
     """Minimise a loss by AdamW with a cosine schedule and gradients clipped to a norm of 1.
 
     `each` is what one step spends beside its fit; where its FLOPs say that training is short, it is
     compiled hastily (see `run_updates`). With a folder, training that was killed goes on
     from there to the same bits; `identity` tells it from other trainings (see `run_updates`).
+    `decider` makes one of the network. Metrics are means over each update of some steps.
     Equal keys give equal bits. Raises `TrainingDivergedError` at NaN or infinity.
     """
     if steps < 1 or not learning_rate > 0:
@@ -86,8 +77,12 @@ def fit_loss(
         return after, {name: x.sum() / count for name, x in seen.items()}
 
     start = Carry(network, init_optimiser(optimiser, network), jnp.int32(0), key)
-    named = {**(identity or {}), "steps": steps, "learning_rate": learning_rate}
-    named |= {"weight_decay": weight_decay, "key": np.asarray(jax.random.key_data(key)).tolist()}
+    named = {
+        **(identity or training_identity("fit_loss", key)),
+        "steps": steps,
+        "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+    }
     trained = run_updates(
         update, start, updates=-(-steps // room), folder=folder, identity=named, watch=watch,
         hasty=each is not None and 0 < steps * float(each.total().flops or 0) < HASTY_BELOW,
@@ -95,4 +90,8 @@ def fit_loss(
     taken = int(trained.carry.step)
     spent = Ledger(*(None if x is None else x * taken for x in (each or Ledger())._amounts()))
     ledger = spent + Ledger(fits=taken, seconds=trained.seconds)
-    return Fit(trained.carry.network, trained.metrics, ledger)
+    network = trained.carry.network
+    return Trained(
+        None if decider is None else decider(network), network, ledger, trained.metrics,
+        trained.carry, None if folder is None else Path(folder),
+    )  # fmt: skip

@@ -20,8 +20,9 @@ from ...core.noise import Seed, mix, pick_uniform, uniform
 from ...core.objective import Objective
 from ...core.task import Task
 from ..networks.feed_forward import Network
-from ..policies.network import NetworkPolicy, evaluate
+from ..policies.network import evaluate
 from ..training.optimisers import linear_schedule
+from ..training.trained import Trained
 from ..training.updates import Metrics, Update, Watch
 from .experience import (
     Score,
@@ -121,15 +122,15 @@ class DQNCarry(eqx.Module):
 
 def train_dqn(
     task: Task,
+    *,
     key: Key[Array, ""],
     settings: DQN | None = None,
-    *,
     network: Network | None = None,
     objective: Objective | None = None,
     folder: Path | str | None = None,
     watch: Watch | None = None,
-) -> tuple[NetworkPolicy, Ledger]:
-    """Learn action values by trial and error: the greedy policy, and what training spent.
+) -> Trained:
+    """Learn action values by trial and error; the decider is the greedy policy.
 
     The network's logits are then advantages and its value is that of the best action, so that
     `NetworkPolicy` reads both; see `action_values`. Two players learn by playing against
@@ -137,13 +138,10 @@ def train_dqn(
     (player 0's), and the "loss"; training ends early where it gives True. Equal keys give equal
     bits. Raises `UnsuitableTaskError` for continuous actions, and what `run_updates` raises.
     """
-    settings = settings or DQN()
-    carry, seconds = train(
-        "dqn", begin_dqn, task, key, settings, network=network, objective=objective, folder=folder,
-        watch=watch,
+    return train(
+        "dqn", begin_dqn, _cost, task, key, settings or DQN(), network=network, objective=objective,
+        folder=folder, watch=watch,
     )  # fmt: skip
-    spent = _cost(settings, carry.network, int(carry.step))
-    return NetworkPolicy(task, carry.network), spent + Ledger(seconds=seconds)
 
 
 def begin_dqn(
@@ -348,7 +346,7 @@ def _learn(
     return jax.lax.scan(fit, now, rows)
 
 
-def _cost(settings: DQN, network: Network, updates: int) -> Ledger:
+def _cost(task: Task, settings: DQN, network: Network, updates: int) -> Ledger:
     """A forward pass an action; a sample three to learn and two for what is wanted of it."""
     rounds = updates * settings.rounds
     played = rounds * settings.environments * settings.steps

@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,17 @@ import optax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Key, PyTree
 
+from ...core.ledger import Ledger
 from ...core.objective import Objective
 from ...core.task import Task
-from ..files.tensors import checksum, description
+from ..files.tensors import checksum
 from ..networks.actor_critic import ActorCritic
 from ..networks.feed_forward import Dense, Network
 from ..networks.gaussian import GaussianMLP
-from ..policies.gaussian import check_gaussian
-from ..policies.network import check_fits
+from ..policies.gaussian import GaussianPolicy, check_gaussian
+from ..policies.network import NetworkPolicy, check_fits
 from ..training.optimisers import descend, init_optimiser, make_optimiser
+from ..training.trained import Trained, training_identity
 from ..training.updates import Watch, run_updates
 
 SMALL = 0.01
@@ -110,6 +111,7 @@ def flatten(network: PyTree) -> tuple[Array, Callable[[Array], PyTree]]:
 def train(
     name: str,
     begin: Callable[..., tuple[Any, Any]],
+    cost: Callable[[Task, Any, Any, int], Ledger],
     task: Task,
     key: Key[Array, ""],
     settings: Any,
@@ -118,21 +120,23 @@ def train(
     objective: Objective | None,
     folder: Path | str | None,
     watch: Watch | None,
-) -> tuple[Any, float]:
-    """Run a learner that `begin`s with a carry and an update: the last carry, and the seconds."""
+) -> Trained:
+    """Run a learner that `begin`s with a carry and an update, and count what that costs."""
     started = time.perf_counter()
     carry, update = begin(task, key, settings, network=network, objective=objective)
-    identity = {
-        "algorithm": name,
-        "task": description(task),
-        "settings": asdict(settings),
-        "objective": description(task.objective if objective is None else objective),
-        "network": None if network is None else checksum(network),
-        "key": np.asarray(jax.random.key_data(key)).tolist(),
-    }
+    identity = training_identity(
+        name, key, task=task, objective=objective, settings=settings,
+        network=None if network is None else checksum(network),
+    )  # fmt: skip
     done = run_updates(
         update, carry, updates=settings.updates, folder=folder, identity=identity, watch=watch,
         hasty=settings.compiles_hastily,
     )  # fmt: skip
+    found = done.carry.network
+    policy = (NetworkPolicy if task.traits.discrete else GaussianPolicy)(task, found)
     # An interrupted training counts the time before the interruption too.
-    return done.carry, max(done.seconds, time.perf_counter() - started)
+    seconds = max(done.seconds, time.perf_counter() - started)
+    spent = cost(task, settings, found, int(done.carry.step)) + Ledger(seconds=seconds)
+    return Trained(
+        policy, found, spent, done.metrics, done.carry, None if folder is None else Path(folder)
+    )

@@ -21,9 +21,8 @@ from ...core.objective import Objective
 from ...core.task import State, Task
 from ..networks.feed_forward import Network
 from ..networks.gaussian import GaussianMLP
-from ..policies.gaussian import GaussianPolicy
-from ..policies.network import NetworkPolicy
 from ..training.optimisers import linear_schedule
+from ..training.trained import Trained
 from ..training.updates import Metrics, Update, Watch
 from .actions import draw, judge, values
 from .experience import (
@@ -116,28 +115,25 @@ class Batch(eqx.Module):
 
 def train_ppo(
     task: Task,
+    *,
     key: Key[Array, ""],
     settings: PPO | None = None,
-    *,
     network: Network | GaussianMLP | None = None,
     objective: Objective | None = None,
     folder: Path | str | None = None,
     watch: Watch | None = None,
-) -> tuple[NetworkPolicy | GaussianPolicy, Ledger]:
-    """Learn to act by trial and error: a greedy policy, and what training spent.
+) -> Trained:
+    """Learn to act by trial and error; the decider is the greedy policy.
 
     Two players learn by playing against themselves; the value is that of the player to move.
     `network` is trained on instead of a fresh one. `watch(update, metrics)` sees the mean "return"
     of the episodes that ended last (player 0's), and the "loss"; training ends early where it gives
     True. Equal keys give equal bits; `folder` and errors are those of `run_updates`.
     """
-    settings = settings or PPO()
-    carry, seconds = train(
-        "ppo", begin_ppo, task, key, settings, network=network, objective=objective, folder=folder,
-        watch=watch,
+    return train(
+        "ppo", begin_ppo, _cost, task, key, settings or PPO(), network=network, objective=objective,
+        folder=folder, watch=watch,
     )  # fmt: skip
-    policy = (NetworkPolicy if task.traits.discrete else GaussianPolicy)(task, carry.network)
-    return policy, _cost(settings, carry.network, int(carry.step)) + Ledger(seconds=seconds)
 
 
 def begin_ppo(
@@ -286,7 +282,7 @@ def _loss(
     return -gained + settings.value * error - settings.entropy * entropy.mean()
 
 
-def _cost(settings: PPO, network: Network | GaussianMLP, updates: int) -> Ledger:
+def _cost(task: Task, settings: PPO, network: Network | GaussianMLP, updates: int) -> Ledger:
     """A forward pass an action to act and one for what followed; three a sample to learn."""
     played = updates * settings.environments * settings.steps
     passes = played * (2 + settings.epochs)

@@ -19,9 +19,8 @@ from ...core.objective import Objective
 from ...core.task import Task
 from ..networks.feed_forward import Network
 from ..networks.gaussian import GaussianMLP
-from ..policies.gaussian import GaussianPolicy
-from ..policies.network import NetworkPolicy
 from ..training.optimisers import linear_schedule
+from ..training.trained import Trained
 from ..training.updates import Metrics, Update, Watch
 from .actions import judge
 from .experience import Score, first_states, fresh_score, restart, seed_of
@@ -76,32 +75,22 @@ class ReinforceCarry(eqx.Module):
 
 def train_reinforce(
     task: Task,
+    *,
     key: Key[Array, ""],
     settings: Reinforce | None = None,
-    *,
     network: Network | GaussianMLP | None = None,
     objective: Objective | None = None,
     folder: Path | str | None = None,
     watch: Watch | None = None,
-) -> tuple[NetworkPolicy | GaussianPolicy, Ledger]:
-    """Learn to act by the returns of whole episodes: a greedy policy, and what training spent.
+) -> Trained:
+    """Learn to act by the returns of whole episodes; the decider is the greedy policy.
 
     Arguments and errors are those of `train_ppo`; the task must end within its horizon.
     """
-    settings = settings or Reinforce()
-    carry, seconds = train(
-        "reinforce", begin_reinforce, task, key, settings, network=network, objective=objective,
-        folder=folder, watch=watch,
+    return train(
+        "reinforce", begin_reinforce, _cost, task, key, settings or Reinforce(), network=network,
+        objective=objective, folder=folder, watch=watch,
     )  # fmt: skip
-    policy = (NetworkPolicy if task.traits.discrete else GaussianPolicy)(task, carry.network)
-    fits = int(carry.step) * settings.rounds
-    played = fits * settings.environments * task.traits.horizon
-    # A forward pass to act, one for what followed, and three to learn from it.
-    spent = Ledger(
-        model_steps=played, network_evaluations=3 * played, fits=fits, data=played,
-        flops=2.0 * carry.network.multiply_adds * 5 * played, seconds=seconds,
-    )  # fmt: skip
-    return policy, spent
 
 
 def begin_reinforce(
@@ -171,3 +160,13 @@ def _loss(
     each = settings.value * jnp.square(value - flat.target) - flat.advantage * logp
     each = each - settings.entropy * entropy
     return jnp.where(first.reshape(-1), each, 0.0).sum() / first.shape[1]
+
+
+def _cost(task: Task, settings: Reinforce, network: Network | GaussianMLP, updates: int) -> Ledger:
+    """A forward pass to act, one for what followed, and three to learn from it."""
+    fits = updates * settings.rounds
+    played = fits * settings.environments * task.traits.horizon
+    return Ledger(
+        model_steps=played, network_evaluations=3 * played, fits=fits, data=played,
+        flops=2.0 * network.multiply_adds * 5 * played,
+    )  # fmt: skip

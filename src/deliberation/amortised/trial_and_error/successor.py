@@ -16,13 +16,13 @@ from jaxtyping import Array, Float, Key, PyTree
 from ...core.answering import CheckedDecider, Question
 from ...core.decider import Decision, Memory, check_finite
 from ...core.errors import BatchMismatchError, UnsuitableTaskError
-from ...core.ledger import Ledger
 from ...core.objective import Objective
 from ...core.task import State, Task
 from ..policies.state_table import StateTable, TellApart, digests
 from ..policies.table import check_numbered, looked_up
+from ..training.trained import Trained
 from ..training.updates import Watch
-from .table_learning import Moment, share
+from .table_learning import Moment, TableCarry, share
 from .tabular import Tabular, as_known, fill_table
 
 
@@ -89,9 +89,9 @@ class SuccessorPolicy(CheckedDecider):
 
 def train_successor(
     task: Task,
+    *,
     key: Key[Array, ""],
     settings: Tabular | None = None,
-    *,
     places: int = 256,
     known: SuccessorPolicy | None = None,
     objective: Objective | None = None,
@@ -99,7 +99,7 @@ def train_successor(
     places_apart: TellApart | None = None,
     folder: Path | str | None = None,
     watch: Watch | None = None,
-) -> tuple[SuccessorPolicy, Ledger]:
+) -> Trained:
     """Learn arrivals and rewards by trial and error, acting on the values they give.
 
     `places_apart` says which states are one place to arrive in (states, unless given): rewards
@@ -127,12 +127,15 @@ def train_successor(
     def learn(found: Successor, moment: Moment) -> Successor:
         return _learn(found, moment, digests(task, moment.after, apart), settings)
 
-    carry, spent = fill_table(
+    def decider(carry: TableCarry) -> SuccessorPolicy:
+        carry.learned.places.check_room()
+        return SuccessorPolicy(task, carry.table, carry.learned, tell_apart, apart)
+
+    return fill_table(
         "successor", task, key, settings, learned, learn, Successor.scores, known=known,
-        objective=objective, tell_apart=tell_apart, folder=folder, watch=watch, places=places,
+        objective=objective, tell_apart=tell_apart, folder=folder, watch=watch, decider=decider,
+        places=places,
     )  # fmt: skip
-    carry.learned.places.check_room()
-    return SuccessorPolicy(task, carry.table, carry.learned, tell_apart, apart), spent
 
 
 def _nothing(capacity: int, actions: int, places: int) -> Successor:

@@ -51,16 +51,22 @@ def guided_search(
 
 
 def load(
-    path: Path | str, *, search: bool = True, budget: Budget | int | None = None, **options: Any
+    path: Path | str,
+    *,
+    task: Task | None = None,
+    search: bool = True,
+    budget: Budget | int | None = None,
+    **options: Any,
 ) -> Decider:
     """A saved policy as a decider: improved by search, or the network alone with `search=False`.
 
     With search, a policy over numbered actions guides `guided_search`, one that answers a problem
     starts `SemiAmortised`, and a Gaussian one proposes plans to `CEM`. `budget` and `options` go
-    there, on top of those the policy was saved with; without any the budget is 64. Raises
+    there, on top of those the policy was saved with; without any the budget is 64. A policy of a
+    task that is not registered needs that `task`. Raises
     `PolicyFileError` for a folder without a whole policy; nothing in it is ever executed.
     """
-    task, network, info = load_network(path, Buildable)
+    task, network, info = load_network(path, Buildable, task=task)
     if not search and options:
         raise TypeError(f"The network alone takes no {', '.join(options)}: use search=True.")
     asked = {} if budget is None else {"budget": budget}

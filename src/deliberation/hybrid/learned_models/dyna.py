@@ -5,17 +5,16 @@ dynamic programming"); Sutton and Barto (2018), section 8.2. The model keeps the
 each action, so that it serves slippery worlds as well.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ...amortised.files.tensors import description
-from ...amortised.training.updates import Trained, Watch, run_updates
+from ...amortised.training.trained import Trained, training_identity
+from ...amortised.training.updates import Watch, run_updates
 from ...core.answering import CheckedDecider, Question, answer, uniform_weights
 from ...core.budget import Budget
 from ...core.decider import Decision, Memory, check_finite
@@ -33,6 +32,7 @@ _STILL = 1e-6
 class DynaSettings:
     """How Dyna-Q learns; an update is `steps` actions, each followed by `planning` backups."""
 
+    updates: int = 60
     steps: int = 500
     planning: int = 10
     """k: backups of remembered pairs after each action; 0 is Q-learning."""
@@ -44,16 +44,18 @@ class DynaSettings:
     """Room for so many different states."""
     outcomes: int = 32
     """The latest outcomes of each action that the model remembers."""
+    hasty: bool = False
+    """Compiles quickly, to a slower program (see `run_updates`)."""
 
     def __post_init__(self) -> None:
-        if min(self.steps, self.places, self.outcomes) < 1 or self.planning < 0:
-            raise ValueError(f"steps, places, outcomes from 1, planning from 0; got {self}.")
+        if min(self.updates, self.steps, self.places, self.outcomes) < 1 or self.planning < 0:
+            raise ValueError(f"Counts start from 1, and planning from 0; got {self}.")
         if not (0 < self.rate <= 1 and 0 <= self.explore <= 1):
             raise ValueError(f"rate and explore are shares up to 1; got {self}.")
 
-    def gamma(self, task: Task) -> float:
+    def gamma(self, objective: Objective) -> float:
         """The discount of values."""
-        return 0.97 * task.objective.discount if self.discount is None else self.discount
+        return 0.97 * objective.discount if self.discount is None else self.discount
 
 
 class DynaQ(CheckedDecider):
@@ -161,33 +163,32 @@ class Carry(eqx.Module):
 def train_dyna(
     task: Task,
     *,
-    updates: int,
     key: Key[Array, ""],
     settings: DynaSettings | None = None,
+    objective: Objective | None = None,
     place: Place | None = None,
     budget: Budget | int = 0,
     folder: Path | str | None = None,
-    identity: dict[str, Any] | None = None,
     watch: Watch | None = None,
-    hasty: bool = False,
-) -> tuple[DynaQ, Ledger, Trained]:
-    """Live one long stream of episodes; returns the decider and what learning spent.
+) -> Trained:
+    """Live one long stream of episodes; the decider answers with `budget` sweeps unless told.
 
     `place` says by which integers states are told apart (`Task.fingerprint` unless given): leave
     out what should not matter, such as the time. An episode cut by the limit of time is not taken
     to end. Metrics of each update: `score`, the mean return of the episodes that ended (the one
-    before's where none did), and `places`, how many states were met. `folder` and `hasty` are those
+    before's where none did), and `places`, how many states were met. `folder` and `watch` are those
     of `run_updates`. Raises `UnsuitableTaskError`, and `TooLargeError` where there were more places
     than there is room for.
     """
     _check_suits(task)
     settings = settings or DynaSettings()
-    seed = jax.random.key_data(key).tolist()
-    told = {"task": description(task), "seed": seed, **asdict(settings)}
+    scored = task.objective if objective is None else objective
+    # What only the loop needs is left out, so that trainings of any length share a program.
+    update = eqx.Partial(_update, task, replace(settings, updates=1, hasty=False), place, scored)
     trained = run_updates(
-        eqx.Partial(_update, task, settings, place), _start(task, settings, place, key),
-        updates=updates, folder=folder, watch=watch, hasty=hasty,
-        identity={"algorithm": "dyna", **told, **(identity or {})},
+        update, _start(task, settings, place, key), updates=settings.updates, folder=folder,
+        watch=watch, hasty=settings.hasty,
+        identity=training_identity("dyna", key, task=task, objective=objective, settings=settings),
     )  # fmt: skip
     table, done = trained.carry.table, len(trained.metrics["score"])
     if int(table.count) > settings.places:
@@ -199,8 +200,11 @@ def train_dyna(
     spent = Ledger(
         model_steps=acted + backups, fits=acted + backups, data=acted, seconds=trained.seconds
     )
-    decider = DynaQ(task, table, gamma=settings.gamma(task), budget=budget, place=place)
-    return decider, spent, trained
+    decider = DynaQ(task, table, gamma=settings.gamma(scored), budget=budget, place=place)
+    return Trained(
+        decider, table, spent, trained.metrics, trained.carry,
+        None if folder is None else Path(folder),
+    )  # fmt: skip
 
 
 def _check_suits(task: Task) -> None:
@@ -223,13 +227,13 @@ def _start(task: Task, settings: DynaSettings, place: Place | None, key: Key[Arr
 
 
 def _update(
-    task: Task, settings: DynaSettings, place: Place | None, carry: Carry
+    task: Task, settings: DynaSettings, place: Place | None, objective: Objective, carry: Carry
 ) -> tuple[Carry, dict[str, Float[Array, ""]]]:
     """Some actions in the world, each followed by some in the model."""
     key, now = jax.random.split(carry.key)
 
     def step(carry: Carry, key: Key[Array, ""]) -> tuple[Carry, tuple[Array, Array]]:
-        return _live(task, settings, place, carry, key)
+        return _live(task, settings, place, objective, carry, key)
 
     carry, (total, count) = jax.lax.scan(step, carry, jax.random.split(now, settings.steps))
     ended = count.sum()
@@ -239,11 +243,16 @@ def _update(
 
 
 def _live(
-    task: Task, settings: DynaSettings, place: Place | None, carry: Carry, key: Key[Array, ""]
+    task: Task,
+    settings: DynaSettings,
+    place: Place | None,
+    objective: Objective,
+    carry: Carry,
+    key: Key[Array, ""],
 ) -> tuple[Carry, tuple[Float[Array, ""], Bool[Array, ""]]]:
     """One action: choose, learn from it, remember it, and plan."""
     dice, tie, chance, again, dream = jax.random.split(key, 5)
-    state, gamma = carry.state, settings.gamma(task)
+    state, gamma = carry.state, settings.gamma(objective)
     table, here = carry.table.enter(task, place, state)
     legal = task.legal(state)
     score = jnp.where(legal, table.q[here] + 1e-6 * jax.random.uniform(tie, legal.shape), -jnp.inf)
@@ -251,7 +260,7 @@ def _live(
     anything = jax.random.categorical(jax.random.fold_in(dice, 1), jnp.where(legal, 0.0, -jnp.inf))
     action = jnp.where(wander, anything, jnp.argmax(score)).astype(jnp.int32)
     after = task.advance(state, action, chance)
-    reward = jnp.asarray(task.objective(state, action, after))[0]
+    reward = jnp.asarray(objective(state, action, after))[0]
     over, age = task.terminated(after), carry.age + 1
     table, there = table.enter(task, place, after)
     ends = over & (age < task.traits.horizon)

@@ -5,23 +5,23 @@ step by the cross-entropy method, which thereby collects the experience for the 
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from ...amortised.files.tensors import description
 from ...amortised.training.optimisers import init_optimiser, make_optimiser
-from ...amortised.training.updates import Trained, Watch, run_updates
+from ...amortised.training.trained import Trained, training_identity
+from ...amortised.training.updates import Watch, run_updates
 from ...amortised.trial_and_error.experience import rows_where
 from ...core.answering import CheckedDecider, Question
 from ...core.decider import Decider, Decision, Memory
 from ...core.errors import BatchMismatchError, ForeignMemoryError, UnsuitableTaskError
 from ...core.ledger import Ledger
+from ...core.objective import Objective
 from ...core.task import Actions, State, Task
 from ...direct.control.cross_entropy import CEM
 from .learned_model import (
@@ -49,6 +49,7 @@ def by_cross_entropy(model: Task) -> Decider:
 class MPCSettings:
     """How a model is learned by planning with it. An update collects, then fits."""
 
+    updates: int = 10
     lanes: int = 4
     steps: int = 50
     """Actions in each lane between two fits."""
@@ -67,9 +68,11 @@ class MPCSettings:
     weight_decay: float = 1e-5
     spread: bool = False
     """Plan with members drawn anew at every step (TS1) instead of their mean."""
+    hasty: bool = False
+    """Compiles quickly, to a slower program (see `run_updates`)."""
 
     def __post_init__(self) -> None:
-        counts = ("lanes", "steps", "warmup", "members", "gradient_steps", "batch_size")
+        counts = ("updates", "lanes", "steps", "warmup", "members", "gradient_steps", "batch_size")
         for name in counts:
             if getattr(self, name) < 1:
                 raise ValueError(f"MPCSettings needs {name} of at least 1.")
@@ -155,6 +158,7 @@ class Course(eqx.Module):
     """What an update of the loop is told: all of it is compared by value, so it compiles once."""
 
     task: Task
+    objective: Objective
     planner: MakePlanner = eqx.field(static=True)
     settings: MPCSettings = eqx.field(static=True)
     ends: Ends | None = eqx.field(static=True)
@@ -186,35 +190,38 @@ class Carry(eqx.Module):
 def train_mpc(
     task: Task,
     *,
-    updates: int,
     key: Key[Array, ""],
-    planner: MakePlanner = by_cross_entropy,
     settings: MPCSettings | None = None,
+    objective: Objective | None = None,
+    planner: MakePlanner = by_cross_entropy,
     ends: Ends | None = None,
     decode: Decode | None = None,
     folder: Path | str | None = None,
-    identity: dict[str, Any] | None = None,
     watch: Watch | None = None,
-    hasty: bool = False,
-) -> tuple[LearnedModelMPC, Ledger, Trained]:
-    """Learn a model by planning with it; returns the decider and what it spent.
+) -> Trained:
+    """Learn a model by planning with it.
 
     `planner` makes one for a model (give a function of a module, not a lambda made anew, and equal
-    calls compile once); `ends` and `decode` are those of `LearnedModel` and `LearnedModelMPC`.
-    Metrics of each update: `loss` of the model, and `score`, the mean return of the episodes that
-    ended (the one before's where none did). With `folder`, a killed training goes on where it was,
-    and `hasty` compiles faster (see `run_updates`). Raises `TrainingDivergedError`, and
-    `UnsuitableTaskError` for two players.
+    calls compile once); `ends` and `decode` are those of `LearnedModel` and `LearnedModelMPC`. The
+    rewards of an `objective` handed over are learned instead of the task's own. Metrics of each
+    update: `loss` of the model, and `score`, the mean return of the episodes that ended (the one
+    before's where none did). `folder` and `watch` are those of `run_updates`. Raises
+    `TrainingDivergedError`, and `UnsuitableTaskError` for two players.
     """
     settings = settings or MPCSettings()
-    course = Course(task, planner, settings, ends)
+    # What only the loop needs is left out, so that trainings of any length share a program.
+    course = Course(
+        task, task.objective if objective is None else objective, planner,
+        replace(settings, updates=1, hasty=False), ends,
+    )  # fmt: skip
     carry = _start(course, key)
-    told = {"task": description(task), "seed": jax.random.key_data(key).tolist(),
-            "planner": repr(course.mpc(carry.ensemble).planner), **asdict(settings)}  # fmt: skip
+    identity = training_identity(
+        "learned-model MPC", key, task=task, objective=objective, settings=settings,
+        planner=repr(course.mpc(carry.ensemble).planner),
+    )  # fmt: skip
     trained = run_updates(
-        eqx.Partial(_update, course), carry, updates=updates, folder=folder,
-        identity={"algorithm": "learned-model MPC", **told, **(identity or {})}, watch=watch,
-        hasty=hasty,
+        eqx.Partial(_update, course), carry, updates=settings.updates, folder=folder,
+        identity=identity, watch=watch, hasty=settings.hasty,
     )  # fmt: skip
     ensemble, done = trained.carry.ensemble, len(trained.metrics["score"])
     plies, fits = settings.lanes * settings.steps * done, settings.gradient_steps * done
@@ -228,7 +235,10 @@ def train_mpc(
         flops=(imagined + 3.0 * passes) * ensemble.flops,
         seconds=trained.seconds,
     )
-    return course.mpc(ensemble, decode), spent, trained
+    return Trained(
+        course.mpc(ensemble, decode), ensemble, spent, trained.metrics, trained.carry,
+        None if folder is None else Path(folder),
+    )  # fmt: skip
 
 
 def _start(course: Course, key: Key[Array, ""]) -> Carry:
@@ -290,7 +300,7 @@ def _act(
     think, stray, chance, again = jax.random.split(key, 4)
     action, memory, steps = _choose(course, mpc, random, state, memory, (think, stray))
     after = jax.vmap(task.advance)(state, action, jax.random.split(chance, lanes))
-    earned = jax.vmap(task.objective)(state, action, after)[:, 0]
+    earned = jax.vmap(course.objective)(state, action, after)[:, 0]
     over, score = jax.vmap(task.terminated)(after), score + earned
     seen, seen_after = (
         jax.vmap(task.observe)(s).astype(jnp.float32).reshape(lanes, -1) for s in (state, after)

@@ -3,7 +3,7 @@
 Schrittwieser et al. (2020), with Gumbel search at the root (Danihelka et al. 2022).
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +12,21 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key, PyTree
 
-from ...amortised.files.tensors import description
 from ...amortised.training.optimisers import (
     cosine_schedule,
     gradient_steps,
     init_optimiser,
     make_optimiser,
 )
-from ...amortised.training.updates import Trained, Watch, run_updates
+from ...amortised.training.trained import Trained, training_identity
+from ...amortised.training.updates import Watch, run_updates
 from ...amortised.trial_and_error.experience import rows_where
 from ...core.answering import CheckedDecider, Question
 from ...core.budget import Budget
 from ...core.decider import Decision, Memory
 from ...core.errors import UnsuitableTaskError
 from ...core.ledger import Ledger
+from ...core.objective import Objective
 from ...core.task import State, Task
 from ...direct.tree_search.decider import TreeSearch
 from ...direct.tree_search.rules import Gumbel
@@ -37,6 +38,7 @@ from .muzero_learning import Moments, Windows, draw_windows, returns, unrolled_l
 class MuZeroSettings:
     """How MuZero is trained. An update plays `plies` in each of `lanes`, then learns."""
 
+    updates: int = 80
     lanes: int = 64
     plies: int = 16
     simulations: int = 16
@@ -63,6 +65,8 @@ class MuZeroSettings:
     bins: int = 41
     value_range: tuple[float, float] | None = None
     value_scale: float = 1.0
+    hasty: bool = False
+    """Compiles quickly, to a slower program (see `run_updates`)."""
 
     def __post_init__(self) -> None:
         if not self.plies + self.unroll < self.length:
@@ -70,16 +74,22 @@ class MuZeroSettings:
                 f"{self.length} plies of memory do not hold an update of {self.plies} and "
                 f"{self.unroll} to unroll: raise length."
             )
-        if min(self.lanes, self.plies, self.simulations, self.unroll, self.batch_size) < 1:
+        if (
+            min(
+                self.updates, self.lanes, self.plies, self.simulations, self.unroll, self.batch_size
+            )
+            < 1
+        ):
             raise ValueError(f"Every count must be at least 1; got {self}.")
         if self.plies <= self.unroll:
             raise ValueError(f"plies must be above unroll; got {self.plies} and {self.unroll}.")
 
-    def gamma(self, task: Task) -> float:
+    def gamma(self, task: Task, objective: Objective | None = None) -> float:
         """The discount of training and of the search."""
         if self.discount is not None:
             return self.discount
-        return task.objective.discount * (0.97 if task.traits.players == 1 else 1.0)
+        scored = task.objective if objective is None else objective
+        return scored.discount * (0.97 if task.traits.players == 1 else 1.0)
 
     def steps(self, task: Task) -> int:
         """n of the returns."""
@@ -87,17 +97,27 @@ class MuZeroSettings:
             return self.returns
         return 10 if task.traits.players == 1 else task.traits.horizon
 
-    def networks(self, task: Task, key: Key[Array, ""]) -> LatentNetworks:
+    def networks(
+        self, task: Task, key: Key[Array, ""], objective: Objective | None = None
+    ) -> LatentNetworks:
         """Fresh networks."""
+        span = self.value_range
+        if span is None and objective is not None:
+            span = objective.bounds
         return LatentNetworks.of(
-            task, key=key, latent=self.latent, width=self.width, bins=self.bins,
-            value_range=self.value_range,
-        )  # fmt: skip
+            task, key=key, latent=self.latent, width=self.width, bins=self.bins, value_range=span
+        )
 
-    def decider(self, task: Task, networks: LatentNetworks, **options: Any) -> "MuZero":
+    def decider(
+        self,
+        task: Task,
+        networks: LatentNetworks,
+        objective: Objective | None = None,
+        **options: Any,
+    ) -> "MuZero":
         """Networks as the decider that these settings train and use."""
         return MuZero(
-            task, networks, gamma=self.gamma(task), scale=self.value_scale,
+            task, networks, gamma=self.gamma(task, objective), scale=self.value_scale,
             budget=self.simulations, **options,
         )  # fmt: skip
 
@@ -206,38 +226,37 @@ class Carry(eqx.Module):
 def train_muzero(
     task: Task,
     *,
-    updates: int,
     key: Key[Array, ""],
     settings: MuZeroSettings | None = None,
+    objective: Objective | None = None,
     folder: Path | str | None = None,
-    identity: dict[str, Any] | None = None,
     watch: Watch | None = None,
-    hasty: bool = False,
-) -> tuple[MuZero, Ledger, Trained]:
-    """Learn a world, a policy and values from acting; returns the decider and what it spent.
+) -> Trained:
+    """Learn a world, a policy and values from acting.
 
     Metrics of each update: the losses, and `score`, the mean return of player 0 in the episodes
-    that ended (the one before's where none did). With `folder`, a killed training goes on where
-    it was (see `run_updates`). Raises `TrainingDivergedError` and `UnsuitableTaskError`.
+    that ended (the one before's where none did). `folder` and `watch` are those of `run_updates`.
+    Raises `TrainingDivergedError` and `UnsuitableTaskError`.
     """
     settings = settings or MuZeroSettings()
-    told = {
-        "task": description(task),
-        "seed": jax.random.key_data(key).tolist(),
-        "updates": updates,
-        **asdict(settings),
-    }
     # The length goes in as data, and all else is compared by value: equal courses compile once.
-    update = eqx.Partial(_update, task, settings, jnp.int32(updates))
-    carry = _start(task, settings, key)
-    trained = run_updates(
-        update, carry, updates=updates, folder=folder,
-        identity={"algorithm": "muzero", **told, **(identity or {})}, watch=watch, hasty=hasty,
+    update = eqx.Partial(
+        _update, task, replace(settings, updates=1, hasty=False), objective,
+        jnp.int32(settings.updates),
     )  # fmt: skip
-    networks = trained.carry.networks
-    decider = settings.decider(task, networks, capacity=max(64, settings.simulations))
-    done = len(trained.metrics["score"])
-    return decider, _cost(settings, networks, done, trained.seconds), trained
+    carry = _start(task, settings, objective, key)
+    trained = run_updates(
+        update, carry, updates=settings.updates, folder=folder, watch=watch, hasty=settings.hasty,
+        identity=training_identity(
+            "muzero", key, task=task, objective=objective, settings=settings
+        ),
+    )  # fmt: skip
+    networks, done = trained.carry.networks, len(trained.metrics["score"])
+    decider = settings.decider(task, networks, objective, capacity=max(64, settings.simulations))
+    return Trained(
+        decider, networks, _cost(settings, networks, done, trained.seconds), trained.metrics,
+        trained.carry, None if folder is None else Path(folder),
+    )  # fmt: skip
 
 
 def _cost(
@@ -264,9 +283,11 @@ def _cost(
     )
 
 
-def _start(task: Task, settings: MuZeroSettings, key: Key[Array, ""]) -> Carry:
+def _start(
+    task: Task, settings: MuZeroSettings, objective: Objective | None, key: Key[Array, ""]
+) -> Carry:
     key, weights, first = jax.random.split(key, 3)
-    networks = settings.networks(task, weights)
+    networks = settings.networks(task, weights, objective)
     lanes = jax.vmap(task.init)(jax.random.split(first, settings.lanes))
     seen, legal = jax.vmap(task.observe)(lanes), jax.vmap(task.legal)(lanes)
     room = (settings.length, settings.lanes)
@@ -284,18 +305,22 @@ def _start(task: Task, settings: MuZeroSettings, key: Key[Array, ""]) -> Carry:
 
 
 def _update(
-    task: Task, settings: MuZeroSettings, updates: Int[Array, ""], carry: Carry
+    task: Task,
+    settings: MuZeroSettings,
+    objective: Objective | None,
+    updates: Int[Array, ""],
+    carry: Carry,
 ) -> tuple[Carry, dict[str, Float[Array, ""]]]:
     """Play, then learn."""
     key, play, learn = jax.random.split(carry.key, 3)
-    (lanes, age, score), new, ended = _play(task, settings, carry, play)
+    (lanes, age, score), new, ended = _play(task, settings, objective, carry, play)
     moments = carry.moments.push(new)
     filled = jnp.minimum(carry.filled + settings.plies, settings.length)
     # A cosine down to a tenth: the first searches change quickly, the last are to agree.
     rate = cosine_schedule(settings.learning_rate, 1, floor=0.1)(carry.step / updates)
     networks, opt_state, losses = _learn(
         settings, rate, carry.networks, carry.opt_state, moments,
-        returns(moments, settings.gamma(task), settings.steps(task)), filled, learn,
+        returns(moments, settings.gamma(task, objective), settings.steps(task)), filled, learn,
     )  # fmt: skip
     total, count = ended
     last = jnp.where(count > 0, total / jnp.maximum(count, 1), carry.last)
@@ -306,14 +331,21 @@ def _update(
 
 
 def _play(
-    task: Task, settings: MuZeroSettings, carry: Carry, key: Key[Array, ""]
+    task: Task,
+    settings: MuZeroSettings,
+    objective: Objective | None,
+    carry: Carry,
+    key: Key[Array, ""],
 ) -> tuple[tuple, Moments, tuple[Float[Array, ""], Float[Array, ""]]]:
     """Every lane goes on by `plies`, each searched; finished ones start again.
 
     Returns the lanes with their ages and scores, what was played, and the scores that are final
     (their sum, and how many).
     """
-    player = settings.decider(task, carry.networks, capacity=settings.simulations, noise=1.0)
+    scored = task.objective if objective is None else objective
+    player = settings.decider(
+        task, carry.networks, objective, capacity=settings.simulations, noise=1.0
+    )
 
     def ply(now: tuple, key: Key[Array, ""]) -> tuple[tuple, tuple]:
         state, age, score = now
@@ -324,7 +356,7 @@ def _play(
         lost = jax.random.bernoulli(stray, settings.explore, anything.shape)
         action = jnp.where(lost, anything, decision.action).astype(jnp.int32)
         after = jax.vmap(task.advance)(state, action, jax.random.split(chance, settings.lanes))
-        earned = jax.vmap(task.objective)(state, action, after)
+        earned = jax.vmap(scored)(state, action, after)
         mover, follows = jax.vmap(task.player)(state), jax.vmap(task.player)(after)
         over = jax.vmap(task.terminated)(after)
         gain = jnp.take_along_axis(earned, mover[:, None], 1)[:, 0]

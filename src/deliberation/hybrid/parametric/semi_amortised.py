@@ -13,11 +13,11 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ...amortised.files.tensors import description
 from ...amortised.networks.feed_forward import Network, flops
 from ...amortised.parametric.regression import pass_costs
 from ...amortised.policies.answer import check_answers, to_action
-from ...amortised.training.fitting import Fit, Metrics, fit_loss
+from ...amortised.training.fitting import Metrics, fit_loss
+from ...amortised.training.trained import Trained, training_identity
 from ...amortised.training.updates import Watch
 from ...core.answering import CheckedDecider, Question, answer
 from ...core.budget import Budget
@@ -123,7 +123,7 @@ def fit_through(
     learning_rate: float = 2e-3,
     folder: Path | str | None = None,
     watch: Watch | None = None,
-) -> Fit:
+) -> Trained:
     """Train a network so that its guess, improved by `through` gradient steps, costs least.
 
     Differentiates through the steps, second derivatives included; their lengths and whether they
@@ -162,14 +162,13 @@ def fit_through(
         total = jnp.mean(after) + 0.1 * judged
         return total, {"before": -jnp.mean(before), "after": -jnp.mean(after), "value": judged}
 
-    identity = {
-        "algorithm": "semi_amortised", "task": description(task), "network": network.config,
-        "objective": description(wanted), "through": through, "rate": rate,
-        "batch_size": batch_size,
-    }  # fmt: skip
+    identity = training_identity(
+        "semi_amortised", key, task=task, objective=wanted, network=network.config,
+        through=through, rate=rate, batch_size=batch_size,
+    )  # fmt: skip
     judged = Ledger(model_steps=(through + 1) * batch_size, data=batch_size)
     return fit_loss(
         loss, network, steps=steps, key=key, learning_rate=learning_rate,
         each=pass_costs(network, batch_size) + judged, folder=folder, identity=identity,
-        watch=watch,
+        watch=watch, decider=lambda n: SemiAmortised(task, n, budget=through, rate=rate),
     )  # fmt: skip
