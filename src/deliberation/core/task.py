@@ -35,7 +35,7 @@ class Traits:
     actions: int
     """The width of `Task.legal`: how many actions there are, or 1 where they are continuous."""
     horizon: int
-    """No episode is longer than this many actions."""
+    """No episode is longer than this many actions; where `continuing`, `rollout` cuts it there."""
     deterministic: bool = True
     """An action has one result; chance, if any, is in the first state (as in a deal of cards)."""
     fully_observable: bool = True
@@ -48,6 +48,8 @@ class Traits:
     shape: tuple[int, ...] = ()
     low: float = -1.0
     high: float = 1.0
+    continuing: bool = False
+    """Episodes need not end: `horizon` is where play is cut, and no part of the rules."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,17 @@ class Task(eqx.Module):
 
     @abc.abstractmethod
     def terminated(self, state: State) -> Bool[Array, ""]:
-        """Whether the episode is over."""
+        """Whether the episode is over, by the rules: from here on nothing is earned."""
+
+    def truncated(self, state: State) -> Bool[Array, ""]:
+        """Whether the episode is cut here though the rules would let it go on; never, as here.
+
+        The distinction is Gymnasium's (a time limit that is no part of the problem). `rollout`
+        stops here as at an end, but the state keeps its legal actions and its value: who learns
+        from the transition into it bootstraps, and who plans looks past it.
+        """
+        del state
+        return jnp.bool_(False)
 
     def outcomes(self, state: State, action: Action) -> tuple[State, Float[Array, " outcomes"]]:
         """All that chance can make of a legal action: states on a leading axis, and how probable.

@@ -84,7 +84,7 @@ class PolicyInfo(eqx.Module):
 def save_network(
     folder: Path | str,
     network: Buildable,
-    task_name: str,
+    task_name: str | Task,
     task_options: Mapping[str, Any] | None = None,
     *,
     ledger: Ledger | None = None,
@@ -93,13 +93,16 @@ def save_network(
 ) -> Path:
     """Write a policy to `folder`, replacing one that is there only when the new one is complete.
 
-    `ledger` is what training spent, `extra` anything JSON, `files` further tensors by a short name
-    (an optimiser's state). Returns the path of `policy.json`. Raises `StorageError` if writing
-    fails (the old policy is intact), `OutputFolderError` if the folder holds another's
-    `policy.json`, `ValueError` for what JSON or safetensors cannot hold, and
-    `NonFiniteError` for weights that hold NaN or infinity.
+    The task is told by a registered name and options, or handed over itself; one that is not
+    registered has to be handed to `load` again. `ledger` is what training spent, `extra` anything
+    JSON, `files` further tensors by a short name (an optimiser's state). Returns the path of
+    `policy.json`. Raises `StorageError` if writing fails (the old policy is intact),
+    `OutputFolderError` if the folder holds another's `policy.json`, `ValueError` for what JSON or
+    safetensors cannot hold, and `NonFiniteError` for weights that hold NaN or infinity.
     """
     folder = Path(folder)
+    if isinstance(task_name, Task):
+        task_name, task_options = name_of_task(task_name)
     weights = named_arrays(network)
     for name, array in weights.items():
         check_finite(f"The network to be saved in {folder}", **{name: jnp.atleast_1d(array)})
@@ -128,7 +131,7 @@ def save_network(
     return folder / MANIFEST
 
 
-def task_name(task: Task) -> tuple[str, dict[str, Any]]:
+def name_of_task(task: Task) -> tuple[str, dict[str, Any]]:
     """The name under which a task is saved: a registered one, else `package.module:Class`.
 
     A registered name makes the same task again when a policy is loaded; of any other task the class

@@ -9,7 +9,7 @@ import hashlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -53,6 +53,7 @@ class Manifest(msgspec.Struct, frozen=True):
     rows: list[TensorFile]
 
 
+@runtime_checkable
 class Buffer(Protocol):
     """A ring of rows, numbered in the order in which they were ever written."""
 

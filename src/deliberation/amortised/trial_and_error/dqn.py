@@ -269,8 +269,9 @@ def _play(
             discount=settings.discount, timeouts=settings.timeouts,
         )  # fmt: skip
         after = jax.vmap(task.observe)(step.after).astype(jnp.float32)
-        # What ended only by the clock goes on in thought, where every action is allowed.
-        then = jax.vmap(task.legal)(step.after) | step.over[:, None]
+        # What ended only by the clock has a value still: that of any action.
+        then = jax.vmap(task.legal)(step.after)
+        then = then | ~then.any(axis=-1, keepdims=True)
         kept = (seen, action, step.reward, step.gain, after, then, legal)
         return worlds, (kept, step.over, step.finished)
 

@@ -25,6 +25,7 @@ from ..policies.network import NetworkPolicy, check_fits
 from ..training.optimisers import descend, init_optimiser, make_optimiser
 from ..training.trained import Trained, training_identity
 from ..training.updates import Watch, run_updates
+from .experience import check_opposed
 
 SMALL = 0.01
 """Gain of a layer of logits or means: at the start, all actions are nearly alike."""
@@ -122,6 +123,7 @@ def train(
     watch: Watch | None,
 ) -> Trained:
     """Run a learner that `begin`s with a carry and an update, and count what that costs."""
+    check_opposed(task, name)
     started = time.perf_counter()
     carry, update = begin(task, key, settings, network=network, objective=objective)
     identity = training_identity(

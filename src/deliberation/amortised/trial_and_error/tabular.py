@@ -20,6 +20,7 @@ from ..policies.state_table import StateTable, TellApart
 from ..policies.table import TablePolicy, check_numbered
 from ..training.trained import Trained, training_identity
 from ..training.updates import Watch, run_updates
+from .experience import check_opposed
 from .table_learning import (
     Learn,
     Moment,
@@ -150,6 +151,7 @@ def fill_table(
     `decider` is made of what is known in the end. The `table` of a decider already `known` is gone
     on with. `identity` is what else tells this training from others.
     """
+    check_opposed(task, name)
     started = time.perf_counter()
     scored = task.objective if objective is None else objective
     carry = begin_table(

@@ -7,18 +7,15 @@ policy of Gumbel search as target (Danihelka et al. 2022).
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import msgspec
 import numpy as np
-from jaxtyping import Array, Float, Key, PyTree
+from jaxtyping import Array, Float, Key
 
-from ...amortised.files.policies import MANIFEST, load_network, save_network, task_name
-from ...amortised.files.tensors import description
+from ...amortised.files.policies import MANIFEST, load_network, name_of_task, save_network
 from ...amortised.imitation.data import Dataset, random_positions
 from ...amortised.imitation.fitting import check_losses, train_steps, training_cost
 from ...amortised.networks.feed_forward import Network
@@ -39,87 +36,13 @@ from ...runs.provenance import cores
 from ...runs.storage import lock, storage_error
 from ...tasks import make_task
 from ..guided.guided_search import guided_search
+from .course import FIT, LANES, OPENINGS, PLAY, Course, Training, resume, write_checkpoint
 from .games import Games, self_play
 from .replay import COLUMNS, Replay
 from .settings import Settings
 
 SNAPSHOTS = "snapshots"
 _LOCK = ".training.lock"
-_LANES, _OPENINGS, _PLAY, _FIT = range(4)
-
-
-@dataclass
-class Training:
-    """Everything that the next iteration depends on, and what was spent so far."""
-
-    network: Network
-    opt_state: PyTree
-    lanes: list[State]
-    replay: Replay
-    ledger: Ledger
-    iteration: int = 0
-    seconds: float = 0.0
-    snapshots: int = 0
-    metrics: dict[str, list[float]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Course:
-    """One training: what is learned, how, for how long, and into which folder."""
-
-    task: Task
-    name: str
-    options: dict[str, Any]
-    objective: Objective | None
-    seed: int
-    settings: Settings
-    minutes: float | int | None
-    iterations: int | None
-    workers: int
-    snapshots: int
-    folder: Path | None
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """What must agree for a folder's content to be this training's; plain JSON."""
-        scored = {} if self.objective is None else {"objective": description(self.objective)}
-        return msgspec.json.decode(
-            msgspec.json.encode(
-                {
-                    "task": self.name,
-                    "options": self.options,
-                    "seed": self.seed,
-                    "settings": self.settings.as_dict(),
-                    "minutes": self.minutes,
-                    "iterations": self.iterations,
-                    "workers": self.workers,
-                    "snapshots": self.snapshots,
-                    **scored,
-                }
-            )
-        )
-
-    @property
-    def search(self) -> dict[str, Any]:
-        """How the saved policy is to be searched with."""
-        return {"rollouts": self.settings.rollouts, "symmetries": self.settings.symmetries}
-
-    def key(self, purpose: int, iteration: int = 0, worker: int = 0) -> Key[Array, ""]:
-        """The key for one purpose of one worker in one iteration: nothing else carries chance."""
-        key = jax.random.key(self.seed)
-        for number in (purpose, iteration, worker):
-            key = jax.random.fold_in(key, number)
-        return key
-
-    def share(self, training: Training) -> float:
-        """How much of the training is done, from 0 to 1."""
-        if self.iterations is not None:
-            return training.iteration / self.iterations
-        return training.seconds / (60 * self.minutes)  # type: ignore[operator]
-
-    def due(self, share: float) -> int:
-        """How many snapshots belong to this share: the last at the end, each before at half."""
-        return sum(share >= 0.5**i for i in range(self.snapshots))
 
 
 def train(
@@ -163,7 +86,7 @@ def train(
     if isinstance(task, str):
         name, options, played = task, options or {}, make_task(task, **(options or {}))
     else:
-        (name, options), played = task_name(task), task
+        (name, options), played = name_of_task(task), task
     if key is not None:
         seed = int(np.asarray(jax.random.bits(key, dtype=np.uint32)) >> 1)
     course = Course(
@@ -231,7 +154,7 @@ def _trained(
 def _run(course: Course, checkpoints: Checkpoint | None, watch: Watch | None) -> Trained:
     """Iterate until the end, with a checkpoint now and then."""
     started = time.monotonic()
-    training = _resumed(course, checkpoints)
+    training = resume(_fresh(course), checkpoints)
     before = training.seconds
     saved = time.monotonic()
     ended = False
@@ -245,38 +168,13 @@ def _run(course: Course, checkpoints: Checkpoint | None, watch: Watch | None) ->
             every = course.settings.checkpoint_seconds
             due = ended or time.monotonic() - saved >= every
             if checkpoints is not None and share < 1 and due:
-                _write(checkpoints, training)
+                write_checkpoint(checkpoints, training)
                 saved = time.monotonic()
     if course.folder is not None and checkpoints is not None and course.share(training) >= 1:
         _save(course, course.folder, training)
         checkpoints.clear()
     metrics = {name: np.array(x) for name, x in training.metrics.items()}
     return _trained(course, training.network, _spent(training), metrics)
-
-
-def _write(checkpoints: Checkpoint, training: Training) -> None:
-    checkpoints.write(
-        (training.network, training.opt_state, training.lanes), training.iteration,
-        training.seconds, training.metrics, buffer=training.replay,
-        extra={"ledger": training.ledger.as_dict(), "snapshots": training.snapshots},
-    )  # fmt: skip
-
-
-def _resumed(course: Course, checkpoints: Checkpoint | None) -> Training:
-    """The training to go on with: the checkpoint's, or a fresh one."""
-    training = _fresh(course)
-    manifest = None if checkpoints is None else checkpoints.own_manifest()
-    if checkpoints is None or manifest is None:
-        return training
-    for first, rows in checkpoints.read_rows(manifest):
-        training.replay.written = first
-        training.replay.add(rows)
-    carry = (training.network, training.opt_state, training.lanes)
-    network, opt_state, lanes = checkpoints.read(manifest, carry)
-    return Training(
-        network, opt_state, lanes, training.replay, Ledger(**manifest.extra["ledger"]),
-        manifest.step, manifest.seconds, manifest.extra["snapshots"], manifest.metrics,
-    )  # fmt: skip
 
 
 def _fresh(course: Course) -> Training:
@@ -286,7 +184,7 @@ def _fresh(course: Course) -> Training:
     )
     lanes = [
         random_positions(
-            course.task, course.settings.lanes, course.key(_LANES, 0, worker), distinct=False
+            course.task, course.settings.lanes, course.key(LANES, 0, worker), distinct=False
         )
         for worker in range(course.workers)
     ]
@@ -338,9 +236,9 @@ def _play(course: Course, training: Training, share: float, worker: int) -> Game
         settings.first_expert(task) if first else settings.guided_expert(task, training.network)
     )
     simulations = settings.warmup_simulations if first else settings.simulations
-    openings = _openings(course, course.key(_OPENINGS, number, worker))
+    openings = _openings(course, course.key(OPENINGS, number, worker))
     games = self_play(
-        expert, training.lanes[worker], openings, course.key(_PLAY, number, worker),
+        expert, training.lanes[worker], openings, course.key(PLAY, number, worker),
         jnp.int32(simulations), jnp.float32(settings.restart), jnp.float32(settings.trace),
         capacity=simulations, objective=course.objective,
     )  # fmt: skip
@@ -361,7 +259,7 @@ def _fit(course: Course, training: Training, share: float) -> tuple[Network, Any
     before = int(training.ledger.fits or 0)  # type: ignore[arg-type]
     network, opt_state, losses = train_steps(
         training.network, training.opt_state, make_optimiser(settings.weight_decay), data,
-        course.key(_FIT, training.iteration),
+        course.key(FIT, training.iteration),
         _rates(settings, share, before, settings.steps(_positions(course))),
         batch_size=settings.batch_size, size=len(replay),
         task=course.task if settings.symmetries else None, value_weight=settings.value_weight,

@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...amortised.training.trained import Trained, training_identity
 from ...amortised.training.updates import Watch, run_updates
+from ...amortised.trial_and_error.experience import stops
 from ...core.answering import CheckedDecider, Question, answer, uniform_weights
 from ...core.budget import Budget
 from ...core.decider import Decision, Memory, check_finite
@@ -261,9 +262,12 @@ def _live(
     action = jnp.where(wander, anything, jnp.argmax(score)).astype(jnp.int32)
     after = task.advance(state, action, chance)
     reward = jnp.asarray(objective(state, action, after))[0]
-    over, age = task.terminated(after), carry.age + 1
+    age = carry.age + 1
+    over, cut = (
+        x[0] for x in stops(task, jax.tree.map(lambda x: x[None], after), age[None], timeouts=True)
+    )
     table, there = table.enter(task, place, after)
-    ends = over & (age < task.traits.horizon)
+    ends = over & ~cut
     table = table.remember(here, action, there, reward, ends)
     table = table.back_up(here, action, there, reward, ends, gamma, settings.rate)
 

@@ -30,6 +30,8 @@ class LatentNetworks(eqx.Module):
     actions: int = eqx.field(static=True)
     rewards: Support = eqx.field(static=True)
     values: Support = eqx.field(static=True)
+    turn: Layers | None = None
+    """Says whether the other player moves next; None where players take turns by the rules."""
 
     @staticmethod
     def of(
@@ -40,10 +42,12 @@ class LatentNetworks(eqx.Module):
         width: int = 96,
         bins: int = 41,
         value_range: tuple[float, float] | None = None,
+        alternate: bool = True,
     ) -> "LatentNetworks":
         """Networks with the task's shapes.
 
-        `value_range` bounds returns and rewards; the objective's bounds unless given. Raises
+        `value_range` bounds returns and rewards; the objective's bounds unless given. Unless two
+        players `alternate`, who moves next is learned too. Raises
         `UnsuitableTaskError` for continuous actions and where no range is known.
         """
         traits = task.traits
@@ -73,6 +77,9 @@ class LatentNetworks(eqx.Module):
             actions=actions,
             rewards=support,
             values=support,
+            turn=None
+            if alternate or traits.players == 1
+            else Layers((latent + actions, width, 1), key=jax.random.fold_in(key, 4)),
         )
 
     def encode(self, observation: Float[Array, "..."]) -> Float[Array, " latent"]:
@@ -86,6 +93,11 @@ class LatentNetworks(eqx.Module):
         both = jnp.concatenate([vector, jax.nn.one_hot(action, self.actions)])
         return _scaled(vector + self.move(both)), self.earn(both)
 
+    def passes(self, vector: Float[Array, " latent"], action: Int[Array, ""]) -> Float[Array, ""]:
+        """Logit that the other player moves after an action; only where that is learned."""
+        assert self.turn is not None, "players take turns"
+        return self.turn(jnp.concatenate([vector, jax.nn.one_hot(action, self.actions)]))[0]
+
     def judge(
         self, vector: Float[Array, " latent"]
     ) -> tuple[Float[Array, " actions"], Float[Array, " bins"]]:
@@ -96,7 +108,8 @@ class LatentNetworks(eqx.Module):
     @property
     def step_flops(self) -> float:
         """Floating-point operations of one step of the dynamics."""
-        return self.move.flops + self.earn.flops
+        turn = 0.0 if self.turn is None else self.turn.flops
+        return self.move.flops + self.earn.flops + turn
 
 
 def _scaled(vector: Float[Array, " latent"]) -> Float[Array, " latent"]:
@@ -139,7 +152,7 @@ class LatentTask(Task):
     """The learned world as a task. Legal actions and the end are known at the root alone.
 
     Below it every action is allowed, nothing ends before the task's horizon, and two players take
-    turns (Schrittwieser et al. 2020, appendix A).
+    turns (Schrittwieser et al. 2020, appendix A), unless the networks have learned who moves next.
     """
 
     task: Task
@@ -185,7 +198,10 @@ class LatentTask(Task):
         time = state.time + 1
         over = time >= self.task.traits.horizon
         legal = jnp.broadcast_to(~over, state.legal.shape)
-        player = (state.player + 1) % self.task.traits.players
+        passes: Array = jnp.bool_(True)
+        if self.networks.turn is not None:
+            passes = self.networks.passes(state.vector, action) > 0
+        player = (state.player + passes) % self.task.traits.players
         reward = self.networks.rewards.mean(earned)
         return LatentState(vector, reward, legal, player.astype(jnp.int32), time, over)
 
@@ -198,7 +214,7 @@ class LatentTask(Task):
         return state.legal & ~state.over
 
     def player(self, state: LatentState) -> Int[Array, ""]:
-        """Players take turns."""
+        """The real one at the root; below, who moves by turns or by what was learned."""
         return state.player
 
     def terminated(self, state: LatentState) -> Bool[Array, ""]:

@@ -16,12 +16,13 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 from ...amortised.training.optimisers import init_optimiser, make_optimiser
 from ...amortised.training.trained import Trained, training_identity
 from ...amortised.training.updates import Watch, run_updates
-from ...amortised.trial_and_error.experience import rows_where
+from ...amortised.trial_and_error.experience import stops
 from ...core.answering import CheckedDecider, Question
 from ...core.decider import Decider, Decision, Memory
 from ...core.errors import BatchMismatchError, ForeignMemoryError, UnsuitableTaskError
 from ...core.ledger import Ledger
 from ...core.objective import Objective
+from ...core.rows import where_rows
 from ...core.task import Actions, State, Task
 from ...direct.control.cross_entropy import CEM
 from .learned_model import (
@@ -301,17 +302,17 @@ def _act(
     action, memory, steps = _choose(course, mpc, random, state, memory, (think, stray))
     after = jax.vmap(task.advance)(state, action, jax.random.split(chance, lanes))
     earned = jax.vmap(course.objective)(state, action, after)[:, 0]
-    over, score = jax.vmap(task.terminated)(after), score + earned
+    # Nobody can see an end by the limit of time coming.
+    (over, cut), score = stops(task, after, memory.age, timeouts=True), score + earned
     seen, seen_after = (
         jax.vmap(task.observe)(s).astype(jnp.float32).reshape(lanes, -1) for s in (state, after)
     )
     written = jax.vmap(lambda a: write_action(task, a))(action)
-    cut = over & (memory.age >= task.traits.horizon)
     rows = (seen, written, seen_after - seen, earned, over, cut)
     done = (jnp.where(over, score, 0.0).sum(), over.sum())
     fresh = jax.vmap(task.init)(jax.random.split(again, lanes))
-    state = rows_where(over, fresh, after)
-    memory = rows_where(over, mpc.begin(lanes), memory)
+    state = where_rows(over, fresh, after)
+    memory = where_rows(over, mpc.begin(lanes), memory)
     return (state, memory, jnp.where(over, 0.0, score), thought + steps), (rows, *done)
 
 
