@@ -43,6 +43,7 @@ from .sequence import fit_next_token as fit_next_token
 from .sequence import token_losses as token_losses
 from .training import Trained as Trained
 from .training import TrainingDivergedError as TrainingDivergedError
+from .training import UnsavedTrainingError as UnsavedTrainingError
 from .training import cosine as cosine
 from .training import fit_loss as fit_loss
 from .training import init_optimiser as init_optimiser

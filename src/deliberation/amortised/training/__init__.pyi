@@ -11,4 +11,5 @@ from .trained import Trained as Trained
 from .trained import training_identity as training_identity
 from .updates import Run as Run
 from .updates import TrainingDivergedError as TrainingDivergedError
+from .updates import UnsavedTrainingError as UnsavedTrainingError
 from .updates import run_updates as run_updates

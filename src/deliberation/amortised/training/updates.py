@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, PyTree
 
-from ...core.errors import NonFiniteError
+from ...core.errors import NonFiniteError, StorageError
 from ..files.tensors import named_arrays
 from .checkpoints import Checkpoint
 
@@ -41,6 +41,14 @@ class TrainingDivergedError(NonFiniteError):
     def __init__(self, message: str, step: int, tensor: str, carry: PyTree):
         super().__init__(message)
         self.step, self.tensor, self.carry = step, tensor, carry
+
+
+class UnsavedTrainingError(StorageError):
+    """Training ended, but its checkpoint could not be written; `run` is what it ended with."""
+
+    def __init__(self, message: str, run: "Run"):
+        super().__init__(message)
+        self.run = run
 
 
 class Run(eqx.Module):
@@ -77,10 +85,13 @@ def run_updates(
     `hasty` compiles in a fraction of the time, on a CPU, to a program up to twice slower: for
     trainings that last seconds. The bits differ between the two.
 
-    With a folder, a checkpoint is written at most every `checkpoint_seconds`, after the last
-    update, and before `TrainingDivergedError` is raised (then of the last finite carry). A training
-    that has ended goes on from there if more `updates` are asked for. Raises also
-    `OutputFolderError`, `PolicyFileError` (a damaged checkpoint) and `StorageError`.
+    With a folder, a checkpoint is written before the first update (raising `StorageError` where
+    that fails), at most every `checkpoint_seconds`, after the last update, and before
+    `TrainingDivergedError` is raised (then of the last finite carry). Where the disk fills up
+    meanwhile, training goes on, and `UnsavedTrainingError` hands over its result if the last
+    checkpoint could not be written either. A training that has ended goes on from there if more
+    `updates` are asked for. Raises also `OutputFolderError` and `PolicyFileError` (a damaged
+    checkpoint).
     """
     compiled = compile_update(update, hasty)
     home = None if folder is None else Checkpoint(Path(folder), identity or {})
@@ -90,7 +101,9 @@ def run_updates(
     def elapsed() -> float:
         return before + time.perf_counter() - started
 
-    ended = step >= updates
+    ended, unsaved = step >= updates, None
+    if home is not None and step == 0:
+        home.write(carry, step, 0.0, history)
     while not ended:
         after, metrics = compiled(carry)
         if not bool(_finite((after, metrics))):
@@ -103,9 +116,27 @@ def run_updates(
             history.setdefault(name, []).append(x)
         ended = bool(watch and watch(step, shown)) or step >= updates
         if home is not None and (ended or time.perf_counter() - written >= checkpoint_seconds):
-            home.write(carry, step, elapsed(), history)
+            unsaved = _try_to_write(home, carry, step, elapsed(), history)
             written = time.perf_counter()
-    return Run(carry, {k: np.array(v) for k, v in history.items()}, elapsed())
+    run = Run(carry, {k: np.array(v) for k, v in history.items()}, elapsed())
+    if unsaved is not None:
+        raise UnsavedTrainingError(
+            f"Training has ended after {step} updates, but could not be kept: {unsaved} Nothing is "
+            "lost yet: `error.run.carry` is what was learned.",
+            run,
+        ) from unsaved
+    return run
+
+
+def _try_to_write(
+    home: Checkpoint, carry: PyTree, step: int, seconds: float, history: dict[str, list[float]]
+) -> StorageError | None:
+    """Write a checkpoint, or give the reason why not."""
+    try:
+        home.write(carry, step, seconds, history)
+    except StorageError as error:
+        return error
+    return None
 
 
 def compile_update(update: Update, hasty: bool = False) -> Update:
