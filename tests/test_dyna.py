@@ -90,7 +90,7 @@ def test_sweeps_and_backups_are_those_by_hand():
     once = table.back_up(*ints, jnp.float32(3.0), jnp.bool_(False), 0.5, 0.1)
     # Habits do hope for what was never tried: 20 + 0.1 (3 + 99 / 2 - 20).
     assert float(once.q[1, 2]) == pytest.approx(23.25)
-    seen = {float(table.dream(k, 0.5, 1.0).q[1, 2]) for k in jax.random.split(KEY, 40)}
+    seen = {float(table.replay(k, 0.5, 1.0).q[1, 2]) for k in jax.random.split(KEY, 40)}
     assert seen == {20.0, 52.5, 5.0}
 
 

@@ -20,7 +20,7 @@ ZOO = {
 
 
 def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
-    """The value imitates exact answers; what it thinks worse by half a game is not looked at."""
+    """The value imitates exact answers; what it judges worse by half a game is not searched."""
     network, _, spent = solved_network(task, effort, key)
     budget = {"smoke": 16}.get(effort, 64)
     decider = value_pruned(task, network, margin=0.5, budget=budget)

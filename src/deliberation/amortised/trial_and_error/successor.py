@@ -2,7 +2,7 @@
 
 Dayan 1993, "Improving generalization for temporal difference learning: the successor
 representation", here for states and actions and learned off the policy (Russek et al. 2017). New
-rewards change its choices at once; new transitions do not, until they have been lived through.
+rewards change its choices at once; new transitions do not, until they have been experienced.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Gates: from the answer so far, what would thinking on be expected to gain?
+"""Gates: from the answer so far, what would more planning be expected to gain?
 
 The value of computation is the expected improvement of the decision it may change (Russell and
 Wefald 1991; for search in steps Hay, Russell, Tolpin and Shimony 2012). There are two witnesses: by

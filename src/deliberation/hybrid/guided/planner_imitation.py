@@ -195,9 +195,9 @@ def _play(
 
     def step(now: tuple, key: Key[Array, ""]) -> tuple[tuple, tuple]:
         state, memory = now
-        think, move, anew = jax.random.split(key, 3)
+        search, move, anew = jax.random.split(key, 3)
         said, memory = planner.decide(
-            state, memory, objective=objective, budget=settings.simulations, key=think
+            state, memory, objective=objective, budget=settings.simulations, key=search
         )
         seen = jax.vmap(task.observe)(state).astype(jnp.float32)
         mine = scaled(traits, jax.vmap(carry.network)(seen)[0])

@@ -30,7 +30,7 @@ class PlanUntilHabit(CheckedDecider):
 
     The actions in between are the best ones by these values (for two players, each one's best).
     Equally good actions share `weights`, from which the action is drawn. An objective handed over
-    is heard for the actions that are planned, and not in the habit.
+    counts for the actions that are planned, and not in the habit.
 
     One simulation is the expansion of one node of the full tree; the budget says how deep a row
     looks: as deep as the whole tree of that depth is paid for, and no deeper than `depth`.

@@ -65,7 +65,7 @@ class DynaQ(CheckedDecider):
     A simulation is one sweep over all that was ever tried, each pair backed up from its remembered
     outcomes; sweeps end early where nothing changes any more. Budget 0 answers by habit. Another
     objective is planned for from nothing by what the model remembers of states, if there is any
-    budget; habits are deaf to it. States never met are answered at random. Ties are shared evenly,
+    budget; cached values ignore it. States never met are answered at random. Ties are shared evenly,
     and broken by the key.
     """
 
@@ -150,7 +150,7 @@ def _decide(
 
 
 class Carry(eqx.Module):
-    """All that an update starts from: the table, and the one episode that is being lived."""
+    """All that an update starts from: the table, and the one episode under way."""
 
     table: DynaTable
     state: State
@@ -172,7 +172,7 @@ def train_dyna(
     folder: Path | str | None = None,
     watch: Watch | None = None,
 ) -> Trained:
-    """Live one long stream of episodes; the decider answers with `budget` sweeps unless told.
+    """Learn from one long stream of episodes; the decider answers with `budget` sweeps unless told.
 
     `place` says by which integers states are told apart (`Task.fingerprint` unless given): leave
     out what should not matter, such as the time. An episode cut by the limit of time is not taken
@@ -252,7 +252,7 @@ def _live(
     key: Key[Array, ""],
 ) -> tuple[Carry, tuple[Float[Array, ""], Bool[Array, ""]]]:
     """One action: choose, learn from it, remember it, and plan."""
-    dice, tie, chance, again, dream = jax.random.split(key, 5)
+    dice, tie, chance, again, memory = jax.random.split(key, 5)
     state, gamma = carry.state, settings.gamma(objective)
     table, here = carry.table.enter(task, place, state)
     legal = task.legal(state)
@@ -271,10 +271,10 @@ def _live(
     table = table.remember(here, action, there, reward, ends)
     table = table.back_up(here, action, there, reward, ends, gamma, settings.rate)
 
-    def imagine(i: Int[Array, ""], table: DynaTable) -> DynaTable:
-        return table.dream(jax.random.fold_in(dream, i), gamma, settings.rate)
+    def from_memory(i: Int[Array, ""], table: DynaTable) -> DynaTable:
+        return table.replay(jax.random.fold_in(memory, i), gamma, settings.rate)
 
-    table = jax.lax.fori_loop(0, settings.planning, imagine, table)
+    table = jax.lax.fori_loop(0, settings.planning, from_memory, table)
     total = carry.total + reward
     fresh = task.init(again)
     state = jax.tree.map(lambda x, y: jnp.where(over, x, y), fresh, after)

@@ -129,7 +129,7 @@ class LatentState(eqx.Module):
 
 
 class LearnedReward(Objective):
-    """What the model says was earned; it is deaf to what else could be wanted."""
+    """The reward that the model predicts; no other objective can be asked of it."""
 
     players: int = eqx.field(static=True)
     gamma: float = eqx.field(static=True)

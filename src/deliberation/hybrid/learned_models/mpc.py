@@ -183,7 +183,7 @@ class Carry(eqx.Module):
     memory: MPCMemory
     score: Float[Array, " lanes"]
     last: Float[Array, ""]
-    thought: Int[Array, ""]
+    imagined: Int[Array, ""]
     step: Int[Array, ""]
     key: Key[Array, ""]
 
@@ -226,7 +226,7 @@ def train_mpc(
     )  # fmt: skip
     ensemble, done = trained.carry.ensemble, len(trained.metrics["score"])
     plies, fits = settings.lanes * settings.steps * done, settings.gradient_steps * done
-    imagined = int(trained.carry.thought)
+    imagined = int(trained.carry.imagined)
     passes = fits * settings.batch_size
     spent = Ledger(
         model_steps=plies + imagined,
@@ -258,7 +258,7 @@ def _start(course: Course, key: Key[Array, ""]) -> Carry:
         memory=course.mpc(ensemble).begin(settings.lanes),
         score=zeros,
         last=jnp.float32(0),
-        thought=jnp.int32(0),
+        imagined=jnp.int32(0),
         step=jnp.int32(0),
         key=key,
     )
@@ -271,9 +271,9 @@ def _update(course: Course, carry: Carry) -> tuple[Carry, dict[str, Float[Array,
     keys = jax.random.split(act, settings.steps)
     mpc = course.mpc(carry.ensemble)
     random = carry.step < settings.warmup
-    (lanes, memory, score, thought), (rows, total, count) = jax.lax.scan(
+    (lanes, memory, score, imagined), (rows, total, count) = jax.lax.scan(
         lambda now, key: _act(course, mpc, random, now, key),
-        (carry.lanes, carry.memory, carry.score, carry.thought),
+        (carry.lanes, carry.memory, carry.score, carry.imagined),
         keys,
     )
     data = carry.data.add(*(x.reshape(-1, *x.shape[2:]) for x in rows))
@@ -283,7 +283,7 @@ def _update(course: Course, carry: Carry) -> tuple[Carry, dict[str, Float[Array,
     )  # fmt: skip
     last = jnp.where(count.sum() > 0, total.sum() / jnp.maximum(count.sum(), 1), carry.last)
     after = Carry(
-        ensemble, opt_state, data, lanes, memory, score, last, thought, carry.step + 1, key
+        ensemble, opt_state, data, lanes, memory, score, last, imagined, carry.step + 1, key
     )
     return after, {"loss": loss, "score": last}
 
@@ -297,9 +297,9 @@ def _act(
 ) -> tuple[tuple, tuple]:
     """One action in every lane, and what came of it."""
     task, lanes = course.task, course.settings.lanes
-    state, memory, score, thought = now
-    think, stray, chance, again = jax.random.split(key, 4)
-    action, memory, steps = _choose(course, mpc, random, state, memory, (think, stray))
+    state, memory, score, imagined = now
+    plan, stray, chance, again = jax.random.split(key, 4)
+    action, memory, steps = _choose(course, mpc, random, state, memory, (plan, stray))
     after = jax.vmap(task.advance)(state, action, jax.random.split(chance, lanes))
     earned = jax.vmap(course.objective)(state, action, after)[:, 0]
     # Nobody can see an end by the limit of time coming.
@@ -313,7 +313,7 @@ def _act(
     fresh = jax.vmap(task.init)(jax.random.split(again, lanes))
     state = where_rows(over, fresh, after)
     memory = where_rows(over, mpc.begin(lanes), memory)
-    return (state, memory, jnp.where(over, 0.0, score), thought + steps), (rows, *done)
+    return (state, memory, jnp.where(over, 0.0, score), imagined + steps), (rows, *done)
 
 
 def _choose(

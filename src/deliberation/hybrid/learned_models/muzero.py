@@ -118,8 +118,8 @@ class MuZero(CheckedDecider):
     """Encodes what is seen and searches in the learned world; the rules are never asked.
 
     A simulation is one step of the learned dynamics. Budget 0 answers from the prediction network
-    alone. The reward is part of what was learned, so another objective is not heard; nor is
-    anything seen but the observation, so hidden state stays hidden. `noise` scales the Gumbel noise
+    alone. The reward is part of what was learned, so another objective is ignored; and only
+    the observation is read, so hidden state stays hidden. `noise` scales the Gumbel noise
     at the root, and `scale` how much returns count against the prior, over the range of returns.
     Raises `UnsuitableTaskError` for networks of other shapes than the task's.
     """

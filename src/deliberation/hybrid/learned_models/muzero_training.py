@@ -186,8 +186,8 @@ def _play(
 
     def ply(now: tuple, key: Key[Array, ""]) -> tuple[tuple, tuple]:
         state, age, score = now
-        think, dice, stray, chance, again = jax.random.split(key, 5)
-        decision, _ = player.decide(state, key=think)
+        search, dice, stray, chance, again = jax.random.split(key, 5)
+        decision, _ = player.decide(state, key=search)
         legal = jax.vmap(task.legal)(state)
         anything = jax.random.categorical(dice, jnp.where(legal, 0.0, -jnp.inf))
         lost = jax.random.bernoulli(stray, settings.explore, anything.shape)
