@@ -167,7 +167,7 @@ def load_network(
     """
     folder = Path(folder)
     path = folder / MANIFEST
-    manifest = _read_manifest(path)
+    manifest = read_manifest(path)
     tensors = {stem: _read_tensors(folder, file) for stem, file in manifest.files.items()}
     if WEIGHTS not in tensors:
         raise _bad(path, "names no file of weights", "Train again, or restore the file.")
@@ -303,7 +303,8 @@ def _read(path: Path) -> bytes:
         raise _bad(path, f"cannot be read: {error}", "Check its permissions.") from error
 
 
-def _read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path) -> Manifest:
+    """What a `policy.json` says; raises `PolicyFileError` for one that is missing or damaged."""
     text = _read(path)
     remedy = "It is truncated or altered: restore it from a copy, or train again."
     try:

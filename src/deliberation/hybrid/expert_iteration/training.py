@@ -15,7 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from ...amortised.files.policies import MANIFEST, load_network, name_of_task, save_network
+from ...amortised.files.policies import (
+    MANIFEST,
+    load_network,
+    name_of_task,
+    read_manifest,
+    save_network,
+)
 from ...amortised.imitation.data import Dataset, random_positions
 from ...amortised.imitation.fitting import check_losses, train_steps, training_cost
 from ...amortised.networks.feed_forward import Network
@@ -119,13 +125,13 @@ def _claim(folder: Path) -> int:
 def _finished(course: Course, folder: Path, checkpoints: Checkpoint) -> bool:
     """Whether the folder holds this training's policy; refuses what belongs to another."""
     if (folder / MANIFEST).exists():
-        *_, info = load_network(folder, task=course.task)
-        found = info.extra.get("training") or {"task": info.task_name}
+        manifest = read_manifest(folder / MANIFEST)
+        found = manifest.extra.get("training") or {"task": manifest.task.name}
         _refuse_other(course, found, "holds a finished policy")
         return True
-    manifest = checkpoints.manifest()
-    if manifest is not None:
-        _refuse_other(course, manifest.identity, "holds the checkpoint of a training")
+    checkpoint = checkpoints.manifest()
+    if checkpoint is not None:
+        _refuse_other(course, checkpoint.identity, "holds the checkpoint of a training")
     return False
 
 

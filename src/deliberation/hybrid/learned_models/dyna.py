@@ -65,7 +65,7 @@ class DynaQ(CheckedDecider):
     A simulation is one sweep over all that was ever tried, each pair backed up from its remembered
     outcomes; sweeps end early where nothing changes any more. Budget 0 answers by habit. Another
     objective is planned for from nothing by what the model remembers of states, if there is any
-    budget; cached values ignore it. States never met are answered at random. Ties are shared evenly,
+    budget; cached values ignore it. States never met are answered at random. Ties share evenly,
     and broken by the key.
     """
 
