@@ -108,14 +108,14 @@ def play_and_learn(
         table, onward = table.enter(digests(task, worlds.state, tell_apart))
         legal = jax.vmap(task.legal)(worlds.state)
         then = choose(learned, onward, legal, mix(dice, 1))
-        follows = (onward, then, legal)
+        moment = Moment(slot, action, step.reward, step.gain, onward, then, legal, step.after)
         if may_be_cut(task):
             # The value of where an episode was cut, and not of where the next one begins.
             table, reached = table.enter(digests(task, step.after, tell_apart))
             allowed = jax.vmap(task.legal)(step.after)
             planned = choose(learned, reached, allowed, mix(dice, 2))
-            follows = where_rows(step.over, (reached, planned, allowed), follows)
-        moment = Moment(slot, action, step.reward, step.gain, *follows, step.after)
+            cut = moment._replace(next_slot=reached, then=planned, legal=allowed)
+            moment = where_rows(step.over, cut, moment)
         learned = learn(learned, moment)
         return (table, learned, worlds, onward, then), (step.finished, step.over)
 
