@@ -24,7 +24,18 @@ from deliberation.amortised.trial_and_error.experience import advance, restart, 
 from deliberation.core.errors import PolicyFileError, UnsuitableTaskError
 from deliberation.core.objective import Objective
 from deliberation.core.task import Task, Traits
-from deliberation.hybrid import MuZeroSettings, Settings, load, train, train_muzero
+from deliberation.direct import CEM
+from deliberation.hybrid import (
+    MPCSettings,
+    MuZeroSettings,
+    Settings,
+    load,
+    save,
+    train,
+    train_mpc,
+    train_muzero,
+)
+from deliberation.tasks import make_task
 
 KEY = jax.random.key(0)
 
@@ -190,3 +201,36 @@ def test_a_policy_of_a_task_of_ones_own_is_loaded_with_the_task(tmp_path):
     np.testing.assert_array_equal(*weights)
     again = train(task, iterations=2, settings=settings, workers=1, folder=tmp_path)
     np.testing.assert_array_equal(again.network.policy.w, weights[0])
+
+
+def test_learned_worlds_are_saved_and_loaded_as_the_deciders_that_they_are(tmp_path):
+    small = {"lanes": 2, "width": 8, "hasty": True, "updates": 1, "gradient_steps": 2}
+    game = MuZeroSettings(plies=4, simulations=2, unroll=1, length=8, latent=4, **small)
+    room = MPCSettings(steps=4, members=2, warmup=1, **small)
+    pendulum = make_task("pendulum", horizon=8)
+    for task, found in (
+        (Naming(), train_muzero(Naming(), key=KEY, settings=replace(game, alternate=False))),
+        (pendulum, train_mpc(pendulum, key=KEY, settings=room, planner=_planner)),
+    ):
+        folder = tmp_path / type(task).__name__
+        save(folder, found)
+        again = load(folder, task=task, budget=8)
+        assert type(again) is type(found.decider)
+        state = jax.vmap(task.init)(jax.random.split(KEY, 3))
+        wanted, got = (d.decide(state, budget=4, key=KEY)[0] for d in (found.decider, again))
+        if task is not pendulum:
+            np.testing.assert_allclose(got.weights, wanted.weights, atol=1e-6)
+            assert load(folder, task=task, search=False).budget.simulations == 0
+        else:
+            assert again.model.ensemble.config == found.network.config
+            with pytest.raises(UnsuitableTaskError, match="no policy without search"):
+                load(folder, task=task, search=False)
+    with pytest.raises(UnsuitableTaskError, match="tables are kept"):
+        save(tmp_path / "table", train_q_learning(Wages(), key=KEY, settings=TABLE))
+
+
+TABLE = Tabular(updates=1, environments=2, steps=4, capacity=16)
+
+
+def _planner(model):
+    return CEM(model, horizon=2, budget=4, population=4)

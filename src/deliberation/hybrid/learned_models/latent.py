@@ -5,12 +5,14 @@ the dynamics network makes of the one before: no rule of the real task is asked 
 """
 
 import math
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from ...amortised.networks.feed_forward import NETWORKS, Buildable
 from ...core.errors import UnsuitableTaskError
 from ...core.noise import Seed
 from ...core.objective import Objective
@@ -20,9 +22,10 @@ from .layers import Layers
 from .scalars import Support
 
 
-class LatentNetworks(eqx.Module):
+class LatentNetworks(Buildable):
     """MuZero's representation h, dynamics g and prediction f; vectors are scaled to [0, 1]."""
 
+    kind: ClassVar[str] = "latent_networks"
     represent: Layers
     move: Layers
     earn: Layers
@@ -64,23 +67,58 @@ class LatentNetworks(eqx.Module):
         if traits.players == 2:
             low, high = min(low, -high), max(high, -low)
         seen = jax.eval_shape(lambda k: task.observe(task.init(k)), key).shape
-        keys, actions = jax.random.split(key, 4), traits.actions
-        support = Support(float(low), float(high), bins)
+        return LatentNetworks.build(
+            inputs=math.prod(seen), actions=traits.actions, latent=latent, width=width, bins=bins,
+            low=float(low), high=float(high), turn=not alternate and traits.players == 2, key=key,
+        )  # fmt: skip
+
+    @staticmethod
+    def build(
+        *,
+        inputs: int,
+        actions: int,
+        latent: int,
+        width: int,
+        bins: int,
+        low: float,
+        high: float,
+        turn: bool,
+        key: Key[Array, ""],
+    ) -> "LatentNetworks":
+        """Fresh networks of some shapes: what `config` tells."""
+        keys = jax.random.split(key, 4)
+        support = Support(low, high, bins)
         # Worth nothing until something was earned: hopes would keep the first searches in place.
         nothing = support.nothing
         flat = jnp.concatenate([jnp.zeros(actions), nothing])
         return LatentNetworks(
-            represent=Layers((math.prod(seen), width, latent), key=keys[0]),
+            represent=Layers((inputs, width, latent), key=keys[0]),
             move=Layers((latent + actions, width, latent), key=keys[1]),
             earn=Layers((latent + actions, width, bins), key=keys[2], first=nothing),
             predict=Layers((latent, width, actions + bins), key=keys[3], first=flat),
             actions=actions,
             rewards=support,
             values=support,
-            turn=None
-            if alternate or traits.players == 1
-            else Layers((latent + actions, width, 1), key=jax.random.fold_in(key, 4)),
+            turn=Layers((latent + actions, width, 1), key=jax.random.fold_in(key, 4))
+            if turn
+            else None,
         )
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What `build` takes; plain JSON."""
+        (inputs, width), latent = self.represent.layers[0].w.shape, self.represent.layers[-1].b.size
+        return {
+            "kind": self.kind,
+            "inputs": inputs,
+            "actions": self.actions,
+            "latent": latent,
+            "width": width,
+            "bins": self.values.bins,
+            "low": self.values.low,
+            "high": self.values.high,
+            "turn": self.turn is not None,
+        }
 
     def encode(self, observation: Float[Array, "..."]) -> Float[Array, " latent"]:
         """The vector that stands for what is seen."""
@@ -115,6 +153,9 @@ class LatentNetworks(eqx.Module):
 def _scaled(vector: Float[Array, " latent"]) -> Float[Array, " latent"]:
     low, high = vector.min(), vector.max()
     return (vector - low) / jnp.maximum(high - low, 1e-5)
+
+
+NETWORKS[LatentNetworks.kind] = LatentNetworks.build
 
 
 class LatentState(eqx.Module):
