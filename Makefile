@@ -4,11 +4,12 @@
 #   make table            the comparison table, measured (ARGS="tic_tac_toe --effort smoke")
 #   make test             the tests
 #   make check            lint, format, types, and the direction of imports
+#   make house            docs/house.svg: the wings, their rooms, and the walk of one decision
 #   make readme           the README's table and figures from the run in RUN (out), the strength
 #                         and speed from benchmarks/results; with ZOO=zoo the zoo's table as well
 
 .DEFAULT_GOAL := help
-.PHONY: help table test check format readme clean
+.PHONY: help table test check format house readme clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -18,7 +19,8 @@ RUN ?= out
 ZOO ?=
 # A first choice of interpreter, for instance `make table PYTHON=/opt/python3.12/bin/python3`.
 PYTHON ?=
-# Workers of the tests: one a core, at most four (each compiles, which takes memory).
+# Workers of the tests: one a core, at most four (each compiles, which takes memory). A file is one
+# worker's: its tests share compiled programs and what they set up.
 WORKERS ?= auto
 
 help:
@@ -28,7 +30,7 @@ table: $(VENV)/.installed
 	@$(BIN)/deliberate table $(ARGS)
 
 test: $(VENV)/.installed-dev
-	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check
@@ -39,6 +41,9 @@ check: $(VENV)/.installed-dev
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+house: $(VENV)/.installed
+	$(BIN)/python docs/house.py
 
 readme: $(VENV)/.installed
 	$(BIN)/python benchmarks/readme.py $(RUN) $(if $(ZOO),--zoo $(ZOO))

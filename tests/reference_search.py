@@ -303,6 +303,15 @@ def back_up(world, path, gain, exact):
     return exact
 
 
+def plies(node):
+    """How long a node's proof is; the longest, if there are several as good."""
+    if node is None or not node.settled.any():
+        return 0
+    top = node.q[node.settled].max()
+    best = node.settled & (node.q >= top - 1e-5 * abs(top))
+    return 1 + max(plies(child) for child, on in zip(node.children, best, strict=True) if on)
+
+
 def answer(world, root, rule, proved):
     """A proved root shares its weight among its best actions; others leave lost actions out."""
     floor = world.low if root.sign > 0 else -world.high
@@ -310,7 +319,14 @@ def answer(world, root, rule, proved):
     if proved:
         q = np.where(root.settled, root.q, -np.inf)
         winners = q >= q.max() - 1e-5 * abs(q.max())
-        return winners / winners.sum(), q
+        # Of equals, the longest of losses or draws and the shortest of wins; then by simulations.
+        taken = [0 if child is None else child.visits.sum() for child in root.children]
+        taken = np.where(winners, taken, 0)
+        length = np.array([plies(child) for child in root.children])
+        score = length + taken / (1 + taken.max())
+        ceiling = world.high if root.sign > 0 else -world.low
+        score = -score if q.max() >= ceiling - 1e-5 else score
+        return winners / winners.sum(), np.where(winners, score.astype(f32), -np.inf)
     rest = copy.copy(root)
     rest.visits = np.where(hopeless, 0, root.visits)
     rest.q = np.where(hopeless, f32(0), root.q)

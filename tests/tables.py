@@ -10,7 +10,7 @@ from reference_search import World
 from deliberation.core import Objective, Task, Traits
 from deliberation.direct import Evaluation, Evaluator
 from deliberation.direct.tree_search import decider as planner
-from deliberation.direct.tree_search import pipeline as stages
+from deliberation.direct.tree_search import running as stages
 
 NODES, ACTIONS, ROWS = 40, 4, 16
 SMALL = {"capacity": 64}

@@ -21,7 +21,6 @@ from deliberation.direct import (
     TreeSearch,
     ValueOfComputation,
 )
-from deliberation.direct.tree_search import pipeline as stages
 from deliberation.direct.tree_search import running as anytime
 from deliberation.tasks import make_task
 
@@ -94,7 +93,7 @@ class Clock:
 
     def __init__(self, monkeypatch, per_round, compiling=100.0, overhead=0.0):
         self.now, self.chunks = 0.0, []
-        grown, begun = stages.grown, stages.begun
+        grown, begun = anytime.grown, anytime.begun
         forms = set()
 
         def count(given, outcome):
@@ -112,8 +111,8 @@ class Clock:
             forms.add(form)
             return begun(*args)
 
-        monkeypatch.setattr(stages, "grown", count)
-        monkeypatch.setattr(stages, "begun", begin)
+        monkeypatch.setattr(anytime, "grown", count)
+        monkeypatch.setattr(anytime, "begun", begin)
         monkeypatch.setattr(anytime, "time", SimpleNamespace(perf_counter=lambda: self.now))
         monkeypatch.setattr(anytime, "_compiled", set())
 

@@ -11,6 +11,7 @@ from deliberation.core.errors import BackendError, UnknownNameError
 from deliberation.direct import TreeSearch
 from deliberation.direct.kernels import build
 from deliberation.direct.tree_search.backends import choice as backend
+from deliberation.direct.tree_search.backends import native, portable
 from deliberation.direct.tree_search.backends.choice import backend_name, why_not_native
 
 
@@ -83,13 +84,18 @@ def test_a_change_of_the_environment_is_heard_by_a_decider_at_work(monkeypatch):
     task, judge = as_task(random_world(3))
     planner, start = TreeSearch(task, "puct", judge, **SMALL), jnp.zeros(2, jnp.int32)
     asked = []
-    real = backend.backend_for
-    monkeypatch.setattr(
-        "deliberation.direct.tree_search.engine.backend_for",
-        lambda rule, tree, wanted: asked.append(wanted) or real(rule, tree, wanted),
-    )
+
+    def spy(name, module):
+        real = module.one_round
+        monkeypatch.setattr(module, "one_round", lambda *a: asked.append(name) or real(*a))
+
+    spy("jax", portable)
+    spy("native", native)
+    heard = []
     for name in ("jax", "auto", "jax"):
         monkeypatch.setenv("DELIBERATION_BACKEND", name)
         planner.decide(start, budget=3, key=jax.random.key(0))
-    assert asked[0] == "jax"
-    assert len(asked) == (1 if why_not_native() else 2)  # one program each, and none twice
+        heard.append(set(asked))
+        asked.clear()
+    # One program for each back end, and none is compiled twice.
+    assert heard == [{"jax"}, set() if why_not_native() else {"native"}, set()]

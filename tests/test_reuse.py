@@ -1,4 +1,4 @@
-"""Trees carried over to the next decision are those of a search planted there afresh."""
+"""Trees carried over to the next decision are those of a search begun there afresh."""
 
 import functools
 import subprocess
@@ -25,8 +25,8 @@ from deliberation.core.errors import BatchMismatchError, ForeignMemoryError, Too
 from deliberation.direct import PUCT, UCT, Gumbel, RandomRollouts, TreeSearch, solve
 from deliberation.direct.aims import aim_of
 from deliberation.direct.tree_search import reuse
-from deliberation.direct.tree_search.backends.choice import why_not_native
-from deliberation.direct.tree_search.engine import plant, proceed
+from deliberation.direct.tree_search.backends.choice import backend_for, why_not_native
+from deliberation.direct.tree_search.engine import init, proceed
 from deliberation.direct.tree_search.limits import Limits
 from deliberation.direct.tree_search.models.base import TaskModel
 from deliberation.direct.tree_search.tree import CHANCE, COUNT, LOGIT, PARENT, VISITS, pack
@@ -41,8 +41,9 @@ light = functools.partial(eqx.filter_jit, compiler_options=LIGHT)
 
 @light
 def grow(model, rule, root, budget, seed, prove, backend, widths):
-    outcome = plant(model, rule, root, budget, seed, capacity=ROOM - 1, judge=True, prove=prove)
+    outcome = init(model, rule, root, budget, seed, capacity=ROOM - 1, evaluate=True, prove=prove)
     limits = Limits(budget, jnp.full_like(budget, UNLIMITED))
+    backend = backend_for(rule, backend)
     return proceed(model, rule, outcome, limits, widths=widths, backend=backend)
 
 
@@ -60,7 +61,7 @@ def world_without_ties(seed, kind="real"):
 @pytest.mark.parametrize("backend", ["native", "jax"])
 @pytest.mark.parametrize("prove", [True, False])
 @pytest.mark.parametrize("name", ["puct", "uct"])
-def test_every_subtree_is_the_tree_of_a_search_planted_there(name, prove, backend):
+def test_every_subtree_is_the_tree_of_a_search_begun_there(name, prove, backend):
     if backend == "native" and why_not_native():
         pytest.skip(why_not_native())
     rule, widths = {

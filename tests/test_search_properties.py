@@ -12,9 +12,9 @@ from tables import ACTIONS, LIGHT, ROWS, as_task, random_world, run
 
 from deliberation.amortised import MLP
 from deliberation.direct import PUCT, UCT, Gumbel, RandomRollouts, TreeSearch
-from deliberation.direct.tree_search.backends.choice import why_not_native
+from deliberation.direct.tree_search.backends.choice import backend_for, why_not_native
 from deliberation.direct.tree_search.limits import Limits
-from deliberation.direct.tree_search.pipeline import Setting, begin, grow
+from deliberation.direct.tree_search.running import Order, Setting, begin, grow
 from deliberation.direct.tree_search.tree import (
     ACTION,
     CHILD,
@@ -158,10 +158,11 @@ def test_sixty_four_simulations_over_sixteen_actions_take_fifteen_rounds():
         rule=Gumbel(lanes=(16, 8, 4, 2)), prove=False,
     )  # fmt: skip
     setting = Setting(
-        task, task.objective, planner.rule, planner.evaluator, planner.stopping, False, "auto"
-    )
+        task, task.objective, planner.rule, planner.evaluator, planner.stopping, False,
+        backend_for(planner.rule),
+    )  # fmt: skip
     limits = limits_of(jnp.array([64, 64]))
-    start = begin(setting, state, limits, jnp.zeros(2, jnp.uint32), 64)
+    start = begin(setting, Order(state, limits, jnp.zeros(2, jnp.uint32), 64))
     go = jax.jit(functools.partial(grow, setting), compiler_options=LIGHT)
     assert (go(start, limits, jnp.int32(15)).simulations == 64).all()
     assert (go(start, limits, jnp.int32(14)).simulations == 62).all()

@@ -7,16 +7,16 @@ what the claims share.
 """
 
 import functools
-import importlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ..core.catalogue import catalogue
-from ..core.errors import UnknownNameError, UnsuitableTaskError
+from ..core.catalogue import catalogue, module_of
+from ..core.errors import TooLargeError, UnknownNameError, UnsuitableTaskError
 
 if TYPE_CHECKING:
+    from ..core.task import Task
     from ..runs import Cell, Finding, Record
 
 EFFORTS = ("smoke", "quick", "full")
@@ -32,10 +32,7 @@ def list_claims() -> dict[str, dict[str, Any]]:
 
 def claim(name: str) -> ModuleType:
     """One claim's module. Raises `UnknownNameError` with the nearest name."""
-    known = list_claims()
-    if name not in known:
-        raise UnknownNameError("claim", name, known)
-    return importlib.import_module(known[name]["module"])
+    return module_of("claim", name, list_claims())
 
 
 def default_tasks(effort: str) -> tuple[str, ...]:
@@ -66,18 +63,40 @@ def plan(tasks: Sequence[str], effort: str, *, only: Sequence[str] | None = None
 def refuse_unmeasurable(tasks: Sequence[str]) -> None:
     """Raise `UnsuitableTaskError` for a task that has no exact answers to measure against.
 
-    Building the tasks imports JAX, which planning does without.
+    Also `TooLargeError`, for one that cannot be solved, as far as random play can tell. Building
+    the tasks imports JAX, which planning does without.
     """
     from ..tasks import make_task
+    from ._effort import LEVELS
 
+    known = {name for level in LEVELS.values() for name in level.tasks}
     for name in tasks:
-        traits = make_task(name).traits
+        task = make_task(name)
+        traits = task.traits
+        if not traits.discrete:
+            raise UnsuitableTaskError(
+                f"{name} has continuous actions, and the claims are measured against exact values "
+                "of each action. Take a task whose actions can be counted, such as tic_tac_toe."
+            )
         if not (traits.deterministic and traits.fully_observable):
             raise UnsuitableTaskError(
                 f"{name} has chance or hidden state, and the claims are measured against exact "
                 "solutions of tasks that have neither. Take a game in full view, such as "
                 "tic_tac_toe."
             )
+        if name not in known:
+            _refuse_large(name, task)
+
+
+def _refuse_large(name: str, task: "Task") -> None:
+    from ._size import MOST, least_states
+
+    if least_states(task) > MOST:
+        raise TooLargeError(
+            f"{name} is too large to be solved: random play alone meets millions of states, and "
+            "the claims are measured against exact solutions. Take a smaller one, or give "
+            "`deliberate zoo` a decider for it, which needs no solution."
+        )
 
 
 def analyse(

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..runs import Cell
+from ..runs import Cell, Panel, Reference
 from ..stats import Estimate, search_equivalent
 from . import _cells
 from ._effort import Effort
-from ._results import Results
+from ._results import Results, curve
 
 
 def taught(task: str, e: Effort, count: int) -> list[Cell]:
@@ -26,6 +26,30 @@ def scored(task: str, e: Effort, count: int) -> list[Cell]:
 def all_scored(task: str, e: Effort) -> list[Cell]:
     """Scores of every size of data."""
     return [cell for count in e.lessons for cell in scored(task, e, count)]
+
+
+def by_size(task: str, e: Effort, results: Results) -> list[np.ndarray]:
+    """[seeds, positions] of the networks' scores at each size of data."""
+    return [results.tables(scored(task, e, count))[:, 0] for count in e.lessons]
+
+
+def data_panel(
+    task: str, e: Effort, scores: Sequence[np.ndarray], references: list[Reference]
+) -> Panel:
+    """The networks' scores against the examples that they were fitted to."""
+    return Panel(
+        title=task,
+        x_label="examples",
+        y_label="value kept",
+        x_scale="log2",
+        series=[curve("network", e.lessons, scores)],
+        references=references,
+    )
+
+
+def search_and_best(task: str, e: Effort) -> list[Cell]:
+    """Unguided search over its budgets, and the networks fitted to the most data."""
+    return [_cells.uct_score(task, e), *scored(task, e, max(e.lessons))]
 
 
 def best_scores(task: str, e: Effort, results: Results) -> np.ndarray:

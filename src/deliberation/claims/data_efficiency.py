@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from ..runs import Cell, Panel, Reference
+from ..runs import Cell, Reference
 from ..stats import judge, search_equivalent
 from . import _cells, _students
 from ._effort import Effort
-from ._results import Results, Shown, curve, mean, row
+from ._results import Results, Shown, mean, row
 
 CLAIM = {
     "name": "data_efficiency",
@@ -28,19 +28,13 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
     """Examples at which the networks' curve reaches the score of search at a middling budget."""
     at = len(e.budgets) // 2
     search = results.table(_cells.uct_score(task, e))[at]
-    by_size = [results.tables(_students.scored(task, e, count))[:, 0] for count in e.lessons]
+    by_size = _students.by_size(task, e, results)
     needed = search_equivalent(e.lessons, np.stack(by_size, axis=1), search)
     goal, budget = mean(search), e.budgets[at]
     quantity = f"examples to match search ({budget})"
     verdict = judge(needed, above=min(e.lessons))
-    panel = Panel(
-        title=task,
-        x_label="examples",
-        y_label="value kept",
-        x_scale="log2",
-        series=[curve("network", e.lessons, by_size)],
-        references=[Reference(label=f"search ({budget}), no examples", y=goal.estimate)],
-    )
+    reference = Reference(label=f"search ({budget}), no examples", y=goal.estimate)
+    panel = _students.data_panel(task, e, by_size, [reference])
     sentence = (
         f"On {task} search with {budget} simulations scores {goal.estimate:.2f} from the rules "
         f"alone; the network needs {_students.reached(needed, e.lessons)} examples."

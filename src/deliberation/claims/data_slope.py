@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from ..runs import Cell, Panel, Reference
+from ..runs import Cell, Reference
 from ..stats import judge, slope
 from . import _cells, _students
 from ._effort import Effort
-from ._results import Results, Shown, curve, mean, row
+from ._results import Results, Shown, mean, row
 
 CLAIM = {
     "name": "data_slope",
@@ -25,23 +25,17 @@ def cells(task: str, e: Effort) -> list[Cell]:
 
 def analyse(task: str, e: Effort, results: Results) -> Shown:
     """The slope over training seeds and positions, paired."""
-    by_size = [results.tables(_students.scored(task, e, count))[:, 0] for count in e.lessons]
+    by_size = _students.by_size(task, e, results)
     table = np.stack(by_size, axis=1)
     steep = slope(np.log2(e.lessons), table, bounds=(0, 1))
     at = _teacher_budget(e)
     teacher = mean(results.table(_cells.uct_score(task, e))[at])
     chance = mean(results.table(_cells.random_score(task, e))[0])
-    panel = Panel(
-        title=task,
-        x_label="examples",
-        y_label="value kept",
-        x_scale="log2",
-        series=[curve("network", e.lessons, by_size)],
-        references=[
-            Reference(label=f"search ({e.budgets[at]})", y=teacher.estimate),
-            Reference(label="random", y=chance.estimate),
-        ],
-    )
+    references = [
+        Reference(label=f"search ({e.budgets[at]})", y=teacher.estimate),
+        Reference(label="random", y=chance.estimate),
+    ]
+    panel = _students.data_panel(task, e, by_size, references)
     sentence = (
         f"On {task} a doubling of the data adds {100 * steep.estimate:.1f} points, from "
         f"{by_size[0].mean():.2f} with {e.lessons[0]} examples to {by_size[-1].mean():.2f} with "

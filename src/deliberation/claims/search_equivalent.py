@@ -21,7 +21,7 @@ CLAIM = {
 
 def cells(task: str, e: Effort) -> list[Cell]:
     """Unguided search over its budgets, and the networks fitted to the most data."""
-    return [_cells.uct_score(task, e), *_students.scored(task, e, max(e.lessons))]
+    return _students.search_and_best(task, e)
 
 
 def analyse(task: str, e: Effort, results: Results) -> Shown:

@@ -7,6 +7,7 @@ import click
 from ._caches import keep_compiled_programs
 from ._measuring import effort_option, jobs_option, measure, out_option
 from ._refusals import refuse_unknown
+from .zoo import present as present_zoo
 
 
 @click.command(
@@ -49,12 +50,20 @@ def table(
 
 @click.command(
     short_help="Rebuild the report from its records.",
-    epilog="\b\nExamples:\n  deliberate report out",
+    epilog="\b\nExamples:\n  deliberate report out\n  deliberate report zoo",
 )
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def report(folder: Path) -> None:
-    """Rebuild table.json and report.html in FOLDER from its records alone, measuring nothing."""
-    _present(folder)
+    """Rebuild the table and report.html in FOLDER from its records alone, measuring nothing.
+
+    FOLDER is what `deliberate table` or `deliberate zoo` wrote into.
+    """
+    from ..runs import read_manifest
+
+    if "zoo" in read_manifest(folder):
+        present_zoo(folder)
+    else:
+        _present(folder)
 
 
 def _present(out: Path) -> None:

@@ -31,21 +31,26 @@ def zoo(names: tuple[str, ...], effort: str, out: Path, jobs: int | None, listin
     Prints score, distance from the exact optimum, position between search and learning, and cost.
     Kill it and it goes on when called again.
     """
-    from .. import zoo as animals
+    from .. import zoo as entries
 
-    known = animals.list_zoo()
+    known = entries.list_zoo()
     refuse_unknown("entry of the zoo", names, known)
     if listing:
         _list(names or tuple(known))
         return
     keep_compiled_programs()
     wanted = [name for name in known if not names or name in names]
-    cells = animals.plan(effort, only=wanted)
+    cells = entries.plan(effort, only=wanted)
     measure(cells, out, {"zoo": wanted, "effort": effort}, jobs)
+    present(out)
+
+
+def present(folder: Path) -> None:
+    """From the records of a zoo to the table in the terminal, zoo.json and report.html."""
     from ..report.zoo import build_zoo, placed, show_zoo
 
-    found = placed(out)
-    path = build_zoo(out, found)
+    found = placed(folder)
+    path = build_zoo(folder, found)
     show_zoo(found)
     click.echo(f"Report: {path.resolve()}")
 

@@ -1,4 +1,4 @@
-"""The two ends of every decision: reading what is asked, and handing an answer back."""
+"""What all deciders share: checking the arguments of `decide`, and building the `Decision`."""
 
 import abc
 import time
@@ -11,15 +11,16 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int, Key, Num
 
 from .budget import Budget
 from .decider import Decider, Decision, Memory, row_keys
+from .keys import KeyLike
 from .ledger import Ledger
-from .objective import Objective
+from .objective import Objective, wanted
 from .task import State, Task, batch_size, check_batch, is_concrete
 
 Counts = Int[Array, " batch"] | Int[np.ndarray, " batch"] | int
 
 
 class Question(eqx.Module):
-    """What a decider is asked, once the call is checked and its gaps are filled.
+    """A checked call of `decide`, with its defaults filled in.
 
     `objective` is the one to be followed: the caller's, else the task's. `budget` is the caller's,
     else the decider's own, else None. `keys` has one key for each row.
@@ -63,7 +64,7 @@ class CheckedDecider(Decider):
         *,
         objective: Objective | None = None,
         budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
+        key: KeyLike,
     ) -> tuple[Decision, Memory]:
         """Choose for every row of a batch of states; see `Decider.decide`."""
         started = time.perf_counter()
@@ -71,7 +72,7 @@ class CheckedDecider(Decider):
         given = getattr(self, "budget", None) if budget is None else budget
         question = Question(
             state, memory,
-            self.task.objective if objective is None else objective,
+            wanted(self.task, objective),
             None if given is None else Budget.of(given),
             keys,
             named=objective is not None,
@@ -81,17 +82,21 @@ class CheckedDecider(Decider):
 
 
 def asked(
-    task: Task, state: State, budget: Budget | int, key: Key[Array, "*batch"]
+    task: Task, state: State, budget: Budget | int, key: KeyLike
 ) -> tuple[tuple[Int[Array, " batch"], Int[Array, " batch"]], Key[Array, " batch"]]:
-    """(simulations, model steps) and a key for every row, once the call is checked."""
+    """((simulations, model steps), keys), each with one entry a row, once the call is checked."""
     keys = checked_keys(task, state, None, key)
     return Budget.of(budget).rows(keys.shape[0]), keys
 
 
 def checked_keys(
-    task: Task, state: State, budget: Budget | int | None, key: Key[Array, "*batch"]
+    task: Task, state: State, budget: Budget | int | None, key: KeyLike
 ) -> Key[Array, " batch"]:
-    """The same for who has no use for a budget: a key for every row, once all is checked."""
+    """A key for each row, once the call is checked; for deciders that take no budget.
+
+    Raises `BudgetError`, `BatchMismatchError`, `WrongKindError`, `ForeignStateError` and
+    `NoLegalActionError`.
+    """
     batch = batch_size(state)
     if budget is not None:
         Budget.of(budget).rows(batch)

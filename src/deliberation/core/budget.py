@@ -36,14 +36,15 @@ class Budget(eqx.Module):
         """Read a plain number or an array (one number a row) as simulations."""
         if isinstance(value, Budget):
             return value
-        if isinstance(value, bool | float):
-            raise BudgetError(
-                f"A budget counts simulations in whole numbers; got {value!r}. "
-                "A limit of time is Budget(seconds=...)."
-            )
-        if not isinstance(value, int):
-            value = jnp.asarray(value)
+        if isinstance(value, Tracer | Array | np.ndarray | np.generic):
             _refuse_fractions("simulations", value)
+            return Budget(jnp.asarray(value))
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise BudgetError(
+                f"A budget counts simulations in whole numbers; got {value!r}. Give an int, an "
+                "array with one number a row, or Budget(model_steps=...). A limit of time is "
+                "Budget(seconds=...)."
+            )
         return Budget(value)
 
     def rows(self, batch: int) -> tuple[Int[Array, " batch"], Int[Array, " batch"]]:
@@ -76,7 +77,8 @@ def _check_seconds(seconds: float | int | None) -> None:
             "budget.seconds is an array: a limit of time is one plain number for the whole batch, "
             "kept by the host, and cannot be part of a compiled program."
         )
-    if isinstance(seconds, bool) or not 0 < seconds < math.inf:
+    numeric = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not numeric or not 0 < seconds < math.inf:
         raise BudgetError(f"budget.seconds is {seconds!r}: give a positive number.")
 
 
@@ -99,6 +101,6 @@ def _row(name: str, value: int | Array | np.ndarray, batch: int) -> Int[Array, "
     return jnp.asarray(np.broadcast_to(np.minimum(array, UNLIMITED), (batch,)).astype(np.int32))
 
 
-def _refuse_fractions(name: str, array: Array | np.ndarray) -> None:
+def _refuse_fractions(name: str, array: Array | np.ndarray | np.generic) -> None:
     if not jnp.issubdtype(array.dtype, jnp.integer):
         raise BudgetError(f"budget.{name} must be whole numbers, got dtype {array.dtype}.")

@@ -1,8 +1,13 @@
 """Finding what a folder of modules declares, without importing any of them."""
 
 import ast
+import importlib
+from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+
+from .errors import UnknownNameError
 
 
 def catalogue(folder: Path, constant: str) -> dict[str, Any]:
@@ -20,3 +25,13 @@ def catalogue(folder: Path, constant: str) -> dict[str, Any]:
                 name = ".".join(path.relative_to(folder).with_suffix("").parts)
                 found[name] = ast.literal_eval(node.value)  # type: ignore[union-attr]
     return found
+
+
+def module_of(kind: str, name: str, known: Mapping[str, Mapping[str, Any]]) -> ModuleType:
+    """Import the module of one entry, by its "module" in a catalogue.
+
+    Raises `UnknownNameError` with the nearest name; `kind` says what it is a name of.
+    """
+    if name not in known:
+        raise UnknownNameError(kind, name, known)
+    return importlib.import_module(known[name]["module"])

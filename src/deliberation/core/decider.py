@@ -4,12 +4,12 @@ import abc
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from .budget import Budget
-from .errors import BatchMismatchError, NonFiniteError
+from .errors import NonFiniteError
+from .keys import KeyLike, as_typed_keys
 from .ledger import Ledger
 from .objective import Objective
 from .task import Actions, State, Task, is_concrete
@@ -59,25 +59,22 @@ class Decider(eqx.Module):
         *,
         objective: Objective | None = None,
         budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
+        key: KeyLike,
     ) -> tuple[Decision, Memory]:
         """Choose for every row of a batch of states.
 
         `key` is one key, or one for each row: then a row's answer does not depend on its
-        neighbours. Raises `BudgetError`, `BatchMismatchError`, `NonFiniteError`,
-        `NoLegalActionError` outside of `jit`.
+        neighbours. Raises `RandomKeyError`, `BudgetError`, `BatchMismatchError`,
+        `NonFiniteError`, `NoLegalActionError` outside of `jit`.
         """
 
 
-def row_keys(key: Key[Array, "*batch"], batch: int) -> Key[Array, " batch"]:
-    """One key a row from one key, or the keys given if there are as many as rows."""
-    if key.ndim == 0:
-        return jax.random.split(key, batch)
-    if key.shape != (batch,):
-        raise BatchMismatchError(
-            f"Got {key.shape} keys for a batch of {batch}: give one key, or one for each row."
-        )
-    return key
+def row_keys(key: KeyLike, batch: int) -> Key[Array, " batch"]:
+    """One key a row from one key, or the keys given if there are as many as rows.
+
+    Raises `RandomKeyError` for what is no key, and `BatchMismatchError`.
+    """
+    return as_typed_keys(key, batch)
 
 
 def check_finite(where: str, **arrays: Array) -> None:

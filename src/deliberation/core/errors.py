@@ -31,8 +31,20 @@ class BatchMismatchError(DeliberationError, ValueError):
     """Arguments whose leading (batch) axes disagree."""
 
 
+class WrongKindError(DeliberationError, TypeError):
+    """An argument of another kind: no task, no objective, no random key where one belongs."""
+
+
+class RandomKeyError(WrongKindError):
+    """What was given as a random key is none, or there is another number of them than needed."""
+
+
+class ForeignStateError(DeliberationError, ValueError):
+    """States that are not this task's: of another form than those that its `init` gives."""
+
+
 class ForeignMemoryError(DeliberationError, ValueError):
-    """A memory that the decider, as it is set up, did not give: another one's, or none of ours."""
+    """A memory that came from another decider, or from this one under other settings."""
 
 
 class NonFiniteError(DeliberationError, ArithmeticError):

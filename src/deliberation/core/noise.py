@@ -4,6 +4,8 @@ A seed is one uint32 a row, drawn from a proper key; `mix` is the 32-bit finalis
 (C. Wellons, hash prospector, 2018).
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, UInt32
@@ -12,11 +14,20 @@ Seed = UInt32[Array, "*shape"]
 
 
 def seeds(key: Key[Array, "*shape"]) -> Seed:
-    """One seed for each key."""
-    bits = jax.random.bits
+    """One seed for each key, of any of JAX's generators, whatever keys are beside it."""
+    if jax.random.key_impl(key) != "threefry2x32":
+        # Their bits are drawn for a whole batch from its first key; its words are each key's own.
+        return hashed(key)
+    bits = functools.partial(jax.random.bits, dtype=jnp.uint32)
     for _ in range(key.ndim):
         bits = jax.vmap(bits)
     return bits(key)
+
+
+def hashed(key: Key[Array, "*shape"]) -> Seed:
+    """One seed for each key, from its own words, which are mixed and not run through a cipher."""
+    words = jnp.moveaxis(jax.random.key_data(key), -1, 0)
+    return mix(words[0], *words[1:].astype(jnp.int32))
 
 
 def mix(seed: Seed, *counters: Int[Array, "..."] | int) -> UInt32[Array, "..."]:
@@ -35,8 +46,8 @@ def uniform(seed: Seed) -> Float[Array, "*shape"]:
 
 
 def as_key(seed: Seed) -> Key[Array, "*shape"]:
-    """A JAX key from a seed, for a task's own chance inside a loop."""
-    return jax.random.wrap_key_data(jnp.stack([seed, mix(seed, 1)], axis=-1))
+    """A JAX key (threefry) from a seed, for a task's own chance inside a loop."""
+    return jax.random.wrap_key_data(jnp.stack([seed, mix(seed, 1)], axis=-1), impl="threefry2x32")
 
 
 def gumbel(seed: Seed) -> Float[Array, "*shape"]:

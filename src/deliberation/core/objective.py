@@ -8,6 +8,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from .errors import WrongKindError
+
 Action = Int[Array, ""] | Float[Array, "..."]
 """One action: its number, or where actions are continuous the array itself."""
 
@@ -15,7 +17,7 @@ Action = Int[Array, ""] | Float[Array, "..."]
 class Objective(eqx.Module):
     """Scores one transition for every player; episodes are worth the discounted sum.
 
-    Pure and unbatched. Everything that revaluation tests do is handing over another objective.
+    Pure and unbatched. To revalue a task, pass another objective to `decide`.
     """
 
     @abc.abstractmethod
@@ -51,26 +53,41 @@ class Objective(eqx.Module):
 
 
 class Misere(Objective):
-    """The same events with the opposite worth: losing is winning."""
+    """The negated objective: losing is winning."""
 
     of: Objective
 
     def __call__(self, state: Any, action: Action, after: Any) -> Float[Array, " players"]:
-        """Rewards of the objective turned round, negated."""
+        """The original rewards, negated."""
         return -jnp.asarray(self.of(state, action, after))
 
     @property
     def discount(self) -> float:
-        """That of the objective turned round."""
+        """The discount of the original."""
         return self.of.discount
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """Those of the objective turned round, negated."""
+        """The bounds of the original, negated and swapped."""
         low, high = self.of.bounds
         return (-high, -low)
 
 
+def wanted(task: Any, objective: "Objective | None") -> "Objective":
+    """The objective to follow: the caller's, or the task's own where that is None.
+
+    Raises `WrongKindError` for a plain function, which says nothing of discount and bounds.
+    """
+    if objective is None:
+        return task.objective
+    if not isinstance(objective, Objective):
+        raise WrongKindError(
+            f"`objective` is {objective!r}: subclass `deliberation.Objective` and define "
+            "`__call__(self, state, action, after)`, one reward for each player."
+        )
+    return objective
+
+
 def misere(objective: Objective) -> Objective:
-    """Turn an objective round; turning it twice gives it back."""
+    """The objective with all rewards negated; applied twice it gives the original back."""
     return objective.of if isinstance(objective, Misere) else Misere(objective)

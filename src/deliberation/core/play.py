@@ -1,5 +1,6 @@
 """The one loop that plays deciders on a task; everybody shares it."""
 
+import functools
 from collections.abc import Sequence
 
 import equinox as eqx
@@ -9,10 +10,21 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, Shaped
 
 from .budget import Budget
-from .decider import Decider, Memory
+from .decider import Decider
+from .keys import KeyLike, one_key
 from .ledger import Ledger, exact_sum
-from .objective import Action, Objective
-from .task import Actions, State, Task, batch_size, check_actions, dtype_of
+from .objective import Action, Objective, wanted
+from .rows import where_rows
+from .task import (
+    Actions,
+    State,
+    Task,
+    batch_size,
+    check_actions,
+    check_is_task,
+    dtype_of,
+    stopped,
+)
 
 
 class Episodes(eqx.Module):
@@ -20,7 +32,8 @@ class Episodes(eqx.Module):
 
     `returns` has one column a player, and so has `turns`, how often each moved; `actions` is -1
     after the end (0 where they are continuous); `spent` one ledger a player, summed over live rows
-    only.
+    only. `final` are the last states, and `truncated` says which of them are no ends by the rules:
+    play was cut there, and the returns lack what would have come after.
     """
 
     returns: Float[np.ndarray, "batch players"]
@@ -28,6 +41,7 @@ class Episodes(eqx.Module):
     actions: Shaped[np.ndarray, "batch plies ..."]
     spent: tuple[Ledger, ...]
     final: State
+    truncated: Bool[np.ndarray, " batch"]
 
     @property
     def lengths(self) -> Int[np.ndarray, " batch"]:
@@ -39,7 +53,7 @@ def rollout(
     task: Task,
     deciders: Decider | Sequence[Decider],
     *,
-    key: Key[Array, ""],
+    key: KeyLike,
     batch: int = 1,
     state: State | None = None,
     objective: Objective | None = None,
@@ -47,10 +61,14 @@ def rollout(
 ) -> Episodes:
     """Play a batch of episodes to their end: one decider for all seats, or one for each player.
 
+    An episode stops where it is terminated or truncated, and after `traits.horizon` actions.
     `state` starts from given states instead of `task.init`. `objective` scores the episodes and
     is handed to the deciders; `budget` may be one for all or one for each player. A decider that
-    returns an illegal action raises `IllegalActionError` with the position.
+    returns an illegal action raises `IllegalActionError` with the position; what is no task,
+    objective or key, `WrongKindError`.
     """
+    check_is_task(task)
+    key = one_key(key)
     players = task.traits.players
     seats = list(deciders) if isinstance(deciders, Sequence) else [deciders] * players
     budgets = list(budget) if isinstance(budget, Sequence) else [budget] * players
@@ -62,7 +80,7 @@ def rollout(
     batch = batch_size(state)
     memories = [seat.begin(batch) for seat in seats]
     spent = [Ledger()] * players
-    scored = objective or task.objective
+    scored = wanted(task, objective)
     returns, worth = jnp.zeros((batch, players)), jnp.ones((batch,))
     nothing, turns = _nothing(task, batch), np.zeros((batch, players), int)
     actions: list[np.ndarray] = []
@@ -78,17 +96,19 @@ def rollout(
             decision, memory = seats[p].decide(
                 state, memories[p], objective=objective, budget=budgets[p], key=now
             )
-            memories[p] = _keep(mine, memory, memories[p])
+            memories[p] = where_rows(jnp.asarray(mine), memory, memories[p])
             chosen = np.asarray(decision.action)
             action = np.where(mine.reshape(-1, *[1] * (chosen.ndim - 1)), chosen, action)
             spent[p] = spent[p] + masked_total(decision.spent, mine)
         check_actions(task, state, jnp.asarray(action))
         key, now = jax.random.split(key)
-        state, reward = _advance(task, scored, state, jnp.asarray(action), now)
+        keys = jax.random.split(now, batch)
+        state, reward = advance_rows(task, scored, state, jnp.asarray(action), keys)
         returns, worth = returns + worth[:, None] * reward, worth * scored.discount
         actions.append(action)
     trace = np.stack([nothing, *actions], 1)[:, 1:]
-    return Episodes(np.asarray(returns), turns, trace, tuple(spent), state)
+    cut = np.asarray(~_terminated(task, state))
+    return Episodes(np.asarray(returns), turns, trace, tuple(spent), state, cut)
 
 
 def _nothing(task: Task, batch: int) -> np.ndarray:
@@ -103,34 +123,26 @@ def masked_total(spent: Ledger, mask: np.ndarray) -> Ledger:
     return jax.tree.map(lambda a: exact_sum(np.asarray(a)[mask]) if np.ndim(a) else a, spent)
 
 
-def _keep(mine: np.ndarray, new: Memory, old: Memory) -> Memory:
-    """Rows that did not decide keep the memory they had."""
-
-    def pick(a: Array, b: Array) -> Array:
-        return jnp.where(mine.reshape(-1, *[1] * (jnp.ndim(a) - 1)), a, b)
-
-    return new if mine.all() else jax.tree.map(pick, new, old)
-
-
 @eqx.filter_jit
 def _status(task: Task, state: State) -> tuple[Bool[Array, " batch"], Int[Array, " batch"]]:
-    return jax.vmap(task.terminated)(state), jax.vmap(task.player)(state)
+    return jax.vmap(functools.partial(stopped, task))(state), jax.vmap(task.player)(state)
 
 
 @eqx.filter_jit
-def _advance(
-    task: Task,
-    objective: Objective,
-    state: State,
-    action: Actions,
-    key: Key[Array, ""],
+def _terminated(task: Task, state: State) -> Bool[Array, " batch"]:
+    return jax.vmap(task.terminated)(state)
+
+
+@eqx.filter_jit
+def advance_rows(
+    task: Task, objective: Objective, state: State, action: Actions, keys: Key[Array, " batch"]
 ) -> tuple[State, Float[Array, "batch players"]]:
-    """Step the live rows; rows that are over stay as they are and earn nothing."""
+    """Step the live rows of a batch; rows that have stopped stay as they are and earn nothing."""
 
     def one(s: State, a: Action, k: Key[Array, ""]):
-        over = task.terminated(s)
+        over = stopped(task, s)
         after = task.advance(s, jnp.maximum(a, 0) if task.traits.discrete else a, k)
         reward = jnp.where(over, 0.0, jnp.asarray(objective(s, a, after)))
-        return jax.tree.map(lambda x, y: jnp.where(over, x, y), s, after), reward
+        return where_rows(over, s, after), reward
 
-    return jax.vmap(one)(state, action, jax.random.split(key, action.shape[0]))
+    return jax.vmap(one)(state, action, keys)

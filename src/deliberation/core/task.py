@@ -15,10 +15,13 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 from .errors import (
     BatchMismatchError,
     FinishedGameError,
+    ForeignStateError,
     IllegalActionError,
     NoLegalActionError,
     UnsuitableTaskError,
+    WrongKindError,
 )
+from .keys import KeyLike, is_key, one_key
 from .objective import Action, Objective
 
 State = PyTree
@@ -150,7 +153,10 @@ class Task(eqx.Module):
         return state
 
     def fingerprint(self, state: State) -> Int[Array, " words"] | Any:
-        """Integers that are equal exactly when two states have the same future."""
+        """Integers that are equal exactly when two states have the same future.
+
+        Here every bit of the state: 64-bit numbers are two words each, keys their words.
+        """
         return jnp.concatenate([_words(x) for x in jax.tree.leaves(state)])
 
     @property
@@ -166,17 +172,17 @@ class Task(eqx.Module):
         self,
         state: State,
         action: Action | np.ndarray | np.generic | int | float,
-        key: Key[Array, ""],
+        key: KeyLike,
     ) -> State:
         """The next state. Outside of `jit` illegal use raises; inside it is undefined.
 
-        Raises `FinishedGameError` and `IllegalActionError`. Deciders and `rollout` check their
-        choices on the host, so a compiled loop does not pay for the check.
+        Raises `FinishedGameError`, `IllegalActionError` and `RandomKeyError`. Deciders and
+        `rollout` check their choices on the host, so a compiled loop does not pay for the check.
         """
         action = jnp.asarray(action, dtype_of(self.traits))
         if is_concrete((state, action)):
             self._refuse_illegal(state, np.asarray(action))
-        return self.advance(state, action, key)
+        return self.advance(state, action, one_key(key))
 
     def _refuse_illegal(self, state: State, action: np.ndarray) -> None:
         if bool(self.terminated(state)):
@@ -207,11 +213,23 @@ class Task(eqx.Module):
 
 
 def _words(x: Array) -> Int[Array, " words"]:
-    """Numbers as integers, none lost; minus zero is zero."""
+    """Any array as integers of 32 bits, no bit lost; minus zero is zero."""
+    x = jax.random.key_data(x) if is_key(x) else jnp.asarray(x)
+    if jnp.issubdtype(x.dtype, jnp.complexfloating):
+        x = jnp.stack([x.real, x.imag])
     if jnp.issubdtype(x.dtype, jnp.floating):
-        x = (x + 0).astype(jnp.promote_types(x.dtype, jnp.float32))
-        return jax.lax.bitcast_convert_type(x, jnp.int32).ravel()
-    return jnp.ravel(x).astype(jnp.int32)
+        # By its bits: comparing numbers would take the smallest ones for zero.
+        bits = 8 * x.dtype.itemsize
+        x = jax.lax.bitcast_convert_type(x, f"uint{bits}")
+        x = jnp.where(x == np.array(1 << (bits - 1), x.dtype), 0, x)
+    if x.dtype.itemsize < 4:
+        x = x.astype(jnp.int32)
+    return jax.lax.bitcast_convert_type(x, jnp.int32).ravel()
+
+
+def stopped(task: Task, state: State) -> Bool[Array, ""]:
+    """Whether play stops here: at the episode's end, or where it is cut."""
+    return task.terminated(state) | task.truncated(state)
 
 
 def dtype_of(traits: Traits) -> type[np.int32] | type[np.float32]:
@@ -235,8 +253,18 @@ def batch_size(state: State) -> int:
     return next(iter(sizes))[0]
 
 
+def check_is_task(task: Any) -> None:
+    """Refuse what is no `Task`, such as an environment that keeps its state to itself."""
+    if not isinstance(task, Task):
+        raise WrongKindError(
+            f"{task!r} is no task but a {type(task).__module__}.{type(task).__qualname__}: "
+            "subclass `deliberation.Task`, whose rules are pure functions of a state "
+            "(`make_task` builds one by name)."
+        )
+
+
 def check_batch(task: Task, state: State) -> None:
-    """Refuse states that are live but leave no legal action (a broken task)."""
+    """Refuse states of another task, and those that are live but leave no legal action."""
     stuck = _stuck(task, state)
     if is_concrete(stuck) and bool(stuck.any()):
         row = int(jnp.argmax(stuck))
@@ -248,7 +276,23 @@ def check_batch(task: Task, state: State) -> None:
 
 @eqx.filter_jit
 def _stuck(task: Task, state: State) -> Bool[Array, " batch"]:
+    # Forms are compared while this is traced, so that later calls pay nothing for it.
+    _check_own(task, state)
     return jax.vmap(lambda s: ~task.terminated(s) & ~task.legal(s).any())(state)
+
+
+def _check_own(task: Task, state: State) -> None:
+    """Refuse states whose form is not that of `task.init`."""
+    own = jax.eval_shape(task.init, jax.random.key(0))
+    forms = [jax.tree.flatten(tree) for tree in (state, own)]
+    shapes = [[jnp.shape(x) for x in leaves] for leaves, _ in forms]
+    rows = [shape[1:] for shape in shapes[0]]
+    if forms[0][1] != forms[1][1] or rows != shapes[1]:
+        raise ForeignStateError(
+            f"These are not states of {task!r}, whose rows have the form {forms[1][1]} of shapes "
+            f"{shapes[1]}; got {forms[0][1]} of {rows}. Make them with `jax.vmap(task.init)(keys)` "
+            "and go on by `task.step`."
+        )
 
 
 def check_actions(task: Task, state: State, action: Actions) -> None:
@@ -263,10 +307,12 @@ def check_actions(task: Task, state: State, action: Actions) -> None:
 def _illegal(task: Task, state: State, action: Actions) -> Bool[Array, " batch"]:
     def bad(s: State, a: Action) -> Bool[Array, ""]:
         legal, traits = task.legal(s), task.traits
-        if not traits.discrete:
-            fits = a.shape == traits.shape
-            return ~task.terminated(s) & ~(fits & ((traits.low <= a) & (a <= traits.high)).all())
-        inside = (a >= 0) & (a < legal.shape[0])
-        return ~task.terminated(s) & ~(inside & legal[jnp.clip(a, 0, legal.shape[0] - 1)])
+        if traits.discrete:
+            inside = (a >= 0) & (a < legal.shape[0])
+            fits = inside & legal[jnp.clip(a, 0, legal.shape[0] - 1)]
+        else:
+            inside = ((traits.low <= a) & (a <= traits.high)).all()
+            fits = (a.shape == traits.shape) & inside
+        return ~stopped(task, s) & ~fits
 
     return jax.vmap(bad)(state, action)

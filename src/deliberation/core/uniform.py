@@ -30,7 +30,9 @@ def _draw(task: Task, state: State, keys: Key[Array, " batch"]) -> Decision:
     legal = jax.vmap(task.legal)(state)
     live = ~jax.vmap(task.terminated)(state)
     if traits.discrete:
-        action = jax.vmap(jax.random.categorical)(keys, jnp.where(legal, 0.0, -jnp.inf))
+        action = jax.vmap(jax.random.categorical)(
+            keys, jnp.where(legal, 0.0, -jnp.inf).astype(jnp.float32)
+        )
     else:
         box = jax.vmap(lambda k: jax.random.uniform(k, traits.shape, jnp.float32))(keys)
         action = traits.low + box * (traits.high - traits.low)

@@ -9,7 +9,7 @@ from ..core.errors import (
     TooLargeError,
     UnsuitableTaskError,
 )
-from ..core.task import Task
+from ..core.task import Task, check_is_task
 from .evaluators import Evaluator
 from .faults import FAULT_OF
 
@@ -19,6 +19,7 @@ def check_deterministic(task: Task, needs: str, *, players: tuple[int, ...] = (1
 
     `needs` ends the message: what is needed, and what to use instead.
     """
+    check_is_task(task)
     traits = task.traits
     reasons = {
         "has chance in its moves": not traits.deterministic,

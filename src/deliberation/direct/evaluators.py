@@ -72,7 +72,7 @@ def check_answer(evaluator: Evaluator, answer: Any, batch: int, actions: int) ->
 
 
 class RandomRollouts(Evaluator):
-    """Play uniformly at random to the end, `count` times, and average the return."""
+    """Play uniformly at random, `count` times, and average the return; see `playout`."""
 
     count: int = eqx.field(static=True, default=1)
     has_prior: bool = eqx.field(static=True, default=False)
@@ -88,13 +88,13 @@ class RandomRollouts(Evaluator):
         seed: Seed,
     ) -> Evaluation:
         """Uniform prior; the value is the mean return of the playouts, for the player to move."""
-        total = jnp.zeros(live.shape)
+        total = jnp.zeros(live.shape, jnp.float32)
         steps = jnp.zeros(live.shape, jnp.int32)
         for i in range(self.count):
             gain, plies = playout(task, objective, state, live, mix(seed, i))
             total, steps = total + gain, steps + plies
         mover = jax.vmap(task.player)(state)
-        logits = jnp.zeros((live.shape[0], task.traits.actions))
+        logits = jnp.zeros((live.shape[0], task.traits.actions), jnp.float32)
         return Evaluation(logits, jnp.where(mover == 0, total, -total) / self.count, steps)
 
 
@@ -115,14 +115,17 @@ class NoEvaluation(Evaluator):
     ) -> Evaluation:
         """Nothing is known of any state."""
         del objective, state, seed
-        zeros = jnp.zeros((live.shape[0], task.traits.actions))
+        zeros = jnp.zeros((live.shape[0], task.traits.actions), jnp.float32)
         return Evaluation(zeros, zeros[:, 0], jnp.zeros(live.shape, jnp.int32))
 
 
 def playout(
     task: Task, objective: Objective, state: State, live: Bool[Array, " batch"], seed: Seed
 ) -> tuple[Float[Array, " batch"], Int[Array, " batch"]]:
-    """Play live rows at random to their end; returns player 0's discounted return and the plies."""
+    """Play live rows at random; returns player 0's discounted return and the plies.
+
+    To the end of the episode, or for as many plies as the task's horizon allows one to have.
+    """
 
     def going(carry: tuple) -> Bool[Array, ""]:
         return carry[1].any()
@@ -132,13 +135,13 @@ def playout(
         now = mix(seed, plies)
         action = random_actions(task, state, now)
         after = jax.vmap(task.advance)(state, action, as_key(now))
-        reward = jax.vmap(objective)(state, action, after)[:, 0]
+        reward = jax.vmap(objective)(state, action, after)[:, 0].astype(jnp.float32)
         total = total + jnp.where(live, worth * reward, 0.0)
         plies = plies + live
-        live = live & ~jax.vmap(task.terminated)(after)
+        live = live & ~jax.vmap(task.terminated)(after) & (plies < task.traits.horizon)
         return after, live, total, worth * objective.discount, plies
 
-    zeros = jnp.zeros(live.shape)
+    zeros = jnp.zeros(live.shape, jnp.float32)
     start = (state, live, zeros, zeros + 1, jnp.zeros(live.shape, jnp.int32))
     _, _, total, _, plies = jax.lax.while_loop(going, ply, start)
     return total, plies

@@ -19,9 +19,10 @@ REPORT = "report.html"
 def findings(folder: Path | str) -> list[Finding]:
     """What the claims make of a folder's records.
 
-    Raises `OutputFolderError` where there is no run or cells are missing, and `RecordError`.
+    Raises `OutputFolderError` where there is no run, one of the zoo, or cells are missing, and
+    `RecordError`.
     """
-    manifest, records = read_manifest(folder), read_records(folder)
+    manifest, records = manifest_of(folder, "claims"), read_records(folder)
     tasks, effort, only = manifest["tasks"], manifest["effort"], manifest["claims"]
     cells = claims.plan(tasks, effort, only=only)
     missing = sum(cell.id not in records for cell in cells)
@@ -31,6 +32,20 @@ def findings(folder: Path | str) -> list[Finding]:
             f"or this version measures more. Go on with `{_command(manifest, folder)}`."
         )
     return claims.analyse(records, tasks, effort, only=only)
+
+
+def manifest_of(folder: Path | str, kind: str) -> dict[str, Any]:
+    """What a run of a kind ("claims" or "zoo") was asked for.
+
+    Raises `OutputFolderError` where there is no run, or one of another kind.
+    """
+    manifest = read_manifest(folder)
+    if kind not in manifest:
+        raise OutputFolderError(
+            f"{folder} holds a run of another kind: {', '.join(manifest)} were asked for, and not "
+            f"{kind}. `deliberate report {folder}` shows whichever it is."
+        )
+    return manifest
 
 
 def _command(manifest: dict[str, Any], folder: Path | str) -> str:

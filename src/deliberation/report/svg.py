@@ -77,7 +77,7 @@ def standalone(svgs: list[str], columns: int = 2) -> str:
     whole = ET.Element(f"{{{SVG}}}svg", viewBox=f"0 0 {across * width:g} {down * height:g}")
     whole.set("width", f"{across * width:g}")
     style = ET.SubElement(whole, f"{{{SVG}}}style")
-    style.text = _variables()
+    style.text = variables()
     ground = {"width": "100%", "height": "100%", "style": "fill: var(--paper)"}
     ET.SubElement(whole, f"{{{SVG}}}rect", ground)
     for index, (root, size) in enumerate(zip(roots, sizes, strict=True)):
@@ -89,7 +89,8 @@ def standalone(svgs: list[str], columns: int = 2) -> str:
     return ET.tostring(whole, encoding="unicode") + "\n"
 
 
-def _variables() -> str:
+def variables() -> str:
+    """The CSS that gives the colours their values, in the light and in the dark."""
     light = "; ".join(f"--{name}: {value}" for name, value in PLACEHOLDERS.values())
     dark = "; ".join(f"--{name}: {value}" for name, value in DARK.items())
     return (

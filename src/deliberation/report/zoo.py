@@ -11,11 +11,11 @@ import msgspec
 from .. import zoo
 from ..runs.findings import Figure, Panel, Series
 from ..runs.plain import plain
-from ..runs.records import read_manifest, read_records
+from ..runs.records import read_records
 from ..runs.storage import atomic_write
 from ..stats import Estimate
 from ..zoo import Placed
-from .folder import REPORT, provenance
+from .folder import REPORT, manifest_of, provenance
 from .html import document, facts, figure_html
 from .numbers import MISSING, duration, estimate, number
 
@@ -43,9 +43,10 @@ EXPLAINED = {
 def placed(folder: Path | str) -> list[Placed]:
     """Where a folder's deciders stand, from its records alone.
 
-    Raises `OutputFolderError` where there is no run, and `RecordError` for a missing cell.
+    Raises `OutputFolderError` where there is no run of the zoo, and `RecordError` for a missing
+    cell.
     """
-    manifest = read_manifest(folder)
+    manifest = manifest_of(folder, "zoo")
     return zoo.analyse(read_records(folder), zoo.plan(manifest["effort"], only=manifest["zoo"]))
 
 
@@ -193,7 +194,7 @@ def _html_rows(kind: str, found: Sequence[Placed]) -> str:
 
 
 def _html_row(one: Placed, again: bool) -> str:
-    """A row; a decider's name is seen at the first of its tasks, and there for who listens."""
+    """A row. A decider's name is shown at its first task only; screen readers hear it at each."""
     title, *rest = texts(one)
     cells = "".join(
         f'<td data-label="{escape(head)}"{_class(head)}>{escape(text)}</td>'

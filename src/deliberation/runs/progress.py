@@ -20,37 +20,19 @@ class Progress(Protocol):
         self, cells: int, done: int, total_seconds: float, done_seconds: float, jobs: int
     ) -> None:
         """How many cells there are and are recorded, their rough cost, and the workers."""
-        ...
 
     def cell_started(self, cell: "Cell") -> None:
         """A cell was handed to a worker."""
-        ...
 
     def cell_done(self, cell: "Cell", record: "Record") -> None:
         """A cell's record was written."""
-        ...
 
     def stop(self) -> None:
         """Nothing more will come, whatever the reason."""
-        ...
 
 
-class Silent:
+class Silent(Progress):
     """Says nothing."""
-
-    def start(
-        self, cells: int, done: int, total_seconds: float, done_seconds: float, jobs: int
-    ) -> None:
-        """Nothing."""
-
-    def cell_started(self, cell: "Cell") -> None:
-        """Nothing."""
-
-    def cell_done(self, cell: "Cell", record: "Record") -> None:
-        """Nothing."""
-
-    def stop(self) -> None:
-        """Nothing."""
 
 
 class Forecast:

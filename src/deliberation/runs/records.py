@@ -166,7 +166,7 @@ def _decode_all(data: bytes, path: Path) -> dict[str, Record]:
 
 
 def _refuse_foreign(folder: Path) -> None:
-    """Create the folder, or refuse one that holds something which is no run of ours."""
+    """Create the folder, or refuse one that holds something that is no run."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         names = {path.name for path in folder.iterdir()}

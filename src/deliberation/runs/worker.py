@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from ..core.cache import cache_folder
+from ..core.errors import TooLargeError, UnsuitableTaskError
 from .cells import Cell
 from .errors import CellError
 from .plain import plain, restore
@@ -49,7 +50,7 @@ class Call(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """What came of a cell; `error` is a traceback where it failed."""
+    """What came of a cell; `error` is a traceback where it failed, or why its task is refused."""
 
     cell: str
     started: str
@@ -135,7 +136,10 @@ def run_cell(call: Call) -> Reply:
         return reply(outcome=checked)
     except (Exception, SystemExit) as error:
         context.discard()
-        return reply(error=traceback.format_exc(), errno=getattr(error, "errno", None))
+        # What cannot be done with a task is an answer, and no fault whose place one needs to see.
+        refused = isinstance(error, TooLargeError | UnsuitableTaskError)
+        told = f"{error}\n" if refused else traceback.format_exc()
+        return reply(error=told, errno=getattr(error, "errno", None))
 
 
 def load(name: str) -> Callable[..., Any]:

@@ -36,9 +36,10 @@ class Estimate(msgspec.Struct, frozen=True):
     n: int
 
     def __repr__(self) -> str:
-        if self.n == 0:
+        if self.n == 0 and np.isnan(self.estimate):
             return "no data n=0"
-        return f"{self.estimate:.3g} [{self.low:.3g}, {self.high:.3g}] n={self.n}"
+        shown = f"{self.estimate:.3g} [{self.low:.3g}, {self.high:.3g}]"
+        return f"{shown} n={self.n}" if self.n else shown  # worked out, from no observation
 
 
 def nothing(n: int = 0) -> Estimate:

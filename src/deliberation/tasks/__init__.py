@@ -5,12 +5,10 @@ listed without being imported, and `factory` is called with the options.
 """
 
 import functools
-import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.catalogue import catalogue
-from ..core.errors import UnknownNameError
+from ..core.catalogue import catalogue, module_of
 
 if TYPE_CHECKING:
     from ..core.task import Task
@@ -32,11 +30,9 @@ def make_task(name: str, **options: Any) -> "Task":
 
     Raises `UnknownNameError` (with the nearest name) and `TypeError` for an unknown option.
     """
-    known = list_tasks()
-    if name not in known:
-        raise UnknownNameError("task", name, known)
-    entry = known[name]
-    factory = getattr(importlib.import_module(entry["module"]), entry["factory"])
+    module = module_of("task", name, list_tasks())
+    entry = list_tasks()[name]
+    factory = getattr(module, entry["factory"])
     try:
         return factory(**{**entry["options"], **options})
     except TypeError as error:

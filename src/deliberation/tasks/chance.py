@@ -5,6 +5,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from ..core import noise
+from ..core.objective import Action
+from ..core.task import State, Task
 
 
 def draw_uniform(key: Key[Array, ""], count: int = 1) -> Float[Array, " count"]:
@@ -13,9 +15,7 @@ def draw_uniform(key: Key[Array, ""], count: int = 1) -> Float[Array, " count"]:
     The cipher behind `jax.random` costs more, in a compiled step and in compiling it, than the
     rules of a small task.
     """
-    words = jax.random.key_data(key)
-    seed = noise.mix(words[0], *words[1:].astype(jnp.int32))
-    return noise.uniform(noise.mix(seed, jnp.arange(count)))
+    return noise.uniform(noise.mix(noise.hashed(key), jnp.arange(count)))
 
 
 def draw(key: Key[Array, ""], probabilities: Float[Array, " outcomes"]) -> Int[Array, ""]:
@@ -25,3 +25,10 @@ def draw(key: Key[Array, ""], probabilities: Float[Array, " outcomes"]) -> Int[A
     # Rounding can leave the sum below u: then it is the last that can happen, never padding.
     last = jnp.max(jnp.where(probabilities > 0, jnp.arange(len(probabilities)), 0))
     return jnp.minimum(index, last).astype(jnp.int32)
+
+
+def draw_outcome(task: Task, state: State, action: Action, key: Key[Array, ""]) -> State:
+    """One of the outcomes that a task lists for an action, as probable as it says."""
+    listed, chances = task.outcomes(state, action)
+    which = draw(key, chances)
+    return jax.tree.map(lambda x: x[which], listed)

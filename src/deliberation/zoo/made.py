@@ -14,8 +14,8 @@ class Made:
     `searching` has every learned part off (uniform prior, zero value, the planner alone);
     `learned` has search off (budget 0, the network alone). A part that is missing is None, and
     playing at random stands for it: a planner has `searching` alone, a network `learned` alone.
-    `budget` is what `decider` and `searching` are given. `trained` is what learning (or
-    solving beforehand) spent, its seconds included.
+    `budget` is what `decider` and `searching` are given for a decision. `trained` is what learning
+    (or solving beforehand) spent, its seconds included.
     """
 
     decider: Decider

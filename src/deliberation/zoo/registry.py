@@ -1,13 +1,11 @@
 """The entries of the zoo by name, found without importing any of them."""
 
 import functools
-import importlib
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..core.catalogue import catalogue
-from ..core.errors import UnknownNameError
+from ..core.catalogue import catalogue, module_of
 
 KINDS = ("direct", "amortised", "hybrid")
 
@@ -22,7 +20,4 @@ def list_zoo() -> dict[str, dict[str, Any]]:
 
 def entry(name: str) -> ModuleType:
     """One entry's module. Raises `UnknownNameError` with the nearest name."""
-    known = list_zoo()
-    if name not in known:
-        raise UnknownNameError("entry of the zoo", name, known)
-    return importlib.import_module(known[name]["module"])
+    return module_of("entry of the zoo", name, list_zoo())

@@ -20,7 +20,7 @@ ZOO = {
 
 
 def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
-    """The value imitates exact answers; what it judges worse by half a game is not searched."""
+    """The value imitates exact answers; actions that it puts half a game lower are pruned."""
     network, _, spent = solved_network(task, effort, key)
     budget = {"smoke": 16}.get(effort, 64)
     decider = value_pruned(task, network, margin=0.5, budget=budget)

@@ -137,11 +137,14 @@ def name_of_task(task: Task) -> tuple[str, dict[str, Any]]:
     A registered name makes the same task again when a policy is loaded; of any other task the class
     is kept for the reader alone, and the task has to be handed to `load`.
     """
-    for name in list_tasks():
+    kind = type(task)
+    for name, entry in list_tasks().items():
+        if (entry["module"], entry["factory"]) != (kind.__module__, kind.__name__):
+            continue
         made = make_task(name)
-        if type(made) is type(task) and bool(eqx.tree_equal(made, task)):
+        if bool(eqx.tree_equal(made, task)):
             return name, {}
-    return f"{type(task).__module__}:{type(task).__qualname__}", {}
+    return f"{kind.__module__}:{kind.__qualname__}", {}
 
 
 @overload

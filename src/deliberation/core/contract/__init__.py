@@ -1,4 +1,4 @@
-"""Contract tests, for a stranger's task or decider as for ours."""
+"""Contract tests for tasks and deciders, built in or a user's own."""
 
 import lazy_loader
 

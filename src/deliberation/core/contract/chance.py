@@ -22,7 +22,7 @@ def check_deterministic(task: Task, trace: Trace) -> None:
     """Without chance, two keys lead to the same state."""
     if not task.traits.deterministic:
         return
-    rows = trace.pick(~trace.over[:-1], 64)
+    rows = trace.pick(trace.live[:-1], 64)
     states, action = trace.take(rows), trace.action[tuple(rows.T)]
     keys = jax.random.split(jax.random.key(1), 2 * len(rows)).reshape(2, -1)
     first, second = (move(task, states, action, k)[0] for k in keys)
@@ -77,7 +77,7 @@ def check_outcomes(task: Task, trace: Trace) -> None:
     if count == 0:
         return
     _check_outcomes_form(task, trace)
-    places = trace.pick(~trace.over[:-1], _PLACES)
+    places = trace.pick(trace.live[:-1], _PLACES)
     states, action = trace.take(places), trace.action[tuple(places.T)]
     listed, chances, earned = _list_outcomes(task, states, jnp.asarray(action))
     chances = np.asarray(chances)
@@ -95,7 +95,7 @@ def check_outcomes(task: Task, trace: Trace) -> None:
 
 
 def _check_outcomes_form(task: Task, trace: Trace) -> None:
-    ply, row = trace.some(~trace.over, 1)[0]
+    ply, row = trace.some(trace.live, 1)[0]
     state = trace.at(ply, row)
     listed, chances = jax.eval_shape(task.outcomes, state, trace.action[ply, row])
     count = task.traits.outcomes
@@ -127,7 +127,7 @@ def _list_outcomes(
 
 
 def _looks(task: Task, states: State, reward: np.ndarray, places: int) -> Looks:
-    names = ("observation", "legal actions", "player", "end", "fingerprint")
+    names = ("observation", "legal actions", "player", "end", "fingerprint", "cut")
     parts = {**dict(zip(names, look(task, states), strict=True)), "reward": reward}
     flat = {name: x.reshape(places, -1, *x.shape[1:]) for name, x in parts.items()}
     return {name: x.reshape(*x.shape[:2], -1) for name, x in flat.items()}
@@ -179,7 +179,7 @@ def _check_draws(
 
 def check_resample(task: Task, trace: Trace) -> None:
     """What was seen stays, nothing else is used, and what is hidden is drawn anew."""
-    rows = trace.pick(~trace.over, 64)
+    rows = trace.pick(trace.live, 64)
     states = trace.take(rows)
     keys = jax.random.split(jax.random.key(2), 2 * len(rows)).reshape(2, -1)
     resample = jax.jit(jax.vmap(task.resample))

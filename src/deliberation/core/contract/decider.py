@@ -10,6 +10,7 @@ from jaxtyping import Array, Key
 from ..budget import Budget
 from ..decider import Decider, Decision, Memory
 from ..errors import BudgetError, ContractError
+from ..keys import KeyLike, one_key
 from ..ledger import Ledger
 from ..task import State, Task, batch_size
 from .trace import look, record, same_tree
@@ -25,16 +26,16 @@ def check_decider(
     *,
     states: State | None = None,
     budget: Budget | int = 8,
-    key: Key[Array, ""] | None = None,
+    key: KeyLike | None = None,
 ) -> None:
     """Hold a decider to the contract of `Decider` on a batch of states (from random play).
 
     Actions are legal; weights are a distribution over legal actions; terminal rows answer -1 and
     zeros; the key decides everything; a row's answer does not depend on its neighbours, and neither
     does its memory; hidden state and future chance are not looked at; what was spent is counted a
-    row, and more is counted when more thinking changed the answer.
+    row, and where a larger budget changed the answer, more was counted as spent.
     """
-    key = jax.random.key(0) if key is None else key
+    key = jax.random.key(0) if key is None else one_key(key)
     budget = Budget.of(budget)
     if budget.simulations is None or budget.seconds is not None:
         raise BudgetError(
@@ -68,7 +69,7 @@ def _require(holds: Any, decider: Decider, message: str) -> None:
 def _states(task: Task, key: Key[Array, ""]) -> State:
     """Six live states from different stages of random play, and two that are over."""
     trace = record(task, key, 16)
-    live, over = trace.pick(~trace.over, 6), trace.pick(trace.over, 2)
+    live, over = trace.pick(trace.live, 6), trace.pick(trace.over, 2)
     return jax.tree.map(jnp.asarray, trace.take(np.concatenate([live, over])))
 
 
@@ -83,7 +84,7 @@ def _check_memory(decider: Decider, memory: Memory, batch: int) -> None:
 
 
 def _check_answers(decider: Decider, states: State, decision: Decision) -> None:
-    _, legal, _, over, _ = look(decider.task, states)
+    _, legal, _, over, *_ = look(decider.task, states)
     action, weights, value = map(np.asarray, (decision.action, decision.weights, decision.value))
     traits, candidates = decider.task.traits, decision.candidates
     wide = legal.shape

@@ -1,4 +1,4 @@
-"""Contract tests, for a stranger's task or decider as for ours: what everything else relies on.
+"""Contract tests for tasks, built in or a user's own: what everything else relies on.
 
 `check_task(task)` and `check_decider(decider)` raise `ContractError` with the broken clause, where
 it broke, and what to do; they return nothing when all is well. Both play random episodes, so a
@@ -13,10 +13,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Key
 
 from ..errors import ContractError, FinishedGameError, IllegalActionError
-from ..task import State, Symmetry, Task, dtype_of
+from ..keys import KeyLike, one_key
+from ..task import State, Symmetry, Task, check_is_task, dtype_of
 from .chance import check_deterministic, check_outcomes, check_resample, check_starts
 from .decider import check_decider
 from .trace import Trace, form, look, move, record, require, same_tree
@@ -27,22 +27,24 @@ __all__ = ["check_decider", "check_task"]
 def check_task(
     task: Task,
     *,
-    key: Key[Array, ""] | None = None,
+    key: KeyLike | None = None,
     episodes: int = 32,
     tolerance: float = 1e-5,
 ) -> None:
     """Play random episodes of a task and hold it to the contract of `Task`.
 
-    Shapes and types stay the same; legal actions exist until the end and not after; the horizon is
-    kept; everything is determined by the key; `vmap` changes nothing; rewards are finite, sum to
-    zero over two players and stay within the objective's bounds; observations are finite;
-    `outcomes` and `starts`, where listed, are what `advance` and `init` draw from; `resample` keeps
-    what was seen, uses nothing else and draws the rest anew; symmetries hold along whole episodes;
-    equal fingerprints mean equal states; `step` refuses illegal use. `tolerance` is how far, both
-    in numbers and in parts, rounding may lead one action astray under `vmap`: simulators that
-    iterate to solve for contacts need more than the default.
+    Shapes and types stay the same; legal actions exist until the end and not after; episodes end or
+    are cut by the horizon, unless traits.continuing says that they need not; everything is
+    determined by the key; `vmap` changes nothing; rewards are finite, sum to zero over two players
+    and stay within the objective's bounds; observations are finite; `outcomes` and `starts`, where
+    listed, are what `advance` and `init` draw from; `resample` keeps what was seen, uses nothing
+    else and draws the rest anew; symmetries hold along whole episodes; equal fingerprints mean
+    equal states; `step` refuses illegal use. `tolerance` is how far, both in numbers and in parts,
+    rounding may lead one action astray under `vmap`: simulators that iterate to solve for contacts
+    need more than the default.
     """
-    key = jax.random.key(0) if key is None else key
+    check_is_task(task)
+    key = jax.random.key(0) if key is None else one_key(key)
     _check_traits(task)
     _check_shapes(task)
     trace = record(task, key, episodes)
@@ -111,12 +113,19 @@ def _check_shapes(task: Task) -> None:
     wanted: list[tuple[str, Any, tuple[int, ...] | None, type]] = [
         ("legal", jax.eval_shape(task.legal, first), (actions,), np.bool_),
         ("terminated", jax.eval_shape(task.terminated, first), (), np.bool_),
+        ("truncated", jax.eval_shape(task.truncated, first), (), np.bool_),
         ("player", jax.eval_shape(task.player, first), (), np.integer),
         ("objective", reward, (players,), np.floating),
         ("observe", jax.eval_shape(task.observe, first), None, np.floating),
         ("fingerprint", jax.eval_shape(task.fingerprint, first), None, np.integer),
     ]
     for name, got, shape, kind in wanted:
+        require(
+            isinstance(got, jax.ShapeDtypeStruct),
+            task,
+            f"`{name}` gives {got!r}; it must give one array. Join several into one, as "
+            "`jax.flatten_util.ravel_pytree(parts)[0]` does.",
+        )
         fits = (shape is None or got.shape == shape) and np.issubdtype(got.dtype, kind)
         require(
             fits,
@@ -134,11 +143,14 @@ def _check_over(task: Task, trace: Trace) -> None:
         f"{trace.where(late)} is terminal and still has legal actions. Let `legal` be all false "
         "once `terminated`.",
     )
+    endless = trace.live[-1:] & (not task.traits.continuing)
     require(
-        trace.over[-1].all(),
+        not endless.any(),
         task,
-        f"{trace.where(~trace.over[-1:], ply=len(trace.over) - 1)} is not terminal after "
-        f"traits.horizon = {task.traits.horizon} actions. Raise the horizon, or end there.",
+        f"{trace.where(endless, ply=len(trace.over) - 1)} is not terminal after "
+        f"traits.horizon = {task.traits.horizon} actions, nor truncated. Raise the "
+        "horizon, or end or cut the episode there; if episodes need not end at all, set "
+        "traits.continuing.",
     )
 
 
@@ -173,7 +185,8 @@ def _check_rewards(task: Task, trace: Trace) -> None:
     rest = np.zeros(trace.reward.shape[1])
     for ply in reversed(range(len(trace.reward))):
         rest = trace.reward[ply, :, 0] + discount * rest
-        bad = np.asarray((rest < low - 1e-5) | (rest > high + 1e-5))
+        # What was cut short is no whole return.
+        bad = np.asarray((rest < low - 1e-5) | (rest > high + 1e-5)) & trace.over[-1]
         require(
             not bad.any(),
             task,
@@ -184,7 +197,7 @@ def _check_rewards(task: Task, trace: Trace) -> None:
 
 def _check_unbatched(task: Task, trace: Trace, tolerance: float) -> None:
     """Twice without `jit` and once in a batch must agree: no hidden state, no mixing of rows."""
-    for ply, row in trace.some(~trace.over[:-1], 4):
+    for ply, row in trace.some(trace.live[:-1], 4):
         state, key = trace.at(ply, row), trace.keys[ply, row]
         action = jnp.asarray(trace.action[ply, row])
         once, twice = task.advance(state, action, key), task.advance(state, action, key)
@@ -217,9 +230,9 @@ def _check_fingerprints(task: Task, trace: Trace) -> None:
         return
     prints = trace.fingerprint.reshape(trace.over.size, -1)
     _, first, inverse = np.unique(prints, axis=0, return_index=True, return_inverse=True)
-    for name in ("legal", "player", "over"):
+    for name in ("legal", "player", "over", "cut"):
         values = getattr(trace, name).reshape(trace.over.size, -1)
-        if name != "over":
+        if name in ("legal", "player"):
             values = np.where(trace.over.reshape(-1, 1), 0, values)
         bad = (values != values[first][inverse.reshape(-1)]).any(-1).reshape(trace.over.shape)
         require(
@@ -276,8 +289,8 @@ def _check_symmetry(task: Task, trace: Trace, symmetry: Symmetry, pairs: np.ndar
     state: State = jax.tree.map(lambda x: x[0][images], trace.states)
     plies = len(trace.action) if task.traits.deterministic else 0
     for ply in range(plies + 1):
-        observed, legal, _, over, _ = look(task, state)
-        live = ~trace.over[ply, rows]
+        observed, legal, _, over, *_ = look(task, state)
+        live = trace.live[ply, rows]
         agrees = {
             "observation": np.isclose(image(trace.observation[ply, rows]), observed, atol=1e-6),
             "legal actions": trace.legal[ply, rows] == legal[:, mapped],
@@ -299,9 +312,9 @@ def _check_symmetry(task: Task, trace: Trace, symmetry: Symmetry, pairs: np.ndar
 
 
 def _check_refusals(task: Task, trace: Trace) -> None:
-    ply, row = trace.some(~trace.over, 1)[0]
+    ply, row = trace.some(trace.live, 1)[0]
     illegal = _illegal_actions(task)
-    places = trace.some(~trace.over & ~trace.legal.all(-1), 1)
+    places = trace.some(trace.live & ~trace.legal.all(-1), 1)
     attempts = [(ply, row, a, IllegalActionError) for a in illegal]
     attempts += [(p, r, int(np.argmin(trace.legal[p, r])), IllegalActionError) for p, r in places]
     fine = trace.action[ply, row]

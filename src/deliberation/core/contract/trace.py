@@ -1,6 +1,7 @@
 """Random play written down in full, for the contract tests to look at."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -10,13 +11,20 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, Shaped
 
 from ..errors import ContractError
-from ..objective import Action
-from ..task import Actions, State, Task, dtype_of
+from ..keys import is_key
+from ..play import advance_rows
+from ..task import State, Task, dtype_of
+
+_LONGEST = 256
+"""So many actions tell what a task is like whose episodes need not end."""
+
+LANES = 32
+"""Rows of a small batch; see `_in_batches`."""
 
 
 @dataclasses.dataclass
 class Trace:
-    """Random episodes, time first; rows that are over stay as they are and earn nothing."""
+    """Random episodes, time first; rows that are over or cut stay as they are and earn nothing."""
 
     states: State
     observation: Float[np.ndarray, "plies1 episodes ..."]
@@ -24,22 +32,28 @@ class Trace:
     player: Int[np.ndarray, "plies1 episodes"]
     over: Bool[np.ndarray, "plies1 episodes"]
     fingerprint: Int[np.ndarray, "plies1 episodes ..."]
+    cut: Bool[np.ndarray, "plies1 episodes"]
     action: Shaped[np.ndarray, "plies episodes ..."]
     reward: Float[np.ndarray, "plies episodes players"]
     keys: Key[Array, "plies episodes"]
+
+    @property
+    def live(self) -> Bool[np.ndarray, "plies1 episodes"]:
+        """Where play goes on."""
+        return ~(self.over | self.cut)
 
     def at(self, ply: int, row: int) -> State:
         """One state."""
         return jax.tree.map(lambda x: jnp.asarray(x[ply, row]), self.states)
 
     def pick(self, mask: Bool[np.ndarray, "plies episodes"], n: int) -> Int[np.ndarray, "n 2"]:
-        """Up to `n` places (ply, episode) under a mask, spread evenly."""
+        """Up to `n` places (ply, episode) under a mask, spread evenly; none if there are none."""
         places = np.argwhere(mask)
-        return places[np.unique(np.linspace(0, len(places) - 1, n).astype(int))]
+        return places[np.unique(np.linspace(0, len(places) - 1, n).astype(int))[: len(places)]]
 
     def some(self, mask: Bool[np.ndarray, "plies episodes"], n: int) -> list[tuple[int, int]]:
-        """The same as pairs of plain numbers; empty if there are none."""
-        return [(int(p), int(r)) for p, r in self.pick(mask, n)] if mask.any() else []
+        """The same as pairs of plain numbers."""
+        return [(int(p), int(r)) for p, r in self.pick(mask, n)]
 
     def take(self, places: Int[np.ndarray, "n 2"]) -> State:
         """A batch of the states at some places."""
@@ -54,15 +68,17 @@ class Trace:
 
 
 def record(task: Task, key: Key[Array, ""], episodes: int) -> Trace:
-    """Play uniformly random legal actions until all episodes end, or the horizon."""
+    """Play uniformly random legal actions until all episodes stop, or to the horizon.
+
+    Of tasks whose episodes need not end (`traits.continuing`) at most `_LONGEST` actions.
+    """
     key, first = jax.random.split(key)
     rng = np.random.default_rng(np.asarray(jax.random.key_data(first)).tolist())
     state = jax.vmap(task.init)(jax.random.split(first, episodes))
     seen, done = [(state, *look(task, state))], []
-    for ply in range(task.traits.horizon):
-        legal, over = seen[-1][2], seen[-1][4]
-        if over.all():
-            break
+    traits = task.traits
+    for ply in range(min(traits.horizon, _LONGEST) if traits.continuing else traits.horizon):
+        _, _, legal, _, over, _, cut = seen[-1]
         stuck = ~over & ~legal.any(-1)
         require(
             not stuck.any(),
@@ -70,6 +86,8 @@ def record(task: Task, key: Key[Array, ""], episodes: int) -> Trace:
             f"the state in ply {ply} of episode {np.argmax(stuck)} is not terminal and has no "
             "legal action. End the episode there, or offer an action that passes.",
         )
+        if (over | cut).all():
+            break
         action = _random_actions(task, rng, legal)
         key, now = jax.random.split(key)
         keys = jax.random.split(now, episodes)
@@ -82,9 +100,9 @@ def record(task: Task, key: Key[Array, ""], episodes: int) -> Trace:
         "every episode is over before its first action. Let `terminated` be false at the start.",
     )
     states, *seen_parts = (jax.tree.map(_stack, *c) for c in zip(*seen, strict=True))
-    observation, legal, player, over, fingerprint = seen_parts
     action, reward, keys = (_stack(*c) for c in zip(*done, strict=True))
-    return Trace(states, observation, legal, player, over, fingerprint, action, reward, keys)
+    observation, legal, player, over, fingerprint, cut = seen_parts
+    return Trace(states, observation, legal, player, over, fingerprint, cut, action, reward, keys)
 
 
 def _random_actions(
@@ -99,43 +117,59 @@ def _random_actions(
 
 
 def _stack(*parts: Any) -> Any:
-    """On the host, where indexing is cheap; keys cannot leave the device."""
-    return jnp.stack(parts) if _is_key(parts[0]) else np.stack(parts)
-
-
-def _is_key(x: Any) -> bool:
-    return jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+    return _joined(np.stack, *parts)
 
 
 @eqx.filter_jit
 def _look(task: Task, state: State) -> tuple[Array, ...]:
-    parts = (task.observe, task.legal, task.player, task.terminated, task.fingerprint)
+    parts = (
+        task.observe, task.legal, task.player, task.terminated, task.fingerprint, task.truncated
+    )  # fmt: skip
     return tuple(jax.vmap(part)(state) for part in parts)
 
 
 def look(task: Task, state: State) -> tuple[np.ndarray, ...]:
-    """Observation, legal actions, player, end and fingerprint of each state of a batch."""
-    return tuple(np.asarray(x) for x in _look(task, state))
-
-
-@eqx.filter_jit
-def _move(
-    task: Task, state: State, action: Actions, keys: Key[Array, " batch"]
-) -> tuple[State, Float[Array, "batch players"]]:
-    def one(s: State, a: Action, k: Key[Array, ""]):
-        over, after = task.terminated(s), task.advance(s, a, k)
-        reward = jnp.where(over, 0.0, jnp.asarray(task.objective(s, a, after)))
-        return jax.tree.map(lambda x, y: jnp.where(over, x, y), s, after), reward
-
-    return jax.vmap(one)(state, action, keys)
+    """Observation, legal actions, player, end, fingerprint and cut of each state of a batch."""
+    return _in_batches(lambda part: _look(task, part[0]), (state,))
 
 
 def move(
     task: Task, state: State, action: np.ndarray, keys: Key[Array, " batch"]
 ) -> tuple[State, Float[np.ndarray, "batch players"]]:
     """Carry one action out in each live state of a batch; what the task's own objective gives."""
-    after, reward = _move(task, state, jnp.asarray(action, dtype_of(task.traits)), keys)
+    given = (state, jnp.asarray(action, dtype_of(task.traits)), keys)
+    after, reward = _in_batches(lambda part: advance_rows(task, task.objective, *part), given)
     return after, np.asarray(reward)
+
+
+def _in_batches(compute: Callable[[Any], Any], given: Any) -> Any:
+    """The results for a batch, on the host; small batches are filled up to `LANES` rows each.
+
+    So one compiled program serves the small batches of all clauses: with large simulators,
+    compiling is what a contract test takes its time for.
+    """
+    rows = jax.tree.leaves(given)[0].shape[0]
+    if rows > 4 * LANES:
+        return jax.tree.map(_on_host, compute(given))
+    parts = []
+    for start in range(0, rows, LANES):
+        which = np.minimum(np.arange(start, start + LANES), rows - 1)
+        part = jax.tree.map(lambda x, which=which: _on_host(x)[which], given)
+        parts.append(jax.tree.map(_on_host, compute(part)))
+    return jax.tree.map(lambda *x: _joined(np.concatenate, *x)[:rows], *parts)
+
+
+def _on_host(x: Any) -> Any:
+    """As a NumPy array, where indexing is cheap and compiles nothing; keys stay what they are."""
+    return x if is_key(x) else np.asarray(x)
+
+
+def _joined(how: Callable[[list[np.ndarray]], np.ndarray], *parts: Any) -> Any:
+    """Arrays of one kind put together by a function of NumPy; keys by what they are made of."""
+    if not is_key(parts[0]):
+        return how(list(parts))
+    data = how([np.asarray(jax.random.key_data(x)) for x in parts])
+    return jax.random.wrap_key_data(jnp.asarray(data), impl=jax.random.key_impl(parts[0]))
 
 
 def require(holds: Any, task: Task, message: str) -> None:
@@ -157,7 +191,7 @@ def same_tree(a: Any, b: Any, tolerance: float = 0.0) -> bool:
 
 
 def _plain(x: Any) -> np.ndarray:
-    return np.asarray(jax.random.key_data(x) if _is_key(jnp.asarray(x)) else x)
+    return np.asarray(jax.random.key_data(x) if is_key(x) else x)
 
 
 def _same(a: np.ndarray, b: np.ndarray, tolerance: float) -> bool:

@@ -20,8 +20,8 @@ from ...core.budget import Budget
 from ...core.decider import Decider, Decision, Memory, row_keys
 from ...core.errors import UnknownStateError
 from ...core.ledger import Ledger
-from ...core.objective import Objective
-from ...core.task import State, Task, batch_size
+from ...core.objective import Objective, wanted
+from ...core.task import State, Task, batch_size, check_is_task
 from .numbering import RowIndex
 from .plies import Graph, enumerate_task
 
@@ -142,7 +142,8 @@ def solve(
     exceeded, naming the size reached, and `UnsuitableTaskError` for tasks of another kind.
     """
     began = time.perf_counter()
-    objective = task.objective if objective is None else objective
+    check_is_task(task)
+    objective = wanted(task, objective)
     graph = enumerate_task(task, objective, start, max_states, max_bytes)
     index = RowIndex(graph.fingerprints)
     graph.fingerprints = graph.fingerprints[:0]

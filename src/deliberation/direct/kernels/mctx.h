@@ -1,4 +1,4 @@
-// How the searches of mctx choose, in C++: what direct/_mctx_rules.py does, to the bit where XLA
+// How the searches of mctx choose, in C++: what direct/mctx/rules.py does, to the bit where XLA
 // computes the same in one loop on this processor (it fuses products into sums, and so does this).
 
 #pragma once
@@ -98,13 +98,13 @@ struct Words {
 };
 
 Words threefry(Words key, uint32_t counter) {
-  const int turns[2][4] = {{13, 15, 26, 6}, {17, 29, 16, 24}};
+  const int rotations[2][4] = {{13, 15, 26, 6}, {17, 29, 16, 24}};
   const uint32_t keys[3] = {key.a, key.b, key.a ^ key.b ^ 0x1BD11BDAu};
   uint32_t x = key.a, y = counter + key.b;
   for (int i = 0; i < 5; ++i) {
-    for (int turn : turns[i % 2]) {
+    for (int by : rotations[i % 2]) {
       x += y;
-      y = (y << turn) | (y >> (32 - turn));
+      y = (y << by) | (y >> (32 - by));
       y ^= x;
     }
     x += keys[(i + 1) % 3];
@@ -208,14 +208,14 @@ int by_bonus(const Rule& rule, const Node& n, int actions, float scale, int64_t 
   return first(scores, actions, greatest(actions, [&](int a) { return scores[a]; }));
 }
 
-// Sequential halving: the best of the actions whose turn it is. What is invalid has NaN for a base.
+// Sequential halving: the best of the actions that are considered now. What is invalid has NaN for a base.
 int by_halving(const Rule& rule, const Node& n, int actions, float scale, int64_t row,
                const float* q) {
-  const float *base = rule.table + row * actions, turn = rule.params[CONSIDERED + row];
+  const float *base = rule.table + row * actions, considered = rule.params[CONSIDERED + row];
   float top = -INFINITE;
   int best = 0;
   for (int a = 0; a < actions; ++a) {
-    if (n.visits[a] != turn || std::isnan(base[a])) continue;
+    if (n.visits[a] != considered || std::isnan(base[a])) continue;
     float score = std::max(LOW, fused(scale, q[a], base[a]));
     if (score > top) top = score, best = a;
   }

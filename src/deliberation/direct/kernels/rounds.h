@@ -1,4 +1,5 @@
-// What a round does to the tree of a row: `insert` and `descend`, as in direct/tree_search/backends/portable.py.
+// What a round does to the tree of a row: `insert` (expand and back up) and `descend`, as in
+// direct/tree_search/backends/portable.py.
 
 #pragma once
 
@@ -13,7 +14,7 @@ struct Tree {
   float* nodes;
   uint8_t* states;
   int64_t room, actions, bytes;
-  bool running;  // the arithmetic of mctx: see Tree.running
+  bool by_simulation, means;  // see Bookkeeping in tree_search/tree.py
 
   float* edge(int64_t row, int64_t node, int slot) const {
     return edges + ((row * room + node) * EDGE_SLOTS + slot) * actions;
@@ -58,27 +59,27 @@ bool proved(const float* q, const float* logit, const float* child, int64_t acti
   return all || *best >= ceiling;
 }
 
-struct Credit {
+struct Return {
   float q, gain;
   bool exact;
 };
 
 // A node's value as the return by the edge into it.
 inline float returned(const Tree& tree, const float* slots, float value) {
-  if (tree.running) return mctx::fused(slots[DISCOUNT], value, slots[REWARD]);
+  if (tree.means) return mctx::fused(slots[DISCOUNT], value, slots[REWARD]);
   return slots[REWARD] + slots[DISCOUNT] * value;
 }
 
 // One edge and its node on the way up. `up.q` is the edge's mean return by now.
-void credit(const Tree& tree, int64_t row, int64_t node, int64_t action, float ceiling_high,
-            float ceiling_low, bool prove, Credit& up) {
+void backup(const Tree& tree, int64_t row, int64_t node, int64_t action, float ceiling_high,
+            float ceiling_low, bool prove, Return& up) {
   float *visits = tree.edge(row, node, VISITS), *q = tree.edge(row, node, Q),
         *logit = tree.edge(row, node, LOGIT), *child = tree.edge(row, node, CHILD),
         *slots = tree.slots(row, node);
   visits[action] += 1.0f;
   q[action] = up.q;
   float mean;
-  if (tree.running) {
+  if (tree.means) {
     mean = mctx::fused(slots[TOTAL], slots[COUNT], up.gain) / (slots[COUNT] + 1.0f);
     slots[TOTAL] = mean;
   } else {
@@ -140,9 +141,9 @@ bool log_prior(const float* logits, const bool* legal, int64_t actions, float* o
 }
 
 // Writes a node, the `visits`-th time that it is reached, below its edge and returns its number.
-int64_t hang(const Tree& tree, int64_t row, int64_t lane, int64_t child, float visits,
-             const Lanes& at, const Found& found, const Piece* piece, size_t count,
-             int32_t* tally) {
+int64_t expand(const Tree& tree, int64_t row, int64_t lane, int64_t child, float visits,
+               const Lanes& at, const Found& found, const Piece* piece, size_t count,
+               int32_t* tally) {
   int64_t node = at.node[lane], action = at.action[lane], actions = tree.actions;
   float* e = tree.edge(row, child, 0);
   std::memset(e, 0, sizeof(float) * EDGE_SLOTS * actions);
@@ -194,22 +195,24 @@ void insert(const Tree& tree, int64_t row, int64_t lanes, const Lanes& at, const
     tally[SIMULATIONS] += 1;
     tally[STEPS] += found.steps[lane];
     tally[EVALUATIONS] += found.evaluations[lane];
+    int64_t next = *size;
+    if (child == 0 || tree.by_simulation) ++*size;
     if (child == 0) {
-      child = hang(tree, row, lane, (*size)++, 1.0f, at, found, piece, count, tally);
-    } else if (tree.running) {
+      child = expand(tree, row, lane, next, 1.0f, at, found, piece, count, tally);
+    } else if (tree.means) {
       float visits = tree.slots(row, child)[COUNT] + 1.0f;
-      child = hang(tree, row, lane, child, visits, at, found, piece, count, tally);
+      child = expand(tree, row, lane, child, visits, at, found, piece, count, tally);
     } else {
       tree.slots(row, std::llabs(child))[COUNT] += 1.0f;
     }
     const float* leaf = tree.slots(row, std::llabs(child));
     float gain = returned(tree, leaf, leaf[VALUE]);
-    Credit up{gain, gain, child < 0};
+    Return up{gain, gain, child < 0};
     while (true) {
       gains[lane] = up.gain;
       const float* here = tree.slots(row, node);
       int64_t parent = int64_t(here[PARENT]), from = int64_t(here[ACTION]);
-      credit(tree, row, node, action, found.ceilings[0], found.ceilings[1], prove, up);
+      backup(tree, row, node, action, found.ceilings[0], found.ceilings[1], prove, up);
       if (node == 0) break;
       node = parent, action = from;
     }

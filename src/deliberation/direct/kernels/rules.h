@@ -1,4 +1,4 @@
-// How a search chooses: what direct/rules.py does, natively.
+// How a search chooses: what direct/tree_search/rules.py does, natively.
 
 #pragma once
 

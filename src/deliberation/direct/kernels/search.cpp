@@ -1,8 +1,8 @@
 // One round of a batched tree search on the CPU, as an XLA FFI handler: `insert` adds what a model
 // said of the last round's leaves to the trees and backs it up, `descend` follows a rule from the
-// roots to the next leaves. They do what direct/tree_search/backends/portable.py does, in the same order and in single
-// precision, on the same arrays: see direct/tree.py for the layout. Rows are independent and spread
-// over the threads of XLA's own pool.
+// roots to the next leaves. They do what direct/tree_search/backends/portable.py does, in the same
+// order and in single precision, on the same arrays: see direct/tree_search/tree.py for the layout.
+// Rows are independent and spread over the threads of XLA's own pool.
 
 #include "rounds.h"
 #include "threads.h"
@@ -57,10 +57,10 @@ ffi::Error one_round(ffi::ThreadPool pool, F32 edges, F32 nodes, U8 states, S32 
                  Out<S32> node_out, Out<S32> action_out, Out<S32> child_out, Out<S32> number_out,
                  Out<Pred> active_out, Out<U32> noise_out, Out<S32> going_out,
                  ffi::RemainingRets asked_states, int32_t kind, int32_t prove, int32_t depth,
-                 int32_t running, int32_t inserts, int32_t descends) {
+                 int32_t by_simulation, int32_t means, int32_t inserts, int32_t descends) {
   auto shape = edges.dimensions();
   Tree tree{carried(edges, edges_out), carried(nodes, nodes_out), carried(states, states_out),
-            shape[1], shape[3], states.dimensions()[2], running != 0};
+            shape[1], shape[3], states.dimensions()[2], by_simulation != 0, means != 0};
   int32_t *size = carried(sizes, sizes_out), *tally = carried(tallies, tallies_out);
   int64_t rows = shape[0];
   Rule rule{kind, params.typed_data(), table.typed_data(), int64_t(table.element_count()),
@@ -146,6 +146,7 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(
         .Attr<int32_t>("kind")
         .Attr<int32_t>("prove")
         .Attr<int32_t>("depth")
-        .Attr<int32_t>("running")
+        .Attr<int32_t>("by_simulation")
+        .Attr<int32_t>("means")
         .Attr<int32_t>("inserts")
         .Attr<int32_t>("descends"));

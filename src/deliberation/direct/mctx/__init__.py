@@ -9,7 +9,7 @@ What differs, and is worth knowing:
 - `num_simulations` may be an array, one for all rows or one for each, if `capacity=` says how many
   there must be room for; a row that has finished stays as it is while others go on. One compiled
   program serves every budget.
-- On the CPU the native kernels walk the tree, for the three transforms here (also in a
+- On the CPU the native kernels grow the tree, for the three transforms here (also in a
   `functools.partial`) and for Threefry keys; other transforms and keys go by pure JAX, as GPUs do.
   `backend=` or `DELIBERATION_BACKEND` chooses. Keys of another kind give other noise than mctx's.
 - NaN or infinity from a model is never preferred. Outside of `jax.jit` it raises `NonFiniteError`

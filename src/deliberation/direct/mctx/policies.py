@@ -1,6 +1,5 @@
 """The three policies of mctx: what they take, and what they give."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -8,11 +7,13 @@ import jax.numpy as jnp
 
 from ..tree_search.backends.choice import BackendName
 from .ends import check_finite, checked, masked, noisy, output, sampled
-from .rules import GumbelMuZero, MuZero, QTransform, recognise
-from .rules import by_min_max as qtransform_by_min_max
-from .rules import by_parent_and_siblings as qtransform_by_parent_and_siblings
-from .rules import completed_by_mix_value as qtransform_completed_by_mix_value
-from .search import Reach, Recurrent, in_turn, search
+from .model import Recurrent, alternating
+from .reach import MOST_BYTES, LoopFn, Reach, run_search
+from .rules import GumbelMuZero, MuZero
+from .transforms import QTransform, recognise
+from .transforms import by_min_max as qtransform_by_min_max
+from .transforms import by_parent_and_siblings as qtransform_by_parent_and_siblings
+from .transforms import completed_by_mix_value as qtransform_completed_by_mix_value
 from .types import (
     ChanceRecurrentFnOutput,
     DecisionRecurrentFnOutput,
@@ -44,30 +45,17 @@ __all__ = [
     "stochastic_muzero_policy",
 ]
 
-LoopFn = Callable[..., Any]
-MOST_BYTES = 16 * 2**30
+_FORI = jax.lax.fori_loop
 
 
 def muzero_policy(
-    params: Any,
-    rng_key: Any,
-    root: Any,
-    recurrent_fn: Recurrent,
-    num_simulations: Any,
-    invalid_actions: Any = None,
-    max_depth: int | None = None,
-    loop_fn: LoopFn = jax.lax.fori_loop,
-    *,
-    qtransform: QTransform = qtransform_by_parent_and_siblings,
-    dirichlet_fraction: Any = 0.25,
-    dirichlet_alpha: Any = 0.3,
-    pb_c_init: Any = 1.25,
-    pb_c_base: Any = 19652,
-    temperature: Any = 1.0,
-    capacity: int | None = None,
-    backend: BackendName = "auto",
+    params: Any, rng_key: Any, root: Any, recurrent_fn: Recurrent, num_simulations: Any,
+    invalid_actions: Any = None, max_depth: int | None = None, loop_fn: LoopFn = _FORI, *,
+    qtransform: QTransform = qtransform_by_parent_and_siblings, dirichlet_fraction: Any = 0.25,
+    dirichlet_alpha: Any = 0.3, pb_c_init: Any = 1.25, pb_c_base: Any = 19652,
+    temperature: Any = 1.0, capacity: int | None = None, backend: BackendName = "auto",
     max_bytes: int = MOST_BYTES,
-) -> PolicyOutput:
+) -> PolicyOutput:  # fmt: skip
     """MuZero's search (Schrittwieser et al. 2020): PUCT, with Dirichlet noise at the root.
 
     `root` holds `prior_logits[B, A]`, `value[B]` and `embedding[B, ...]`; `recurrent_fn(params,
@@ -82,34 +70,36 @@ def muzero_policy(
     that do not fit, `BudgetError` for budgets without or beyond a capacity, `TooLargeError` before
     allocating more than `max_bytes` for the trees.
     """
-    root, invalid = checked(root, invalid_actions)
     rng_key, noise_key, search_key = jax.random.split(rng_key, 3)
-    logits = noisy(noise_key, root.prior_logits, dirichlet_fraction, dirichlet_alpha)
-    logits = masked(logits, invalid_actions)
-    transform, actions = recognise(qtransform), logits.shape[1]
-    rule = MuZero(transform, actions, invalid, None, init=pb_c_init, base=pb_c_base)
+    root, rule = _by_bonus(
+        noise_key, root, invalid_actions, qtransform, dirichlet_fraction, dirichlet_alpha,
+        pb_c_init, pb_c_base,
+    )  # fmt: skip
     reach = Reach(num_simulations, capacity, max_depth, loop_fn, backend, max_bytes)
-    tree = search(params, search_key, recurrent_fn, rule, logits, root, reach)
+    tree = run_search(params, search_key, recurrent_fn, rule, root, reach)
     return sampled(rng_key, rule.view(tree), temperature)
 
 
+def _by_bonus(
+    key: Any, root: Any, invalid_actions: Any, qtransform: QTransform, fraction: Any, alpha: Any,
+    pb_c_init: Any, pb_c_base: Any,
+) -> tuple[RootFnOutput, MuZero]:  # fmt: skip
+    """The roots with noise in their priors and without what is invalid, and the rule for them."""
+    root, invalid = checked(root, invalid_actions)
+    logits = masked(noisy(key, root.prior_logits, fraction, alpha), invalid_actions)
+    rule = MuZero(
+        recognise(qtransform), logits.shape[1], invalid, None, init=pb_c_init, base=pb_c_base
+    )
+    return root.replace(prior_logits=logits), rule
+
+
 def gumbel_muzero_policy(
-    params: Any,
-    rng_key: Any,
-    root: Any,
-    recurrent_fn: Recurrent,
-    num_simulations: Any,
-    invalid_actions: Any = None,
-    max_depth: int | None = None,
-    loop_fn: LoopFn = jax.lax.fori_loop,
-    *,
+    params: Any, rng_key: Any, root: Any, recurrent_fn: Recurrent, num_simulations: Any,
+    invalid_actions: Any = None, max_depth: int | None = None, loop_fn: LoopFn = _FORI, *,
     qtransform: QTransform = qtransform_completed_by_mix_value,
-    max_num_considered_actions: int = 16,
-    gumbel_scale: Any = 1.0,
-    capacity: int | None = None,
-    backend: BackendName = "auto",
-    max_bytes: int = MOST_BYTES,
-) -> PolicyOutput:
+    max_num_considered_actions: int = 16, gumbel_scale: Any = 1.0, capacity: int | None = None,
+    backend: BackendName = "auto", max_bytes: int = MOST_BYTES,
+) -> PolicyOutput:  # fmt: skip
     """Gumbel MuZero's search (Danihelka et al. 2022): sequential halving at the root.
 
     At most `max_num_considered_actions` are drawn without replacement by Gumbel-top-k, the noise
@@ -121,46 +111,32 @@ def gumbel_muzero_policy(
     logits = masked(root.prior_logits, invalid_actions)
     rng_key, gumbel_key = jax.random.split(rng_key)
     gumbel = gumbel_scale * jax.random.gumbel(gumbel_key, logits.shape, logits.dtype)
-    batch, actions = logits.shape
+    actions = logits.shape[1]
+    valid = (1 - invalid).sum(-1).astype(jnp.int32)
     rule = GumbelMuZero(
         recognise(qtransform), actions, invalid, GumbelMuZeroExtraData(root_gumbel=gumbel),
         base=gumbel + (logits - logits.max(-1, keepdims=True)),
-        considered=jnp.zeros(batch, jnp.int32),
+        first=jnp.minimum(valid, max_num_considered_actions),
+        most=min(actions, max_num_considered_actions),
     )  # fmt: skip
-    valid = (1 - invalid).sum(-1).astype(jnp.int32)
-    most = min(actions, max_num_considered_actions)
     reach = Reach(num_simulations, capacity, max_depth, loop_fn, backend, max_bytes)
-    tree = search(
-        params, rng_key, recurrent_fn, rule, logits, root, reach,
-        considered=(jnp.minimum(valid, max_num_considered_actions), most),
-    )  # fmt: skip
+    root = root.replace(prior_logits=logits)
+    tree = run_search(params, rng_key, recurrent_fn, rule, root, reach)
     action, q = rule.best(tree)
     weights = jax.nn.softmax(masked(logits + q, invalid_actions))
     return output(action, weights, rule.view(tree))
 
 
 def stochastic_muzero_policy(
-    params: Any,
-    rng_key: Any,
-    root: Any,
-    decision_recurrent_fn: Recurrent,
-    chance_recurrent_fn: Recurrent,
-    num_simulations: Any,
-    invalid_actions: Any = None,
-    max_depth: int | None = None,
-    loop_fn: LoopFn = jax.lax.fori_loop,
-    *,
-    qtransform: QTransform = qtransform_by_parent_and_siblings,
-    dirichlet_fraction: Any = 0.25,
-    dirichlet_alpha: Any = 0.3,
-    pb_c_init: Any = 1.25,
-    pb_c_base: Any = 19652,
-    temperature: Any = 1.0,
-    capacity: int | None = None,
-    backend: BackendName = "auto",
+    params: Any, rng_key: Any, root: Any, decision_recurrent_fn: Recurrent,
+    chance_recurrent_fn: Recurrent, num_simulations: Any, invalid_actions: Any = None,
+    max_depth: int | None = None, loop_fn: LoopFn = _FORI, *,
+    qtransform: QTransform = qtransform_by_parent_and_siblings, dirichlet_fraction: Any = 0.25,
+    dirichlet_alpha: Any = 0.3, pb_c_init: Any = 1.25, pb_c_base: Any = 19652,
+    temperature: Any = 1.0, capacity: int | None = None, backend: BackendName = "auto",
     max_bytes: int = MOST_BYTES,
-) -> PolicyOutput:
-    """Stochastic MuZero's search (Antonoglou et al. 2022): decisions and chance take turns.
+) -> PolicyOutput:  # fmt: skip
+    """Stochastic MuZero's search (Antonoglou et al. 2022): decisions and chance alternate.
 
     `decision_recurrent_fn(params, key, action, embedding)` gives a `DecisionRecurrentFnOutput` and
     an afterstate; `chance_recurrent_fn(params, key, outcome, afterstate)` a
@@ -168,27 +144,24 @@ def stochastic_muzero_policy(
     them with a dummy. Outcomes are taken in proportion to their probability, without noise. Other
     arguments, results and errors as for `muzero_policy`; `max_depth` counts both kinds of step.
     """
-    root, invalid = checked(root, invalid_actions)
     rng_key, noise_key, search_key = jax.random.split(rng_key, 3)
-    logits = noisy(noise_key, root.prior_logits, dirichlet_fraction, dirichlet_alpha)
-    logits = masked(logits, invalid_actions)
-    batch, actions = logits.shape
+    root, rule = _by_bonus(
+        noise_key, root, invalid_actions, qtransform, dirichlet_fraction, dirichlet_alpha,
+        pb_c_init, pb_c_base,
+    )  # fmt: skip
+    batch, actions = root.prior_logits.shape
     first = jnp.zeros(batch, jnp.int32)
     told, afterstate = decision_recurrent_fn(params, rng_key, first, root.embedding)
     outcomes = jnp.shape(told.chance_logits)[-1]
     wide = root.replace(
+        prior_logits=jnp.pad(root.prior_logits, ((0, 0), (0, outcomes)), constant_values=-jnp.inf),
         embedding=StochasticRecurrentState(
             state_embedding=root.embedding,
             afterstate_embedding=jax.tree.map(jnp.asarray, afterstate),
             is_decision_node=jnp.ones(batch, bool),
-        )
+        ),
     )
-    transform = recognise(qtransform)
-    rule = MuZero(transform, actions, invalid, None, init=pb_c_init, base=pb_c_base)
+    both = alternating(decision_recurrent_fn, chance_recurrent_fn, actions)
     reach = Reach(num_simulations, capacity, max_depth, loop_fn, backend, max_bytes)
-    tree = search(
-        params, search_key, in_turn(decision_recurrent_fn, chance_recurrent_fn, actions), rule,
-        jnp.pad(logits, ((0, 0), (0, outcomes)), constant_values=-jnp.inf), wide, reach,
-        chances=True,
-    )  # fmt: skip
+    tree = run_search(params, search_key, both, rule, wide, reach, chances=True)
     return sampled(rng_key, rule.view(tree), temperature)

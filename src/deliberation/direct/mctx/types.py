@@ -80,7 +80,7 @@ class RecurrentFnOutput(Record):
 
 @record
 class DecisionRecurrentFnOutput(Record):
-    """What a model says of an action before chance has its turn.
+    """What a model says of an action, before the outcome of chance.
 
     `chance_logits[B, C]` over the outcomes, and the `afterstate_value[B]`.
     """
@@ -101,7 +101,7 @@ class ChanceRecurrentFnOutput(Record):
 
 @record
 class StochasticRecurrentState(Record):
-    """A node's embedding where decisions and chance take turns; one of the two is a dummy."""
+    """A node's embedding where decisions and chance alternate; one of the two is a dummy."""
 
     state_embedding: Any
     afterstate_embedding: Any
@@ -169,7 +169,7 @@ class Tree(eqx.Module):
 
     @property
     def node_visits(self) -> Int[Array, "*batch nodes"]:
-        """How often each node was passed or judged."""
+        """How often each node was passed or evaluated."""
         return self.nodes[..., COUNT].astype(jnp.int32)
 
     @property
@@ -215,7 +215,7 @@ class Tree(eqx.Module):
 
     @property
     def children_discounts(self) -> Float[Array, "*batch nodes actions"]:
-        """What turns the value behind each edge into the view of the node above."""
+        """What the value behind each edge is multiplied by in the view of the node above."""
         return self._below(DISCOUNT)
 
     @property

@@ -26,6 +26,7 @@ from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from ...core.noise import Seed, as_key, mix
 from ...core.objective import Objective
+from ...core.rows import as_kinds, narrowed
 from ...core.task import State, Task
 from ..evaluators import Evaluator
 from ..faults import IN_REWARD, IN_SUM
@@ -132,6 +133,7 @@ def search(
             task, objective, rule, root, outcome, active, now, nodes
         )
         judged = judge(task, objective, evaluator, leaf.state, leaf.open, mix(now, 2))
+        judged = narrowed(judged)
         tree = _insert(task, outcome.nodes, leaf, judged, number)
         values = jnp.where(leaf.open[:, None], judged.values, 0.0)
         tree, faults = _back_up(tree, path, active, values, objective.discount)
@@ -139,7 +141,7 @@ def search(
         # What was wrong in a part is not wrong in the sum as well.
         found = jnp.where(leaf.open, judged.faults, 0) | (faults & IN_REWARD)
         found = jnp.where(found > 0, found, faults)
-        return number + 1, Outcome(
+        after = Outcome(
             tree,
             schedule,
             outcome.simulations + active,
@@ -149,6 +151,7 @@ def search(
             outcome.stuck | stuck,
             outcome.done,
         )
+        return number + 1, as_kinds(after, outcome)
 
     return jax.lax.while_loop(going, simulate, (jnp.int32(1), outcome))[1]
 
@@ -189,11 +192,16 @@ def _plant(
     zero = jnp.zeros(batch, jnp.int32)
     legal = jax.vmap(task.legal)(root)
     stuck = live & ~legal.any(-1)
-    logits, value, steps, faults = jnp.zeros((batch, actions)), jnp.zeros(batch), zero, zero
+    logits, value, steps, faults = (
+        jnp.zeros((batch, actions), jnp.float32),
+        jnp.zeros(batch, jnp.float32),
+        zero,
+        zero,
+    )
     asked = evaluator.has_prior or rule.needs_value
     if asked:
         sample = jax.vmap(task.resample)(root, as_key(mix(seed, 3)))
-        judged = judge(task, objective, evaluator, sample, live, mix(seed, 0))
+        judged = narrowed(judge(task, objective, evaluator, sample, live, mix(seed, 0)))
         stuck = stuck | (live & judged.stuck)
         logits, steps = judged.logits, judged.model_steps * live
         value = share(judged.values, jax.vmap(task.player)(root))
@@ -202,8 +210,10 @@ def _plant(
     table = jnp.full((batch, slots(capacity)), MISSING)
     _, slot = find(table, key[:, None], key, live)
     tree = Histories(
-        jnp.zeros((batch, capacity + 1, 3, actions)).at[:, 0, LOGIT].set(log_prior(logits, legal)),
-        jnp.zeros((batch, capacity + 1)).at[:, 0].set(value),
+        jnp.zeros((batch, capacity + 1, 3, actions), jnp.float32)
+        .at[:, 0, LOGIT]
+        .set(log_prior(logits, legal)),
+        jnp.zeros((batch, capacity + 1), jnp.float32).at[:, 0].set(value),
         jnp.zeros((batch, capacity + 1, 2), jnp.uint32).at[:, 0].set(key),
         table.at[jnp.arange(batch), slot].set(0),
         asked,
@@ -235,7 +245,9 @@ def _descend(
     schedule = _where(active, schedule, outcome.schedule)
     depth = _depth(task, tree.value.shape[1] - 1, nodes)
     blank = jnp.zeros((depth, batch), jnp.int32)
-    path = Path(blank, blank, blank, jnp.zeros((depth, batch, task.traits.players)), zero)
+    path = Path(
+        blank, blank, blank, jnp.zeros((depth, batch, task.traits.players), jnp.float32), zero
+    )
     state = jax.vmap(task.resample)(root, as_key(mix(seed, 0)))
     start = Leaf(state, no, no, tree.keys[:, 0], zero)
     pasts = origin(task, batch, nodes)
@@ -266,7 +278,7 @@ def _descend(
         onwards = live & (node != MISSING) & (d + 1 < depth)
         after = Leaf(after, live & ~onwards, live & (node == MISSING), key, slot)
         leaf, node = _where(going, after, leaf), jnp.maximum(node, 0)
-        return onwards, stuck | trapped, node, legal, pasts, leaf, path, d + 1
+        return as_kinds((onwards, stuck | trapped, node, legal, pasts, leaf, path, d + 1), carry)
 
     carry = (active, no, zero, legal, pasts, start, path, jnp.int32(0))
     _, stuck, _, _, _, leaf, path, _ = jax.lax.while_loop(going_on, move, carry)
@@ -318,7 +330,7 @@ def _back_up(
         summed = edges[rows, node, TOTAL].sum(-1) + tree.value[rows, node]
         found = unless(jnp.isfinite(reward).all(-1), IN_REWARD)
         found = found | unless(jnp.isfinite(gains).all(-1) & jnp.isfinite(summed), IN_SUM)
-        return edges, gains, faults | jnp.where(on, found, 0), d - 1
+        return as_kinds((edges, gains, faults | jnp.where(on, found, 0), d - 1), carry)
 
     start = (tree.edges, values, jnp.zeros_like(path.length), path.length.max() - 1)
     edges, _, faults, _ = jax.lax.while_loop(lambda carry: carry[-1] >= 0, up, start)

@@ -16,22 +16,20 @@ from ...core.errors import (
     UnknownNameError,
     UnsuitableTaskError,
 )
-from ...core.noise import Seed, seeds
-from ...core.objective import Objective
-from ...core.task import State, Task, batch_size, check_batch, is_concrete
-from ..aims import aim_of
+from ...core.noise import Seed
+from ...core.objective import Objective, wanted
+from ...core.task import State, Task, batch_size, check_batch, check_is_task, is_concrete
 from ..checks import check_memory
 from ..evaluators import Evaluator, RandomRollouts
 from . import reuse as memories
-from .backends.choice import BackendName, backend_name
+from .backends.choice import BackendName, backend_for
 from .engine import Outcome
 from .limits import Limits, check_prior, needed
 from .models.base import Model
 from .models.sampled import Sampling
-from .pipeline import Setting, begin, grow, read
 from .reuse import Remembered
 from .rules import PUCT, UCT, Gumbel, Rule
-from .running import Order, Running
+from .running import Order, Running, Setting, keep, whole
 from .stopping import Never, Stopping
 from .tree import Form, size_in_bytes
 
@@ -151,7 +149,7 @@ class TreeSearch(Decider):
         running = Running(setting, order, asked.seconds)
         running.finish()
         decision = running.answer()
-        return decision, running.remember() if self.reuse else memory
+        return decision, running.memory() if self.reuse else memory
 
     def anytime(
         self,
@@ -197,10 +195,10 @@ class TreeSearch(Decider):
 
     def _setting(self, objective: Objective | None) -> Setting:
         return Setting(
-            self.task, self.task.objective if objective is None else objective,
+            self.task, wanted(self.task, objective),
             self.rule, self.evaluator, self.stopping, self.prove,
-            # By name, so that a change of the environment is heard.
-            backend_name(self.backend), self.sampling,
+            # Looked up at every call, so that a change of the environment is heard.
+            backend_for(self.rule, self.backend), self.sampling,
         )  # fmt: skip
 
     def _order(
@@ -226,7 +224,7 @@ class TreeSearch(Decider):
         if asked.seconds is not None and asked.simulations is None:
             # Nobody knows how many it will be: a tree that fills half of the room is gone on with.
             reserve = jnp.minimum(limits.model_steps, self.capacity // 2)
-        return Order(state, limits, row_keys(key, batch), memory, reserve, capacity)
+        return Order(state, limits, row_keys(key, batch), capacity, memory, reserve)
 
     def _check_own(self, memory: Memory, entered: State, batch: int) -> None:
         if not isinstance(memory, Remembered):
@@ -253,17 +251,14 @@ class TreeSearch(Decider):
                 "A limit of seconds cannot be kept inside of a compiled function, which has no "
                 "clock: give simulations, or call `decide` outside of `jit`."
             )
-        outcome = begin(
-            setting, order.state, order.limits, seeds(order.keys), order.capacity, order.memory
-        )
-        outcome = grow(setting, outcome, order.limits)
+        decision, outcome = whole(setting, order)
         if order.memory is not None:
-            aim = aim_of(setting.objective)
-            memory = memories.remember(outcome, aim, order.memory)
-        return read(setting, outcome), memory
+            memory = keep(setting, outcome, order.memory)
+        return decision, memory
 
 
 def _check_suits(task: Task, sampling: Sampling | None) -> None:
+    check_is_task(task)
     traits = task.traits
     _check_actions(task, sampling)
     if not traits.fully_observable or not (traits.deterministic or traits.outcomes):
@@ -315,7 +310,7 @@ def plan(
     """
     setting = Setting(
         planner.task, objective, planner.rule, planner.evaluator, planner.stopping, planner.prove,
-        planner.backend if backend is None else backend, planner.sampling,
+        backend_for(planner.rule, planner.backend if backend is None else backend),
+        planner.sampling,
     )  # fmt: skip
-    outcome = grow(setting, begin(setting, state, limits, seed, capacity), limits)
-    return read(setting, outcome), outcome
+    return whole(setting, Order(state, limits, seed, capacity))

@@ -1,9 +1,10 @@
-"""Batched tree search in rounds: descend, step the model, insert.
+"""Batched tree search in rounds: descend, ask the model, expand and back up.
 
-All rows simulate in step; a row whose budget is spent is carried along unchanged. Only the paths
-that the simulations took are read or written, so a round's cost grows with the depth of the tree
-and not with its size. Budgets are data: one compilation serves every budget up to the capacity.
-The tree is walked by one of two back ends with the same results (`backend.py`).
+The one loop behind `TreeSearch` and `direct.mctx`. All rows simulate in step; a row whose budget is
+spent is carried along unchanged. Only the paths that the simulations took are read or written, so a
+round's cost grows with the depth of the tree and not with its size. Budgets are data: one
+compilation serves every budget up to the capacity. One of two back ends with the same results works
+on the trees (`backends.choice`).
 
 Values that are certain are proved on the way up (MCTS-Solver, Winands et al. 2008): an edge into a
 terminal node is settled, and so is a node once all its edges are, or one of them at the best return
@@ -11,8 +12,11 @@ there can be. Settled edges are not searched again, and a settled root ends its 
 Without proofs only edges into terminal nodes are settled, and rules do not hear of it.
 """
 
+import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -20,8 +24,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from ...core.noise import Seed, mix
+from ...core.rows import as_kinds, where_rows
 from ...core.task import State
-from .backends.choice import BackendName, backend_for
 from .limits import Limits
 from .models.base import Model
 from .round import (
@@ -32,16 +36,29 @@ from .round import (
     SIMULATIONS,
     STEPS,
     STUCK,
-    Ask,
+    Leaves,
     Terms,
-    Turn,
     Widths,
 )
-from .rules import Rule, Schedule
+from .rules import Picker, Schedule
 from .stopping import Never, Returns, Standing, Stopping
-from .tree import COUNT, LOGIT, NODE_SLOTS, SIGN, TOTAL, VALUE, NodeView, Tree, empty
+from .tree import (
+    COUNT,
+    LOGIT,
+    NODE_SLOTS,
+    OWN,
+    SIGN,
+    TOTAL,
+    VALUE,
+    Bookkeeping,
+    NodeView,
+    Tree,
+    empty,
+)
 
 Bounds = tuple[float | Array, float | Array]
+Loop = Callable[[Callable, Callable, Any], Any]
+"""As `jax.lax.while_loop`: a condition, a body and what they go over."""
 
 
 class Outcome(eqx.Module):
@@ -66,7 +83,7 @@ class Outcome(eqx.Module):
 
     @property
     def model_steps(self) -> Int[Array, " batch"]:
-        """Those of the search itself and of the evaluator's playouts."""
+        """Those of the search itself and of the evaluator's playouts, by row."""
         return self.tally[:, STEPS]
 
     @property
@@ -98,51 +115,30 @@ class Outcome(eqx.Module):
 _NEVER = Never()
 
 
-def search(
+def init(
     model: Model,
-    rule: Rule,
-    root: State,
-    limits: Limits,
-    seed: Seed,
-    *,
-    capacity: int,
-    judge: bool,
-    prove: bool = True,
-    widths: Widths = None,
-    stopping: Stopping = _NEVER,
-    backend: BackendName = "auto",
-) -> Outcome:
-    """Search every row of a batch of root states; pure, and to be jitted by the caller.
-
-    `seed` is one uint32 a row (`core.noise.seeds`); a row's tree depends on its own state, limits
-    and seed alone. Terminal rows are left with an empty tree. `judge`: whether the roots are judged
-    before the first simulation.
-    """
-    budget = jnp.minimum(limits.simulations, limits.model_steps)
-    outcome = plant(model, rule, root, budget, seed, capacity=capacity, judge=judge, prove=prove)
-    return proceed(model, rule, outcome, limits, widths=widths, stopping=stopping, backend=backend)
-
-
-def plant(
-    model: Model,
-    rule: Rule,
+    rule: Picker,
     root: State,
     budget: Int[Array, " batch"],
     seed: Seed,
     *,
     capacity: int,
-    judge: bool,
+    evaluate: bool,
     prove: bool = True,
+    books: Bookkeeping = OWN,
 ) -> Outcome:
-    """Trees of the roots alone, judged if so asked or if the rule wants a value."""
-    judge = judge or rule.needs_value
-    step = model.root(root, mix(seed, 0), judge).settled()
-    tree = empty(step.state, model.actions, capacity, prove)
+    """Trees of the roots alone, evaluated if so asked (`evaluate`) or if the rule wants a value.
+
+    `seed` is one uint32 a row (`core.noise.seeds`); a row's tree depends on its own state, budget
+    and seed alone.
+    """
+    evaluate = evaluate or rule.needs_value
+    step = model.root(root, mix(seed, 0), evaluate).single().settled()
+    tree = empty(step.state, model.actions, capacity, prove, books)
     edges = tree.edges.at[:, 0, LOGIT].set(step.logits)
-    node = jnp.zeros((seed.shape[0], NODE_SLOTS)).at[:, COUNT].set(float(judge))
+    node = jnp.zeros((seed.shape[0], NODE_SLOTS), jnp.float32).at[:, COUNT].set(float(evaluate))
     node = node.at[:, TOTAL].set(step.value).at[:, VALUE].set(step.value).at[:, SIGN].set(step.sign)
-    trees = (edges, tree.nodes.at[:, 0].set(node))
-    tree = eqx.tree_at(lambda t: (t.edges, t.nodes), tree, trees)
+    tree = dataclasses.replace(tree, edges=edges, nodes=tree.nodes.at[:, 0].set(node))
     assert step.faults is not None and step.stuck is not None
     spent = (jnp.zeros(seed.shape, jnp.int32), step.model_steps, step.evaluations)
     found = (step.faults, step.stuck, step.over | step.stuck)
@@ -152,29 +148,31 @@ def plant(
 
 def proceed(
     model: Model,
-    rule: Rule,
+    rule: Picker,
     outcome: Outcome,
     limits: Limits,
     *,
+    backend: ModuleType,
     widths: Widths = None,
     stopping: Stopping = _NEVER,
     rounds: Int[Array, ""] | None = None,
-    backend: BackendName = "auto",
+    loop: Loop = jax.lax.while_loop,
 ) -> Outcome:
     """Go on with a search until its limits, which may be raised and gone on with again.
 
-    A row never has more nodes than its tree has room for. After so many `rounds` at most, the
-    search pauses where it is: gone on with, it is the search that never paused.
+    A row never has more nodes than its tree has room for; terminal and proved rows stay as they
+    are. After so many `rounds` at most, the search pauses where it is: gone on with, it is the
+    search that never paused. `backend` is what `backends.choice.backend_for` gives.
     """
-    walk = backend_for(rule, outcome.tree, backend)
     terms = _terms(model, outcome, limits, widths)
     lanes = rule.lane_widths(model.actions)
     if stopping.needs_returns and outcome.returns is None:
         outcome = watch(outcome)
     for width, narrower in zip(lanes, (*lanes[1:], 0), strict=True):
-        loop = _Loop(model, rule, stopping, terms, walk, width, narrower)
-        pending = jax.lax.while_loop(_going, loop.round, loop.ask(outcome, rounds))
-        # What was asked last and not answered leaves no trace.
+        body = _Rounds(model, rule, stopping, terms, backend, width, narrower)
+        first = body.ask(outcome, rounds)
+        pending = loop(_going, lambda p, body=body: as_kinds(body.round(p), p), first)
+        # The leaves that were found last and not answered leave no trace.
         outcome, rounds = pending.outcome, pending.rounds
     return outcome
 
@@ -191,8 +189,7 @@ def going_on(
 
 def watch(outcome: Outcome) -> Outcome:
     """The same search, keeping from now on what comes back along the edges of its roots."""
-    returns = Returns.none(outcome.tree.root.visits)
-    return Outcome(outcome.tree, outcome.schedule, outcome.seed, outcome.tally, returns)
+    return dataclasses.replace(outcome, returns=Returns.none(outcome.tree.root.visits))
 
 
 def _terms(model: Model, outcome: Outcome, limits: Limits, widths: Widths) -> Terms:
@@ -213,7 +210,7 @@ def _stopped(
 
 
 class _Pending(eqx.Module):
-    """A search between two halves of a round: what is asked, and what follows once it is answered.
+    """A search between two halves of a round: where the model is asked, and what follows then.
 
     `schedule` is the rule's after the round, `forced` how its lanes leave the root (kept for those
     who need it), `rounds` how many may still follow.
@@ -221,74 +218,76 @@ class _Pending(eqx.Module):
 
     outcome: Outcome
     schedule: Schedule
-    ask: Ask
+    leaves: Leaves
     forced: Int[Array, "batch width"] | None
     rounds: Int[Array, ""] | None
 
 
 def _going(pending: _Pending) -> Bool[Array, ""]:
-    going = pending.ask.going > 0
+    going = pending.leaves.going > 0
     return going if pending.rounds is None else going & (pending.rounds > 0)
 
 
 @dataclass(frozen=True, eq=False)
-class _Loop:
-    """The rounds of one width, for as long as a row has any to do; see `Rule.lane_widths`."""
+class _Rounds:
+    """The rounds of one width, for as long as a row has any to do; see `Picker.lane_widths`."""
 
     model: Model
-    rule: Rule
+    rule: Picker
     stopping: Stopping
     terms: Terms
-    walk: ModuleType
+    backend: ModuleType
     width: int
     narrower: int
 
     def ask(self, outcome: Outcome, rounds: Int[Array, ""] | None) -> _Pending:
         """Find out where the next round is to ask the model."""
         forced, schedule = self._forced(outcome)
-        number = outcome.simulations[:, None] + 1 + jnp.arange(self.width)
-        turn = self._turn(outcome, None, forced, number)
-        assert turn.ask is not None
+        number = outcome.simulations[:, None] + 1 + jnp.arange(self.width, dtype=jnp.int32)
+        outcome, _, leaves = self._one_round(outcome, None, forced, number)
+        assert leaves is not None
         kept = forced if self.stopping.needs_returns else None
-        return _Pending(self._after(turn, outcome), schedule, turn.ask, kept, rounds)
+        return _Pending(outcome, schedule, leaves, kept, rounds)
 
     def round(self, pending: _Pending) -> _Pending:
-        """Ask the model, insert the answers, and find out where to ask next."""
-        was, ask = pending.outcome, pending.ask
-        outcome = Outcome(was.tree, pending.schedule, was.seed, was.tally, was.returns)
+        """Ask the model, expand by its answers and back them up, and find out where to ask next."""
+        outcome, leaves = pending.outcome, pending.leaves
+        outcome = dataclasses.replace(outcome, schedule=pending.schedule)
         rounds = None if pending.rounds is None else pending.rounds - 1
-        lanes = (x.reshape(-1) for x in (ask.leaf.action, self._new(ask), ask.number, ask.noise))
-        asked = (ask, self.model.step(ask.before, *lanes))
+        answered = (leaves, self.model.step(leaves.flat()).single())
         if self._looks:
-            turn = self._turn(outcome, asked, None, ask.number)
-            return self.ask(self._after(turn, outcome, pending), rounds)
-        # Both halves at once: what is free needs nothing from in between.
-        turn = self._turn(outcome, asked, self.width, ask.number + 1)
-        assert turn.ask is not None
-        return _Pending(self._after(turn, outcome), outcome.schedule, turn.ask, None, rounds)
+            after, gain, _ = self._one_round(outcome, answered, None, leaves.number)
+            return self.ask(self._with_returns(after, gain, pending), rounds)
+        # Nobody looks at the roots between the two halves, so one call does both.
+        after, _, found = self._one_round(outcome, answered, self.width, leaves.number + 1)
+        assert found is not None
+        return _Pending(after, after.schedule, found, None, rounds)
 
     @property
     def _looks(self) -> bool:
         """Whether the roots are looked at between one round and the next."""
         return self.rule.plans_root or not isinstance(self.stopping, Never)
 
-    def _turn(
-        self, outcome: Outcome, asked: tuple | None, forced: Array | int | None, number: Array
-    ) -> Turn:
-        noise = None if forced is None else self.rule.lane_noise(number)
-        given = (self.rule, self.terms, outcome.tree, outcome.tally)
-        return self.walk.turn(*given, asked, forced, noise)
+    def _one_round(
+        self, outcome: Outcome, answered: tuple | None, forced: Array | int | None, number: Array
+    ) -> tuple[Outcome, Array | None, Leaves | None]:
+        rule, noise = self.rule, None
+        if forced is not None:
+            rule, noise = rule.in_round(number)
+        trees = (outcome.tree, outcome.tally)
+        trees, gain, leaves = self.backend.one_round(
+            rule, self.terms, trees, answered, forced, noise
+        )
+        return dataclasses.replace(outcome, tree=trees[0], tally=trees[1]), gain, leaves
 
-    def _after(self, turn: Turn, outcome: Outcome, pending: _Pending | None = None) -> Outcome:
+    def _with_returns(self, outcome: Outcome, gain: Array | None, pending: _Pending) -> Outcome:
         returns = outcome.returns
-        if returns is not None and pending is not None:
-            assert turn.gain is not None and pending.forced is not None
-            gain = jnp.where(pending.ask.active, turn.gain, 0.0)
-            returns = returns.add(turn.tree.root.visits, pending.forced, gain)
-        return Outcome(turn.tree, outcome.schedule, outcome.seed, turn.tally, returns)
-
-    def _new(self, ask: Ask) -> Bool[Array, "batch width"]:
-        return ask.active & (ask.leaf.child == 0)
+        if returns is None:
+            return outcome
+        assert gain is not None and pending.forced is not None
+        gain = jnp.where(pending.leaves.active, gain, 0.0)
+        returns = returns.add(outcome.tree.root.visits, pending.forced, gain)
+        return dataclasses.replace(outcome, returns=returns)
 
     def _forced(self, outcome: Outcome) -> tuple[Int[Array, "batch width"], Schedule]:
         """How the lanes of the next round leave the root; rows that wait or ended stay idle."""
@@ -302,11 +301,7 @@ class _Loop:
             going = going & ~stopped
         if self.narrower:
             going = going & ~self.rule.waits(outcome.schedule, self.narrower)
-
-        def keep(new: Array, old: Array) -> Array:
-            return jnp.where(going.reshape(-1, *[1] * (new.ndim - 1)), new, old)
-
-        schedule = jax.tree.map(keep, schedule, outcome.schedule)
+        schedule = where_rows(going, schedule, outcome.schedule)
         return jnp.where(going[:, None], forced, IDLE), schedule
 
 
@@ -326,3 +321,11 @@ def lost(root: NodeView, bounds: Bounds) -> Bool[Array, "batch actions"]:
     low, high = bounds
     floor = jnp.where(root.sign > 0, low, -high)[:, None]
     return root.settled & (root.q <= floor + slack(bounds))
+
+
+def won(
+    value: Float[Array, " batch"], sign: Float[Array, " batch"], bounds: Bounds
+) -> Bool[Array, " batch"]:
+    """Whether values are as good as can be for the player to move."""
+    low, high = bounds
+    return value >= jnp.where(sign > 0, high, -low) - slack(bounds)

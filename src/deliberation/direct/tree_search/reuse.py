@@ -1,10 +1,11 @@
 """Reuse of the subtree: a tree grown for one decision is the start of the next.
 
-What lies below the state that play has come to is kept, exactly as a search planted there would
-have grown it with as many simulations as went through it: a node's statistics depend on nothing
-above it. The rest is dropped, so room is taken by what can still matter.
+What lies below the state that play has come to is kept, exactly as a search begun there would have
+grown it with as many simulations as went through it: a node's statistics depend on nothing above
+it. The rest is dropped, so that its room is free again.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable
 
@@ -13,11 +14,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, UInt8, UInt32
 
-from ...core.noise import Seed, mix
+from ...core.noise import mix
+from ...core.rows import beside, where_rows
 from ...core.task import State
 from .engine import Outcome
 from .round import DONE
-from .rules import Rule
+from .rules import Picker
 from .tree import (
     ACTION,
     CHANCE,
@@ -34,32 +36,19 @@ from .tree import (
 
 _CHUNK = 64
 """Nodes of each row that are looked at together."""
-_AIMS: dict[object, int] = {}
-"""Numbers of the forms of objectives seen so far; keeping them keeps their identities apart."""
 
 
 class Remembered(eqx.Module):
     """The last search of each row, as a decider's memory.
 
-    `tree.size` is 0 where nothing is remembered; `done` marks roots whose value is proved. `aim`
-    stands for the objective that the tree was grown under: the returns of one say nothing of
-    another.
+    `tree.size` is 0 where nothing is remembered; `done` marks roots whose value is proved (or which
+    are terminal). `aim` stands for the objective that the tree was grown under: the returns of one
+    say nothing of another.
     """
 
     tree: Tree
     done: Bool[Array, " batch"]
     aim: UInt32[Array, "batch 2"]
-
-
-class Carried(eqx.Module):
-    """What is left of remembered trees: those of the rows that were `found`, empty ones elsewhere.
-
-    `done` marks roots whose value is proved or which are terminal.
-    """
-
-    tree: Tree
-    found: Bool[Array, " batch"]
-    done: Bool[Array, " batch"]
 
 
 def nothing(state: State, actions: int, capacity: int, prove: bool) -> Remembered:
@@ -76,11 +65,10 @@ def remember(outcome: Outcome, aim: UInt32[Array, "2"], like: Remembered) -> Rem
     """
     tree, room = outcome.tree, like.tree.nodes.shape[1]
     keep = outcome.sound & ~outcome.stuck & (tree.size <= room)
-    kept = (tree.edges, tree.nodes, tree.states)
+    edges, nodes, states = tree.edges, tree.nodes, tree.states
     if tree.nodes.shape[1] > room:
-        kept = tuple(x[:, :room] for x in kept)
-    kept = (*kept, jnp.where(keep, tree.size, 0))
-    tree = eqx.tree_at(lambda t: (t.edges, t.nodes, t.states, t.size), tree, kept)
+        edges, nodes, states = edges[:, :room], nodes[:, :room], states[:, :room]
+    tree = _with(tree, edges, nodes, states, jnp.where(keep, tree.size, 0))
     return Remembered(tree, outcome.done, jnp.broadcast_to(aim, like.aim.shape))
 
 
@@ -90,8 +78,8 @@ def carry(
     aim: UInt32[Array, "2"],
     reserve: Int[Array, " batch"],
     room: int,
-) -> Carried:
-    """The remembered trees from these states on, in trees of so much room.
+) -> Remembered:
+    """The remembered trees from these states on, in trees of so much room; size 0 where dropped.
 
     A row's is dropped if it was grown under another objective, does not hold the state, or leaves
     no room for the `reserve` of simulations in a tree of the memory's size (or of the least power
@@ -105,39 +93,33 @@ def carry(
     fits = kept.sum(1) + jnp.minimum(reserve, own - 1) <= own
     found = there & fits & (memory.aim == aim).all(1)
     done = jnp.where(node == 0, memory.done, settled(memory.tree, node))
-    return Carried(reroot(memory.tree, node, kept & found[:, None], room), found, found & done)
+    tree = reroot(memory.tree, node, kept & found[:, None], room)
+    return Remembered(tree, found & done, memory.aim)
 
 
 def go_on_from(
-    carried: Carried,
-    plant: Callable[[], Outcome],
-    rule: Rule,
-    budget: Int[Array, " batch"],
-    seed: Seed,
+    carried: Remembered, new: Outcome, rule: Picker, budget: Int[Array, " batch"]
 ) -> Outcome:
-    """A search that has spent nothing yet, on the trees carried over and on new ones elsewhere.
+    """A search that has spent nothing yet, on the trees carried over and on `new` roots elsewhere.
 
-    `plant` gives trees of one node; it is not asked if every row was found.
+    The trees of `new` have one node each, of which those of carried rows are not looked at.
     """
+    found, old = carried.tree.size > 0, carried.tree
 
-    def nobody() -> Outcome:
-        return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(plant))
+    def with_root(name: str) -> Array:
+        old, fresh = getattr(carried.tree, name), getattr(new.tree, name)
+        return old.at[:, 0].set(where_rows(found, old[:, 0], fresh[:, 0]))
 
-    found, old = carried.found, carried.tree
-    new = jax.lax.cond(found.all(), nobody, plant)
-
-    def root(old: Array, new: Array) -> Array:
-        where = found.reshape(-1, *[1] * (old.ndim - 2))
-        return old.at[:, 0].set(jnp.where(where, old[:, 0], new[:, 0]))
-
-    grown = (
-        root(old.edges, new.tree.edges), root(old.nodes, new.tree.nodes),
-        root(old.states, new.tree.states), jnp.where(found, old.size, 1),
-    )  # fmt: skip
-    tree = eqx.tree_at(lambda t: (t.edges, t.nodes, t.states, t.size), old, grown)
-    tally = jnp.where(found[:, None], 0, new.tally)
+    edges, nodes, states = map(with_root, ("edges", "nodes", "states"))
+    tree = _with(old, edges, nodes, states, jnp.where(found, old.size, 1))
+    tally = where_rows(found, jnp.zeros_like(new.tally), new.tally)
     tally = tally.at[:, DONE].set(jnp.where(found, carried.done, new.done).astype(jnp.int32))
-    return Outcome(tree, rule.begin(tree.root, budget, mix(seed, 1)), seed, tally)
+    return Outcome(tree, rule.begin(tree.root, budget, mix(new.seed, 1)), new.seed, tally)
+
+
+def _with(tree: Tree, edges: Array, nodes: Array, states: Array, size: Array) -> Tree:
+    """The tree with other arrays."""
+    return dataclasses.replace(tree, edges=edges, nodes=nodes, states=states, size=size)
 
 
 def find(
@@ -168,7 +150,7 @@ def find(
 
 
 def subtree(tree: Tree, node: Int[Array, " batch"]) -> Bool[Array, "batch nodes"]:
-    """Which nodes hang below one of each row, itself among them.
+    """Which nodes lie below one of each row, itself among them.
 
     Pointers to parents are doubled until they come to rest (Wyllie 1979), at the node or outside of
     its subtree: a round for each doubling of the depth.
@@ -189,10 +171,9 @@ def reroot(
 ) -> Tree:
     """The trees below one node of each row: `kept` of `subtree`, in their order of creation.
 
-    Array for array what a search planted at that node has after as many simulations as went
-    through it, if it judges the root, its model is deterministic and its rule meets no exact ties.
-    Rows that keep nothing are left empty, without a root. `room` counts nodes; what is kept must
-    fit.
+    Array for array what a search begun at that node has after as many simulations as went through
+    it, if it evaluates the root, its model is deterministic and its rule meets no exact ties. Rows
+    that keep nothing are left empty, without a root. `room` counts nodes; what is kept must fit.
     """
     rows = jnp.arange(node.shape[0])[:, None]
     index = jnp.arange(kept.shape[1], dtype=jnp.int32)
@@ -207,7 +188,7 @@ def reroot(
         used = start + jnp.arange(width) < size[:, None]
         edges = tree.edges[rows, here].at[:, :, CHILD].set(0.0)
         parts = (edges, tree.nodes[rows, here], tree.states[rows, here])
-        parts = (jnp.where(_wide(used, x), x, jnp.zeros_like(x)) for x in parts)
+        parts = (jnp.where(beside(used, x), x, jnp.zeros_like(x)) for x in parts)
         write = functools.partial(jax.lax.dynamic_update_slice_in_dim, start_index=start, axis=1)
         return tuple(write(whole, part) for whole, part in zip(to, parts, strict=True))
 
@@ -221,13 +202,13 @@ def reroot(
     child = jnp.where(tree.edges[rows, parent, CHILD, action] < 0, -slot, slot)
     edges = edges.at[rows, above, CHILD, action].set(child.astype(jnp.float32), mode="drop")
     nodes = nodes.at[:, :, PARENT].set(jnp.where(below, above, 0).astype(jnp.float32))
-    # The root hangs nowhere. A settled node also counted the simulations that ended at its door.
+    # A root has no parent. A settled node also counted the simulations that ended on its edge.
     moved = node > 0
     count = jnp.where(moved & (size > 0), 1 + edges[:, 0, VISITS].sum(-1), nodes[:, 0, COUNT])
     nodes = nodes.at[:, 0, COUNT].set(count)
     for into_root in (REWARD, DISCOUNT, ACTION):
         nodes = nodes.at[:, 0, into_root].set(0.0)
-    return Tree(edges, nodes, states, size, tree.form, tree.prove, tree.running)
+    return _with(tree, edges, nodes, states, size)
 
 
 def _by_chunks(
@@ -240,10 +221,6 @@ def _by_chunks(
         return body(jnp.minimum(i * width, room - width), width, to)
 
     return jax.lax.fori_loop(0, (many + width - 1) // width, step, to)
-
-
-def _wide(mask: Bool[Array, "batch slots"], like: Array) -> Bool[Array, "batch slots ..."]:
-    return mask.reshape(*mask.shape, *[1] * (like.ndim - 2))
 
 
 def settled(tree: Tree, node: Int[Array, " batch"]) -> Bool[Array, " batch"]:

@@ -1,4 +1,6 @@
-"""What passes between a search and its back ends: one lane for each simulation of a round."""
+"""What passes between a search, its model and its back ends; one lane for each simulation."""
+
+import dataclasses
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -21,19 +23,15 @@ SIMULATIONS, STEPS, EVALUATIONS, FAULTS, STUCK, DONE = range(6)
 whether something led nowhere, and whether the root is proved."""
 TALLY_SLOTS = 6
 
-
-class Leaf(eqx.Module):
-    """Where a descent ended: an edge without a child (0), or a settled one (negative)."""
-
-    node: Int[Array, "*lanes"]
-    action: Int[Array, "*lanes"]
-    child: Int[Array, "*lanes"]
+Trees = tuple[Tree, Int[Array, "batch 6"]]
+"""The trees of a batch, and the tally of each row."""
 
 
 class Terms(eqx.Module):
     """What a row may spend (simulations, model steps), its seed, and how its tree is walked.
 
     `ceilings`: from where on a value counts as the best there is, for player 0 and for player 1.
+    `depth`: no path is longer.
     """
 
     limits: Int[Array, "batch 2"]
@@ -46,7 +44,7 @@ class Terms(eqx.Module):
         """How many simulations each row may still take; 0 for rows that have finished.
 
         The cap on model steps is looked at between rounds, so the last one may pass it. The first
-        simulation is always taken (judging the root may already have used the steps), and there
+        simulation is always taken (evaluating the root may already have used the steps), and there
         are never more simulations than the cap: those that end in a settled edge take no step.
         """
         simulations, steps = tally[:, SIMULATIONS], tally[:, STEPS]
@@ -56,29 +54,30 @@ class Terms(eqx.Module):
         return jnp.where(tally[:, DONE] > 0, 0, most)
 
 
-class Ask(eqx.Module):
-    """What the model is asked in a round: where each lane stands, and along which edge it goes.
+class Leaves(eqx.Module):
+    """The edges at which the descents of a round ended, and so what the model is asked.
 
-    `number` counts a row's simulations from 1 and `noise` is that simulation's; `going` says how
-    many lanes of the whole batch are `active`. Idle lanes stand at their root.
+    An edge leaves `node` by `action`; `child` is 0 where nothing was ever found behind it, else the
+    node there (negative if the edge is settled). `state` is what `node` keeps, a leading axis for
+    all lanes of all rows. `number` counts a row's simulations from 1, `seed` is that simulation's
+    own; `going` says how many lanes of the whole batch are `active`. The others stand at the root.
     """
 
-    leaf: Leaf
-    active: Bool[Array, "batch width"]
-    number: Int[Array, "batch width"]
-    noise: UInt32[Array, "batch width"]
+    node: Int[Array, "*lanes"]
+    action: Int[Array, "*lanes"]
+    child: Int[Array, "*lanes"]
+    active: Bool[Array, "*lanes"]
+    number: Int[Array, "*lanes"]
+    seed: UInt32[Array, "*lanes"]
     going: Int[Array, ""]
-    before: State
+    state: State
 
+    @property
+    def new(self) -> Bool[Array, "*lanes"]:
+        """Where the model must answer: in the other lanes it may say anything."""
+        return self.active & (self.child == 0)
 
-class Turn(eqx.Module):
-    """After a round: the trees and tallies, each lane's return, and what is asked next.
-
-    `gain` is the return along the lane's root edge for the root's mover, 0 for idle lanes; None if
-    nothing was inserted, as `ask` is if nothing was to be asked.
-    """
-
-    tree: Tree
-    tally: Int[Array, "batch 6"]
-    gain: Float[Array, "batch width"] | None
-    ask: Ask | None
+    def flat(self) -> "Leaves":
+        """The same with one axis for all lanes of all rows."""
+        lanes = ("node", "action", "child", "active", "number", "seed")
+        return dataclasses.replace(self, **{x: getattr(self, x).reshape(-1) for x in lanes})

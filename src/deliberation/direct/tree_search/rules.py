@@ -6,6 +6,7 @@ batched over rows. A rule that has a `kernel` also runs natively.
 """
 
 import abc
+import dataclasses
 import itertools
 from typing import Any, ClassVar, NamedTuple
 
@@ -36,73 +37,69 @@ class Kernel(NamedTuple):
     table: Float[Array, " visits"]
 
 
+class Descent(NamedTuple):
+    """Where the lanes of a round are on their way down: at `node` of `rows`, `depth` edges down.
+
+    `noise` holds two random words for each lane.
+    """
+
+    tree: Tree
+    rows: Int[Array, " lanes"]
+    node: Int[Array, " lanes"]
+    noise: UInt32[Array, "lanes 2"]
+    depth: Int[Array, ""]
+
+    @property
+    def here(self) -> NodeView:
+        """The statistics of the nodes."""
+        return self.tree.at(self.rows, self.node)
+
+
 class Picker(eqx.Module):
-    """What a descent asks of a rule: where to go from a node."""
+    """What the engine asks of a rule, whichever library the rule follows.
+
+    `needs_value` says whether the rule uses the values that nodes were evaluated at: the root is
+    then evaluated even by an evaluator without a prior.
+    """
+
+    needs_value: eqx.AbstractClassVar[bool]
 
     @abc.abstractmethod
-    def pick(
-        self,
-        tree: Tree,
-        rows: Int[Array, " lanes"],
-        node: Int[Array, " lanes"],
-        noise: UInt32[Array, "lanes 2"],
-        depth: Int[Array, ""],
-    ) -> tuple[Int[Array, " lanes"], UInt32[Array, "lanes 2"]] | None:
-        """The actions at these nodes, and the noise left for the nodes below.
+    def pick(self, at: Descent) -> tuple[Int[Array, " lanes"], UInt32[Array, "lanes 2"]] | None:
+        """The actions at these nodes, and the noise for the nodes below.
 
         None leaves it to the engine: the best action by `Rule.interior` that is legal, exact ties
         broken at random.
         """
 
-    def kernel(self, visits: int) -> Kernel | None:
-        """This rule's native form, with a table up to so many visits; None if it has none."""
-        del visits
-        return None
+    @property
+    def native(self) -> bool:
+        """Whether the rule has a `kernel`, so that the native back end serves it."""
+        return type(self).kernel is not Picker.kernel
 
-
-class Rule(Picker):
-    """One way of choosing within a search.
-
-    `needs_value` says whether the rule uses what a node was judged to be worth: the root of a
-    search is then judged even by an evaluator without a prior.
-    """
-
-    needs_value: eqx.AbstractClassVar[bool]
-    most_visited: ClassVar[bool] = False
-    """Whether the answer is the most visited action."""
-
-    @abc.abstractmethod
-    def interior(self, node: NodeView) -> Scores:
-        """Scores of a node's actions while descending; illegal ones are masked by the search."""
-
-    def pick(
-        self,
-        tree: Tree,
-        rows: Int[Array, " lanes"],
-        node: Int[Array, " lanes"],
-        noise: UInt32[Array, "lanes 2"],
-        depth: Int[Array, ""],
-    ) -> tuple[Int[Array, " lanes"], UInt32[Array, "lanes 2"]] | None:
-        """None: by `interior`."""
-        del tree, rows, node, noise, depth
-        return None
+    def kernel(self, visits: int) -> Kernel:
+        """This rule's native form, with a table up to so many visits."""
+        raise NotImplementedError(f"{type(self).__name__} has no native form for {visits} visits.")
 
     def lane_widths(self, actions: int) -> tuple[int, ...]:
         """How many simulations of a row may run side by side, falling as the search goes on."""
         del actions
         return (1,)
 
+    def in_round(
+        self, number: Int[Array, "batch width"]
+    ) -> tuple["Picker", UInt32[Array, "batch width 2"] | None]:
+        """The rule as it stands in the simulations of these numbers, and random words for them.
+
+        None: words made of the search's own seeds.
+        """
+        del number
+        return self, None
+
     @property
     def plans_root(self) -> bool:
         """Whether the rule chooses the root's simulations by itself, in `next_lanes`."""
-        return type(self).next_lanes is not Rule.next_lanes
-
-    def lane_noise(
-        self, number: Int[Array, "batch width"]
-    ) -> UInt32[Array, "batch width 2"] | None:
-        """Random words for the simulations of these numbers; None: the search's own."""
-        del number
-        return None
+        return type(self).next_lanes is not Picker.next_lanes
 
     def begin(self, root: NodeView, budget: Int[Array, " batch"], seed: Seed) -> Schedule:
         """What the rule keeps about the root from one round to the next."""
@@ -112,7 +109,7 @@ class Rule(Picker):
     def next_lanes(
         self, root: NodeView, schedule: Schedule, width: int
     ) -> tuple[Int[Array, "batch width"], Schedule]:
-        """The root actions of the next round: `FREE` leaves one to `interior`, `IDLE` skips it.
+        """The root actions of the next round: `FREE` leaves one to `pick`, `IDLE` skips it.
 
         Forced actions of one row differ from one another; by default one lane, free.
         """
@@ -122,6 +119,21 @@ class Rule(Picker):
         """Rows whose next round is for a narrower width than the one before `width`."""
         del schedule, width
         return False
+
+
+class Rule(Picker):
+    """One way of choosing within a search, and of answering from its root."""
+
+    most_visited: ClassVar[bool] = False
+    """Whether the answer is the most visited action."""
+
+    @abc.abstractmethod
+    def interior(self, node: NodeView) -> Scores:
+        """Scores of a node's actions while descending; illegal ones are masked by the search."""
+
+    def pick(self, at: Descent) -> None:
+        """None: by `interior`."""
+        del at
 
     @abc.abstractmethod
     def answer(self, root: NodeView, schedule: Schedule) -> tuple[Scores, Scores]:
@@ -163,7 +175,7 @@ class PUCT(Rule):
     """Predictor and upper confidence bounds (Rosin 2011; Silver et al. 2018).
 
     q + c(N) p sqrt(N) / (1 + n) with c(N) = c + ln((N + base + 1) / base), as in AlphaZero.
-    Unvisited actions are taken to be worth what the node was judged to be.
+    Unvisited actions are taken to be worth what the node was evaluated at.
     """
 
     needs_value: ClassVar[bool] = True
@@ -202,7 +214,7 @@ class HalvingState(eqx.Module):
     """Where a row stands in its sequential halving.
 
     `order` lists the actions considered in this phase, the best first; `considered` is their
-    number, `sweeps` how often each is still to be simulated, `taken` how many had their turn in
+    number, `sweeps` how often each is still to be simulated, `taken` how many were simulated in
     this sweep. `fresh` marks rows whose phase has just begun: their order is not drawn up yet.
     `base` holds the visits from before this search, `gumbel` the noise before it is scaled
     and `shuffle` the actions in its order, which breaks ties.
@@ -278,10 +290,10 @@ class Gumbel(Rule):
         s = jax.lax.cond(
             schedule.fresh.any(), lambda s: self._rank(root, s), lambda s: s, schedule
         )  # fmt: skip
-        turn = s.taken[:, None] + jnp.arange(width)
+        place = s.taken[:, None] + jnp.arange(width)
         last = s.order.shape[1] - 1
-        forced = jnp.take_along_axis(s.order, jnp.minimum(turn, last), axis=1)
-        return jnp.where(turn < s.considered[:, None], forced, IDLE), _next(s, width)
+        forced = jnp.take_along_axis(s.order, jnp.minimum(place, last), axis=1)
+        return jnp.where(place < s.considered[:, None], forced, IDLE), _next(s, width)
 
     def waits(self, schedule: HalvingState, width: int) -> Bool[Array, " batch"]:
         """Rows whose next phase fits into a narrower loop."""
@@ -363,15 +375,6 @@ def _next(s: HalvingState, width: int) -> HalvingState:
     considered = jnp.where(halve, fewer, s.considered)
     sweeps = jnp.where(halve, _sweeps(s.budget, s.log2, considered), sweeps)
     taken = jnp.where(swept, 0, taken)
-    return HalvingState(
-        s.gumbel,
-        s.shuffle,
-        s.base,
-        s.budget,
-        s.log2,
-        s.order,
-        considered,
-        sweeps,
-        taken,
-        s.fresh | halve,
+    return dataclasses.replace(
+        s, considered=considered, sweeps=sweeps, taken=taken, fresh=s.fresh | halve
     )

@@ -1,28 +1,44 @@
-"""A search that the host watches: it may end when time is up, or whenever the caller has enough.
+"""A decision by tree search: begin the trees, grow them, read the answer at their roots.
 
-Rounds are compiled to run in chunks. Only the host knows the time, so it looks at the clock between
-chunks and sizes the next one by how long a round took.
+Each stage is a pure function. In one piece (`whole`) they make a decision inside of a compiled
+program. For the host they are compiled apart, and rounds run in chunks (`Running`): only the host
+knows the time, so it looks at the clock between chunks and sizes the next one by how long a round
+took. A search in many pieces is, number for number, the search in one piece.
 """
 
+import functools
 import time
 from collections.abc import Hashable, Iterator
+from types import ModuleType
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, Key
+from jaxtyping import Array, Bool, Int, Key, UInt32
 
 from ...core.budget import UNLIMITED
 from ...core.decider import Decision
-from ...core.task import State
+from ...core.ledger import Ledger
+from ...core.noise import mix, seeds
+from ...core.objective import Objective
+from ...core.rows import where_rows
+from ...core.task import State, Task
+from ..aims import aim_of
 from ..checks import check_sound, check_stuck
-from . import pipeline as stages
-from .engine import Outcome
+from ..evaluators import Evaluator
+from ..ties import best_action
+from .engine import Outcome, going_on, init, lost, proceed, watch, won
 from .limits import Limits
-from .pipeline import Setting
-from .reuse import Remembered
+from .models.base import Model
+from .models.chance import model_for
+from .models.sampled import Sampling, named
+from .proofs import hardest
+from .reuse import Remembered, carry, go_on_from, remember
+from .rules import Rule, Scores
+from .stopping import Stopping
+from .tree import FORBIDDEN, log_prior, pack
 
 SHARE = 0.1
 """No chunk is meant to take more of a time limit than this, so it is missed by little."""
@@ -31,19 +47,199 @@ TRIAL = 0.05
 _compiled: set[Hashable] = set()
 
 
-class Order(eqx.Module):
-    """What was asked for: where to search, how much, and what is remembered of it.
+class Setting(eqx.Module):
+    """All that a search is made of but what it is asked: what its compiled stages share.
 
-    `reserve` is how much room a remembered tree must leave (None: for the whole budget), `capacity`
-    the room of the trees.
+    `backend` is what `backends.choice.backend_for` gives.
+    """
+
+    task: Task
+    objective: Objective
+    rule: Rule
+    evaluator: Evaluator
+    stopping: Stopping
+    prove: bool = eqx.field(static=True)
+    backend: ModuleType = eqx.field(static=True)
+    sampling: Sampling | None = None
+
+    @property
+    def model(self) -> Model:
+        """What the search plans with."""
+        model = model_for(self.task, self.objective, self.evaluator)
+        return model if self.sampling is None else self.sampling.over(model, self.task)
+
+
+class Order(eqx.Module):
+    """What was asked for: where to search, how much, by what noise, and what is remembered.
+
+    `noise` is a key or a seed for each row, `capacity` the room of the trees. `reserve` is how much
+    room a remembered tree must leave (None: for the whole budget).
     """
 
     state: State
     limits: Limits
-    keys: Key[Array, " batch"]
-    memory: Remembered | None
-    reserve: Int[Array, " batch"] | None
+    noise: Key[Array, " batch"] | UInt32[Array, " batch"]
     capacity: int = eqx.field(static=True)
+    memory: Remembered | None = None
+    reserve: Int[Array, " batch"] | None = None
+
+    @property
+    def seed(self) -> UInt32[Array, " batch"]:
+        """A seed for each row."""
+        keys = jnp.issubdtype(self.noise.dtype, jax.dtypes.prng_key)
+        return seeds(self.noise) if keys else self.noise
+
+
+def begin(setting: Setting, order: Order) -> Outcome:
+    """Trees with room for the order: what is remembered of the states, else their roots alone.
+
+    A remembered tree that leaves no room for the reserve is not gone on with.
+    """
+    limits, seed, memory = order.limits, order.seed, order.memory
+    budget = jnp.minimum(limits.simulations, limits.model_steps)
+    model, rule = setting.model, setting.rule
+    roots = functools.partial(
+        init, model, rule, order.state, budget, seed,
+        capacity=order.capacity if memory is None else 0,
+        evaluate=setting.evaluator.has_prior, prove=setting.prove,
+    )  # fmt: skip
+    if memory is None:
+        outcome = roots()
+    else:
+        reserve = budget if order.reserve is None else order.reserve
+        states, aim = pack(model.place(order.state)), aim_of(setting.objective)
+        carried = carry(memory, states, aim, reserve, order.capacity + 1)
+        blank = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(roots))
+        # The roots are not evaluated if every row is carried over.
+        blank = eqx.tree_at(lambda outcome: outcome.seed, blank, seed)
+        new = jax.lax.cond((carried.tree.size > 0).all(), lambda: blank, roots)
+        outcome = go_on_from(carried, new, rule, budget)
+    return watch(outcome) if setting.stopping.needs_returns else outcome
+
+
+def grow(
+    setting: Setting, outcome: Outcome, limits: Limits, rounds: Int[Array, ""] | None = None
+) -> Outcome:
+    """Go on until the limits, or for so many rounds."""
+    sampling, nodes = setting.sampling, outcome.tree.nodes.shape[1]
+    return proceed(
+        setting.model, setting.rule, outcome, limits, backend=setting.backend,
+        widths=None if sampling is None else sampling.widths(nodes),
+        stopping=setting.stopping, rounds=rounds,
+    )  # fmt: skip
+
+
+def read(setting: Setting, outcome: Outcome) -> Decision:
+    """The answer so far. Seconds are left at zero."""
+    root = outcome.tree.root
+    weights, preference = _answer(setting, outcome)
+    live = root.legal.any(-1)
+    weights = jnp.where(live[:, None], weights, 0.0)
+    action = best_action(jnp.where(root.legal, preference, -jnp.inf), mix(outcome.seed, 2))
+    traits, candidates = setting.task.traits, None
+    if setting.sampling is not None:
+        rows = jnp.arange(live.shape[0])
+        drawn = outcome.tree.state(rows, jnp.zeros_like(rows))
+        action, weights, candidates = named(drawn, action, weights, traits)
+    # A node may be wider than the task's actions: outcomes of chance share its slots.
+    weights = weights[:, : traits.actions] if traits.discrete else weights
+    nothing_to_do = jnp.full_like(action, -1 if traits.discrete else 0)
+    value = jnp.where(outcome.done, root.value, root.mean)
+    each = setting.evaluator.flops / max(1, setting.evaluator.passes)
+    nothing = jnp.zeros_like(outcome.model_steps)
+    return Decision(
+        action=where_rows(live, action, nothing_to_do),
+        weights=weights,
+        value=jnp.where(live, value, 0.0),
+        spent=Ledger(
+            model_steps=outcome.model_steps,
+            network_evaluations=outcome.evaluations,
+            fits=nothing,
+            data=nothing,
+            flops=outcome.evaluations * each,
+            seconds=jnp.zeros(live.shape, jnp.float32),
+        ),
+        candidates=candidates,
+    )
+
+
+def _answer(setting: Setting, outcome: Outcome) -> tuple[Scores, Scores]:
+    """The rule's answer among actions not proved as bad as can be; a proved root's best actions.
+
+    Where nothing is proved, weights and preference are what the rule says. Where the root is proved
+    (`outcome.done`), weights are shared by the actions of the best value, and the answer is the
+    hardest of them for an imperfect opponent (`proofs.hardest`).
+    """
+    root = outcome.tree.root
+    hopeless = lost(root, setting.objective.bounds)
+    rest = eqx.tree_at(
+        lambda n: (n.visits, n.q, n.logits, n.settled),
+        root,
+        (
+            jnp.where(hopeless, 0.0, root.visits),
+            jnp.where(hopeless, 0.0, root.q),
+            log_prior(root.logits, root.legal & ~hopeless),
+            root.settled & ~hopeless,
+        ),
+    )
+    weights, preference = setting.rule.answer(rest, outcome.schedule)
+    preference = jnp.where(hopeless, FORBIDDEN, preference)
+    best = jnp.where(root.settled, root.q, FORBIDDEN)
+    top = best.max(-1, keepdims=True)
+    winners = root.settled & (best >= top - 1e-5 * jnp.abs(top))
+    shared = winners / jnp.maximum(winners.sum(-1, keepdims=True), 1)
+    done = outcome.done
+    at_best = won(top[:, 0], root.sign, setting.objective.bounds)
+    score = jax.lax.cond(
+        done.any(),
+        lambda: hardest(outcome.tree, winners, at_best),
+        lambda: jnp.zeros_like(preference),
+    )
+    preference = jnp.where(done[:, None], score, preference)
+    return jnp.where(done[:, None], shared, weights), preference
+
+
+def whole(setting: Setting, order: Order) -> tuple[Decision, Outcome]:
+    """The search in one piece: for use inside of a compiled program."""
+    outcome = grow(setting, begin(setting, order), order.limits)
+    return read(setting, outcome), outcome
+
+
+def keep(setting: Setting, outcome: Outcome, like: Remembered) -> Remembered:
+    """The search as the memory for the next one, of the same room as the one before."""
+    return remember(outcome, aim_of(setting.objective), like)
+
+
+# The same for the host.
+
+begun = eqx.filter_jit(begin)
+remembered = eqx.filter_jit(keep)
+
+
+@functools.partial(eqx.filter_jit, donate="all-except-first")
+def grown(
+    given: tuple[Setting, Limits, Int[Array, ""]], outcome: Outcome
+) -> tuple[Outcome, Bool[Array, ""]]:
+    """`grow`, compiled, and whether there is more to do; it uses up the outcome given."""
+    setting, limits, rounds = given
+    outcome = grow(setting, outcome, limits, rounds)
+    return outcome, going_on(setting.model, outcome, limits, setting.stopping).any()
+
+
+@functools.partial(eqx.filter_jit, donate="all-except-first")
+def replanned(given: tuple[Setting, Int[Array, " batch"]], outcome: Outcome) -> Outcome:
+    """The same search with the rule's plan for the root drawn up anew, for so many simulations."""
+    setting, budget = given
+    schedule = setting.rule.begin(outcome.tree.root, budget, mix(outcome.seed, 1))
+    return Outcome(outcome.tree, schedule, outcome.seed, outcome.tally, outcome.returns)
+
+
+@eqx.filter_jit
+def answered(
+    setting: Setting, outcome: Outcome
+) -> tuple[Decision, Int[Array, " batch"], Bool[Array, " batch"]]:
+    """`read`, compiled, and what was faulty or stuck in which rows."""
+    return read(setting, outcome), outcome.faults, outcome.stuck
 
 
 class Running:
@@ -55,7 +251,7 @@ class Running:
         if seconds is not None:
             self._compile()
         self.clock = time.perf_counter()
-        self.outcome = self._begin()
+        self.outcome = begun(self.setting, self.order)
         self.planned = seconds is None or self.outcome.schedule is None
 
     def finish(self) -> None:
@@ -78,27 +274,21 @@ class Running:
 
     def answer(self) -> Decision:
         """What the search would choose now; refused where it met something not finite."""
-        decision, faults, stuck = stages.answered(self.setting, self.outcome)
+        decision, faults, stuck = answered(self.setting, self.outcome)
         check_stuck(self.setting.task, stuck)
         check_sound(self.setting.evaluator, faults == 0, faults)
         seconds = jnp.full(faults.shape, (time.perf_counter() - self.started) / faults.shape[0])
         return eqx.tree_at(lambda d: d.spent.seconds, decision, seconds)
 
-    def remember(self) -> Remembered | None:
+    def memory(self) -> Remembered | None:
         """The search as it stands, as the next one's memory; None where there is none."""
         if self.order.memory is None:
             return None
-        return stages.remembered(self.setting, self.outcome, self.order.memory)
-
-    def _begin(self) -> Outcome:
-        o = self.order
-        return stages.begun(
-            self.setting, o.state, o.limits, o.keys, o.capacity, o.memory, o.reserve
-        )
+        return remembered(self.setting, self.outcome, self.order.memory)
 
     def _go(self, rounds: int) -> bool:
         given = (self.setting, self.order.limits, jnp.int32(rounds))
-        self.outcome, more = stages.grown(given, self.outcome)
+        self.outcome, more = grown(given, self.outcome)
         return bool(more)
 
     def _affordable(self, pace: float) -> int:
@@ -120,7 +310,7 @@ class Running:
         limits = self.order.limits
         most = np.minimum(limits.simulations, limits.model_steps) - taken
         budget = np.clip(expected, 1, np.maximum(most, 1)).astype(np.int32)
-        self.outcome = stages.replanned((self.setting, jnp.asarray(budget)), self.outcome)
+        self.outcome = replanned((self.setting, jnp.asarray(budget)), self.outcome)
         self.planned = True
 
     def _compile(self) -> None:
@@ -128,13 +318,13 @@ class Running:
         form = _form((self.setting, self.order))
         if form in _compiled:
             return
-        self.outcome = self._begin()
+        self.outcome = begun(self.setting, self.order)
         self._go(0)
         if self.outcome.schedule is not None:
             zero = jnp.zeros(self.outcome.seed.shape, jnp.int32)
-            self.outcome = stages.replanned((self.setting, zero), self.outcome)
+            self.outcome = replanned((self.setting, zero), self.outcome)
         self.answer()
-        self.remember()
+        self.memory()
         _compiled.add(form)
 
 

@@ -141,7 +141,7 @@ class ValueOfComputation(Stopping):
     v_a = (M_a + v) / n_a, shrunk by one observation towards v = sum M_a / sum (n_a - 1), what all
     actions have in common. Before any action has two returns nothing is known and no row stops, nor
     before `minimum` simulations. Actions never simulated count at the node's own value if it was
-    judged, and are not themselves thought of as candidates: the rule left them aside.
+    evaluated, and are no candidates themselves: the rule left them aside.
 
     `cost` is one number, or an array with one for each row: data, to be swept without compiling.
     Raises `ValueError` for a negative or undefined cost or a `minimum` below 1.
@@ -180,9 +180,9 @@ def gains(standing: Standing) -> Float[Array, "batch actions"]:
     s = jnp.sqrt(variance / jnp.maximum(n * (n + 1), 1))
     candidate = root.legal & (n > 0)
     s = jnp.where(candidate & ~root.settled, s, 0.0)
-    judged = (root.count > n.sum(-1))[:, None]
+    evaluated = (root.count > n.sum(-1))[:, None]
     means = jnp.where(n > 0, root.q, root.value[:, None])
-    means = jnp.where(candidate | (root.legal & judged), means, -jnp.inf)
+    means = jnp.where(candidate | (root.legal & evaluated), means, -jnp.inf)
     gap = jnp.abs(means - _best_other(means))
     z = jnp.where(s > 0, -gap / jnp.where(s > 0, s, 1.0), -jnp.inf)
     return jnp.where(jnp.isfinite(z), s * expected_excess(z), 0.0)

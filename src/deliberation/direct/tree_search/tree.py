@@ -8,7 +8,7 @@ work on these arrays.
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
 import jax
@@ -23,16 +23,45 @@ VISITS, Q, LOGIT, CHILD = range(4)
 prior. CHILD is 0 for none, else the index of the node it leads to, negated once the edge is
 settled: its node is terminal or its value is proven, and Q is exact."""
 COUNT, TOTAL, VALUE, REWARD, DISCOUNT, SIGN, PARENT, ACTION, CHANCE = range(9)
-"""Slots of a node: the COUNT and the TOTAL of the returns from it, its own judgement among them
-(sums keep exact ties exact, whatever the order; a `running` tree has their mean here); the VALUE it
-was judged to have, or is proved to; the REWARD on entering for the parent's mover; the DISCOUNT
-that turns what follows to the parent's view; the mover's SIGN (1 for player 0, -1 for player 1);
-where it hangs; and whether it is a CHANCE node, whose edges are outcomes."""
+"""Slots of a node: the COUNT and the TOTAL of the returns from it, its own evaluation among them
+(sums keep exact ties exact, whatever the order; see `Bookkeeping` for means); the VALUE it was
+evaluated at, or is proved to have; the REWARD on entering for the parent's mover; the DISCOUNT that
+turns what follows to the parent's view; the mover's SIGN (1 for player 0, -1 for player 1); its
+PARENT and the ACTION that leads here from there; and whether it is a CHANCE node, whose edges are
+outcomes."""
 NODE_SLOTS = 9
 
 """The logit of an illegal action; finite, so that arithmetic on it cannot give NaN."""
 LARGEST = 2**24
 """The most nodes beside the root: indices and visits are kept as floats, exact up to here."""
+
+
+class Bookkeeping(NamedTuple):
+    """How a tree numbers its nodes and averages returns; the default is this library's own.
+
+    `numbering`: a node's index is its rank in order of "creation", or the number of the
+    "simulation" that made it (from 1; the index of a simulation that made no node stays empty).
+    `backup`: TOTAL is the "sum" of the returns, or their running "mean" (v n + x) / (n + 1). With
+    the mean, a node that is reached again, at the depth limit, is evaluated anew and written over.
+    """
+
+    numbering: Literal["creation", "simulation"] = "creation"
+    backup: Literal["sum", "mean"] = "sum"
+
+    @property
+    def by_simulation(self) -> bool:
+        """Whether every simulation takes up an index, and not only those that make a node."""
+        return self.numbering == "simulation"
+
+    @property
+    def means(self) -> bool:
+        """Whether TOTAL is a running mean."""
+        return self.backup == "mean"
+
+
+OWN = Bookkeeping()
+MCTX = Bookkeeping("simulation", "mean")
+"""Node for node, and to rounding, the trees of mctx."""
 
 
 class Form(NamedTuple):
@@ -51,9 +80,9 @@ class Form(NamedTuple):
 class Tree(eqx.Module):
     """`edges[b, node, slot, action]`, `nodes[b, node, slot]` and the states, node 0 the root.
 
-    `size` counts the nodes of each row. A state is a row of bytes: in arrays of their own, leaves
-    that move from one to another (the stones of two players) would make XLA copy whole arrays at
-    every simulation.
+    `size` is the next free index of each row. A state is a row of bytes: in arrays of their own,
+    leaves that move from one to another (the stones of two players) would make XLA copy whole
+    arrays at every simulation.
     """
 
     edges: Float[Array, "batch nodes 4 actions"]
@@ -63,9 +92,7 @@ class Tree(eqx.Module):
     form: Form = eqx.field(static=True)
     prove: bool = eqx.field(static=True)
     """Whether certain values are proved; without it terminal edges are edges like any other."""
-    running: bool = eqx.field(static=True, default=False)
-    """The arithmetic of mctx: TOTAL is the running mean (v n + x) / (n + 1) of the returns, and a
-    node that is reached again, at the depth limit, is judged anew and written over."""
+    books: Bookkeeping = eqx.field(static=True, default=OWN)
 
     @property
     def root(self) -> "NodeView":
@@ -85,8 +112,8 @@ class NodeView(eqx.Module):
     """One node of each row or lane, seen by its player to move. Logits are `FORBIDDEN` if illegal.
 
     `settled` says which actions' returns are proved; none where the search proves nothing. `value`
-    is what the node was judged to be worth or is proved to be; `total` is the sum of the `count`
-    returns from it, the judgement among them.
+    is what the node was evaluated at or is proved to be worth; `total` is the sum of the `count`
+    returns from it, the evaluation among them.
     """
 
     visits: Float[Array, "batch actions"]
@@ -141,19 +168,19 @@ def log_prior(
     return jnp.where(legal, jnp.maximum(shifted, FORBIDDEN / 10), FORBIDDEN)
 
 
-def empty(root: State, actions: int, capacity: int, prove: bool, running: bool = False) -> Tree:
+def empty(root: State, actions: int, capacity: int, prove: bool, books: Bookkeeping = OWN) -> Tree:
     """A tree with room for the root and `capacity` more nodes in each row."""
     form = Form.of(root)
     first = pack(root)
     room = (first.shape[0], capacity + 1)
     return Tree(
-        jnp.zeros((*room, 4, actions)),
-        jnp.zeros((*room, NODE_SLOTS)),
+        jnp.zeros((*room, 4, actions), jnp.float32),
+        jnp.zeros((*room, NODE_SLOTS), jnp.float32),
         jnp.zeros((*room, first.shape[1]), jnp.uint8).at[:, 0].set(first),
         jnp.ones(first.shape[0], jnp.int32),
         form,
         prove,
-        running,
+        books,
     )
 
 

@@ -38,6 +38,7 @@ from ...core.errors import NonFiniteError, OutputFolderError
 from ...core.ledger import Ledger
 from ...core.objective import Objective
 from ...core.task import State, Task
+from ...direct.tree_search.decider import TreeSearch
 from ...runs.provenance import cores
 from ...runs.storage import lock, storage_error
 from ...tasks import make_task
@@ -95,6 +96,7 @@ def train(
         (name, options), played = name_of_task(task), task
     if key is not None:
         seed = int(np.asarray(jax.random.bits(key, dtype=np.uint32)) >> 1)
+    TreeSearch(played)  # refuses a task that cannot be searched, before anything is written
     course = Course(
         played, name, options, objective, seed, settings or Settings(), minutes, iterations,
         workers or cores(), snapshots, None if folder is None else Path(folder),

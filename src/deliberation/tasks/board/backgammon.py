@@ -13,6 +13,7 @@ from pgx import backgammon as rules
 
 from ...core.objective import Objective
 from ...core.task import Task, Traits
+from ..bases import ZeroSum, check_horizon, signed
 from ..chance import draw
 
 TASKS = {
@@ -47,16 +48,16 @@ class BackgammonState(eqx.Module):
     time: Int[Array, ""]
 
 
-class WinsPoints(Objective):
+class WinsPoints(ZeroSum):
     """One for a win, two for a gammon, three for a backgammon; nothing when the time is up."""
 
-    def __call__(
+    def score(
         self, state: BackgammonState, action: Int[Array, ""], after: BackgammonState
-    ) -> Float[Array, " players"]:
+    ) -> Float[Array, ""]:
         """Only the mover of `state` can win by this transition."""
+        del action
         won = rules._calc_win_score(after.board) * (after.board[_OFF] == _ALL)
-        first = jnp.where(state.mover == 0, won, -won).astype(jnp.float32)
-        return jnp.stack([first, -first])
+        return signed(state.mover, won)
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -75,8 +76,7 @@ class Backgammon(Task):
     horizon: int = eqx.field(static=True, default=2000)
 
     def __check_init__(self) -> None:
-        if self.horizon < 1:
-            raise ValueError(f"Backgammon needs a horizon of at least 1; got {self.horizon}.")
+        check_horizon("Backgammon", self.horizon)
 
     def __repr__(self) -> str:
         return f"Backgammon({self.horizon} actions)"

@@ -19,7 +19,8 @@ from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
 from ...core import noise
 from ...core.objective import Objective
-from ...core.task import Symmetry, Task, Traits
+from ...core.task import Symmetry, Traits
+from ..bases import AlternatingTask, WinOrLoss, signed
 
 TASKS = {
     "go_9x9": {
@@ -49,7 +50,7 @@ class GoState(eqx.Module):
     over: Bool[Array, ""]
 
 
-class MostAreaWins(Objective):
+class MostAreaWins(WinOrLoss):
     """One for the larger area, komi added to white's; minus one for the smaller, nothing for equal.
 
     Whoever repeats a position has lost whatever the area.
@@ -58,22 +59,15 @@ class MostAreaWins(Objective):
     size: int = eqx.field(static=True)
     komi: float = eqx.field(static=True)
 
-    def __call__(
-        self, state: GoState, action: Int[Array, ""], after: GoState
-    ) -> Float[Array, " players"]:
+    def score(self, state: GoState, action: Int[Array, ""], after: GoState) -> Float[Array, ""]:
         """The area is counted only in rows that are over."""
+        del action
         lead = _area(after.board, after.over & ~after.repeated, self.size) - self.komi
-        black = jnp.where(after.repeated, jnp.where(state.ply % 2 == 0, -1.0, 1.0), jnp.sign(lead))
-        black = jnp.where(after.over, black, 0.0)
-        return jnp.stack([black, -black])
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """One game is won or lost."""
-        return (-1.0, 1.0)
+        black = jnp.where(after.repeated, signed(state.ply, jnp.float32(-1)), jnp.sign(lead))
+        return jnp.where(after.over, black, 0.0)
 
 
-class Go(Task):
+class Go(AlternatingTask):
     """Player 0 is black. An action is a point, row by row from the top; the last action passes.
 
     `komi` is what white gets for moving second; a whole number allows draws. `history` is how many
@@ -167,10 +161,6 @@ class Go(Task):
         near = functools.reduce(jnp.logical_or, _around(breath, self.size, False))
         free = empty & near & (jnp.arange(self.size**2) != state.ko)
         return jnp.append(free, True) & ~state.over
-
-    def player(self, state: GoState) -> Int[Array, ""]:
-        """Players alternate; passing is an action."""
-        return state.ply % 2
 
     def terminated(self, state: GoState) -> Bool[Array, ""]:
         """Two passes, a repeated position, or too many moves."""

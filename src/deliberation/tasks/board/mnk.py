@@ -19,7 +19,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
 from ...core.objective import Objective
-from ...core.task import Symmetry, Task, Traits
+from ...core.task import Symmetry, Traits
+from ..bases import AlternatingTask, MoverWins
 
 TASKS = {
     "tic_tac_toe": {
@@ -61,23 +62,11 @@ class MNKState(eqx.Module):
     won: Bool[Array, ""]
 
 
-class LineWins(Objective):
-    """One for completing a line, minus one for the opponent, nothing for a draw."""
-
-    def __call__(
-        self, state: MNKState, action: Int[Array, ""], after: MNKState
-    ) -> Float[Array, " players"]:
-        """The mover of `state` is the only one who can win by this transition."""
-        sign = jnp.where(state.ply % 2 == 0, 1.0, -1.0) * after.won
-        return jnp.stack([sign, -sign])
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """A game is lost or won once."""
-        return (-1.0, 1.0)
+class LineWins(MoverWins):
+    """1 for completing a line, -1 for the opponent, 0 for a draw."""
 
 
-class MNK(Task):
+class MNK(AlternatingTask):
     """`k` in a row on `width` x `height`, with stones that fall or stay where they are put."""
 
     width: int = eqx.field(static=True)
@@ -140,10 +129,6 @@ class MNK(Task):
         cells = layout.cell[0] if self.gravity else layout.cell.reshape(-1)
         free = jnp.stack([~_bit(full, int(c)) for c in cells])
         return free & ~self.terminated(state)
-
-    def player(self, state: MNKState) -> Int[Array, ""]:
-        """Players alternate."""
-        return state.ply % 2
 
     def terminated(self, state: MNKState) -> Bool[Array, ""]:
         """A line or a full board ends the game."""

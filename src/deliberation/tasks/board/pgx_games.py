@@ -5,6 +5,7 @@ they are asked for, and player 0 always moves first.
 """
 
 import functools
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -15,6 +16,7 @@ from pgx._src.games import hex as hex_rules
 
 from ...core.objective import Objective
 from ...core.task import Symmetry, Task, Traits
+from ..bases import AlternatingTask, MoverWins, WinOrLoss, signed
 
 TASKS = {
     "hex": {
@@ -43,23 +45,11 @@ class HexState(eqx.Module):
     won: Bool[Array, ""]
 
 
-class LastMoverWins(Objective):
-    """One for whoever ends the game, minus one for the opponent: Hex has no draws."""
-
-    def __call__(
-        self, state: HexState, action: Int[Array, ""], after: HexState
-    ) -> Float[Array, " players"]:
-        """Only the mover of `state` can connect by this transition."""
-        sign = jnp.where(state.ply % 2 == 0, 1.0, -1.0) * after.won
-        return jnp.stack([sign, -sign])
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """One game is won or lost."""
-        return (-1.0, 1.0)
+class LastMoverWins(MoverWins):
+    """1 for whoever connects, -1 for the opponent: Hex has no draws."""
 
 
-class Hex(Task):
+class Hex(AlternatingTask):
     """Player 0 connects the top with the bottom row, player 1 the left with the right column.
 
     `swap` adds one action, the last: player 1 may answer the first stone by taking it over,
@@ -127,10 +117,6 @@ class Hex(Task):
             free = jnp.append(free, state.ply == 1)
         return free & ~state.won
 
-    def player(self, state: HexState) -> Int[Array, ""]:
-        """Players alternate."""
-        return state.ply % 2
-
     def terminated(self, state: HexState) -> Bool[Array, ""]:
         """A full board is always connected, so a connection is the only end."""
         return state.won
@@ -157,21 +143,16 @@ class OthelloState(eqx.Module):
     open: Bool[Array, " 65"]
 
 
-class MostDiscsWin(Objective):
-    """One for having more discs at the end, minus one for fewer, nothing for as many."""
+class MostDiscsWin(WinOrLoss):
+    """1 for having more discs at the end, -1 for fewer, 0 for as many."""
 
-    def __call__(
+    def score(
         self, state: OthelloState, action: Int[Array, ""], after: OthelloState
-    ) -> Float[Array, " players"]:
+    ) -> Float[Array, ""]:
         """Counts at the end, from the side of whoever would move next."""
+        del state, action
         lead = jnp.sign(after.board.astype(jnp.float32).sum()) * after.over
-        first = jnp.where(after.turn == 0, lead, -lead)
-        return jnp.stack([first, -first])
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """One game is won or lost."""
-        return (-1.0, 1.0)
+        return signed(after.turn, lead)
 
 
 class Othello(Task):
@@ -250,21 +231,21 @@ def _from_pgx(state: othello_rules.State, turn: Int[Array, ""]) -> OthelloState:
     return OthelloState(board, turn, passed, over, state.legal_action_mask)
 
 
-def _half_turn(x: Array) -> Array:
+def _half_turn(x: Array | np.ndarray) -> Any:
     return x[::-1, ::-1]
 
 
-def _diagonal(x: Array) -> Array:
+def _diagonal(x: Array | np.ndarray) -> Any:
     return x.swapaxes(0, 1)
 
 
-def _antidiagonal(x: Array) -> Array:
+def _antidiagonal(x: Array | np.ndarray) -> Any:
     return x[::-1, ::-1].swapaxes(0, 1)
 
 
 @functools.cache
 def _othello_symmetries() -> tuple[Symmetry, ...]:
-    cells = jnp.arange(64).reshape(8, 8)
+    cells = np.arange(64).reshape(8, 8)  # no JAX array: this may first be asked for inside of `jit`
     moves = {"turn 180": _half_turn, "diagonal": _diagonal, "antidiagonal": _antidiagonal}
     # All three undo themselves, so the map of cells is its own inverse.
     return tuple(

@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.objective import Objective
-from ...core.task import Task, Traits
+from ...core.task import Traits
+from ..bases import SoloTask
 from ..chance import draw, draw_uniform
 
 TASKS = {
@@ -78,7 +79,7 @@ class BeatsDealer(Objective):
         return (-1.0, 1.5 if self.natural and not self.sab else 1.0)
 
 
-class Blackjack(Task):
+class Blackjack(SoloTask):
     """Action 0 sticks and 1 hits. What follows sticking is one draw of the dealer's last total."""
 
     natural: bool = eqx.field(static=True, default=False)
@@ -146,15 +147,6 @@ class Blackjack(Task):
             jnp.stack([usable, state.dealt]),
         ]
         return jnp.concatenate(parts).astype(jnp.float32)
-
-    def legal(self, state: BlackjackState) -> Bool[Array, " actions"]:
-        """Both, until the hand is over."""
-        return jnp.broadcast_to(~state.over, (2,))
-
-    def player(self, state: BlackjackState) -> Int[Array, ""]:
-        """There is one; the dealer follows a rule."""
-        del state
-        return jnp.int32(0)
 
     def terminated(self, state: BlackjackState) -> Bool[Array, ""]:
         """The player stuck or went bust."""

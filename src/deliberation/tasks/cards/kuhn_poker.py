@@ -8,6 +8,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.objective import Objective
 from ...core.task import Task, Traits
+from ..bases import ZeroSum
 from ..chance import draw_uniform
 
 TASKS = {
@@ -34,19 +35,17 @@ class KuhnState(eqx.Module):
     line: Int[Array, ""]
 
 
-class WinsChips(Objective):
+class WinsChips(ZeroSum):
     """What each player wins: one chip by a fold or an unbet showdown, two where a bet is called."""
 
-    def __call__(
-        self, state: KuhnState, action: Int[Array, ""], after: KuhnState
-    ) -> Float[Array, " players"]:
+    def score(self, state: KuhnState, action: Int[Array, ""], after: KuhnState) -> Float[Array, ""]:
         """The ante is one chip and the bet another."""
+        del state, action
         higher = jnp.sign(after.cards[0] - after.cards[1]).astype(jnp.float32)
         # In the order of the lines: none yet, showdown for 1, folds, showdowns for 2.
         fixed = jnp.array([0.0, 0, 0, 0, 0, 1, 0, -1, 0])[after.line]
         shown = jnp.array([0.0, 0, 0, 0, 1, 0, 2, 0, 2])[after.line]
-        first = fixed + shown * higher
-        return jnp.stack([first, -first])
+        return fixed + shown * higher
 
     @property
     def bounds(self) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.objective import Objective
 from ...core.task import Task, Traits
+from ..bases import ZeroSum
 from ..chance import draw_uniform
 
 TASKS = {
@@ -57,23 +58,22 @@ class LeducState(eqx.Module):
     over: Bool[Array, ""]
 
 
-class WinsPot(Objective):
+class WinsPot(ZeroSum):
     """What each player wins: the other's chips by a fold or a showdown, nothing if hands tie.
 
     A pair with the common card beats the higher card.
     """
 
-    def __call__(
+    def score(
         self, state: LeducState, action: Int[Array, ""], after: LeducState
-    ) -> Float[Array, " players"]:
+    ) -> Float[Array, ""]:
         """Paid as the play ends, by whoever put in less or as much."""
         cards = after.cards
         hand = cards[:2] + 3 * (cards[:2] == cards[2])
         shown = jnp.sign(hand[0] - hand[1])
         folded = jnp.where(state.mover == 0, -1, 1)
         won = jnp.where(action == FOLD, folded, shown) * after.chips.min() * after.over
-        first = won.astype(jnp.float32)
-        return jnp.stack([first, -first])
+        return won.astype(jnp.float32)
 
     @property
     def bounds(self) -> tuple[float, float]:

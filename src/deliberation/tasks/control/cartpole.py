@@ -14,7 +14,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.objective import Objective
-from ...core.task import Task, Traits
+from ...core.task import Traits
+from ..bases import SoloTask, check_horizon
 
 TASKS = {
     "cartpole": {
@@ -63,7 +64,7 @@ class StaysUp(Objective):
         return jnp.where(_fallen(state), 0.0, left)
 
 
-class CartPole(Task):
+class CartPole(SoloTask):
     """Action 0 pushes left, action 1 right, both with 10 newtons for 20 milliseconds.
 
     An episode ends when the pole leans by more than 12 degrees, when the cart is more than 2.4
@@ -73,8 +74,7 @@ class CartPole(Task):
     horizon: int = eqx.field(static=True, default=500)
 
     def __check_init__(self) -> None:
-        if self.horizon < 1:
-            raise ValueError(f"CartPole needs a horizon of at least 1; got {self.horizon}.")
+        check_horizon("CartPole", self.horizon)
 
     def __repr__(self) -> str:
         return f"CartPole({self.horizon} actions)"
@@ -116,15 +116,6 @@ class CartPole(Task):
     def observe(self, state: CartPoleState) -> Float[Array, " 4"]:
         """Place, speed, angle and spin, as in Gymnasium: the time is not shown."""
         return jnp.stack([state.x, state.speed, state.angle, state.spin]).astype(jnp.float32)
-
-    def legal(self, state: CartPoleState) -> Bool[Array, " actions"]:
-        """Both ways."""
-        return jnp.broadcast_to(~self.terminated(state), (2,))
-
-    def player(self, state: CartPoleState) -> Int[Array, ""]:
-        """There is one."""
-        del state
-        return jnp.int32(0)
 
     def terminated(self, state: CartPoleState) -> Bool[Array, ""]:
         """Fallen, driven off, or out of time."""

@@ -19,7 +19,8 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.errors import BackendError
 from ...core.objective import Objective
-from ...core.task import Task, Traits
+from ...core.task import Traits
+from ..bases import SoloTask, check_horizon
 
 TASKS = {
     "half_cheetah": {
@@ -57,7 +58,7 @@ class RunsForwards(Objective):
         return (forwards - EFFORT * jnp.square(action).sum())[None]
 
 
-class HalfCheetah(Task):
+class HalfCheetah(SoloTask):
     """An action is six torques from -1 to 1: thigh, shin and foot, behind and in front.
 
     An episode lasts `horizon` actions of 50 milliseconds. Raises `BackendError` where MuJoCo or MJX
@@ -67,8 +68,7 @@ class HalfCheetah(Task):
     horizon: int = eqx.field(static=True, default=1000)
 
     def __check_init__(self) -> None:
-        if self.horizon < 1:
-            raise ValueError(f"HalfCheetah needs a horizon of at least 1; got {self.horizon}.")
+        check_horizon("HalfCheetah", self.horizon)
         _physics()
 
     def __repr__(self) -> str:
@@ -106,15 +106,6 @@ class HalfCheetah(Task):
     def observe(self, state: CheetahState) -> Float[Array, " 17"]:
         """Positions but for how far it has run, and speeds, as in Gymnasium."""
         return jnp.concatenate([state.place[1:], state.speed])
-
-    def legal(self, state: CheetahState) -> Bool[Array, " actions"]:
-        """Any torques, as long as there is time."""
-        return ~self.terminated(state)[None]
-
-    def player(self, state: CheetahState) -> Int[Array, ""]:
-        """There is one."""
-        del state
-        return jnp.int32(0)
 
     def terminated(self, state: CheetahState) -> Bool[Array, ""]:
         """Out of time; falling over is allowed."""

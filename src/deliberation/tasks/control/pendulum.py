@@ -13,7 +13,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.objective import Objective
-from ...core.task import Task, Traits
+from ...core.task import Traits
+from ..bases import SoloTask, check_horizon
 
 TASKS = {
     "pendulum": {
@@ -60,7 +61,7 @@ class StaysUpright(Objective):
         return (-WORST * self.horizon, 0.0)
 
 
-class Pendulum(Task):
+class Pendulum(SoloTask):
     """An action is a torque from -2 to 2 newton metres, in an array of shape (1,).
 
     `gravity` is in metres per second squared; an episode lasts `horizon` actions of 50
@@ -71,8 +72,7 @@ class Pendulum(Task):
     gravity: float = eqx.field(static=True, default=10.0)
 
     def __check_init__(self) -> None:
-        if self.horizon < 1:
-            raise ValueError(f"Pendulum needs a horizon of at least 1; got {self.horizon}.")
+        check_horizon("Pendulum", self.horizon)
         if not math.isfinite(self.gravity):
             raise ValueError(f"Pendulum needs a finite gravity; got {self.gravity}.")
 
@@ -114,15 +114,6 @@ class Pendulum(Task):
     def observe(self, state: PendulumState) -> Float[Array, " 3"]:
         """Cosine and sine of the angle, and the spin, as in Gymnasium: the time is not shown."""
         return jnp.stack([jnp.cos(state.angle), jnp.sin(state.angle), state.spin])
-
-    def legal(self, state: PendulumState) -> Bool[Array, " actions"]:
-        """Any torque, as long as there is time."""
-        return ~self.terminated(state)[None]
-
-    def player(self, state: PendulumState) -> Int[Array, ""]:
-        """There is one."""
-        del state
-        return jnp.int32(0)
 
     def terminated(self, state: PendulumState) -> Bool[Array, ""]:
         """Out of time."""

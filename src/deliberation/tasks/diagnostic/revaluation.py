@@ -12,7 +12,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.objective import Objective
-from ...core.task import Task, Traits
+from ...core.task import Traits
+from ..bases import SoloTask
 
 TASKS = {
     "revaluation": {
@@ -52,7 +53,7 @@ class LastReward(Objective):
         return jnp.where(after.place >= 5, self.rewards[last], 0.0)[None]
 
 
-class Revaluation(Task):
+class Revaluation(SoloTask):
     """Action 0 or 1 chooses state 1 or 2; from there on both actions do the same.
 
     `start` is the "choice", or the "middle": state 3 or 4, drawn evenly, as in the second phase.
@@ -95,15 +96,6 @@ class Revaluation(Task):
     def observe(self, state: ChainState) -> Float[Array, "7"]:
         """Which state it is."""
         return (jnp.arange(7) == state.place).astype(jnp.float32)
-
-    def legal(self, state: ChainState) -> Bool[Array, " actions"]:
-        """Both, until the end."""
-        return jnp.broadcast_to(~self.terminated(state), (2,))
-
-    def player(self, state: ChainState) -> Int[Array, ""]:
-        """There is one."""
-        del state
-        return jnp.int32(0)
 
     def terminated(self, state: ChainState) -> Bool[Array, ""]:
         """In state 5 or 6."""

@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.objective import Objective
-from ...core.task import Task, Traits
+from ...core.task import Traits
+from ..bases import SoloTask
 
 TASKS = {
     "reward_tree": {
@@ -56,7 +57,7 @@ class EdgeRewards(Objective):
         return jnp.concatenate(found)[state.node]
 
 
-class RewardTree(Task):
+class RewardTree(SoloTask):
     """Go down a tree of `depth` levels; action a takes the a-th of `branches` edges.
 
     Usually only the first edge of the root pays, 1. `revalued(depth)` gives the objective in which
@@ -125,15 +126,6 @@ class RewardTree(Task):
         taken = place // self.branches ** jnp.maximum(state.depth - 1 - level, 0) % self.branches
         made = (taken[:, None] == jnp.arange(self.branches)) & (level < state.depth)[:, None]
         return made.astype(jnp.float32).ravel()
-
-    def legal(self, state: TreeState) -> Bool[Array, " actions"]:
-        """Every edge, until the leaves."""
-        return jnp.broadcast_to(~self.terminated(state), (self.branches,))
-
-    def player(self, state: TreeState) -> Int[Array, ""]:
-        """There is one."""
-        del state
-        return jnp.int32(0)
 
     def terminated(self, state: TreeState) -> Bool[Array, ""]:
         """At a leaf."""

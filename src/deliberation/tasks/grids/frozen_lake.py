@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.objective import Objective
-from ...core.task import Task, Traits
+from ...core.task import Traits
+from ..bases import SoloTask, check_horizon
 from ..chance import draw
 
 TASKS = {
@@ -58,7 +59,7 @@ class ReachesGoal(Objective):
         return (0.0, 1.0)
 
 
-class FrozenLake(Task):
+class FrozenLake(SoloTask):
     """Actions 0 to 3 go left, down, right and up; half of `slip` is for sliding to either side.
 
     `size` is 4 or 8. With `slip` 0 the lake is deterministic. An episode ends in a hole, at the
@@ -75,8 +76,7 @@ class FrozenLake(Task):
                 f"Frozen Lake has size {' or '.join(map(str, _MAPS))} and a slip from 0 to 1; got "
                 f"size={self.size}, slip={self.slip}."
             )
-        if self.horizon is not None and self.horizon < 1:
-            raise ValueError(f"Frozen Lake needs a horizon of at least 1; got {self.horizon}.")
+        check_horizon("Frozen Lake", self.horizon)
 
     def __repr__(self) -> str:
         limit = f"{self.traits.horizon} actions"
@@ -135,15 +135,6 @@ class FrozenLake(Task):
         left = jnp.broadcast_to(1 - state.time / self.traits.horizon, shape)
         holes, goal = (jnp.asarray(_marked(self.size, mark)).reshape(shape) for mark in "HG")
         return jnp.stack([here, holes, goal, left], axis=-1).astype(jnp.float32)
-
-    def legal(self, state: LakeState) -> Bool[Array, " actions"]:
-        """All four ways, also towards the edge."""
-        return jnp.broadcast_to(~self.terminated(state), (4,))
-
-    def player(self, state: LakeState) -> Int[Array, ""]:
-        """There is one."""
-        del state
-        return jnp.int32(0)
 
     def terminated(self, state: LakeState) -> Bool[Array, ""]:
         """In a hole, at the goal, or out of time."""

@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ...core.task import Task, Traits
+from ...core.task import Traits
+from ..bases import SoloTask
 from ..chance import draw, draw_uniform
 from . import maps as _grid
 from .objective import NAMES, Features, limits
@@ -58,7 +59,7 @@ class GridState(eqx.Module):
     seen: Bool[Array, " cells"]
 
 
-class Gridworld(Task):
+class Gridworld(SoloTask):
     """Actions 0 to 3 go left, down, right and up; with 8, diagonals lie between them.
 
     `layout` is a map (rows parted by spaces: `S` start, `G` exit, `#` wall, `D` a wall in half of
@@ -237,15 +238,6 @@ class Gridworld(Task):
         planes = [here, state.walls & view, exits, goal & view, pits, mud, view, left]
         flat = jnp.stack([x.astype(jnp.float32) for x in planes], axis=-1)
         return flat.reshape(*_grid.shape(layout), len(planes))
-
-    def legal(self, state: GridState) -> Bool[Array, " actions"]:
-        """All directions, also into walls."""
-        return jnp.broadcast_to(~self.terminated(state), (self.actions,))
-
-    def player(self, state: GridState) -> Int[Array, ""]:
-        """There is one."""
-        del state
-        return jnp.int32(0)
 
     def terminated(self, state: GridState) -> Bool[Array, ""]:
         """At an exit, in a pit, or out of time."""

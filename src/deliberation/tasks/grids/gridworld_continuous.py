@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.objective import Objective
-from ...core.task import Task, Traits
+from ...core.task import Traits
+from ..bases import SoloTask
 from ..chance import draw
 from . import maps as _grid
 from .objective import limits
@@ -79,7 +80,7 @@ class Reaches(Objective):
         return jnp.where(self.task.terminated(state), 0.0, best).astype(jnp.float32)
 
 
-class ContinuousGridworld(Task):
+class ContinuousGridworld(SoloTask):
     """An action is (down, right), each from -1 to 1, in cells: steps lead to neighbours.
 
     The map is that of `Gridworld` (`size` or `layout`), with one start, one exit and no doors. A
@@ -229,15 +230,6 @@ class ContinuousGridworld(Task):
         left = 1 - state.time / self.traits.horizon
         place = state.place / jnp.array(_grid.shape(self.map))
         return jnp.concatenate([place, left[None], state.walls.astype(jnp.float32)])
-
-    def legal(self, state: PointState) -> Bool[Array, " 1"]:
-        """All actions, until the episode is over."""
-        return ~self.terminated(state)[None]
-
-    def player(self, state: PointState) -> Int[Array, ""]:
-        """There is one."""
-        del state
-        return jnp.int32(0)
 
     def terminated(self, state: PointState) -> Bool[Array, ""]:
         """In the exit's or a pit's cell, or out of time."""

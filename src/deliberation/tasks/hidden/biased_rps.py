@@ -13,8 +13,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from ...core.objective import Objective
-from ...core.task import Task, Traits
-from ..chance import draw
+from ...core.task import Traits
+from ..bases import SoloTask, check_horizon
+from ..chance import draw_outcome
 
 TASKS = {
     "biased_rps": {
@@ -62,16 +63,13 @@ class WinsRounds(Objective):
         return values[self.horizon - state.time, _repeats(state).astype(jnp.int32)]
 
 
-class BiasedRPS(Task):
+class BiasedRPS(SoloTask):
     """Actions and observations: 0 rock, 1 paper, 2 scissors. An episode has `horizon` rounds."""
 
     horizon: int = eqx.field(static=True, default=20)
 
     def __check_init__(self) -> None:
-        if self.horizon < 1:
-            raise ValueError(
-                f"Rock-paper-scissors needs a horizon of at least 1; got {self.horizon}."
-            )
+        check_horizon("Rock-paper-scissors", self.horizon)
 
     def __repr__(self) -> str:
         return f"BiasedRPS(horizon={self.horizon})"
@@ -103,9 +101,7 @@ class BiasedRPS(Task):
 
     def advance(self, state: RPSState, action: Int[Array, ""], key: Key[Array, ""]) -> RPSState:
         """One round."""
-        listed, chances = self.outcomes(state, action)
-        which = draw(key, chances)
-        return jax.tree.map(lambda x: x[which], listed)
+        return draw_outcome(self, state, action, key)
 
     def outcomes(
         self, state: RPSState, action: Int[Array, ""]
@@ -132,15 +128,6 @@ class BiasedRPS(Task):
     def sense(self, state: RPSState) -> Int[Array, ""]:
         """The opponent's last action; 3 before the first round."""
         return state.theirs
-
-    def legal(self, state: RPSState) -> Array:
-        """All three, until the time is up."""
-        return jnp.broadcast_to(~self.terminated(state), (3,))
-
-    def player(self, state: RPSState) -> Int[Array, ""]:
-        """There is one: the opponent is part of the world."""
-        del state
-        return jnp.int32(0)
 
     def terminated(self, state: RPSState) -> Array:
         """Out of time."""

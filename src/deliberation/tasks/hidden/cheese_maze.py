@@ -18,8 +18,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from ...core.objective import Objective
-from ...core.task import Task, Traits
-from ..chance import draw, draw_uniform
+from ...core.task import Traits
+from ..bases import SoloTask, check_horizon
+from ..chance import draw, draw_outcome, draw_uniform
 
 TASKS = {
     "cheese_maze": {
@@ -70,14 +71,13 @@ class FindsCheese(Objective):
         return (-10.0 * self.horizon, 10.0 * self.horizon)
 
 
-class CheeseMaze(Task):
+class CheeseMaze(SoloTask):
     """Actions 0 to 3 go up, down, left and right. An episode has `horizon` steps."""
 
     horizon: int = eqx.field(static=True, default=20)
 
     def __check_init__(self) -> None:
-        if self.horizon < 1:
-            raise ValueError(f"The cheese maze needs a horizon of at least 1; got {self.horizon}.")
+        check_horizon("The cheese maze", self.horizon)
 
     def __repr__(self) -> str:
         return f"CheeseMaze(horizon={self.horizon})"
@@ -120,9 +120,7 @@ class CheeseMaze(Task):
 
     def advance(self, state: MazeState, action: Int[Array, ""], key: Key[Array, ""]) -> MazeState:
         """Step, bump, or find the cheese and be put elsewhere."""
-        listed, chances = self.outcomes(state, action)
-        which = draw(key, chances)
-        return jax.tree.map(lambda x: x[which], listed)
+        return draw_outcome(self, state, action, key)
 
     def outcomes(
         self, state: MazeState, action: Int[Array, ""]
@@ -150,15 +148,6 @@ class CheeseMaze(Task):
     def sense(self, state: MazeState) -> Int[Array, ""]:
         """The walls around as four bits: up 8, right 4, down 2, left 1."""
         return jnp.asarray(_maze()[1])[state.cell]
-
-    def legal(self, state: MazeState) -> Array:
-        """All four ways, also against a wall, until the time is up."""
-        return jnp.broadcast_to(~self.terminated(state), (4,))
-
-    def player(self, state: MazeState) -> Int[Array, ""]:
-        """There is one."""
-        del state
-        return jnp.int32(0)
 
     def terminated(self, state: MazeState) -> Array:
         """Out of time."""

@@ -14,8 +14,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from ...core.objective import Objective
-from ...core.task import Task, Traits
-from ..chance import draw, draw_uniform
+from ...core.task import Traits
+from ..bases import SoloTask
+from ..chance import draw_outcome, draw_uniform
 
 TASKS = {
     "tiger": {
@@ -79,7 +80,7 @@ class OpensDoors(Objective):
         return values[self.horizon - state.time, state.lead + self.horizon]
 
 
-class Tiger(Task):
+class Tiger(SoloTask):
     """Action 0 listens, 1 opens the left door and 2 the right.
 
     Listening tells the tiger's side with probability `accuracy`, opening tells nothing but the
@@ -133,9 +134,7 @@ class Tiger(Task):
 
     def advance(self, state: TigerState, action: Int[Array, ""], key: Key[Array, ""]) -> TigerState:
         """Listen, or open a door, after which the tiger is put somewhere anew."""
-        listed, chances = self.outcomes(state, action)
-        which = draw(key, chances)
-        return jax.tree.map(lambda x: x[which], listed)
+        return draw_outcome(self, state, action, key)
 
     def outcomes(
         self, state: TigerState, action: Int[Array, ""]
@@ -166,15 +165,6 @@ class Tiger(Task):
     def sense(self, state: TigerState) -> Int[Array, ""]:
         """What was heard as a number, as Veness et al. encode it."""
         return state.heard
-
-    def legal(self, state: TigerState) -> Array:
-        """All three, until the time is up."""
-        return jnp.broadcast_to(~self.terminated(state), (3,))
-
-    def player(self, state: TigerState) -> Int[Array, ""]:
-        """There is one."""
-        del state
-        return jnp.int32(0)
 
     def terminated(self, state: TigerState) -> Array:
         """Out of time."""

@@ -10,11 +10,12 @@ import abc
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Key
 
 from ...core.errors import UnsuitableTaskError
 from ...core.objective import Objective
 from ...core.task import State, Task, Traits
+from ..bases import SoloTask
 
 
 class Posed(eqx.Module):
@@ -24,7 +25,7 @@ class Posed(eqx.Module):
     answered: Bool[Array, ""]
 
 
-class Problem(Task):
+class Problem(SoloTask):
     """A family of problems: a distribution of contexts, a cost, and where it is least.
 
     `cost` must be differentiable in the answer. An episode is one answer.
@@ -79,15 +80,6 @@ class Problem(Task):
     def observe(self, state: Posed) -> Float[Array, " context"]:
         """The context."""
         return state.context
-
-    def legal(self, state: Posed) -> Bool[Array, " actions"]:
-        """Every answer in the box, once."""
-        return ~state.answered[None]
-
-    def player(self, state: Posed) -> Int[Array, ""]:
-        """There is one."""
-        del state
-        return jnp.int32(0)
 
     def terminated(self, state: Posed) -> Bool[Array, ""]:
         """Whether an answer has been given."""

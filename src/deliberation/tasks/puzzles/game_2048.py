@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.objective import Objective
-from ...core.task import Task, Traits
+from ...core.task import Traits
+from ..bases import SoloTask
 from ..chance import draw, draw_uniform
 
 TASKS = {
@@ -55,7 +56,7 @@ class MergedTiles(Objective):
         return (0.0, _MOST / self.points)
 
 
-class Game2048(Task):
+class Game2048(SoloTask):
     """Actions 0 to 3 slide left, up, right and down; one is legal if it moves something.
 
     After each a 2 (in 9 of 10 cases) or a 4 appears on an empty cell. Play ends when nothing can
@@ -122,11 +123,6 @@ class Game2048(Task):
     def legal(self, state: BoardState) -> Bool[Array, " actions"]:
         """Whatever moves or merges a tile."""
         return _movable(state.board) & (state.time < self.horizon)
-
-    def player(self, state: BoardState) -> Int[Array, ""]:
-        """There is one."""
-        del state
-        return jnp.int32(0)
 
     def terminated(self, state: BoardState) -> Bool[Array, ""]:
         """Nothing can move, or the time is up."""

@@ -15,7 +15,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, UInt8
 
 from ...core.objective import Objective
-from ...core.task import Task, Traits
+from ...core.task import Traits
+from ..bases import SoloTask
 
 TASKS = {
     "sliding_tiles": {
@@ -71,7 +72,7 @@ class FewestMoves(Objective):
         return -jnp.minimum(moves, self.horizon - state.time).astype(jnp.float32)
 
 
-class SlidingTiles(Task):
+class SlidingTiles(SoloTask):
     """Actions 0 to 3 move the gap left, down, right and up; solved with the gap in the last cell.
 
     It starts from an arrangement drawn evenly from those that can be solved, or after `scramble`
@@ -143,11 +144,6 @@ class SlidingTiles(Task):
 
     def _allowed(self, tiles: Int[Array, " cells"]) -> Bool[Array, " actions"]:
         return jnp.asarray(_swaps(self.size))[jnp.argmin(tiles)] >= 0
-
-    def player(self, state: TilesState) -> Int[Array, ""]:
-        """There is one."""
-        del state
-        return jnp.int32(0)
 
     def terminated(self, state: TilesState) -> Bool[Array, ""]:
         """In order, or out of time."""

@@ -15,7 +15,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.objective import Objective
-from ...core.task import Task, Traits
+from ...core.task import Traits
+from ..bases import SoloTask
 from ..chance import draw
 
 TASKS = {
@@ -94,7 +95,7 @@ class Predictable(Objective):
         return self.text.worth("write", state)
 
 
-class MarkovText(Task):
+class MarkovText(SoloTask):
     """Action a says that token a comes next; with `writes` it makes it so.
 
     Tokens are drawn given the `order` before them, from a table drawn once from `seed`; the first
@@ -204,15 +205,6 @@ class MarkovText(Task):
     def observe(self, state: TextState) -> Float[Array, " places"]:
         """The tokens."""
         return state.tokens.astype(jnp.float32)
-
-    def legal(self, state: TextState) -> Bool[Array, " actions"]:
-        """Every token."""
-        return jnp.broadcast_to(~self.terminated(state), (self.vocabulary,))
-
-    def player(self, state: TextState) -> Int[Array, ""]:
-        """There is one."""
-        del state
-        return jnp.int32(0)
 
     def terminated(self, state: TextState) -> Bool[Array, ""]:
         """Once the text is long enough."""

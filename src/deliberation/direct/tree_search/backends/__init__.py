@@ -1,1 +1,1 @@
-"""The two ways to walk the tree, with the same results: C++ kernels, or pure JAX."""
+"""The two ways to grow the trees, with the same results: C++ kernels, or pure JAX."""

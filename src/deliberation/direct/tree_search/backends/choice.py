@@ -1,4 +1,4 @@
-"""Which of the two back ends walks the tree: C++ kernels on the CPU, or pure JAX everywhere."""
+"""Which of the two back ends grows the trees: C++ kernels on the CPU, or pure JAX everywhere."""
 
 import os
 from types import ModuleType
@@ -9,7 +9,6 @@ import jax
 from ....core.errors import BackendError, UnknownNameError
 from ...kernels.build import VARIABLE, load
 from ..rules import Picker
-from ..tree import Tree
 
 BackendName = Literal["auto", "native", "jax"]
 _NAMES = ("auto", "native", "jax")
@@ -45,12 +44,15 @@ def why_not_native() -> str:
     return load()
 
 
-def backend_for(rule: Picker, tree: Tree, wanted: BackendName) -> ModuleType:
-    """The module that walks this tree by this rule; rules without a kernel go by JAX."""
+def backend_for(rule: Picker, wanted: BackendName = "auto") -> ModuleType:
+    """The module that grows trees by this rule, as `backend_name` says; pure JAX if it must.
+
+    Rules without a kernel go by JAX whatever is wanted.
+    """
     from . import portable
 
-    if rule.kernel(1) is None or backend_name(wanted) == "jax":
+    if backend_name(wanted) == "jax" or not rule.native:
         return portable
-    from . import native as rounds
+    from . import native
 
-    return rounds
+    return native

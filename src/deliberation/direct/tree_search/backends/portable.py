@@ -1,14 +1,17 @@
-"""A round of the search in pure JAX, for every platform: insert and descend.
+"""A round of the search in pure JAX, for every platform: expand, back up and descend.
 
 Only the paths that the simulations took are read and written, so the cost grows with their depth
 and not with the size of the tree. `native` does the same on the CPU, operation for operation.
 """
+
+import dataclasses
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from ....core.noise import mix
+from ....core.rows import where_rows
 from ....core.task import State
 from ...faults import IN_REWARD, IN_SUM
 from ...ties import best_action
@@ -21,13 +24,12 @@ from ..round import (
     IDLE,
     SIMULATIONS,
     STEPS,
-    Ask,
-    Leaf,
+    Leaves,
     Terms,
-    Turn,
+    Trees,
     Widths,
 )
-from ..rules import Picker, Rule
+from ..rules import Descent, Picker, Rule
 from ..tree import (
     ACTION,
     CHANCE,
@@ -49,65 +51,61 @@ from ..tree import (
 )
 
 _NONE = 2 * FORBIDDEN
+Edge = Float[Array, "lanes 4 actions"]
+Node = Float[Array, "lanes 9"]
 
 
-def turn(
-    rule: Picker,
-    terms: Terms,
-    tree: Tree,
-    tally: Int[Array, "batch 6"],
-    asked: tuple[Ask, Step] | None,
+def one_round(
+    rule: Picker, terms: Terms, trees: Trees, answered: tuple[Leaves, Step] | None,
     forced: Int[Array, "batch width"] | int | None,
     noise: UInt32[Array, "batch width 2"] | None = None,
-) -> Turn:
-    """Insert what was found where the model was asked, then find out where to ask next.
+) -> tuple[Trees, Float[Array, "batch width"] | None, Leaves | None]:  # fmt: skip
+    """Expand and back up by what the model answered, then descend to where to ask it next.
 
     Either half is left out if what it needs is None. `forced` says for each lane by which action to
     leave the root, or `FREE` or `IDLE` (a plain number: so many lanes, all free); `noise` breaks
-    ties, by default that of `Terms.seed`.
+    ties, by default that of `Terms.seed`. Returns the trees, the return along each lane's root edge
+    for the root's mover (0 for idle lanes; None if nothing was answered), and the new leaves (None
+    if none were to be found).
     """
-    gain = ask = None
-    if asked is not None:
-        tree, tally, gain = _insert_and_count(terms, tree, tally, *asked)
+    gain = leaves = None
+    if answered is not None:
+        trees, gain = _insert_and_count(terms, trees, *answered)
     if isinstance(forced, int):
-        forced = jnp.full((tree.size.shape[0], forced), FREE, jnp.int32)
+        forced = jnp.full((trees[0].size.shape[0], forced), FREE, jnp.int32)
     if forced is not None:
-        ask = _ask(rule, terms, tree, tally, forced, noise)
-    return Turn(tree, tally, gain, ask)
+        leaves = _find_leaves(rule, terms, trees, forced, noise)
+    return trees, gain, leaves
 
 
 def _insert_and_count(
-    terms: Terms, tree: Tree, tally: Int[Array, "batch 6"], ask: Ask, step: Step
-) -> tuple[Tree, Int[Array, "batch 6"], Float[Array, "batch width"]]:
-    step, active = step.settled(), ask.active
-    tree, done, gain = insert(tree, ask.leaf, active, step, terms.ceilings)
-    row = lambda x: x.reshape(active.shape)  # noqa: E731
-    new = active & (ask.leaf.child == 0)
+    terms: Terms, trees: Trees, leaves: Leaves, step: Step
+) -> tuple[Trees, Float[Array, "batch width"]]:
+    step, active = step.settled(), leaves.active
+    tree, done, gain = insert(trees[0], leaves, step, terms.ceilings)
+    tally, row = trees[1], lambda x: x.reshape(active.shape)
     # A sum that overflowed shows at the root.
     finite = jnp.isfinite(tree.root.total) & jnp.isfinite(tree.root.q).all(1)
     assert step.faults is not None and step.stuck is not None
     faults = step.faults | jnp.where(jnp.isfinite(step.reward), 0, IN_REWARD)
-    faults = jnp.where(new, row(faults), 0)
+    faults = jnp.where(leaves.new, row(faults), 0)
     found = jnp.where(finite, 0, IN_SUM)
     for lane in range(active.shape[1]):
         found = found | faults[:, lane]
     tally = tally.at[:, SIMULATIONS].add(active.sum(1, dtype=jnp.int32))
-    tally = tally.at[:, STEPS].add((row(step.model_steps) * active).sum(1))
-    tally = tally.at[:, EVALUATIONS].add((row(step.evaluations) * active).sum(1))
-    flags = (found, (new & row(step.stuck)).any(1), done)
+    tally = tally.at[:, STEPS].add((row(step.model_steps) * active).sum(1, dtype=jnp.int32))
+    tally = tally.at[:, EVALUATIONS].add((row(step.evaluations) * active).sum(1, dtype=jnp.int32))
+    flags = (found, (leaves.new & row(step.stuck)).any(1), done)
     flags = jnp.stack([x.astype(jnp.int32) for x in flags], axis=-1)
     flags = tally[:, FAULTS : DONE + 1] | flags
-    return tree, tally.at[:, FAULTS : DONE + 1].set(flags), gain
+    return (tree, tally.at[:, FAULTS : DONE + 1].set(flags)), gain
 
 
-def _ask(
-    rule: Picker,
-    terms: Terms,
-    tree: Tree,
-    tally: Int[Array, "batch 6"],
-    forced: Int[Array, "batch width"],
+def _find_leaves(
+    rule: Picker, terms: Terms, trees: Trees, forced: Int[Array, "batch width"],
     noise: UInt32[Array, "batch width 2"] | None,
-) -> Ask:
+) -> Leaves:  # fmt: skip
+    tree, tally = trees
     left = terms.left(tree, tally)
     active = (jnp.arange(forced.shape[1]) < left[:, None]) & (forced != IDLE)
     number = tally[:, SIMULATIONS, None] + jnp.cumsum(active, axis=1, dtype=jnp.int32)
@@ -115,22 +113,19 @@ def _ask(
     if noise is None:
         noise = jnp.stack([own, jnp.zeros_like(own)], axis=-1)
     into = jnp.where(active, forced, IDLE)
-    leaf, before = descend(tree, rule, into, noise, terms.widths, terms.depth)
-    return Ask(leaf, active, number, own, active.sum(dtype=jnp.int32), before)
+    (node, action, child), state = descend(tree, rule, into, noise, terms)
+    going = active.sum(dtype=jnp.int32)
+    return Leaves(node, action, child, active, number, own, going, state)
 
 
 def descend(
-    tree: Tree,
-    rule: Picker,
-    forced: Int[Array, "batch width"],
-    noise: UInt32[Array, "batch width 2"],
-    widths: Widths,
-    depth: int,
-) -> tuple[Leaf, State]:
+    tree: Tree, rule: Picker, forced: Int[Array, "batch width"],
+    noise: UInt32[Array, "batch width 2"], terms: Terms,
+) -> tuple[tuple[Int[Array, "batch width"], ...], State]:  # fmt: skip
     """Follow the rule from each root to an edge without a child or to a settled one.
 
-    A lane's first action is `forced` where that is not negative. Also returns the states that the
-    leaf edges leave.
+    A lane's first action is `forced` where that is not negative. Returns the edges (node, action
+    and child) and the states of their nodes.
     """
     batch, width = forced.shape
     rows = jnp.repeat(jnp.arange(batch), width)
@@ -141,26 +136,26 @@ def descend(
 
     def down(carry: tuple) -> tuple:
         leaf, going, current, d, noise = carry
-        node = tree.at(rows, current)
-        picked = rule.pick(tree, rows, current, noise, d)
+        at = Descent(tree, rows, current, noise, d)
+        node = at.here
+        picked = rule.pick(at)
         if picked is None:
             assert isinstance(rule, Rule)
-            picked = choose(rule, node, mix(noise[:, 0], current), widths), noise
+            picked = choose(rule, node, mix(noise[:, 0], current), terms.widths), noise
         action, noise = picked
         action = jnp.where((d == 0) & (first >= 0), first, action)
         child = jnp.take_along_axis(node.child, action[:, None], 1)[:, 0].astype(jnp.int32)
-        found = Leaf(current, action, child)
-        leaf = jax.tree.map(lambda new, old: jnp.where(going, new, old), found, leaf)
-        going = going & (child > 0) & (d + 1 < depth)
+        leaf = where_rows(going, (current, action, child), leaf)
+        going = going & (child > 0) & (d + 1 < terms.depth)
         return leaf, going, jnp.where(going, child, current), d + 1, noise
 
     zero = jnp.zeros_like(first)
     # Lanes that take no part keep pointing at their first edge as it is.
-    idle = Leaf(zero, zero, tree.edges[rows, 0, CHILD, 0].astype(jnp.int32))
+    idle = (zero, zero, tree.edges[rows, 0, CHILD, 0].astype(jnp.int32))
     start = (idle, first != IDLE, zero, jnp.int32(0), noise)
     leaf = jax.lax.while_loop(going_on, down, start)[0]
-    states = tree.state(rows, leaf.node)
-    return jax.tree.map(lambda x: x.reshape(batch, width), leaf), states
+    states = tree.state(rows, leaf[0])
+    return tuple(x.reshape(batch, width) for x in leaf), states
 
 
 def choose(
@@ -181,27 +176,25 @@ def choose(
 
 
 def insert(
-    tree: Tree,
-    leaf: Leaf,
-    active: Bool[Array, "batch width"],
-    step: Step,
-    ceilings: Float[Array, "2"],
+    tree: Tree, leaves: Leaves, step: Step, ceilings: Float[Array, "2"]
 ) -> tuple[Tree, Bool[Array, " batch"], Float[Array, "batch width"]]:
-    """Hang the new nodes into the tree and add each lane's return to the edges of its path.
+    """Expand the leaf edges and back each lane's return up the edges of its path.
 
-    A settled edge that is taken again is credited with what it is known to be worth. Lanes of one
-    row must have left the root by different actions. Returns the tree, the rows whose root got
-    settled, and each lane's return along its root edge.
+    A settled edge that is taken again returns what it is known to be worth. Lanes of one row must
+    have left the root by different actions. Returns the tree, the rows whose root got settled, and
+    each lane's return along its root edge.
     """
+    active, books = leaves.active, tree.books
     batch, width = active.shape
     rows = jnp.repeat(jnp.arange(batch), width)
-    on, flat = active.reshape(-1), jax.tree.map(lambda x: x.reshape(-1), leaf)
-    new = on & (flat.child == 0)
-    order = jnp.cumsum(new.reshape(batch, width), axis=1).reshape(-1)
-    slot = tree.size[rows] + order - 1
+    flat = leaves.flat()
+    on, new = flat.active, flat.new
+    # Each of these takes up an index, the next free one of its row.
+    taken = active if books.by_simulation else leaves.new
+    slot = tree.size[rows] + jnp.cumsum(taken, axis=1).reshape(-1) - 1
     child = jnp.where(new, jnp.where(step.over, -slot, slot), flat.child)
-    written = on if tree.running else new
-    tree = _hang(tree, rows, flat, written, child, step)
+    written = on if books.means else new
+    tree = _expand(tree, rows, flat, written, child, step)
     known = jnp.abs(child)
     again = jnp.where(on & ~written, known, tree.nodes.shape[1])
     nodes = tree.nodes.at[rows, again, COUNT].add(1.0, mode="drop")
@@ -216,8 +209,8 @@ def insert(
         edges, nodes, (node, action, q, gain, exact) = carry
         going = on & (node != 0)
         edge, here = edges[rows, node], nodes[rows, node]
-        edge, here, proved = credit(edge, here, action, q, gain, exact, ceilings, tree)
-        mean = here[:, TOTAL] if tree.running else here[:, TOTAL] / here[:, COUNT]
+        edge, here, proved = backup(edge, here, (action, q, gain, exact), ceilings, tree)
+        mean = here[:, TOTAL] if books.means else here[:, TOTAL] / here[:, COUNT]
         mean = jnp.where(proved, here[:, VALUE], mean)
         into = jnp.where(going, node, nodes.shape[1])
         edges = edges.at[rows, into].set(edge, mode="drop")
@@ -227,74 +220,62 @@ def insert(
             here[:, REWARD] + here[:, DISCOUNT] * mean,
             here[:, REWARD] + here[:, DISCOUNT] * gain, proved,
         )  # fmt: skip
-        old = (node, action, q, gain, exact)
-        kept = jax.tree.map(lambda new, was: jnp.where(going, new, was), higher, old)
-        return edges, nodes, kept
+        return edges, nodes, where_rows(going, higher, (node, action, q, gain, exact))
 
     edges, nodes, up = jax.lax.while_loop(below_root, climb, (tree.edges, nodes, up))
     edge, here = edges[:, 0], nodes[:, 0]
     done = jnp.zeros(batch, bool)
     # The lanes of a row meet at its root, one after the other.
-    action, q, gain, exact = (x.reshape(batch, width) for x in up[1:])
+    returns = [x.reshape(batch, width) for x in up[1:]]
     for lane in range(width):
         took = active[:, lane]
-        one = (action[:, lane], q[:, lane], gain[:, lane], exact[:, lane])
-        after = credit(edge, here, *one, ceilings, tree)
-        edge = jnp.where(took[:, None, None], after[0], edge)
-        here = jnp.where(took[:, None], after[1], here)
-        done = done | (took & after[2])
+        *after, proved = backup(edge, here, tuple(x[:, lane] for x in returns), ceilings, tree)
+        edge, here = where_rows(took, tuple(after), (edge, here))
+        done = done | (took & proved)
     edges, nodes = edges.at[:, 0].set(edge), nodes.at[:, 0].set(here)
-    size = tree.size + new.reshape(batch, width).sum(1)
-    tree = Tree(edges, nodes, tree.states, size, tree.form, tree.prove, tree.running)
-    return tree, done & tree.prove, jnp.where(active, gain, 0.0)
+    size = tree.size + taken.sum(1)
+    tree = dataclasses.replace(tree, edges=edges, nodes=nodes, size=size)
+    return tree, done & tree.prove, jnp.where(active, returns[2], 0.0)
 
 
-def _hang(
-    tree: Tree,
-    rows: Int[Array, " lanes"],
-    leaf: Leaf,
-    written: Bool[Array, " lanes"],
-    child: Int[Array, " lanes"],
-    step: Step,
-) -> Tree:
+def _expand(
+    tree: Tree, rows: Int[Array, " lanes"], flat: Leaves, written: Bool[Array, " lanes"],
+    child: Int[Array, " lanes"], step: Step,
+) -> Tree:  # fmt: skip
     """Write nodes and the pointers to them."""
     room, slot = tree.nodes.shape[1], jnp.abs(child)
     into = jnp.where(written, slot, room)
     count = jnp.ones_like(step.value)
-    if tree.running:
+    if tree.books.means:
         count = tree.nodes[rows, slot, COUNT] + 1
-    edge = jnp.zeros((rows.shape[0], 4, step.logits.shape[-1])).at[:, LOGIT].set(step.logits)
+    edge = jnp.zeros((rows.shape[0], 4, step.logits.shape[-1]), jnp.float32)
+    edge = edge.at[:, LOGIT].set(step.logits)
     node = jnp.stack(
         [
             count, step.value, step.value, step.reward, step.discount,
-            step.sign, leaf.node.astype(jnp.float32), leaf.action.astype(jnp.float32),
+            step.sign, flat.node.astype(jnp.float32), flat.action.astype(jnp.float32),
             jnp.zeros_like(count) if step.chance is None else step.chance.astype(jnp.float32),
         ],
         axis=-1,
     )  # fmt: skip
     edges = tree.edges.at[rows, into].set(edge, mode="drop")
-    parent = jnp.where(written, leaf.node, room)
-    edges = edges.at[rows, parent, CHILD, leaf.action].set(child.astype(jnp.float32), mode="drop")
+    parent = jnp.where(written, flat.node, room)
+    edges = edges.at[rows, parent, CHILD, flat.action].set(child.astype(jnp.float32), mode="drop")
     nodes = tree.nodes.at[rows, into].set(node, mode="drop")
     states = tree.states.at[rows, into].set(pack(step.state), mode="drop")
-    return Tree(edges, nodes, states, tree.size, tree.form, tree.prove, tree.running)
+    return dataclasses.replace(tree, edges=edges, nodes=nodes, states=states)
 
 
-def credit(
-    edge: Float[Array, "lanes 4 actions"],
-    node: Float[Array, "lanes 9"],
-    action: Int[Array, " lanes"],
-    q: Float[Array, " lanes"],
-    gain: Float[Array, " lanes"],
-    exact: Bool[Array, " lanes"],
-    ceilings: Float[Array, "2"],
-    tree: Tree,
-) -> tuple[Float[Array, "lanes 4 actions"], Float[Array, "lanes 9"], Bool[Array, " lanes"]]:
-    """Add one return to an edge, whose mean is `q` by now, and to its node.
+def backup(
+    edge: Edge, node: Node, one: tuple[Array, ...], ceilings: Float[Array, "2"], tree: Tree
+) -> tuple[Edge, Node, Bool[Array, " lanes"]]:
+    """Add one return to an edge and to its node: `one` is (action, q, gain, exact) of each lane.
 
-    Where the edge's return is exact, it is settled, and the node's value may be proved by it: the
-    third result. Of `tree`, only its ways are of interest here.
+    `q` is the edge's mean return by now, `gain` the return itself. Where it is `exact`, the edge is
+    settled, and the node's value may be proved by it: the third result. Of `tree`, only the static
+    settings are used (`prove` and `books`).
     """
+    action, q, gain, exact = one
     chosen = jnp.arange(edge.shape[-1]) == action[:, None]
     visits = edge[:, VISITS] + chosen
     means = jnp.where(chosen, q[:, None], edge[:, Q])
@@ -310,7 +291,7 @@ def credit(
         value = jnp.where(proved, best, value)
     edge = jnp.stack([visits, means, edge[:, LOGIT], child], axis=1)
     total = node[:, TOTAL] + gain
-    if tree.running:
+    if tree.books.means:
         total = (node[:, TOTAL] * node[:, COUNT] + gain) / (node[:, COUNT] + 1)
     changed = jnp.stack([node[:, COUNT] + 1, total, value], axis=-1)
     return edge, jnp.concatenate([changed, node[:, VALUE + 1 :]], axis=-1), proved

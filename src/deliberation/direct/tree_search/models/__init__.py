@@ -1,1 +1,1 @@
-"""What a tree search walks on: a task, its listed chance, or a few sampled actions."""
+"""What a tree search plans with: a task, its listed chance, or a few sampled actions."""

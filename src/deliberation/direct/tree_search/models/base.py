@@ -1,10 +1,12 @@
-"""What a search walks on: a task, a learned model, a stranger's function; one batched step each.
+"""What a search plans with: a task, a learned model, a user's function; one batched step each.
 
 A search knows nothing of tasks or networks. A model says what lies behind an edge (`step`) and at
-the roots (`root`), each number in the view of the player who moves where it belongs.
+the roots (`root`): states, rewards, values and priors, each in the view of the player to move at
+the node that it belongs to.
 """
 
 import abc
+import dataclasses
 
 import equinox as eqx
 import jax
@@ -13,9 +15,11 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ....core.noise import Seed, as_key, mix
 from ....core.objective import Objective
+from ....core.rows import narrowed
 from ....core.task import Actions, State, Task
 from ...evaluators import Evaluation, Evaluator, check_answer
 from ...faults import IN_PRIOR, IN_REWARD, IN_VALUE
+from ..round import Leaves
 from ..tree import log_prior
 
 
@@ -23,11 +27,12 @@ class Step(eqx.Module):
     """What was found behind one edge a lane: the new node and the way into it.
 
     `reward` is for the player who moved, `discount` turns the new node's value into that player's
-    view, `value` and `logits` are the new mover's. With `legal`, the search makes a prior of the
-    logits and looks for what is not finite by itself. Without it, logits are those of a prior
-    already (`log_prior`), `faults` says what was NaN or infinite (`faults.FAULT_OF`) and `stuck`
-    where a state that is not `over` has no legal action. `model_steps` and `evaluations` are 0 for
-    lanes that are not new. `chance` marks nodes whose edges are outcomes; None: there are none.
+    view, `value` and `logits` are for the player to move at the new node. With `legal`, the search
+    normalises the logits and looks for numbers that are not finite. Without it, the model did: the
+    logits are those of a prior (`log_prior`), `faults` says what was NaN or infinite
+    (`faults.FAULT_OF`) and `stuck` where a state that is not `over` has no legal action.
+    `model_steps` and `evaluations` are 0 for lanes that are not new. `chance` marks nodes whose
+    edges are outcomes; None: there are none.
     """
 
     state: State
@@ -44,8 +49,13 @@ class Step(eqx.Module):
     faults: Int[Array, " lanes"] | None = None
     stuck: Bool[Array, " lanes"] | None = None
 
+    def single(self) -> "Step":
+        """The same in numbers of 32 bits, but for the state."""
+        narrow = narrowed(dataclasses.replace(self, state=None))
+        return dataclasses.replace(narrow, state=self.state)
+
     def settled(self) -> "Step":
-        """The same with a prior for logits, and what is faulty or stuck found out."""
+        """The same with normalised logits, and with `faults` and `stuck` filled in."""
         if self.legal is None:
             return self
         legal = self.legal
@@ -80,7 +90,7 @@ class Model(eqx.Module):
         """The least and the greatest return of player 0."""
 
     def enter(self, state: State) -> State:
-        """What a root keeps of a state to search from: the state, unless nodes know more."""
+        """What a root node keeps of a state to search from: by default the state itself."""
         return state
 
     def place(self, state: State) -> State:
@@ -88,22 +98,12 @@ class Model(eqx.Module):
         return self.enter(state)
 
     @abc.abstractmethod
-    def root(self, state: State, seed: Seed, judge: bool) -> Step:
-        """The roots as they are; judged only on demand."""
+    def root(self, state: State, seed: Seed, evaluate: bool) -> Step:
+        """The root nodes, and what they are worth if `evaluate`; one seed a row."""
 
     @abc.abstractmethod
-    def step(
-        self,
-        state: State,
-        action: Int[Array, " lanes"],
-        new: Bool[Array, " lanes"],
-        simulation: Int[Array, " lanes"],
-        seed: Seed,
-    ) -> Step:
-        """Follow one edge a lane; lanes that are not `new` may be answered with anything.
-
-        `simulation` counts from 1; `seed` is that lane's for this simulation.
-        """
+    def step(self, leaves: Leaves) -> Step:
+        """Follow one edge a lane; lanes that are not `new` may be answered with anything."""
 
 
 class TaskModel(Model):
@@ -128,26 +128,21 @@ class TaskModel(Model):
         """Those of the objective."""
         return self.objective.bounds
 
-    def root(self, state: State, seed: Seed, judge: bool) -> Step:
+    def root(self, state: State, seed: Seed, evaluate: bool) -> Step:
         """The roots; they are asked about once, with the search's own seed."""
         live = ~jax.vmap(self.task.terminated)(state)
-        zeros = jnp.zeros(live.shape)
-        return self._node(state, live, zeros, zeros, seed, jnp.zeros(live.shape, jnp.int32), judge)
+        zeros = jnp.zeros(live.shape, jnp.float32)
+        return self._node(
+            state, live, zeros, zeros, seed, jnp.zeros(live.shape, jnp.int32), evaluate
+        )
 
-    def step(
-        self,
-        state: State,
-        action: Actions,
-        new: Bool[Array, " lanes"],
-        simulation: Int[Array, " lanes"],
-        seed: Seed,
-    ) -> Step:
-        """Advance the task and judge where that leads."""
-        del simulation
+    def step(self, leaves: Leaves) -> Step:
+        """Advance the task and evaluate where that leads."""
+        state, action, seed = leaves.state, leaves.action, leaves.seed
         after = jax.vmap(self.task.advance)(state, action, as_key(mix(seed, 1)))
         # Computed once: XLA would work the new state out again for each of its readers.
         after = jax.lax.optimization_barrier(after)
-        return self.arrive(state, action, after, new, mix(seed, 2))
+        return self.arrive(state, action, after, leaves.new, mix(seed, 2))
 
     def arrive(
         self,
@@ -158,7 +153,7 @@ class TaskModel(Model):
         seed: Seed,
         steps: int = 1,
     ) -> Step:
-        """Judge a state that an action led to, which took so many model steps to find."""
+        """Evaluate the state that an action led to, which took so many model steps to find."""
         gains = jax.vmap(self.objective)(state, action, after)[:, 0]
         before = self.sign(state)
         same = before == self.sign(after)
@@ -174,20 +169,20 @@ class TaskModel(Model):
         discount: Float[Array, " lanes"],
         seed: Seed,
         steps: Int[Array, " lanes"],
-        judge: bool,
+        evaluate: bool,
     ) -> Step:
         over = jax.vmap(self.task.terminated)(state)
         legal = jax.vmap(self.task.legal)(state) & ~over[:, None]
         asked = new & ~over
-        zeros = jnp.zeros(over.shape)
-        judged = Evaluation(jnp.zeros(legal.shape), zeros, zeros.astype(jnp.int32))
-        if judge:
-            judged = self.evaluator(self.task, self.objective, state, asked, seed)
-            check_answer(self.evaluator, judged, *legal.shape)
-        passes = self.evaluator.passes if judge else 0
+        zeros = jnp.zeros(over.shape, jnp.float32)
+        found = Evaluation(jnp.zeros(legal.shape), zeros, zeros.astype(jnp.int32))
+        if evaluate:
+            found = self.evaluator(self.task, self.objective, state, asked, seed)
+            check_answer(self.evaluator, found, *legal.shape)
+        passes = self.evaluator.passes if evaluate else 0
         return Step(
-            state, reward, discount, jnp.where(asked, judged.value, 0.0), judged.logits,
-            self.sign(state), over, None, steps + judged.model_steps * asked,
+            state, reward, discount, jnp.where(asked, found.value, 0.0), found.logits,
+            self.sign(state), over, None, steps + found.model_steps * asked,
             asked * passes, legal=legal,
         )  # fmt: skip
 

@@ -10,13 +10,15 @@ of the keys by which a task draws.
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from ....core.noise import Seed, gumbel, mix
 from ....core.objective import Objective
+from ....core.rows import where_rows
 from ....core.task import State, Task
 from ...evaluators import Evaluator
 from ...faults import IN_CHANCES
+from ..round import Leaves
 from ..tree import FORBIDDEN, log_prior
 from .base import Model, Step, TaskModel
 
@@ -39,9 +41,9 @@ class Pending(eqx.Module):
 class ChanceModel(Model):
     """A task that lists its outcomes, an objective and an evaluator as a model.
 
-    A chance node has the state and the mover of the node it hangs below; the reward and discount of
-    an action belong to its outcomes. It is judged by one of them, drawn anew: unbiased, and one
-    question to the evaluator as for any other node. An action with a single possible outcome leads
+    A chance node has the state and the mover of its parent; the reward and discount of an action
+    belong to its outcomes. It is evaluated by one of them, drawn anew: unbiased, and one question
+    to the evaluator as for any other node. An action with a single possible outcome leads
     there at once, so what is certain is proved as elsewhere; no chance node's value is ever proved.
 
     Each listed outcome counts as a model step: listing computes them all.
@@ -69,35 +71,28 @@ class ChanceModel(Model):
         """States in which a player is to move."""
         return Pending.of(state, jax.tree.leaves(state)[0].shape[0])
 
-    def root(self, state: State, seed: Seed, judge: bool) -> Step:
+    def root(self, state: State, seed: Seed, evaluate: bool) -> Step:
         """The roots, at which players move."""
-        step = self.of.root(state, seed, judge).settled()
+        step = self.of.root(state, seed, evaluate).settled()
         known = (self.enter(state), self._widen(step.logits))
         return eqx.tree_at(lambda s: (s.state, s.logits), step, known)
 
-    def step(
-        self,
-        state: Pending,
-        action: Int[Array, " lanes"],
-        new: Bool[Array, " lanes"],
-        simulation: Int[Array, " lanes"],
-        seed: Seed,
-    ) -> Step:
+    def step(self, leaves: Leaves) -> Step:
         """Meet an outcome: the edge's own at a chance node, elsewhere one drawn for a look."""
-        del simulation
+        state, action, seed = leaves.state, leaves.action, leaves.seed
         rolls = state.action != NONE
         taken = jnp.where(rolls, state.action, action)
         listed, chances = jax.vmap(self.of.task.outcomes)(state.state, taken)
         drawn = draw(chances, mix(seed, 1))
         # Computed once: XLA would work it out again for each of its readers.
         after = jax.lax.optimization_barrier(_take(listed, jnp.where(rolls, action, drawn)))
-        met = self.of.arrive(state.state, taken, after, new, mix(seed, 2), steps=chances.shape[1])
-        met = met.settled()
+        steps = chances.shape[1]
+        met = self.of.arrive(state.state, taken, after, leaves.new, mix(seed, 2), steps).settled()
         waits = ~rolls & ((chances > 0).sum(-1) > 1)
         odds = self._widen(log_prior(jnp.log(chances), chances > 0))
         proper = jnp.isfinite(chances).all(-1) & (chances > 0).any(-1)
         return Step(
-            Pending(_where(waits, state.state, met.state), jnp.where(waits, taken, NONE)),
+            Pending(where_rows(waits, state.state, met.state), jnp.where(waits, taken, NONE)),
             jnp.where(waits, 0.0, met.reward),
             jnp.where(waits, 1.0, met.discount),
             jnp.where(waits, met.reward + met.discount * met.value, met.value),
@@ -117,7 +112,7 @@ class ChanceModel(Model):
 
 
 def model_for(task: Task, objective: Objective, evaluator: Evaluator) -> Model:
-    """What a tree search of this task walks on: with chance nodes where there is chance."""
+    """What a tree search of this task plans with: chance nodes where there is chance."""
     model = TaskModel(task, objective, evaluator)
     return model if task.traits.deterministic else ChanceModel(model)
 
@@ -131,10 +126,3 @@ def draw(chances: Float[Array, "lanes outcomes"], seed: Seed) -> Int[Array, " la
 def _take(listed: State, which: Int[Array, " lanes"]) -> State:
     rows = jnp.arange(which.shape[0])
     return jax.tree.map(lambda x: x[rows, which], listed)
-
-
-def _where(rows: Bool[Array, " lanes"], new: State, old: State) -> State:
-    def pick(a: Array, b: Array) -> Array:
-        return jnp.where(rows.reshape(-1, *[1] * (a.ndim - 1)), a, b)
-
-    return jax.tree.map(pick, new, old)

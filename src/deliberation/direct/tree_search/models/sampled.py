@@ -2,32 +2,34 @@
 
 Each node searches over some actions that a proposal drew there (Hubert et al. 2021, Learning and
 planning in complex action spaces, "Sampled MuZero"). With beta the proposal, beta^ the shares of
-the draws and pi the evaluator's prior, a drawn action has the prior (beta^ / beta) pi: expectations
-under it are, over the draws, those under pi. Edge k of a node stands for its k-th drawn action; the
-engine is none the wiser.
+the draws and pi the evaluator's prior, a drawn action has the prior (beta^ / beta) pi: averaged
+over the draws, expectations under it are those under pi. Edge k of a node stands for its k-th drawn
+action; a rule chooses between edges and never sees the actions.
 
 Progressive widening (Couetoux et al. 2011) offers a node's first ceil(c (N + 1)^alpha) drawn
 actions after N simulations: few at first, more the longer it is looked at.
 """
 
 import abc
+import dataclasses
 from typing import ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from ....core.noise import Seed, gumbel, mix, uniform
 from ....core.task import Actions, State, Task, Traits
 from ...evaluators import uniform_box
 from ...faults import IN_DRAWS
-from ..round import Widths
+from ..round import Leaves, Widths
 from ..tree import FORBIDDEN, log_prior
 from .base import Model, Step
 from .chance import Pending
 
+Logits = Float[Array, "lanes actions"]
 Weights = Float[Array, "lanes count"]
 _DRAWS = 1 << 16
 """A counter apart from those by which models and evaluators make their noise."""
@@ -37,7 +39,7 @@ class Proposed(eqx.Module):
     """Actions for each node, in the order in which they are offered.
 
     `log_weights` are the logs of (beta^ / beta) pi, up to a constant of the node; minus infinity
-    for a place that is not used.
+    for edges that stand for no action.
     """
 
     actions: Int[Array, "lanes count"] | Float[Array, "lanes count ..."]
@@ -51,17 +53,12 @@ class Proposal(eqx.Module):
 
     @abc.abstractmethod
     def __call__(
-        self,
-        task: Task,
-        state: State,
-        logits: Float[Array, "lanes actions"],
-        count: int,
-        seed: Seed,
+        self, task: Task, state: State, logits: Logits, count: int, seed: Seed
     ) -> Proposed:
         """Draw `count` actions at each state; `logits` are the evaluator's log-prior there.
 
-        Of continuous actions the logits tell nothing. Each is drawn with its own noise, so they are
-        all different; a learned policy may be sampled and weighed as `weigh` says.
+        Where actions are continuous, the logits say nothing. A learned policy may draw from its own
+        density and weigh the draws by `weigh`.
         """
 
 
@@ -71,19 +68,14 @@ class FromBox(Proposal):
     discrete: ClassVar[bool] = False
 
     def __call__(
-        self,
-        task: Task,
-        state: State,
-        logits: Float[Array, "lanes actions"],
-        count: int,
-        seed: Seed,
+        self, task: Task, state: State, logits: Logits, count: int, seed: Seed
     ) -> Proposed:
-        """Nothing is known of any action."""
+        """All actions are equally likely."""
         del state
         traits = task.traits
         each = mix(seed[:, None], jnp.arange(count))
         actions = uniform_box(traits.low, traits.high, traits.shape, each)
-        return Proposed(actions, jnp.zeros((logits.shape[0], count)))
+        return Proposed(actions, jnp.zeros((logits.shape[0], count), jnp.float32))
 
 
 class FromPrior(Proposal):
@@ -100,12 +92,7 @@ class FromPrior(Proposal):
     replace: bool = eqx.field(static=True, default=True)
 
     def __call__(
-        self,
-        task: Task,
-        state: State,
-        logits: Float[Array, "lanes actions"],
-        count: int,
-        seed: Seed,
+        self, task: Task, state: State, logits: Logits, count: int, seed: Seed
     ) -> Proposed:
         """Draw by the logits."""
         del task, state
@@ -115,13 +102,8 @@ class FromPrior(Proposal):
         return draw(log_prior(logits, legal), proposal, count, seed)
 
 
-def with_replacement(
-    prior: Float[Array, "lanes actions"],
-    proposal: Float[Array, "lanes actions"],
-    count: int,
-    seed: Seed,
-) -> Proposed:
-    """Independent draws from log-probabilities `proposal`; equal ones share the first's place."""
+def with_replacement(prior: Logits, proposal: Logits, count: int, seed: Seed) -> Proposed:
+    """Independent draws from log-probabilities `proposal`; equal ones are merged into the first."""
     total = jnp.cumsum(jnp.exp(proposal), axis=-1)
     u = uniform(mix(seed[:, None], jnp.arange(count))) * total[:, -1:]
     drawn = jax.vmap(lambda t, x: jnp.searchsorted(t, x, side="right"))(total, u)
@@ -139,12 +121,7 @@ def with_replacement(
     return Proposed(drawn, jnp.where(first, weights, -jnp.inf))
 
 
-def without_replacement(
-    prior: Float[Array, "lanes actions"],
-    proposal: Float[Array, "lanes actions"],
-    count: int,
-    seed: Seed,
-) -> Proposed:
+def without_replacement(prior: Logits, proposal: Logits, count: int, seed: Seed) -> Proposed:
     """Different draws, the likeliest under `proposal` most often and earliest."""
     actions = prior.shape[1]
     noise = gumbel(mix(seed[:, None], jnp.arange(actions)))
@@ -153,7 +130,7 @@ def without_replacement(
     count = min(count, actions)
     # XLA would join the slices below to this, and then sort everything: 20 times the time.
     top, drawn = jax.lax.optimization_barrier(jax.lax.top_k(perturbed, min(count + 1, actions)))
-    bar = top[:, count:] if count < actions else jnp.full((top.shape[0], 1), -jnp.inf)
+    bar = top[:, count:] if count < actions else jnp.full((top.shape[0], 1), -jnp.inf, jnp.float32)
     top, drawn = top[:, :count], drawn[:, :count]
     chance = -jnp.expm1(-jnp.exp(_at(proposal, drawn) - bar))
     weights = _at(prior, drawn) - jnp.log(jnp.maximum(chance, 1e-30))
@@ -168,7 +145,7 @@ def weigh(prior: Weights, proposal: Weights, times: Int[Array, "lanes count"] | 
     return jnp.log(jnp.asarray(times, jnp.float32)) + prior - proposal
 
 
-def _at(x: Float[Array, "lanes actions"], drawn: Int[Array, "lanes count"]) -> Weights:
+def _at(x: Logits, drawn: Int[Array, "lanes count"]) -> Weights:
     return jnp.take_along_axis(x, drawn, axis=-1)
 
 
@@ -220,7 +197,7 @@ class Sampling(eqx.Module):
 
 
 class SampledModel(Model):
-    """Another model, of whose actions each node has only those that were drawn there.
+    """Another model, in which a node offers only the actions that were drawn there.
 
     Chance nodes keep all of their outcomes.
     """
@@ -232,12 +209,12 @@ class SampledModel(Model):
 
     @property
     def actions(self) -> int:
-        """So many as are drawn, and room for the outcomes of chance."""
+        """As many as are drawn, or more if chance has more outcomes."""
         return max(self._width, self.task.traits.outcomes)
 
     @property
     def _width(self) -> int:
-        """Draws beyond the number of actions have no place of their own."""
+        """Of a task with fewer actions than draws, each action at most once."""
         traits = self.task.traits
         return min(self.count, traits.actions) if traits.discrete else self.count
 
@@ -256,29 +233,24 @@ class SampledModel(Model):
         traits, lanes = self.task.traits, jax.tree.leaves(state)[0].shape[0]
         if traits.discrete:
             return Drawn(self.of.enter(state), jnp.zeros((lanes, self.actions), jnp.int32))
-        return Drawn(self.of.enter(state), jnp.zeros((lanes, self.actions, *traits.shape)))
+        return Drawn(
+            self.of.enter(state), jnp.zeros((lanes, self.actions, *traits.shape), jnp.float32)
+        )
 
     def place(self, state: State) -> State:
-        """That of the model: what was drawn there says nothing of where it is."""
+        """That of the model: a state is found again whatever actions were drawn there."""
         return self.of.place(state)
 
-    def root(self, state: State, seed: Seed, judge: bool) -> Step:
+    def root(self, state: State, seed: Seed, evaluate: bool) -> Step:
         """The model's roots, with actions drawn."""
-        return self._draw(self.of.root(state, seed, judge), mix(seed, _DRAWS))
+        return self._draw(self.of.root(state, seed, evaluate), mix(seed, _DRAWS))
 
-    def step(
-        self,
-        state: Drawn,
-        action: Int[Array, " lanes"],
-        new: Bool[Array, " lanes"],
-        simulation: Int[Array, " lanes"],
-        seed: Seed,
-    ) -> Step:
+    def step(self, leaves: Leaves) -> Step:
         """Take the drawn action that an edge stands for, and draw where it leads."""
-        taken = state.actions[jnp.arange(action.shape[0]), action]
-        return self._draw(
-            self.of.step(state.state, taken, new, simulation, seed), mix(seed, _DRAWS)
-        )
+        node: Drawn = leaves.state
+        taken = node.actions[jnp.arange(leaves.action.shape[0]), leaves.action]
+        step = self.of.step(dataclasses.replace(leaves, state=node.state, action=taken))
+        return self._draw(step, mix(leaves.seed, _DRAWS))
 
     def _draw(self, step: Step, seed: Seed) -> Step:
         step = step.settled()
@@ -309,13 +281,14 @@ class SampledModel(Model):
 def named(
     drawn: Drawn, slot: Int[Array, " batch"], weights: Float[Array, "batch width"], traits: Traits
 ) -> tuple[Actions, Float[Array, "batch actions"], Float[Array, "batch width ..."] | None]:
-    """What an answer in places means: the action, weights, and what these are over.
+    """From edges to actions: the action of the edge chosen, weights, and candidates.
 
-    Where actions are discrete, the weights are over all of them, and there is no third.
+    Where actions are discrete, the weights are over all of them and candidates are None; else the
+    weights are over the candidates, the actions drawn at the root.
     """
     rows = jnp.arange(slot.shape[0])
     action = drawn.actions[rows, slot]
     if not traits.discrete:
         return action, weights, drawn.actions
-    wide = jnp.zeros((slot.shape[0], traits.actions))
+    wide = jnp.zeros((slot.shape[0], traits.actions), jnp.float32)
     return action, wide.at[rows[:, None], drawn.actions].add(weights), None

@@ -1,0 +1,75 @@
+"""Reading JAX's random keys: every kind that JAX makes comes out as the one kind used here.
+
+The library works on typed threefry keys. JAX's other generators (`rbg`, `unsafe_rbg`) draw for a
+whole batch from its first key, so that under `vmap` a row's chance would hang on its neighbours;
+their keys are hashed into threefry ones.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Key, UInt32
+
+from .errors import BatchMismatchError, RandomKeyError
+from .noise import as_key, seeds
+
+KeyLike = Key[Array, "*batch"] | UInt32[Array, "*batch words"] | UInt32[np.ndarray, "*batch words"]
+"""One key, or one for each row: typed (`jax.random.key`) or raw (`jax.random.PRNGKey`), made for
+any of JAX's generators."""
+
+_FRY = "threefry2x32"
+_GENERATORS = {2: _FRY, 4: "rbg"}
+"""What a raw key is made for, by how many words it has."""
+
+
+def as_typed_keys(key: Any, batch: int | None = None) -> Key[Array, "*batch"]:
+    """Typed threefry keys from keys of any kind; see `KeyLike`.
+
+    With a `batch`, one key for each row: one key is split, and as many as rows stay as they are.
+    Without it the shape is that of the keys given. Raises `RandomKeyError` for what is no key, and
+    `BatchMismatchError` for another number of keys than rows.
+    """
+    keys = _threefry(_typed(key))
+    if batch is None:
+        return keys
+    if keys.ndim == 0:
+        return jax.random.split(keys, batch)
+    if keys.shape != (batch,):
+        raise BatchMismatchError(
+            f"Got {keys.shape} keys for a batch of {batch}: give one key, or one for each row."
+        )
+    return keys
+
+
+def one_key(key: Any) -> Key[Array, ""]:
+    """A single typed threefry key. Raises `RandomKeyError` for what is no key, and for several."""
+    typed = as_typed_keys(key)
+    if typed.ndim:
+        raise RandomKeyError(f"Got {typed.shape} keys where one is needed: give one of them.")
+    return typed
+
+
+def is_key(x: Any) -> bool:
+    """Whether an array holds typed keys."""
+    return jnp.issubdtype(getattr(x, "dtype", np.dtype(bool)), jax.dtypes.prng_key)
+
+
+def _typed(key: Any) -> Key[Array, "*batch"]:
+    if is_key(key):
+        return key
+    words = getattr(key, "dtype", None) == np.uint32 and np.ndim(key) and np.shape(key)[-1]
+    if words not in _GENERATORS:
+        what = f"{key.dtype}{list(np.shape(key))}" if hasattr(key, "dtype") else repr(key)
+        raise RandomKeyError(
+            f"key={what} is no random key: make one with `jax.random.key(0)` (any whole number "
+            "will do), and split it with `jax.random.split` for each further use."
+        )
+    return jax.random.wrap_key_data(jnp.asarray(key), impl=_GENERATORS[words])
+
+
+def _threefry(key: Key[Array, "*batch"]) -> Key[Array, "*batch"]:
+    if jax.random.key_impl(key) == _FRY:
+        return key
+    return as_key(seeds(key))

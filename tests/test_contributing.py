@@ -1,0 +1,101 @@
+"""CONTRIBUTING.md is enough: each of its files, written where it says, is found and works."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import deliberation
+
+ROOT = Path(__file__).parents[1]
+PLANTED = """
+import pytest
+from planted import World
+from deliberation import claims
+
+def verdict(world):
+    cells = claims.plan(["tic_tac_toe"], "smoke", only=["beats_chance"])
+    (found,) = claims.analyse(world.records(cells), ["tic_tac_toe"], "smoke", only=["beats_chance"])
+    (row,) = found.rows
+    assert row.low <= row.estimate <= row.high and found.figures
+    return row.estimate, row.verdict
+
+def test_the_claim_can_come_out_either_way():
+    estimate, supported = verdict(World(chance=0.25))
+    assert supported == "supported" and estimate == pytest.approx(0.3 + 0.08 * 8 - 0.25, abs=0.01)
+    assert verdict(World(chance=0.9, search=lambda budget: 0.3))[1] == "refuted"
+    assert verdict(World(chance=0.5, search=lambda budget: 0.5, n=8))[1] == "inconclusive"
+"""
+
+
+def files() -> dict[str, str]:
+    """The page's files, by where they go."""
+    page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    return dict(re.findall(r"^`([\w/]+\.py)`\n\n```python\n(.*?)^```$", page, re.S | re.M))
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory) -> Path:
+    """A copy of the library with the page's files in it, and nothing else changed."""
+    folder = tmp_path_factory.mktemp("house")
+    skip = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(deliberation.__path__[0], folder / "src" / "deliberation", ignore=skip)
+    (folder / "tests").mkdir()
+    shutil.copy(ROOT / "tests" / "planted.py", folder / "tests")
+    for name, text in files().items():
+        assert (folder / name).parent.is_dir() and not (folder / name).exists(), name
+        (folder / name).write_text(text, "utf-8")
+    (folder / "tests" / "test_beats_chance.py").write_text(PLANTED, "utf-8")
+    return folder
+
+
+def run(house: Path, *arguments: str) -> str:
+    """What a Python program says that sees the copy."""
+    seen = {**os.environ, "PYTHONPATH": str(house / "src")}
+    command = [sys.executable, *arguments]
+    ran = subprocess.run(command, cwd=house, env=seen, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+def test_the_page_adds_a_task_a_rule_a_learner_a_decider_and_a_claim():
+    added = {name for name in files() if name.startswith("src/")}
+    assert {str(Path(name).parent.relative_to("src/deliberation")) for name in added} == {
+        "tasks/grids", "direct/tree_search", "amortised/trial_and_error", "zoo", "claims",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["corridor", "polynomial", "mellowmax", "beats_chance"])
+def test_what_the_page_adds_passes_its_checks(house, name):
+    said = run(house, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"tests/test_{name}.py")
+    assert "1 passed" in said
+
+
+def test_what_the_page_adds_is_found_by_name(house):
+    assert "corridor" in run(house, "-m", "deliberation.cli", "tasks")
+    assert "polynomial" in run(house, "-m", "deliberation.cli", "zoo", "--list")
+    assert "beats_chance" in run(house, "-m", "deliberation.cli", "claims")
+
+
+def test_the_zoo_measures_what_the_page_adds(house):
+    run(house, "-m", "deliberation.cli", "zoo", "polynomial", "--effort", "smoke", "--jobs", "1")
+    lines = (house / "zoo" / "records.jsonl").read_text("utf-8").splitlines()
+    (scores,) = [json.loads(line)["outcomes"]["scores"] for line in lines]
+    best, found = 1 - 4 * 0.05, scores["search"]
+    assert max(found) == pytest.approx(best) and sum(found) / len(found) > best - 0.05
+    assert sum(scores["random"]) / len(found) < best - 0.2
+
+
+def test_what_the_page_adds_passes_make_check(house):
+    added = list(files())
+    config = ["--config", str(ROOT / "pyproject.toml")]
+    run(house, "-m", "ruff", "check", *config, *added)
+    run(house, "-m", "ruff", "format", "--check", *config, *added)
+    settings = {"include": added, "extraPaths": ["src"], "typeCheckingMode": "basic"}
+    (house / "pyrightconfig.json").write_text(json.dumps(settings), "utf-8")
+    run(house, "-m", "pyright", "--project", ".", "--pythonpath", sys.executable)

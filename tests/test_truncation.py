@@ -1,0 +1,144 @@
+"""Episodes that end, are cut, or need not end: what play and the contract make of them."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from deliberation.core import (
+    Objective,
+    Task,
+    Traits,
+    UniformRandom,
+    check_decider,
+    check_task,
+    rollout,
+)
+from deliberation.core.errors import ContractError, FinishedGameError
+from deliberation.direct import TreeSearch
+
+KEY = jax.random.key(0)
+
+
+class Line(eqx.Module):
+    place: jax.Array
+    time: jax.Array
+
+
+class Walk(Task):
+    """Left or right on a line, paid by the step; the right end ends it, and time may cut it.
+
+    `limit` is when episodes are cut (0: never). `flaw` is what this copy does wrong.
+    """
+
+    limit: int = eqx.field(static=True, default=0)
+    horizon: int = eqx.field(static=True, default=20)
+    continuing: bool = eqx.field(static=True, default=False)
+    flaw: str = eqx.field(static=True, default="")
+
+    @property
+    def traits(self):
+        return Traits(1, 2, self.horizon, continuing=self.continuing)
+
+    @property
+    def objective(self):
+        return Pays()
+
+    def init(self, key):
+        return Line(jnp.int32(0), jnp.int32(0))
+
+    def advance(self, state, action, key):
+        place = jnp.maximum(state.place + 2 * action - 1, -3)
+        return Line(place.astype(jnp.int32), state.time + (self.limit > 0))
+
+    def observe(self, state):
+        seen = jnp.stack([state.place, state.time]).astype(jnp.float32)
+        return {"place": seen} if self.flaw == "dict" else seen
+
+    def legal(self, state):
+        cut = self.flaw == "cut is stuck" and self.truncated(state)
+        return jnp.broadcast_to(~self.terminated(state) & ~jnp.asarray(cut), (2,))
+
+    def player(self, state):
+        return jnp.int32(0)
+
+    def terminated(self, state):
+        if self.continuing:
+            return jnp.bool_(False)
+        return state.place >= 3
+
+    def truncated(self, state):
+        if self.flaw == "number":
+            return state.time
+        return (state.time >= self.limit) & (self.limit > 0)
+
+    def fingerprint(self, state):
+        if self.flaw == "fingerprint":
+            return state.place[None]
+        return super().fingerprint(state)
+
+
+class Pays(Objective):
+    def __call__(self, state, action, after):
+        return (after.place - state.place).astype(jnp.float32)[None]
+
+    @property
+    def bounds(self):
+        return (0.0, 6.0)  # of whole walks, which all end at 3; one that is cut may have lost
+
+
+def test_play_stops_where_episodes_are_cut():
+    task = Walk(limit=6, horizon=50)
+    played = rollout(task, UniformRandom(task), batch=64, key=KEY)
+    reached = np.asarray(played.final.place) == 3
+    assert 0 < reached.sum() < 64
+    assert (played.truncated == ~reached).all()
+    assert (played.returns[:, 0] == np.asarray(played.final.place)).all()
+    assert played.returns.min() < 0
+    assert (played.lengths[~reached] == 6).all() and (played.lengths[reached] < 7).all()
+    assert (played.actions[~reached, :6] >= 0).all()
+
+
+def test_endless_play_is_cut_at_the_horizon():
+    task = Walk(continuing=True, horizon=30)
+    played = rollout(task, UniformRandom(task), batch=4, key=KEY)
+    assert (played.lengths == 30).all() and played.truncated.all()
+    assert not rollout(Walk(horizon=500), UniformRandom(task), batch=4, key=KEY).truncated.any()
+
+
+def test_what_is_cut_may_be_planned_on_from():
+    """It is no end: it has legal actions and a value."""
+    task = Walk(limit=1, horizon=50)
+    cut = jax.tree.map(lambda x: x[None], Line(jnp.int32(2), jnp.int32(1)))
+    assert task.truncated(jax.tree.map(lambda x: x[0], cut))
+    decision, _ = TreeSearch(task, "uct", capacity=32).decide(cut, budget=32, key=KEY)
+    assert decision.action[0] >= 0 and float(decision.value[0]) > 0.5
+    end = task.step(Line(jnp.int32(2), jnp.int32(1)), 1, KEY)
+    with pytest.raises(FinishedGameError):
+        task.step(end, 1, KEY)
+
+
+@pytest.mark.parametrize(
+    "task",
+    [Walk(limit=5), Walk(horizon=400), Walk(continuing=True, horizon=10**9)],
+    ids=["cut", "ends", "continuing"],
+)
+def test_the_contract_knows_all_three(task):
+    check_task(task, episodes=16)
+    check_decider(UniformRandom(task))
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        (Walk(horizon=5), "not terminal after traits.horizon = 5 actions, nor truncated"),
+        (Walk(limit=5, flaw="dict"), "`observe` gives .*'place'.* must give one array"),
+        (Walk(limit=5, flaw="number"), "`truncated` gives int32"),
+        (Walk(limit=3, flaw="cut is stuck"), "is not terminal and has no legal action"),
+        (Walk(limit=5, flaw="fingerprint"), "differs in `cut`"),
+    ],
+)
+def test_what_breaks_the_contract_is_named(task, message):
+    with pytest.raises(ContractError, match=message):
+        check_task(task, episodes=16)
