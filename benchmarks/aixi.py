@@ -155,7 +155,7 @@ def tabular(world: World, seed: int) -> list[dict[str, Any]]:
             capacity=256, discount=0.95,
         )  # fmt: skip
         growing, judging = jax.random.split(jax.random.fold_in(jax.random.key(seed), age))
-        policy, _ = train_q_learning(task, growing, settings, tell_apart=last)
+        policy = train_q_learning(task, key=growing, settings=settings, tell_apart=last).decider
         rewards = rollout(task, policy, key=judging, batch=40).returns / 100
         estimate = bootstrap(rewards[:, 0].astype(float))
         bounds = {"low": estimate.low, "high": estimate.high, "n": estimate.n}

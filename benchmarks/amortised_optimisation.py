@@ -18,6 +18,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,8 @@ from rich.table import Table
 
 from deliberation.amortised import (
     AnswerPolicy,
-    Fit,
     RecurrentMLP,
+    Trained,
     Transformer,
     answer_network,
     collect_answers,
@@ -78,7 +79,7 @@ FLOOR = 1e-7
 MARKS = {True: "passes", False: "FALLS SHORT"}
 
 
-def learners(name: str, task: Any, steps: int, data: int, seed: int) -> dict[str, Fit]:
+def learners(name: str, task: Any, steps: int, data: int, seed: int) -> dict[str, Trained]:
     """Every way to learn the answers, with what it spent, its data's solver included."""
     keys = jax.random.split(jax.random.key(seed), 5)
     network, how = answer_network(task, key=keys[0]), {"steps": steps, "key": keys[3]}
@@ -89,7 +90,7 @@ def learners(name: str, task: Any, steps: int, data: int, seed: int) -> dict[str
     answers, asked = collect_answers(GradientDescent(task, **SOLVERS[name]), posed, key=keys[2])
     regression = fit_answers(task, network, answers, **how)
     found = {
-        "regression": Fit(regression.network, regression.metrics, regression.ledger + asked),
+        "regression": replace(regression, ledger=regression.ledger + asked),
         "objective": fit_objective(task, network, **how),
         f"through {THROUGH[name]}": fit_through(task, network, through=THROUGH[name], **how),
     }
@@ -137,7 +138,7 @@ def interval(values: np.ndarray) -> dict[str, float]:
 
 
 def paid_after(
-    fit: Fit, task: Any, solve: Decider, cheap: Decider, budget: int, state: Any, rounds: int
+    fit: Trained, task: Any, solve: Decider, cheap: Decider, budget: int, state: Any, rounds: int
 ) -> dict[str, Any]:
     """Questions after which training has paid, against a solver with so many simulations."""
     a_step, n = flops_of(task), len(state.answered)
@@ -172,7 +173,7 @@ def measure(name: str, asked: argparse.Namespace) -> dict[str, Any]:
     task = make_task(of, **options)
     state = jax.vmap(task.init)(jax.random.split(jax.random.key(1000), asked.questions))
     curves: dict[str, dict[int, list[np.ndarray]]] = {}
-    fits: dict[str, Fit] = {}
+    fits: dict[str, Trained] = {}
     for seed in range(asked.seeds):
         fits = learners(name, task, asked.steps, asked.data, seed)
         for label, fit in fits.items():
@@ -212,7 +213,7 @@ def measure(name: str, asked: argparse.Namespace) -> dict[str, Any]:
 
 
 def _as_good(
-    label: str, fit: Fit, task: Any, cold: Decider, curves: Any, state: Any, rounds: int
+    label: str, fit: Trained, task: Any, cold: Decider, curves: Any, state: Any, rounds: int
 ) -> dict[str, Any] | None:
     """Break-even against a descent that is only as long as it takes to do as well; None: never."""
     own = np.mean(curves[label][0])

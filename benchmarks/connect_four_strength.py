@@ -152,7 +152,7 @@ def main() -> None:
     console = Console()
     if not (asked.policy / "policy.json").exists():
         console.print(f"Training for {MINUTES:g} minutes into {asked.policy}")
-        train("connect_four", minutes=MINUTES, out=asked.policy)
+        train("connect_four", minutes=MINUTES, folder=asked.policy)
     positions = solved_connect_four()
     positions = positions.take(positions.contested)
     measured = [random_play(positions)]

@@ -222,7 +222,8 @@ def main() -> None:
     best = float(earned.mean())
     learning = ImitationSettings(updates=4, fits=60) if quick else ImitationSettings(updates=60)
     teacher = planners(task)["MPPI"]
-    network, spent = imitate_planner(teacher, key=jax.random.key(1), settings=learning)
+    found = imitate_planner(teacher, key=jax.random.key(1), settings=learning)
+    network, spent = found.network, found.ledger
     policy = GaussianPolicy(task, network)
     rows = [measure("policy alone", policy, state, 0, best, repeats)]
     for name, decider in {**planners(task), **begun(task, network)}.items():

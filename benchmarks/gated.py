@@ -84,7 +84,7 @@ class Setting:
 def connect_four(policy: Path, minutes: float) -> Setting:
     """Points in games from random openings against a planner that has learned nothing."""
     if not (policy / "policy.json").exists():
-        train("connect_four", minutes=minutes, out=policy)
+        train("connect_four", minutes=minutes, folder=policy)
     task, network, info = load_network(policy)
     options = {"rule": "puct", "budget": 256, **REMEMBERS, **info.extra.get("search", {})}
     planner = guided_search(task, network, **options)

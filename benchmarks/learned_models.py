@@ -27,9 +27,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from deliberation.core import Decider, Ledger, Task, UniformRandom, rollout
+from deliberation.core import Decider, Task, UniformRandom, rollout
 from deliberation.direct import CEM, ExactSolver, Gumbel, RandomRollouts, TreeSearch, solve
-from deliberation.hybrid import MPCSettings, MuZeroSettings, train_mpc, train_muzero
+from deliberation.hybrid import MPCSettings, MuZeroSettings, Trained, train_mpc, train_muzero
 from deliberation.runs.provenance import machine, versions
 from deliberation.stats import bootstrap
 from deliberation.tasks import make_task
@@ -73,9 +73,10 @@ class Case:
         plies = s.plies if isinstance(s, MuZeroSettings) else s.steps
         object.__setattr__(self, "steps", s.lanes * plies)
 
-    def train(self, task: Task, seed: int, **more: Any) -> tuple[Decider, Ledger, Any]:
+    def train(self, task: Task, seed: int, **more: Any) -> Trained:
         """The decider, what learning spent, and the training."""
-        asked = {"updates": self.updates, "key": jax.random.key(seed), "settings": self.settings}
+        settings: Any = replace(self.settings, updates=self.updates)
+        asked = {"key": jax.random.key(seed), "settings": settings}
         if isinstance(self.settings, MuZeroSettings):
             return train_muzero(task, **asked, **more)
         return train_mpc(task, planner=planner, **asked, **more)
@@ -122,7 +123,8 @@ def learn(
     the curve is of the episodes lived, with all their exploration.
     """
     if task.traits.players == 1:
-        decider, spent, trained = case.train(task, seed)
+        trained = case.train(task, seed)
+        decider, spent = trained.decider, trained.ledger
         score = trained.metrics["score"]
         steps = (np.arange(len(score)) + 1) * case.steps
         return decider, steps.tolist(), score.tolist(), float(spent.seconds)
@@ -130,9 +132,10 @@ def learn(
     with tempfile.TemporaryDirectory() as folder:
         for stage in range(1, STAGES + 1):
             until = round(case.updates * stage / STAGES)
-            decider, spent, _ = case.train(
+            found = case.train(
                 task, seed, folder=folder, watch=lambda step, metrics, n=until: step >= n
             )
+            decider, spent = found.decider, found.ledger
             xs.append(until * case.steps)
             ys.append(float(play(task, decider, case.budget, episodes, seed).mean()))
     return decider, xs, ys, float(spent.seconds)

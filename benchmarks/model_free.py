@@ -208,7 +208,8 @@ def curve(name: str, grid: str, quick: bool) -> dict[str, Any]:
     longest = (192,) if name == "sarsa" else ()
     for updates in (2, 8) if quick else (1, 2, 4, 8, 16, 32, 64, *longest):
         settings = Tabular(updates=updates, capacity=2048, **how)
-        policy, spent = train(task, jax.random.key(0), settings, **options)
+        found = train(task, key=jax.random.key(0), settings=settings, **options)
+        policy, spent = found.decider, found.ledger
         returns = rollout(task, policy, key=jax.random.key(1), batch=2000).returns[:, 0]
         points.append({
             "steps": spent.total().model_steps, "seconds": spent.total().seconds,

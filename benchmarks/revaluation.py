@@ -119,12 +119,12 @@ def lessons(name: str) -> dict[str, dict[str, Any]]:
     """
     train, extra = LEARNERS[name]
     options: dict[str, Any] = {"tell_apart": lambda state: state.place[None], **extra}
-    before, _ = train(make_task("revaluation"), KEY, LESSON, **options)
+    before = train(make_task("revaluation"), key=KEY, settings=LESSON, **options).decider
     middle = ChainState(jnp.array([3, 4]), jnp.array([2, 2]))
     found = {}
     for condition, changed in CONDITIONS.items():
         task = make_task("revaluation", start="middle", **changed)
-        after, _ = train(task, KEY, LESSON, known=before, **options)
+        after = train(task, key=KEY, settings=LESSON, known=before, **options).decider
         choice = starts(make_task("revaluation"), 1)
         found[condition] = {
             "before": float(before.decide(choice, key=KEY)[0].weights[0, 1]),

@@ -161,15 +161,15 @@ def test_an_unknown_claim_is_refused_before_anything_is_measured(measured, tmp_p
 def test_train_hands_over_what_was_asked_and_tells_how_to_load(tmp_path, monkeypatch):
     asked = {}
 
-    def train(task, *, progress, **rest):
-        progress(0.5, "half")
+    def train(task, *, watch, **rest):
+        watch(1, {"share": 0.5, "positions": 64.0})
         asked.update(rest, task=task)
 
     monkeypatch.setattr(hybrid, "train", train, raising=False)
     out = tmp_path / "policy"
     done = run("train", "tic_tac_toe", "--minutes", "0.5", "--out", str(out), "--seed", "7")
     assert done.exit_code == 0, done.output
-    assert asked == {"task": "tic_tac_toe", "minutes": 0.5, "out": out, "seed": 7}
+    assert asked == {"task": "tic_tac_toe", "minutes": 0.5, "folder": out, "seed": 7}
     assert f"deliberation.load('{out}')" in done.stdout
 
 

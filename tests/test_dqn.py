@@ -81,7 +81,8 @@ def test_a_room_is_learned_with_the_values_of_its_exact_solution():
         updates=12, rounds=8, environments=16, steps=4, fits=16, batch=64, room=4096, warmup=256,
         width=32, discount=1.0, hasty=True, explore=0.2,
     )  # fmt: skip
-    policy, spent = train_dqn(ROOM, jax.random.key(0), settings)
+    found = train_dqn(ROOM, key=jax.random.key(0), settings=settings)
+    policy, spent = found.decider, found.ledger
     assert spent.model_steps == 12 * 8 * 16 * 4 and spent.fits == 12 * 8 * 16
     check_decider(policy)
     exact = solve(ROOM).value
@@ -94,22 +95,22 @@ def test_a_room_is_learned_with_the_values_of_its_exact_solution():
 
 def test_killed_and_repeated_trainings_give_the_same_bits(tmp_path):
     key = jax.random.key(2)
-    whole, _ = train_dqn(ROOM, key, TINY)
+    whole = train_dqn(ROOM, key=key, settings=TINY)
 
     def kill(step, metrics):
         if step == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_dqn(ROOM, key, TINY, folder=tmp_path, watch=kill)
-    again, _ = train_dqn(ROOM, key, TINY, folder=tmp_path)
+        train_dqn(ROOM, key=key, settings=TINY, folder=tmp_path, watch=kill)
+    again = train_dqn(ROOM, key=key, settings=TINY, folder=tmp_path)
     pairs = zip(jax.tree.leaves(whole.network), jax.tree.leaves(again.network), strict=True)
     assert all(np.array_equal(a, b) for a, b in pairs)
 
 
 def test_what_does_not_fit_is_refused():
     with pytest.raises(UnsuitableTaskError, match="continuous"):
-        train_dqn(Pendulum(), jax.random.key(0), TINY)
+        train_dqn(Pendulum(), key=jax.random.key(0), settings=TINY)
     with pytest.raises(ValueError, match="room"):
         replace(TINY, room=7)
     with pytest.raises(ValueError, match="exploring"):

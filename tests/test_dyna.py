@@ -1,5 +1,7 @@
 """Dyna: its tables by hand, the optimum of small worlds, planning that saves experience."""
 
+from dataclasses import replace
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -27,9 +29,8 @@ def place(state):
 
 
 def made(updates=12, settings=SETTINGS, **more):
-    return train_dyna(
-        world(), updates=updates, key=KEY, settings=settings, place=place, hasty=True, **more
-    )
+    settings = replace(settings, updates=updates, hasty=True)
+    return train_dyna(world(), key=KEY, settings=settings, place=place, **more)
 
 
 @pytest.fixture(scope="module")
@@ -89,12 +90,12 @@ def test_sweeps_and_backups_are_those_by_hand():
     once = table.back_up(*ints, jnp.float32(3.0), jnp.bool_(False), 0.5, 0.1)
     # Habits do hope for what was never tried: 20 + 0.1 (3 + 99 / 2 - 20).
     assert float(once.q[1, 2]) == pytest.approx(23.25)
-    seen = {float(table.dream(k, 0.5, 1.0).q[1, 2]) for k in jax.random.split(KEY, 40)}
+    seen = {float(table.replay(k, 0.5, 1.0).q[1, 2]) for k in jax.random.split(KEY, 40)}
     assert seen == {20.0, 52.5, 5.0}
 
 
 def test_habits_reach_the_optimum_and_planning_finds_another_aim(trained):
-    decider, spent, _ = trained
+    decider, spent = trained.decider, trained.ledger
     for budget in (0, 50):
         played = rollout(world(), decider, key=KEY, batch=8, budget=budget)
         np.testing.assert_array_equal(played.lengths, 8)
@@ -108,13 +109,13 @@ def test_habits_reach_the_optimum_and_planning_finds_another_aim(trained):
 
 
 def test_planning_saves_experience(trained):
-    idle = made(settings=DynaSettings(steps=250, planning=0, places=40, outcomes=4))[2]
+    idle = made(settings=DynaSettings(steps=250, planning=0, places=40, outcomes=4))
     early = slice(0, 6)
-    assert trained[2].metrics["score"][early].mean() > idle.metrics["score"][early].mean() + 0.1
+    assert trained.metrics["score"][early].mean() > idle.metrics["score"][early].mean() + 0.1
 
 
 def test_a_few_sweeps_revise_forgotten_habits(trained):
-    decider = trained[0]
+    decider = trained.decider
     blank = eqx.tree_at(lambda d: d.table.q, decider, jnp.zeros_like(decider.table.q))
     lengths = [
         rollout(world(), blank, key=KEY, batch=8, budget=b).lengths.mean() for b in (0, 4, 50)
@@ -123,7 +124,7 @@ def test_a_few_sweeps_revise_forgotten_habits(trained):
 
 
 def test_it_keeps_the_contract_and_counts_every_sweep(trained):
-    decider = trained[0]
+    decider = trained.decider
     check_decider(decider, budget=3)
     state = jax.vmap(world().init)(jax.random.split(KEY, 4))
     each = int(decider.table.remembered)
@@ -139,8 +140,8 @@ def test_it_keeps_the_contract_and_counts_every_sweep(trained):
 
 def test_a_killed_training_ends_with_the_same_bits(trained, tmp_path):
     made(folder=tmp_path, watch=lambda step, metrics: step == 5)
-    again = made(folder=tmp_path)[2]
-    pairs = zip(jax.tree.leaves(trained[2].carry), jax.tree.leaves(again.carry), strict=True)
+    again = made(folder=tmp_path)
+    pairs = zip(jax.tree.leaves(trained.carry), jax.tree.leaves(again.carry), strict=True)
     for a, b in pairs:
         if not jnp.issubdtype(a.dtype, jax.dtypes.prng_key):
             np.testing.assert_array_equal(a, b)
@@ -148,7 +149,7 @@ def test_a_killed_training_ends_with_the_same_bits(trained, tmp_path):
 
 def test_what_it_cannot_serve_is_refused(trained):
     with pytest.raises(TooLargeError, match="raise DynaSettings"):
-        train_dyna(world(), updates=1, key=KEY, settings=SETTINGS, hasty=True)
+        train_dyna(world(), key=KEY, settings=replace(SETTINGS, updates=1, hasty=True))
     for name in ("tic_tac_toe", "pendulum", "gridworld_hidden"):
         with pytest.raises(UnsuitableTaskError):
-            DynaQ(make_task(name), trained[0].table)
+            DynaQ(make_task(name), trained.decider.table)

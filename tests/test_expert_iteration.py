@@ -56,7 +56,7 @@ def solution():
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    return train(**TINY_RUN, out=tmp_path_factory.mktemp("run") / "policy", snapshots=3)
+    return train(**TINY_RUN, folder=tmp_path_factory.mktemp("run") / "policy", snapshots=3)
 
 
 def regret(solution, decider, states, budget):
@@ -75,14 +75,15 @@ def bits(network):
 
 
 def test_a_seed_decides_every_bit(trained, tmp_path):
-    again = train(**TINY_RUN, out=tmp_path / "again")
-    other = train(**{**TINY_RUN, "seed": 4}, out=tmp_path / "other")
+    again = train(**TINY_RUN, folder=tmp_path / "again")
+    other = train(**{**TINY_RUN, "seed": 4}, folder=tmp_path / "other")
     assert bits(again.network) == bits(trained.network) != bits(other.network)
 
 
 KILLED = """
     import json, os, signal, sys
-    from deliberation.hybrid import Settings, train, checkpoint
+    from deliberation.hybrid import Settings, train
+    from deliberation.amortised.training import checkpoints as checkpoint
     moment, run = int(sys.argv[1]), json.loads(sys.argv[2])
     writes, real = 0, checkpoint.atomic_write
     def write(path, data):
@@ -99,7 +100,7 @@ KILLED = """
 def test_killed_at_any_moment_the_same_call_gives_the_same_network(trained, tmp_path):
     """Killed within the second checkpoint, then once the buffer is full, then left to end."""
     out = tmp_path / "killed"
-    run = {**TINY_RUN, "settings": TINY.as_dict(), "out": str(out), "snapshots": 3}
+    run = {**TINY_RUN, "settings": TINY.as_dict(), "folder": str(out), "snapshots": 3}
     for moment in (6, 13):
         done = subprocess.run(
             [sys.executable, "-c", textwrap.dedent(KILLED), str(moment), json.dumps(run)],
@@ -108,10 +109,10 @@ def test_killed_at_any_moment_the_same_call_gives_the_same_network(trained, tmp_
         )
         assert done.returncode == -signal.SIGKILL, done.stderr.decode()
         assert (out / "training/state.json").exists() and not (out / "policy.json").exists()
-    done_before = json.loads((out / "training/state.json").read_text())["iteration"]
+    done_before = json.loads((out / "training/state.json").read_text())["step"]
     seen = []
     resumed = train(
-        **TINY_RUN, out=out, snapshots=3, progress=lambda share, note: seen.append(share)
+        **TINY_RUN, folder=out, snapshots=3, watch=lambda step, shown: seen.append(shown["share"])
     )
     assert done_before == 5 and len(seen) == 8 - done_before and seen[-1] == 1
     assert bits(resumed.network) == bits(trained.network)
@@ -124,13 +125,13 @@ def test_killed_at_any_moment_the_same_call_gives_the_same_network(trained, tmp_
 
 
 def test_each_worker_and_iteration_plays_games_of_its_own(tmp_path):
-    def stop(share, note):
-        if share == 0.25:
+    def stop(step, shown):
+        if shown["share"] == 0.25:
             raise KeyboardInterrupt
 
     settings = dataclasses.replace(TINY, warmup_share=1.0)
     with pytest.raises(KeyboardInterrupt):
-        train(**{**TINY_RUN, "settings": settings}, out=tmp_path, progress=stop)
+        train(**{**TINY_RUN, "settings": settings}, folder=tmp_path, watch=stop)
     rows = load_file(tmp_path / "training/rows-0-32.safetensors")
     boards = rows["observations"].reshape(2, 16, -1)
     assert (boards[0] != boards[1]).any(1).mean() > 0.5
@@ -158,7 +159,7 @@ def test_snapshots_are_a_ladder_of_policies(trained):
 
 def test_a_finished_policy_is_returned_and_loads_as_what_was_trained(trained):
     called = []
-    again = train(**TINY_RUN, out=trained.folder, snapshots=3, progress=lambda *x: called.append(x))
+    again = train(**TINY_RUN, folder=trained.folder, snapshots=3, watch=lambda *x: called.append(x))
     assert isinstance(again, Trained) and not called
     assert bits(again.network) == bits(trained.network)
     assert again.ledger.as_dict() == trained.ledger.as_dict()
@@ -187,7 +188,7 @@ def test_training_learns(solution, tmp_path):
     """A few thousand positions are enough to lose far less than at random."""
     settings = dataclasses.replace(TINY, buffer=4096, learning_rate=1e-2, checkpoint_seconds=60)
     run = {**TINY_RUN, "iterations": 150, "settings": settings}
-    done = train(**run, out=tmp_path / "p")
+    done = train(**run, folder=tmp_path / "p")
     states = solution.sample(400, seed=2)
     legal = np.isfinite(solution.action_values(states))
     safe = np.where(legal, solution.action_values(states), 0)
@@ -207,16 +208,16 @@ def test_minutes_are_kept_and_counted_over_resumption(tmp_path, monkeypatch):
     monkeypatch.setattr(expert_iteration.time, "monotonic", clock)
     shares = []
 
-    def stop(share, note):
-        shares.append(share)
+    def stop(step, shown):
+        shares.append(shown["share"])
         if len(shares) == 3:
             raise KeyboardInterrupt
 
-    run = {**TINY_RUN, "iterations": None, "minutes": 0.1, "out": tmp_path / "p"}
+    run = {**TINY_RUN, "iterations": None, "minutes": 0.1, "folder": tmp_path / "p"}
     with pytest.raises(KeyboardInterrupt):
-        train(**run, progress=stop)
+        train(**run, watch=stop)
     first = list(shares)
-    done = train(**run, progress=lambda share, note: shares.append(share))
+    done = train(**run, watch=lambda step, shown: shares.append(shown["share"]))
     assert first == sorted(first) and 0 < first[-1] < 1
     assert shares[-1] == 1 and shares[3] > first[1]
     assert 6 <= done.ledger.seconds < 6 + 2
@@ -237,11 +238,11 @@ def test_divergence_names_the_step_and_keeps_the_checkpoint(tmp_path, monkeypatc
         lambda s, share, before, steps: real(s, share, before, steps) * (1e30 if before else 1),
     )
     with pytest.raises(DivergedError, match=r"at step 9 "):
-        train(**TINY_RUN, out=tmp_path / "p")
+        train(**TINY_RUN, folder=tmp_path / "p")
     state = json.loads((tmp_path / "p/training/state.json").read_text())
-    assert state["iteration"] == 2 and not (tmp_path / "p/policy.json").exists()
+    assert state["step"] == 2 and not (tmp_path / "p/policy.json").exists()
     monkeypatch.undo()
-    assert train(**TINY_RUN, out=tmp_path / "p").ledger.fits == 56
+    assert train(**TINY_RUN, folder=tmp_path / "p").ledger.fits == 56
 
 
 def test_nan_in_play_stops_training(tmp_path, monkeypatch):
@@ -260,7 +261,7 @@ def test_nan_in_play_stops_training(tmp_path, monkeypatch):
         NonFiniteError,
         match=r"In iteration 0 \(from 0\) self-play met NaN",
     ):
-        train(**{**TINY_RUN, "settings": settings}, out=tmp_path / "p")
+        train(**{**TINY_RUN, "settings": settings}, folder=tmp_path / "p")
 
 
 # What is refused
@@ -278,7 +279,7 @@ def test_nan_in_play_stops_training(tmp_path, monkeypatch):
 def test_another_trainings_folder_is_refused(trained, change, word):
     before = (trained.folder / "policy.json").read_bytes()
     with pytest.raises(OutputFolderError, match=word):
-        train(**{**TINY_RUN, "snapshots": 3, **change}, out=trained.folder)
+        train(**{**TINY_RUN, "snapshots": 3, **change}, folder=trained.folder)
     assert (trained.folder / "policy.json").read_bytes() == before
 
 
@@ -286,36 +287,36 @@ def test_a_policy_that_was_not_trained_here_is_refused(tmp_path):
     network = MLP((3, 3, 2), 9, 8, 1, key=jax.random.key(0))
     save_network(tmp_path, network, "tic_tac_toe", ledger=Ledger())
     with pytest.raises(OutputFolderError, match="holds a finished policy"):
-        train(**TINY_RUN, out=tmp_path)
+        train(**TINY_RUN, folder=tmp_path)
 
 
 def test_a_damaged_checkpoint_is_refused(tmp_path):
-    def stop(share, note):
-        if share > 0.3:
+    def stop(step, shown):
+        if shown["share"] > 0.3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(**TINY_RUN, out=tmp_path, progress=stop)
-    for pattern in ("tensors-*", "rows-*"):
+        train(**TINY_RUN, folder=tmp_path, watch=stop)
+    for pattern in ("carry-*", "rows-*"):
         path = next((tmp_path / "training").glob(pattern))
         whole = path.read_bytes()
         path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
         with pytest.raises(PolicyFileError, match=f"{path.name} is truncated or altered"):
-            train(**TINY_RUN, out=tmp_path)
+            train(**TINY_RUN, folder=tmp_path)
         path.write_bytes(whole)
     (tmp_path / "training/state.json").write_text("{")
     with pytest.raises(PolicyFileError, match="delete that folder to train from the start"):
-        train(**TINY_RUN, out=tmp_path)
+        train(**TINY_RUN, folder=tmp_path)
 
 
 def test_two_trainings_do_not_share_a_folder(tmp_path):
-    def meddle(share, note):
+    def meddle(step, shown):
         with pytest.raises(OutputFolderError, match="Another run is writing into"):
-            train(**TINY_RUN, out=tmp_path)
+            train(**TINY_RUN, folder=tmp_path)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(**TINY_RUN, out=tmp_path, progress=meddle)
+        train(**TINY_RUN, folder=tmp_path, watch=meddle)
 
 
 @pytest.mark.parametrize(
@@ -328,7 +329,7 @@ def test_two_trainings_do_not_share_a_folder(tmp_path):
 )
 def test_a_training_needs_one_length(tmp_path, asked, word):
     with pytest.raises(ValueError, match=word):
-        train(**{**TINY_RUN, **asked}, out=tmp_path / "p")
+        train(**{**TINY_RUN, **asked}, folder=tmp_path / "p")
     assert not (tmp_path / "p").exists()
 
 

@@ -9,6 +9,7 @@ from lessons import KEY, TTT, lesson, same, small_net
 
 from deliberation import amortised as am
 from deliberation.core import errors
+from deliberation.core.errors import OutputFolderError
 
 
 def test_a_table_of_targets_is_fitted():
@@ -48,8 +49,8 @@ def test_imitation_converges_to_a_biased_teachers_distribution(target):
     assert 0 <= divergence(fitted.network) < (0.001 if target == "distribution" else 0.02)
     entropy = -float((dataset.weights * jnp.log(jnp.maximum(dataset.weights, 1e-9))).sum(-1).mean())
     if target == "distribution":
-        assert abs(fitted.losses.policy[-50:].mean() - entropy) < 0.02
-        assert fitted.losses.value[-1] < 1e-3
+        assert abs(fitted.metrics["policy"][-50:].mean() - entropy) < 0.02
+        assert fitted.metrics["value"][-1] < 1e-3
 
 
 def test_symmetries_teach_positions_that_were_never_shown():
@@ -69,6 +70,25 @@ def test_symmetries_teach_positions_that_were_never_shown():
     assert kept[True] == 8 and kept[False] < 8
 
 
+def test_a_killed_fit_ends_with_the_same_bits(tmp_path):
+    def run(steps=600, **options):
+        net, key = small_net(), jax.random.key(3)
+        return am.fit(TTT, net, lesson()[0], steps=steps, batch_size=8, key=key, **options)
+
+    def kill(step, metrics):
+        if step == 2:
+            raise KeyboardInterrupt
+
+    whole = run()
+    with pytest.raises(KeyboardInterrupt):
+        run(folder=tmp_path, watch=kill)
+    again = run(folder=tmp_path)
+    assert same(whole.network, again.network) and same(whole.metrics, again.metrics)
+    assert len(again.metrics["policy"]) == again.ledger.fits == 600
+    with pytest.raises(OutputFolderError, match="steps was 600, asked is 601"):
+        run(steps=601, folder=tmp_path)
+
+
 def test_equal_keys_give_equal_bits_and_other_keys_do_not():
     def run(seed):
         net = am.ResidualConvolution((3, 3, 2), 9, 4, 1, key=KEY)
@@ -76,7 +96,7 @@ def test_equal_keys_give_equal_bits_and_other_keys_do_not():
 
     first, again = run(1), run(1)
     assert same(eqx.filter(first.network, eqx.is_array), eqx.filter(again.network, eqx.is_array))
-    assert same(first.losses, again.losses) and not same(first.losses, run(2).losses)
+    assert same(first.metrics, again.metrics) and not same(first.metrics, run(2).metrics)
 
 
 def test_the_ledger_of_a_fit_is_exact():
@@ -86,7 +106,7 @@ def test_the_ledger_of_a_fit_is_exact():
     assert ledger.flops == 3 * am.flops(net) * 2400 and ledger.seconds > 0
     assert ledger.model_steps == 0
     again = am.fit(TTT, net, lesson()[0], steps=2, batch_size=8, key=KEY, new=0)
-    assert again.ledger.data == 0 and len(again.losses.policy) == 2
+    assert again.ledger.data == 0 and len(again.metrics["policy"]) == 2
 
 
 def test_learning_rates_rise_and_fall():

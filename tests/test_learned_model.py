@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from deliberation.amortised.imitation.fitting import make_optimiser
+from deliberation.amortised.training.optimisers import make_optimiser
 from deliberation.core import check_decider, check_task, misere
 from deliberation.core.budget import Budget
 from deliberation.core.errors import (
@@ -32,7 +32,9 @@ from deliberation.tasks import make_task
 from deliberation.tasks.control.pendulum import PendulumState
 
 KEY = jax.random.key(0)
-SETTINGS = MPCSettings(lanes=4, steps=40, members=3, width=48, gradient_steps=250)
+SETTINGS = MPCSettings(
+    updates=5, lanes=4, steps=40, members=3, width=48, gradient_steps=250, hasty=True
+)
 
 
 def pendulum():
@@ -43,7 +45,7 @@ def planner(model):
     return CEM(model, horizon=15, budget=96, population=32)
 
 
-ASKED = {"updates": 5, "key": KEY, "planner": planner, "settings": SETTINGS, "hasty": True}
+ASKED = {"key": KEY, "planner": planner, "settings": SETTINGS}
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +155,7 @@ def test_the_known_end_is_kept_and_the_real_rules_are_not_asked():
 
 
 def test_planning_by_the_model_is_as_good_as_by_the_rules(trained):
-    decider, spent, history = trained
+    decider, spent, history = trained.decider, trained.ledger, trained
     mine = rollout(pendulum(), decider, key=KEY, batch=8).returns
     true = rollout(pendulum(), planner(pendulum()), key=KEY, batch=8).returns
     idle = rollout(pendulum(), decider, key=KEY, batch=8, budget=0).returns
@@ -167,7 +169,7 @@ def test_planning_by_the_model_is_as_good_as_by_the_rules(trained):
 
 def test_it_counts_its_own_actions(trained):
     """Of rows that are over none; the plans end where the episode must."""
-    decider, task = trained[0], pendulum()
+    decider, task = trained.decider, pendulum()
     state = jax.vmap(task.init)(jax.random.split(KEY, 2))
     state = eqx.tree_at(lambda s: s.time, state, jnp.array([30, 40]))
     memory = decider.begin(2)
@@ -182,7 +184,7 @@ def test_it_counts_its_own_actions(trained):
 
 
 def test_it_follows_another_aim_that_can_be_seen(trained):
-    decider = trained[0]
+    decider = trained.decider
     down = OnObservations(pendulum(), lambda before, action, after: -after[0])
     fallen = rollout(pendulum(), decider, key=KEY, batch=8, objective=down).returns.mean()
     upright = rollout(pendulum(), decider, key=KEY, batch=8).final
@@ -203,10 +205,10 @@ def decode(seen):
 
 
 def test_aims_that_cannot_be_seen_are_refused_unless_states_can_be_made(trained):
-    model, own = trained[0].model, pendulum().objective
+    model, own = trained.decider.model, pendulum().objective
     state = jax.vmap(pendulum().init)(jax.random.split(KEY, 2))
     with pytest.raises(UnsuitableTaskError, match="OnObservations"):
-        trained[0].decide(state, objective=NeedsTheAngle(), key=KEY)
+        trained.decider.decide(state, objective=NeedsTheAngle(), key=KEY)
     assert model.translate(own, None) is None
     root = jax.vmap(model.enter)(state)
     before, after = row(root, 0), row(root, 1)
@@ -222,7 +224,7 @@ def test_aims_that_cannot_be_seen_are_refused_unless_states_can_be_made(trained)
 
 
 def test_it_keeps_the_contract_and_counts_every_pass(trained):
-    decider = trained[0]
+    decider = trained.decider
     check_decider(decider, budget=32)
     state = jax.vmap(pendulum().init)(jax.random.split(KEY, 8))
     plans = np.arange(8)
@@ -238,8 +240,8 @@ def test_it_keeps_the_contract_and_counts_every_pass(trained):
 
 def test_a_killed_training_ends_with_the_same_bits(trained, tmp_path):
     train_mpc(pendulum(), folder=tmp_path, watch=lambda step, metrics: step == 3, **ASKED)
-    again = train_mpc(pendulum(), folder=tmp_path, **ASKED)[2]
-    pairs = zip(jax.tree.leaves(trained[2].carry), jax.tree.leaves(again.carry), strict=True)
+    again = train_mpc(pendulum(), folder=tmp_path, **ASKED)
+    pairs = zip(jax.tree.leaves(trained.carry), jax.tree.leaves(again.carry), strict=True)
     for a, b in pairs:
         if not jnp.issubdtype(a.dtype, jax.dtypes.prng_key):
             np.testing.assert_array_equal(a, b)

@@ -1,5 +1,7 @@
 """MuZero: its numbers, its targets against a plain loop, and that it learns to plan."""
 
+from dataclasses import replace
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -22,7 +24,10 @@ from deliberation.hybrid.learned_models.scalars import Support, shrink, stretch
 from deliberation.tasks import make_task
 from deliberation.zoo import muzero as zoo_muzero
 
-SETTINGS = MuZeroSettings(lanes=48, plies=16, simulations=8, gradient_steps=24, batch_size=128)
+SETTINGS = MuZeroSettings(
+    updates=60, lanes=48, plies=16, simulations=8, gradient_steps=24, batch_size=128, hasty=True
+)
+SHORT = replace(SETTINGS, updates=4)
 KEY = jax.random.key(0)
 
 
@@ -32,7 +37,7 @@ def lake():
 
 @pytest.fixture(scope="module")
 def trained():
-    return train_muzero(lake(), updates=60, key=KEY, settings=SETTINGS, hasty=True)
+    return train_muzero(lake(), key=KEY, settings=SETTINGS)
 
 
 def test_shrink_is_the_papers_and_stretch_its_inverse():
@@ -142,11 +147,11 @@ def test_what_would_have_followed_a_cut_is_not_taught():
 def test_the_clock_ends_no_worth_where_it_only_cuts(timeouts):
     """CartPole that lasts 2 actions, which nobody survives by skill: all ends are the clock's."""
     settings = MuZeroSettings(
-        lanes=2, plies=5, simulations=1, unroll=1, length=8, batch_size=2, gradient_steps=1,
-        latent=4, width=4, timeouts=timeouts,
+        updates=1, hasty=True, lanes=2, plies=5, simulations=1, unroll=1, length=8,
+        batch_size=2, gradient_steps=1, latent=4, width=4, timeouts=timeouts,
     )  # fmt: skip
     task = make_task("cartpole", horizon=2)
-    carry = train_muzero(task, updates=1, key=KEY, settings=settings, hasty=True)[2].carry
+    carry = train_muzero(task, key=KEY, settings=settings).carry
     assert carry.moments.over[-5:, 0].tolist() == [False, True, False, True, False]
     np.testing.assert_array_equal(carry.moments.cut, carry.moments.over & timeouts)
     np.testing.assert_array_equal(carry.age, 1)
@@ -170,7 +175,7 @@ def test_in_the_zoo_the_clock_only_cuts_where_it_is_not_shown(monkeypatch, name)
 
 
 def test_it_finds_the_shortest_way_over_the_ice(trained):
-    decider, spent, history = trained
+    decider, spent, history = trained.decider, trained.ledger, trained
     for budget in (0, 16):
         played = rollout(lake(), decider, key=KEY, batch=8, budget=budget)
         np.testing.assert_array_equal(played.returns, 1)
@@ -181,7 +186,7 @@ def test_it_finds_the_shortest_way_over_the_ice(trained):
 
 def test_search_in_the_learned_world_mends_a_broken_habit(trained):
     """Without the policy head, only looking ahead in the learned dynamics can find the goal."""
-    decider = trained[0]
+    decider = trained.decider
     head = decider.networks.predict.layers[-1]
     mute = eqx.tree_at(lambda h: h.w, head, head.w.at[:, :4].set(0.0))
     mute = eqx.tree_at(lambda h: h.b, mute, mute.b.at[:4].set(0.0))
@@ -193,7 +198,7 @@ def test_search_in_the_learned_world_mends_a_broken_habit(trained):
 
 
 def test_it_keeps_the_contract_and_counts_every_pass(trained):
-    decider = trained[0]
+    decider = trained.decider
     check_decider(decider, budget=4)
     check_task(decider.world, episodes=8)
     state = jax.vmap(lake().init)(jax.random.split(KEY, 8))
@@ -212,16 +217,16 @@ def test_it_keeps_the_contract_and_counts_every_pass(trained):
 
 
 def test_a_killed_training_ends_with_the_same_bits(tmp_path):
-    whole = train_muzero(lake(), updates=4, key=KEY, settings=SETTINGS, hasty=True)[2]
+    whole = train_muzero(lake(), key=KEY, settings=SHORT)
 
     def ends_early(step, metrics):
         return step == 2
 
-    asked = {"updates": 4, "key": KEY, "settings": SETTINGS, "hasty": True, "folder": tmp_path}
-    part = train_muzero(lake(), watch=ends_early, **asked)[2]
+    asked = {"key": KEY, "settings": SHORT, "folder": tmp_path}
+    part = train_muzero(lake(), watch=ends_early, **asked)
     assert len(part.metrics["score"]) == 2
-    again = train_muzero(lake(), **asked)[2]
-    done = train_muzero(lake(), **asked)[2]
+    again = train_muzero(lake(), **asked)
+    done = train_muzero(lake(), **asked)
     for other in (again, done):
         for a, b in zip(jax.tree.leaves(whole.carry), jax.tree.leaves(other.carry), strict=True):
             if not jnp.issubdtype(a.dtype, jax.dtypes.prng_key):
@@ -230,6 +235,6 @@ def test_a_killed_training_ends_with_the_same_bits(tmp_path):
 
 def test_what_it_cannot_serve_is_refused(trained):
     with pytest.raises(UnsuitableTaskError, match="LatentNetworks"):
-        MuZero(make_task("tic_tac_toe"), trained[0].networks)
+        MuZero(make_task("tic_tac_toe"), trained.decider.networks)
     with pytest.raises(ValueError, match="raise length"):
         MuZeroSettings(length=8)

@@ -94,15 +94,18 @@ def test_discrete_policies_propose_too():
     assert made.mean[0].argmax() == chance.argmax()
 
 
-SMALL = ImitationSettings(updates=12, rows=8, steps=8, simulations=32, fits=60, width=32, rate=5e-3)
+SMALL = ImitationSettings(
+    updates=12, rows=8, steps=8, simulations=32, fits=60, width=32, rate=5e-3, hasty=True
+)
 
 
 def test_a_planner_is_imitated_by_compiled_updates_and_its_curve_moves_left(tmp_path):
     """Steering learned from gradients: regret a fraction of doing nothing's, and searching from
     there beats searching from nothing at the same budget. Stopped in the middle, it goes on."""
     planner = GradientPlanning(STEER, horizon=4, starts=1)
-    half, _ = imitate(planner, folder=tmp_path, watch=_stop_at(5))
-    network, spent = imitate(planner, folder=tmp_path)
+    half = imitate(planner, folder=tmp_path, watch=_stop_at(5)).network
+    found = imitate(planner, folder=tmp_path)
+    network, spent = found.network, found.ledger
     assert not np.array_equal(half.actor[0].w, network.actor[0].w)
     state = starts(STEER, 64)
     best = -(curvatures(STEER)[0] * (np.asarray(state.x) ** 2).sum(-1)).mean()
@@ -125,7 +128,7 @@ def test_a_planner_is_imitated_by_compiled_updates_and_its_curve_moves_left(tmp_
 
 
 def imitate(planner, key=KEY, **more):
-    return imitate_planner(planner, key=key, settings=SMALL, hasty=True, **more)
+    return imitate_planner(planner, key=key, settings=SMALL, **more)
 
 
 def _stop_at(last):

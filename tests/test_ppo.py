@@ -113,7 +113,8 @@ def test_fresh_weights_are_orthogonal_and_hardly_prefer_any_action():
 
 def test_cartpole_is_solved():
     task = CartPole()
-    policy, spent = train_ppo(task, jax.random.key(0), PPO(updates=40, timeouts=True))
+    found = train_ppo(task, key=jax.random.key(0), settings=PPO(updates=40, timeouts=True))
+    policy, spent = found.decider, found.ledger
     assert spent.model_steps == spent.data == 40 * 64 * 32
     assert spent.fits == 40 * 4 * 8
     check_decider(policy)
@@ -123,7 +124,7 @@ def test_cartpole_is_solved():
 
 def test_killed_and_repeated_trainings_give_the_same_bits(tmp_path):
     task, key = Pendulum(), jax.random.key(4)
-    whole, _ = train_ppo(task, key, TINY)
+    whole = train_ppo(task, key=key, settings=TINY)
     part = {**TINY.__dict__}
 
     def kill(step, metrics):
@@ -131,8 +132,8 @@ def test_killed_and_repeated_trainings_give_the_same_bits(tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_ppo(task, key, PPO(**part), folder=tmp_path, watch=kill)
-    again, _ = train_ppo(task, key, PPO(**part), folder=tmp_path)
+        train_ppo(task, key=key, settings=PPO(**part), folder=tmp_path, watch=kill)
+    again = train_ppo(task, key=key, settings=PPO(**part), folder=tmp_path)
     assert same(whole, again)
 
 
@@ -142,7 +143,7 @@ def test_what_is_not_finite_stops_the_training():
             return jnp.where(after.time > 12, jnp.nan, 1.0)[None]
 
     with pytest.raises(TrainingDivergedError) as caught:
-        train_ppo(Pendulum(), jax.random.key(0), TINY, objective=Broken())
+        train_ppo(Pendulum(), key=jax.random.key(0), settings=TINY, objective=Broken())
     assert caught.value.step == 1
 
 

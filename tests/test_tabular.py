@@ -139,7 +139,8 @@ def test_every_reachable_state_of_tic_tac_toe_has_a_digest_of_its_own():
 def test_learning_reaches_the_optimum_of_a_room(train):
     wary = train is train_sarsa
     settings = replace(SHORT, decay=0.6, explore=0.3) if wary else SHORT
-    policy, spent = train(ROOM, jax.random.key(0), settings)
+    found = train(ROOM, key=jax.random.key(0), settings=settings)
+    policy, spent = found.decider, found.ledger
     exact = solve(ROOM).value
     played = rollout(ROOM, policy, key=jax.random.key(1), batch=2)
     np.testing.assert_allclose(played.returns, exact, rtol=1e-5)
@@ -161,8 +162,8 @@ def test_exploration_falls_by_equal_steps_or_by_equal_factors():
 
 
 def test_learning_is_repeatable_and_policies_keep_the_contract():
-    policy, _ = train_q_learning(ROOM, jax.random.key(3), SHORT)
-    again, _ = train_q_learning(ROOM, jax.random.key(3), SHORT)
+    policy = train_q_learning(ROOM, key=jax.random.key(3), settings=SHORT).decider
+    again = train_q_learning(ROOM, key=jax.random.key(3), settings=SHORT).decider
     np.testing.assert_array_equal(policy.scores, again.scores)
     check_decider(policy)
     unknown = eqx.tree_at(lambda p: p.table.used, policy, jnp.zeros_like(policy.table.used))
@@ -175,7 +176,7 @@ def test_learning_is_repeatable_and_policies_keep_the_contract():
 def test_self_play_learns_both_sides_of_a_game():
     task = MNK(2, 3, 2, gravity=False)
     settings = Tabular(updates=20, environments=32, steps=50, capacity=512, decay=0.0, explore=0.3)
-    policy, _ = train_q_learning(task, jax.random.key(0), settings)
+    policy = train_q_learning(task, key=jax.random.key(0), settings=settings).decider
     solution = solve(task)
     assert float(decide(policy).value[0]) == pytest.approx(solution.value)
     # Also where the mover has lost: the untried score of a taken cell is no hope.
@@ -214,7 +215,7 @@ LESSON = Tabular(updates=4, environments=8, steps=50, capacity=16, decay=0.0, ex
 
 
 def test_successors_follow_new_rewards_and_not_new_transitions():
-    policy, _ = train_successor(Choice(), jax.random.key(0), LESSON, places=16)
+    policy = train_successor(Choice(), key=jax.random.key(0), settings=LESSON, places=16).decider
     check_decider(policy)
     found = decide(policy)
     assert int(found.action[0]) == 0 and float(found.value[0]) == pytest.approx(10, abs=1e-3)
@@ -226,7 +227,7 @@ def test_successors_follow_new_rewards_and_not_new_transitions():
     blind = policy.relearn(at(5, 6), jnp.array([10.0, 1.0]))
     assert int(decide(blind).action[0]) == 0
     # A table of action values has nothing that new rewards could be told to.
-    habit, _ = train_q_learning(Choice(), jax.random.key(0), LESSON)
+    habit = train_q_learning(Choice(), key=jax.random.key(0), settings=LESSON).decider
     other = Ends((0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 10.0))
     assert (
         int(habit.decide(start(Choice()), objective=other, key=jax.random.key(0))[0].action[0]) == 0
@@ -238,11 +239,12 @@ def test_a_second_phase_is_learned_where_it_is_lived_and_followed_by_rewards_at_
     train, follows
 ):
     options = {"places": 16} if train is train_successor else {}
-    before, _ = train(Choice(), jax.random.key(0), LESSON, **options)
+    before = train(Choice(), key=jax.random.key(0), settings=LESSON, **options).decider
     assert int(decide(before).action[0]) == 0
     rewarded = Choice(begins=(3, 4), worth=(0, 0, 0, 0, 0, 1, 10))
     for task, wanted in ((rewarded, follows), (Choice(begins=(3, 4), swapped=True), 0)):
-        after, spent = train(task, jax.random.key(1), LESSON, known=before, **options)
+        found = train(task, key=jax.random.key(1), settings=LESSON, known=before, **options)
+        after, spent = found.decider, found.ledger
         assert spent.model_steps == 4 * 8 * 50  # of this phase alone
         told, _ = after.decide(at(0, 3, 4), key=jax.random.key(0))
         assert int(told.action[0]) == wanted
@@ -256,25 +258,27 @@ def test_what_is_known_is_found_again_as_it_was_told_apart(train):
 
     task, key = Choice(), jax.random.key(0)
     options = {"places": 16} if train is train_successor else {}
-    before, _ = train(task, key, LESSON, tell_apart=place, **options)
-    after, _ = train(task, key, LESSON, known=before, **options)
+    before = train(task, key=key, settings=LESSON, tell_apart=place, **options).decider
+    after = train(task, key=key, settings=LESSON, known=before, **options).decider
     assert after.tell_apart is place and after.table.count == before.table.count
     with pytest.raises(ForeignMemoryError, match="leave `tell_apart` out"):
-        train(task, key, LESSON, known=before, tell_apart=task.observe, **options)
+        train(task, key=key, settings=LESSON, known=before, tell_apart=task.observe, **options)
     if train is train_successor:
         assert after.places_apart is place
         assert after.successor.places.count == before.successor.places.count
         with pytest.raises(ForeignMemoryError, match="leave `places_apart` out"):
-            train(task, key, LESSON, known=before, places_apart=task.observe, **options)
+            train(
+                task, key=key, settings=LESSON, known=before, places_apart=task.observe, **options
+            )
     with pytest.raises(ForeignMemoryError, match="own way"):
         plain = replace(before, tell_apart=None)
-        train(task, key, LESSON, known=plain, tell_apart=place, **options)
+        train(task, key=key, settings=LESSON, known=plain, tell_apart=place, **options)
 
 
 def test_successors_reach_the_optimum_of_a_room():
-    policy, _ = train_successor(
-        ROOM, jax.random.key(0), SHORT, places=16, places_apart=lambda s: s.cell[None]
-    )
+    policy = train_successor(
+        ROOM, key=jax.random.key(0), settings=SHORT, places=16, places_apart=lambda s: s.cell[None]
+    ).decider
     assert policy.successor.places.count <= 9
     played = rollout(ROOM, policy, key=jax.random.key(1), batch=2)
     np.testing.assert_allclose(played.returns, solve(ROOM).value, rtol=1e-5)
@@ -282,12 +286,18 @@ def test_successors_reach_the_optimum_of_a_room():
 
 def test_a_folder_of_another_aim_is_refused(tmp_path):
     folder = tmp_path / "habit"
-    first, _ = train_q_learning(Choice(), jax.random.key(0), LESSON, folder=folder)
-    again, _ = train_q_learning(Choice(), jax.random.key(0), LESSON, folder=folder)
+    first = train_q_learning(
+        Choice(), key=jax.random.key(0), settings=LESSON, folder=folder
+    ).decider
+    again = train_q_learning(
+        Choice(), key=jax.random.key(0), settings=LESSON, folder=folder
+    ).decider
     np.testing.assert_array_equal(first.scores, again.scores)
     other = Ends((0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 10.0))
     with pytest.raises(OutputFolderError, match="other settings"):
-        train_q_learning(Choice(), jax.random.key(0), LESSON, objective=other, folder=folder)
+        train_q_learning(
+            Choice(), key=jax.random.key(0), settings=LESSON, objective=other, folder=folder
+        )
     # Neither are these told apart by what people read of them.
     assert repr(ROOM) == repr(replace(ROOM, layout="S.. ... ..G"))
     assert description(ROOM) != description(replace(ROOM, layout="S.. ... ..G"))
@@ -296,14 +306,16 @@ def test_a_folder_of_another_aim_is_refused(tmp_path):
 
 def test_what_does_not_fit_is_refused():
     with pytest.raises(UnsuitableTaskError, match="continuous"):
-        train_q_learning(Pendulum(), jax.random.key(0), SHORT)
+        train_q_learning(Pendulum(), key=jax.random.key(0), settings=SHORT)
     with pytest.raises(UnsuitableTaskError, match="players"):
-        train_successor(MNK(2, 3, 2), jax.random.key(0), SHORT)
+        train_successor(MNK(2, 3, 2), key=jax.random.key(0), settings=SHORT)
     with pytest.raises(ValueError, match="decay"):
         Tabular(decay=2.0)
-    habit, _ = train_q_learning(Choice(), jax.random.key(0), LESSON)
+    habit = train_q_learning(Choice(), key=jax.random.key(0), settings=LESSON).decider
     with pytest.raises(BatchMismatchError, match="capacity"):
-        train_q_learning(Choice(), jax.random.key(0), replace(LESSON, capacity=32), known=habit)
+        train_q_learning(
+            Choice(), key=jax.random.key(0), settings=replace(LESSON, capacity=32), known=habit
+        )
     small = Tabular(updates=2, environments=8, steps=40, capacity=4)
     with pytest.raises(TooLargeError, match="capacity"):
-        train_q_learning(ROOM, jax.random.key(0), small)
+        train_q_learning(ROOM, key=jax.random.key(0), settings=small)

@@ -1,13 +1,24 @@
 """The loop of updates: it resumes to the same bits, names what diverged, and refuses strangers."""
 
+import errno
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from deliberation.amortised.training.updates import FOLDER, TrainingDivergedError, run_updates
-from deliberation.core.errors import OutputFolderError, PolicyFileError
+from deliberation.amortised import Tabular
+from deliberation.amortised.training import checkpoints
+from deliberation.amortised.training.checkpoints import FOLDER
+from deliberation.amortised.training.trained import training_identity
+from deliberation.amortised.training.updates import (
+    TrainingDivergedError,
+    UnsavedTrainingError,
+    run_updates,
+)
+from deliberation.core.errors import OutputFolderError, PolicyFileError, StorageError
+from deliberation.runs.storage import atomic_write, storage_error
 
 
 class Carry(eqx.Module):
@@ -56,6 +67,46 @@ def test_a_killed_training_ends_with_the_same_bits(tmp_path):
     assert len(list((tmp_path / FOLDER).glob("carry-*"))) == 1
     done = run_updates(explode, fresh(), updates=10, folder=tmp_path)
     assert same(done.carry, whole.carry)
+
+
+def test_a_finished_training_goes_on_where_more_updates_are_asked_for(tmp_path):
+    run_updates(walk, fresh(), updates=6, folder=tmp_path)
+    longer = run_updates(walk, fresh(), updates=10, folder=tmp_path)
+    whole = run_updates(walk, fresh(), updates=10)
+    assert same(longer.carry, whole.carry) and len(longer.metrics["norm"]) == 10
+    told = [
+        training_identity("walk", jax.random.key(1), settings=Tabular(updates=n)) for n in (6, 10)
+    ]
+    assert (
+        told[0]
+        == told[1]
+        != training_identity("walk", jax.random.key(1), settings=Tabular(steps=7))
+    )
+
+
+def test_a_full_disk_is_told_before_training_and_loses_nothing_after_it(tmp_path, monkeypatch):
+    room = [0]
+
+    def write(path, data):
+        room[0] -= 1
+        if room[0] < 0:
+            raise storage_error(f"write {path}", OSError(errno.ENOSPC, "No space left on device"))
+        atomic_write(path, data)
+
+    def full_after(files):
+        room[0] = files
+        return run_updates(walk, fresh(), updates=6, folder=tmp_path, checkpoint_seconds=0.0)
+
+    monkeypatch.setattr(checkpoints, "atomic_write", write)
+    with pytest.raises(StorageError, match="Make room") as caught:
+        full_after(0)
+    assert not isinstance(caught.value, UnsavedTrainingError)
+    with pytest.raises(UnsavedTrainingError, match="Nothing is lost yet") as caught:
+        full_after(5)
+    whole = run_updates(walk, fresh(), updates=6)
+    assert same(caught.value.run.carry, whole.carry)
+    # What fitted is intact, and training goes on from there.
+    assert same(full_after(99).carry, whole.carry)
 
 
 def test_an_early_end_by_the_watcher_is_kept(tmp_path):

@@ -11,8 +11,8 @@ from jaxtyping import Array, Bool, Float
 from ..amortised import (
     MLP,
     Dataset,
-    Fitted,
     NetworkPolicy,
+    Trained,
     collect,
     draw_actions,
     load_network,
@@ -220,7 +220,7 @@ def fit(settings: dict[str, Any], context: Context) -> Outcome:
 
 def _fit(
     task: Task, dataset: Dataset, settings: dict[str, Any], room: int, symmetric: bool
-) -> Fitted:
+) -> Trained:
     key, init, acts = jax.random.split(jax.random.key(100 + settings["seed"]), 3)
     shape = dataset.observations.shape[1:]
     network = MLP(shape, task.traits.actions, settings["width"], 2, key=init)
@@ -269,7 +269,7 @@ def climb(settings: dict[str, Any], context: Context) -> Outcome:
     trained = train(
         settings["task"],
         iterations=settings["iterations"],
-        out=context.folder,
+        folder=context.folder,
         seed=settings["seed"],
         settings=Settings(
             network={"kind": "mlp", "width": width, "depth": 2},

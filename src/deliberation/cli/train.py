@@ -40,10 +40,19 @@ def train(task: str, minutes: float, out: Path, seed: int) -> None:
 
     try:
         with display(f"Training on {task}") as progress:
-            hybrid.train(task, minutes=minutes, out=out, seed=seed, progress=progress.update)
+            hybrid.train(
+                task, minutes=minutes, folder=out, seed=seed,
+                watch=lambda step, seen: progress.update(seen["share"], _note(step, seen)),
+            )  # fmt: skip
     except KeyboardInterrupt:
         click.echo(
             "\nInterrupted; the last checkpoint is kept. The same command resumes.", err=True
         )
         raise SystemExit(INTERRUPTED) from None
     click.echo(f"Policy: {out}\nIn Python: deliberation.load({str(out)!r})")
+
+
+def _note(step: int, seen: dict[str, float]) -> str:
+    """What to show of an iteration; losses are there from the second on."""
+    losses = f", losses {seen['policy']:.2f} and {seen['value']:.3f}" if "policy" in seen else ""
+    return f"iteration {step}, {int(seen['positions']):,} positions{losses}"

@@ -31,6 +31,13 @@ class Question(eqx.Module):
     objective: Objective
     budget: Budget | None
     keys: Key[Array, " batch"]
+    named: bool = eqx.field(static=True, default=False)
+    """Whether the caller named an objective."""
+
+    def is_other(self, task: Task) -> bool:
+        """Whether the caller named an objective that is not the task's own."""
+        own = self.named and is_concrete((self.objective, task))
+        return self.named and not (own and bool(eqx.tree_equal(self.objective, task.objective)))
 
     @property
     def limits(self) -> tuple[Int[Array, " batch"], Int[Array, " batch"]]:
@@ -68,6 +75,7 @@ class CheckedDecider(Decider):
             wanted(self.task, objective),
             None if given is None else Budget.of(given),
             keys,
+            named=objective is not None,
         )  # fmt: skip
         decision, memory = self.choose(question)
         return timed(decision, started), memory

@@ -18,6 +18,7 @@ from .guided import imitate_planner as imitate_planner
 from .guided import load as load
 from .guided import measure_pruning as measure_pruning
 from .guided import quantilise as quantilise
+from .guided import save as save
 from .guided import value_pruned as value_pruned
 from .guided import value_pruned_best_first as value_pruned_best_first
 from .habits import Habit as Habit

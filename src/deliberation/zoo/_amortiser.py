@@ -2,7 +2,7 @@
 
 from jaxtyping import Array, Key
 
-from ..amortised import AnswerPolicy, Fit, answer_network
+from ..amortised import Trained, answer_network
 from ..amortised.networks.feed_forward import MLP
 from ..core.ledger import Ledger
 from ..core.task import Task
@@ -16,7 +16,6 @@ def network(task: Task, key: Key[Array, ""], *, scored: bool = True) -> MLP:
     return answer_network(task, key=key, scored=scored)
 
 
-def made(task: Task, fit: Fit, before: Ledger | None = None) -> Made:
+def made(fit: Trained, before: Ledger | None = None) -> Made:
     """The network alone; `before` is what its data cost."""
-    decider = AnswerPolicy(task, fit.network)
-    return Made(decider, learned=decider, trained=(before or Ledger()) + fit.ledger)
+    return Made(fit.decider, learned=fit.decider, trained=(before or Ledger()) + fit.ledger)

@@ -5,7 +5,6 @@ from typing import Any
 
 from jaxtyping import Array, Key
 
-from ..amortised import GaussianPolicy
 from ..core.task import Task
 from ..direct import PlanSearch, RandomRollouts
 from ..hybrid import ImitationSettings, PolicyPlans, imitate_planner
@@ -40,9 +39,9 @@ def imitated(
 
     With so good a beginning, an eighth of the planner's simulations is enough.
     """
-    network, spent = imitate_planner(teacher, key=key, settings=IMITATION[effort])
-    policy = GaussianPolicy(teacher.task, network)
-    decider = helped(PolicyPlans(network=network, spread=0.3))
+    found = imitate_planner(teacher, key=key, settings=IMITATION[effort])
+    decider = helped(PolicyPlans(network=found.network, spread=0.3))
     return Made(
-        decider, searching=teacher, learned=policy, budget=BUDGET[effort] // 8, trained=spent
-    )
+        decider, searching=teacher, learned=found.decider, budget=BUDGET[effort] // 8,
+        trained=found.ledger,
+    )  # fmt: skip

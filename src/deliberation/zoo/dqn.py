@@ -19,5 +19,5 @@ UPDATES = {"smoke": 3, "quick": 80, "full": 200}
 
 def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     """The task does not show the time, so an end by the clock is a cut."""
-    policy, spent = train_dqn(task, key, DQN(updates=UPDATES[effort], timeouts=True))
-    return policy_alone(policy, spent)
+    found = train_dqn(task, key=key, settings=DQN(updates=UPDATES[effort], timeouts=True))
+    return policy_alone(found.decider, found.ledger)

@@ -27,10 +27,10 @@ def _cell(state: Any) -> Array:
 
 def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     """Without what was learned, dynamic programming by the rules."""
-    settings = DynaSettings(places=64, discount=0.995)
-    decider, spent, _ = train_dyna(
-        task, updates=_UPDATES[effort], key=key, settings=settings, place=_cell, budget=200,
-        hasty=effort == "smoke",
-    )  # fmt: skip
+    settings = DynaSettings(
+        updates=_UPDATES[effort], places=64, discount=0.995, hasty=effort == "smoke"
+    )
+    found = train_dyna(task, key=key, settings=settings, place=_cell, budget=200)
+    decider = found.decider
     habit = DynaQ(task, decider.table, gamma=decider.gamma, place=_cell)
-    return Made(decider, DynamicProgramming(task), habit, decider.budget, spent)
+    return Made(decider, DynamicProgramming(task), habit, decider.budget, found.ledger)

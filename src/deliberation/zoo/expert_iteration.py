@@ -1,18 +1,12 @@
 """Expert iteration: search teaches the network, and the network guides the search."""
 
-import tempfile
-from typing import Any
-
-import equinox as eqx
 import jax
 from jaxtyping import Array, Key
 
 from ..amortised import NetworkPolicy
-from ..core.errors import UnsuitableTaskError
 from ..core.task import Task
 from ..direct import Gumbel, NoEvaluation, TreeSearch
 from ..hybrid import Settings, train
-from ..tasks import list_tasks, make_task
 from .made import Made
 
 ZOO = {
@@ -34,21 +28,8 @@ def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
         batch_size=128, passes=4.0, learning_rate=3e-3,
     )  # fmt: skip
     seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
-    with tempfile.TemporaryDirectory() as folder:
-        trained = train(
-            _name_of(task), out=folder, iterations=_ITERATIONS[effort], seed=seed,
-            settings=settings, workers=1,
-        )  # fmt: skip
+    trained = train(task, iterations=_ITERATIONS[effort], seed=seed, settings=settings, workers=1)
     budget = {"smoke": 8, "quick": 64, "full": 128}[effort]
     alone = TreeSearch(task, Gumbel(noise=0.0), NoEvaluation(), budget=budget)
     learned = NetworkPolicy(task, trained.network)
     return Made(trained.decider, alone, learned, budget, trained.ledger)
-
-
-def _name_of(task: Task) -> str:
-    """The registered name of a task with its own options, by which training is saved."""
-    names: Any = ZOO["tasks"]
-    for name in (*names, *list_tasks()):
-        if bool(eqx.tree_equal(make_task(name), task)):
-            return name
-    raise UnsuitableTaskError(f"{task!r} is no registered task with its own options.")

@@ -23,4 +23,4 @@ def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     start, fit = jax.random.split(key)
     network = _amortiser.network(task, start, scored=False)
     found = fit_inference(task, network, steps=_amortiser.STEPS[effort], key=fit)
-    return _amortiser.made(task, found)
+    return _amortiser.made(found)

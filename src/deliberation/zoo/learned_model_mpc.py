@@ -24,11 +24,10 @@ def _planner(model: Task) -> CEM:
 
 def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     """Without what was learned, the same planner by the rules; without planning, its habit."""
-    settings = MPCSettings(gradient_steps=50) if effort == "smoke" else MPCSettings()
-    decider, spent, _ = train_mpc(
-        task, updates=_UPDATES[effort], key=key, planner=_planner, settings=settings,
-        hasty=effort == "smoke",
-    )  # fmt: skip
+    small = {"gradient_steps": 50, "hasty": True} if effort == "smoke" else {}
+    settings = MPCSettings(updates=_UPDATES[effort], **small)
+    found = train_mpc(task, key=key, settings=settings, planner=_planner)
+    decider = found.decider
     budget = 32 if effort == "smoke" else 128
     habit = LearnedModelMPC(task, decider.model, _planner)
-    return Made(decider, _planner(task), habit, budget, spent)
+    return Made(decider, _planner(task), habit, budget, found.ledger)

@@ -1,5 +1,7 @@
 """MuZero: search in a learned world, by networks that the search teaches."""
 
+from dataclasses import replace
+
 from jaxtyping import Array, Key
 
 from ..core.task import Task
@@ -27,10 +29,10 @@ def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     one = MuZeroSettings(lanes=32, timeouts=isinstance(task, CartPole))
     settings = MuZeroSettings(width=128, latent=64) if two else one
     updates = _UPDATES[effort][0 if two else 1]
-    decider, spent, _ = train_muzero(
-        task, updates=updates, key=key, settings=settings, hasty=effort == "smoke"
-    )
+    settings = replace(settings, updates=updates, hasty=effort == "smoke")
+    found = train_muzero(task, key=key, settings=settings)
+    decider = found.decider
     budget = {"smoke": 8, "quick": 32, "full": 64}[effort]
     rules = TreeSearch(task, Gumbel(noise=0.0), NoEvaluation(), budget=budget)
     alone = MuZero(task, decider.networks, gamma=decider.gamma, scale=decider.scale, budget=0)
-    return Made(decider, rules, alone, budget, spent)
+    return Made(decider, rules, alone, budget, found.ledger)

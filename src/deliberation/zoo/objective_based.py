@@ -23,4 +23,4 @@ def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     start, fit = jax.random.split(key)
     steps = _amortiser.STEPS[effort]
     found = fit_objective(task, _amortiser.network(task, start), steps=steps, key=fit)
-    return _amortiser.made(task, found)
+    return _amortiser.made(found)

@@ -30,5 +30,5 @@ def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     discrete = task.traits.discrete
     updates = UPDATES[effort] * (1 if discrete or effort == "smoke" else TIMES)
     settings = replace(PPO() if discrete else CONTINUOUS, updates=updates, timeouts=True)
-    policy, spent = train_ppo(task, key, settings)
-    return policy_alone(policy, spent)
+    found = train_ppo(task, key=key, settings=settings)
+    return policy_alone(found.decider, found.ledger)

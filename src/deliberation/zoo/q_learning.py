@@ -19,5 +19,5 @@ ZOO = {
 
 def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     """Action values from trial and error."""
-    policy, spent = train_q_learning(task, key, tabular(effort))
-    return policy_alone(policy, spent)
+    found = train_q_learning(task, key=key, settings=tabular(effort))
+    return policy_alone(found.decider, found.ledger)

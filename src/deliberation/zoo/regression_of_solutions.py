@@ -28,4 +28,4 @@ def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     answers, spent = collect_answers(solver(task, "quick"), problems, key=ask)
     steps = _amortiser.STEPS[effort]
     found = fit_answers(task, _amortiser.network(task, start), answers, steps=steps, key=fit)
-    return _amortiser.made(task, found, spent)
+    return _amortiser.made(found, spent)

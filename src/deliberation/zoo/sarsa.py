@@ -28,5 +28,5 @@ def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     settings = replace(
         tabular(effort, explore=0.001), environments=256, exploring=0.7, geometric=True, decay=0.45
     )
-    policy, spent = train_sarsa(task, key, settings, tell_apart=lambda state: state.cell[None])
-    return policy_alone(policy, spent)
+    found = train_sarsa(task, key=key, settings=settings, tell_apart=lambda state: state.cell[None])
+    return policy_alone(found.decider, found.ledger)

@@ -22,7 +22,7 @@ def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     """In a grid, rewards depend on the cell one arrives in."""
     decay = 0.0 if task.traits.deterministic else 0.6
     settings = Tabular(updates=UPDATES[effort], capacity=2048, decay=decay)
-    policy, spent = train_successor(
-        task, key, settings, places=PLACES, places_apart=lambda state: state.cell[None]
+    found = train_successor(
+        task, key=key, settings=settings, places=PLACES, places_apart=lambda state: state.cell[None]
     )
-    return policy_alone(policy, spent)
+    return policy_alone(found.decider, found.ledger)

@@ -25,10 +25,11 @@ from ...core.decider import check_finite
 from ...core.errors import DeliberationError, OutputFolderError, PolicyFileError, StorageError
 from ...core.ledger import Ledger
 from ...core.task import Task
-from ...tasks import make_task
+from ...tasks import list_tasks, make_task
 from ..networks.feed_forward import Buildable, Network, Of, network_from_config
+from ..networks.gaussian import GaussianMLP
 from ..policies.answer import check_answers
-from ..policies.gaussian import GaussianMLP, check_gaussian
+from ..policies.gaussian import check_gaussian
 from ..policies.network import check_fits
 from .tensors import named_arrays
 
@@ -83,7 +84,7 @@ class PolicyInfo(eqx.Module):
 def save_network(
     folder: Path | str,
     network: Buildable,
-    task_name: str,
+    task_name: str | Task,
     task_options: Mapping[str, Any] | None = None,
     *,
     ledger: Ledger | None = None,
@@ -92,13 +93,16 @@ def save_network(
 ) -> Path:
     """Write a policy to `folder`, replacing one that is there only when the new one is complete.
 
-    `ledger` is what training spent, `extra` anything JSON, `files` further tensors by a short name
-    (an optimiser's state). Returns the path of `policy.json`. Raises `StorageError` if writing
-    fails (the old policy is intact), `OutputFolderError` if the folder holds another's
-    `policy.json`, `ValueError` for what JSON or safetensors cannot hold, and
-    `NonFiniteError` for weights that hold NaN or infinity.
+    The task is told by a registered name and options, or handed over itself; one that is not
+    registered has to be handed to `load` again. `ledger` is what training spent, `extra` anything
+    JSON, `files` further tensors by a short name (an optimiser's state). Returns the path of
+    `policy.json`. Raises `StorageError` if writing fails (the old policy is intact),
+    `OutputFolderError` if the folder holds another's `policy.json`, `ValueError` for what JSON or
+    safetensors cannot hold, and `NonFiniteError` for weights that hold NaN or infinity.
     """
     folder = Path(folder)
+    if isinstance(task_name, Task):
+        task_name, task_options = name_of_task(task_name)
     weights = named_arrays(network)
     for name, array in weights.items():
         check_finite(f"The network to be saved in {folder}", **{name: jnp.atleast_1d(array)})
@@ -127,17 +131,38 @@ def save_network(
     return folder / MANIFEST
 
 
+def name_of_task(task: Task) -> tuple[str, dict[str, Any]]:
+    """The name under which a task is saved: a registered one, else `package.module:Class`.
+
+    A registered name makes the same task again when a policy is loaded; of any other task the class
+    is kept for the reader alone, and the task has to be handed to `load`.
+    """
+    kind = type(task)
+    for name, entry in list_tasks().items():
+        if (entry["module"], entry["factory"]) != (kind.__module__, kind.__name__):
+            continue
+        made = make_task(name)
+        if bool(eqx.tree_equal(made, task)):
+            return name, {}
+    return f"{kind.__module__}:{kind.__qualname__}", {}
+
+
 @overload
-def load_network(folder: Path | str) -> tuple[Task, Network, PolicyInfo]: ...
-@overload
-def load_network(folder: Path | str, of: type[Of]) -> tuple[Task, Of, PolicyInfo]: ...
 def load_network(
-    folder: Path | str, of: type[Buildable] = Network
+    folder: Path | str, *, task: Task | None = None
+) -> tuple[Task, Network, PolicyInfo]: ...
+@overload
+def load_network(
+    folder: Path | str, of: type[Of], *, task: Task | None = None
+) -> tuple[Task, Of, PolicyInfo]: ...
+def load_network(
+    folder: Path | str, of: type[Buildable] = Network, *, task: Task | None = None
 ) -> tuple[Task, Buildable, PolicyInfo]:
     """Read a policy written by `save_network`: its task, its network and what else was saved.
 
     `of` is the class expected: `Network` is all with logits or answers and a value; for another,
-    such as `GaussianMLP`, name it, or `Buildable` for any.
+    such as `GaussianMLP`, name it, or `Buildable` for any. A policy of a task that is not
+    registered is loaded with that `task`: files name registered tasks, and import nothing.
 
     Raises `PolicyFileError`, naming the file, for anything missing, truncated, altered, of another
     class, version or shape, or not finite. Only JSON and tensors are read; nothing is ever
@@ -145,14 +170,17 @@ def load_network(
     """
     folder = Path(folder)
     path = folder / MANIFEST
-    manifest = _read_manifest(path)
+    manifest = read_manifest(path)
     tensors = {stem: _read_tensors(folder, file) for stem, file in manifest.files.items()}
     if WEIGHTS not in tensors:
         raise _bad(path, "names no file of weights", "Train again, or restore the file.")
     try:
-        task = make_task(manifest.task.name, **manifest.task.options)
+        if task is None:
+            task = _named_task(path, manifest.task)
         empty = eqx.filter_eval_shape(network_from_config, manifest.network, jax.random.key(0), of)
         _check(task, empty)
+    except PolicyFileError:
+        raise
     except (DeliberationError, TypeError, ValueError) as error:
         raise _bad(path, f"describes no task and network: {error}", "Restore it.") from error
     weights = tensors.pop(WEIGHTS)
@@ -160,6 +188,16 @@ def load_network(
     ledger = _read_ledger(path, manifest.ledger)
     info = PolicyInfo(manifest.task.name, manifest.task.options, ledger, manifest.extra, tensors)
     return task, network, info
+
+
+def _named_task(path: Path, named: TaskName) -> Task:
+    if ":" in named.name:
+        raise _bad(
+            path,
+            f"is a policy for a task of one's own, {named.name}, which files do not hold",
+            "Hand that task over: load(folder, task=...).",
+        )
+    return make_task(named.name, **named.options)
 
 
 def _check(task: Task, network: Buildable) -> None:
@@ -268,7 +306,8 @@ def _read(path: Path) -> bytes:
         raise _bad(path, f"cannot be read: {error}", "Check its permissions.") from error
 
 
-def _read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path) -> Manifest:
+    """What a `policy.json` says; raises `PolicyFileError` for one that is missing or damaged."""
     text = _read(path)
     remedy = "It is truncated or altered: restore it from a copy, or train again."
     try:

@@ -6,14 +6,10 @@ from .data import image as image
 from .data import random_images as random_images
 from .data import random_positions as random_positions
 from .fitting import DivergedError as DivergedError
-from .fitting import Fitted as Fitted
 from .fitting import Losses as Losses
 from .fitting import check_losses as check_losses
-from .fitting import cosine as cosine
 from .fitting import fit as fit
-from .fitting import init_optimiser as init_optimiser
 from .fitting import loss as loss
-from .fitting import make_optimiser as make_optimiser
 from .fitting import train_steps as train_steps
 from .fitting import training_cost as training_cost
 from .look_up import tabulate as tabulate

@@ -1,31 +1,33 @@
 """Learning by imitation: inference becomes supervised learning on a teacher's answers."""
 
-import functools
-import time
+from pathlib import Path
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Bool, Float, Int, Key, PyTree
+from jaxtyping import Array, Float, Int, Key, PyTree
 
-from ...core.errors import NonFiniteError
 from ...core.ledger import Ledger
 from ...core.task import Task
+from ..files.tensors import checksum
 from ..networks.feed_forward import Network, flops
-from ..policies.network import check_fits, evaluate
+from ..policies.network import NetworkPolicy, check_fits, evaluate
+from ..training.optimisers import cosine, gradient_steps, init_optimiser, make_optimiser
+from ..training.trained import Trained, training_identity
+from ..training.updates import TrainingDivergedError, Watch, compile_update, run_updates
 from .data import Dataset, draw_actions, random_images
 
 STEPS_PER_CALL = 256
 
 
-class DivergedError(NonFiniteError):
+class DivergedError(TrainingDivergedError):
     """Training met NaN or infinity, first in `tensor`; `network` is the last with a finite loss."""
 
     def __init__(self, message: str, step: int, network: Network, tensor: str):
-        super().__init__(message)
-        self.step, self.network, self.tensor = step, network, tensor
+        super().__init__(message, step, tensor, network)
+        self.network = network
 
 
 class Losses(eqx.Module):
@@ -33,45 +35,6 @@ class Losses(eqx.Module):
 
     policy: Float[Array, " steps"] | Float[np.ndarray, " steps"]
     value: Float[Array, " steps"] | Float[np.ndarray, " steps"]
-
-
-class Fitted(eqx.Module):
-    """A trained network, its losses step by step, and what training spent."""
-
-    network: Network
-    losses: Losses
-    ledger: Ledger
-
-    def __repr__(self) -> str:
-        last = f"policy={self.losses.policy[-1]:.4g}, value={self.losses.value[-1]:.4g}"
-        return f"Fitted({type(self.network).__name__}, last losses {last}, {self.ledger})"
-
-
-@functools.cache
-def make_optimiser(weight_decay: float = 1e-4, clip: float = 1.0) -> optax.GradientTransformation:
-    """AdamW without its learning rate, which `train_steps` takes step by step.
-
-    Gradients are clipped to a global norm of `clip`; biases do not decay (Loshchilov and Hutter
-    2019). Equal arguments give the same object, so that training is compiled once.
-    """
-    return optax.chain(
-        optax.clip_by_global_norm(clip),
-        optax.scale_by_adam(),
-        optax.add_decayed_weights(weight_decay, mask=_decaying),
-    )
-
-
-def init_optimiser(optimiser: optax.GradientTransformation, network: Network) -> PyTree:
-    """The optimiser's first state for a network."""
-    return optimiser.init(eqx.filter(network, eqx.is_inexact_array))  # type: ignore[arg-type]
-
-
-def cosine(steps: int, peak: float, warmup: int = 0) -> Float[np.ndarray, " steps"]:
-    """A learning rate a step: linear over `warmup` steps to `peak`, then a cosine down to zero."""
-    now = np.arange(steps)
-    rise = (now + 1) / max(warmup, 1)
-    fall = 0.5 * (1 + np.cos(np.pi * np.clip((now - warmup) / max(steps - warmup, 1), 0, 1)))
-    return (peak * np.where(now < warmup, rise, fall)).astype(np.float32)
 
 
 def train_steps(
@@ -86,7 +49,7 @@ def train_steps(
     steps: Int[Array, ""] | int | None = None,
     size: Int[Array, ""] | int | None = None,
     task: Task | None = None,
-    value_weight: float = 1.0,
+    value_weight: float | Float[Array, ""] = 1.0,
 ) -> tuple[Network, PyTree, Losses]:
     """Gradient steps in one compiled call; pure, and usable inside of another `jit`.
 
@@ -137,7 +100,9 @@ def fit(
     target: str = "distribution",
     symmetries: bool = True,
     new: int | None = None,
-) -> Fitted:
+    folder: Path | str | None = None,
+    watch: Watch | None = None,
+) -> Trained:
     """Fit a network to a teacher's answers by AdamW with a cosine schedule.
 
     The loss is the cross-entropy to the teacher's weights plus `value_weight` times the squared
@@ -145,31 +110,89 @@ def fit(
     drawn from its weights, once. With `symmetries` every row is seen under symmetries of the task
     drawn anew. `warmup` is a twentieth of the steps unless given. `new` is how many rows no fit
     has seen before (all unless given); the ledger counts these as data, and three forward passes a
-    sample as the FLOPs of a step. Equal keys give equal bits. Raises `DivergedError`.
+    sample as the FLOPs of a step. Metrics are the losses step by step: "policy" (nats) and "value"
+    (squared error). Equal keys give equal bits; `folder` and `watch` are those of `run_updates`.
+    Raises `DivergedError`.
     """
     _check_settings(steps, batch_size, target)
     check_fits(task, network)
-    started = time.perf_counter()
+    identity = {}
+    if folder is not None:
+        identity = training_identity(
+            "imitation", key, task=task, network=checksum(network), data=checksum(dataset),
+            steps=steps, batch_size=batch_size, learning_rate=learning_rate, warmup=warmup,
+            weight_decay=weight_decay, value_weight=value_weight, target=target,
+            symmetries=symmetries,
+        )  # fmt: skip
     key, labels = jax.random.split(key)
     data = draw_actions(dataset, labels) if target == "action" else dataset
-    rates = cosine(steps, learning_rate, steps // 20 if warmup is None else warmup)
-    optimiser = make_optimiser(weight_decay)
-    opt_state = init_optimiser(optimiser, network)
     room = min(steps, STEPS_PER_CALL)
-    history = []
-    for first in range(0, steps, room):
-        now = rates[first : first + room]
-        network, opt_state, losses = train_steps(
-            network, opt_state, optimiser, data, jax.random.fold_in(key, first),
-            np.pad(now, (0, room - len(now))), steps=len(now), batch_size=batch_size,
-            task=task if symmetries else None, value_weight=value_weight,
-        )  # fmt: skip
-        check_losses(losses, network, first)
-        history.append((losses.policy[: len(now)], losses.value[: len(now)]))
-    losses = Losses(*(np.concatenate(column) for column in zip(*history, strict=True)))
-    ledger = training_cost(network, steps, batch_size, len(dataset) if new is None else new)
-    seconds = Ledger(seconds=time.perf_counter() - started)
-    return Fitted(network, losses, ledger + seconds)
+    updates = -(-steps // room)
+    rates = cosine(steps, learning_rate, steps // 20 if warmup is None else warmup)
+    optimiser, blank = make_optimiser(weight_decay), jnp.zeros(room * updates)
+    update = eqx.Partial(
+        _fit_some, data, optimiser, jnp.pad(rates, (0, room * updates - steps)), jnp.int32(steps),
+        jnp.float32(value_weight), key, room=room, batch_size=batch_size,
+        task=task if symmetries else None,
+    )  # fmt: skip
+    carry = FitCarry(
+        network, init_optimiser(optimiser, network), Losses(blank, blank), jnp.int32(0)
+    )
+    try:
+        done = run_updates(
+            update, carry, updates=updates, folder=folder, identity=identity, watch=watch
+        )
+    except TrainingDivergedError as error:
+        # The same update once more: which of its steps it was, and the network before that.
+        carry, _ = compile_update(update)(error.carry)
+        check_losses(carry.losses, carry.network)
+        raise
+    found = done.carry
+    taken = min(int(found.step) * room, steps)
+    losses = {n: np.asarray(getattr(found.losses, n))[:taken] for n in ("policy", "value")}
+    cost = training_cost(found.network, taken, batch_size, len(dataset) if new is None else new)
+    return Trained(
+        NetworkPolicy(task, found.network), found.network, cost + Ledger(seconds=done.seconds),
+        losses, found, None if folder is None else Path(folder),
+    )  # fmt: skip
+
+
+class FitCarry(eqx.Module):
+    """All that goes from one update of `fit` to the next; losses are zero where still to come."""
+
+    network: Network
+    opt_state: PyTree
+    losses: Losses
+    step: Int[Array, ""]
+
+
+def _fit_some(
+    data: Dataset,
+    optimiser: optax.GradientTransformation,
+    rates: Float[Array, " steps"],
+    steps: Int[Array, ""],
+    value_weight: Float[Array, ""],
+    key: Key[Array, ""],
+    carry: FitCarry,
+    *,
+    room: int,
+    batch_size: int,
+    task: Task | None,
+) -> tuple[FitCarry, dict[str, Float[Array, ""]]]:
+    """One update of `fit`: up to `room` gradient steps."""
+    first = carry.step * room
+    count = jnp.minimum(room, steps - first)
+    network, opt_state, seen = train_steps(
+        carry.network, carry.opt_state, optimiser, data, jax.random.fold_in(key, first),
+        jax.lax.dynamic_slice_in_dim(rates, first, room), steps=count, batch_size=batch_size,
+        task=task, value_weight=value_weight,
+    )  # fmt: skip
+    losses = jax.tree.map(
+        lambda old, new: jax.lax.dynamic_update_slice_in_dim(old, new, first, 0),
+        carry.losses, seen,
+    )  # fmt: skip
+    means = {name: getattr(seen, name).sum() / count for name in ("policy", "value")}
+    return FitCarry(network, opt_state, losses, carry.step + 1), means
 
 
 def training_cost(network: Network, steps: int, batch_size: int, new: int = 0) -> Ledger:
@@ -217,36 +240,14 @@ def _train(
     value_weight: Float[Array, ""],
 ) -> tuple[Network, PyTree, Losses]:
     symmetries = () if task is None else task.symmetries
-    params, static = eqx.partition(network, eqx.is_inexact_array)
-    gradient = jax.value_and_grad(
-        lambda p, batch: loss(eqx.combine(p, static), batch, value_weight), has_aux=True
-    )
 
-    def step(now: Int[Array, ""], carry: tuple) -> tuple:
-        params, previous, opt_state, alive, history = carry
+    def draw(now: Int[Array, ""]) -> Dataset:
         pick, turn = jax.random.split(jax.random.fold_in(key, now))
         rows = jax.random.randint(pick, (batch_size,), 0, size)
-        batch = random_images(symmetries, data[rows], turn)
-        (total, parts), slope = gradient(params, batch)
-        was, alive = alive, alive & jnp.isfinite(total)
-        update, opt_state = optimiser.update(slope, opt_state, params)
-        after = jax.tree.map(lambda p, u: p - rates[now] * u, params, update)
-        losses = jnp.stack(parts)
-        # The step that fails shows which loss did; where both are finite, their sum overflowed.
-        shown = alive | (was & ~jnp.isfinite(losses).all())
-        seen = jnp.where(shown, losses, jnp.nan)
-        # Once a loss is not finite, everything stands still on the network before it.
-        keep = _where(alive, after, previous)
-        return keep, _where(alive, params, previous), opt_state, alive, history.at[now].set(seen)
+        return random_images(symmetries, data[rows], turn)
 
-    start = (params, params, opt_state, jnp.bool_(True), jnp.zeros((rates.shape[0], 2)))
-    params, _, opt_state, _, history = jax.lax.fori_loop(0, steps, step, start)
-    return eqx.combine(params, static), opt_state, Losses(history[:, 0], history[:, 1])
-
-
-def _where(flag: Bool[Array, ""], a: PyTree, b: PyTree) -> PyTree:
-    return jax.tree.map(lambda x, y: jnp.where(flag, x, y), a, b)
-
-
-def _decaying(params: PyTree) -> PyTree:
-    return jax.tree.map(lambda x: jnp.ndim(x) > 1, params)
+    network, opt_state, (policy, value) = gradient_steps(
+        lambda n, batch: loss(n, batch, value_weight), network, opt_state, optimiser, draw, rates,
+        steps, guarded=True,
+    )  # fmt: skip
+    return network, opt_state, Losses(policy, value)

@@ -253,7 +253,7 @@ NETWORKS: dict[str, Callable[..., Buildable]] = {
 }
 ELSEWHERE = {
     "actor_critic": (".actor_critic", "ActorCritic"),
-    "gaussian_mlp": ("..policies.gaussian", "GaussianMLP"),
+    "gaussian_mlp": (".gaussian", "GaussianMLP"),
     "recurrent_mlp": (".recurrent", "RecurrentMLP"),
     "transformer": ("..sequence.transformer", "Transformer"),
 }

@@ -1,4 +1,4 @@
-"""A network that turns its answer over: one layer, applied again and again to what it said before.
+"""A recurrent network: one layer, applied again and again to its own output and the input.
 
 The input is put in anew in every round (Bansal et al. 2022, "recall"), and units are cut off at
 both ends, as in the solvers of programmes with bounds whose steps such a network can learn (Gregor

@@ -17,10 +17,10 @@ from ...core.errors import UnsuitableTaskError
 from ...core.ledger import Ledger
 from ...core.task import Task
 from ...tasks.one_step.problem import InferenceProblem
-from ..files.tensors import description
 from ..networks.feed_forward import Network
-from ..policies.answer import check_answers, to_action
-from ..training.fitting import Fit, Metrics, fit_loss
+from ..policies.answer import AnswerPolicy, check_answers, to_action
+from ..training.fitting import Metrics, fit_loss
+from ..training.trained import Trained, training_identity
 from ..training.updates import Watch
 from .regression import pass_costs
 
@@ -39,7 +39,7 @@ def fit_inference(
     learning_rate: float = 2e-3,
     folder: Path | str | None = None,
     watch: Watch | None = None,
-) -> Fit:
+) -> Trained:
     """Train a network to infer, on data drawn anew from the model at each step.
 
     `samples` of q estimate the bound ("elbo" only). The network's value is not trained, as the
@@ -71,15 +71,16 @@ def fit_inference(
         reached = jnp.mean(gained)
         return -reached, {direction: reached}
 
-    identity = {
-        "algorithm": "inference_network", "task": description(task), "network": network.config,
-        "direction": direction, "samples": samples, "batch_size": batch_size,
-    }  # fmt: skip
+    identity = training_identity(
+        "inference_network", key, task=task, network=network.config,
+        direction=direction, samples=samples, batch_size=batch_size,
+    )  # fmt: skip
     judged = samples * batch_size if direction == "elbo" else 0
     each = pass_costs(network, batch_size) + Ledger(model_steps=judged, data=batch_size)
     return fit_loss(
         loss, network, steps=steps, key=key, learning_rate=learning_rate, each=each,
         folder=folder, identity=identity, watch=watch,
+        decider=lambda network: AnswerPolicy(task, network),
     )  # fmt: skip
 
 

@@ -16,10 +16,10 @@ from ...core.ledger import Ledger
 from ...core.objective import Objective
 from ...core.task import Task
 from ...tasks.one_step.problem import check_one_step, one_step_return
-from ..files.tensors import description
 from ..networks.feed_forward import Network
-from ..policies.answer import check_answers, to_action
-from ..training.fitting import Fit, Metrics, fit_loss
+from ..policies.answer import AnswerPolicy, check_answers, to_action
+from ..training.fitting import Metrics, fit_loss
+from ..training.trained import Trained, training_identity
 from ..training.updates import Watch
 from .regression import pass_costs
 
@@ -35,7 +35,7 @@ def fit_objective(
     learning_rate: float = 2e-3,
     folder: Path | str | None = None,
     watch: Watch | None = None,
-) -> Fit:
+) -> Trained:
     """Train a network to answer a task's problems well, on contexts drawn anew at each step.
 
     The value learns what the answers earn. A step counts, for each context, one datum, one model
@@ -53,12 +53,13 @@ def fit_objective(
         judged = jnp.mean(optax.huber_loss(value, jax.lax.stop_gradient(earned)))
         return 0.1 * judged - jnp.mean(earned), {"return": jnp.mean(earned), "value": judged}
 
-    identity = {
-        "algorithm": "objective_based", "task": description(task), "network": network.config,
-        "objective": description(wanted), "batch_size": batch_size,
-    }  # fmt: skip
+    identity = training_identity(
+        "objective_based", key, task=task, network=network.config,
+        objective=wanted, batch_size=batch_size,
+    )  # fmt: skip
     each = pass_costs(network, batch_size) + Ledger(model_steps=batch_size, data=batch_size)
     return fit_loss(
         loss, network, steps=steps, key=key, learning_rate=learning_rate, each=each,
         folder=folder, identity=identity, watch=watch,
+        decider=lambda network: AnswerPolicy(task, network),
     )  # fmt: skip

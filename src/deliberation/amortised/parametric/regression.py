@@ -21,10 +21,10 @@ from ...core.ledger import Ledger
 from ...core.objective import Objective
 from ...core.play import masked_total
 from ...core.task import State, Task, batch_size
-from ..files.tensors import description
 from ..networks.feed_forward import Network, flops
-from ..policies.answer import check_answers, cut_off, from_action
-from ..training.fitting import Fit, Metrics, fit_loss
+from ..policies.answer import AnswerPolicy, check_answers, cut_off, from_action
+from ..training.fitting import Metrics, fit_loss
+from ..training.trained import Trained, training_identity
 from ..training.updates import Watch
 
 
@@ -108,7 +108,7 @@ def fit_answers(
     new: int | None = None,
     folder: Path | str | None = None,
     watch: Watch | None = None,
-) -> Fit:
+) -> Trained:
     """Fit a network to a solver's answers (mean squared error) and values (Huber's loss).
 
     `new` is how many rows no fit has seen before (all unless given), counted as data; a step counts
@@ -127,14 +127,14 @@ def fit_answers(
         judged = jnp.mean(optax.huber_loss(value, answers.value[pick]))
         return error + 0.1 * judged, {"answer": error, "value": judged}
 
-    identity = {
-        "algorithm": "regression", "task": description(task), "network": network.config,
-        "batch_size": batch_size, "rows": rows,
-    }  # fmt: skip
+    identity = training_identity(
+        "regression", key, task=task, network=network.config,
+        batch_size=batch_size, rows=rows,
+    )  # fmt: skip
     fitted = fit_loss(
         loss, network, steps=steps, key=key, learning_rate=learning_rate,
         weight_decay=weight_decay, each=pass_costs(network, batch_size), folder=folder,
-        identity=identity, watch=watch,
+        identity=identity, watch=watch, decider=lambda network: AnswerPolicy(task, network),
     )  # fmt: skip
     data = Ledger(data=rows if new is None else new)
     return eqx.tree_at(lambda f: f.ledger, fitted, fitted.ledger + data)

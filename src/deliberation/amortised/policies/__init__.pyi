@@ -1,6 +1,5 @@
 from .answer import AnswerPolicy as AnswerPolicy
 from .answer import answer_network as answer_network
-from .gaussian import GaussianMLP as GaussianMLP
 from .gaussian import GaussianPolicy as GaussianPolicy
 from .network import NetworkPolicy as NetworkPolicy
 from .network import check_fits as check_fits

@@ -1,23 +1,20 @@
 """A network as a decider over continuous actions: its outputs are the answer itself."""
 
 import math
-import time
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from ...core.answering import answer, checked_keys, timed
-from ...core.budget import Budget
-from ...core.decider import Decider, Decision, Memory, check_finite
+from ...core.answering import CheckedDecider, Question, answer
+from ...core.decider import Decision, Memory, check_finite
 from ...core.errors import UnsuitableTaskError
-from ...core.objective import Objective
 from ...core.task import State, Task, Traits
 from ..networks.feed_forward import MLP, Network, flops
 
 
-class AnswerPolicy(Decider):
+class AnswerPolicy(CheckedDecider):
     """Evaluates a learned map from contexts to answers: the same whatever is wanted or allowed.
 
     The network's first outputs, as many as an action has numbers, are the answer in units of half
@@ -36,22 +33,11 @@ class AnswerPolicy(Decider):
     def __repr__(self) -> str:
         return f"AnswerPolicy({self.task!r}, {type(self.network).__name__})"
 
-    def decide(
-        self,
-        state: State,
-        memory: Memory = None,
-        *,
-        objective: Objective | None = None,
-        budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
-    ) -> tuple[Decision, Memory]:
-        """Answer every row by one forward pass; the objective is ignored, the budget only read."""
-        del objective
-        checked_keys(self.task, state, budget, key)
-        started = time.perf_counter()
-        decision, raw, value = _decide(self, state)
+    def choose(self, question: Question) -> tuple[Decision, Memory]:
+        """Answer every row by one forward pass; objective and budget are ignored."""
+        decision, raw, value = _decide(self, question.state)
         check_finite(type(self.network).__name__, answer=raw, value=value)
-        return timed(decision, started), memory
+        return decision, question.memory
 
 
 def answer_network(

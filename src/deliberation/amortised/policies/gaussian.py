@@ -1,78 +1,15 @@
-"""A Gaussian policy for continuous actions: a network for the mean, learned spreads, a decider."""
-
-import math
-import time
-from collections.abc import Sequence
-from typing import Any, ClassVar
+"""A Gaussian policy for continuous actions: the mean of a network, or a draw around it."""
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from ...core.answering import answer, checked_keys, timed
-from ...core.budget import Budget
-from ...core.decider import Decider, Decision, Memory, check_finite
+from ...core.answering import CheckedDecider, Question, answer
+from ...core.decider import Decision, Memory, check_finite
 from ...core.errors import UnsuitableTaskError
-from ...core.objective import Objective
 from ...core.task import State, Task, Traits
-from ..networks.actor_critic import Tower, climb, towers
-from ..networks.feed_forward import Buildable
-
-
-class GaussianMLP(Buildable):
-    """Two towers of `depth` layers of `width` tanh units: the mean of an action, and a value.
-
-    `log_sd` is the learned logarithm of a standard deviation for each number of an action, the same
-    in every state. Means and deviations are in units of half the range of actions around its
-    middle, so that the network need not know the bounds. Unbatched.
-    """
-
-    kind: ClassVar[str] = "gaussian_mlp"
-    observation_shape: tuple[int, ...] = eqx.field(static=True)
-    shape: tuple[int, ...] = eqx.field(static=True)
-    actor: Tower
-    critic: Tower
-    log_sd: Float[Array, " numbers"]
-
-    def __init__(
-        self,
-        observation_shape: Sequence[int],
-        shape: Sequence[int],
-        width: int = 64,
-        depth: int = 2,
-        *,
-        log_sd: float = 0.0,
-        key: Key[Array, ""],
-    ):
-        self.observation_shape, self.shape = tuple(observation_shape), tuple(shape)
-        numbers = math.prod(shape)
-        inputs = math.prod(observation_shape)
-        self.actor, self.critic = towers(inputs, numbers, width, depth, key)
-        self.log_sd = jnp.full(numbers, log_sd, jnp.float32)
-
-    def __call__(
-        self, observation: Float[Array, "..."]
-    ) -> tuple[Float[Array, " numbers"], Float[Array, " numbers"], Float[Array, ""]]:
-        """Mean and log standard deviation of the scaled, flattened action; and the value."""
-        x = observation.reshape(-1).astype(jnp.float32)
-        return climb(self.actor, x), self.log_sd, climb(self.critic, x)[0]
-
-    @property
-    def multiply_adds(self) -> int:
-        """The number of weights: each is used once."""
-        return sum(layer.w.size for layer in (*self.actor, *self.critic))
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """Kind, shapes, width and depth; plain JSON."""
-        return {
-            "kind": self.kind,
-            "observation_shape": list(self.observation_shape),
-            "shape": list(self.shape),
-            "width": self.actor[0].w.shape[1],
-            "depth": len(self.actor) - 1,
-        }
+from ..networks.gaussian import GaussianMLP
 
 
 def scaled(traits: Traits, raw: Float[Array, "batch numbers"]) -> Float[Array, "batch ..."]:
@@ -82,17 +19,7 @@ def scaled(traits: Traits, raw: Float[Array, "batch numbers"]) -> Float[Array, "
     return inside.reshape(raw.shape[0], *traits.shape)
 
 
-def log_density(
-    raw: Float[Array, "batch numbers"],
-    mean: Float[Array, "batch numbers"],
-    log_sd: Float[Array, "batch numbers"],
-) -> Float[Array, " batch"]:
-    """Log density of independent normal numbers, in nats."""
-    z = (raw - mean) * jnp.exp(-log_sd)
-    return -(0.5 * jnp.square(z) + log_sd + 0.5 * math.log(2 * math.pi)).sum(-1)
-
-
-class GaussianPolicy(Decider):
+class GaussianPolicy(CheckedDecider):
     """Evaluates a Gaussian policy: neither another objective nor a budget changes its answer.
 
     `greedy` answers the mean; otherwise the action is drawn. Both are clipped to the task's bounds.
@@ -112,22 +39,11 @@ class GaussianPolicy(Decider):
         how = "mean" if self.greedy else "drawn"
         return f"GaussianPolicy({self.task!r}, {type(self.network).__name__}, {how})"
 
-    def decide(
-        self,
-        state: State,
-        memory: Memory = None,
-        *,
-        objective: Objective | None = None,
-        budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
-    ) -> tuple[Decision, Memory]:
-        """Answer every row by one forward pass; the objective is ignored, the budget only read."""
-        del objective
-        keys = checked_keys(self.task, state, budget, key)
-        started = time.perf_counter()
-        decision, mean, value = _decide(self, state, keys)
+    def choose(self, question: Question) -> tuple[Decision, Memory]:
+        """Answer every row by one forward pass; objective and budget are ignored."""
+        decision, mean, value = _decide(self, question.state, question.keys)
         check_finite(type(self.network).__name__, mean=mean, value=value)
-        return timed(decision, started), memory
+        return decision, question.memory
 
 
 def check_gaussian(task: Task, network: GaussianMLP) -> None:

@@ -1,26 +1,21 @@
 """A network as a decider: one forward pass, whatever the objective or the budget."""
 
 import math
-import time
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key, Num
 
-from ...core.answering import answer, checked_keys, timed
-from ...core.budget import Budget
-from ...core.decider import Decider, Decision, Memory, check_finite
+from ...core.answering import CheckedDecider, Question, answer
+from ...core.decider import Decision, Memory, check_finite
 from ...core.errors import UnsuitableTaskError
-from ...core.objective import Objective
+from ...core.masks import FORBIDDEN
 from ...core.task import State, Task
 from ..networks.feed_forward import Network, flops
 
-FORBIDDEN = -1e9
-"""The logit of an illegal action: finite, so that zero times it is zero."""
 
-
-class NetworkPolicy(Decider):
+class NetworkPolicy(CheckedDecider):
     """Evaluates a learned function: neither another objective nor a budget changes its answer.
 
     `weights` are the softmax over legal actions of logits / `temperature`. `greedy` takes the
@@ -46,22 +41,11 @@ class NetworkPolicy(Decider):
         how = "greedy" if self.greedy else f"temperature={self.temperature}"
         return f"NetworkPolicy({self.task!r}, {type(self.network).__name__}, {how})"
 
-    def decide(
-        self,
-        state: State,
-        memory: Memory = None,
-        *,
-        objective: Objective | None = None,
-        budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
-    ) -> tuple[Decision, Memory]:
-        """Answer every row by one forward pass; the objective is ignored, the budget only read."""
-        del objective
-        keys = checked_keys(self.task, state, budget, key)
-        started = time.perf_counter()
-        decision, logits, value = _decide(self, state, keys)
+    def choose(self, question: Question) -> tuple[Decision, Memory]:
+        """Answer every row by one forward pass; objective and budget are ignored."""
+        decision, logits, value = _decide(self, question.state, question.keys)
         check_finite(type(self.network).__name__, logits=logits, value=value)
-        return timed(decision, started), memory
+        return decision, question.memory
 
 
 def evaluate(

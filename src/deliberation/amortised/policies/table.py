@@ -1,22 +1,18 @@
 """A look-up table as a decider: what was written for a state is the answer, and nothing else."""
 
-import time
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from ...core.answering import answer, checked_keys, timed, uniform_weights
-from ...core.budget import Budget
-from ...core.decider import Decider, Decision, Memory, check_finite
+from ...core.answering import CheckedDecider, Question, answer, uniform_weights
+from ...core.decider import Decision, Memory, check_finite
 from ...core.errors import UnsuitableTaskError
-from ...core.objective import Objective
 from ...core.task import State, Task
 from .state_table import StateTable, TellApart, digests
 
 
-class TablePolicy(Decider):
+class TablePolicy(CheckedDecider):
     """Looks its answer up: neither another objective nor a budget changes it.
 
     `scores` hold a number for each action of each state in the table (action values, or a
@@ -48,22 +44,11 @@ class TablePolicy(Decider):
     def __repr__(self) -> str:
         return f"TablePolicy({self.task!r}, {self.table.count} states)"
 
-    def decide(
-        self,
-        state: State,
-        memory: Memory = None,
-        *,
-        objective: Objective | None = None,
-        budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
-    ) -> tuple[Decision, Memory]:
-        """Look every row up; the objective is ignored, the budget only read."""
-        del objective
-        started = time.perf_counter()
-        keys = checked_keys(self.task, state, budget, key)
-        decision, scores = _decide(self, state, keys)
+    def choose(self, question: Question) -> tuple[Decision, Memory]:
+        """Look every row up; objective and budget are ignored."""
+        decision, scores = _decide(self, question.state, question.keys)
         check_finite("The table", scores=scores, value=decision.value)
-        return timed(decision, started), memory
+        return decision, question.memory
 
 
 def check_numbered(task: Task) -> None:

@@ -15,7 +15,8 @@ from jaxtyping import Array, Float, Int, Key
 from ...core.errors import BatchMismatchError
 from ...core.ledger import Ledger
 from ..networks.feed_forward import flops
-from ..training.fitting import Fit, Metrics, fit_loss
+from ..training.fitting import Metrics, fit_loss
+from ..training.trained import Trained, training_identity
 from ..training.updates import Watch
 from .transformer import Transformer
 
@@ -34,7 +35,7 @@ def fit_next_token(
     weight_decay: float = 0.0,
     folder: Path | str | None = None,
     watch: Watch | None = None,
-) -> Fit:
+) -> Trained:
     """Train on fresh texts; every place of every text is predicted.
 
     The ledger counts texts as data, and three forward passes a text for a step. The metric "loss"
@@ -55,9 +56,9 @@ def fit_next_token(
     each = Ledger(
         network_evaluations=batch_size, data=batch_size, flops=3 * flops(network) * batch_size
     )
-    identity = {
-        "algorithm": "next_token", "network": network.config, "batch_size": batch_size,
-    }  # fmt: skip
+    identity = training_identity(
+        "next_token", key, network=network.config, batch_size=batch_size,
+    )  # fmt: skip
     return fit_loss(
         loss, network, steps=steps, key=key, learning_rate=learning_rate,
         weight_decay=weight_decay, each=each, folder=folder, identity=identity, watch=watch,

@@ -1,4 +1,15 @@
-from .fitting import Fit as Fit
+from .checkpoints import Checkpoint as Checkpoint
 from .fitting import fit_loss as fit_loss
+from .optimisers import cosine as cosine
+from .optimisers import cosine_schedule as cosine_schedule
+from .optimisers import descend as descend
+from .optimisers import gradient_steps as gradient_steps
+from .optimisers import init_optimiser as init_optimiser
+from .optimisers import linear_schedule as linear_schedule
+from .optimisers import make_optimiser as make_optimiser
+from .trained import Trained as Trained
+from .trained import training_identity as training_identity
+from .updates import Run as Run
 from .updates import TrainingDivergedError as TrainingDivergedError
+from .updates import UnsavedTrainingError as UnsavedTrainingError
 from .updates import run_updates as run_updates

@@ -7,12 +7,13 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-import optax
 from jaxtyping import Array, Float, Int, Key, PyTree
 
+from ...core.decider import Decider
 from ...core.ledger import Ledger
 from ..networks.feed_forward import Network
+from .optimisers import cosine_schedule, gradient_steps, init_optimiser, make_optimiser
+from .trained import Trained, training_identity
 from .updates import Watch, run_updates
 
 STEPS_AN_UPDATE = 64
@@ -23,22 +24,10 @@ Loss = Callable[[Any, Key[Array, ""]], tuple[Float[Array, ""], Metrics]]
 """A network and a key give the loss of a batch drawn with that key, and what to report of it."""
 
 
-class Fit(eqx.Module):
-    """A trained network, means of the loss and metrics over each update, and what was spent."""
-
-    network: Network
-    metrics: dict[str, np.ndarray]
-    ledger: Ledger
-
-    def __repr__(self) -> str:
-        last = ", ".join(f"{k}={v[-1]:.4g}" for k, v in self.metrics.items())
-        return f"Fit({type(self.network).__name__}, last {last}, {self.ledger})"
-
-
 class Carry(eqx.Module):
     """All that training carries from one update to the next."""
 
-    params: PyTree
+    network: Any
     opt_state: PyTree
     step: Int[Array, ""]
     key: Key[Array, ""]
@@ -56,50 +45,44 @@ def fit_loss(
     folder: Path | str | None = None,
     identity: dict[str, Any] | None = None,
     watch: Watch | None = None,
-) -> Fit:
+    decider: Callable[[Any], Decider] | None = None,
+) -> Trained:
     """Minimise a loss by AdamW with a cosine schedule and gradients clipped to a norm of 1.
 
     `each` is what one step spends beside its fit; where its FLOPs say that training is short, it is
     compiled hastily (see `run_updates`). With a folder, training that was killed goes on
     from there to the same bits; `identity` tells it from other trainings (see `run_updates`).
+    `decider` makes one of the network. Metrics are means over each update of some steps.
     Equal keys give equal bits. Raises `TrainingDivergedError` at NaN or infinity.
     """
     if steps < 1 or not learning_rate > 0:
         raise ValueError(
             f"Training takes at least 1 step and a positive rate; got {steps}, {learning_rate}."
         )
-    params, static = eqx.partition(network, eqx.is_inexact_array)
-    optimiser = optax.chain(
-        optax.clip_by_global_norm(1.0),
-        optax.adamw(
-            optax.cosine_decay_schedule(learning_rate, steps), weight_decay=weight_decay
-        ),
-    )  # fmt: skip
-    room = min(STEPS_AN_UPDATE, steps)
-    gradient = jax.value_and_grad(lambda p, k: loss(eqx.combine(p, static), k), has_aux=True)
+    optimiser = make_optimiser(weight_decay, decay_biases=True)
+    schedule, room = cosine_schedule(learning_rate, steps), min(STEPS_AN_UPDATE, steps)
+
+    def reported(network: Any, key: Key[Array, ""]) -> tuple[Float[Array, ""], Metrics]:
+        total, seen = loss(network, key)
+        return total, {"loss": total, **seen}
 
     def update(carry: Carry) -> tuple[Carry, Metrics]:
         count = jnp.minimum(room, steps - carry.step)
+        network, opt_state, seen = gradient_steps(
+            reported, carry.network, carry.opt_state, optimiser,
+            lambda now: jax.random.fold_in(carry.key, carry.step + now),
+            schedule(carry.step + jnp.arange(room)), count,
+        )  # fmt: skip
+        after = Carry(network, opt_state, carry.step + count, carry.key)
+        return after, {name: x.sum() / count for name, x in seen.items()}
 
-        def step(now: Int[Array, ""], at: tuple) -> tuple:
-            params, opt_state, sums = at
-            batch = jax.random.fold_in(carry.key, carry.step + now)
-            (total, seen), slope = gradient(params, batch)
-            change, opt_state = optimiser.update(slope, opt_state, params)
-            sums = jax.tree.map(jnp.add, sums, {"loss": total, **seen})
-            return optax.apply_updates(params, change), opt_state, sums
-
-        shapes = jax.eval_shape(gradient, carry.params, carry.key)[0]
-        zeros = jax.tree.map(jnp.zeros_like, {"loss": shapes[0], **shapes[1]})
-        params, opt_state, sums = jax.lax.fori_loop(
-            0, count, step, (carry.params, carry.opt_state, zeros)
-        )
-        after = Carry(params, opt_state, carry.step + count, carry.key)
-        return after, {name: x / count for name, x in sums.items()}
-
-    start = Carry(params, optimiser.init(params), jnp.int32(0), key)  # type: ignore[arg-type]
-    named = {**(identity or {}), "steps": steps, "learning_rate": learning_rate}
-    named |= {"weight_decay": weight_decay, "key": np.asarray(jax.random.key_data(key)).tolist()}
+    start = Carry(network, init_optimiser(optimiser, network), jnp.int32(0), key)
+    named = {
+        **(identity or training_identity("fit_loss", key)),
+        "steps": steps,
+        "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+    }
     trained = run_updates(
         update, start, updates=-(-steps // room), folder=folder, identity=named, watch=watch,
         hasty=each is not None and 0 < steps * float(each.total().flops or 0) < HASTY_BELOW,
@@ -107,4 +90,8 @@ def fit_loss(
     taken = int(trained.carry.step)
     spent = Ledger(*(None if x is None else x * taken for x in (each or Ledger())._amounts()))
     ledger = spent + Ledger(fits=taken, seconds=trained.seconds)
-    return Fit(eqx.combine(trained.carry.params, static), trained.metrics, ledger)
+    network = trained.carry.network
+    return Trained(
+        None if decider is None else decider(network), network, ledger, trained.metrics,
+        trained.carry, None if folder is None else Path(folder),
+    )  # fmt: skip

@@ -5,8 +5,6 @@ replay, key) to the same a little later. Killed at any moment, the same call goe
 checkpoint, and ends with the same bits as if it had never been killed.
 """
 
-import hashlib
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,19 +13,12 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import msgspec
 import numpy as np
-import safetensors.numpy
 from jaxtyping import Array, Bool, PyTree
 
-from ...core.errors import NonFiniteError, OutputFolderError, PolicyFileError
-from ...runs.storage import atomic_write, storage_error
-from ..files.tensors import named_arrays, plain, restored
-
-FOLDER = "training"
-STATE = "state.json"
-FORMAT = "deliberation updates"
-VERSION = 1
+from ...core.errors import NonFiniteError, StorageError
+from ..files.tensors import named_arrays
+from .checkpoints import Checkpoint
 
 HASTY = {
     "xla_cpu_use_fusion_emitters": False,
@@ -52,8 +43,16 @@ class TrainingDivergedError(NonFiniteError):
         self.step, self.tensor, self.carry = step, tensor, carry
 
 
-class Trained(eqx.Module):
-    """What training ended with: the carry, each metric over the updates, and the seconds taken."""
+class UnsavedTrainingError(StorageError):
+    """Training ended, but its checkpoint could not be written; `run` is what it ended with."""
+
+    def __init__(self, message: str, run: "Run"):
+        super().__init__(message)
+        self.run = run
+
+
+class Run(eqx.Module):
+    """What a run of updates ended with: the carry, each metric over the updates, the seconds."""
 
     carry: PyTree
     metrics: dict[str, np.ndarray]
@@ -62,20 +61,7 @@ class Trained(eqx.Module):
     def __repr__(self) -> str:
         count = len(next(iter(self.metrics.values()), ()))
         last = ", ".join(f"{k}={v[-1]:.4g}" for k, v in self.metrics.items() if len(v))
-        return f"Trained({count} updates in {self.seconds:.1f} s, last {last})"
-
-
-class Manifest(msgspec.Struct, frozen=True):
-    """The content of `state.json`; renaming it makes a checkpoint the one to go on from."""
-
-    format: str
-    version: int
-    identity: dict[str, Any]
-    step: int
-    seconds: float
-    metrics: dict[str, list[float]]
-    tensors: str
-    sha256: str
+        return f"Run({count} updates in {self.seconds:.1f} s, last {last})"
 
 
 def run_updates(
@@ -88,7 +74,7 @@ def run_updates(
     checkpoint_seconds: float = 15.0,
     watch: Watch | None = None,
     hasty: bool = False,
-) -> Trained:
+) -> Run:
     """Apply `update` so many times, resuming from `folder` where an earlier call was killed.
 
     `update(carry)` gives the next carry and metrics (scalars by name). It is compiled here; all
@@ -99,9 +85,13 @@ def run_updates(
     `hasty` compiles in a fraction of the time, on a CPU, to a program up to twice slower: for
     trainings that last seconds. The bits differ between the two.
 
-    With a folder, a checkpoint is written at most every `checkpoint_seconds`, after the last
-    update, and before `TrainingDivergedError` is raised (then of the last finite carry). Raises
-    also `OutputFolderError`, `PolicyFileError` (a damaged checkpoint) and `StorageError`.
+    With a folder, a checkpoint is written before the first update (raising `StorageError` where
+    that fails), at most every `checkpoint_seconds`, after the last update, and before
+    `TrainingDivergedError` is raised (then of the last finite carry). Where the disk fills up
+    meanwhile, training goes on, and `UnsavedTrainingError` hands over its result if the last
+    checkpoint could not be written either. A training that has ended goes on from there if more
+    `updates` are asked for. Raises also `OutputFolderError` and `PolicyFileError` (a damaged
+    checkpoint).
     """
     compiled = compile_update(update, hasty)
     home = None if folder is None else Checkpoint(Path(folder), identity or {})
@@ -111,7 +101,9 @@ def run_updates(
     def elapsed() -> float:
         return before + time.perf_counter() - started
 
-    ended = step >= updates
+    ended, unsaved = step >= updates, None
+    if home is not None and step == 0:
+        home.write(carry, step, 0.0, history)
     while not ended:
         after, metrics = compiled(carry)
         if not bool(_finite((after, metrics))):
@@ -124,9 +116,27 @@ def run_updates(
             history.setdefault(name, []).append(x)
         ended = bool(watch and watch(step, shown)) or step >= updates
         if home is not None and (ended or time.perf_counter() - written >= checkpoint_seconds):
-            home.write(carry, step, elapsed(), history)
+            unsaved = _try_to_write(home, carry, step, elapsed(), history)
             written = time.perf_counter()
-    return Trained(carry, {k: np.array(v) for k, v in history.items()}, elapsed())
+    run = Run(carry, {k: np.array(v) for k, v in history.items()}, elapsed())
+    if unsaved is not None:
+        raise UnsavedTrainingError(
+            f"Training has ended after {step} updates, but could not be kept: {unsaved} Nothing is "
+            "lost yet: `error.run.carry` is what was learned.",
+            run,
+        ) from unsaved
+    return run
+
+
+def _try_to_write(
+    home: Checkpoint, carry: PyTree, step: int, seconds: float, history: dict[str, list[float]]
+) -> StorageError | None:
+    """Write a checkpoint, or give the reason why not."""
+    try:
+        home.write(carry, step, seconds, history)
+    except StorageError as error:
+        return error
+    return None
 
 
 def compile_update(update: Update, hasty: bool = False) -> Update:
@@ -136,9 +146,9 @@ def compile_update(update: Update, hasty: bool = False) -> Update:
 
 
 def _resume(
-    home: "Checkpoint | None", carry: PyTree
+    home: Checkpoint | None, carry: PyTree
 ) -> tuple[PyTree, int, float, dict[str, list[float]]]:
-    manifest = None if home is None else home.manifest()
+    manifest = None if home is None else home.own_manifest()
     if home is None or manifest is None:
         return carry, 0, 0.0, {}
     found = home.read(manifest, carry)
@@ -162,83 +172,6 @@ def _diverged(step: int, after: PyTree, metrics: Metrics, carry: PyTree) -> Trai
 def _finite(tree: PyTree) -> Bool[Array, ""]:
     floats = [x for x in jax.tree.leaves(tree) if eqx.is_inexact_array(x)]
     return jnp.stack([jnp.isfinite(x).all() for x in floats] or [jnp.bool_(True)]).all()
-
-
-class Checkpoint:
-    """The carry of a training on disk: one file of tensors, named by `state.json`."""
-
-    def __init__(self, folder: Path, identity: dict[str, Any]):
-        self.folder, self.identity = folder / FOLDER, identity
-
-    def manifest(self) -> Manifest | None:
-        """What is there to go on from, if anything. Raises where it is another training's."""
-        path = self.folder / STATE
-        if not path.exists():
-            return None
-        try:
-            found = msgspec.json.decode(path.read_bytes(), type=Manifest)
-        except (msgspec.MsgspecError, OSError) as error:
-            raise self._damaged(f"{STATE} cannot be read: {error}") from error
-        if (found.format, found.version) != (FORMAT, VERSION):
-            raise self._damaged(f"{STATE} is of another format or version")
-        wanted = msgspec.json.decode(msgspec.json.encode(self.identity))
-        if found.identity != wanted:
-            raise OutputFolderError(
-                f"{self.folder} holds a training with other settings ({found.identity}). Go on "
-                "with those, choose another folder, or delete that one."
-            )
-        return found
-
-    def write(
-        self, carry: PyTree, step: int, seconds: float, metrics: dict[str, list[float]]
-    ) -> None:
-        """Make this the checkpoint to go on from; the one before it is intact until then."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise storage_error(f"make {self.folder}", error) from error
-        payload = safetensors.numpy.save(
-            {k: np.array(plain(v), order="C") for k, v in named_arrays(carry).items()}
-        )
-        name = f"carry-{step}.safetensors"
-        atomic_write(self.folder / name, payload)
-        manifest = Manifest(
-            FORMAT, VERSION, self.identity, step, seconds, metrics, name,
-            hashlib.sha256(payload).hexdigest(),
-        )  # fmt: skip
-        atomic_write(self.folder / STATE, msgspec.json.encode(manifest))
-        for path in self.folder.glob("carry-*.safetensors"):
-            if path.name != name:
-                path.unlink(missing_ok=True)
-
-    def read(self, manifest: Manifest, fresh: PyTree) -> PyTree:
-        """The carry of a checkpoint; `fresh` tells its form."""
-        try:
-            payload = (self.folder / manifest.tensors).read_bytes()
-        except OSError as error:
-            raise self._damaged(f"{manifest.tensors} cannot be read: {error}") from error
-        if hashlib.sha256(payload).hexdigest() != manifest.sha256:
-            raise self._damaged(f"{manifest.tensors} is truncated or altered")
-        found, wanted = safetensors.numpy.load(payload), named_arrays(fresh)
-        fits = found.keys() == wanted.keys() and all(
-            (found[k].shape, found[k].dtype) == (plain(v).shape, plain(v).dtype)
-            for k, v in wanted.items()
-        )
-        if not fits:
-            raise self._damaged("its tensors are not those of this training")
-        arrays, rest = eqx.partition(fresh, eqx.is_array)
-        leaves = [restored(found[k], v) for k, v in wanted.items()]
-        return eqx.combine(jax.tree.unflatten(jax.tree.structure(arrays), leaves), rest)
-
-    def clear(self) -> None:
-        """Remove the checkpoint of a training whose result is kept elsewhere."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _damaged(self, what: str) -> PolicyFileError:
-        return PolicyFileError(
-            f"The checkpoint in {self.folder} is damaged: {what}. Restore it, or delete that "
-            "folder to train from the start."
-        )
 
 
 def _floats(leaf: Array) -> np.ndarray:

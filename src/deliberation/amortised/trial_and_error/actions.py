@@ -8,7 +8,8 @@ from jaxtyping import Array, Bool, Float
 
 from ...core.noise import Seed, gumbel, mix, uniform
 from ...core.task import Actions, Task
-from ..policies.gaussian import GaussianMLP, log_density, scaled
+from ..networks.gaussian import GaussianMLP, log_density
+from ..policies.gaussian import scaled
 from ..policies.network import evaluate
 
 Drawn = tuple[Actions, Actions, Float[Array, " batch"], Float[Array, " batch"]]

@@ -20,7 +20,9 @@ from ...core.noise import Seed, mix, pick_uniform, uniform
 from ...core.objective import Objective
 from ...core.task import Task
 from ..networks.feed_forward import Network
-from ..policies.network import NetworkPolicy, evaluate
+from ..policies.network import evaluate
+from ..training.optimisers import linear_schedule
+from ..training.trained import Trained
 from ..training.updates import Metrics, Update, Watch
 from .experience import (
     Score,
@@ -32,7 +34,7 @@ from .experience import (
     restart,
     seed_of,
 )
-from .gradients import Adam, check_network, flatten, fresh_network, train
+from .gradients import begin_adam, check_network, flat_step, flatten, fresh_network, train
 
 
 @dataclass(frozen=True)
@@ -120,15 +122,15 @@ class DQNCarry(eqx.Module):
 
 def train_dqn(
     task: Task,
+    *,
     key: Key[Array, ""],
     settings: DQN | None = None,
-    *,
     network: Network | None = None,
     objective: Objective | None = None,
     folder: Path | str | None = None,
     watch: Watch | None = None,
-) -> tuple[NetworkPolicy, Ledger]:
-    """Learn action values by trial and error: the greedy policy, and what training spent.
+) -> Trained:
+    """Learn action values by trial and error; the decider is the greedy policy.
 
     The network's logits are then advantages and its value is that of the best action, so that
     `NetworkPolicy` reads both; see `action_values`. Two players learn by playing against
@@ -136,13 +138,10 @@ def train_dqn(
     (player 0's), and the "loss"; training ends early where it gives True. Equal keys give equal
     bits. Raises `UnsuitableTaskError` for continuous actions, and what `run_updates` raises.
     """
-    settings = settings or DQN()
-    carry, seconds = train(
-        "dqn", begin_dqn, task, key, settings, network=network, objective=objective, folder=folder,
-        watch=watch,
+    return train(
+        "dqn", begin_dqn, _cost, task, key, settings or DQN(), network=network, objective=objective,
+        folder=folder, watch=watch,
     )  # fmt: skip
-    spent = _cost(settings, carry.network, int(carry.step))
-    return NetworkPolicy(task, carry.network), spent + Ledger(seconds=seconds)
 
 
 def begin_dqn(
@@ -165,7 +164,7 @@ def begin_dqn(
     carry = DQNCarry(
         network=network,
         target=jax.device_put(np.concatenate([np.ravel(x) for x in _weights(network)])),
-        optimiser=Adam(settings.norm).begin(network),
+        optimiser=begin_adam(settings.norm, network),
         worlds=empty_worlds(task, settings.environments),
         replay=_empty_replay(settings.room, network),
         score=fresh_score(),
@@ -214,7 +213,8 @@ def _update(
         lambda a, b: jnp.where(carry.step == 0, a, b), restart(starts), carry.worlds
     )
     params, rebuild = flatten(carry.network)
-    rate = settings.rate * (1 - carry.step / settings.updates if settings.anneal else 1.0)
+    schedule = linear_schedule(settings.rate, settings.updates, anneal=settings.anneal)
+    rate = schedule(carry.step)
 
     def one(now: tuple, number: Int[Array, ""]) -> tuple[tuple, Array]:
         params, target, optimiser, worlds, replay, score = now
@@ -269,8 +269,9 @@ def _play(
             discount=settings.discount, timeouts=settings.timeouts,
         )  # fmt: skip
         after = jax.vmap(task.observe)(step.after).astype(jnp.float32)
-        # What ended only by the clock goes on in thought, where every action is allowed.
-        then = jax.vmap(task.legal)(step.after) | step.over[:, None]
+        # What ended only by the clock has a value still: that of any action.
+        then = jax.vmap(task.legal)(step.after)
+        then = then | ~then.any(axis=-1, keepdims=True)
         kept = (seen, action, step.reward, step.gain, after, then, legal)
         return worlds, (kept, step.over, step.finished)
 
@@ -339,14 +340,14 @@ def _learn(
             return jnp.where(gap < 1, 0.5 * jnp.square(gap), gap - 0.5).mean()
 
         error, slope = eqx.filter_value_and_grad(loss)(network)
-        params, optimiser = Adam(settings.norm).step(params, slope, optimiser, rate)
+        params, optimiser = flat_step(params, slope, optimiser, settings.norm, rate)
         target = target + settings.target * (params - target)
         return (params, target, optimiser), error
 
     return jax.lax.scan(fit, now, rows)
 
 
-def _cost(settings: DQN, network: Network, updates: int) -> Ledger:
+def _cost(task: Task, settings: DQN, network: Network, updates: int) -> Ledger:
     """A forward pass an action; a sample three to learn and two for what is wanted of it."""
     rounds = updates * settings.rounds
     played = rounds * settings.environments * settings.steps

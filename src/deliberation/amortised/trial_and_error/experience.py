@@ -10,10 +10,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt32
+from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
+from ...core.errors import UnsuitableTaskError
 from ...core.noise import Seed, as_key, mix
 from ...core.objective import Objective
+from ...core.rows import where_rows
 from ...core.task import Actions, State, Task, batch_size
 
 
@@ -79,18 +81,17 @@ def advance(
 ) -> tuple[Worlds, Step]:
     """Take one action in every episode; those that end go on from `starts`, one a row.
 
-    `discount` multiplies the objective's own. With `timeouts` an end at `traits.horizon` is taken
-    for a cut by the clock: what would have come after still counts (Pardo et al. 2018), as it must
-    where the time left cannot be observed.
+    `discount` multiplies the objective's own. Where an episode is cut (see `stops`), what would
+    have come after still counts (Pardo et al. 2018), as it must where the time left cannot be
+    observed.
     """
     keys = as_key(mix(seed, jnp.arange(worlds.clock.shape[0])))
     after = jax.vmap(task.advance)(worlds.state, action, keys)
-    over = jax.vmap(task.terminated)(after)
+    clock = worlds.clock + 1
+    over, cut = stops(task, after, clock, timeouts=timeouts)
     mover, follower = jax.vmap(task.player)(worlds.state), jax.vmap(task.player)(after)
     rewards = jax.vmap(objective)(worlds.state, action, after)
-    clock = worlds.clock + 1
-    gone = over & (clock < task.traits.horizon) if timeouts else over
-    gain = jnp.where(mover == follower, 1.0, -1.0) * jnp.where(gone, 0.0, 1.0)
+    gain = jnp.where(mover == follower, 1.0, -1.0) * jnp.where(over & ~cut, 0.0, 1.0)
     earned = worlds.earned + worlds.worth * rewards[:, 0]
     step = Step(
         after=after,
@@ -99,9 +100,41 @@ def advance(
         over=over,
         finished=earned,
     )
-    after = rows_where(over, starts, after)
+    after = where_rows(over, starts, after)
     worth = jnp.where(over, 1.0, worlds.worth * objective.discount)
     return Worlds(after, jnp.where(over, 0, clock), jnp.where(over, 0.0, earned), worth), step
+
+
+def stops(
+    task: Task, after: State, clock: Int[Array, " batch"], *, timeouts: bool = False
+) -> tuple[Bool[Array, " batch"], Bool[Array, " batch"]]:
+    """Whether episodes stop in some states, and whether they are only cut there.
+
+    `clock` counts the actions taken to get there. A task says itself where it is cut
+    (`Task.truncated`), and one that goes on for ever (`traits.continuing`) is cut at its horizon.
+    With `timeouts` any end at `traits.horizon` is taken for a cut: for tasks that call it an end.
+    """
+    ended, late = jax.vmap(task.terminated)(after), clock >= task.traits.horizon
+    cut = jax.vmap(task.truncated)(after)
+    if task.traits.continuing:
+        cut = cut | late
+    over = ended | cut
+    return over, (cut & ~ended) | (ended & late if timeouts else False)
+
+
+def may_be_cut(task: Task) -> bool:
+    """Whether the task can say that an episode was cut; for most, an end is an end."""
+    return task.traits.continuing or type(task).truncated is not Task.truncated
+
+
+def check_opposed(task: Task, name: str) -> None:
+    """Refuse more than two players: what another wins need not be lost, and signs do not tell."""
+    if task.traits.players > 2:
+        raise UnsuitableTaskError(
+            f"{task!r} has {task.traits.players} players, and {name} learns by self-play of one "
+            "player, or of two whose gains are each other's losses. Give the others fixed policies "
+            "inside of the task, so that one player is left."
+        )
 
 
 class Score(eqx.Module):
@@ -126,8 +159,3 @@ def seed_of(key: Key[Array, ""]) -> UInt32[Array, ""]:
 def fresh_score() -> Score:
     """Before any episode has ended."""
     return Score(jax.device_put(np.float32(0)), jax.device_put(np.int32(0)))
-
-
-def rows_where(flag: Bool[Array, " batch"], a: PyTree, b: PyTree) -> PyTree:
-    """Rows of `a` under the flag, of `b` elsewhere."""
-    return jax.tree.map(lambda x, y: jnp.where(flag.reshape(-1, *[1] * (x.ndim - 1)), x, y), a, b)

@@ -1,28 +1,31 @@
-"""What learners by gradient share: fresh weights without compiling, a flat step of Adam, a run."""
+"""What deep learners from trial and error share: fresh networks, steps on flat weights, a run."""
 
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Key, PyTree
 
+from ...core.ledger import Ledger
 from ...core.objective import Objective
 from ...core.task import Task
-from ..files.tensors import checksum, description
+from ..files.tensors import checksum
 from ..networks.actor_critic import ActorCritic
 from ..networks.feed_forward import Dense, Network
-from ..policies.gaussian import GaussianMLP, check_gaussian
-from ..policies.network import check_fits
+from ..networks.gaussian import GaussianMLP
+from ..policies.gaussian import GaussianPolicy, check_gaussian
+from ..policies.network import NetworkPolicy, check_fits
+from ..training.optimisers import descend, init_optimiser, make_optimiser
+from ..training.trained import Trained, training_identity
 from ..training.updates import Watch, run_updates
+from .experience import check_opposed
 
 SMALL = 0.01
 """Gain of a layer of logits or means: at the start, all actions are nearly alike."""
@@ -77,30 +80,26 @@ def _orthogonal(
     return (gain * (q if shape[0] >= shape[1] else q.T)).astype(np.float32)
 
 
-class Adam(eqx.Module):
-    """Adam (Kingma and Ba 2015) on all weights as one vector, gradients clipped by global norm.
+def make_adam(norm: float) -> optax.GradientTransformation:
+    """Adam (Kingma and Ba 2015) with gradients clipped to a global norm.
 
-    One vector instead of a leaf at a time: the same numbers, from a program that compiles in a
-    fraction of the time.
+    Learners from trial and error descend on all weights as one vector (see `flatten`): the same
+    numbers as a leaf at a time, from a program that compiles in a fraction of the time.
     """
+    return make_optimiser(0.0, norm, eps=1e-5)
 
-    norm: float = eqx.field(static=True, default=0.5)
 
-    def begin(self, network: PyTree) -> PyTree:
-        """The optimiser's first state: what `optax.scale_by_adam` keeps, made on the host."""
-        size = sum(x.size for x in jax.tree.leaves(eqx.filter(network, eqx.is_inexact_array)))
-        nothing = np.zeros(size, np.float32)
-        count, mu, nu = (jax.device_put(x) for x in (np.int32(0), nothing, nothing))
-        return optax.ScaleByAdamState(count, mu, nu)
+def begin_adam(norm: float, network: PyTree) -> PyTree:
+    """The optimiser's first state for the weights as one vector."""
+    size = sum(x.size for x in jax.tree.leaves(eqx.filter(network, eqx.is_inexact_array)))
+    return init_optimiser(make_adam(norm), np.zeros(size, np.float32))
 
-    def step(
-        self, params: Array, slope: PyTree, state: PyTree, rate: Array | float
-    ) -> tuple[Array, PyTree]:
-        """Weights (one vector) after a step against a gradient (a tree), and the next state."""
-        flat, _ = ravel_pytree(slope)
-        clipped, _ = optax.clip_by_global_norm(self.norm).update(flat, optax.EmptyState())
-        update, state = optax.scale_by_adam(eps=1e-5).update(clipped, state)
-        return params - rate * jnp.asarray(update), state
+
+def flat_step(
+    params: Float[Array, " weights"], slope: PyTree, state: PyTree, norm: float, rate: Array | float
+) -> tuple[Float[Array, " weights"], PyTree]:
+    """Weights (one vector) after a step against a gradient (a tree), and the next state."""
+    return descend(params, ravel_pytree(slope)[0], state, make_adam(norm), rate)
 
 
 def flatten(network: PyTree) -> tuple[Array, Callable[[Array], PyTree]]:
@@ -113,6 +112,7 @@ def flatten(network: PyTree) -> tuple[Array, Callable[[Array], PyTree]]:
 def train(
     name: str,
     begin: Callable[..., tuple[Any, Any]],
+    cost: Callable[[Task, Any, Any, int], Ledger],
     task: Task,
     key: Key[Array, ""],
     settings: Any,
@@ -121,21 +121,24 @@ def train(
     objective: Objective | None,
     folder: Path | str | None,
     watch: Watch | None,
-) -> tuple[Any, float]:
-    """Run a learner that `begin`s with a carry and an update: the last carry, and the seconds."""
+) -> Trained:
+    """Run a learner that `begin`s with a carry and an update, and count what that costs."""
+    check_opposed(task, name)
     started = time.perf_counter()
     carry, update = begin(task, key, settings, network=network, objective=objective)
-    identity = {
-        "algorithm": name,
-        "task": description(task),
-        "settings": asdict(settings),
-        "objective": description(task.objective if objective is None else objective),
-        "network": None if network is None else checksum(network),
-        "key": np.asarray(jax.random.key_data(key)).tolist(),
-    }
+    identity = training_identity(
+        name, key, task=task, objective=objective, settings=settings,
+        network=None if network is None else checksum(network),
+    )  # fmt: skip
     done = run_updates(
         update, carry, updates=settings.updates, folder=folder, identity=identity, watch=watch,
         hasty=settings.compiles_hastily,
     )  # fmt: skip
+    found = done.carry.network
+    policy = (NetworkPolicy if task.traits.discrete else GaussianPolicy)(task, found)
     # An interrupted training counts the time before the interruption too.
-    return done.carry, max(done.seconds, time.perf_counter() - started)
+    seconds = max(done.seconds, time.perf_counter() - started)
+    spent = cost(task, settings, found, int(done.carry.step)) + Ledger(seconds=seconds)
+    return Trained(
+        policy, found, spent, done.metrics, done.carry, None if folder is None else Path(folder)
+    )

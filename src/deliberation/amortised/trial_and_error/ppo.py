@@ -20,8 +20,9 @@ from ...core.noise import Seed, mix, uniform
 from ...core.objective import Objective
 from ...core.task import State, Task
 from ..networks.feed_forward import Network
-from ..policies.gaussian import GaussianMLP, GaussianPolicy
-from ..policies.network import NetworkPolicy
+from ..networks.gaussian import GaussianMLP
+from ..training.optimisers import linear_schedule
+from ..training.trained import Trained
 from ..training.updates import Metrics, Update, Watch
 from .actions import draw, judge, values
 from .experience import (
@@ -34,7 +35,7 @@ from .experience import (
     restart,
     seed_of,
 )
-from .gradients import Adam, check_network, flatten, fresh_network, train
+from .gradients import begin_adam, check_network, flat_step, flatten, fresh_network, train
 
 
 @dataclass(frozen=True)
@@ -114,28 +115,25 @@ class Batch(eqx.Module):
 
 def train_ppo(
     task: Task,
+    *,
     key: Key[Array, ""],
     settings: PPO | None = None,
-    *,
     network: Network | GaussianMLP | None = None,
     objective: Objective | None = None,
     folder: Path | str | None = None,
     watch: Watch | None = None,
-) -> tuple[NetworkPolicy | GaussianPolicy, Ledger]:
-    """Learn to act by trial and error: a greedy policy, and what training spent.
+) -> Trained:
+    """Learn to act by trial and error; the decider is the greedy policy.
 
     Two players learn by playing against themselves; the value is that of the player to move.
     `network` is trained on instead of a fresh one. `watch(update, metrics)` sees the mean "return"
     of the episodes that ended last (player 0's), and the "loss"; training ends early where it gives
     True. Equal keys give equal bits; `folder` and errors are those of `run_updates`.
     """
-    settings = settings or PPO()
-    carry, seconds = train(
-        "ppo", begin_ppo, task, key, settings, network=network, objective=objective, folder=folder,
-        watch=watch,
+    return train(
+        "ppo", begin_ppo, _cost, task, key, settings or PPO(), network=network, objective=objective,
+        folder=folder, watch=watch,
     )  # fmt: skip
-    policy = (NetworkPolicy if task.traits.discrete else GaussianPolicy)(task, carry.network)
-    return policy, _cost(settings, carry.network, int(carry.step)) + Ledger(seconds=seconds)
 
 
 def begin_ppo(
@@ -153,7 +151,7 @@ def begin_ppo(
         check_network(task, network)
     carry = PPOCarry(
         network=network,
-        optimiser=Adam(settings.norm).begin(network),
+        optimiser=begin_adam(settings.norm, network),
         worlds=empty_worlds(task, settings.environments),
         score=fresh_score(),
         step=jax.device_put(np.int32(0)),
@@ -169,7 +167,8 @@ def _update(
     seed = mix(carry.seed, carry.step)
     worlds, batch, score = _play(task, objective, settings, carry, mix(seed, 0))
     params, rebuild = flatten(carry.network)
-    rate = settings.rate * (1 - carry.step / settings.updates if settings.anneal else 1.0)
+    schedule = linear_schedule(settings.rate, settings.updates, anneal=settings.anneal)
+    rate = schedule(carry.step)
     rows = settings.environments * settings.steps
     batch = jax.tree.map(lambda x: x.reshape(rows, *x.shape[2:]), batch)
     dice = uniform(mix(seed, 1, jnp.arange(settings.epochs * rows)))
@@ -179,7 +178,7 @@ def _update(
         params, optimiser = now
         part = jax.tree.map(lambda x: x[chosen], batch)
         loss, slope = eqx.filter_value_and_grad(_loss)(rebuild(params), part, task, settings)
-        return Adam(settings.norm).step(params, slope, optimiser, rate), loss
+        return flat_step(params, slope, optimiser, settings.norm, rate), loss
 
     now, losses = jax.lax.scan(
         learn,
@@ -283,7 +282,7 @@ def _loss(
     return -gained + settings.value * error - settings.entropy * entropy.mean()
 
 
-def _cost(settings: PPO, network: Network | GaussianMLP, updates: int) -> Ledger:
+def _cost(task: Task, settings: PPO, network: Network | GaussianMLP, updates: int) -> Ledger:
     """A forward pass an action to act and one for what followed; three a sample to learn."""
     played = updates * settings.environments * settings.steps
     passes = played * (2 + settings.epochs)

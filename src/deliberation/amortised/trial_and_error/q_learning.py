@@ -9,18 +9,17 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from ...core.ledger import Ledger
 from ...core.task import Task
-from ..policies.table import TablePolicy
+from ..training.trained import Trained
 from .table_learning import Moment
 from .tabular import Tabular, train_table
 
 
 def train_q_learning(
-    task: Task, key: Key[Array, ""], settings: Tabular | None = None, **options: Any
-) -> tuple[TablePolicy, Ledger]:
+    task: Task, *, key: Key[Array, ""], settings: Tabular | None = None, **options: Any
+) -> Trained:
     """Learn by trial and error in a table; options and errors are those of `train_table`."""
-    return train_table("q_learning", _best, task, key, settings, **options)
+    return train_table("q_learning", _best, task, key=key, settings=settings, **options)
 
 
 def _best(onward: Float[Array, "batch actions"], moment: Moment) -> Float[Array, " batch"]:

@@ -18,12 +18,13 @@ from ...core.noise import mix
 from ...core.objective import Objective
 from ...core.task import Task
 from ..networks.feed_forward import Network
-from ..policies.gaussian import GaussianMLP, GaussianPolicy
-from ..policies.network import NetworkPolicy
+from ..networks.gaussian import GaussianMLP
+from ..training.optimisers import linear_schedule
+from ..training.trained import Trained
 from ..training.updates import Metrics, Update, Watch
 from .actions import judge
 from .experience import Score, first_states, fresh_score, restart, seed_of
-from .gradients import Adam, check_network, flatten, fresh_network, train
+from .gradients import begin_adam, check_network, flat_step, flatten, fresh_network, train
 from .ppo import Batch, play
 
 
@@ -74,32 +75,22 @@ class ReinforceCarry(eqx.Module):
 
 def train_reinforce(
     task: Task,
+    *,
     key: Key[Array, ""],
     settings: Reinforce | None = None,
-    *,
     network: Network | GaussianMLP | None = None,
     objective: Objective | None = None,
     folder: Path | str | None = None,
     watch: Watch | None = None,
-) -> tuple[NetworkPolicy | GaussianPolicy, Ledger]:
-    """Learn to act by the returns of whole episodes: a greedy policy, and what training spent.
+) -> Trained:
+    """Learn to act by the returns of whole episodes; the decider is the greedy policy.
 
     Arguments and errors are those of `train_ppo`; the task must end within its horizon.
     """
-    settings = settings or Reinforce()
-    carry, seconds = train(
-        "reinforce", begin_reinforce, task, key, settings, network=network, objective=objective,
-        folder=folder, watch=watch,
+    return train(
+        "reinforce", begin_reinforce, _cost, task, key, settings or Reinforce(), network=network,
+        objective=objective, folder=folder, watch=watch,
     )  # fmt: skip
-    policy = (NetworkPolicy if task.traits.discrete else GaussianPolicy)(task, carry.network)
-    fits = int(carry.step) * settings.rounds
-    played = fits * settings.environments * task.traits.horizon
-    # A forward pass to act, one for what followed, and three to learn from it.
-    spent = Ledger(
-        model_steps=played, network_evaluations=3 * played, fits=fits, data=played,
-        flops=2.0 * carry.network.multiply_adds * 5 * played, seconds=seconds,
-    )  # fmt: skip
-    return policy, spent
 
 
 def begin_reinforce(
@@ -116,7 +107,7 @@ def begin_reinforce(
     else:
         check_network(task, network)
     carry = ReinforceCarry(
-        network, Adam(settings.norm).begin(network), fresh_score(), jax.device_put(np.int32(0)),
+        network, begin_adam(settings.norm, network), fresh_score(), jax.device_put(np.int32(0)),
         seed_of(key),
     )  # fmt: skip
     scored = task.objective if objective is None else objective
@@ -127,7 +118,8 @@ def _update(
     task: Task, objective: Objective, settings: Reinforce, carry: ReinforceCarry
 ) -> tuple[ReinforceCarry, Metrics]:
     params, rebuild = flatten(carry.network)
-    rate = settings.rate * (1 - carry.step / settings.updates if settings.anneal else 1.0)
+    schedule = linear_schedule(settings.rate, settings.updates, anneal=settings.anneal)
+    rate = schedule(carry.step)
 
     def learn(now: tuple, number: Int[Array, ""]) -> tuple[tuple, Array]:
         params, optimiser, score = now
@@ -142,7 +134,7 @@ def _update(
         # would, whose returns are not those of all.
         first = jnp.cumsum(over, axis=0) - over == 0
         loss, slope = eqx.filter_value_and_grad(_loss)(network, batch, first, task, settings)
-        params, optimiser = Adam(settings.norm).step(params, slope, optimiser, rate)
+        params, optimiser = flat_step(params, slope, optimiser, settings.norm, rate)
         return (params, optimiser, score.after(finished, over & first)), loss
 
     now = (params, carry.optimiser, carry.score)
@@ -168,3 +160,13 @@ def _loss(
     each = settings.value * jnp.square(value - flat.target) - flat.advantage * logp
     each = each - settings.entropy * entropy
     return jnp.where(first.reshape(-1), each, 0.0).sum() / first.shape[1]
+
+
+def _cost(task: Task, settings: Reinforce, network: Network | GaussianMLP, updates: int) -> Ledger:
+    """A forward pass to act, one for what followed, and three to learn from it."""
+    fits = updates * settings.rounds
+    played = fits * settings.environments * task.traits.horizon
+    return Ledger(
+        model_steps=played, network_evaluations=3 * played, fits=fits, data=played,
+        flops=2.0 * network.multiply_adds * 5 * played,
+    )  # fmt: skip

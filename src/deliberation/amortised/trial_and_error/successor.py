@@ -2,10 +2,9 @@
 
 Dayan 1993, "Improving generalization for temporal difference learning: the successor
 representation", here for states and actions and learned off the policy (Russek et al. 2017). New
-rewards change its choices at once; new transitions do not, until they have been lived through.
+rewards change its choices at once; new transitions do not, until they have been experienced.
 """
 
-import time
 from pathlib import Path
 
 import equinox as eqx
@@ -14,17 +13,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
-from ...core.answering import checked_keys, timed
-from ...core.budget import Budget
-from ...core.decider import Decider, Decision, Memory, check_finite
+from ...core.answering import CheckedDecider, Question
+from ...core.decider import Decision, Memory, check_finite
 from ...core.errors import BatchMismatchError, UnsuitableTaskError
-from ...core.ledger import Ledger
 from ...core.objective import Objective
 from ...core.task import State, Task
 from ..policies.state_table import StateTable, TellApart, digests
 from ..policies.table import check_numbered, looked_up
+from ..training.trained import Trained
 from ..training.updates import Watch
-from .table_learning import Moment, share
+from .table_learning import Moment, TableCarry, share
 from .tabular import Tabular, as_known, fill_table
 
 
@@ -46,7 +44,7 @@ class Successor(eqx.Module):
         return self.arrivals.at[slot].get(mode="fill", fill_value=0.0) @ self.rewards
 
 
-class SuccessorPolicy(Decider):
+class SuccessorPolicy(CheckedDecider):
     """Weighs remembered arrivals by remembered rewards: one matrix product, no search.
 
     Neither another objective nor a budget changes its answer; `relearn` does, which tells it anew
@@ -64,22 +62,11 @@ class SuccessorPolicy(Decider):
         known = f"{self.table.count} states, {self.successor.places.count} places"
         return f"SuccessorPolicy({self.task!r}, {known})"
 
-    def decide(
-        self,
-        state: State,
-        memory: Memory = None,
-        *,
-        objective: Objective | None = None,
-        budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
-    ) -> tuple[Decision, Memory]:
-        """Answer every row from what is remembered; the objective is ignored."""
-        del objective
-        started = time.perf_counter()
-        keys = checked_keys(self.task, state, budget, key)
-        decision, scores = _decide(self, state, keys)
+    def choose(self, question: Question) -> tuple[Decision, Memory]:
+        """Answer every row from what was learned; objective and budget are ignored."""
+        decision, scores = _decide(self, question.state, question.keys)
         check_finite("The table", scores=scores)
-        return timed(decision, started), memory
+        return decision, question.memory
 
     def relearn(self, after: State, rewards: Float[Array, " batch"]) -> "SuccessorPolicy":
         """The same arrivals with the rewards met on arriving in some states (their mean a place).
@@ -102,9 +89,9 @@ class SuccessorPolicy(Decider):
 
 def train_successor(
     task: Task,
+    *,
     key: Key[Array, ""],
     settings: Tabular | None = None,
-    *,
     places: int = 256,
     known: SuccessorPolicy | None = None,
     objective: Objective | None = None,
@@ -112,7 +99,7 @@ def train_successor(
     places_apart: TellApart | None = None,
     folder: Path | str | None = None,
     watch: Watch | None = None,
-) -> tuple[SuccessorPolicy, Ledger]:
+) -> Trained:
     """Learn arrivals and rewards by trial and error, acting on the values they give.
 
     `places_apart` says which states are one place to arrive in (states, unless given): rewards
@@ -140,12 +127,15 @@ def train_successor(
     def learn(found: Successor, moment: Moment) -> Successor:
         return _learn(found, moment, digests(task, moment.after, apart), settings)
 
-    carry, spent = fill_table(
+    def decider(carry: TableCarry) -> SuccessorPolicy:
+        carry.learned.places.check_room()
+        return SuccessorPolicy(task, carry.table, carry.learned, tell_apart, apart)
+
+    return fill_table(
         "successor", task, key, settings, learned, learn, Successor.scores, known=known,
-        objective=objective, tell_apart=tell_apart, folder=folder, watch=watch, places=places,
+        objective=objective, tell_apart=tell_apart, folder=folder, watch=watch, decider=decider,
+        places=places,
     )  # fmt: skip
-    carry.learned.places.check_room()
-    return SuccessorPolicy(task, carry.table, carry.learned, tell_apart, apart), spent
 
 
 def _nothing(capacity: int, actions: int, places: int) -> Successor:

@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt32
 
 from ...core.noise import Seed, mix, pick_uniform, uniform
 from ...core.objective import Objective
+from ...core.rows import where_rows
 from ...core.task import Task
 from ..policies.state_table import StateTable, TellApart, digests
 from ..training.updates import Metrics
@@ -21,6 +22,7 @@ from .experience import (
     empty_worlds,
     first_states,
     fresh_score,
+    may_be_cut,
     restart,
     seed_of,
 )
@@ -107,6 +109,13 @@ def play_and_learn(
         legal = jax.vmap(task.legal)(worlds.state)
         then = choose(learned, onward, legal, mix(dice, 1))
         moment = Moment(slot, action, step.reward, step.gain, onward, then, legal, step.after)
+        if may_be_cut(task):
+            # The value of where an episode was cut, and not of where the next one begins.
+            table, reached = table.enter(digests(task, step.after, tell_apart))
+            allowed = jax.vmap(task.legal)(step.after)
+            planned = choose(learned, reached, allowed, mix(dice, 2))
+            cut = moment._replace(next_slot=reached, then=planned, legal=allowed)
+            moment = where_rows(step.over, cut, moment)
         learned = learn(learned, moment)
         return (table, learned, worlds, onward, then), (step.finished, step.over)
 

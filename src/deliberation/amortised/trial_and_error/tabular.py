@@ -2,23 +2,25 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
+from ...core.decider import Decider
 from ...core.errors import BatchMismatchError, ForeignMemoryError
 from ...core.ledger import Ledger
 from ...core.objective import Objective
 from ...core.task import Task
-from ..files.tensors import checksum, description
+from ..files.tensors import checksum
 from ..policies.state_table import StateTable, TellApart
 from ..policies.table import TablePolicy, check_numbered
+from ..training.trained import Trained, training_identity
 from ..training.updates import Watch, run_updates
+from .experience import check_opposed
 from .table_learning import (
     Learn,
     Moment,
@@ -81,15 +83,15 @@ def train_table(
     name: str,
     follow: Follow,
     task: Task,
+    *,
     key: Key[Array, ""],
     settings: Tabular | None = None,
-    *,
     known: TablePolicy | None = None,
     objective: Objective | None = None,
     tell_apart: TellApart | None = None,
     folder: Path | str | None = None,
     watch: Watch | None = None,
-) -> tuple[TablePolicy, Ledger]:
+) -> Trained:
     """Learn action values one step at a time; `follow` says what comes after is worth.
 
     Two players learn by playing against themselves; values are those of the player to move.
@@ -116,12 +118,14 @@ def train_table(
         change = settings.step_size(count) * error * share(*place)
         return values.at[place].add(change, mode="drop"), visits.at[place].set(count, mode="drop")
 
-    carry, spent = fill_table(
+    def decider(carry: TableCarry) -> TablePolicy:
+        return TablePolicy(task, carry.table, carry.learned[0], tell_apart=tell_apart)
+
+    return fill_table(
         name, task, key, settings, (values, jnp.asarray(np.zeros(shape, np.float32))), learn,
         lambda learned, slot: _rows(learned[0], slot), known=known, objective=objective,
-        tell_apart=tell_apart, folder=folder, watch=watch,
+        tell_apart=tell_apart, folder=folder, watch=watch, decider=decider,
     )  # fmt: skip
-    return TablePolicy(task, carry.table, carry.learned[0], tell_apart=tell_apart), spent
 
 
 def fill_table(
@@ -133,19 +137,21 @@ def fill_table(
     learn: Learn,
     scores: Scores,
     *,
+    decider: Callable[[TableCarry], Decider],
     known: Any = None,
     objective: Objective | None = None,
     tell_apart: TellApart | None = None,
     folder: Path | str | None = None,
     watch: Watch | None = None,
     **identity: Any,
-) -> tuple[TableCarry, Ledger]:
-    """The training that all learners in tables share: what it ends with, and what it spent.
+) -> Trained:
+    """The training that all learners in tables share.
 
-    `learned` is known at first, `learn` improves it, and `scores` reads action values from it. The
-    `table` of a decider already `known` is gone on with. `identity` is what else tells this
-    training from others.
+    `learned` is known at first, `learn` improves it, `scores` reads action values from it, and
+    `decider` is made of what is known in the end. The `table` of a decider already `known` is gone
+    on with. `identity` is what else tells this training from others.
     """
+    check_opposed(task, name)
     started = time.perf_counter()
     scored = task.objective if objective is None else objective
     carry = begin_table(
@@ -167,12 +173,12 @@ def fill_table(
             steps=settings.steps, discount=settings.discount, tell_apart=tell_apart,
         )  # fmt: skip
 
-    identity |= {"algorithm": name, "task": description(task), "settings": asdict(settings)}
-    identity["objective"] = description(scored)
-    identity["known"] = None if known is None else checksum(known)
-    identity["key"] = np.asarray(jax.random.key_data(key)).tolist()
+    told = training_identity(
+        name, key, task=task, objective=objective, settings=settings,
+        known=None if known is None else checksum(known), **identity,
+    )  # fmt: skip
     done = run_updates(
-        update, carry, updates=settings.updates, folder=folder, identity=identity, watch=watch,
+        update, carry, updates=settings.updates, folder=folder, identity=told, watch=watch,
         hasty=True,
     )  # fmt: skip
     done.carry.table.check_room()
@@ -180,7 +186,11 @@ def fill_table(
     # Each action is a model step and an example; a fit is one entry a row, all at once.
     fits = int(done.carry.step) * settings.steps
     seconds = max(done.seconds, time.perf_counter() - started)
-    return done.carry, Ledger(model_steps=played, data=played, fits=fits, seconds=seconds)
+    spent = Ledger(model_steps=played, data=played, fits=fits, seconds=seconds)
+    return Trained(
+        decider(done.carry), done.carry.learned, spent, done.metrics, done.carry,
+        None if folder is None else Path(folder),
+    )  # fmt: skip
 
 
 def as_known(name: str, given: TellApart | None, known: Any) -> TellApart | None:

@@ -16,12 +16,11 @@ from ...core.answering import answer, asked, timed
 from ...core.budget import Budget
 from ...core.decider import Decider, Decision, Memory, check_finite
 from ...core.errors import UnsuitableTaskError
+from ...core.masks import FORBIDDEN
 from ...core.noise import Seed, as_key, gumbel, mix, seeds
 from ...core.objective import Objective
 from ...core.task import State, Task
 from ..evaluators import Evaluator, NoEvaluation
-
-FORBIDDEN = -1e9
 
 
 class BestOfN(Decider):

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
+from ...core.masks import FORBIDDEN
 from ...core.task import State
 
 VISITS, Q, LOGIT, CHILD = range(4)
@@ -29,7 +30,7 @@ turns what follows to the parent's view; the mover's SIGN (1 for player 0, -1 fo
 PARENT and the ACTION that leads here from there; and whether it is a CHANCE node, whose edges are
 outcomes."""
 NODE_SLOTS = 9
-FORBIDDEN = -1e9
+
 """The logit of an illegal action; finite, so that arithmetic on it cannot give NaN."""
 LARGEST = 2**24
 """The most nodes beside the root: indices and visits are kept as floats, exact up to here."""

@@ -11,6 +11,7 @@ from ...amortised.imitation.data import Dataset
 from ...core.ledger import Ledger
 from ...core.noise import as_key, mix, seeds, uniform
 from ...core.objective import Objective
+from ...core.rows import where_rows
 from ...core.task import State
 from ...direct.tree_search.decider import TreeSearch, plan
 from ...direct.tree_search.limits import Limits
@@ -56,15 +57,16 @@ def self_play(
     trace: Float[Array, ""],
     *,
     capacity: int,
+    objective: Objective | None = None,
 ) -> Games:
     """Play every lane on by as many plies as `openings` has, searching each position.
 
     Actions are the search's own (Gumbel search draws its noise anew at each move). A lane whose
     game is over, and any other with probability `restart`, goes on from an opening instead. Values
     are traced back over what followed: G = (1 - trace) v + trace (r +- discount G'), except where
-    the search proved them.
+    the search proved them. Play is for the task's own objective unless another is given.
     """
-    objective = planner.task.objective
+    objective = planner.task.objective if objective is None else objective
     batch = jax.tree.leaves(lanes)[0].shape[0]
     plies = jax.tree.leaves(openings)[0].shape[0]
     step = partial(_ply, planner, objective, simulations, restart, capacity)
@@ -96,7 +98,7 @@ def _ply(
     task = planner.task
     seed = seeds(keys)
     fresh = jax.vmap(task.terminated)(lanes) | (uniform(mix(seed, 1)) < restart)
-    state = _pick(fresh, openings, lanes)
+    state = where_rows(fresh, openings, lanes)
     everyone = jnp.broadcast_to(simulations, seed.shape).astype(jnp.int32)
     limits = Limits(everyone, jnp.full_like(everyone, jnp.iinfo(jnp.int32).max))
     decision, outcome = plan(planner, objective, state, limits, mix(seed, 2), capacity)
@@ -137,7 +139,3 @@ def _trace(
     last = jnp.zeros(moments.value.shape[1:])
     _, value = jax.lax.scan(back, (last, last > 0), moments, reverse=True)
     return value
-
-
-def _pick(flag: Bool[Array, " lanes"], a: State, b: State) -> State:
-    return jax.tree.map(lambda x, y: jnp.where(flag.reshape(-1, *[1] * (x.ndim - 1)), x, y), a, b)

@@ -9,6 +9,7 @@ import jax
 from jaxtyping import Array, Key
 
 from ...amortised.networks.feed_forward import Network, network_from_config
+from ...core.objective import Objective
 from ...core.task import Task
 from ...direct.evaluators import RandomRollouts
 from ...direct.tree_search.decider import TreeSearch
@@ -79,10 +80,12 @@ class Settings:
         """Plain JSON."""
         return {**asdict(self), "network": dict(self.network)}
 
-    def make_network(self, task: Task, key: Key[Array, ""]) -> Network:
+    def make_network(
+        self, task: Task, key: Key[Array, ""], objective: Objective | None = None
+    ) -> Network:
         """A fresh network with the task's shapes; its value is bounded where returns are."""
         state = jax.eval_shape(task.init, key)
-        low, high = task.objective.bounds
+        low, high = (task.objective if objective is None else objective).bounds
         shapes = {
             "observation_shape": jax.eval_shape(task.observe, state).shape,
             "actions": task.traits.actions,

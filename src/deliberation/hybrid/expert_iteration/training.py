@@ -6,159 +6,110 @@ policy of Gumbel search as target (Danihelka et al. 2022).
 
 import os
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import msgspec
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from ...amortised.files.policies import MANIFEST, load_network, save_network
+from ...amortised.files.policies import (
+    MANIFEST,
+    load_network,
+    name_of_task,
+    read_manifest,
+    save_network,
+)
 from ...amortised.imitation.data import Dataset, random_positions
-from ...amortised.imitation.fitting import (
-    check_losses,
+from ...amortised.imitation.fitting import check_losses, train_steps, training_cost
+from ...amortised.networks.feed_forward import Network
+from ...amortised.training.checkpoints import Checkpoint, difference
+from ...amortised.training.optimisers import (
+    cosine_schedule,
     init_optimiser,
     make_optimiser,
-    train_steps,
-    training_cost,
+    rise_schedule,
 )
-from ...amortised.networks.feed_forward import Network
+from ...amortised.training.trained import Trained
+from ...amortised.training.updates import Watch
 from ...core.errors import NonFiniteError, OutputFolderError
 from ...core.ledger import Ledger
+from ...core.objective import Objective
 from ...core.task import State, Task
 from ...direct.tree_search.decider import TreeSearch
 from ...runs.provenance import cores
 from ...runs.storage import lock, storage_error
 from ...tasks import make_task
 from ..guided.guided_search import guided_search
-from .checkpoint import Checkpoints, Training
+from .course import FIT, LANES, OPENINGS, PLAY, Course, Training, resume, write_checkpoint
 from .games import Games, self_play
 from .replay import COLUMNS, Replay
 from .settings import Settings
 
 SNAPSHOTS = "snapshots"
 _LOCK = ".training.lock"
-_LANES, _OPENINGS, _PLAY, _FIT = range(4)
-
-Report = Callable[[float, str], Any]
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What training gave: the decider to use, its network, what was spent, and where it lies."""
-
-    decider: TreeSearch
-    network: Network
-    ledger: Ledger
-    folder: Path
-
-
-@dataclass(frozen=True)
-class Course:
-    """One training: what is learned, how, for how long, and into which folder."""
-
-    task: Task
-    name: str
-    options: dict[str, Any]
-    seed: int
-    settings: Settings
-    minutes: float | int | None
-    iterations: int | None
-    workers: int
-    snapshots: int
-    folder: Path
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """What must agree for a folder's content to be this training's; plain JSON."""
-        return msgspec.json.decode(
-            msgspec.json.encode(
-                {
-                    "task": self.name,
-                    "options": self.options,
-                    "seed": self.seed,
-                    "settings": self.settings.as_dict(),
-                    "minutes": self.minutes,
-                    "iterations": self.iterations,
-                    "workers": self.workers,
-                    "snapshots": self.snapshots,
-                }
-            )
-        )
-
-    @property
-    def search(self) -> dict[str, Any]:
-        """How the saved policy is to be searched with."""
-        return {"rollouts": self.settings.rollouts, "symmetries": self.settings.symmetries}
-
-    def key(self, purpose: int, iteration: int = 0, worker: int = 0) -> Key[Array, ""]:
-        """The key for one purpose of one worker in one iteration: nothing else carries chance."""
-        key = jax.random.key(self.seed)
-        for number in (purpose, iteration, worker):
-            key = jax.random.fold_in(key, number)
-        return key
-
-    def share(self, training: Training) -> float:
-        """How much of the training is done, from 0 to 1."""
-        if self.iterations is not None:
-            return training.iteration / self.iterations
-        return training.seconds / (60 * self.minutes)  # type: ignore[operator]
-
-    def due(self, share: float) -> int:
-        """How many snapshots belong to this share: the last at the end, each before at half."""
-        return sum(share >= 0.5**i for i in range(self.snapshots))
 
 
 def train(
-    task: str,
+    task: str | Task,
     *,
-    out: Path | str,
-    options: dict[str, Any] | None = None,
+    settings: Settings | None = None,
+    objective: Objective | None = None,
+    key: Key[Array, ""] | None = None,
+    seed: int = 0,
     minutes: float | int | None = None,
     iterations: int | None = None,
-    seed: int = 0,
-    settings: Settings | None = None,
+    folder: Path | str | None = None,
+    watch: Watch | None = None,
+    options: dict[str, Any] | None = None,
     workers: int | None = None,
     snapshots: int = 0,
-    progress: Report | None = None,
 ) -> Trained:
-    """Train a network on a task by expert iteration and save it as a policy in `out`.
+    """Train a network by expert iteration on a task, or one of that name with these `options`.
 
     Give either `iterations` or `minutes` of wall time, compilation included, over all calls that
-    resume; the last iteration may run over. A killed training goes on from its last checkpoint when
-    the same call is made again; what came after that checkpoint is done anew and not counted. Under
-    `iterations` and one number of `workers` (threads; all cores unless given), a seed gives the
-    same bits on one machine, however often it was killed. When done, the policy is in `out` and the
-    checkpoints are gone; the same call then returns it. `snapshots` also keeps that many networks
-    on the way, at geometric shares of the training, as policies `out/snapshots/0` and up: the last
-    is the final one, each before it had half of the training of the next. `progress` is called
-    with the share done and a few words.
+    resume; the last iteration may run over. Chance comes from `seed`, or from a `key` instead.
+    Under `iterations` and one number of `workers` (threads; all cores unless given), equal seeds
+    give the same bits on one machine, however often training was killed.
 
-    Raises `OutputFolderError` where `out` belongs to another training (another task, seed, length
-    or other settings: a finished policy is never trained on), `DivergedError` at NaN (the last
-    checkpoint stays), `StorageError`, and `PolicyFileError` for a damaged checkpoint.
+    With a `folder`, a killed training goes on from its last checkpoint when the same call is made
+    again; what came after that checkpoint is done anew and not counted. When done, the policy is in
+    the folder and the checkpoints are gone; the same call then returns it. `snapshots` also keeps
+    that many networks on the way, at geometric shares of the training, as policies
+    `folder/snapshots/0` and up: the last is the final one, each before it had half of the training
+    of the next. `watch(iteration, metrics)` sees the "share" done, the "positions" searched and the
+    losses "policy" and "value"; training ends early where it returns True, with a checkpoint.
+
+    Raises `OutputFolderError` where `folder` belongs to another training (another task, seed,
+    length or other settings: a finished policy is never trained on), `DivergedError` at NaN (the
+    last checkpoint stays), `StorageError`, and `PolicyFileError` for a damaged checkpoint.
     """
     if (minutes is None) == (iterations is None) or not (minutes or iterations or 0) > 0:
         raise ValueError(f"Give minutes or iterations, above 0; got {minutes=}, {iterations=}.")
-    made = make_task(task, **(options or {}))
-    TreeSearch(made)  # refuses a task that cannot be searched, before anything is written
+    if snapshots and folder is None:
+        raise ValueError("Snapshots are kept in a folder: give one.")
+    if isinstance(task, str):
+        name, options, played = task, options or {}, make_task(task, **(options or {}))
+    else:
+        (name, options), played = name_of_task(task), task
+    if key is not None:
+        seed = int(np.asarray(jax.random.bits(key, dtype=np.uint32)) >> 1)
+    TreeSearch(played)  # refuses a task that cannot be searched, before anything is written
     course = Course(
-        made, task, options or {}, seed, settings or Settings(),
-        minutes, iterations, workers or cores(), snapshots, Path(out),
+        played, name, options, objective, seed, settings or Settings(), minutes, iterations,
+        workers or cores(), snapshots, None if folder is None else Path(folder),
     )  # fmt: skip
-    checkpoints = Checkpoints(course.folder, course.identity)
+    if course.folder is None:
+        return _run(course, None, watch)
+    checkpoints = Checkpoint(course.folder, course.identity)
     handle = _claim(course.folder)
     try:
-        if _finished(course, checkpoints):
-            checkpoints.clear()
-        else:
-            _run(course, checkpoints, progress or (lambda share, note: None))
-        return _trained(course)
+        if not _finished(course, course.folder, checkpoints):
+            return _run(course, checkpoints, watch)
+        checkpoints.clear()
+        return _kept(course, course.folder)
     finally:
         os.close(handle)
         (course.folder / _LOCK).unlink(missing_ok=True)
@@ -173,63 +124,75 @@ def _claim(folder: Path) -> int:
     return lock(folder / _LOCK)
 
 
-def _finished(course: Course, checkpoints: Checkpoints) -> bool:
+def _finished(course: Course, folder: Path, checkpoints: Checkpoint) -> bool:
     """Whether the folder holds this training's policy; refuses what belongs to another."""
-    path = course.folder / MANIFEST
-    if path.exists():
-        *_, info = load_network(course.folder)
-        found = info.extra.get("training") or {"task": info.task_name}
+    if (folder / MANIFEST).exists():
+        manifest = read_manifest(folder / MANIFEST)
+        found = manifest.extra.get("training") or {"task": manifest.task.name}
         _refuse_other(course, found, "holds a finished policy")
         return True
-    found = checkpoints.identity_found()
-    if found is not None:
-        _refuse_other(course, found, "holds the checkpoint of a training")
+    checkpoint = checkpoints.manifest()
+    if checkpoint is not None:
+        _refuse_other(course, checkpoint.identity, "holds the checkpoint of a training")
     return False
 
 
 def _refuse_other(course: Course, found: dict[str, Any], what: str) -> None:
-    wanted = course.identity
-    odd = [name for name in wanted if found.get(name) != wanted[name]]
-    if odd:
-        told = "; ".join(f"{n} was {found.get(n)!r}, asked is {wanted[n]!r}" for n in odd)
+    if told := difference(found, course.identity):
         raise OutputFolderError(
             f"{course.folder} {what} that differs from what is asked: {told}. Choose another "
             "folder, or delete this one to train anew."
         )
 
 
-def _trained(course: Course) -> Trained:
-    task, network, info = load_network(course.folder)
-    decider = guided_search(task, network, **course.search)
-    return Trained(decider, network, info.ledger, course.folder)
+def _kept(course: Course, folder: Path) -> Trained:
+    """What an earlier call has trained, as it lies in the folder."""
+    _, network, info = load_network(folder, task=course.task)
+    metrics = {name: np.array(x) for name, x in info.extra.get("metrics", {}).items()}
+    return _trained(course, network, info.ledger, metrics)
 
 
-def _run(course: Course, checkpoints: Checkpoints, report: Report) -> None:
+def _trained(
+    course: Course, network: Network, ledger: Ledger, metrics: dict[str, np.ndarray]
+) -> Trained:
+    decider = guided_search(course.task, network, **course.search)
+    return Trained(decider, network, ledger, metrics, folder=course.folder)
+
+
+def _run(course: Course, checkpoints: Checkpoint | None, watch: Watch | None) -> Trained:
     """Iterate until the end, with a checkpoint now and then."""
     started = time.monotonic()
-    training = checkpoints.read(_fresh(course))
+    training = resume(_fresh(course), checkpoints)
     before = training.seconds
     saved = time.monotonic()
+    ended = False
     with ThreadPoolExecutor(course.workers + 1) as pool:
-        while (share := course.share(training)) < 1:
-            note = _iterate(course, training, share, pool)
+        while not ended and (share := course.share(training)) < 1:
+            shown = _iterate(course, training, share, pool)
             training.seconds = before + time.monotonic() - started
             share = course.share(training)
             _keep_snapshots(course, training, share)
-            report(min(share, 1.0), note)
-            if share < 1 and time.monotonic() - saved >= course.settings.checkpoint_seconds:
-                checkpoints.write(training)
+            ended = bool(watch and watch(training.iteration, {"share": min(share, 1.0), **shown}))
+            every = course.settings.checkpoint_seconds
+            due = ended or time.monotonic() - saved >= every
+            if checkpoints is not None and share < 1 and due:
+                write_checkpoint(checkpoints, training)
                 saved = time.monotonic()
-    _save(course, course.folder, training)
-    checkpoints.clear()
+    if course.folder is not None and checkpoints is not None and course.share(training) >= 1:
+        _save(course, course.folder, training)
+        checkpoints.clear()
+    metrics = {name: np.array(x) for name, x in training.metrics.items()}
+    return _trained(course, training.network, _spent(training), metrics)
 
 
 def _fresh(course: Course) -> Training:
     """A training that has not begun."""
-    network = course.settings.make_network(course.task, jax.random.key(course.seed))
+    network = course.settings.make_network(
+        course.task, jax.random.key(course.seed), course.objective
+    )
     lanes = [
         random_positions(
-            course.task, course.settings.lanes, course.key(_LANES, 0, worker), distinct=False
+            course.task, course.settings.lanes, course.key(LANES, 0, worker), distinct=False
         )
         for worker in range(course.workers)
     ]
@@ -239,7 +202,9 @@ def _fresh(course: Course) -> Training:
     return Training(network, opt_state, lanes, room, Ledger(model_steps=played))
 
 
-def _iterate(course: Course, training: Training, share: float, pool: ThreadPoolExecutor) -> str:
+def _iterate(
+    course: Course, training: Training, share: float, pool: ThreadPoolExecutor
+) -> dict[str, float]:
     """Play with the network so far while it learns from what was played before.
 
     Both go on side by side, so that all cores have work; nothing depends on which is faster.
@@ -248,9 +213,9 @@ def _iterate(course: Course, training: Training, share: float, pool: ThreadPoolE
     fitting = pool.submit(_fit, course, training, share) if len(training.replay) else None
     playing = [pool.submit(_play, course, training, share, w) for w in range(course.workers)]
     games = [future.result() for future in playing]
-    told = ""
+    shown: dict[str, float] = {}
     if fitting is not None:
-        network, opt_state, told = fitting.result()
+        network, opt_state, shown = fitting.result()
         steps = settings.steps(_positions(course))
         spent = training_cost(network, steps, settings.batch_size)
         training.network, training.opt_state = network, opt_state
@@ -261,7 +226,10 @@ def _iterate(course: Course, training: Training, share: float, pool: ThreadPoolE
         training.replay.add({n: np.asarray(getattr(found.examples, n)) for n in COLUMNS})
         training.ledger = training.ledger + _cost(course, found)
     training.iteration = number + 1
-    return f"iteration {number + 1}, {training.replay.written:,} positions{told}"
+    shown = {"positions": float(training.replay.written), **shown}
+    for name, x in shown.items():
+        training.metrics.setdefault(name, []).append(x)
+    return shown
 
 
 def _positions(course: Course) -> int:
@@ -276,11 +244,11 @@ def _play(course: Course, training: Training, share: float, worker: int) -> Game
         settings.first_expert(task) if first else settings.guided_expert(task, training.network)
     )
     simulations = settings.warmup_simulations if first else settings.simulations
-    openings = _openings(course, course.key(_OPENINGS, number, worker))
+    openings = _openings(course, course.key(OPENINGS, number, worker))
     games = self_play(
-        expert, training.lanes[worker], openings, course.key(_PLAY, number, worker),
+        expert, training.lanes[worker], openings, course.key(PLAY, number, worker),
         jnp.int32(simulations), jnp.float32(settings.restart), jnp.float32(settings.trace),
-        capacity=simulations,
+        capacity=simulations, objective=course.objective,
     )  # fmt: skip
     return jax.block_until_ready(games)
 
@@ -292,30 +260,30 @@ def _openings(course: Course, key: Key[Array, ""]) -> State:
     return jax.tree.map(lambda x: x.reshape(plies, lanes, *x.shape[1:]), drawn)
 
 
-def _fit(course: Course, training: Training, share: float) -> tuple[Network, Any, str]:
-    """Some gradient steps on the replay; (network, optimiser's state, what to tell)."""
+def _fit(course: Course, training: Training, share: float) -> tuple[Network, Any, dict[str, float]]:
+    """Some gradient steps on the replay; (network, optimiser's state, mean losses)."""
     settings, replay = course.settings, training.replay
     data: Dataset = replay.dataset()
     before = int(training.ledger.fits or 0)  # type: ignore[arg-type]
     network, opt_state, losses = train_steps(
         training.network, training.opt_state, make_optimiser(settings.weight_decay), data,
-        course.key(_FIT, training.iteration),
+        course.key(FIT, training.iteration),
         _rates(settings, share, before, settings.steps(_positions(course))),
         batch_size=settings.batch_size, size=len(replay),
         task=course.task if settings.symmetries else None, value_weight=settings.value_weight,
     )  # fmt: skip
     check_losses(losses, network, before)
-    policy, value = (float(np.mean(x)) for x in (losses.policy, losses.value))
-    return network, opt_state, f", losses {policy:.2f} and {value:.3f}"
+    shown = {name: float(np.mean(getattr(losses, name))) for name in ("policy", "value")}
+    return network, opt_state, shown
 
 
 def _rates(
     settings: Settings, share: float, before: int, steps: int
 ) -> Float[np.ndarray, " steps"]:
     """Rising linearly over the first steps, then a cosine down to zero at the end."""
-    rise = np.minimum(1.0, (before + 1 + np.arange(steps)) / max(1, settings.rate_warmup))
-    fall = 0.5 * (1 + np.cos(np.pi * min(1.0, share)))
-    return (settings.learning_rate * fall * rise).astype(np.float32)
+    fall = cosine_schedule(settings.learning_rate, 1)(share)
+    rise = rise_schedule(settings.rate_warmup)(before + np.arange(steps))
+    return np.asarray(fall * rise, np.float32)
 
 
 def _check_sound(games: Games, iteration: int) -> None:
@@ -340,18 +308,26 @@ def _cost(course: Course, games: Games) -> Ledger:
 
 
 def _keep_snapshots(course: Course, training: Training, share: float) -> None:
+    if course.folder is None:
+        return
     due = course.due(share)
     for number in range(training.snapshots, due):
         _save(course, course.folder / SNAPSHOTS / str(number), training)
     training.snapshots = max(training.snapshots, due)
 
 
+def _spent(training: Training) -> Ledger:
+    return training.ledger + Ledger(seconds=training.seconds)
+
+
 def _save(course: Course, folder: Path, training: Training) -> None:
-    spent = training.ledger + Ledger(seconds=training.seconds)
     extra = {
         "training": course.identity,
         "search": course.search,
         "iteration": training.iteration,
         "share": round(min(1.0, course.share(training)), 6),
+        "metrics": training.metrics,
     }
-    save_network(folder, training.network, course.name, course.options, ledger=spent, extra=extra)
+    save_network(
+        folder, training.network, course.name, course.options, ledger=_spent(training), extra=extra
+    )

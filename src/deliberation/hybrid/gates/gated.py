@@ -16,11 +16,12 @@ from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from ...amortised.networks.feed_forward import Network, flops
-from ...amortised.policies.network import FORBIDDEN, check_fits, evaluate, masked_softmax
+from ...amortised.policies.network import check_fits, evaluate, masked_softmax
 from ...core.answering import answer, timed
 from ...core.budget import UNLIMITED, Budget
 from ...core.decider import Decider, Decision, Memory, check_finite, row_keys
 from ...core.errors import BudgetError, UnsuitableTaskError
+from ...core.masks import FORBIDDEN
 from ...core.objective import Objective
 from ...core.task import State, Task, batch_size, check_batch
 from .gates import Gate, GaussianGate, as_logits
@@ -38,7 +39,7 @@ class Gated(Decider):
     `cost`, in units of return a simulation, times the simulations of the stage under the usual
     `budget`. This is the meta-greedy policy of Russell and Wefald (1991): cost 0 goes on wherever
     any gain is expected, a large one nowhere. (The budget of one call does not change which rows
-    begin, but how long they go on, so that more to spend never means less thought.) Budget 0 leaves
+    begin, but how long they go on, so that a larger budget never plans less.) Budget 0 leaves
     the network alone. `cost` is data, one number or one a row.
 
     All stages of a row together keep to its budget. A planner that remembers its trees

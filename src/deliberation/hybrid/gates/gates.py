@@ -1,4 +1,4 @@
-"""Gates: from the answer so far, what would thinking on be expected to gain?
+"""Gates: from the answer so far, what would more planning be expected to gain?
 
 The value of computation is the expected improvement of the decision it may change (Russell and
 Wefald 1991; for search in steps Hay, Russell, Tolpin and Shimony 2012). There are two witnesses: by
@@ -19,9 +19,10 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
 from ...amortised.networks.feed_forward import Network, flops
-from ...amortised.policies.network import FORBIDDEN, evaluate
+from ...amortised.policies.network import evaluate
 from ...core.decider import Decider, check_finite, row_keys
 from ...core.ledger import Ledger
+from ...core.masks import FORBIDDEN
 from ...core.task import State, Task, batch_size
 from ...direct.tree_search.stopping import expected_excess
 

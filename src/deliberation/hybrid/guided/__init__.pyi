@@ -1,6 +1,7 @@
 from .guide import NetworkGuide as NetworkGuide
 from .guided_search import guided_search as guided_search
 from .guided_search import load as load
+from .guided_search import save as save
 from .planner_imitation import ImitationSettings as ImitationSettings
 from .planner_imitation import imitate_planner as imitate_planner
 from .policy_best_of_n import best_of_policy as best_of_policy

@@ -21,7 +21,7 @@ class NetworkGuide(Evaluator):
     `rollouts` random playouts are averaged with the network's value, as in AlphaGo (Silver et al.
     2016, with lambda = 1/2). With `symmetries`, the answer is the mean over the task's symmetries,
     one forward pass each; build it by `NetworkGuide.of`, which counts them. The network was trained
-    for one objective and is deaf to others: only the playouts hear another one.
+    for one objective and ignores others: only the playouts follow another one.
     """
 
     network: Network

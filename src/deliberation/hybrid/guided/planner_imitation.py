@@ -5,7 +5,6 @@ to no-regret online learning"): states come from the learner's own play as well 
 labels from the planner. The loss is the Gaussian likelihood of the planner's actions.
 """
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,16 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-import optax
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Int, Key, PyTree
 
 from ...amortised.files.tensors import description
-from ...amortised.policies.gaussian import GaussianMLP, check_gaussian, log_density, scaled
-from ...amortised.training.updates import Metrics, run_updates
+from ...amortised.networks.gaussian import GaussianMLP, log_density
+from ...amortised.policies.gaussian import GaussianPolicy, check_gaussian, scaled
+from ...amortised.training.optimisers import gradient_steps, init_optimiser, make_optimiser
+from ...amortised.training.trained import Trained, training_identity
+from ...amortised.training.updates import Metrics, Watch, run_updates
 from ...core.ledger import Ledger
+from ...core.objective import Objective
 from ...core.task import State
 from ...direct.control.plan_search import PlanSearch
 from ...direct.control.plans import half_range
@@ -29,13 +30,17 @@ _SPENT = ("model_steps", "network_evaluations", "flops")
 """What playing one round spends, reported by each update."""
 
 
+_OPTIMISER = make_optimiser(0.0, 10.0)
+
+
 @dataclass(frozen=True)
 class ImitationSettings:
     """How a policy is learned from a planner.
 
     In each of `updates`, `rows` episodes go on for `steps` actions (`share` of them are the
     policy's own, the others the planner's) with `simulations` a decision; then `fits` gradient
-    steps of `batch` examples are taken from the last `memory` rounds.
+    steps of `batch` examples are taken from the last `memory` rounds. `hasty` compiles quickly, to
+    a slower program (see `run_updates`).
     """
 
     updates: int = 40
@@ -49,9 +54,10 @@ class ImitationSettings:
     width: int = 64
     depth: int = 2
     rate: float = 2e-3
+    hasty: bool = False
 
     def __post_init__(self) -> None:
-        counts = {k: v for k, v in asdict(self).items() if isinstance(v, int)}
+        counts = {k: v for k, v in asdict(self).items() if type(v) is int}
         bad = {k: v for k, v in counts.items() if v < 1}
         if bad or not 0 <= self.share <= 1 or not self.rate > 0:
             raise ValueError(
@@ -64,7 +70,7 @@ class _Carry(eqx.Module):
     """Everything that goes from one update to the next."""
 
     network: GaussianMLP
-    moments: optax.OptState
+    moments: PyTree
     state: State
     memory: Any
     seen: Float[Array, "rounds examples ..."]
@@ -79,49 +85,45 @@ def imitate_planner(
     *,
     key: Key[Array, ""],
     settings: ImitationSettings | None = None,
+    objective: Objective | None = None,
     folder: Path | str | None = None,
-    watch: Callable[[int, dict[str, float]], bool | None] | None = None,
-    hasty: bool = False,
-) -> tuple[GaussianMLP, Ledger]:
+    watch: Watch | None = None,
+) -> Trained:
     """Learn a Gaussian policy (and the planner's value) from a planner's decisions.
 
-    Returns the network and what training spent, the planner's thinking included. Resumes from
-    `folder`, and takes `hasty`, as `run_updates` does. Raises what that raises, and
+    The planner plans for `objective` if one is given; what it spends is counted in the ledger.
+    `folder` and `watch` are those of `run_updates`. Raises what that raises, and
     `UnsuitableTaskError` for discrete actions.
     """
     settings = settings or ImitationSettings()
-    task = planner.task
-    optimiser = optax.chain(optax.clip_by_global_norm(10.0), optax.adam(settings.rate))
-    carry = _begin(planner, settings, optimiser, key)
-    check_gaussian(task, carry.network)
-    identity = {
-        "planner": description(planner), **asdict(settings),
-        "key": np.asarray(jax.random.key_data(key)).tolist(),
-    }  # fmt: skip
+    carry = _begin(planner, settings, key)
+    check_gaussian(planner.task, carry.network)
+    identity = training_identity(
+        "planner imitation", key, task=planner.task, objective=objective, settings=settings,
+        planner=description(planner),
+    )  # fmt: skip
     done = run_updates(
-        lambda c: _update(planner, settings, optimiser, c),
-        carry,
-        updates=settings.updates,
-        folder=folder,
-        identity=identity,
-        watch=watch,
-        hasty=hasty,
-    )
+        lambda c: _update(planner, settings, objective, c), carry, updates=settings.updates,
+        folder=folder, identity=identity, watch=watch, hasty=settings.hasty,
+    )  # fmt: skip
     # Each update's amounts are exact in single precision, their sum over a training is not.
     amounts = {name: float(done.metrics[name].sum(dtype=float)) for name in _SPENT}
     rounds = len(done.metrics["imitation"])
-    return done.carry.network, Ledger(
+    spent = Ledger(
         **amounts,
         fits=rounds * settings.fits,
         data=rounds * settings.rows * settings.steps,
         seconds=done.seconds,
     )
+    return Trained(
+        GaussianPolicy(planner.task, done.carry.network), done.carry.network, spent, done.metrics,
+        done.carry, None if folder is None else Path(folder),
+    )  # fmt: skip
 
 
 def _begin(
     planner: PlanSearch,
     settings: ImitationSettings,
-    optimiser: optax.GradientTransformation,
     key: Key[Array, ""],
 ) -> _Carry:
     task, (make, start, rest) = planner.task, jax.random.split(key, 3)
@@ -134,7 +136,7 @@ def _begin(
     room = (settings.memory, settings.rows * settings.steps)
     return _Carry(
         network=network,
-        moments=optimiser.init(eqx.filter(network, eqx.is_array)),
+        moments=init_optimiser(_OPTIMISER, network),
         state=state,
         memory=planner.begin(settings.rows),
         seen=jnp.zeros((*room, *shape)),
@@ -148,12 +150,12 @@ def _begin(
 def _update(
     planner: PlanSearch,
     settings: ImitationSettings,
-    optimiser: optax.GradientTransformation,
+    objective: Objective | None,
     carry: _Carry,
 ) -> tuple[_Carry, Metrics]:
     """Play on for some steps, then fit; pure."""
     key, play, fit = jax.random.split(carry.key, 3)
-    state, memory, seen, wanted, worth, spent = _play(planner, settings, carry, play)
+    state, memory, seen, wanted, worth, spent = _play(planner, settings, objective, carry, play)
     place = carry.rounds % settings.memory
     kept = [
         old.at[place].set(new.reshape(old.shape[1:]))
@@ -162,23 +164,16 @@ def _update(
     known = jnp.minimum(carry.rounds + 1, settings.memory) * seen.shape[0] * seen.shape[1]
     flat = [x.reshape(-1, *x.shape[2:]) for x in kept]
 
-    def one(now: tuple, key: Key[Array, ""]) -> tuple[tuple, Float[Array, " 2"]]:
-        network, moments = now
-        rows = jax.random.randint(key, (settings.batch,), 0, known)
-        (_, parts), slope = eqx.filter_value_and_grad(_loss, has_aux=True)(
-            network, *(x[rows] for x in flat)
-        )
-        step, moments = optimiser.update(slope, moments)
-        return (eqx.apply_updates(network, step), moments), parts
+    keys = jax.random.split(fit, settings.fits)
 
-    arrays, static = eqx.partition((carry.network, carry.moments), eqx.is_array)
+    def draw(now: Int[Array, ""]) -> list[Array]:
+        rows = jax.random.randint(keys[now], (settings.batch,), 0, known)
+        return [x[rows] for x in flat]
 
-    def scanned(now: Any, key: Key[Array, ""]) -> tuple[Any, Float[Array, " 2"]]:
-        after, parts = one(eqx.combine(now, static), key)
-        return eqx.filter(after, eqx.is_array), parts
-
-    arrays, losses = jax.lax.scan(scanned, arrays, jax.random.split(fit, settings.fits))
-    network, moments = eqx.combine(arrays, static)
+    network, moments, losses = gradient_steps(
+        lambda n, batch: _loss(n, *batch), carry.network, carry.moments, _OPTIMISER, draw,
+        jnp.full(settings.fits, settings.rate),
+    )  # fmt: skip
     seen, wanted, worth = kept
     rounds = carry.rounds + 1
     after = _Carry(network, moments, state, memory, seen, wanted, worth, rounds, key)
@@ -187,7 +182,11 @@ def _update(
 
 
 def _play(
-    planner: PlanSearch, settings: ImitationSettings, carry: _Carry, key: Key[Array, ""]
+    planner: PlanSearch,
+    settings: ImitationSettings,
+    objective: Objective | None,
+    carry: _Carry,
+    key: Key[Array, ""],
 ) -> tuple[State, Any, Array, Array, Array, Ledger]:
     """Go on with all episodes, starting anew where one ends; what was seen and what was said."""
     task, rows = planner.task, settings.rows
@@ -196,8 +195,10 @@ def _play(
 
     def step(now: tuple, key: Key[Array, ""]) -> tuple[tuple, tuple]:
         state, memory = now
-        think, move, anew = jax.random.split(key, 3)
-        said, memory = planner.decide(state, memory, budget=settings.simulations, key=think)
+        search, move, anew = jax.random.split(key, 3)
+        said, memory = planner.decide(
+            state, memory, objective=objective, budget=settings.simulations, key=search
+        )
         seen = jax.vmap(task.observe)(state).astype(jnp.float32)
         mine = scaled(traits, jax.vmap(carry.network)(seen)[0])
         action = jnp.where(own.reshape(-1, *[1] * len(traits.shape)), mine, said.action)

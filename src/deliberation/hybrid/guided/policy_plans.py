@@ -11,7 +11,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from ...amortised.networks.feed_forward import Network
-from ...amortised.policies.gaussian import GaussianMLP, scaled
+from ...amortised.networks.gaussian import GaussianMLP
+from ...amortised.policies.gaussian import scaled
 from ...core.objective import Action
 from ...core.task import State, Task
 from ...direct.control.plans import PlanProposals, ProposedPlans, Spent, choose

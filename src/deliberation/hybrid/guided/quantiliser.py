@@ -5,15 +5,13 @@ base policy's mass, the fraction q with the highest utility is kept and renormal
 cost that nobody wrote into the utility, its expectation is at most 1/q times the base policy's.
 """
 
-import time
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.core import Tracer
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int
 
-from ...core.answering import answer, asked, timed
+from ...core.answering import CheckedDecider, Question, answer
 from ...core.budget import Budget
 from ...core.decider import Decider, Decision, Memory, check_finite
 from ...core.errors import UnsuitableTaskError
@@ -23,7 +21,7 @@ from ...core.task import State, Task
 from ...direct.evaluators import Evaluator, RandomRollouts
 
 
-class Quantiliser(Decider):
+class Quantiliser(CheckedDecider):
     """Draws from the top q of a base decider's `weights`, by the utility that a judge estimates.
 
     The utility of an action is the reward of taking it and the judge's value of where that leads,
@@ -75,30 +73,19 @@ class Quantiliser(Decider):
         """The base decider's."""
         return self.base.begin(batch)
 
-    def decide(
-        self,
-        state: State,
-        memory: Memory = None,
-        *,
-        objective: Objective | None = None,
-        budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
-    ) -> tuple[Decision, Memory]:
-        """Ask the base decider, judge, and draw from the best share; see `Decider.decide`."""
-        limits, keys = asked(self.task, state, self.budget if budget is None else budget, key)
-        started = time.perf_counter()
+    def choose(self, question: Question) -> tuple[Decision, Memory]:
+        """Ask the base decider, judge its actions, and draw from the best share."""
+        state, keys = question.state, question.keys
         prior, memory = self.base.decide(
-            state, memory, objective=objective, budget=self.base_budget, key=keys
-        )
-        seed = mix(seeds(keys), 0)
-        objective = self.task.objective if objective is None else objective
-        q = jnp.broadcast_to(self.q, keys.shape)
+            state, question.memory, budget=self.base_budget, key=keys,
+            objective=question.objective if question.named else None,
+        )  # fmt: skip
         decision, utility = _decide(
-            self.task, self.judge, objective, state, (prior.weights, prior.value), q, limits, seed
-        )
+            self.task, self.judge, question.objective, state, (prior.weights, prior.value),
+            jnp.broadcast_to(self.q, keys.shape), question.limits, mix(seeds(keys), 0),
+        )  # fmt: skip
         check_finite(f"{type(self.judge).__name__} or the objective", utility=utility)
-        decision = timed(decision, started)
-        # The clock ran through the base decider's turn already.
+        # `decide` takes the wall time of both.
         base = eqx.tree_at(lambda s: s.seconds, prior.spent, jnp.zeros(keys.shape))
         return eqx.tree_at(lambda d: d.spent, decision, decision.spent + base), memory
 

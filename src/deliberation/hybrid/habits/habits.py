@@ -13,7 +13,7 @@ from ...core.task import State, Task
 
 
 class Habit(eqx.Module):
-    """Cached action values of one state, for the player to move; deaf to any change since.
+    """Cached action values of one state, for the player to move; whatever has changed since.
 
     `passes` is how many forward passes of a network one look takes, `flops` what they cost.
     """

@@ -5,17 +5,15 @@ by the model, and beyond them the cached value of where they lead. k = 0 is habi
 is planning: one family from amortised to direct optimisation.
 """
 
-import time
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Int
 
-from ...core.answering import answer, asked, timed
+from ...core.answering import CheckedDecider, Question, answer
 from ...core.budget import Budget
-from ...core.decider import Decider, Decision, Memory, check_finite
+from ...core.decider import Decision, Memory, check_finite
 from ...core.errors import TooLargeError, UnsuitableTaskError
 from ...core.noise import Seed, random_choice, seeds
 from ...core.objective import Objective
@@ -27,12 +25,12 @@ _TIE = 1e-5
 LARGEST = 1 << 20
 
 
-class PlanUntilHabit(Decider):
+class PlanUntilHabit(CheckedDecider):
     """Expects over all that can happen in the next `depth` actions, and asks the habit beyond.
 
     The actions in between are the best ones by these values (for two players, each one's best).
     Equally good actions share `weights`, from which the action is drawn. An objective handed over
-    is heard for the actions that are planned, and not in the habit.
+    counts for the actions that are planned, and not in the habit.
 
     One simulation is the expansion of one node of the full tree; the budget says how deep a row
     looks: as deep as the whole tree of that depth is paid for, and no deeper than `depth`.
@@ -70,31 +68,27 @@ class PlanUntilHabit(Decider):
     def __repr__(self) -> str:
         return f"PlanUntilHabit({self.task!r}, {type(self.habit).__name__}, depth={self.depth})"
 
+    @property
+    def budget(self) -> Budget:
+        """That of a look as deep as `depth`."""
+        return Budget.of(self.expansions(self.depth))
+
     def expansions(self, depth: int) -> int:
         """The budget with which a row looks so many actions ahead."""
         return sum(_fan(self.task) ** i for i in range(depth))
 
-    def decide(
-        self,
-        state: State,
-        memory: Memory = None,
-        *,
-        objective: Objective | None = None,
-        budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
-    ) -> tuple[Decision, Memory]:
-        """Look ahead from every row; see `Decider.decide`."""
-        budget = self.expansions(self.depth) if budget is None else budget
-        (simulations, steps), keys = asked(self.task, state, budget, key)
-        started = time.perf_counter()
+    def choose(self, question: Question) -> tuple[Decision, Memory]:
+        """Look ahead from every row, as deep as its budget pays for."""
+        simulations, steps = question.limits
         needs = np.array([self.expansions(k) for k in range(1, self.depth + 1)], np.int32)
         # Every expansion takes at most as many model steps as a node has children.
         paid = jnp.minimum(simulations, steps // _fan(self.task))
         depths = (paid[:, None] >= needs).sum(-1).astype(jnp.int32)
-        objective = self.task.objective if objective is None else objective
-        decision, values = _decide(self, objective, state, depths, seeds(keys))
+        decision, values = _decide(
+            self, question.objective, question.state, depths, seeds(question.keys)
+        )
         check_finite(f"{type(self.habit).__name__} or the objective", action_values=values)
-        return timed(decision, started), memory
+        return decision, question.memory
 
 
 def _fan(task: Task) -> int:

@@ -11,4 +11,4 @@ from .mpc import MPCSettings as MPCSettings
 from .mpc import train_mpc as train_mpc
 from .muzero import MuZero as MuZero
 from .muzero import MuZeroSettings as MuZeroSettings
-from .muzero import train_muzero as train_muzero
+from .muzero_training import train_muzero as train_muzero

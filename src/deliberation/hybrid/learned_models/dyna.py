@@ -5,25 +5,24 @@ dynamic programming"); Sutton and Barto (2018), section 8.2. The model keeps the
 each action, so that it serves slippery worlds as well.
 """
 
-import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ...amortised.files.tensors import description
-from ...amortised.training.updates import Trained, Watch, run_updates
-from ...core.answering import answer, asked, timed, uniform_weights
+from ...amortised.training.trained import Trained, training_identity
+from ...amortised.training.updates import Watch, run_updates
+from ...amortised.trial_and_error.experience import stops
+from ...core.answering import CheckedDecider, Question, answer, uniform_weights
 from ...core.budget import Budget
-from ...core.decider import Decider, Decision, Memory, check_finite
+from ...core.decider import Decision, Memory, check_finite
 from ...core.errors import TooLargeError, UnsuitableTaskError
 from ...core.ledger import Ledger
 from ...core.objective import Objective
-from ...core.task import State, Task, is_concrete
+from ...core.task import State, Task
 from .dyna_table import DynaTable, Place, places_of, sweep
 
 _STILL = 1e-6
@@ -34,6 +33,7 @@ _STILL = 1e-6
 class DynaSettings:
     """How Dyna-Q learns; an update is `steps` actions, each followed by `planning` backups."""
 
+    updates: int = 60
     steps: int = 500
     planning: int = 10
     """k: backups of remembered pairs after each action; 0 is Q-learning."""
@@ -45,25 +45,27 @@ class DynaSettings:
     """Room for so many different states."""
     outcomes: int = 32
     """The latest outcomes of each action that the model remembers."""
+    hasty: bool = False
+    """Compiles quickly, to a slower program (see `run_updates`)."""
 
     def __post_init__(self) -> None:
-        if min(self.steps, self.places, self.outcomes) < 1 or self.planning < 0:
-            raise ValueError(f"steps, places, outcomes from 1, planning from 0; got {self}.")
+        if min(self.updates, self.steps, self.places, self.outcomes) < 1 or self.planning < 0:
+            raise ValueError(f"Counts start from 1, and planning from 0; got {self}.")
         if not (0 < self.rate <= 1 and 0 <= self.explore <= 1):
             raise ValueError(f"rate and explore are shares up to 1; got {self}.")
 
-    def gamma(self, task: Task) -> float:
+    def gamma(self, objective: Objective) -> float:
         """The discount of values."""
-        return 0.97 * task.objective.discount if self.discount is None else self.discount
+        return 0.97 * objective.discount if self.discount is None else self.discount
 
 
-class DynaQ(Decider):
+class DynaQ(CheckedDecider):
     """Habits in a table, and a learned model that can revise them before acting.
 
     A simulation is one sweep over all that was ever tried, each pair backed up from its remembered
     outcomes; sweeps end early where nothing changes any more. Budget 0 answers by habit. Another
     objective is planned for from nothing by what the model remembers of states, if there is any
-    budget; habits are deaf to it. States never met are answered at random. Ties are shared evenly,
+    budget; cached values ignore it. States never met are answered at random. Ties share evenly,
     and broken by the key.
     """
 
@@ -90,27 +92,13 @@ class DynaQ(Decider):
         size = self.table.q.shape[0]
         return f"DynaQ({self.task!r}, room for {size} places, budget={self.budget.simulations})"
 
-    def decide(
-        self,
-        state: State,
-        memory: Memory = None,
-        *,
-        objective: Objective | None = None,
-        budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
-    ) -> tuple[Decision, Memory]:
-        """Answer every row by habit, revised as far as its budget goes; see `Decider.decide`."""
-        started = time.perf_counter()
-        budget = self.budget if budget is None else budget
-        (sweeps, steps), keys = asked(self.task, state, budget, key)
-        if objective is not None and self._is_own(objective):
-            objective = None
-        decision = _decide(self, objective, state, sweeps, steps, keys)
+    def choose(self, question: Question) -> tuple[Decision, Memory]:
+        """Answer every row by habit, revised as far as its budget goes."""
+        other = question.objective if question.is_other(self.task) else None
+        sweeps, steps = question.limits
+        decision = _decide(self, other, question.state, sweeps, steps, question.keys)
         check_finite(repr(self), value=decision.value)
-        return timed(decision, started), memory
-
-    def _is_own(self, objective: Objective) -> bool:
-        return is_concrete(objective) and bool(eqx.tree_equal(objective, self.task.objective))
+        return decision, question.memory
 
 
 @eqx.filter_jit
@@ -162,7 +150,7 @@ def _decide(
 
 
 class Carry(eqx.Module):
-    """All that an update starts from: the table, and the one episode that is being lived."""
+    """All that an update starts from: the table, and the one episode under way."""
 
     table: DynaTable
     state: State
@@ -176,33 +164,32 @@ class Carry(eqx.Module):
 def train_dyna(
     task: Task,
     *,
-    updates: int,
     key: Key[Array, ""],
     settings: DynaSettings | None = None,
+    objective: Objective | None = None,
     place: Place | None = None,
     budget: Budget | int = 0,
     folder: Path | str | None = None,
-    identity: dict[str, Any] | None = None,
     watch: Watch | None = None,
-    hasty: bool = False,
-) -> tuple[DynaQ, Ledger, Trained]:
-    """Live one long stream of episodes; returns the decider and what learning spent.
+) -> Trained:
+    """Learn from one long stream of episodes; the decider answers with `budget` sweeps unless told.
 
     `place` says by which integers states are told apart (`Task.fingerprint` unless given): leave
     out what should not matter, such as the time. An episode cut by the limit of time is not taken
     to end. Metrics of each update: `score`, the mean return of the episodes that ended (the one
-    before's where none did), and `places`, how many states were met. `folder` and `hasty` are those
+    before's where none did), and `places`, how many states were met. `folder` and `watch` are those
     of `run_updates`. Raises `UnsuitableTaskError`, and `TooLargeError` where there were more places
     than there is room for.
     """
     _check_suits(task)
     settings = settings or DynaSettings()
-    seed = jax.random.key_data(key).tolist()
-    told = {"task": description(task), "seed": seed, **asdict(settings)}
+    scored = task.objective if objective is None else objective
+    # What only the loop needs is left out, so that trainings of any length share a program.
+    update = eqx.Partial(_update, task, replace(settings, updates=1, hasty=False), place, scored)
     trained = run_updates(
-        eqx.Partial(_update, task, settings, place), _start(task, settings, place, key),
-        updates=updates, folder=folder, watch=watch, hasty=hasty,
-        identity={"algorithm": "dyna", **told, **(identity or {})},
+        update, _start(task, settings, place, key), updates=settings.updates, folder=folder,
+        watch=watch, hasty=settings.hasty,
+        identity=training_identity("dyna", key, task=task, objective=objective, settings=settings),
     )  # fmt: skip
     table, done = trained.carry.table, len(trained.metrics["score"])
     if int(table.count) > settings.places:
@@ -214,8 +201,11 @@ def train_dyna(
     spent = Ledger(
         model_steps=acted + backups, fits=acted + backups, data=acted, seconds=trained.seconds
     )
-    decider = DynaQ(task, table, gamma=settings.gamma(task), budget=budget, place=place)
-    return decider, spent, trained
+    decider = DynaQ(task, table, gamma=settings.gamma(scored), budget=budget, place=place)
+    return Trained(
+        decider, table, spent, trained.metrics, trained.carry,
+        None if folder is None else Path(folder),
+    )  # fmt: skip
 
 
 def _check_suits(task: Task) -> None:
@@ -238,13 +228,13 @@ def _start(task: Task, settings: DynaSettings, place: Place | None, key: Key[Arr
 
 
 def _update(
-    task: Task, settings: DynaSettings, place: Place | None, carry: Carry
+    task: Task, settings: DynaSettings, place: Place | None, objective: Objective, carry: Carry
 ) -> tuple[Carry, dict[str, Float[Array, ""]]]:
     """Some actions in the world, each followed by some in the model."""
     key, now = jax.random.split(carry.key)
 
     def step(carry: Carry, key: Key[Array, ""]) -> tuple[Carry, tuple[Array, Array]]:
-        return _live(task, settings, place, carry, key)
+        return _live(task, settings, place, objective, carry, key)
 
     carry, (total, count) = jax.lax.scan(step, carry, jax.random.split(now, settings.steps))
     ended = count.sum()
@@ -254,11 +244,16 @@ def _update(
 
 
 def _live(
-    task: Task, settings: DynaSettings, place: Place | None, carry: Carry, key: Key[Array, ""]
+    task: Task,
+    settings: DynaSettings,
+    place: Place | None,
+    objective: Objective,
+    carry: Carry,
+    key: Key[Array, ""],
 ) -> tuple[Carry, tuple[Float[Array, ""], Bool[Array, ""]]]:
     """One action: choose, learn from it, remember it, and plan."""
-    dice, tie, chance, again, dream = jax.random.split(key, 5)
-    state, gamma = carry.state, settings.gamma(task)
+    dice, tie, chance, again, memory = jax.random.split(key, 5)
+    state, gamma = carry.state, settings.gamma(objective)
     table, here = carry.table.enter(task, place, state)
     legal = task.legal(state)
     score = jnp.where(legal, table.q[here] + 1e-6 * jax.random.uniform(tie, legal.shape), -jnp.inf)
@@ -266,17 +261,20 @@ def _live(
     anything = jax.random.categorical(jax.random.fold_in(dice, 1), jnp.where(legal, 0.0, -jnp.inf))
     action = jnp.where(wander, anything, jnp.argmax(score)).astype(jnp.int32)
     after = task.advance(state, action, chance)
-    reward = jnp.asarray(task.objective(state, action, after))[0]
-    over, age = task.terminated(after), carry.age + 1
+    reward = jnp.asarray(objective(state, action, after))[0]
+    age = carry.age + 1
+    over, cut = (
+        x[0] for x in stops(task, jax.tree.map(lambda x: x[None], after), age[None], timeouts=True)
+    )
     table, there = table.enter(task, place, after)
-    ends = over & (age < task.traits.horizon)
+    ends = over & ~cut
     table = table.remember(here, action, there, reward, ends)
     table = table.back_up(here, action, there, reward, ends, gamma, settings.rate)
 
-    def imagine(i: Int[Array, ""], table: DynaTable) -> DynaTable:
-        return table.dream(jax.random.fold_in(dream, i), gamma, settings.rate)
+    def from_memory(i: Int[Array, ""], table: DynaTable) -> DynaTable:
+        return table.replay(jax.random.fold_in(memory, i), gamma, settings.rate)
 
-    table = jax.lax.fori_loop(0, settings.planning, imagine, table)
+    table = jax.lax.fori_loop(0, settings.planning, from_memory, table)
     total = carry.total + reward
     fresh = task.init(again)
     state = jax.tree.map(lambda x, y: jnp.where(over, x, y), fresh, after)

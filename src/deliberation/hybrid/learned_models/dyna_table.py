@@ -1,4 +1,4 @@
-"""The tables of Dyna: which states were met, what is thought of their actions, where these led."""
+"""The tables of Dyna: the states met, values of their actions, and where these led."""
 
 from collections.abc import Callable
 
@@ -138,8 +138,8 @@ class DynaTable(eqx.Module):
         q = self.q.at[here, action].add(rate * off, mode="drop")
         return eqx.tree_at(lambda t: t.q, self, q)
 
-    def dream(self, key: Key[Array, ""], gamma: float, rate: float) -> "DynaTable":
-        """The same from memory: of a pair that was tried, one of its remembered outcomes."""
+    def replay(self, key: Key[Array, ""], gamma: float, rate: float) -> "DynaTable":
+        """The same backup from memory: of a random pair that was tried, one remembered outcome."""
         which, draw = jax.random.split(key)
         pair = self.pairs[jax.random.randint(which, (), 0, jnp.maximum(self.tried, 1))]
         here, action = jnp.divmod(pair, self.q.shape[1])

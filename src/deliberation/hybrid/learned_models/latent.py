@@ -5,12 +5,14 @@ the dynamics network makes of the one before: no rule of the real task is asked 
 """
 
 import math
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from ...amortised.networks.feed_forward import NETWORKS, Buildable
 from ...core.errors import UnsuitableTaskError
 from ...core.noise import Seed
 from ...core.objective import Objective
@@ -20,9 +22,10 @@ from .layers import Layers
 from .scalars import Support
 
 
-class LatentNetworks(eqx.Module):
+class LatentNetworks(Buildable):
     """MuZero's representation h, dynamics g and prediction f; vectors are scaled to [0, 1]."""
 
+    kind: ClassVar[str] = "latent_networks"
     represent: Layers
     move: Layers
     earn: Layers
@@ -30,6 +33,8 @@ class LatentNetworks(eqx.Module):
     actions: int = eqx.field(static=True)
     rewards: Support = eqx.field(static=True)
     values: Support = eqx.field(static=True)
+    turn: Layers | None = None
+    """Says whether the other player moves next; None where players take turns by the rules."""
 
     @staticmethod
     def of(
@@ -40,10 +45,12 @@ class LatentNetworks(eqx.Module):
         width: int = 96,
         bins: int = 41,
         value_range: tuple[float, float] | None = None,
+        alternate: bool = True,
     ) -> "LatentNetworks":
         """Networks with the task's shapes.
 
-        `value_range` bounds returns and rewards; the objective's bounds unless given. Raises
+        `value_range` bounds returns and rewards; the objective's bounds unless given. Unless two
+        players `alternate`, who moves next is learned too. Raises
         `UnsuitableTaskError` for continuous actions and where no range is known.
         """
         traits = task.traits
@@ -60,20 +67,58 @@ class LatentNetworks(eqx.Module):
         if traits.players == 2:
             low, high = min(low, -high), max(high, -low)
         seen = jax.eval_shape(lambda k: task.observe(task.init(k)), key).shape
-        keys, actions = jax.random.split(key, 4), traits.actions
-        support = Support(float(low), float(high), bins)
+        return LatentNetworks.build(
+            inputs=math.prod(seen), actions=traits.actions, latent=latent, width=width, bins=bins,
+            low=float(low), high=float(high), turn=not alternate and traits.players == 2, key=key,
+        )  # fmt: skip
+
+    @staticmethod
+    def build(
+        *,
+        inputs: int,
+        actions: int,
+        latent: int,
+        width: int,
+        bins: int,
+        low: float,
+        high: float,
+        turn: bool,
+        key: Key[Array, ""],
+    ) -> "LatentNetworks":
+        """Fresh networks of some shapes: what `config` tells."""
+        keys = jax.random.split(key, 4)
+        support = Support(low, high, bins)
         # Worth nothing until something was earned: hopes would keep the first searches in place.
         nothing = support.nothing
         flat = jnp.concatenate([jnp.zeros(actions), nothing])
         return LatentNetworks(
-            represent=Layers((math.prod(seen), width, latent), key=keys[0]),
+            represent=Layers((inputs, width, latent), key=keys[0]),
             move=Layers((latent + actions, width, latent), key=keys[1]),
             earn=Layers((latent + actions, width, bins), key=keys[2], first=nothing),
             predict=Layers((latent, width, actions + bins), key=keys[3], first=flat),
             actions=actions,
             rewards=support,
             values=support,
+            turn=Layers((latent + actions, width, 1), key=jax.random.fold_in(key, 4))
+            if turn
+            else None,
         )
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What `build` takes; plain JSON."""
+        (inputs, width), latent = self.represent.layers[0].w.shape, self.represent.layers[-1].b.size
+        return {
+            "kind": self.kind,
+            "inputs": inputs,
+            "actions": self.actions,
+            "latent": latent,
+            "width": width,
+            "bins": self.values.bins,
+            "low": self.values.low,
+            "high": self.values.high,
+            "turn": self.turn is not None,
+        }
 
     def encode(self, observation: Float[Array, "..."]) -> Float[Array, " latent"]:
         """The vector that stands for what is seen."""
@@ -86,6 +131,11 @@ class LatentNetworks(eqx.Module):
         both = jnp.concatenate([vector, jax.nn.one_hot(action, self.actions)])
         return _scaled(vector + self.move(both)), self.earn(both)
 
+    def passes(self, vector: Float[Array, " latent"], action: Int[Array, ""]) -> Float[Array, ""]:
+        """Logit that the other player moves after an action; only where that is learned."""
+        assert self.turn is not None, "players take turns"
+        return self.turn(jnp.concatenate([vector, jax.nn.one_hot(action, self.actions)]))[0]
+
     def judge(
         self, vector: Float[Array, " latent"]
     ) -> tuple[Float[Array, " actions"], Float[Array, " bins"]]:
@@ -96,12 +146,16 @@ class LatentNetworks(eqx.Module):
     @property
     def step_flops(self) -> float:
         """Floating-point operations of one step of the dynamics."""
-        return self.move.flops + self.earn.flops
+        turn = 0.0 if self.turn is None else self.turn.flops
+        return self.move.flops + self.earn.flops + turn
 
 
 def _scaled(vector: Float[Array, " latent"]) -> Float[Array, " latent"]:
     low, high = vector.min(), vector.max()
     return (vector - low) / jnp.maximum(high - low, 1e-5)
+
+
+NETWORKS[LatentNetworks.kind] = LatentNetworks.build
 
 
 class LatentState(eqx.Module):
@@ -116,7 +170,7 @@ class LatentState(eqx.Module):
 
 
 class LearnedReward(Objective):
-    """What the model says was earned; it is deaf to what else could be wanted."""
+    """The reward that the model predicts; no other objective can be asked of it."""
 
     players: int = eqx.field(static=True)
     gamma: float = eqx.field(static=True)
@@ -139,7 +193,7 @@ class LatentTask(Task):
     """The learned world as a task. Legal actions and the end are known at the root alone.
 
     Below it every action is allowed, nothing ends before the task's horizon, and two players take
-    turns (Schrittwieser et al. 2020, appendix A).
+    turns (Schrittwieser et al. 2020, appendix A), unless the networks have learned who moves next.
     """
 
     task: Task
@@ -185,7 +239,10 @@ class LatentTask(Task):
         time = state.time + 1
         over = time >= self.task.traits.horizon
         legal = jnp.broadcast_to(~over, state.legal.shape)
-        player = (state.player + 1) % self.task.traits.players
+        passes: Array = jnp.bool_(True)
+        if self.networks.turn is not None:
+            passes = self.networks.passes(state.vector, action) > 0
+        player = (state.player + passes) % self.task.traits.players
         reward = self.networks.rewards.mean(earned)
         return LatentState(vector, reward, legal, player.astype(jnp.int32), time, over)
 
@@ -198,7 +255,7 @@ class LatentTask(Task):
         return state.legal & ~state.over
 
     def player(self, state: LatentState) -> Int[Array, ""]:
-        """Players take turns."""
+        """The real one at the root; below, who moves by turns or by what was learned."""
         return state.player
 
     def terminated(self, state: LatentState) -> Bool[Array, ""]:

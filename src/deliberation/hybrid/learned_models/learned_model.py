@@ -7,13 +7,14 @@ with deterministic members).
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from ...amortised.networks.feed_forward import NETWORKS, Buildable
 from ...core.errors import UnsuitableTaskError
 from ...core.objective import Action, Misere, Objective, misere
 from ...core.task import State, Task, Traits
@@ -59,9 +60,10 @@ class Scale(eqx.Module):
         return x * self.deviation + self.mean
 
 
-class Ensemble(eqx.Module):
-    """`count` networks with one leading axis; each foretells (change and reward, end)."""
+class Ensemble(Buildable):
+    """`count` networks with one leading axis; each predicts (change and reward, end)."""
 
+    kind: ClassVar[str] = "ensemble"
     members: Layers
     inputs: Scale
     outputs: Scale
@@ -79,7 +81,16 @@ class Ensemble(eqx.Module):
             )
         if members < 1:
             raise ValueError(f"An ensemble needs at least 1 member; got {members}.")
-        size, taken = observed_size(task), action_size(task)
+        return Ensemble.build(
+            size=observed_size(task), taken=action_size(task), members=members, width=width,
+            depth=depth, key=key,
+        )  # fmt: skip
+
+    @staticmethod
+    def build(
+        *, size: int, taken: int, members: int, width: int, depth: int, key: Key[Array, ""]
+    ) -> "Ensemble":
+        """Fresh networks of some shapes: what `config` tells."""
         sizes = (size + taken, *[width] * depth, size + 2)
         blank = jnp.zeros(size + 2)
         grown = jax.vmap(lambda k: Layers(sizes, key=k, first=blank, smooth=True))
@@ -89,6 +100,19 @@ class Ensemble(eqx.Module):
             Scale(jnp.zeros(size + 1), jnp.ones(size + 1)),
             members,
         )
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What `build` takes; plain JSON."""
+        size = self.outputs.mean.size - 1
+        return {
+            "kind": self.kind,
+            "size": size,
+            "taken": self.inputs.mean.size - size,
+            "members": self.count,
+            "width": self.members.layers[0].w.shape[-1],
+            "depth": len(self.members.layers) - 1,
+        }
 
     def __call__(
         self, seen: Float[Array, " size"], action: Float[Array, " taken"]
@@ -103,6 +127,9 @@ class Ensemble(eqx.Module):
     def flops(self) -> float:
         """Floating-point operations of one step, all members together."""
         return self.members.flops
+
+
+NETWORKS[Ensemble.kind] = Ensemble.build
 
 
 class ModelState(eqx.Module):

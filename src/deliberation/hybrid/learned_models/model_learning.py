@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
+from ...amortised.training.optimisers import cosine_schedule, gradient_steps
 from .learned_model import Ensemble, Scale
 
 
@@ -69,27 +70,23 @@ def fit_ensemble(
     scaled = (Scale.of(inputs, real), Scale.of(targets, real))
     ensemble = eqx.tree_at(lambda e: (e.inputs, e.outputs), ensemble, scaled)
     x, y = scaled[0].down(inputs), scaled[1].down(targets)
-    params, static = eqx.partition(ensemble.members, eqx.is_inexact_array)
 
-    def loss(params: PyTree, rows: Int[Array, "members batch"]) -> Float[Array, ""]:
-        members = eqx.combine(params, static)
+    def loss(
+        members: PyTree, rows: Int[Array, "members batch"]
+    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
         told = jax.vmap(lambda member, x: jax.vmap(member)(x))(members, x[rows])
         error = jnp.square(told[..., :-1] - y[rows]).mean((1, 2))
         surprise = optax.sigmoid_binary_cross_entropy(told[..., -1], data.end[rows])
         surprise = jnp.where(data.cut[rows], 0.0, surprise).mean(1)
-        return (error + surprise).sum()
+        total = (error + surprise).sum()
+        return total, total / ensemble.count
 
-    def step(carry: tuple, now: tuple[Key[Array, ""], Array]) -> tuple[tuple, Array]:
-        (params, opt_state), (key, rate) = carry, now
-        shape = (ensemble.count, batch_size)
-        rows = jax.random.randint(key, shape, 0, jnp.maximum(data.filled, 1))
-        lost, slope = jax.value_and_grad(loss)(params, rows)
-        update, opt_state = optimiser.update(slope, opt_state, params)
-        params = jax.tree.map(lambda p, u: p - rate * u, params, update)
-        return (params, opt_state), lost / ensemble.count
-
-    rates = rate * 0.5 * (1 + jnp.cos(jnp.pi * jnp.arange(steps) / steps))
     keys = jax.random.split(key, steps)
-    (params, opt_state), lost = jax.lax.scan(step, (params, opt_state), (keys, rates))
-    members = eqx.combine(params, static)
+    members, opt_state, lost = gradient_steps(
+        loss, ensemble.members, opt_state, optimiser,
+        lambda now: jax.random.randint(
+            keys[now], (ensemble.count, batch_size), 0, jnp.maximum(data.filled, 1)
+        ),
+        cosine_schedule(rate, steps)(jnp.arange(steps)),
+    )  # fmt: skip
     return eqx.tree_at(lambda e: e.members, ensemble, members), opt_state, lost.mean()

@@ -4,28 +4,26 @@ Chua et al. (2018, "PETS"): an ensemble fitted to all experience so far, searche
 step by the cross-entropy method, which thereby collects the experience for the next fit.
 """
 
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from ...amortised.files.tensors import description
-from ...amortised.imitation.fitting import make_optimiser
-from ...amortised.training.updates import Trained, Watch, run_updates
-from ...amortised.trial_and_error.experience import rows_where
-from ...core.answering import timed
-from ...core.budget import Budget
+from ...amortised.training.optimisers import init_optimiser, make_optimiser
+from ...amortised.training.trained import Trained, training_identity
+from ...amortised.training.updates import Watch, run_updates
+from ...amortised.trial_and_error.experience import stops
+from ...core.answering import CheckedDecider, Question
 from ...core.decider import Decider, Decision, Memory
 from ...core.errors import BatchMismatchError, ForeignMemoryError, UnsuitableTaskError
 from ...core.ledger import Ledger
 from ...core.objective import Objective
-from ...core.task import Actions, State, Task, batch_size, check_batch
+from ...core.rows import where_rows
+from ...core.task import Actions, State, Task
 from ...direct.control.cross_entropy import CEM
 from .learned_model import (
     Decode,
@@ -52,6 +50,7 @@ def by_cross_entropy(model: Task) -> Decider:
 class MPCSettings:
     """How a model is learned by planning with it. An update collects, then fits."""
 
+    updates: int = 10
     lanes: int = 4
     steps: int = 50
     """Actions in each lane between two fits."""
@@ -70,9 +69,11 @@ class MPCSettings:
     weight_decay: float = 1e-5
     spread: bool = False
     """Plan with members drawn anew at every step (TS1) instead of their mean."""
+    hasty: bool = False
+    """Compiles quickly, to a slower program (see `run_updates`)."""
 
     def __post_init__(self) -> None:
-        counts = ("lanes", "steps", "warmup", "members", "gradient_steps", "batch_size")
+        counts = ("updates", "lanes", "steps", "warmup", "members", "gradient_steps", "batch_size")
         for name in counts:
             if getattr(self, name) < 1:
                 raise ValueError(f"MPCSettings needs {name} of at least 1.")
@@ -87,7 +88,7 @@ class MPCMemory(eqx.Module):
     age: Int[Array, " batch"]
 
 
-class LearnedModelMPC(Decider):
+class LearnedModelMPC(CheckedDecider):
     """Plans by a learned model of the task from what is seen, and plans anew at every decision.
 
     Budgets are the planner's own (`CEM`: one simulation is one plan); budget 0 asks it for its
@@ -121,29 +122,19 @@ class LearnedModelMPC(Decider):
         """The planner's, and no action taken."""
         return MPCMemory(self.planner.begin(batch), jnp.zeros(batch, jnp.int32))
 
-    def decide(
-        self,
-        state: State,
-        memory: Memory = None,
-        *,
-        objective: Objective | None = None,
-        budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
-    ) -> tuple[Decision, Memory]:
-        """Plan from what is seen of every row; see `Decider.decide`."""
-        started = time.perf_counter()
-        check_batch(self.task, state)
-        aim, batch = self.model.translate(objective, self.decode), batch_size(state)
+    def choose(self, question: Question) -> tuple[Decision, Memory]:
+        """Plan from what is observed of every row."""
+        memory, batch = question.memory, len(question.keys)
+        aim = self.model.translate(question.objective if question.named else None, self.decode)
         memory = _own(self, self.begin(batch) if memory is None else memory, batch)
-        entered = _enter(self.model, state, memory.age)
+        entered = _enter(self.model, question.state, memory.age)
         decision, plan = self.planner.decide(
-            entered, memory.plan, objective=aim, budget=budget, key=key
+            entered, memory.plan, objective=aim, budget=question.budget, key=question.keys
         )
         steps = jnp.asarray(decision.spent.model_steps)
         ensemble = self.model.ensemble
         more = Ledger(network_evaluations=steps * ensemble.count, flops=steps * ensemble.flops)
         decision = eqx.tree_at(lambda d: d.spent, decision, decision.spent + more)
-        decision = timed(decision, started)
         return decision, MPCMemory(plan, memory.age + ~entered.over)
 
 
@@ -168,6 +159,7 @@ class Course(eqx.Module):
     """What an update of the loop is told: all of it is compared by value, so it compiles once."""
 
     task: Task
+    objective: Objective
     planner: MakePlanner = eqx.field(static=True)
     settings: MPCSettings = eqx.field(static=True)
     ends: Ends | None = eqx.field(static=True)
@@ -191,7 +183,7 @@ class Carry(eqx.Module):
     memory: MPCMemory
     score: Float[Array, " lanes"]
     last: Float[Array, ""]
-    thought: Int[Array, ""]
+    imagined: Int[Array, ""]
     step: Int[Array, ""]
     key: Key[Array, ""]
 
@@ -199,39 +191,42 @@ class Carry(eqx.Module):
 def train_mpc(
     task: Task,
     *,
-    updates: int,
     key: Key[Array, ""],
-    planner: MakePlanner = by_cross_entropy,
     settings: MPCSettings | None = None,
+    objective: Objective | None = None,
+    planner: MakePlanner = by_cross_entropy,
     ends: Ends | None = None,
     decode: Decode | None = None,
     folder: Path | str | None = None,
-    identity: dict[str, Any] | None = None,
     watch: Watch | None = None,
-    hasty: bool = False,
-) -> tuple[LearnedModelMPC, Ledger, Trained]:
-    """Learn a model by planning with it; returns the decider and what it spent.
+) -> Trained:
+    """Learn a model by planning with it.
 
     `planner` makes one for a model (give a function of a module, not a lambda made anew, and equal
-    calls compile once); `ends` and `decode` are those of `LearnedModel` and `LearnedModelMPC`.
-    Metrics of each update: `loss` of the model, and `score`, the mean return of the episodes that
-    ended (the one before's where none did). With `folder`, a killed training goes on where it was,
-    and `hasty` compiles faster (see `run_updates`). Raises `TrainingDivergedError`, and
-    `UnsuitableTaskError` for two players.
+    calls compile once); `ends` and `decode` are those of `LearnedModel` and `LearnedModelMPC`. The
+    rewards of an `objective` handed over are learned instead of the task's own. Metrics of each
+    update: `loss` of the model, and `score`, the mean return of the episodes that ended (the one
+    before's where none did). `folder` and `watch` are those of `run_updates`. Raises
+    `TrainingDivergedError`, and `UnsuitableTaskError` for two players.
     """
     settings = settings or MPCSettings()
-    course = Course(task, planner, settings, ends)
+    # What only the loop needs is left out, so that trainings of any length share a program.
+    course = Course(
+        task, task.objective if objective is None else objective, planner,
+        replace(settings, updates=1, hasty=False), ends,
+    )  # fmt: skip
     carry = _start(course, key)
-    told = {"task": description(task), "seed": jax.random.key_data(key).tolist(),
-            "planner": repr(course.mpc(carry.ensemble).planner), **asdict(settings)}  # fmt: skip
+    identity = training_identity(
+        "learned-model MPC", key, task=task, objective=objective, settings=settings,
+        planner=repr(course.mpc(carry.ensemble).planner),
+    )  # fmt: skip
     trained = run_updates(
-        eqx.Partial(_update, course), carry, updates=updates, folder=folder,
-        identity={"algorithm": "learned-model MPC", **told, **(identity or {})}, watch=watch,
-        hasty=hasty,
+        eqx.Partial(_update, course), carry, updates=settings.updates, folder=folder,
+        identity=identity, watch=watch, hasty=settings.hasty,
     )  # fmt: skip
     ensemble, done = trained.carry.ensemble, len(trained.metrics["score"])
     plies, fits = settings.lanes * settings.steps * done, settings.gradient_steps * done
-    imagined = int(trained.carry.thought)
+    imagined = int(trained.carry.imagined)
     passes = fits * settings.batch_size
     spent = Ledger(
         model_steps=plies + imagined,
@@ -241,7 +236,10 @@ def train_mpc(
         flops=(imagined + 3.0 * passes) * ensemble.flops,
         seconds=trained.seconds,
     )
-    return course.mpc(ensemble, decode), spent, trained
+    return Trained(
+        course.mpc(ensemble, decode), ensemble, spent, trained.metrics, trained.carry,
+        None if folder is None else Path(folder),
+    )  # fmt: skip
 
 
 def _start(course: Course, key: Key[Array, ""]) -> Carry:
@@ -250,9 +248,7 @@ def _start(course: Course, key: Key[Array, ""]) -> Carry:
     ensemble = Ensemble.of(
         task, key=weights, members=settings.members, width=settings.width, depth=settings.depth
     )
-    opt_state = make_optimiser(settings.weight_decay).init(
-        eqx.filter(ensemble.members, eqx.is_inexact_array)  # type: ignore[arg-type]
-    )
+    opt_state = init_optimiser(make_optimiser(settings.weight_decay), ensemble.members)
     zeros = jnp.zeros(settings.lanes)
     return Carry(
         ensemble=ensemble,
@@ -262,7 +258,7 @@ def _start(course: Course, key: Key[Array, ""]) -> Carry:
         memory=course.mpc(ensemble).begin(settings.lanes),
         score=zeros,
         last=jnp.float32(0),
-        thought=jnp.int32(0),
+        imagined=jnp.int32(0),
         step=jnp.int32(0),
         key=key,
     )
@@ -275,9 +271,9 @@ def _update(course: Course, carry: Carry) -> tuple[Carry, dict[str, Float[Array,
     keys = jax.random.split(act, settings.steps)
     mpc = course.mpc(carry.ensemble)
     random = carry.step < settings.warmup
-    (lanes, memory, score, thought), (rows, total, count) = jax.lax.scan(
+    (lanes, memory, score, imagined), (rows, total, count) = jax.lax.scan(
         lambda now, key: _act(course, mpc, random, now, key),
-        (carry.lanes, carry.memory, carry.score, carry.thought),
+        (carry.lanes, carry.memory, carry.score, carry.imagined),
         keys,
     )
     data = carry.data.add(*(x.reshape(-1, *x.shape[2:]) for x in rows))
@@ -287,7 +283,7 @@ def _update(course: Course, carry: Carry) -> tuple[Carry, dict[str, Float[Array,
     )  # fmt: skip
     last = jnp.where(count.sum() > 0, total.sum() / jnp.maximum(count.sum(), 1), carry.last)
     after = Carry(
-        ensemble, opt_state, data, lanes, memory, score, last, thought, carry.step + 1, key
+        ensemble, opt_state, data, lanes, memory, score, last, imagined, carry.step + 1, key
     )
     return after, {"loss": loss, "score": last}
 
@@ -301,23 +297,23 @@ def _act(
 ) -> tuple[tuple, tuple]:
     """One action in every lane, and what came of it."""
     task, lanes = course.task, course.settings.lanes
-    state, memory, score, thought = now
-    think, stray, chance, again = jax.random.split(key, 4)
-    action, memory, steps = _choose(course, mpc, random, state, memory, (think, stray))
+    state, memory, score, imagined = now
+    plan, stray, chance, again = jax.random.split(key, 4)
+    action, memory, steps = _choose(course, mpc, random, state, memory, (plan, stray))
     after = jax.vmap(task.advance)(state, action, jax.random.split(chance, lanes))
-    earned = jax.vmap(task.objective)(state, action, after)[:, 0]
-    over, score = jax.vmap(task.terminated)(after), score + earned
+    earned = jax.vmap(course.objective)(state, action, after)[:, 0]
+    # Nobody can see an end by the limit of time coming.
+    (over, cut), score = stops(task, after, memory.age, timeouts=True), score + earned
     seen, seen_after = (
         jax.vmap(task.observe)(s).astype(jnp.float32).reshape(lanes, -1) for s in (state, after)
     )
     written = jax.vmap(lambda a: write_action(task, a))(action)
-    cut = over & (memory.age >= task.traits.horizon)
     rows = (seen, written, seen_after - seen, earned, over, cut)
     done = (jnp.where(over, score, 0.0).sum(), over.sum())
     fresh = jax.vmap(task.init)(jax.random.split(again, lanes))
-    state = rows_where(over, fresh, after)
-    memory = rows_where(over, mpc.begin(lanes), memory)
-    return (state, memory, jnp.where(over, 0.0, score), thought + steps), (rows, *done)
+    state = where_rows(over, fresh, after)
+    memory = where_rows(over, mpc.begin(lanes), memory)
+    return (state, memory, jnp.where(over, 0.0, score), imagined + steps), (rows, *done)
 
 
 def _choose(

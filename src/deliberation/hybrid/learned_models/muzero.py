@@ -3,23 +3,17 @@
 Schrittwieser et al. (2020), with Gumbel search at the root (Danihelka et al. 2022).
 """
 
-import time
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key, PyTree
+from jaxtyping import Array, Key
 
-from ...amortised.files.tensors import description
-from ...amortised.imitation.fitting import make_optimiser
-from ...amortised.training.updates import Trained, Watch, run_updates
-from ...amortised.trial_and_error.experience import rows_where
-from ...core.answering import checked_keys, timed
+from ...core.answering import CheckedDecider, Question
 from ...core.budget import Budget
-from ...core.decider import Decider, Decision, Memory
+from ...core.decider import Decision, Memory
 from ...core.errors import UnsuitableTaskError
 from ...core.ledger import Ledger
 from ...core.objective import Objective
@@ -27,13 +21,13 @@ from ...core.task import State, Task
 from ...direct.tree_search.decider import TreeSearch
 from ...direct.tree_search.rules import Gumbel
 from .latent import LatentGuide, LatentNetworks, LatentState, LatentTask
-from .muzero_learning import Moments, draw_windows, returns, unrolled_loss
 
 
 @dataclass(frozen=True)
 class MuZeroSettings:
     """How MuZero is trained. An update plays `plies` in each of `lanes`, then learns."""
 
+    updates: int = 80
     lanes: int = 64
     plies: int = 16
     simulations: int = 16
@@ -45,6 +39,8 @@ class MuZeroSettings:
     """n of n-step returns; None: 10 for one player, and for two the outcome of the game."""
     discount: float | None = None
     """None: 0.97 for one player (times the objective's own), the objective's for two."""
+    alternate: bool = True
+    """Two players take turns. If not, who moves next is learned as well."""
     timeouts: bool = False
     """Ends at the task's horizon are cuts, after which the value goes on: for tasks that do not
     show the time (see `PPO`)."""
@@ -60,6 +56,8 @@ class MuZeroSettings:
     bins: int = 41
     value_range: tuple[float, float] | None = None
     value_scale: float = 1.0
+    hasty: bool = False
+    """Compiles quickly, to a slower program (see `run_updates`)."""
 
     def __post_init__(self) -> None:
         if not self.plies + self.unroll < self.length:
@@ -67,16 +65,22 @@ class MuZeroSettings:
                 f"{self.length} plies of memory do not hold an update of {self.plies} and "
                 f"{self.unroll} to unroll: raise length."
             )
-        if min(self.lanes, self.plies, self.simulations, self.unroll, self.batch_size) < 1:
+        if (
+            min(
+                self.updates, self.lanes, self.plies, self.simulations, self.unroll, self.batch_size
+            )
+            < 1
+        ):
             raise ValueError(f"Every count must be at least 1; got {self}.")
         if self.plies <= self.unroll:
             raise ValueError(f"plies must be above unroll; got {self.plies} and {self.unroll}.")
 
-    def gamma(self, task: Task) -> float:
+    def gamma(self, task: Task, objective: Objective | None = None) -> float:
         """The discount of training and of the search."""
         if self.discount is not None:
             return self.discount
-        return task.objective.discount * (0.97 if task.traits.players == 1 else 1.0)
+        scored = task.objective if objective is None else objective
+        return scored.discount * (0.97 if task.traits.players == 1 else 1.0)
 
     def steps(self, task: Task) -> int:
         """n of the returns."""
@@ -84,27 +88,38 @@ class MuZeroSettings:
             return self.returns
         return 10 if task.traits.players == 1 else task.traits.horizon
 
-    def networks(self, task: Task, key: Key[Array, ""]) -> LatentNetworks:
+    def networks(
+        self, task: Task, key: Key[Array, ""], objective: Objective | None = None
+    ) -> LatentNetworks:
         """Fresh networks."""
+        span = self.value_range
+        if span is None and objective is not None:
+            span = objective.bounds
         return LatentNetworks.of(
-            task, key=key, latent=self.latent, width=self.width, bins=self.bins,
-            value_range=self.value_range,
+            task, key=key, latent=self.latent, width=self.width, bins=self.bins, value_range=span,
+            alternate=self.alternate,
         )  # fmt: skip
 
-    def decider(self, task: Task, networks: LatentNetworks, **options: Any) -> "MuZero":
+    def decider(
+        self,
+        task: Task,
+        networks: LatentNetworks,
+        objective: Objective | None = None,
+        **options: Any,
+    ) -> "MuZero":
         """Networks as the decider that these settings train and use."""
         return MuZero(
-            task, networks, gamma=self.gamma(task), scale=self.value_scale,
+            task, networks, gamma=self.gamma(task, objective), scale=self.value_scale,
             budget=self.simulations, **options,
         )  # fmt: skip
 
 
-class MuZero(Decider):
+class MuZero(CheckedDecider):
     """Encodes what is seen and searches in the learned world; the rules are never asked.
 
     A simulation is one step of the learned dynamics. Budget 0 answers from the prediction network
-    alone. The reward is part of what was learned, so another objective is not heard; nor is
-    anything seen but the observation, so hidden state stays hidden. `noise` scales the Gumbel noise
+    alone. The reward is part of what was learned, so another objective is ignored; and only
+    the observation is read, so hidden state stays hidden. `noise` scales the Gumbel noise
     at the root, and `scale` how much returns count against the prior, over the range of returns.
     Raises `UnsuitableTaskError` for networks of other shapes than the task's.
     """
@@ -162,23 +177,11 @@ class MuZero(Decider):
             capacity=self.capacity,
         )
 
-    def decide(
-        self,
-        state: State,
-        memory: Memory = None,
-        *,
-        objective: Objective | None = None,
-        budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
-    ) -> tuple[Decision, Memory]:
-        """Search from what is seen of every row; see `Decider.decide`."""
-        del objective
-        started = time.perf_counter()
-        keys = checked_keys(self.task, state, None, key)
-        entered = _enter(self.world, state)
-        decision, _ = self.search.decide(entered, budget=budget, key=keys)
-        decision = _counted(self.networks, decision)
-        return timed(decision, started), memory
+    def choose(self, question: Question) -> tuple[Decision, Memory]:
+        """Search from what is observed of every row; the objective is ignored."""
+        entered = _enter(self.world, question.state)
+        decision, _ = self.search.decide(entered, budget=question.budget, key=question.keys)
+        return _counted(self.networks, decision), question.memory
 
 
 @eqx.filter_jit
@@ -195,195 +198,3 @@ def _counted(networks: LatentNetworks, decision: Decision) -> Decision:
         flops=steps * networks.step_flops + live * networks.represent.flops,
     )
     return eqx.tree_at(lambda d: d.spent, decision, decision.spent + more)
-
-
-class Carry(eqx.Module):
-    """All that an update of MuZero starts from; `age` counts the actions of each lane's episode."""
-
-    networks: LatentNetworks
-    opt_state: PyTree
-    lanes: State
-    age: Int[Array, " lanes"]
-    moments: Moments
-    filled: Int[Array, ""]
-    score: Float[Array, " lanes"]
-    last: Float[Array, ""]
-    step: Int[Array, ""]
-    key: Key[Array, ""]
-
-
-def train_muzero(
-    task: Task,
-    *,
-    updates: int,
-    key: Key[Array, ""],
-    settings: MuZeroSettings | None = None,
-    folder: Path | str | None = None,
-    identity: dict[str, Any] | None = None,
-    watch: Watch | None = None,
-    hasty: bool = False,
-) -> tuple[MuZero, Ledger, Trained]:
-    """Learn a world, a policy and values from acting; returns the decider and what it spent.
-
-    Metrics of each update: the losses, and `score`, the mean return of player 0 in the episodes
-    that ended (the one before's where none did). With `folder`, a killed training goes on where
-    it was (see `run_updates`). Raises `TrainingDivergedError` and `UnsuitableTaskError`.
-    """
-    settings = settings or MuZeroSettings()
-    told = {
-        "task": description(task),
-        "seed": jax.random.key_data(key).tolist(),
-        "updates": updates,
-        **asdict(settings),
-    }
-    # The length goes in as data, and all else is compared by value: equal courses compile once.
-    update = eqx.Partial(_update, task, settings, jnp.int32(updates))
-    carry = _start(task, settings, key)
-    trained = run_updates(
-        update, carry, updates=updates, folder=folder,
-        identity={"algorithm": "muzero", **told, **(identity or {})}, watch=watch, hasty=hasty,
-    )  # fmt: skip
-    networks = trained.carry.networks
-    decider = settings.decider(task, networks, capacity=max(64, settings.simulations))
-    done = len(trained.metrics["score"])
-    return decider, _cost(settings, networks, done, trained.seconds), trained
-
-
-def _cost(
-    settings: MuZeroSettings, networks: LatentNetworks, updates: int, seconds: float
-) -> Ledger:
-    """Steps of the world and of the model, passes and FLOPs of so many updates."""
-    plies = updates * settings.plies * settings.lanes
-    imagined = plies * settings.simulations
-    steps = updates * settings.gradient_steps
-    unrolled = steps * settings.batch_size * settings.unroll
-    judged = steps * settings.batch_size * (settings.unroll + 1)
-    encoded = steps * settings.batch_size
-    passes = (plies + encoded, imagined + unrolled, plies + imagined + judged)
-    each = (networks.represent.flops, networks.step_flops, networks.predict.flops)
-    learned = (encoded, unrolled, judged)
-    return Ledger(
-        model_steps=plies + imagined,
-        network_evaluations=sum(passes),
-        fits=steps,
-        data=plies,
-        # A gradient costs two more passes than the pass itself.
-        flops=sum((p + 2 * b) * f for p, b, f in zip(passes, learned, each, strict=True)),
-        seconds=seconds,
-    )
-
-
-def _start(task: Task, settings: MuZeroSettings, key: Key[Array, ""]) -> Carry:
-    key, weights, first = jax.random.split(key, 3)
-    networks = settings.networks(task, weights)
-    lanes = jax.vmap(task.init)(jax.random.split(first, settings.lanes))
-    seen, legal = jax.vmap(task.observe)(lanes), jax.vmap(task.legal)(lanes)
-    room = (settings.length, settings.lanes)
-    zeros = jnp.zeros(room)
-    moments = Moments(
-        jnp.zeros((*room, *seen.shape[1:])), jnp.ones((*room, legal.shape[1]), bool),
-        jnp.zeros((*room, legal.shape[1])), jnp.zeros(room, jnp.int32), zeros, zeros, zeros + 1,
-        jnp.zeros(room, bool), jnp.zeros(room, bool), jnp.zeros(room, bool),
-    )  # fmt: skip
-    opt_state = make_optimiser(settings.weight_decay).init(
-        eqx.filter(networks, eqx.is_inexact_array)  # type: ignore[arg-type]
-    )
-    return Carry(
-        networks, opt_state, lanes, jnp.zeros(settings.lanes, jnp.int32), moments, jnp.int32(0),
-        jnp.zeros(settings.lanes), jnp.float32(0), jnp.int32(0), key,
-    )  # fmt: skip
-
-
-def _update(
-    task: Task, settings: MuZeroSettings, updates: Int[Array, ""], carry: Carry
-) -> tuple[Carry, dict[str, Float[Array, ""]]]:
-    """Play, then learn."""
-    key, play, learn = jax.random.split(carry.key, 3)
-    (lanes, age, score), new, ended = _play(task, settings, carry, play)
-    moments = carry.moments.push(new)
-    filled = jnp.minimum(carry.filled + settings.plies, settings.length)
-    # A cosine down to a tenth: the first searches change quickly, the last are to agree.
-    share = carry.step / updates
-    rate = settings.learning_rate * (0.1 + 0.45 * (1 + jnp.cos(jnp.pi * share)))
-    networks, opt_state, losses = _learn(
-        settings, rate, carry.networks, carry.opt_state, moments,
-        returns(moments, settings.gamma(task), settings.steps(task)), filled, learn,
-    )  # fmt: skip
-    total, count = ended
-    last = jnp.where(count > 0, total / jnp.maximum(count, 1), carry.last)
-    after = Carry(
-        networks, opt_state, lanes, age, moments, filled, score, last, carry.step + 1, key
-    )
-    return after, {**losses, "score": last}
-
-
-def _play(
-    task: Task, settings: MuZeroSettings, carry: Carry, key: Key[Array, ""]
-) -> tuple[tuple, Moments, tuple[Float[Array, ""], Float[Array, ""]]]:
-    """Every lane goes on by `plies`, each searched; finished ones start again.
-
-    Returns the lanes with their ages and scores, what was played, and the scores that are final
-    (their sum, and how many).
-    """
-    player = settings.decider(task, carry.networks, capacity=settings.simulations, noise=1.0)
-
-    def ply(now: tuple, key: Key[Array, ""]) -> tuple[tuple, tuple]:
-        state, age, score = now
-        think, dice, stray, chance, again = jax.random.split(key, 5)
-        decision, _ = player.decide(state, key=think)
-        legal = jax.vmap(task.legal)(state)
-        anything = jax.random.categorical(dice, jnp.where(legal, 0.0, -jnp.inf))
-        lost = jax.random.bernoulli(stray, settings.explore, anything.shape)
-        action = jnp.where(lost, anything, decision.action).astype(jnp.int32)
-        after = jax.vmap(task.advance)(state, action, jax.random.split(chance, settings.lanes))
-        earned = jax.vmap(task.objective)(state, action, after)
-        mover, follows = jax.vmap(task.player)(state), jax.vmap(task.player)(after)
-        over = jax.vmap(task.terminated)(after)
-        gain = jnp.take_along_axis(earned, mover[:, None], 1)[:, 0]
-        age, score = age + 1, score + earned[:, 0]
-        cut = over & settings.timeouts & (age >= task.traits.horizon)
-        moment = Moments(
-            jax.vmap(task.observe)(state).astype(jnp.float32), legal, decision.weights, action,
-            decision.value, gain, jnp.where(mover == follows, 1.0, -1.0), over, cut, lost,
-        )  # fmt: skip
-        fresh = jax.vmap(task.init)(jax.random.split(again, settings.lanes))
-        done = (jnp.where(over, score, 0.0).sum(), over.sum())
-        onward = (rows_where(over, fresh, after), *(jnp.where(over, 0, x) for x in (age, score)))
-        return onward, (moment, done)
-
-    keys = jax.random.split(key, settings.plies)
-    lanes, (moments, done) = jax.lax.scan(ply, (carry.lanes, carry.age, carry.score), keys)
-    return lanes, moments, (done[0].sum(), done[1].sum().astype(jnp.float32))
-
-
-def _learn(
-    settings: MuZeroSettings,
-    rate: Float[Array, ""],
-    networks: LatentNetworks,
-    opt_state: PyTree,
-    moments: Moments,
-    value: Float[Array, "time lanes"],
-    filled: Int[Array, ""],
-    key: Key[Array, ""],
-) -> tuple[LatentNetworks, PyTree, dict[str, Float[Array, ""]]]:
-    """Gradient steps on windows drawn from the ring; the losses are their means."""
-    optimiser = make_optimiser(settings.weight_decay)
-    params, static = eqx.partition(networks, eqx.is_inexact_array)
-
-    def gradient(params: PyTree, key: Key[Array, ""]) -> tuple:
-        windows = draw_windows(moments, value, filled, key, settings.batch_size, settings.unroll)
-        return jax.grad(
-            lambda p: unrolled_loss(eqx.combine(p, static), windows, settings.value_weight),
-            has_aux=True,
-        )(params)
-
-    def step(now: tuple, key: Key[Array, ""]) -> tuple[tuple, dict]:
-        params, opt_state = now
-        slope, losses = gradient(params, key)
-        update, opt_state = optimiser.update(slope, opt_state, params)
-        params = jax.tree.map(lambda p, u: p - rate * u, params, update)
-        return (params, opt_state), losses
-
-    keys = jax.random.split(key, settings.gradient_steps)
-    (params, opt_state), losses = jax.lax.scan(step, (params, opt_state), keys)
-    return eqx.combine(params, static), opt_state, jax.tree.map(lambda x: x.mean(), losses)

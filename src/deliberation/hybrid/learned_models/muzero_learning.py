@@ -3,9 +3,10 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ...amortised.policies.network import FORBIDDEN
+from ...core.masks import FORBIDDEN
 from .latent import LatentNetworks
 
 
@@ -62,9 +63,9 @@ def returns(moments: Moments, discount: float, steps: int) -> Float[Array, "time
 class Windows(eqx.Module):
     """A batch of positions with the K actions played from each, and what is to be foretold.
 
-    Targets have K + 1 columns (rewards K). `live` is false from an episode's end on, where nothing
-    more is earned and no policy is asked for; `known` where the clock has cut an episode, since
-    what would have followed teaches nothing.
+    Targets have K + 1 columns (rewards and `passes`, whether the other player moves next, K).
+    `live` is false from an episode's end on, where nothing more is earned and no policy is asked
+    for; `known` where the clock has cut an episode, since what would have followed teaches nothing.
     """
 
     observation: Float[Array, "batch ..."]
@@ -73,6 +74,7 @@ class Windows(eqx.Module):
     weights: Float[Array, "batch columns actions"]
     value: Float[Array, "batch columns"]
     reward: Float[Array, "batch unroll"]
+    passes: Bool[Array, "batch unroll"]
     live: Bool[Array, "batch columns"]
     known: Bool[Array, "batch columns"]
 
@@ -105,6 +107,7 @@ def draw_windows(
         weights=moments.weights[rows, lane[:, None]],
         value=jnp.where(ended, 0.0, value[rows, lane[:, None]]),
         reward=jnp.where(ended, 0.0, moments.gain[rows, lane[:, None]])[:, :unroll],
+        passes=(moments.sign[rows, lane[:, None]] < 0)[:, :unroll],
         live=~ended,
         known=~cut,
     )
@@ -136,13 +139,20 @@ def unrolled_loss(
 
     vector = jax.vmap(networks.encode)(windows.observation)
     policy, value = judged(vector, 0)
-    reward = jnp.zeros(())
+    reward, turn = jnp.zeros(()), jnp.zeros(())
     for k in range(unroll):
         vector = 0.5 * (vector + jax.lax.stop_gradient(vector))
+        before = vector
         vector, earned = jax.vmap(networks.step)(vector, windows.actions[:, k])
+        if networks.turn is not None:
+            told = jax.vmap(networks.passes)(before, windows.actions[:, k])
+            surprise = optax.sigmoid_binary_cross_entropy(told, windows.passes[:, k])
+            # After an episode's end nobody moves.
+            turn = turn + (surprise * windows.live[:, k + 1]).mean() / unroll
         more_policy, more_value = judged(vector, k + 1)
         policy, value = policy + more_policy / unroll, value + more_value / unroll
         lost = networks.rewards.loss(earned, windows.reward[:, k]) * windows.known[:, k]
         reward = reward + lost.mean() / unroll
-    total = policy + value_weight * value + reward
-    return total, {"policy_loss": policy, "value_loss": value, "reward_loss": reward}
+    total = policy + value_weight * value + reward + turn
+    losses = {"policy_loss": policy, "value_loss": value, "reward_loss": reward}
+    return total, losses if networks.turn is None else {**losses, "turn_loss": turn}

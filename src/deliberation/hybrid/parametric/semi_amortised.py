@@ -5,7 +5,6 @@ amortisation gets wrong for one context is put right for that context alone. Wit
 network is trained for where the steps end instead of where they begin.
 """
 
-import time
 from pathlib import Path
 
 import equinox as eqx
@@ -14,15 +13,15 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ...amortised.files.tensors import description
 from ...amortised.networks.feed_forward import Network, flops
 from ...amortised.parametric.regression import pass_costs
 from ...amortised.policies.answer import check_answers, to_action
-from ...amortised.training.fitting import Fit, Metrics, fit_loss
+from ...amortised.training.fitting import Metrics, fit_loss
+from ...amortised.training.trained import Trained, training_identity
 from ...amortised.training.updates import Watch
-from ...core.answering import answer, asked, timed
+from ...core.answering import CheckedDecider, Question, answer
 from ...core.budget import Budget
-from ...core.decider import Decider, Decision, Memory, check_finite
+from ...core.decider import Decision, Memory, check_finite
 from ...core.ledger import Ledger
 from ...core.objective import Objective
 from ...core.task import State, Task
@@ -36,7 +35,7 @@ from ...direct.parametric.gradient_descent import (
 from ...tasks.one_step.problem import check_one_step, one_step_return
 
 
-class SemiAmortised(Decider):
+class SemiAmortised(CheckedDecider):
     """Descends from where a network says, on the objective handed over, for as many steps as given.
 
     Budget 0 is the network alone, and its value. A simulation tries one step, which is one model
@@ -72,24 +71,14 @@ class SemiAmortised(Decider):
     def __repr__(self) -> str:
         return f"SemiAmortised({self.task!r}, {type(self.network).__name__}, rate={self.rate:g})"
 
-    def decide(
-        self,
-        state: State,
-        memory: Memory = None,
-        *,
-        objective: Objective | None = None,
-        budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
-    ) -> tuple[Decision, Memory]:
+    def choose(self, question: Question) -> tuple[Decision, Memory]:
         """Guess by one forward pass, then descend; no chance is involved."""
-        budget = self.budget if budget is None else budget
-        (simulations, limit), _ = asked(self.task, state, budget, key)
-        started = time.perf_counter()
+        simulations, limit = question.limits
         steps = jnp.minimum(simulations, jnp.maximum(limit - 1, 0))
-        decision, raw, value, sound = _decide(self, state, objective or self.task.objective, steps)
+        decision, raw, value, sound = _decide(self, question.state, question.objective, steps)
         check_finite(type(self.network).__name__, answer=raw, value=value)
         check_finite("The objective", **{"value or gradient": jnp.where(sound, 0.0, jnp.nan)})
-        return timed(decision, started), memory
+        return decision, question.memory
 
 
 @eqx.filter_jit
@@ -134,7 +123,7 @@ def fit_through(
     learning_rate: float = 2e-3,
     folder: Path | str | None = None,
     watch: Watch | None = None,
-) -> Fit:
+) -> Trained:
     """Train a network so that its guess, improved by `through` gradient steps, costs least.
 
     Differentiates through the steps, second derivatives included; their lengths and whether they
@@ -173,14 +162,13 @@ def fit_through(
         total = jnp.mean(after) + 0.1 * judged
         return total, {"before": -jnp.mean(before), "after": -jnp.mean(after), "value": judged}
 
-    identity = {
-        "algorithm": "semi_amortised", "task": description(task), "network": network.config,
-        "objective": description(wanted), "through": through, "rate": rate,
-        "batch_size": batch_size,
-    }  # fmt: skip
+    identity = training_identity(
+        "semi_amortised", key, task=task, objective=wanted, network=network.config,
+        through=through, rate=rate, batch_size=batch_size,
+    )  # fmt: skip
     judged = Ledger(model_steps=(through + 1) * batch_size, data=batch_size)
     return fit_loss(
         loss, network, steps=steps, key=key, learning_rate=learning_rate,
         each=pass_costs(network, batch_size) + judged, folder=folder, identity=identity,
-        watch=watch,
+        watch=watch, decider=lambda n: SemiAmortised(task, n, budget=through, rate=rate),
     )  # fmt: skip
