@@ -10,10 +10,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt32
+from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
 from ...core.noise import Seed, as_key, mix
 from ...core.objective import Objective
+from ...core.rows import where_rows
 from ...core.task import Actions, State, Task, batch_size
 
 
@@ -99,7 +100,7 @@ def advance(
         over=over,
         finished=earned,
     )
-    after = rows_where(over, starts, after)
+    after = where_rows(over, starts, after)
     worth = jnp.where(over, 1.0, worlds.worth * objective.discount)
     return Worlds(after, jnp.where(over, 0, clock), jnp.where(over, 0.0, earned), worth), step
 
@@ -126,8 +127,3 @@ def seed_of(key: Key[Array, ""]) -> UInt32[Array, ""]:
 def fresh_score() -> Score:
     """Before any episode has ended."""
     return Score(jax.device_put(np.float32(0)), jax.device_put(np.int32(0)))
-
-
-def rows_where(flag: Bool[Array, " batch"], a: PyTree, b: PyTree) -> PyTree:
-    """Rows of `a` under the flag, of `b` elsewhere."""
-    return jax.tree.map(lambda x, y: jnp.where(flag.reshape(-1, *[1] * (x.ndim - 1)), x, y), a, b)

@@ -11,6 +11,7 @@ from ...amortised.imitation.data import Dataset
 from ...core.ledger import Ledger
 from ...core.noise import as_key, mix, seeds, uniform
 from ...core.objective import Objective
+from ...core.rows import where_rows
 from ...core.task import State
 from ...direct.tree_search.decider import TreeSearch, plan
 from ...direct.tree_search.limits import Limits
@@ -96,7 +97,7 @@ def _ply(
     task = planner.task
     seed = seeds(keys)
     fresh = jax.vmap(task.terminated)(lanes) | (uniform(mix(seed, 1)) < restart)
-    state = _pick(fresh, openings, lanes)
+    state = where_rows(fresh, openings, lanes)
     everyone = jnp.broadcast_to(simulations, seed.shape).astype(jnp.int32)
     limits = Limits(everyone, jnp.full_like(everyone, jnp.iinfo(jnp.int32).max))
     decision, outcome = plan(planner, objective, state, limits, mix(seed, 2), capacity)
@@ -137,7 +138,3 @@ def _trace(
     last = jnp.zeros(moments.value.shape[1:])
     _, value = jax.lax.scan(back, (last, last > 0), moments, reverse=True)
     return value
-
-
-def _pick(flag: Bool[Array, " lanes"], a: State, b: State) -> State:
-    return jax.tree.map(lambda x, y: jnp.where(flag.reshape(-1, *[1] * (x.ndim - 1)), x, y), a, b)

@@ -18,13 +18,13 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 from ...amortised.files.tensors import description
 from ...amortised.imitation.fitting import make_optimiser
 from ...amortised.training.updates import Trained, Watch, run_updates
-from ...amortised.trial_and_error.experience import rows_where
 from ...core.answering import timed
 from ...core.budget import Budget
 from ...core.decider import Decider, Decision, Memory
 from ...core.errors import BatchMismatchError, ForeignMemoryError, UnsuitableTaskError
 from ...core.ledger import Ledger
 from ...core.objective import Objective
+from ...core.rows import where_rows
 from ...core.task import Actions, State, Task, batch_size, check_batch
 from ...direct.control.cross_entropy import CEM
 from .learned_model import (
@@ -315,8 +315,8 @@ def _act(
     rows = (seen, written, seen_after - seen, earned, over, cut)
     done = (jnp.where(over, score, 0.0).sum(), over.sum())
     fresh = jax.vmap(task.init)(jax.random.split(again, lanes))
-    state = rows_where(over, fresh, after)
-    memory = rows_where(over, mpc.begin(lanes), memory)
+    state = where_rows(over, fresh, after)
+    memory = where_rows(over, mpc.begin(lanes), memory)
     return (state, memory, jnp.where(over, 0.0, score), thought + steps), (rows, *done)
 
 

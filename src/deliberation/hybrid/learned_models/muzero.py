@@ -16,13 +16,13 @@ from jaxtyping import Array, Float, Int, Key, PyTree
 from ...amortised.files.tensors import description
 from ...amortised.imitation.fitting import make_optimiser
 from ...amortised.training.updates import Trained, Watch, run_updates
-from ...amortised.trial_and_error.experience import rows_where
 from ...core.answering import checked_keys, timed
 from ...core.budget import Budget
 from ...core.decider import Decider, Decision, Memory
 from ...core.errors import UnsuitableTaskError
 from ...core.ledger import Ledger
 from ...core.objective import Objective
+from ...core.rows import where_rows
 from ...core.task import State, Task
 from ...direct.tree_search.decider import TreeSearch
 from ...direct.tree_search.rules import Gumbel
@@ -348,7 +348,7 @@ def _play(
         )  # fmt: skip
         fresh = jax.vmap(task.init)(jax.random.split(again, settings.lanes))
         done = (jnp.where(over, score, 0.0).sum(), over.sum())
-        onward = (rows_where(over, fresh, after), *(jnp.where(over, 0, x) for x in (age, score)))
+        onward = (where_rows(over, fresh, after), *(jnp.where(over, 0, x) for x in (age, score)))
         return onward, (moment, done)
 
     keys = jax.random.split(key, settings.plies)
