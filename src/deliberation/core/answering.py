@@ -14,6 +14,7 @@ from .decider import Decider, Decision, Memory, row_keys
 from .keys import KeyLike
 from .ledger import Ledger
 from .objective import Objective, wanted
+from .rows import beside
 from .task import State, Task, batch_size, check_batch, is_concrete
 
 Counts = Int[Array, " batch"] | Int[np.ndarray, " batch"] | int
@@ -23,7 +24,8 @@ class Question(eqx.Module):
     """A checked call of `decide`, with its defaults filled in.
 
     `objective` is the one to be followed: the caller's, else the task's. `budget` is the caller's,
-    else the decider's own, else None. `keys` has one key for each row.
+    else the decider's own, else None. `keys` has one key for each row. `given` is the caller's
+    objective, None where it gave none: for deciders with a default of their own.
     """
 
     state: State
@@ -31,13 +33,15 @@ class Question(eqx.Module):
     objective: Objective
     budget: Budget | None
     keys: Key[Array, " batch"]
-    named: bool = eqx.field(static=True, default=False)
-    """Whether the caller named an objective."""
+    given: Objective | None = None
+    """The objective that the caller named, if any."""
 
     def is_other(self, task: Task) -> bool:
         """Whether the caller named an objective that is not the task's own."""
-        own = self.named and is_concrete((self.objective, task))
-        return self.named and not (own and bool(eqx.tree_equal(self.objective, task.objective)))
+        if self.given is None:
+            return False
+        known = is_concrete((self.given, task))
+        return not (known and bool(eqx.tree_equal(self.given, task.objective)))
 
     @property
     def limits(self) -> tuple[Int[Array, " batch"], Int[Array, " batch"]]:
@@ -74,8 +78,7 @@ class CheckedDecider(Decider):
             state, memory,
             wanted(self.task, objective),
             None if given is None else Budget.of(given),
-            keys,
-            named=objective is not None,
+            keys, objective,
         )  # fmt: skip
         decision, memory = self.choose(question)
         return timed(decision, started), memory
@@ -126,8 +129,8 @@ def answer(
         weights = jnp.ones((live.shape[0], 1))
 
     def row(x: ArrayLike, dtype: type, blank: int = 0) -> Array:
-        there = live.reshape(-1, *[1] * (jnp.ndim(x) - 1))
-        return jnp.where(there, jnp.asarray(x, dtype), jnp.asarray(blank, dtype))
+        given = jnp.asarray(x, dtype)
+        return jnp.where(beside(live, given), given, jnp.asarray(blank, dtype))
 
     return Decision(
         action=row(action, jnp.int32, -1) if numbered else row(action, jnp.float32),

@@ -78,7 +78,7 @@ class Quantiliser(CheckedDecider):
         state, keys = question.state, question.keys
         prior, memory = self.base.decide(
             state, question.memory, budget=self.base_budget, key=keys,
-            objective=question.objective if question.named else None,
+            objective=question.given,
         )  # fmt: skip
         decision, utility = _decide(
             self.task, self.judge, question.objective, state, (prior.weights, prior.value),

@@ -125,7 +125,7 @@ class LearnedModelMPC(CheckedDecider):
     def choose(self, question: Question) -> tuple[Decision, Memory]:
         """Plan from what is observed of every row."""
         memory, batch = question.memory, len(question.keys)
-        aim = self.model.translate(question.objective if question.named else None, self.decode)
+        aim = self.model.translate(question.given, self.decode)
         memory = _own(self, self.begin(batch) if memory is None else memory, batch)
         entered = _enter(self.model, question.state, memory.age)
         decision, plan = self.planner.decide(
