@@ -25,7 +25,7 @@ class Question(eqx.Module):
 
     `objective` is the one to be followed: the caller's, else the task's. `budget` is the caller's,
     else the decider's own, else None. `keys` has one key for each row. `given` is the caller's
-    objective, None where it gave none: for deciders with a default of their own.
+    objective, None where it named none: for deciders with a default of their own.
     """
 
     state: State
@@ -34,7 +34,6 @@ class Question(eqx.Module):
     budget: Budget | None
     keys: Key[Array, " batch"]
     given: Objective | None = None
-    """The objective that the caller named, if any."""
 
     def is_other(self, task: Task) -> bool:
         """Whether the caller named an objective that is not the task's own."""
