@@ -26,7 +26,7 @@ from rich.table import Table  # noqa: E402
 
 from deliberation.core.noise import mix, seeds  # noqa: E402
 from deliberation.core.task import Task  # noqa: E402
-from deliberation.direct.evaluators import playout  # noqa: E402
+from deliberation.direct.playouts import random_playouts  # noqa: E402
 from deliberation.tasks import make_task  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results" / "playouts.json"
@@ -39,7 +39,7 @@ def measure(task: Task, batch: int, repeats: int, plies: int) -> dict[str, Any]:
     def play(seed: jax.Array) -> jax.Array:
         state = jax.vmap(task.init)(jax.random.split(jax.random.key(0), batch))
         live = jnp.ones(batch, bool)
-        return playout(task, task.objective, state, live, seed)[1].sum()
+        return random_playouts(task, task.objective, state, live, seed).steps.sum()
 
     first = seeds(jax.random.split(jax.random.key(1), batch))
     calls = max(1, plies // int(play(first)))

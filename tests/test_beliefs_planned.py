@@ -12,7 +12,7 @@ import pytest
 from deliberation.core import Budget, check_decider, misere, rollout
 from deliberation.core.errors import UnsuitableTaskError
 from deliberation.direct import UCT, BayesMixture, BeliefPlanning, HistorySearch, optimal_return
-from deliberation.direct.partial_observation.belief_tree import Particles, grow, valued
+from deliberation.direct.exact.belief_graph import Particles, grow, valued
 from deliberation.tasks import make_task
 from deliberation.tasks.grids.frozen_lake import FrozenLake
 from deliberation.tasks.hidden.tiger import Tiger, TigerState

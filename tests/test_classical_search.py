@@ -276,6 +276,10 @@ def test_what_cannot_be_searched_is_refused():
             for decider in (BestFirst(task), BeamSearch(task)):
                 with pytest.raises(NonFiniteError, match="NaN or infinity"):
                     decider.decide(starts, key=KEY, objective=broken)
+    # An objective without bounds has no heuristic, and no network is to blame for it.
+    endless = TableReturns(task.rewards, jnp.full_like(task.h, jnp.inf))
+    with pytest.raises(NonFiniteError, match=r"Objective\.heuristic"):
+        BeamSearch(task).decide(starts, key=KEY, objective=endless)
     with pytest.raises(ForeignMemoryError, match="begin"):
         BestFirst(task).decide(starts, jnp.zeros(12), key=KEY)
 

@@ -25,7 +25,7 @@ from deliberation.direct import (
     policy_iteration,
     value_iteration,
 )
-from deliberation.direct.exact.beliefs import solve_beliefs
+from deliberation.direct.exact.belief_graph import solve_beliefs
 from deliberation.tasks import make_task
 
 KEY = jax.random.key(0)

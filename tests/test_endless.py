@@ -9,7 +9,7 @@ from tables import compile_lightly  # noqa: F401
 from deliberation.core import Objective, Task, Traits
 from deliberation.core.noise import seeds
 from deliberation.direct import RandomRollouts, TreeSearch
-from deliberation.direct.evaluators import playout
+from deliberation.direct.playouts import random_playouts
 from deliberation.direct.tree_search.backends.choice import why_not_native
 from deliberation.direct.tree_search.decider import plan
 from deliberation.direct.tree_search.limits import Limits
@@ -60,9 +60,9 @@ def test_a_playout_is_as_long_as_the_horizon():
     start = jnp.zeros(ROWS, jnp.int32)
     live = jnp.array([True, True, False])
     noise = seeds(jax.random.split(KEY, ROWS))
-    gain, plies = playout(Endless(), Pay(), start, live, noise)
-    np.testing.assert_array_equal(gain, [HORIZON, HORIZON, 0])
-    np.testing.assert_array_equal(plies, [HORIZON, HORIZON, 0])
+    found = random_playouts(Endless(), Pay(), start, live, noise)
+    np.testing.assert_array_equal(found.returns[:, 0], [HORIZON, HORIZON, 0])
+    np.testing.assert_array_equal(found.steps, [HORIZON, HORIZON, 0])
 
 
 @pytest.mark.parametrize("backend", ["native", "jax"])

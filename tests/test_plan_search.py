@@ -370,6 +370,8 @@ def test_wrong_use_is_refused():
         (RandomShooting, {"horizon": 0}),
         (RandomShooting, {"population": 0}),
         (CEM, {"elite": 0.0}),
+        (CEM, {"population": 1}),
+        (MPPI, {"population": 1}),
         (CEM, {"particles": 0}),
         (MPPI, {"temperature": 0.0}),
         (MPPI, {"anneal": 0.0}),
@@ -416,3 +418,30 @@ def test_best_action_of_the_closed_form():
     p = curvatures(STEER)[1]
     a = best_action(STEER, x)
     np.testing.assert_allclose(2 * STEER.effort * a + 2 * (1 + p) * (x + a), 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [CEM, MPPI])
+def test_two_plans_a_round_are_enough_to_get_better(kind):
+    """One is the best so far, and the other a fresh one; a population of two is no fixed plan."""
+    decider, states = kind(STEER, population=2), starts(STEER, 8)
+    values = [
+        np.asarray(decider.decide(states, budget=n, key=KEY)[0].value).mean() for n in (1, 200)
+    ]
+    assert values[1] > values[0] + 0.1
+
+
+@pytest.mark.parametrize("kind", [CEM, MPPI])
+def test_the_budget_of_the_constructor_is_data(kind):
+    traced = []
+
+    class Traced(Steering):
+        def advance(self, state, action, key):
+            traced.append(1)
+            return super().advance(state, action, key)
+
+    task = Traced()
+    states = starts(task, 2)
+    kind(task, horizon=2, budget=8).decide(states, key=KEY)
+    count = len(traced)
+    kind(task, horizon=2, budget=9).decide(states, key=KEY)
+    assert len(traced) == count > 0

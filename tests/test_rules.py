@@ -11,7 +11,7 @@ from tables import as_task, bandit, run
 from deliberation.core import noise
 from deliberation.core.noise import pick_uniform
 from deliberation.direct import Gumbel, RandomRollouts, TreeSearch
-from deliberation.direct.evaluators import playout
+from deliberation.direct.playouts import random_playouts
 from deliberation.direct.ties import best_action
 from deliberation.direct.tree_search.limits import Limits
 from deliberation.direct.tree_search.tree import FORBIDDEN, LOGIT, NODE_SLOTS, VISITS, view
@@ -158,7 +158,8 @@ def test_playouts_return_what_random_play_is_worth():
     world, task, _ = bandits(1)
     live, start = jnp.ones(ROWS, bool), jnp.zeros(ROWS, jnp.int32)
     seeds = noise.mix(jnp.uint32(1), jnp.arange(ROWS))
-    total, plies = playout(task, task.objective, start, live, seeds)
+    one = random_playouts(task, task.objective, start, live, seeds)
+    total, plies = one.returns[:, 0], one.steps
     share = [np.isclose(total, r).mean() for r in world.reward[0]]
     assert stats.chisquare(np.array(share) * ROWS).pvalue > 0.01
     assert (plies == 1).all()

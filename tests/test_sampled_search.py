@@ -30,7 +30,7 @@ from deliberation.direct import (
     Sampling,
     TreeSearch,
 )
-from deliberation.direct.evaluators import uniform_box
+from deliberation.direct.playouts import uniform_box
 from deliberation.direct.tree_search.models.sampled import weigh
 
 KEY = jax.random.key(0)

@@ -14,6 +14,7 @@ from .decider import Decider, Decision, Memory, row_keys
 from .keys import KeyLike
 from .ledger import Ledger
 from .objective import Objective, wanted
+from .rows import beside
 from .task import State, Task, batch_size, check_batch, is_concrete
 
 Counts = Int[Array, " batch"] | Int[np.ndarray, " batch"] | int
@@ -38,6 +39,11 @@ class Question(eqx.Module):
         """Whether the caller named an objective that is not the task's own."""
         own = self.named and is_concrete((self.objective, task))
         return self.named and not (own and bool(eqx.tree_equal(self.objective, task.objective)))
+
+    @property
+    def given(self) -> Objective | None:
+        """The caller's objective, None where it named none."""
+        return self.objective if self.named else None
 
     @property
     def limits(self) -> tuple[Int[Array, " batch"], Int[Array, " batch"]]:
@@ -126,8 +132,8 @@ def answer(
         weights = jnp.ones((live.shape[0], 1))
 
     def row(x: ArrayLike, dtype: type, blank: int = 0) -> Array:
-        there = live.reshape(-1, *[1] * (jnp.ndim(x) - 1))
-        return jnp.where(there, jnp.asarray(x, dtype), jnp.asarray(blank, dtype))
+        given = jnp.asarray(x, dtype)
+        return jnp.where(beside(live, given), given, jnp.asarray(blank, dtype))
 
     return Decision(
         action=row(action, jnp.int32, -1) if numbered else row(action, jnp.float32),

@@ -97,8 +97,7 @@ def rollout(
                 state, memories[p], objective=objective, budget=budgets[p], key=now
             )
             memories[p] = where_rows(jnp.asarray(mine), memory, memories[p])
-            chosen = np.asarray(decision.action)
-            action = np.where(mine.reshape(-1, *[1] * (chosen.ndim - 1)), chosen, action)
+            action = np.asarray(where_rows(jnp.asarray(mine), decision.action, jnp.asarray(action)))
             spent[p] = spent[p] + masked_total(decision.spent, mine)
         check_actions(task, state, jnp.asarray(action))
         key, now = jax.random.split(key)

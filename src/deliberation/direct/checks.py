@@ -14,15 +14,18 @@ from .evaluators import Evaluator
 from .faults import FAULT_OF
 
 
-def check_deterministic(task: Task, needs: str, *, players: tuple[int, ...] = (1, 2)) -> None:
+def check_deterministic(
+    task: Task, needs: str, *, players: tuple[int, ...] = (1, 2), listed: bool = False
+) -> None:
     """Refuse tasks with chance, hidden state, continuous actions or other numbers of players.
 
-    `needs` ends the message: what is needed, and what to use instead.
+    `needs` ends the message: what is needed, and what to use instead. With `listed`, chance may be
+    where the task lists it (`Task.outcomes`).
     """
     check_is_task(task)
     traits = task.traits
     reasons = {
-        "has chance in its moves": not traits.deterministic,
+        "has chance in its moves": not (traits.deterministic or (listed and traits.outcomes > 0)),
         "hides part of its state": not traits.fully_observable,
         "has continuous actions": not traits.discrete,
         f"has {traits.players} players": traits.players not in players,
@@ -72,3 +75,13 @@ def check_sound(
         f"(evaluator: {type(evaluator).__name__}). Check the network's weights (a diverged "
         "training run?) and the objective."
     )
+
+
+def check_opposed(task: Task, opposed: Bool[Array, " batch"], name: str) -> None:
+    """Refuse rewards by which two players do not have opposite aims, once a search has met them."""
+    if task.traits.players == 2 and not bool(opposed.all()):
+        raise UnsuitableTaskError(
+            f"From row {int(np.argmin(np.asarray(opposed)))} of the batch {name} met rewards in "
+            f"{task!r} that do not sum to zero over its two players; it serves opposite aims. Use "
+            "`HistorySearch`, which follows each player's own rewards."
+        )

@@ -5,7 +5,6 @@ imports a network.
 """
 
 import abc
-import math
 from typing import Any
 
 import equinox as eqx
@@ -14,17 +13,35 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ..core.errors import ContractError
-from ..core.noise import Seed, as_key, mix, pick_uniform, uniform
+from ..core.noise import Seed
 from ..core.objective import Objective
-from ..core.task import Actions, State, Task
+from ..core.task import State, Task
+from .playouts import of_player, random_playouts
 
 
 class Evaluation(eqx.Module):
-    """Unnormalised log-prior and value for the player to move, and the model steps it took."""
+    """Unnormalised log-prior and value for the player to move, and the model steps it took.
+
+    `values` is what the state is worth to every player, where the evaluator knows. `stuck` is where
+    it came to a live state without a legal action, and could not judge.
+    """
 
     logits: Float[Array, "batch actions"]
     value: Float[Array, " batch"]
     model_steps: Int[Array, " batch"]
+    values: Float[Array, "batch players"] | None = None
+    stuck: Bool[Array, " batch"] | None = None
+
+    def to_all(self, player: Int[Array, " batch"], players: int) -> Float[Array, "batch players"]:
+        """What each state is worth to every player, given who is to move.
+
+        An evaluator that speaks for the player to move gives the others the opposite, which is
+        right for two with opposite aims.
+        """
+        if self.values is not None:
+            return self.values
+        mine = jnp.arange(players) == player[:, None]
+        return jnp.where(mine, self.value[:, None], -self.value[:, None])
 
 
 class Evaluator(eqx.Module):
@@ -50,6 +67,11 @@ class Evaluator(eqx.Module):
         """Judge every row; rows that are not live may be answered with anything finite."""
 
 
+def speaks_for_all(evaluator: Evaluator) -> bool:
+    """Whether an evaluator's answers mean something for every player, whatever their aims."""
+    return isinstance(evaluator, RandomRollouts | NoEvaluation)
+
+
 def check_answer(evaluator: Evaluator, answer: Any, batch: int, actions: int) -> None:
     """Refuse an evaluator's answer of the wrong form, before a search is built on it.
 
@@ -71,13 +93,18 @@ def check_answer(evaluator: Evaluator, answer: Any, batch: int, actions: int) ->
             )
 
 
-class RandomRollouts(Evaluator):
-    """Play uniformly at random, `count` times, and average the return; see `playout`."""
+class Unlearned(Evaluator):
+    """One that asks no network."""
+
+    passes: int = eqx.field(static=True, default=0, kw_only=True)
+    flops: float = eqx.field(static=True, default=0.0, kw_only=True)
+
+
+class RandomRollouts(Unlearned):
+    """Play uniformly at random to the end, `count` times, and average the return."""
 
     count: int = eqx.field(static=True, default=1)
     has_prior: bool = eqx.field(static=True, default=False)
-    passes: int = eqx.field(static=True, default=0)
-    flops: float = eqx.field(static=True, default=0.0)
 
     def __call__(
         self,
@@ -88,22 +115,16 @@ class RandomRollouts(Evaluator):
         seed: Seed,
     ) -> Evaluation:
         """Uniform prior; the value is the mean return of the playouts, for the player to move."""
-        total = jnp.zeros(live.shape, jnp.float32)
-        steps = jnp.zeros(live.shape, jnp.int32)
-        for i in range(self.count):
-            gain, plies = playout(task, objective, state, live, mix(seed, i))
-            total, steps = total + gain, steps + plies
-        mover = jax.vmap(task.player)(state)
+        found = random_playouts(task, objective, state, live, seed, self.count)
         logits = jnp.zeros((live.shape[0], task.traits.actions), jnp.float32)
-        return Evaluation(logits, jnp.where(mover == 0, total, -total) / self.count, steps)
+        value = of_player(found.returns, jax.vmap(task.player)(state))
+        return Evaluation(logits, value, found.steps, found.returns, found.stuck)
 
 
-class NoEvaluation(Evaluator):
+class NoEvaluation(Unlearned):
     """Uniform prior and zero value: a search with every learned part and every playout off."""
 
     has_prior: bool = eqx.field(static=True, default=True)
-    passes: int = eqx.field(static=True, default=0)
-    flops: float = eqx.field(static=True, default=0.0)
 
     def __call__(
         self,
@@ -117,50 +138,3 @@ class NoEvaluation(Evaluator):
         del objective, state, seed
         zeros = jnp.zeros((live.shape[0], task.traits.actions), jnp.float32)
         return Evaluation(zeros, zeros[:, 0], jnp.zeros(live.shape, jnp.int32))
-
-
-def playout(
-    task: Task, objective: Objective, state: State, live: Bool[Array, " batch"], seed: Seed
-) -> tuple[Float[Array, " batch"], Int[Array, " batch"]]:
-    """Play live rows at random; returns player 0's discounted return and the plies.
-
-    To the end of the episode, or for as many plies as the task's horizon allows one to have.
-    """
-
-    def going(carry: tuple) -> Bool[Array, ""]:
-        return carry[1].any()
-
-    def ply(carry: tuple) -> tuple:
-        state, live, total, worth, plies = carry
-        now = mix(seed, plies)
-        action = random_actions(task, state, now)
-        after = jax.vmap(task.advance)(state, action, as_key(now))
-        reward = jax.vmap(objective)(state, action, after)[:, 0].astype(jnp.float32)
-        total = total + jnp.where(live, worth * reward, 0.0)
-        plies = plies + live
-        live = live & ~jax.vmap(task.terminated)(after) & (plies < task.traits.horizon)
-        return after, live, total, worth * objective.discount, plies
-
-    zeros = jnp.zeros(live.shape, jnp.float32)
-    start = (state, live, zeros, zeros + 1, jnp.zeros(live.shape, jnp.int32))
-    _, _, total, _, plies = jax.lax.while_loop(going, ply, start)
-    return total, plies
-
-
-def random_actions(task: Task, state: State, seed: Seed) -> Actions:
-    """A legal action for each state, all equally likely."""
-    traits = task.traits
-    if traits.discrete:
-        return pick_uniform(jax.vmap(task.legal)(state), uniform(seed))
-    # Apart from the words of `as_key(seed)`, by which the task may draw.
-    return uniform_box(traits.low, traits.high, traits.shape, mix(seed, 2))
-
-
-def uniform_box(
-    low: float, high: float, shape: tuple[int, ...], seed: Seed
-) -> Float[Array, "*batch_and_shape"]:
-    """Arrays of a shape from `low` to `high`, one for each seed."""
-    places = jnp.arange(math.prod(shape)).reshape(shape)
-    u = uniform(mix(seed.reshape(*seed.shape, *[1] * len(shape)), places))
-    # Rounding may carry a number past its bound.
-    return jnp.clip(low + (high - low) * u, low, high)

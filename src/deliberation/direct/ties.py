@@ -1,10 +1,43 @@
-"""Choosing the best where several are equally good."""
+"""When numbers count as equal: one tolerance for all who compare values, and drawing among ties."""
+
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, UInt32
+import numpy as np
+from jaxtyping import Array, Bool, Float, UInt32
 
 from ..core.noise import mix, uniform
+
+SINGLE, DOUBLE = 1e-5, 1e-9
+"""Relative differences under which values are equal: sums of rewards kept in single precision, and
+in double precision."""
+
+
+def slack(value: Float[Array, "..."], relative: float = SINGLE) -> Float[Array, "..."]:
+    """How far below a value another one may lie and still be equal to it.
+
+    Relative to the value, or to 1 where it is smaller; infinite values have the slack of 0.
+    """
+    size = jnp.abs(jnp.where(jnp.isfinite(value), value, 0.0))
+    return relative * jnp.maximum(1.0, size)
+
+
+def tied(
+    values: Float[np.ndarray, "rows actions"], relative: float = SINGLE
+) -> Bool[np.ndarray, "rows actions"]:
+    """Which values of each row equal its greatest one; minus infinity never does. On the host."""
+    top = values.max(1, keepdims=True)
+    size = np.abs(np.where(np.isfinite(top), top, 0.0))
+    return np.isfinite(values) & (values >= top - relative * np.maximum(1.0, size))
+
+
+def cancel(rewards: Any) -> Any:
+    """Whether rewards [*rows, players] sum to zero over the players, but for rounding.
+
+    For arrays of the host and of the device alike.
+    """
+    return abs(rewards.sum(-1)) <= SINGLE * (1 + abs(rewards).max(-1))
 
 
 def best_action(scores: Float[Array, "batch actions"], seed: UInt32[Array, " batch"]) -> Array:

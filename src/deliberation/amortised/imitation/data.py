@@ -16,6 +16,7 @@ from ...core.ledger import Ledger
 from ...core.noise import as_key, mix, pick_uniform, seeds, uniform
 from ...core.objective import Objective
 from ...core.play import masked_total
+from ...core.rows import where_rows
 from ...core.task import State, Symmetry, Task, batch_size
 
 
@@ -234,14 +235,10 @@ def _play_randomly(task: Task, keys: Key[Array, " n"], plies: int | None) -> Sta
         here = mix(seed, now)
         action = pick_uniform(jax.vmap(task.legal)(state), uniform(here))
         after = jax.vmap(task.advance)(state, action, as_key(mix(here, 1)))
-        state = _rows_where(jax.vmap(task.terminated)(state), state, after)
+        state = where_rows(jax.vmap(task.terminated)(state), state, after)
         # Reservoir sampling: each of the game's positions is kept with equal chance in the end.
         take = uniform(mix(here, 2)) * (now + 2) < 1 if plies is None else now < plies
         take = take & ~jax.vmap(task.terminated)(state)
-        return state, _rows_where(take, state, kept)
+        return state, where_rows(take, state, kept)
 
     return jax.lax.fori_loop(0, length, ply, (start, start))[1]
-
-
-def _rows_where(flag: Bool[Array, " n"], a: State, b: State) -> State:
-    return jax.tree.map(lambda x, y: jnp.where(flag.reshape(-1, *[1] * (x.ndim - 1)), x, y), a, b)

@@ -18,6 +18,7 @@ from ...core.errors import UnsuitableTaskError
 from ...core.ledger import Ledger
 from ...core.noise import Seed, mix, pick_uniform, uniform
 from ...core.objective import Objective
+from ...core.rows import where_rows
 from ...core.task import Task
 from ..networks.feed_forward import Network
 from ..policies.network import evaluate
@@ -287,12 +288,9 @@ def several_steps(kept: tuple, over: Bool[Array, "steps batch"]) -> tuple:
         earned, worth, far, allowed = later
         stop = ended | (worth == -jnp.inf)
 
-        def choose(a: Array, b: Array) -> Array:
-            return jnp.where(stop.reshape(-1, *[1] * (a.ndim - 1)), a, b)
-
         total = jnp.where(stop, reward, reward + gain * earned)
         reach = jnp.where(stop, gain, gain * worth)
-        later = (total, reach, choose(after, far), choose(then, allowed))
+        later = (total, reach, *where_rows(stop, (after, then), (far, allowed)))
         return later, (seen, action, total, reach, later[2], later[3], legal)
 
     last = jax.tree.map(lambda x: x[-1], kept)

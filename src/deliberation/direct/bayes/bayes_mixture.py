@@ -5,24 +5,23 @@ each is believed by its prior and by how probable it made everything seen so far
 taken that is best in the mixture. In so far as it pays, it tries things to find out where it is.
 """
 
-import time
 from collections.abc import Sequence
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int
 
-from ...core.answering import asked, timed
+from ...core.answering import CheckedDecider, Question
 from ...core.budget import Budget
-from ...core.decider import Decider, Decision, Memory
+from ...core.decider import Decision
 from ...core.errors import UnsuitableTaskError
 from ...core.noise import seeds
 from ...core.objective import Objective
+from ...core.rows import where_rows
 from ...core.task import State, Task
-from ..partial_observation.belief_planning import action_values, judged
-from ..partial_observation.belief_tree import (
+from ..exact.belief_graph import (
     Grown,
     Particles,
     check_believable,
@@ -30,6 +29,7 @@ from ..partial_observation.belief_tree import (
     listed,
     sight,
 )
+from ..partial_observation.belief_planning import action_values, judged
 
 
 class MixtureMemory(eqx.Module):
@@ -44,7 +44,7 @@ class MixtureMemory(eqx.Module):
     action: Int[Array, " batch"]
 
 
-class BayesMixture(Decider):
+class BayesMixture(CheckedDecider):
     """Knows that it is in one of `worlds`, finds out in which, and acts well meanwhile.
 
     `prior` is how probable each world is at first (even unless given). The likelihood of what is
@@ -102,19 +102,11 @@ class BayesMixture(Decider):
         posterior = jnp.broadcast_to(self.prior, (batch, len(self.worlds)))
         return MixtureMemory(posterior, (states,) * len(self.worlds), jnp.full(batch, -1))
 
-    def decide(
-        self,
-        state: State,
-        memory: Memory = None,
-        *,
-        objective: Objective | None = None,
-        budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
-    ) -> tuple[Decision, MixtureMemory]:
-        """Learn from what is seen, then search; see `Decider.decide`."""
-        limits, keys = asked(self.task, state, self.budget if budget is None else budget, key)
-        seed, started = seeds(keys), time.perf_counter()
-        memory = learned(self, state, self.begin(len(keys)) if memory is None else memory)
+    def choose(self, question: Question) -> tuple[Decision, MixtureMemory]:
+        """Learn from what is seen, then search."""
+        state, keys, limits = question.state, question.keys, question.limits
+        memory = self.begin(len(keys)) if question.memory is None else question.memory
+        memory = learned(self, state, memory)
         legal = np.asarray(_legal(self.task, state))
         roots: list[tuple[State, np.ndarray]] = [
             jax.tree.map(np.asarray, _listed(world, states))
@@ -131,12 +123,12 @@ class BayesMixture(Decider):
             most = [int(x[row]) for x in limits]
             name = tuple(np.asarray(x).tobytes() for x in [*jax.tree.leaves(likely), *most])
             if name not in known:
-                known[name] = self._search(likely, legal[row], most, objective)
+                known[name] = self._search(likely, legal[row], most, question.given)
             q[row], grown = known[name]
             spent[row] = grown.steps
-        decision = judged(q, legal, spent, seed)
+        decision = judged(q, legal, spent, seeds(keys))
         memory = eqx.tree_at(lambda m: m.action, memory, decision.action)
-        return timed(decision, started), memory
+        return decision, memory
 
     def _search(
         self,
@@ -195,11 +187,7 @@ def _explained(
 def _seen_as(world: Task, state: State, after: State, anew: Bool[Array, " batch"]) -> State:
     """What came of it, or where the row begins anew the state given, without what it hides."""
     first = jax.tree.map(lambda x: x[:, 0], _listed(world, state)[0])
-
-    def choose(x: Array, y: Array) -> Array:
-        return jnp.where(anew.reshape(-1, *[1] * (x.ndim - 1)), x, y)
-
-    return jax.tree.map(choose, first, after)
+    return where_rows(anew, first, after)
 
 
 @eqx.filter_jit

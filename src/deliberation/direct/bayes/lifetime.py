@@ -17,9 +17,19 @@ from ...core.errors import UnsuitableTaskError
 from ...core.ledger import Ledger
 from ...core.noise import seeds
 from ...core.objective import Objective
+from ...core.rows import where_rows
 from ...core.task import State, Task, is_concrete
 from ..tree_search.limits import Limits
-from .mc_aixi import MCAIXI, AixiMemory, bare, check_life, check_mind, check_told, feel, think
+from .mc_aixi import (
+    MCAIXI,
+    AixiMemory,
+    act,
+    bare,
+    check_life,
+    check_mind,
+    check_told,
+    update_orders,
+)
 from .rho_uct import live
 
 
@@ -121,7 +131,7 @@ def _live(
         seed, dice, chaos, births = jax.random.split(key, 4)
         explores = jax.random.uniform(dice, (runs,)) < chance
         allowed = Limits(jnp.where(explores, 0, limits.simulations), limits.model_steps)
-        decision, memory, fine = think(
+        decision, memory, fine = act(
             agent, objective, state, memory, allowed, seeds(jax.random.split(seed, runs))
         )
         after, reward = _step(
@@ -130,7 +140,7 @@ def _live(
         over = jax.vmap(task.terminated)(after)
         memory, last = _close(agent, objective, after, memory, over)
         fresh = jax.vmap(task.init)(jax.random.split(births, runs))
-        state = jax.tree.map(lambda x, y: _choose(over, x, y), fresh, after)
+        state = where_rows(over, fresh, after)
         done = (reward, explores, decision.spent.model_steps)
         return (memory, state, told & fine & last), done
 
@@ -159,12 +169,8 @@ def _close(
     over: Bool[Array, " runs"],
 ) -> tuple[AixiMemory, Bool[Array, " runs"]]:
     """Learn the last percept of the episodes that are over, before others begin."""
-    orders, told = feel(agent, objective, state, memory, over)
+    orders, told = update_orders(agent, objective, state, memory, over)
     orders = jnp.pad(orders, ((0, 0), (0, 1)))
     legal = jnp.zeros((over.shape[0], agent.task.traits.actions), bool)
     mind, _ = live(agent.terms, memory.mind, orders, legal, jnp.zeros(over.shape, jnp.uint32))
     return AixiMemory(mind, jnp.where(over, -1, memory.action), memory.previous), told
-
-
-def _choose(mask: Bool[Array, " runs"], x: Array, y: Array) -> Array:
-    return jnp.where(mask.reshape(-1, *[1] * (x.ndim - 1)), x, y)

@@ -5,17 +5,15 @@ predicted by a Bayes mixture over context trees (`context_tree`), and actions ar
 mixture (`rho_uct`).
 """
 
-import time
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, Key
 
-from ...core.answering import answer, asked, timed
+from ...core.answering import CheckedDecider, Question, answer
 from ...core.budget import Budget
-from ...core.decider import Decider, Decision, Memory
+from ...core.decider import Decision, Memory
 from ...core.errors import ForeignMemoryError, TooLargeError, UnsuitableTaskError
 from ...core.noise import Seed, mix, seeds
 from ...core.objective import Objective
@@ -39,7 +37,7 @@ class AixiMemory(eqx.Module):
     previous: State
 
 
-class MCAIXI(Decider):
+class MCAIXI(CheckedDecider):
     """Predicts its world by context trees and searches in what they predict.
 
     The rules of `task` are never asked: a simulation imagines `horizon` cycles by the mixture, and
@@ -170,28 +168,20 @@ class MCAIXI(Decider):
             experience=self.experience,
         )
 
-    def decide(
-        self,
-        state: State,
-        memory: Memory = None,
-        *,
-        objective: Objective | None = None,
-        budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
-    ) -> tuple[Decision, AixiMemory]:
-        """Learn what came of the last action, then search; see `Decider.decide`."""
-        limits, keys = asked(self.task, state, self.budget if budget is None else budget, key)
-        memory = self.begin(len(keys)) if memory is None else memory
+    def choose(self, question: Question) -> tuple[Decision, AixiMemory]:
+        """Learn what came of the last action, then search."""
+        limits, keys = Limits(*question.limits), question.keys
+        memory = self.begin(len(keys)) if question.memory is None else question.memory
         check_mind(self, memory)
         check_life(self, memory, 1)
-        started = time.perf_counter()
         # What is data stays out of the compiled program.
         agent = bare(self)
-        objective = self.task.objective if objective is None else objective
-        decision, memory, told = _decide(agent, objective, state, memory, Limits(*limits), keys)
+        decision, memory, told = _decide(
+            agent, question.objective, question.state, memory, limits, keys
+        )
         if is_concrete(decision):
             check_told(self, told)
-        return timed(decision, started), memory
+        return decision, memory
 
 
 def bare(agent: MCAIXI) -> MCAIXI:
@@ -200,7 +190,7 @@ def bare(agent: MCAIXI) -> MCAIXI:
     return eqx.tree_at(lambda a: a.budget, agent, Budget(0))
 
 
-def feel(
+def update_orders(
     agent: MCAIXI,
     objective: Objective,
     state: State,
@@ -226,7 +216,7 @@ def feel(
     return orders.astype(jnp.int32), told | ~now
 
 
-def think(
+def act(
     agent: MCAIXI,
     objective: Objective,
     state: State,
@@ -240,7 +230,7 @@ def think(
     """
     legal = jax.vmap(agent.task.legal)(state)
     alive = ~jax.vmap(agent.task.terminated)(state)
-    orders, told = feel(agent, objective, state, memory, jnp.ones_like(alive))
+    orders, told = update_orders(agent, objective, state, memory, jnp.ones_like(alive))
     simulations = jnp.minimum(limits.simulations, limits.model_steps // agent.horizon)
     simulations = jnp.where(alive, simulations, 0).astype(jnp.int32)
     orders = jnp.concatenate([orders, simulations[:, None]], axis=1)
@@ -266,7 +256,7 @@ def _decide(
     limits: Limits,
     keys: Key[Array, " batch"],
 ) -> tuple[Decision, AixiMemory, Bool[Array, " batch"]]:
-    return think(agent, objective, state, memory, limits, seeds(keys))
+    return act(agent, objective, state, memory, limits, seeds(keys))
 
 
 def check_mind(agent: MCAIXI, memory: Memory) -> None:

@@ -5,22 +5,20 @@ depth limit are settled at once, and the rest are walked through depth first, ea
 that its siblings and ancestors leave. A walk's stack is as deep as the horizon.
 """
 
-import time
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ...core.answering import answer, asked, timed, uniform_weights
+from ...core.answering import CheckedDecider, Question, answer, uniform_weights
 from ...core.budget import Budget
-from ...core.decider import Decider, Decision, Memory, check_finite
+from ...core.decider import Decision, Memory, check_finite
 from ...core.noise import Seed, mix, pick_uniform, seeds, uniform
 from ...core.objective import Objective
-from ...core.task import State, Task
-from ..checks import check_deterministic
+from ...core.task import State, Task, is_concrete
+from ..checks import check_deterministic, check_opposed
 from ..evaluators import Evaluator, NoEvaluation
-from .window import Walk, World, ended, expand, plant, step
+from .window import Walk, World, ended, expand, init, step
 
 _NEEDS = (
     "alpha-beta needs a deterministic, discrete task in full view for one player, or for two with "
@@ -28,7 +26,7 @@ _NEEDS = (
 )
 
 
-class AlphaBeta(Decider):
+class AlphaBeta(CheckedDecider):
     """Minimax with alpha-beta cuts, for one player or two, in full view and without chance.
 
     One simulation is the expansion of one node: a model step, and a judgement by `evaluator`, for
@@ -44,8 +42,9 @@ class AlphaBeta(Decider):
     best sibling by more than that (in units of return, for the player to move): forward pruning,
     which saves expansions and errs where the evaluator does. The margin is data.
 
-    Raises `UnsuitableTaskError` for chance, hidden state, continuous actions or three players, and
-    `NonFiniteError` where rewards or values are not finite.
+    Raises `UnsuitableTaskError` for chance, hidden state, continuous actions, three players or two
+    whose rewards (by the objective of the call) are not opposite, and `NonFiniteError` where
+    rewards or values are not finite.
     """
 
     task: Task
@@ -79,21 +78,15 @@ class AlphaBeta(Decider):
         budget = self.budget.simulations
         return f"AlphaBeta({self.task!r}, {judge}, budget={budget}, depth={self.depth}{pruned})"
 
-    def decide(
-        self,
-        state: State,
-        memory: Memory = None,
-        *,
-        objective: Objective | None = None,
-        budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
-    ) -> tuple[Decision, Memory]:
-        """Search from every row; see `Decider.decide`."""
-        limits, keys = asked(self.task, state, self.budget if budget is None else budget, key)
-        started = time.perf_counter()
-        decision, faults, _ = look(self, objective, state, limits, keys)
+    def choose(self, question: Question) -> tuple[Decision, Memory]:
+        """Search from every row."""
+        decision, faults, looked = look(
+            self, question.objective, question.state, question.limits, question.keys
+        )
+        if is_concrete(looked):
+            check_opposed(self.task, looked.opposed, "alpha-beta search")
         check_finite("alpha-beta search", rewards_and_values=faults)
-        return timed(decision, started), memory
+        return decision, question.memory
 
 
 class Looked(eqx.Module):
@@ -106,6 +99,8 @@ class Looked(eqx.Module):
     expansions: Int[Array, " batch"]
     scores: Float[Array, "batch actions"]
     """Of the last look: what each root action is worth to player 0, or a bound on it."""
+    opposed: Bool[Array, " batch"]
+    """Whether all rewards met were opposite for two players."""
 
 
 def look(
@@ -132,17 +127,17 @@ def _look(
     live = ~jax.vmap(world.task.terminated)(state)
     legal = jax.vmap(world.task.legal)(state)
     mover = jnp.where(jax.vmap(world.task.player)(state) == 0, 1.0, -1.0)
-    walk = plant(world, state, live, depth, limits, seed)
+    walk = init(world, state, live, depth, limits, seed)
 
     def going(walk: Walk) -> Bool[Array, ""]:
         return walk.busy.any()
 
-    def turn(walk: Walk) -> Walk:
+    def round_of_moves(walk: Walk) -> Walk:
         # One move of the walk for each row, then, where it came to a new node, its expansion.
         walk, asks = step(walk, world)
         return ended(expand(walk, world, asks), depth)
 
-    walk = jax.lax.while_loop(going, turn, walk)
+    walk = jax.lax.while_loop(going, round_of_moves, walk)
     found = walk.answer >= 0
     drawn = pick_uniform(legal, uniform(mix(seed, 0)))
     action = jnp.where(found, walk.answer, drawn)
@@ -156,5 +151,5 @@ def _look(
         flops=walk.evaluations * each,
     )  # fmt: skip
     faults = jnp.where(walk.sound, 0.0, jnp.nan)
-    looked = Looked(walk.exact & found, walk.looked, walk.expansions, walk.scores)
+    looked = Looked(walk.exact & found, walk.looked, walk.expansions, walk.scores, walk.opposed)
     return decision, faults, looked

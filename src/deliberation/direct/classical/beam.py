@@ -1,27 +1,27 @@
 """Beam search (Lowerre 1976): layer by layer, with the most promising few nodes of each."""
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Key, UInt32
+from jaxtyping import Array, Bool, Float, Int, UInt32
 
-from ...core.answering import answer, asked, timed, uniform_weights
+from ...core.answering import CheckedDecider, Question, answer, uniform_weights
 from ...core.budget import Budget
-from ...core.decider import Decider, Decision, Memory, check_finite
+from ...core.decider import Decision, Memory
+from ...core.errors import NonFiniteError
 from ...core.noise import Seed, mix, pick_uniform, seeds, uniform
 from ...core.objective import Objective
-from ...core.task import State, Task
+from ...core.task import State, Task, is_concrete
 from .best_first import Merge, check_plannable
 
 _PLACES = 1 << 14
 """Of the table of places that were in the beam; far more than a beam holds."""
 
 
-class BeamSearch(Decider):
+class BeamSearch(CheckedDecider):
     """Keeps the `width` most promising nodes of each depth; deterministic, one player, full view.
 
     It answers with the first action towards the best node found, finished or not. A node's promise
@@ -62,24 +62,21 @@ class BeamSearch(Decider):
         budget = self.budget.simulations
         return f"BeamSearch({self.task!r}, width={self.width}, budget={budget})"
 
-    def decide(
-        self,
-        state: State,
-        memory: Memory = None,
-        *,
-        objective: Objective | None = None,
-        budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
-    ) -> tuple[Decision, Memory]:
-        """Search from every row; see `Decider.decide`."""
-        limits, keys = asked(self.task, state, self.budget if budget is None else budget, key)
-        started = time.perf_counter()
-        objective = self.task.objective if objective is None else objective
-        decision, worth = _decide(
-            self.task, Shape(self.width, self.merge), objective, state, limits, seeds(keys)
-        )
-        check_finite(type(objective).__name__, rewards_and_heuristic=worth)
-        return timed(decision, started), memory
+    def choose(self, question: Question) -> tuple[Decision, Memory]:
+        """Search from every row."""
+        objective = question.objective
+        decision, sound = _decide(
+            self.task, Shape(self.width, self.merge), objective, question.state, question.limits,
+            seeds(question.keys),
+        )  # fmt: skip
+        if is_concrete(sound) and not bool(sound.all()):
+            raise NonFiniteError(
+                f"In row {int(jnp.argmin(sound))} of the batch beam search met NaN or infinity in "
+                f"a reward or in the heuristic of {type(objective).__name__}. It needs finite "
+                "rewards and a finite `Objective.heuristic`, which is the upper end of `bounds` "
+                "unless defined: give either."
+            )
+        return decision, question.memory
 
 
 @dataclass(frozen=True)
@@ -119,7 +116,7 @@ def _decide(
     state: State,
     limits: tuple[Int[Array, " batch"], Int[Array, " batch"]],
     seed: Seed,
-) -> tuple[Decision, Float[Array, " batch"]]:
+) -> tuple[Decision, Bool[Array, " batch"]]:
     live = ~jax.vmap(task.terminated)(state)
     legal = jax.vmap(task.legal)(state)
 
@@ -142,7 +139,7 @@ def _decide(
         live, jnp.where(planned, first, drawn), weights, jnp.where(planned, value, 0.0),
         model_steps=best.steps,
     )  # fmt: skip
-    return decision, jnp.where(best.sound | ~live, 0.0, jnp.nan)
+    return decision, best.sound | ~live
 
 
 def _search(

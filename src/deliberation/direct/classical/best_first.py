@@ -6,21 +6,21 @@ are kept on the host, in a queue for each row; many nodes of many rows are expan
 call.
 """
 
-import time
 from collections.abc import Callable
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key, UInt32
+from jaxtyping import Array, Float, Int, UInt32
 
-from ...core.answering import answer, asked, timed, uniform_weights
+from ...core.answering import CheckedDecider, Question, answer, uniform_weights
 from ...core.budget import Budget
-from ...core.decider import Decider, Decision, Memory
+from ...core.decider import Decision, Memory
 from ...core.errors import ForeignMemoryError
 from ...core.noise import seeds, uniform
 from ...core.objective import Objective
+from ...core.rows import where_rows
 from ...core.task import State, Task
 from ..aims import aim_of
 from ..checks import check_deterministic
@@ -48,7 +48,7 @@ class Plan(eqx.Module):
 PROVED = int(np.iinfo(np.int32).max)
 
 
-class BestFirst(Decider):
+class BestFirst(CheckedDecider):
     """A* over a deterministic task of one player that hides nothing; its answer is a whole plan.
 
     One simulation is the expansion of one node, that is, a model step for each of its legal
@@ -114,26 +114,16 @@ class BestFirst(Decider):
         state = jax.eval_shape(self.task.init, jax.random.key(0))
         return jax.eval_shape(self.task.fingerprint, state).size
 
-    def decide(
-        self,
-        state: State,
-        memory: Memory = None,
-        *,
-        objective: Objective | None = None,
-        budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
-    ) -> tuple[Decision, Memory]:
+    def choose(self, question: Question) -> tuple[Decision, Memory]:
         """Follow the plan of a row, or search for a new one."""
-        started = time.perf_counter()
-        limits, keys = asked(self.task, state, self.budget if budget is None else budget, key)
-        limits = np.stack(limits)
-        memory = self.begin(len(keys)) if memory is None else memory
+        state, objective, keys = question.state, question.objective, question.keys
+        limits = np.stack(question.limits)
+        memory = self.begin(len(keys)) if question.memory is None else question.memory
         if not isinstance(memory, Plan):
             raise ForeignMemoryError(
                 f"{self!r} remembers plans; got a memory of {type(memory).__name__}. Start with "
                 "`begin(batch)` and hand on what `decide` returns."
             )
-        objective = self.task.objective if objective is None else objective
         words, live, legal = map(np.asarray, _look(self.task, state))
         # Made into host arrays once: they are written row by row.
         plan = jax.tree.map(np.array, memory)
@@ -149,7 +139,7 @@ class BestFirst(Decider):
             # Not even the root could be expanded within its model steps, or no way ends.
             search[row] = bool(line.actions)
         decision = _answer(plan, live, legal, known | search, u, lines)
-        return timed(decision, started), _shifted(plan, known | search)
+        return decision, _shifted(plan, known | search)
 
     def _search(
         self,
@@ -162,7 +152,7 @@ class BestFirst(Decider):
         if not len(rows):
             return {}
         arena = Arena(self.task, objective, self.merge, self.prune)
-        roots = arena.plant(jax.tree.map(lambda x: np.asarray(x)[rows], state))
+        roots = arena.init(jax.tree.map(lambda x: np.asarray(x)[rows], state))
         queues = [
             Frontier(arena, int(root), *(int(x) for x in limits[:, row]))
             for root, row in zip(roots, rows, strict=True)
@@ -242,8 +232,7 @@ def _shifted(plan: Plan, taken: np.ndarray) -> Plan:
 
     def shift(x: np.ndarray, blank: int) -> Array:
         rest = np.concatenate([x[:, 1:], np.full_like(x[:, :1], blank)], axis=1)
-        rows = taken.reshape(-1, *[1] * (x.ndim - 1))
-        return jnp.asarray(np.where(rows, rest, np.full_like(x, blank)))
+        return where_rows(jnp.asarray(taken), jnp.asarray(rest), jnp.full(x.shape, blank, x.dtype))
 
     return Plan(
         shift(np.asarray(plan.actions), -1),

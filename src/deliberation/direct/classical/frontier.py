@@ -70,7 +70,7 @@ class Arena:
         self._columns: list[np.ndarray] = []
         self._form: Any = None
 
-    def plant(self, states: State) -> Int[np.ndarray, " rows"]:
+    def init(self, states: State) -> Int[np.ndarray, " rows"]:
         """Nodes for the states that searches start from."""
         rows = batch_size(states)
         room = 1 << max(rows - 1, 0).bit_length()

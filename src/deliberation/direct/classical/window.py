@@ -11,8 +11,10 @@ from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from ...core.noise import mix
 from ...core.objective import Objective
+from ...core.rows import beside
 from ...core.task import State, Task
 from ..evaluators import Evaluator
+from ..ties import cancel
 
 Rows = Int[Array, " batch"]
 Flags = Bool[Array, " batch"]
@@ -57,6 +59,8 @@ class Walk(eqx.Module):
     over: Flags
     busy: Flags
     sound: Flags
+    opposed: Flags
+    """Whether all rewards met were opposite for two players."""
     expansions: Rows
     steps: Rows
     evaluations: Rows
@@ -79,7 +83,7 @@ class Asks(eqx.Module):
     high: Reals
 
 
-def plant(
+def init(
     world: World,
     state: State,
     live: Flags,
@@ -101,8 +105,8 @@ def plant(
     )  # fmt: skip
     return Walk(
         root=state, stack=stack, top=zero - 1, limit=zero + 1, choice=zero - 1, short=flag,
-        pruned=flag, over=flag, busy=live & (most[0] > 0), sound=flag | True, expansions=zero,
-        steps=zero, evaluations=zero, most=most, seed=seed, answer=zero - 1,
+        pruned=flag, over=flag, busy=live & (most[0] > 0), sound=flag | True, opposed=flag | True,
+        expansions=zero, steps=zero, evaluations=zero, most=most, seed=seed, answer=zero - 1,
         value=jnp.zeros(batch), looked=zero, exact=flag, scores=jnp.zeros((batch, actions)),
     )  # fmt: skip
 
@@ -140,7 +144,7 @@ def _asks(walk: Walk, world: World, here: Level, child: Rows, down: Flags) -> As
         return jnp.where(first | (discount <= 0), widest, inner)
 
     state = jax.tree.map(
-        lambda root, kids: jnp.where(_broad(first, root), root, _pick(kids, child)),
+        lambda root, kids: jnp.where(beside(first, root), root, _pick(kids, child)),
         walk.root,
         here.states,
     )
@@ -182,7 +186,7 @@ def expand(walk: Walk, world: World, asks: Asks) -> Walk:
     count = legal.sum(-1).astype(jnp.int32)
     paid = (walk.expansions < walk.most[0]) & (count <= walk.most[1] - walk.steps)
     made = asks.wanted & paid
-    after, reward, terminal = _children(world, asks.state)
+    after, reward, opposed, terminal = _children(world, asks.state)
     live = made[:, None] & legal & ~terminal
     value, played = _judged(world, after, live, mix(walk.seed, walk.expansions))
     sign = jnp.where(jax.vmap(task.player)(asks.state) == 0, 1.0, -1.0)
@@ -206,8 +210,8 @@ def expand(walk: Walk, world: World, asks: Asks) -> Walk:
     first = jnp.where(counted.any(-1), first, -1)
     return eqx.tree_at(
         lambda w: (
-            w.stack, w.top, w.choice, w.short, w.pruned, w.busy, w.sound, w.expansions, w.steps,
-            w.evaluations,
+            w.stack, w.top, w.choice, w.short, w.pruned, w.busy, w.sound, w.opposed, w.expansions,
+            w.steps, w.evaluations,
         ),
         walk,
         (
@@ -218,6 +222,7 @@ def expand(walk: Walk, world: World, asks: Asks) -> Walk:
             walk.pruned | (made & pruned),
             walk.busy & ~(asks.wanted & ~(paid & fine)),
             walk.sound & ~(made & ~fine),
+            walk.opposed & ~(made & (legal & ~opposed).any(-1)),
             walk.expansions + made,
             walk.steps + jnp.where(made, count + played, 0),
             walk.evaluations + live.sum(-1).astype(jnp.int32) * world.evaluator.passes,
@@ -258,11 +263,14 @@ def ended(walk: Walk, depth: int) -> Walk:
     )  # fmt: skip
 
 
-def _children(world: World, state: State) -> tuple[State, Array, Array]:
+def _children(world: World, state: State) -> tuple[State, Array, Array, Array]:
+    """By action: the child, player 0's reward, whether the other's is opposite, and the end."""
+
     def act(s: State, action: Int[Array, ""]):
         after = world.task.advance(s, action, jax.random.key(0))
-        reward = jnp.asarray(world.objective(s, action, after))[0]
-        return after, reward.astype(jnp.float32), world.task.terminated(after)
+        reward = jnp.asarray(world.objective(s, action, after)).astype(jnp.float32)
+        opposed = jnp.bool_(True) if reward.shape[0] == 1 else cancel(reward)
+        return after, reward[0], opposed, world.task.terminated(after)
 
     actions = jnp.arange(world.task.traits.actions, dtype=jnp.int32)
     return jax.vmap(jax.vmap(act, (None, 0)), (0, None))(state, actions)
@@ -294,10 +302,6 @@ def _pick(x: Array, child: Rows) -> Array:
     return x[jnp.arange(x.shape[0]), jnp.maximum(child, 0)]
 
 
-def _broad(flag: Flags, like: Array) -> Array:
-    return flag.reshape(-1, *[1] * (like.ndim - 1))
-
-
 def _at(stack: Level, level: Rows) -> Level:
     return jax.tree.map(lambda x: _pick(x, level), stack)
 
@@ -307,6 +311,6 @@ def _put(stack: Level, level: Rows, node: Level, where: Flags) -> Level:
 
     def put(x: Array, new: Array) -> Array:
         rows, at = jnp.arange(x.shape[0]), jnp.maximum(level, 0)
-        return x.at[rows, at].set(jnp.where(_broad(where, new), new, x[rows, at]))
+        return x.at[rows, at].set(jnp.where(beside(where, new), new, x[rows, at]))
 
     return jax.tree.map(put, stack, node)

@@ -4,26 +4,27 @@ The least search there is on top of a policy, and the usual way to spend compute
 model's answers (Stiennon et al. 2020; Gao, Schulman and Hilton 2022).
 """
 
-import time
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key, UInt32
+from jaxtyping import Array, Bool, Float, Int, UInt32
 
-from ...core.answering import answer, asked, timed
+from ...core.answering import CheckedDecider, Question, answer
 from ...core.budget import Budget
-from ...core.decider import Decider, Decision, Memory, check_finite
+from ...core.decider import Decision, Memory, check_finite
 from ...core.errors import UnsuitableTaskError
 from ...core.masks import FORBIDDEN
 from ...core.noise import Seed, as_key, gumbel, mix, seeds
 from ...core.objective import Objective
-from ...core.task import State, Task
-from ..evaluators import Evaluator, NoEvaluation
+from ...core.task import State, Task, is_concrete
+from ..checks import check_opposed, check_stuck
+from ..evaluators import Evaluation, Evaluator, NoEvaluation, speaks_for_all
+from ..playouts import of_player, play
+from ..ties import cancel
 
 
-class BestOfN(Decider):
+class BestOfN(CheckedDecider):
     """The best of as many actions as the budget allows, drawn from a base policy.
 
     The base policy is the prior of `base` (uniform unless given). Each candidate is an action drawn
@@ -40,8 +41,13 @@ class BestOfN(Decider):
 
     The value is the largest score: where chance decides, of the luckiest candidate, and too high.
 
-    Raises `UnsuitableTaskError` for continuous actions and more than two players, and
-    `NonFiniteError` if rewards, prior or values are not finite.
+    Each candidate is scored by what its own player gets, however many players there are. Where a
+    playout ends early and `base` speaks for the player to move alone, two players must have
+    opposite aims.
+
+    Raises `UnsuitableTaskError` for continuous actions and, where playouts end early, for aims that
+    are not opposite; `NoLegalActionError` where a playout comes to a dead end; `NonFiniteError` if
+    rewards, prior or values are not finite.
     """
 
     task: Task
@@ -62,12 +68,10 @@ class BestOfN(Decider):
         lanes: int = 8,
     ):
         traits = task.traits
-        if not traits.discrete or traits.players not in (1, 2):
+        if not traits.discrete:
             raise UnsuitableTaskError(
-                f"{task!r} has {traits.players} players and "
-                f"{'numbered' if traits.discrete else 'continuous'} actions: best of n serves "
-                "numbered actions of one player, or of two with opposite aims. For continuous "
-                "actions, search with samples (`TreeSearch(sampling=...)`)."
+                f"{task!r} has continuous actions: best of n draws numbered ones. Search with "
+                "samples instead (`TreeSearch(sampling=...)`)."
             )
         if playouts < 1 or lanes < 1 or (depth is not None and depth < 0):
             raise ValueError(
@@ -77,31 +81,32 @@ class BestOfN(Decider):
         self.task, self.base = task, NoEvaluation() if base is None else base
         self.budget, self.playouts, self.lanes = Budget.of(budget), playouts, lanes
         self.depth = None if depth is None or depth >= traits.horizon else depth
+        if traits.players > 2 and self.depth is not None and not speaks_for_all(self.base):
+            raise UnsuitableTaskError(
+                f"{task!r} has {traits.players} players, and {type(self.base).__name__} values a "
+                "state for one of them: play to the end (depth=None), or let RandomRollouts judge."
+            )
 
     def __repr__(self) -> str:
         base, to = type(self.base).__name__, "the end" if self.depth is None else self.depth
         spend = f"playouts={self.playouts} to {to}, budget={self.budget.simulations}"
         return f"BestOfN({self.task!r}, {base}, {spend})"
 
-    def decide(
-        self,
-        state: State,
-        memory: Memory = None,
-        *,
-        objective: Objective | None = None,
-        budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
-    ) -> tuple[Decision, Memory]:
-        """Draw and score for every row; see `Decider.decide`."""
-        limits, keys = asked(self.task, state, self.budget if budget is None else budget, key)
-        started = time.perf_counter()
-        objective = self.task.objective if objective is None else objective
+    def choose(self, question: Question) -> tuple[Decision, Memory]:
+        """Draw and score for every row."""
+        simulations, steps = question.limits
         # The default budget stays out of the compiled program, or each would compile anew.
         planner = eqx.tree_at(lambda p: p.budget, self, Budget(0))
-        count = jnp.minimum(limits[0], limits[1] // self._most)
-        decision, score = _decide(planner, objective, state, count, seeds(keys))
-        check_finite(type(self).__name__, prior_or_score=score)
-        return timed(decision, started), memory
+        count = jnp.minimum(simulations, steps // self._most)
+        decision, held = _decide(
+            planner, question.objective, question.state, count, seeds(question.keys)
+        )
+        if is_concrete(held):
+            check_stuck(self.task, held.stuck)
+            if self.depth is not None and not speaks_for_all(self.base):
+                check_opposed(self.task, held.opposed, type(self).__name__)
+        check_finite(type(self).__name__, prior_or_score=jnp.where(held.sound, 0.0, jnp.nan))
+        return decision, question.memory
 
     @property
     def _most(self) -> int:
@@ -131,13 +136,38 @@ def chances(
 
 
 class _Held(eqx.Module):
-    """The best candidate of each row so far, and what was spent."""
+    """The best candidate of each row so far, what was spent, and what was met on the way."""
 
     action: Int[Array, " batch"]
     score: Float[Array, " batch"]
     sound: Bool[Array, " batch"]
+    stuck: Bool[Array, " batch"]
+    opposed: Bool[Array, " batch"]
     steps: Int[Array, " batch"]
     evaluations: Int[Array, " batch"]
+
+
+class _Noted(eqx.Module):
+    """What the base policy took in one playout: model steps, evaluations, unsound answers."""
+
+    model_steps: Int[Array, " rows"]
+    asked: Int[Array, " rows"]
+    unsound: Int[Array, " rows"]
+
+
+class _Tried(eqx.Module):
+    """What all players got in some playouts, what these took, and how many of them went wrong.
+
+    A playout is `unsound` where a number was not finite, `stuck` at a dead end, `unopposed` where
+    the rewards of the players do not cancel.
+    """
+
+    returns: Float[Array, "*rows players"]
+    steps: Int[Array, "*rows"]
+    asked: Int[Array, "*rows"]
+    unsound: Int[Array, "*rows"]
+    stuck: Int[Array, "*rows"]
+    unopposed: Int[Array, "*rows"]
 
 
 @eqx.filter_jit
@@ -147,7 +177,7 @@ def _decide(
     state: State,
     count: Int[Array, " batch"],
     seed: Seed,
-) -> tuple[Decision, Float[Array, " batch"]]:
+) -> tuple[Decision, _Held]:
     task, base, lanes = planner.task, planner.base, planner.lanes
     live = ~jax.vmap(task.terminated)(state)
     legal = jax.vmap(task.legal)(state)
@@ -156,7 +186,8 @@ def _decide(
     logits, played, sound = _prior(planner, objective, state, live, mix(seed, -1))
     drawn = _draw(logits, legal, mix(seed, -2))
     asked = live * jnp.int32(base.passes)
-    held = _Held(drawn, jnp.full(batch, -jnp.inf), sound | ~live, played, asked)
+    lowest, never = jnp.full(batch, -jnp.inf), jnp.zeros(batch, bool)
+    held = _Held(drawn, lowest, sound | ~live, never, ~never, played, asked)
 
     def going(carry: tuple[_Held, Int[Array, ""]]) -> Bool[Array, ""]:
         held, first = carry
@@ -167,11 +198,11 @@ def _decide(
         number = first + jnp.arange(lanes)
         real = (number < count[:, None]) & live[:, None] & held.sound[:, None]
         wide, seeds = _repeated(state, lanes), mix(seed[:, None], number)
-        scores, actions, steps, asked, fine = _scored(
+        found = _scored(
             planner, objective, wide, jnp.repeat(logits, lanes, 0), real.ravel(), seeds.ravel()
         )
-        scores, actions, steps, asked, fine = (
-            x.reshape(batch, lanes) for x in (scores, actions, steps, asked, fine)
+        scores, actions, tried = jax.tree.map(
+            lambda x: x.reshape(batch, lanes, *x.shape[1:]), found
         )
         scores = jnp.where(real, scores, -jnp.inf)
         best = jnp.argmax(scores, axis=1)
@@ -181,9 +212,11 @@ def _decide(
         return _Held(
             jnp.where(better, action, held.action),
             jnp.where(better, top, held.score),
-            held.sound & (fine | ~real).all(1),
-            held.steps + steps.sum(1),
-            held.evaluations + asked.sum(1),
+            held.sound & ~(tried.unsound > 0).any(1),
+            held.stuck | (tried.stuck > 0).any(1),
+            held.opposed & ~(tried.unopposed > 0).any(1),
+            held.steps + tried.steps.sum(1),
+            held.evaluations + tried.asked.sum(1),
         ), first + lanes
 
     held, _ = jax.lax.while_loop(going, draw, (held, jnp.int32(0)))
@@ -196,7 +229,7 @@ def _decide(
         jnp.where(searched, held.score, 0.0), model_steps=held.steps,
         network_evaluations=held.evaluations, flops=held.evaluations * each,
     )  # fmt: skip
-    return decision, jnp.where(held.sound, 0.0, jnp.nan)
+    return decision, held
 
 
 def _repeated(state: State, lanes: int) -> State:
@@ -225,22 +258,19 @@ def _scored(
     logits: Float[Array, "rows actions"],
     real: Bool[Array, " rows"],
     seed: UInt32[Array, " rows"],
-) -> tuple[Array, Array, Array, Array, Array]:
-    """(score for the mover, action, model steps, evaluations, all finite) of a candidate a row."""
+) -> tuple[Float[Array, " rows"], Int[Array, " rows"], _Tried]:
+    """Of a candidate a row: its score for the mover, its action, and how its playouts went."""
     task = planner.task
     actions = _draw(logits, jax.vmap(task.legal)(state), mix(seed, 0))
-    rows = real.shape[0]
-    total, sound = jnp.zeros(rows), jnp.ones(rows, bool)
-    steps, asked = jnp.zeros(rows, jnp.int32), jnp.zeros(rows, jnp.int32)
+    tries = []
     for i in range(planner.playouts):
         now = mix(seed, i + 1)
         # One world for each playout: hidden cards and chance are drawn anew.
         world = jax.vmap(task.resample)(state, as_key(now))
-        gain, taken, judged, fine = _continued(planner, objective, world, actions, real, now)
-        total, sound = total + gain, sound & fine
-        steps, asked = steps + taken, asked + judged
-    mover = jnp.where(jax.vmap(task.player)(state) == 0, 1.0, -1.0)
-    return mover * total / planner.playouts, actions, steps, asked, sound
+        tries.append(_continued(planner, objective, world, actions, real, mix(now, 0)))
+    total = jax.tree.map(lambda *x: sum(x), *tries)
+    score = of_player(total.returns, jax.vmap(task.player)(state)) / planner.playouts
+    return score, actions, total
 
 
 def _continued(
@@ -250,36 +280,36 @@ def _continued(
     action: Int[Array, " rows"],
     real: Bool[Array, " rows"],
     seed: UInt32[Array, " rows"],
-) -> tuple[Array, Array, Array, Array]:
-    """Player 0's return of an action and what follows by the base policy."""
+) -> _Tried:
+    """Take an action and go on by the base policy."""
     task, base = planner.task, planner.base
-    most = task.traits.horizon if planner.depth is None else planner.depth
 
-    def going(carry: tuple) -> Bool[Array, ""]:
-        return carry[2].any()
+    def policy(state: State, live: Bool[Array, " rows"], seed: Seed) -> tuple[Array, _Noted]:
+        found = base(task, objective, state, live, mix(seed, 1))
+        chosen = _draw(found.logits, jax.vmap(task.legal)(state), mix(seed, 2))
+        return chosen, _noted(base, found)
 
-    def ply(carry: tuple) -> tuple:
-        state, action, live, total, worth, plies, played, asked, sound = carry
-        now = mix(seed, plies)
-        after = jax.vmap(task.advance)(state, action, as_key(now))
-        reward = jax.vmap(objective)(state, action, after)[:, 0]
-        total = total + jnp.where(live, worth * reward, 0.0)
-        plies = plies + live
-        worth = worth * objective.discount
-        open_ = live & ~jax.vmap(task.terminated)(after)
-        found = base(task, objective, after, open_, mix(now, 1))
-        mover = jnp.where(jax.vmap(task.player)(after) == 0, 1.0, -1.0)
-        last = open_ & (plies > most)
-        total = total + jnp.where(last, worth * mover * found.value, 0.0)
-        fine = jnp.isfinite(found.logits).all(-1) & jnp.isfinite(total)
-        action = _draw(found.logits, jax.vmap(task.legal)(after), mix(now, 2))
-        sound = sound & (fine | ~open_) & jnp.isfinite(total)
-        asked = asked + open_ * jnp.int32(base.passes)
-        played = played + jnp.where(open_, found.model_steps, 0)
-        return after, action, open_ & ~last, total, worth, plies, played, asked, sound
+    after = jax.vmap(task.advance)(state, action, as_key(seed))
+    reward = jax.vmap(objective)(state, action, after)
+    open_ = real & ~jax.vmap(task.terminated)(after)
+    rest = play(task, objective, policy, after, open_, mix(seed, 1), most=planner.depth)
+    total, noted, stuck = reward + objective.discount * rest.returns, rest.notes, rest.stuck
+    opposed = cancel(total)
+    if planner.depth is not None:
+        found = base(task, objective, rest.state, rest.live, mix(seed, 2))
+        values = found.to_all(jax.vmap(task.player)(rest.state), task.traits.players)
+        worth = (objective.discount * rest.worth)[:, None] * values
+        total = total + jnp.where(rest.live[:, None], worth, 0.0)
+        noted = jax.tree.map(lambda a, b: a + rest.live * b, noted, _noted(base, found))
+        if found.stuck is not None:
+            stuck = stuck | (rest.live & found.stuck)
+    unsound = real & ((noted.unsound > 0) | ~jnp.isfinite(total).all(-1))
+    counts = (unsound, real & stuck, real & ~unsound & ~opposed)
+    steps = noted.model_steps + (1 + rest.steps) * real
+    return _Tried(total, steps, noted.asked, *(x.astype(jnp.int32) for x in counts))
 
-    zeros = jnp.zeros(real.shape)
-    count = jnp.zeros(real.shape, jnp.int32)
-    start = (state, action, real, zeros, zeros + 1, count, count, count, real | True)
-    *_, total, _, plies, played, asked, sound = jax.lax.while_loop(going, ply, start)
-    return total, plies + played, asked, sound
+
+def _noted(base: Evaluator, found: Evaluation) -> _Noted:
+    unsound = ~jnp.isfinite(found.logits).all(-1)
+    asked = jnp.full(unsound.shape, base.passes, jnp.int32)
+    return _Noted(found.model_steps, asked, unsound.astype(jnp.int32))

@@ -7,6 +7,7 @@ kept among those to try, are those of Pinneri et al. 2020 ("iCEM"), the noise of
 """
 
 import math
+from typing import Unpack
 
 import equinox as eqx
 import jax
@@ -14,10 +15,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
 from ...core.budget import Budget
+from ...core.rows import beside
 from ...core.task import Task
-from ..evaluators import Evaluator
 from .plan_search import Best, Found, PlanSearch, Problem, Start, rank_of, spend, with_given
-from .plans import Plan, Planning, PlanProposals, Scores, Spent, half_range, make_planning
+from .plans import Ahead, Plan, Planning, Scores, Spent, half_range, make_planning
 
 _LEAST = 1e-3
 """The probability below which no action of a categorical plan falls."""
@@ -72,10 +73,7 @@ class CEM(PlanSearch):
         least_spread: float = 0.05,
         correlation: float = 0.5,
         warm_start: bool = True,
-        model: Task | None = None,
-        particles: int | None = None,
-        terminal: Evaluator | None = None,
-        proposals: PlanProposals | None = None,
+        **ahead: Unpack[Ahead],
     ):
         check_noise("CEM", population, spread, correlation)
         if not (0 < elite <= 1 and 0 < smoothing <= 1 and 0 <= least_spread < math.inf):
@@ -86,18 +84,10 @@ class CEM(PlanSearch):
         self.task, self.budget, self.population = task, Budget.of(budget), population
         self.elite, self.smoothing, self.warm_start = elite, smoothing, warm_start
         self.spread, self.least_spread, self.correlation = spread, least_spread, correlation
-        self.planning = make_planning(
-            task, horizon=horizon, model=model, particles=particles, terminal=terminal,
-            proposals=proposals,
-        )  # fmt: skip
+        self.planning = make_planning(task, horizon=horizon, **ahead)
 
     def __repr__(self) -> str:
         return self._repr(f"population={self.population}", f"elite={self.elite:g}")
-
-    @property
-    def remembers(self) -> bool:
-        """With `warm_start`."""
-        return self.warm_start
 
     def search(self, problem: Problem, start: Start, key: Key[Array, ""]) -> Found:
         """Round upon round until the budget is spent."""
@@ -127,7 +117,7 @@ class CEM(PlanSearch):
 
     def _draw(self, problem: Problem, now: _Search, start: Start, key: Key[Array, ""]) -> Array:
         traits, shape = problem.planning.task.traits, (self.population, *now.mean.shape)
-        first = jnp.arange(self.population).reshape(-1, *[1] * now.mean.ndim) == 0
+        first = beside(jnp.arange(self.population) == 0, now.mean[None])
         if traits.discrete:
             noise = jax.random.gumbel(key, shape)
             plans = now.mean + jnp.where(first, _TIE * noise, noise)
@@ -192,9 +182,11 @@ def with_known(
 ) -> Float[Array, "plans horizon ..."]:
     """A round's plans, of which some after the first are replaced by plans that are known.
 
-    What was proposed is tried once, in the first round; in all others the best plan so far is.
+    What was proposed is tried once, in the first round; in all others the best plan so far is. At
+    least one plan of each round is a fresh one.
     """
-    kept = plans.at[1:2].set(best.plan)
+    place = slice(0, 1) if plans.shape[0] == 2 else slice(1, 2)
+    kept = plans.at[place].set(best.plan)
     return jnp.where(beginning, with_given(start, plans, 1), kept)
 
 
@@ -216,8 +208,9 @@ def correlated(key: Key[Array, ""], shape: tuple[int, ...], correlation: float) 
 
 def check_noise(name: str, population: int, spread: float, correlation: float) -> None:
     """Refuse settings of the noise that no planner can draw by."""
-    if population < 1 or not 0 < spread < math.inf or not 0 <= correlation < 1:
+    if population < 2 or not 0 < spread < math.inf or not 0 <= correlation < 1:
         raise ValueError(
-            f"{name} needs a population of at least 1, a finite spread above 0 and a correlation "
-            f"from 0 to below 1; got {population}, {spread}, {correlation}."
+            f"{name} needs a population of at least 2 (one known plan, one fresh), a finite spread "
+            f"above 0 and a correlation from 0 to below 1; got {population}, {spread}, "
+            f"{correlation}."
         )

@@ -7,6 +7,7 @@ methods".
 """
 
 import math
+from typing import Unpack
 
 import equinox as eqx
 import jax
@@ -15,12 +16,12 @@ import optax
 from jaxtyping import Array, Bool, Float, Key
 
 from ...core.budget import Budget
+from ...core.rows import beside
 from ...core.task import Task
-from ..evaluators import Evaluator
 from .cross_entropy import correlated
 from .path_integral import check_continuous
 from .plan_search import Best, Found, PlanSearch, Problem, Start, spend, with_given
-from .plans import Planning, PlanProposals, Scores, Spent, half_range, make_planning
+from .plans import Ahead, Planning, Scores, Spent, half_range, make_planning
 
 
 class _Search(eqx.Module):
@@ -65,10 +66,7 @@ class GradientPlanning(PlanSearch):
         rate: float = 0.1,
         spread: float = 0.6,
         warm_start: bool = True,
-        model: Task | None = None,
-        particles: int | None = None,
-        terminal: Evaluator | None = None,
-        proposals: PlanProposals | None = None,
+        **ahead: Unpack[Ahead],
     ):
         check_continuous("Planning by gradients", task)
         if starts < 1 or not 0 < rate < math.inf or not 0 < spread < math.inf:
@@ -78,25 +76,17 @@ class GradientPlanning(PlanSearch):
             )
         self.task, self.budget, self.starts = task, Budget.of(budget), starts
         self.rate, self.spread, self.warm_start = rate, spread, warm_start
-        self.planning = make_planning(
-            task, horizon=horizon, model=model, particles=particles, terminal=terminal,
-            proposals=proposals,
-        )  # fmt: skip
+        self.planning = make_planning(task, horizon=horizon, **ahead)
 
     def __repr__(self) -> str:
         return self._repr(f"starts={self.starts}", f"rate={self.rate:g}")
-
-    @property
-    def remembers(self) -> bool:
-        """With `warm_start`."""
-        return self.warm_start
 
     def search(self, problem: Problem, start: Start, key: Key[Array, ""]) -> Found:
         """Step upon step until the budget is spent."""
         traits, many = problem.planning.task.traits, self.starts
         unit = half_range(traits)
         adam = optax.adam(self.rate * unit)
-        first = jnp.arange(many).reshape(-1, *[1] * start.mean.ndim) == 0
+        first = beside(jnp.arange(many) == 0, start.mean[None])
         noise = self.spread * unit * correlated(key, (many, *start.mean.shape), 0.5)
         plans = jnp.clip(start.mean + jnp.where(first, 0.0, noise), traits.low, traits.high)
         plans = with_given(start, plans, 1)

@@ -8,6 +8,7 @@ over the rounds and along the plan, here over the rounds).
 """
 
 import math
+from typing import Unpack
 
 import equinox as eqx
 import jax
@@ -16,11 +17,11 @@ from jaxtyping import Array, Bool, Float, Key
 
 from ...core.budget import Budget
 from ...core.errors import UnsuitableTaskError
+from ...core.rows import beside
 from ...core.task import Task
-from ..evaluators import Evaluator
 from .cross_entropy import check_noise, correlated, with_known
 from .plan_search import Best, Found, PlanSearch, Problem, Start, rank_of, spend
-from .plans import Plan, Planning, PlanProposals, Spent, half_range, make_planning
+from .plans import Ahead, Plan, Planning, Spent, half_range, make_planning
 
 _NARROWEST = 0.1
 """The least share of the first round's noise that annealing leaves."""
@@ -72,10 +73,7 @@ class MPPI(PlanSearch):
         anneal: float = 0.7,
         correlation: float = 0.5,
         warm_start: bool = True,
-        model: Task | None = None,
-        particles: int | None = None,
-        terminal: Evaluator | None = None,
-        proposals: PlanProposals | None = None,
+        **ahead: Unpack[Ahead],
     ):
         check_continuous("MPPI", task)
         check_noise("MPPI", population, spread, correlation)
@@ -87,24 +85,16 @@ class MPPI(PlanSearch):
         self.task, self.budget, self.population = task, Budget.of(budget), population
         self.temperature, self.spread, self.anneal = temperature, spread, anneal
         self.correlation, self.warm_start = correlation, warm_start
-        self.planning = make_planning(
-            task, horizon=horizon, model=model, particles=particles, terminal=terminal,
-            proposals=proposals,
-        )  # fmt: skip
+        self.planning = make_planning(task, horizon=horizon, **ahead)
 
     def __repr__(self) -> str:
         return self._repr(f"population={self.population}", f"temperature={self.temperature:g}")
-
-    @property
-    def remembers(self) -> bool:
-        """With `warm_start`."""
-        return self.warm_start
 
     def search(self, problem: Problem, start: Start, key: Key[Array, ""]) -> Found:
         """Round upon round until the budget is spent."""
         traits, many = problem.planning.task.traits, self.population
         spread = jnp.where(jnp.isnan(start.spread), self.spread, start.spread) * half_range(traits)
-        first = jnp.arange(many).reshape(-1, *[1] * start.mean.ndim) == 0
+        first = beside(jnp.arange(many) == 0, start.mean[None])
 
         def more(now: _Search) -> Array:
             return now.spent.simulations < problem.allowed

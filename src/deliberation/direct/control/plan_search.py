@@ -1,18 +1,18 @@
 """The decider that all planners over action sequences are: they differ in `search` alone."""
 
 import abc
-import time
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from ...core.answering import answer, asked, timed
+from ...core.answering import CheckedDecider, Question, answer
 from ...core.budget import Budget
-from ...core.decider import Decider, Decision, Memory, check_finite
+from ...core.decider import Decision, Memory, check_finite
 from ...core.errors import BatchMismatchError, ForeignMemoryError
 from ...core.objective import Objective
+from ...core.rows import where_rows
 from ...core.task import State, Task
 from .plans import (
     Plan,
@@ -66,7 +66,7 @@ class Found(eqx.Module):
     spent: Spent
 
 
-class PlanSearch(Decider):
+class PlanSearch(CheckedDecider):
     """Searches over sequences of actions from each state, carries out the first, and plans anew.
 
     One simulation is one plan rolled out over the planning horizon (by every particle). A cap on
@@ -75,53 +75,42 @@ class PlanSearch(Decider):
     plan of the decision before, the proposals' own action, or the middle of the range (discrete:
     any action). The value is the return expected over the planning horizon, and what `terminal`
     says of its end; where chance decides it is an estimate by `particles` futures of the plan that
-    fared best in them, and so too high. Raises `NonFiniteError` where a return is NaN or infinite;
+    fared best in them, and so too high. With `warm_start` a search begins from the plan of the one
+    before, one step later. Raises `NonFiniteError` where a return is NaN or infinite;
     in a compiled function the row's value is NaN.
     """
 
     task: Task
     planning: eqx.AbstractVar[Planning]
     budget: eqx.AbstractVar[Budget]
+    warm_start: eqx.AbstractVar[bool]
 
     @abc.abstractmethod
     def search(self, problem: Problem, start: Start, key: Key[Array, ""]) -> Found:
         """Find a plan for one state; pure. No more than `problem.allowed` plans are scored."""
 
-    @property
-    def remembers(self) -> bool:
-        """Whether a search begins from the plan of the one before."""
-        return True
-
     def begin(self, batch: int) -> Memory:
         """No plan yet: the middle of the range everywhere."""
-        if not self.remembers:
+        if not self.warm_start:
             return None
         plan = middle(self.planning)
         return jnp.broadcast_to(plan, (batch, *plan.shape))
 
-    def decide(
-        self,
-        state: State,
-        memory: Memory = None,
-        *,
-        objective: Objective | None = None,
-        budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
-    ) -> tuple[Decision, Memory]:
-        """Plan from every row; see `Decider.decide`."""
-        budget = self.budget if budget is None else budget
-        (simulations, steps), keys = asked(self.task, state, budget, key)
+    def choose(self, question: Question) -> tuple[Decision, Memory]:
+        """Plan from every row."""
+        keys, (simulations, steps) = question.keys, question.limits
         allowed = jnp.minimum(simulations, steps // self.planning.plan_cost)
-        memory = self.begin(len(keys)) if memory is None else memory
+        memory = self.begin(len(keys)) if question.memory is None else question.memory
         self._check_own(memory, len(keys))
-        aim = self.planning.model.objective if objective is None else objective
-        started = time.perf_counter()
-        decision, memory = _decide(self, aim, state, memory, allowed, keys)
+        aim = self.planning.model.objective if question.given is None else question.given
+        # The default budget stays out of the compiled program, or each would compile anew.
+        planner = eqx.tree_at(lambda p: p.budget, self, Budget(0))
+        decision, memory = _decide(planner, aim, question.state, memory, allowed, keys)
         check_finite(f"A plan of {self!r}", value=decision.value, action=decision.action)
-        return timed(decision, started), memory
+        return decision, memory
 
     def _check_own(self, memory: Memory, batch: int) -> None:
-        if not self.remembers:
+        if not self.warm_start:
             return
         wanted = (self.planning.horizon, *self.planning.width)
         shape = getattr(memory, "shape", None)
@@ -176,11 +165,11 @@ def _decide(
         model_steps=spent.model_steps, network_evaluations=spent.network_evaluations,
         flops=spent.flops,
     )  # fmt: skip
-    if not decider.remembers:
+    if not decider.warm_start:
         return decision, memory
     last = middle(planning)[-1]
     habit = jax.vmap(lambda p: shifted(p, last))(found.habit)
-    return decision, jnp.where(live.reshape(-1, *[1] * (habit.ndim - 1)), habit, memory)
+    return decision, where_rows(live, habit, memory)
 
 
 def _start(problem: Problem, habit: Plan | None, key: Key[Array, ""]) -> tuple[Start, Spent]:
@@ -214,7 +203,7 @@ def with_given(
     places = jnp.arange(plans.shape[0]) - first
     given = start.plans[jnp.clip(places, 0, start.plans.shape[0] - 1)]
     real = (places >= 0) & (places < start.count)
-    return jnp.where(real.reshape(-1, *[1] * (plans.ndim - 1)), given, plans)
+    return where_rows(real, given, plans)
 
 
 class Best(eqx.Module):

@@ -9,6 +9,7 @@ from the world's own; where anything is hidden they start from states drawn by `
 """
 
 import abc
+from typing import TypedDict
 
 import equinox as eqx
 import jax
@@ -108,14 +109,23 @@ class Planning(eqx.Module):
         return traits.deterministic and self.task.traits.fully_observable
 
 
+class Ahead(TypedDict, total=False):
+    """What every planner may be told beside the horizon; see `Planning`."""
+
+    model: Task | None
+    particles: int | None
+    terminal: Evaluator | None
+    proposals: PlanProposals | None
+
+
 def make_planning(
     task: Task,
     *,
     horizon: int,
-    model: Task | None,
-    particles: int | None,
-    terminal: Evaluator | None,
-    proposals: PlanProposals | None,
+    model: Task | None = None,
+    particles: int | None = None,
+    terminal: Evaluator | None = None,
+    proposals: PlanProposals | None = None,
 ) -> Planning:
     """Check the settings that all planners share; see `Planning`.
 

@@ -4,6 +4,8 @@ The oldest planner over action sequences; see Rao 2009, "A survey of numerical m
 control", and Nagabandi et al. 2018, who control learned models by it.
 """
 
+from typing import Unpack
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -11,9 +13,8 @@ from jaxtyping import Array, Key
 
 from ...core.budget import Budget
 from ...core.task import Task
-from ..evaluators import Evaluator
 from .plan_search import Best, Found, PlanSearch, Problem, Start, spend, with_given
-from .plans import Planning, PlanProposals, Spent, make_planning
+from .plans import Ahead, Planning, Spent, make_planning
 
 
 class RandomShooting(PlanSearch):
@@ -28,6 +29,7 @@ class RandomShooting(PlanSearch):
     planning: Planning
     budget: Budget
     population: int = eqx.field(static=True)
+    warm_start: bool = eqx.field(static=True)
 
     def __init__(
         self,
@@ -36,26 +38,16 @@ class RandomShooting(PlanSearch):
         horizon: int = 30,
         budget: Budget | int = 512,
         population: int = 64,
-        model: Task | None = None,
-        particles: int | None = None,
-        terminal: Evaluator | None = None,
-        proposals: PlanProposals | None = None,
+        **ahead: Unpack[Ahead],
     ):
         if population < 1:
             raise ValueError(f"Random shooting needs a population of at least 1; got {population}.")
         self.task, self.budget, self.population = task, Budget.of(budget), population
-        self.planning = make_planning(
-            task, horizon=horizon, model=model, particles=particles, terminal=terminal,
-            proposals=proposals,
-        )  # fmt: skip
+        self.warm_start = False  # every decision begins from nothing
+        self.planning = make_planning(task, horizon=horizon, **ahead)
 
     def __repr__(self) -> str:
         return self._repr()
-
-    @property
-    def remembers(self) -> bool:
-        """Every decision begins from nothing."""
-        return False
 
     def search(self, problem: Problem, start: Start, key: Key[Array, ""]) -> Found:
         """The best of all plans that the budget allows."""

@@ -1,5 +1,5 @@
 from .against_random import return_against_random as return_against_random
-from .beliefs import belief_return as belief_return
+from .belief_graph import belief_return as belief_return
 from .best_replies import HistoryTree as HistoryTree
 from .best_replies import exploitability as exploitability
 from .best_replies import list_histories as list_histories

@@ -11,7 +11,7 @@ from ...core.errors import TooLargeError, UnsuitableTaskError
 from ...core.objective import Objective
 from ...core.task import Task
 from .best_replies import list_histories
-from .plies import Graph, enumerate_task
+from .plies import Graph, enumerate_plies
 
 
 def return_against_random(
@@ -29,7 +29,7 @@ def return_against_random(
     objective = task.objective if objective is None else objective
     try:
         if traits.deterministic and traits.fully_observable:
-            graph = enumerate_task(task, objective, None, max_states, 2**31)
+            graph = enumerate_plies(task, objective, None, max_states, 2**31)
             if graph.offsets[1] > 1:
                 return None
             return _seat(graph, objective.discount, 0), _seat(graph, objective.discount, 1)
@@ -46,12 +46,11 @@ def _seat(graph: Graph, discount: float, seat: int) -> float:
     """Backwards from the end: the seat takes its best action, the other the mean of its actions."""
     sign = 1.0 if seat == 0 else -1.0
     values = np.zeros(len(graph.player))
-    for first, last in reversed(list(zip(graph.offsets[:-1], graph.offsets[1:], strict=True))):
-        children = graph.children[first:last]
-        legal = children >= 0
-        gains = sign * graph.rewards[first:last] + discount * values[children]
+    for layer in reversed(graph.layers()):
+        legal = graph.legal(layer)
+        gains = sign * graph.rewards[layer] + discount * graph.expected(layer, values)
         best = np.where(legal, gains, -np.inf).max(1)
         mean = np.where(legal, gains, 0.0).sum(1) / np.maximum(legal.sum(1), 1)
-        layer = np.where(graph.player[first:last] == seat, best, mean)
-        values[first:last] = np.where(graph.terminal[first:last], 0.0, layer)
+        found = np.where(graph.player[layer] == seat, best, mean)
+        values[layer] = np.where(graph.terminal[layer], 0.0, found)
     return float(values[0])

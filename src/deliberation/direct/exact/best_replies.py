@@ -8,19 +8,20 @@ both seats gain on average, 0 exactly for an equilibrium.
 
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
 from ...core.budget import Budget
 from ...core.decider import Decider
 from ...core.errors import TooLargeError, UnsuitableTaskError
 from ...core.objective import Objective
 from ...core.task import State, Task
+from ..ties import cancel
+from .expansion import described, expanded, successors
 
 Policy = Decider | Float[np.ndarray, "sets actions"] | Callable[["HistoryTree"], np.ndarray]
 
@@ -204,6 +205,15 @@ def _starts(task: Task) -> tuple[State, np.ndarray]:
     return jax.tree.map(np.asarray, listed[0]), np.asarray(listed[1], float)
 
 
+class _Facts(NamedTuple):
+    """What is known of a history's state: the end, who moves, what is allowed, what is seen."""
+
+    over: Any
+    mover: Any
+    legal: Any
+    seen: Any
+
+
 class _Knowing:
     """Numbers information sets: what the player to move did and saw at its turns."""
 
@@ -217,9 +227,9 @@ class _Knowing:
         self.pasts: list[list[tuple[bytes, bytes]]] = []
         """For each ply and history: what each of the two players has seen and done so far."""
 
-    def number(self, states: State, pasts: list[tuple[bytes, bytes]]) -> tuple:
+    def number(self, states: State, facts: _Facts, pasts: list[tuple[bytes, bytes]]) -> tuple:
         """(movers, sets) of a ply; `pasts` are what players knew before its own observations."""
-        over, mover, legal, seen = _padded(_look, self.task, states)
+        over, mover, legal, seen = facts
         seen, mover = seen.reshape(len(over), -1), mover.astype(int)
         sets, depth = np.full(len(over), -1), len(self.pasts)
         for row in np.flatnonzero(~over):
@@ -243,7 +253,7 @@ class _Knowing:
 
 def _first(task: Task, states: State, chances: np.ndarray, knows: _Knowing) -> Ply:
     count = len(chances)
-    mover, sets = knows.number(states, [(b"", b"")] * count)
+    mover, sets = knows.number(states, described(task, states, _look), [(b"", b"")] * count)
     nothing = np.zeros(count, int)
     return Ply(states, mover, sets, nothing, nothing, chances, np.zeros(count))
 
@@ -251,64 +261,34 @@ def _first(task: Task, states: State, chances: np.ndarray, knows: _Knowing) -> P
 def _bytes_after(task: Task, ply: Ply) -> int:
     """The memory of every outcome of every action, the impossible ones too, that `_next` takes."""
     one = sum(x.nbytes for x in jax.tree.leaves(ply.states))
-    return one * task.traits.actions * max(task.traits.outcomes, 1)
+    return one * successors(task)
 
 
 def _next(task: Task, objective: Objective, ply: Ply, knows: _Knowing) -> Ply:
     legal = np.array(knows.legal)[np.maximum(ply.sets, 0)] & (ply.sets >= 0)[:, None]
-    after, chances, rewards = _padded(_act, task, ply.states, objective)
-    real = legal[..., None] & (chances > 0)
-    won = rewards[real]
-    if np.abs(won.sum(-1)).max(initial=0.0) > 1e-5 or not np.isfinite(won).all():
+    found = expanded(task, ply.states, legal, objective, _look)
+    if found is None:
+        nothing, none = np.zeros(0, int), jax.tree.map(lambda x: x[:0], ply.states)
+        return Ply(none, nothing, nothing, nothing, nothing, np.zeros(0), np.zeros(0))
+    if not np.isfinite(found.rewards).all() or not cancel(found.rewards).all():
         raise UnsuitableTaskError(
             f"The rewards in {task!r} are not finite or do not sum to zero over its two players."
         )
-    parent, action, which = np.nonzero(real)
-    states = jax.tree.map(lambda x: x[parent, action, which], after)
     before = knows.pasts[-1]
     pasts = []
-    for row, act in zip(parent.tolist(), action.tolist(), strict=True):
+    for row, act in zip(found.parent.tolist(), found.action.tolist(), strict=True):
         both = list(before[row])
         # The number of the set stands for all that led to it.
         both[ply.mover[row]] = b"%d,%d;" % (ply.sets[row], act)
         pasts.append((both[0], both[1]))
-    if not len(parent):
-        nothing = np.zeros(0, int)
-        return Ply(states, nothing, nothing, nothing, nothing, np.zeros(0), np.zeros(0))
-    mover, sets = knows.number(states, pasts)
+    mover, sets = knows.number(found.states, found.facts, pasts)
     return Ply(
-        states, mover, sets, parent, action, chances[parent, action, which].astype(float),
-        rewards[parent, action, which, 0].astype(float),
+        found.states, mover, sets, found.parent, found.action, found.chance.astype(float),
+        found.rewards[:, 0].astype(float),
     )  # fmt: skip
 
 
-def _padded(call: Callable, task: Task, states: State, *others: Objective) -> tuple:
-    """Call with as many rows as few compiled sizes allow, and give those asked for."""
-    count = len(jax.tree.leaves(states)[0])
-    room = next(size for size in (256, 4096, 1 << 30) if count <= size)
-    room = room if room < 1 << 30 else 1 << (count - 1).bit_length()
-    more = jax.tree.map(lambda x: np.resize(x, (room, *x.shape[1:])), states)
-    return jax.tree.map(lambda x: np.asarray(x)[:count], call(task, more, *others))
-
-
-@eqx.filter_jit
-def _look(task: Task, states: State) -> tuple[Array, ...]:
-    parts = (task.terminated, task.player, task.legal, task.observe)
-    return tuple(jax.vmap(part)(states) for part in parts)
-
-
-@eqx.filter_jit
-def _act(task: Task, states: State, objective: Objective) -> tuple[State, Array, Array]:
-    """Every outcome of every action; illegal ones are dropped on the host."""
-
-    def act(state: State, action: Array):
-        if task.traits.outcomes:
-            after, chances = task.outcomes(state, action)
-        else:
-            after = task.advance(state, action, jax.random.key(0))
-            after, chances = jax.tree.map(lambda x: x[None], after), jnp.ones(1)
-        rewards = jax.vmap(lambda t: jnp.asarray(objective(state, action, t)))(after)
-        return after, chances, rewards
-
-    actions = jnp.arange(task.traits.actions, dtype=jnp.int32)
-    return jax.vmap(jax.vmap(act, (None, 0)), (0, None))(states, actions)
+def _look(task: Task, state: State) -> _Facts:
+    return _Facts(
+        task.terminated(state), task.player(state), task.legal(state), task.observe(state)
+    )

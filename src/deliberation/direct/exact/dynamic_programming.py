@@ -11,18 +11,18 @@ import time
 
 import numpy as np
 import scipy.sparse as sparse
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from scipy.sparse.linalg import splu
 
 from ...core.errors import TooLargeError, UnsuitableTaskError
 from ...core.ledger import Ledger
 from ...core.objective import Objective
 from ...core.task import State, Task
-from .beliefs import belief_return
-from .states import Reached, TellApart, enumerate_states, first_states, prints_of
+from ..ties import DOUBLE, tied
+from .belief_graph import belief_return
+from .starts import first_states
+from .states import Reached, TellApart, enumerate_states, prints_of
 
-_TIE = 1e-9
-"""Relative difference under which two action values (in double precision) are equal."""
 _MOST = 100_000
 _BELIEFS = 20_000
 _ENDLESS = 1e10
@@ -75,14 +75,8 @@ def best_policy(
     action_values: Float[np.ndarray, "states actions"],
 ) -> Float[np.ndarray, "states actions"]:
     """Even over the greatest values of each row that are not minus infinity."""
-    best = _best(action_values)
+    best = tied(action_values, DOUBLE)
     return best / np.maximum(best.sum(1, keepdims=True), 1)
-
-
-def _best(action_values: Float[np.ndarray, "states actions"]) -> Bool[np.ndarray, "states actions"]:
-    top = action_values.max(1, keepdims=True)
-    slack = _TIE * np.maximum(1.0, np.abs(np.where(np.isfinite(top), top, 0.0)))
-    return np.isfinite(action_values) & (action_values >= top - slack)
 
 
 def value_iteration(
@@ -147,7 +141,7 @@ def policy_iteration(
     found = np.where(plan.reached.legal, 0.0, -np.inf)  # nothing is preferred before any policy
     while rounds is None or done < rounds:
         found, done = plan.action_values(plan.valued(policy)), done + 1
-        better = ~_best(found)[states, policy] & live
+        better = ~tied(found, DOUBLE)[states, policy] & live
         if not better.any():
             break
         policy = np.where(better, found.argmax(1), policy)
@@ -162,7 +156,7 @@ def optimal_return(
     None where that cannot be had by listing states: two players, continuous actions, chance that
     is not listed, first states that are drawn but not listed (`Task.starts`), or more than
     `max_states`. Where something is hidden, the best is that of a player who remembers all it saw,
-    found over what it can believe (see `beliefs`).
+    found over what it can believe (see `belief_graph`).
     """
     traits = task.traits
     listed = traits.deterministic or traits.outcomes > 0

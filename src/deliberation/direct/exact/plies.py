@@ -1,30 +1,29 @@
-"""List every state that a deterministic task can reach, ply by ply, within bounds on memory."""
+"""List every state that a task in full view can reach, ply by ply, within bounds on memory."""
 
 import dataclasses
 import math
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from ...core.errors import (
-    ContractError,
-    NoLegalActionError,
-    NonFiniteError,
-    TooLargeError,
-    UnsuitableTaskError,
-)
+from ...core.errors import ContractError, NonFiniteError, TooLargeError, UnsuitableTaskError
 from ...core.objective import Objective
-from ...core.task import State, Task, batch_size
+from ...core.task import State, Task
 from ..checks import check_deterministic
+from ..ties import cancel
+from .expansion import (
+    compares,
+    contents,
+    described,
+    expansions,
+    refuse_coarse,
+    refuse_dead_ends,
+    successors,
+)
 from .numbering import RowIndex
-
-_CHUNKS = (1 << 8, 1 << 13)
-"""States expanded in one compiled call: one size for small layers, one for large ones."""
-
-_STARTS = 64
+from .starts import first_states
 
 
 @dataclasses.dataclass(eq=False)
@@ -32,17 +31,37 @@ class Graph:
     """Every state of every layer, the layers one after another, `offsets` where each begins.
 
     A state that occurs after different numbers of actions is stored once in each such layer.
-    `children` points to rows, -1 where an action is illegal; `rewards` are player 0's.
+    `children` points to rows, -1 where an action is illegal or an outcome is padding; `chances` is
+    how probable each is, None where there is one outcome of each action. `rewards` are player 0's,
+    expected over outcomes. `probable` is how likely each of the first states is.
     """
 
     states: State
     fingerprints: Int[np.ndarray, "stored words"]
     terminal: Bool[np.ndarray, " stored"]
     player: Int[np.ndarray, " stored"]
-    children: Int[np.ndarray, "stored actions"]
+    children: Int[np.ndarray, "stored actions outcomes"]
+    chances: Float[np.ndarray, "stored actions outcomes"] | None
     rewards: Float[np.ndarray, "stored actions"]
+    probable: Float[np.ndarray, " starts"]
     offsets: list[int]
     transitions: int
+
+    def layers(self) -> list[slice]:
+        """The rows of each layer, the first one first."""
+        return [slice(*ends) for ends in zip(self.offsets[:-1], self.offsets[1:], strict=True)]
+
+    def legal(self, layer: slice) -> Bool[np.ndarray, "states actions"]:
+        """Which actions the states of a layer have."""
+        return np.any(self.children[layer] >= 0, axis=-1)
+
+    def expected(
+        self, layer: slice, values: Float[np.ndarray, " stored"]
+    ) -> Float[np.ndarray, "states actions"]:
+        """The mean of some values over what an action can lead to; 0 where it is illegal."""
+        children = self.children[layer]
+        found = np.where(children >= 0, values[children], np.float32(0))
+        return found[..., 0] if self.chances is None else (self.chances[layer] * found).sum(-1)
 
 
 @dataclasses.dataclass
@@ -53,13 +72,16 @@ class _Layer:
     player: np.ndarray
     legal: np.ndarray
 
-    def take(self, rows: np.ndarray) -> "_Layer":
+    def take(self, rows: np.ndarray | slice) -> "_Layer":
         parts = jax.tree.map(lambda x: x[rows], vars(self))
         return _Layer(**parts)
 
     def put(self, rows: slice, other: "_Layer") -> None:
         for mine, new in zip(*map(jax.tree.leaves, (vars(self), vars(other))), strict=True):
             mine[rows] = new
+
+    def __len__(self) -> int:
+        return len(self.terminal)
 
 
 @dataclasses.dataclass
@@ -87,105 +109,104 @@ class _Bounds:
             self.states, self.bytes = total, room
 
 
-def enumerate_task(
+@dataclasses.dataclass
+class _Links:
+    """How the actions of one layer lead to the next, and what they earn player 0."""
+
+    children: Int[np.ndarray, "states actions outcomes"]
+    chances: Float[np.ndarray, "states actions outcomes"] | None
+    rewards: Float[np.ndarray, "states actions"]
+
+
+def enumerate_plies(
     task: Task, objective: Objective, start: State | None, max_states: int, max_bytes: int
 ) -> Graph:
-    """Breadth first from `start` (or from `task.init`); see `solve` for the bounds and errors."""
+    """Breadth first from `start` (or from the task's first states); see `solve` for the errors."""
     check_deterministic(
         task,
-        "exact solving needs a deterministic, fully observable, discrete task of one or two "
-        "players. Search it instead.",
+        "exact solving needs a discrete task in full view of one or two players, whose chance, if "
+        "any, is listed (`Task.outcomes`). Search it instead.",
+        listed=True,
     )
     bounds = _Bounds(task, max_states, max_bytes)
-    if start is None:
-        start = jax.vmap(task.init)(jax.random.split(jax.random.key(0), _STARTS))
-    layer = _first_layer(task, start)
+    layer, probable = _first_layer(task, start)
     layers, links, transitions = [], [], 0
-    bounds.admit(0, len(layer.terminal), len(layer.terminal) * _stored_bytes(layer))
+    bounds.admit(0, len(layer), len(layer) * _stored_bytes(task, layer))
     for ply in range(task.traits.horizon + 1):
-        if ply and not len(layer.terminal):
+        if ply and not len(layer):
             break
         layers.append(layer)
         offset = bounds.states
-        layer, children, rewards = _expand_layer(task, objective, layer, ply, bounds)
-        links.append((np.where(children >= 0, children + offset, -1), rewards))
-        transitions += int((children >= 0).sum())
-    if len(layer.terminal):
+        layer, found = _expand_layer(task, objective, layer, ply, bounds)
+        found.children = np.where(found.children >= 0, found.children + offset, -1)
+        links.append(found)
+        transitions += int((found.children >= 0).sum())
+    if len(layer):
         raise ContractError(
             f"{task} goes on after its horizon of {task.traits.horizon} actions. Correct "
             "`traits.horizon`, or let `terminated` end the episode there."
         )
-    return _assemble(layers, links, transitions)
+    return _assemble(layers, links, probable, transitions)
 
 
-def _first_layer(task: Task, start: State) -> _Layer:
-    states = jax.tree.map(np.asarray, start)
-    batch_size(states)
-    found = _Layer(states, *(np.asarray(x) for x in _describe(task, states)))
+def _first_layer(task: Task, start: State | None) -> tuple[_Layer, np.ndarray]:
+    """The distinct first states, and how probable each is."""
+    first, probable = first_states(task, start)
+    states = jax.tree.map(np.asarray, first)
+    found = _Layer(states, *described(task, states, _look))
     if not np.issubdtype(found.fingerprints.dtype, np.integer):
         raise ContractError(
             f"{task}.fingerprint gives {found.fingerprints.dtype}; it must give integers."
         )
-    return found.take(RowIndex(found.fingerprints).first)
+    possible = np.flatnonzero(probable > 0)
+    found = found.take(possible)
+    index = RowIndex(found.fingerprints, inverse=True)
+    mass = np.bincount(index.inverse, probable[possible], len(index.first))
+    return found.take(index.first), mass
 
 
 def _expand_layer(
     task: Task, objective: Objective, layer: _Layer, ply: int, bounds: _Bounds
-) -> tuple[_Layer, np.ndarray, np.ndarray]:
+) -> tuple[_Layer, _Links]:
     """All successors of a layer without repetition, and how its actions lead to them."""
-    live = np.flatnonzero(~layer.terminal)
-    legal = layer.legal[live]
-    if not legal.any(1).all():
-        stuck = jax.tree.map(lambda x: x[live[~legal.any(1)][0]], layer.states)
-        raise NoLegalActionError(
-            "A reachable state is not terminal and has no legal action; the task must end the "
-            f"episode.\n{task.render(stuck)}"
-        )
-    if not len(live):
-        nothing = np.zeros(layer.legal.shape, np.float32)
-        return layer.take(live), np.full(layer.legal.shape, -1, np.int32), nothing
-    edges = int(legal.sum())
+    legal = layer.legal & ~layer.terminal[:, None]
+    refuse_dead_ends(task, layer.states, layer.terminal, legal)
+    outcomes = max(task.traits.outcomes, 1)
+    children = np.full((*legal.shape, outcomes), -1, np.int32)
+    gains = np.zeros(legal.shape, np.float32)
+    chances = None if outcomes == 1 else np.zeros(children.shape, np.float32)
+    if not legal.any():
+        return layer.take(np.zeros(0, int)), _Links(children, chances, gains)
+    edges = int(legal.sum()) * outcomes
     # Beside the successors themselves: packed keys, what sorting them takes, and rewards.
-    per_edge = _array_bytes(layer) + 104
-    bounds.admit(ply + 1, 0, edges * per_edge, kept=False)
+    bounds.admit(ply + 1, 0, edges * (_array_bytes(layer) + 104), kept=False)
     every, at = layer.take(np.zeros(edges, int)), 0
-    gained = np.zeros((edges, task.traits.players), np.float32)
-    for rows in _chunks(live, task.traits.actions):
-        chosen = layer.legal[rows]
-        after, reward = _successors(task, objective, layer.states, rows, chosen)
-        here, at = slice(at, at + len(reward)), at + len(reward)
-        every.put(here, after)
-        gained[here] = reward
+    places = np.zeros((edges, 3), np.int32)
+    for part in expansions(task, layer.states, legal, objective, _look):
+        here, at = slice(at, at + len(part.parent)), at + len(part.parent)
+        every.put(here, _Layer(part.states, *part.facts))
+        places[here] = np.column_stack([part.parent, part.action, part.outcome])
+        odds = part.chance if chances is not None else np.ones(len(part.parent), np.float32)
+        np.add.at(gains, (part.parent, part.action), odds * _player_zero(task, part.rewards))
+        if chances is not None:
+            chances[part.parent, part.action, part.outcome] = odds
+    every, places = every.take(slice(at)), places[:at]
     index = RowIndex(every.fingerprints, inverse=True)
-    bounds.admit(ply + 1, len(index.first), len(index.first) * _stored_bytes(layer))
-    where = np.zeros(layer.legal.shape, bool)
-    where[live] = legal
-    children = np.full(layer.legal.shape, -1, np.int32)
-    gains = np.zeros(layer.legal.shape, np.float32)
-    children[where] = index.inverse
-    gains[where] = _player_zero(task, gained)
-    return every.take(index.first), children, gains
+    bounds.admit(ply + 1, len(index.first), len(index.first) * _stored_bytes(task, layer))
+    _refuse_coarse(task, objective, every, index)
+    children[tuple(places.T)] = index.inverse
+    return every.take(index.first), _Links(children, chances, gains)
 
 
-def _chunks(rows: np.ndarray, actions: int) -> list[np.ndarray]:
-    size = _chunk_size(len(rows), actions)
-    return [rows[i : i + size] for i in range(0, len(rows), size)]
-
-
-def _chunk_size(rows: int, actions: int) -> int:
-    small, large = (max(1, 8 * size // max(8, actions)) for size in _CHUNKS)
-    return small if rows <= small else large
-
-
-def _successors(
-    task: Task, objective: Objective, states: State, rows: np.ndarray, legal: np.ndarray
-) -> tuple[_Layer, np.ndarray]:
-    padded = np.resize(rows, _chunk_size(len(rows), task.traits.actions))
-    after, facts, reward = _expand(task, objective, jax.tree.map(lambda x: x[padded], states))
-    pick = np.zeros((len(padded), legal.shape[1]), bool)
-    pick[: len(rows)] = legal
-    chosen = jax.tree.map(lambda x: np.asarray(x)[pick], (after, facts, reward))
-    return _Layer(chosen[0], *chosen[1]), chosen[2]
+def _refuse_coarse(task: Task, objective: Objective, every: _Layer, index: RowIndex) -> None:
+    """Where different states have one fingerprint, compare some of them."""
+    if not compares(task):
+        return
+    held = contents(every.states)
+    twins = np.flatnonzero(held != held[index.first][index.inverse])
+    if len(twins):
+        firsts = index.first[index.inverse[twins]]
+        refuse_coarse(task, objective, *(every.take(x).states for x in (firsts, twins)))
 
 
 def _player_zero(task: Task, rewards: Float[np.ndarray, "edges players"]) -> np.ndarray:
@@ -194,7 +215,7 @@ def _player_zero(task: Task, rewards: Float[np.ndarray, "edges players"]) -> np.
             f"The objective gave NaN or infinity in {task}, so no value follows from it. "
             "Check its rewards on legal transitions."
         )
-    if rewards.shape[1] == 2 and np.abs(rewards.sum(1)).max(initial=0.0) > 1e-5:
+    if rewards.shape[1] == 2 and not cancel(rewards).all():
         raise UnsuitableTaskError(
             f"The rewards in {task} do not sum to zero over its two players; exact solving "
             "needs opposite aims. Search it instead."
@@ -202,54 +223,40 @@ def _player_zero(task: Task, rewards: Float[np.ndarray, "edges players"]) -> np.
     return rewards[:, 0]
 
 
-@eqx.filter_jit
-def _describe(task: Task, states: State) -> tuple[Array, Array, Array, Array]:
-    return jax.vmap(lambda s: _facts(task, s))(states)
-
-
-def _facts(task: Task, state: State) -> tuple[Array, Array, Array, Array]:
+def _look(task: Task, state: State) -> tuple[Array, Array, Array, Array]:
     player = task.player(state).astype(jnp.int8)
     return task.fingerprint(state), task.terminated(state), player, task.legal(state)
-
-
-@eqx.filter_jit
-def _expand(task: Task, objective: Objective, states: State) -> tuple[State, tuple, Array]:
-    """Every action of every state, the illegal ones too: they are dropped on the host."""
-
-    def act(state: State, action: Int[Array, ""]):
-        after = task.advance(state, action, jax.random.key(0))
-        return after, _facts(task, after), jnp.asarray(objective(state, action, after))
-
-    actions = jnp.arange(task.traits.actions, dtype=jnp.int32)
-    return jax.vmap(jax.vmap(act, (None, 0)), (0, None))(states, actions)
 
 
 def _array_bytes(layer: _Layer) -> int:
     """Of one state."""
     size = sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(vars(layer)))
-    return size // len(layer.terminal)
+    return size // max(len(layer), 1)
 
 
-def _stored_bytes(layer: _Layer) -> int:
+def _stored_bytes(task: Task, layer: _Layer) -> int:
     """Of one state, with children, rewards, values and keys; twice, since joining layers copies."""
-    return 2 * _array_bytes(layer) + 16 * layer.legal.shape[1] + 40
+    return 2 * _array_bytes(layer) + 16 * successors(task) + 40
 
 
 def _assemble(
-    layers: list[_Layer], links: list[tuple[np.ndarray, np.ndarray]], transitions: int
+    layers: list[_Layer], links: list[_Links], probable: np.ndarray, transitions: int
 ) -> Graph:
-    offsets = np.cumsum([0, *(len(x.terminal) for x in layers)]).tolist()
+    offsets = np.cumsum([0, *(len(x) for x in layers)]).tolist()
 
     def join(*parts: np.ndarray) -> np.ndarray:
         return np.concatenate(parts)
 
+    odds = [x.chances for x in links if x.chances is not None]
     return Graph(
         states=jax.tree.map(join, *[x.states for x in layers]),
         fingerprints=join(*[x.fingerprints for x in layers]),
         terminal=join(*[x.terminal for x in layers]),
         player=join(*[x.player for x in layers]),
-        children=join(*[c for c, _ in links]).astype(np.int32),
-        rewards=join(*[r for _, r in links]),
+        children=join(*[x.children for x in links]).astype(np.int32),
+        chances=join(*odds) if odds else None,
+        rewards=join(*[x.rewards for x in links]),
+        probable=probable,
         offsets=offsets,
         transitions=transitions,
     )

@@ -1,7 +1,8 @@
-"""Solve a small deterministic task exactly: every reachable state, its value, every best action.
+"""Solve a small task exactly: every reachable state, its value, every best action.
 
 States are enumerated ply by ply and told apart by `task.fingerprint`; values follow by backward
-induction from the end (Bellman for one player, von Neumann's minimax for two).
+induction from the end (Bellman for one player, von Neumann's minimax for two; where chance decides,
+by expectation over what the task lists, Shapley 1953).
 """
 
 import dataclasses
@@ -15,18 +16,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ...core.answering import timed
-from ...core.budget import Budget
-from ...core.decider import Decider, Decision, Memory, row_keys
+from ...core.answering import CheckedDecider, Question
+from ...core.decider import Decision, Memory
 from ...core.errors import UnknownStateError
 from ...core.ledger import Ledger
 from ...core.objective import Objective, wanted
-from ...core.task import State, Task, batch_size, check_is_task
+from ...core.task import State, Task, check_is_task
+from ..ties import SINGLE, tied
+from .expansion import described
 from .numbering import RowIndex
-from .plies import Graph, enumerate_task
-
-_TIE = 1e-5
-"""Relative difference under which two action values (kept in single precision) are equal."""
+from .plies import Graph, enumerate_plies
 
 
 class Layer(NamedTuple):
@@ -42,8 +41,8 @@ class Solution:
     """Every reachable state of a task with its value and the value of each action.
 
     `states` counts distinct reachable states, terminal ones included; `transitions` the legal
-    actions tried. `value` is what the first player can secure from the start (the mean, where a
-    task starts at random). `spent` is what solving cost.
+    actions tried (each outcome of chance counts). `value` is what the first player can secure from
+    the start, expected over the first states. `spent` is what solving cost.
     """
 
     task: Task
@@ -56,6 +55,7 @@ class Solution:
     _graph: Graph
     _index: RowIndex
     _action_values: Float[np.ndarray, "stored actions"]
+    _preferred: Bool[np.ndarray, "stored actions"]
     _values: Float[np.ndarray, " stored"]
     _others: list["Solution"] = dataclasses.field(default_factory=list)
 
@@ -80,7 +80,14 @@ class Solution:
 
     def optimal(self, states: State) -> Bool[np.ndarray, "batch actions"]:
         """Every best action of each state; none where the state is terminal."""
-        return _best(self.action_values(states))
+        return tied(self.action_values(states))
+
+    def preferred(self, states: State) -> Bool[np.ndarray, "batch actions"]:
+        """Of the best actions of two players those that win soonest, or lose latest.
+
+        All best ones where neither wins and for one player; none where the state is terminal.
+        """
+        return self._preferred[self._find(states)]
 
     def reachable(self, ply: int) -> Layer:
         """The distinct states that can occur after exactly `ply` actions."""
@@ -135,19 +142,21 @@ def solve(
     max_states: int = 5_000_000,
     max_bytes: int = 2 * 2**30,
 ) -> Solution:
-    """Solve a deterministic, fully observable task of one player, or of two with opposite aims.
+    """Solve a task in full view of one player, or of two with opposite aims; chance is averaged.
 
-    `start` is a batch of first states; by default those that `task.init` gives for 64 keys.
-    Raises `TooLargeError` before `max_states` states or `max_bytes` bytes of arrays would be
-    exceeded, naming the size reached, and `UnsuitableTaskError` for tasks of another kind.
+    `start` is a batch of first states, equally probable; by default those that the task lists
+    (`Task.starts`), else those that `task.init` gives for 64 keys. Raises `TooLargeError` before
+    `max_states` states or `max_bytes` bytes of arrays would be exceeded, naming the size reached,
+    `UnsuitableTaskError` for tasks of another kind or chance that is not listed, and
+    `ContractError` where two states with one fingerprint turn out to differ in what they earn.
     """
     began = time.perf_counter()
     check_is_task(task)
     objective = wanted(task, objective)
-    graph = enumerate_task(task, objective, start, max_states, max_bytes)
+    graph = enumerate_plies(task, objective, start, max_states, max_bytes)
     index = RowIndex(graph.fingerprints)
     graph.fingerprints = graph.fingerprints[:0]
-    action_values, values = _induct(graph, objective.discount)
+    action_values, values, preferred = _induct(graph, objective.discount, task.traits.players)
     starts = graph.offsets[1]
     sign = np.where(graph.player[:starts] == 0, 1.0, -1.0)
     return Solution(
@@ -155,56 +164,78 @@ def solve(
         objective=objective,
         states=len(index.first),
         transitions=graph.transitions,
-        value=float(np.mean(sign * values[:starts])),
+        value=float(graph.probable @ (sign * values[:starts])),
         spent=Ledger(model_steps=graph.transitions, seconds=time.perf_counter() - began),
         bounds=(max_states, max_bytes),
         _graph=graph,
         _index=index,
         _action_values=action_values,
+        _preferred=preferred,
         _values=values,
     )
 
 
 def _induct(
-    graph: Graph, discount: float
-) -> tuple[Float[np.ndarray, "stored actions"], Float[np.ndarray, " stored"]]:
-    """Backward induction; both results are for the player to move.
+    graph: Graph, discount: float, players: int
+) -> tuple[
+    Float[np.ndarray, "stored actions"],
+    Float[np.ndarray, " stored"],
+    Bool[np.ndarray, "stored actions"],
+]:
+    """Backward induction: action values and values for the player to move, and what it prefers.
 
     Works in the rewards' memory and frees the children: nothing needs them afterwards.
     """
     q, sign = graph.rewards, np.where(graph.player == 0, 1.0, -1.0).astype(np.float32)
-    values = np.zeros(len(sign), np.float32)
-    for first, last in reversed(list(zip(graph.offsets[:-1], graph.offsets[1:], strict=True))):
-        child, mine = graph.children[first:last], sign[first:last, None]
-        future = np.float32(discount) * sign[child] * values[child]
-        layer = np.where(child >= 0, mine * (q[first:last] + future), -np.inf)
-        q[first:last] = layer
-        values[first:last] = np.where(graph.terminal[first:last], 0.0, layer.max(1))
-    graph.children = graph.children[:0]
-    return q, values
+    values, lengths = (np.zeros(len(sign), np.float32) for _ in range(2))
+    preferred = np.zeros(q.shape, bool)
+    for layer in reversed(graph.layers()):
+        legal, mine = graph.legal(layer), sign[layer, None]
+        # Player 0's values, until they are turned to the player to move.
+        future = np.float32(discount) * graph.expected(layer, values)
+        found = np.where(legal, mine * (q[layer] + future), -np.inf)
+        q[layer] = found
+        live = ~graph.terminal[layer]
+        best = np.where(live, found.max(1), 0.0)
+        values[layer] = mine[:, 0] * best
+        if players == 1:
+            preferred[layer] = tied(found)
+            continue
+        length = np.where(legal, 1 + graph.expected(layer, lengths), 0.0)
+        preferred[layer] = _soonest(tied(found), length, best)
+        share = preferred[layer] / np.maximum(preferred[layer].sum(1, keepdims=True), 1)
+        lengths[layer] = (share * length).sum(1)
+    graph.children, graph.chances = graph.children[:0], None
+    return q, sign * values, preferred
 
 
-def _best(action_values: Float[np.ndarray, "batch actions"]) -> Bool[np.ndarray, "batch actions"]:
-    top = action_values.max(1, keepdims=True)
-    slack = _TIE * np.maximum(1.0, np.abs(np.where(np.isfinite(top), top, 0.0)))
-    return np.isfinite(action_values) & (action_values >= top - slack)
+def _soonest(
+    best: Bool[np.ndarray, "states actions"],
+    length: Float[np.ndarray, "states actions"],
+    value: Float[np.ndarray, " states"],
+) -> Bool[np.ndarray, "states actions"]:
+    """Of equally good actions those that win soonest or lose latest; all where neither wins.
+
+    `length` is how many actions are still expected to follow.
+    """
+    worth = np.sign(np.where(np.abs(value) > SINGLE, value, 0.0))[:, None]
+    return tied(np.where(best, -worth * length, -np.inf))
 
 
 def fingerprints(task: Task, states: State) -> Int[np.ndarray, "batch words"]:
-    """Fingerprints of a batch, padded to a power of two so that few sizes are compiled."""
-    batch = batch_size(states)
-    room = 1 << max(batch - 1, 0).bit_length()
-    padded = jax.tree.map(lambda x: np.resize(np.asarray(x), (room, *x.shape[1:])), states)
-    return np.asarray(_fingerprints(task, padded))[:batch]
+    """Fingerprints of a batch, on the host."""
+    return described(task, states, _fingerprint)
 
 
-@eqx.filter_jit
-def _fingerprints(task: Task, states: State) -> Int[Array, "batch words"]:
-    return jax.vmap(task.fingerprint)(states)
+def _fingerprint(task: Task, state: State) -> Int[Array, " words"]:
+    return task.fingerprint(state)
 
 
-class ExactSolver(Decider):
-    """Plays a solved task perfectly: draws evenly from all best actions.
+class ExactSolver(CheckedDecider):
+    """Plays a solved task perfectly: draws evenly from the best actions.
+
+    Of two players, one who wins takes the shortest way and one who loses the longest (against a
+    perfect opponent all are equal; against any other they are not).
 
     It has nothing to gain from a budget and ignores it. Another objective is solved for on the
     spot, and whoever asks for it pays for that (see `Ledger`); the solution given is paid for in
@@ -214,27 +245,17 @@ class ExactSolver(Decider):
     task: Task
     solution: Solution = eqx.field(static=True)
 
-    def decide(
-        self,
-        state: State,
-        memory: Memory = None,
-        *,
-        objective: Objective | None = None,
-        budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
-    ) -> tuple[Decision, Memory]:
+    def choose(self, question: Question) -> tuple[Decision, Memory]:
         """Look every row up; raises `UnknownStateError` for states that play cannot reach."""
-        del budget
-        batch = batch_size(state)
-        keys, started = row_keys(key, batch), time.perf_counter()
-        solution = self.solution.under(objective)
+        state, keys = question.state, question.keys
+        solution = self.solution.under(question.given)
         steps = 0 if solution is self.solution else solution.transitions
-        weights = _best(solution.action_values(state)).astype(np.float32)
+        weights = solution.preferred(state).astype(np.float32)
         weights /= np.maximum(weights.sum(1, keepdims=True), 1.0)
         action = _draw(keys, jnp.asarray(weights))
         value = jnp.asarray(solution.values(state))
         spent = Ledger(model_steps=jnp.where(action >= 0, steps, 0))
-        return timed(Decision(action, jnp.asarray(weights), value, spent), started), memory
+        return Decision(action, jnp.asarray(weights), value, spent), question.memory
 
 
 @jax.jit

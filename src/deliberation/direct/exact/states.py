@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -10,7 +11,6 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from ...core.errors import (
-    NoLegalActionError,
     NonFiniteError,
     TooLargeError,
     UnknownStateError,
@@ -18,10 +18,19 @@ from ...core.errors import (
 )
 from ...core.objective import Objective
 from ...core.task import State, Task, batch_size
+from .expansion import (
+    compares,
+    contents,
+    described,
+    expansions,
+    refuse_coarse,
+    refuse_dead_ends,
+)
+from .starts import first_states
 
-_CHUNKS = (1 << 6, 1 << 11)
-"""States expanded in one compiled call: one size for few, one for many."""
-_DRAWN = 64
+_KEPT = 4
+_TWINS = 256
+"""How many states are compared with the ones that stand for them."""
 _EDGES = 16
 """How many listed outcomes there may be for each state that there may be."""
 
@@ -48,6 +57,10 @@ class Reached:
     probable: Float[np.ndarray, " starts"]
     tell_apart: TellApart
     _rows: dict[bytes, int]
+    _known: list[tuple[Objective, np.ndarray]]
+    """Objectives whose rewards were looked up, and these."""
+    _twins: tuple[np.ndarray, State] | None
+    """Some states that are not quite the one which stands for them, and the rows of that one."""
 
     def __repr__(self) -> str:
         return f"Reached({self.task!r}, states={len(self)}, transitions={self.transitions})"
@@ -63,16 +76,21 @@ class Reached:
     def rewards(self, objective: Objective) -> Float[np.ndarray, "states actions outcomes"]:
         """What the player gets by each transition; 0 where there is none.
 
-        Raises `NonFiniteError`.
+        A transition earns what its own outcome earns, also where another state stands for that.
+        Raises `NonFiniteError`, and `ContractError` where a state earns something else than the one
+        that stands for it: then `fingerprint` is too coarse for this objective.
         """
-        found = np.zeros(self.to.shape)
-        edges = np.argwhere(self.to >= 0)
-        for part in _chunks(edges):
-            s, a, k = part.T
-            before, after = (self._padded(rows) for rows in (s, self.to[s, a, k]))
-            action = np.resize(a, len(jax.tree.leaves(before)[0])).astype(np.int32)
-            gained = np.asarray(_rewards(objective, before, jnp.asarray(action), after))[:, 0]
-            found[s, a, k] = gained[: len(part)]
+        found = next((x for of, x in self._known if _same(of, objective)), None)
+        if found is None:
+            found = np.zeros(self.to.shape)
+            look = _Look(self.tell_apart)
+            for part in expansions(self.task, self.states, self.legal, objective, look):
+                found[part.parent, part.action, part.outcome] = part.rewards[:, 0]
+            self._known[:] = [(objective, found), *self._known[: _KEPT - 1]]
+            if self._twins is not None:
+                rows, twins = self._twins
+                firsts = jax.tree.map(lambda x: x[rows], self.states)
+                refuse_coarse(self.task, objective, firsts, twins)
         if not np.isfinite(found).all():
             raise NonFiniteError(
                 f"The objective gave NaN or infinity in {self.task!r}, so no value follows from "
@@ -96,9 +114,6 @@ class Reached:
             )
         return rows
 
-    def _padded(self, rows: np.ndarray) -> State:
-        return jax.tree.map(lambda x: x[np.resize(rows, _room(len(rows)))], self.states)
-
 
 def enumerate_states(
     task: Task,
@@ -109,20 +124,22 @@ def enumerate_states(
 ) -> Reached:
     """List all that a discrete task of one player can reach, whatever is done and happens.
 
-    Chance must be listed (`Task.outcomes`). `start` is a batch of first states, equally probable;
-    by default those of `task.starts()`, or where the task does not list them those that
-    `task.init` gives for 64 keys. States are one where `tell_apart` (`task.fingerprint`) gives
-    equal integers: leave the clock out to plan for an episode without end. The first found then
-    stands for all, so the horizon must be longer than the way to any state.
+    The rewards of the task's own objective are looked up on the way. Chance must be listed
+    (`Task.outcomes`). `start` is a batch of first states, equally probable; by default those of
+    `task.starts()`, or where the task does not list them those that `task.init` gives for 64 keys.
+    States are one where `tell_apart` (`task.fingerprint`) gives equal integers: leave the clock out
+    to plan for an episode without end. The first found then stands for all, so the horizon must be
+    longer than the way to any state.
 
     Raises `UnsuitableTaskError`, `TooLargeError` (naming the size) and `NoLegalActionError`.
     """
     refuse_unsuitable(task)
-    first, probable = first_states(task) if start is None else (start, None)
-    probable = np.full(batch_size(first), 1 / batch_size(first)) if probable is None else probable
+    first, probable = first_states(task, start)
     apart = task.fingerprint if tell_apart is None else tell_apart
-    found = _Finding(task, apart, max_states)
-    starts = found.rows_of(first, *_facts_of(task, apart, first))
+    # Whoever says what to tell apart may leave out what decides the end, such as the clock.
+    found = _Finding(task, apart, max_states, tell_apart is None and compares(task))
+    first = jax.tree.map(np.asarray, first)
+    starts = found.rows_of(first, described(task, first, found.look))
     done = 0
     while done < found.count:
         done = found.expand(done)
@@ -147,32 +164,48 @@ def refuse_unsuitable(task: Task) -> None:
             )
 
 
-def first_states(task: Task) -> tuple[State, Float[np.ndarray, " starts"]]:
-    """Those that the task lists, or as many as 64 keys give, each as often as it was drawn."""
-    listed = task.starts()
-    if listed is not None:
-        return listed[0], np.asarray(listed[1], float)
-    drawn = jax.vmap(task.init)(jax.random.split(jax.random.key(0), _DRAWN))
-    return drawn, np.full(_DRAWN, 1 / _DRAWN)
+class _Facts(NamedTuple):
+    """What is known of each state: the end, what is allowed, what is seen, what tells it apart."""
+
+    terminal: Any
+    legal: Any
+    seen: Any
+    prints: Any
+
+
+class _Look(eqx.Module):
+    """How a state is looked at; told apart by a function of it."""
+
+    apart: TellApart
+
+    def __call__(self, task: Task, state: State) -> _Facts:
+        # What is seen matters only where that is not all.
+        seen = jnp.zeros(0) if task.traits.fully_observable else task.observe(state)
+        return _Facts(task.terminated(state), task.legal(state), seen, self.apart(state))
 
 
 class _Finding:
     """Grows breadth first: states are numbered as they are found, and expanded in that order."""
 
-    def __init__(self, task: Task, apart: TellApart, max_states: int):
-        self.task, self.apart, self.max_states = task, apart, max_states
+    def __init__(self, task: Task, apart: TellApart, max_states: int, compared: bool):
+        self.task, self.max_states, self.compared = task, max_states, compared
+        self.look = _Look(apart)
         self.rows: dict[bytes, int] = {}
-        self.parts: list[tuple] = []
-        self.links: list[tuple[np.ndarray, np.ndarray]] = []
+        self.parts: list[tuple[State, _Facts]] = []
+        self.links: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self.held: list[int] = []
+        self.twins: dict[int, State] = {}
         self.edges = 0
 
     @property
     def count(self) -> int:
         return len(self.rows)
 
-    def rows_of(self, states: State, facts: tuple, prints: np.ndarray) -> np.ndarray:
+    def rows_of(self, states: State, facts: _Facts) -> np.ndarray:
         """The numbers of some states; those met for the first time are kept."""
-        words, where, inverse = np.unique(_keys(prints), return_index=True, return_inverse=True)
+        words, where, inverse = np.unique(
+            _keys(facts.prints), return_index=True, return_inverse=True
+        )
         known = [self.rows.get(w.tobytes(), -1) for w in words]
         fresh = np.flatnonzero(np.array(known) < 0)
         if len(fresh):
@@ -189,49 +222,55 @@ class _Finding:
                 self.rows[words[word].tobytes()] = self.count
             take = where[fresh]
             self.parts.append(jax.tree.map(lambda x: np.asarray(x)[take], (states, facts)))
-        return np.array(known)[inverse]
+        numbers = np.array(known)[inverse]
+        if self.compared:
+            self._compare(numbers, states)
+        return numbers
+
+    def _compare(self, numbers: np.ndarray, states: State) -> None:
+        """Note states that differ from the ones which stand for them, to compare their rewards."""
+        held = contents(states)
+        fresh = np.flatnonzero(numbers >= len(self.held))
+        first = fresh[np.unique(numbers[fresh], return_index=True)[1]]
+        self.held.extend(held[first].tolist())
+        other = np.flatnonzero(np.array(self.held, np.uint64)[numbers] != held)
+        for place in other[: _TWINS - len(self.twins)].tolist():
+            one = jax.tree.map(lambda x, place=place: np.asarray(x)[place], states)
+            self.twins.setdefault(int(numbers[place]), one)
 
     def expand(self, done: int) -> int:
         """Expand all that were found but not yet expanded; says how many have been."""
         new = [p for p, first in zip(self.parts, self._offsets(), strict=True) if first >= done]
         states, facts = jax.tree.map(lambda *x: np.concatenate(x), *new)
-        terminal, legal, _ = facts
-        if (~terminal & ~legal.any(1)).any():
-            row = int(np.argmax(~terminal & ~legal.any(1)))
-            raise NoLegalActionError(
-                "A reachable state is not terminal and has no legal action; the task must end the "
-                "episode.\n" + self.task.render(jax.tree.map(lambda x: x[row], states))
-            )
-        for part in _chunks(np.arange(len(terminal))):
-            here = jax.tree.map(lambda x, part=part: x[np.resize(part, _room(len(part)))], states)
-            after, chances, after_facts, prints = jax.tree.map(
-                np.asarray, _expand(self.task, self.apart, here)
-            )
-            real = (chances > 0) & (legal & ~terminal[:, None])[np.resize(part, len(chances))][
-                ..., None
-            ]
-            real[len(part) :] = False
-            self.edges += int(real.sum())
-            to = np.full(chances.shape, -1, np.int32)
-            if real.any():
-                flat = jax.tree.map(lambda x, real=real: x[real], (after, after_facts, prints))
-                to[real] = self.rows_of(*flat)
-            self.links.append((to[: len(part)], np.where(real, chances, 0.0)[: len(part)]))
-        return done + len(terminal)
+        legal = facts.legal & ~facts.terminal[:, None]
+        refuse_dead_ends(self.task, states, facts.terminal, legal)
+        count, outcomes = len(legal), max(self.task.traits.outcomes, 1)
+        to = np.full((*legal.shape, outcomes), -1, np.int32)
+        chances, rewards = np.zeros(to.shape), np.zeros(to.shape)
+        for part in expansions(self.task, states, legal, self.task.objective, self.look):
+            self.edges += len(part.parent)
+            at = (part.parent, part.action, part.outcome)
+            to[at] = self.rows_of(part.states, part.facts)
+            chances[at], rewards[at] = part.chance, part.rewards[:, 0]
+        self.links.append((to, chances, rewards))
+        return done + count
 
     def _offsets(self) -> list[int]:
-        sizes = [len(p[1][0]) for p in self.parts]
+        sizes = [len(facts.terminal) for _, facts in self.parts]
         return np.cumsum([0, *sizes])[:-1].tolist()
 
     def reached(self, starts: np.ndarray, probable: np.ndarray) -> Reached:
         """All that was found, in one piece."""
-        states, (terminal, legal, seen) = jax.tree.map(lambda *x: np.concatenate(x), *self.parts)
-        to, chances = (np.concatenate(x) for x in zip(*self.links, strict=True))
-        # In double precision they sum to one again.
-        chances = chances / np.maximum(chances.sum(-1, keepdims=True, dtype=float), 1e-30)
+        states, facts = jax.tree.map(lambda *x: np.concatenate(x), *self.parts)
+        to, chances, rewards = (np.concatenate(x) for x in zip(*self.links, strict=True))
+        twins, known = None, [(self.task.objective, rewards)]
+        if self.twins:
+            # The rewards count as unknown until they have been compared.
+            alike = jax.tree.map(lambda *x: np.stack(x), *self.twins.values())
+            twins, known = (np.array(list(self.twins)), alike), []
         return Reached(
-            self.task, states, terminal, legal & ~terminal[:, None], seen, to,
-            chances, starts, probable, self.apart, self.rows,
+            self.task, states, facts.terminal, facts.legal & ~facts.terminal[:, None], facts.seen,
+            to, chances, starts, probable, self.look.apart, self.rows, known, twins,
         )  # fmt: skip
 
 
@@ -243,25 +282,10 @@ def _keys(prints: np.ndarray) -> np.ndarray:
 
 def prints_of(apart: TellApart, states: State) -> list[bytes]:
     """What tells each state of a batch apart."""
-    batch = batch_size(states)
-    padded = jax.tree.map(lambda x: np.resize(x, (_room(batch), *x.shape[1:])), states)
-    prints = np.asarray(_apart(apart, padded))[:batch]
-    return [word.tobytes() for word in _keys(prints)]
-
-
-def _facts_of(task: Task, apart: TellApart, states: State) -> tuple:
-    facts = _describe(task, apart, states)
-    return jax.tree.map(np.asarray, facts)
-
-
-def _room(count: int) -> int:
-    small, large = _CHUNKS
-    return small if count <= small else large if count <= large else 1 << (count - 1).bit_length()
-
-
-def _chunks(rows: np.ndarray) -> list[np.ndarray]:
-    size = _CHUNKS[0] if len(rows) <= _CHUNKS[0] else _CHUNKS[1]
-    return [rows[i : i + size] for i in range(0, len(rows), size)]
+    count = batch_size(states)
+    room = 1 << max(count - 1, 0).bit_length()
+    padded = jax.tree.map(lambda x: np.resize(x, (room, *x.shape[1:])), states)
+    return [word.tobytes() for word in _keys(np.asarray(_apart(apart, padded))[:count])]
 
 
 @eqx.filter_jit
@@ -269,33 +293,5 @@ def _apart(apart: TellApart, states: State) -> Array:
     return jax.vmap(apart)(states)
 
 
-def _look(task: Task, apart: TellApart, state: State) -> tuple[tuple, Array]:
-    # What is seen matters only where that is not all.
-    seen = jnp.zeros(0) if task.traits.fully_observable else task.observe(state)
-    return (task.terminated(state), task.legal(state), seen), apart(state)
-
-
-@eqx.filter_jit
-def _describe(task: Task, apart: TellApart, states: State) -> tuple[tuple, Array]:
-    return jax.vmap(lambda s: _look(task, apart, s))(states)
-
-
-@eqx.filter_jit
-def _expand(task: Task, apart: TellApart, states: State) -> tuple[State, Array, tuple, Array]:
-    """Every outcome of every action of every state; the illegal ones are dropped on the host."""
-
-    def act(state: State, action: Array):
-        if task.traits.outcomes:
-            after, chances = task.outcomes(state, action)
-        else:
-            after = task.advance(state, action, jax.random.key(0))
-            after, chances = jax.tree.map(lambda x: x[None], after), jnp.ones(1)
-        return after, chances, *jax.vmap(lambda s: _look(task, apart, s))(after)
-
-    actions = jnp.arange(task.traits.actions, dtype=jnp.int32)
-    return jax.vmap(jax.vmap(act, (None, 0)), (0, None))(states, actions)
-
-
-@eqx.filter_jit
-def _rewards(objective: Objective, before: State, action: Array, after: State) -> Array:
-    return jax.vmap(lambda s, a, t: jnp.asarray(objective(s, a, t)))(before, action, after)
+def _same(one: Objective, other: Objective) -> bool:
+    return one is other or bool(eqx.tree_equal(one, other))

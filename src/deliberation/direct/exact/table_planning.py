@@ -1,7 +1,6 @@
 """Dynamic programming as a decider: it plans over every state it can reach, as far as it may."""
 
 import dataclasses
-import time
 
 import equinox as eqx
 import jax
@@ -9,13 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from ...core.answering import timed
-from ...core.budget import UNLIMITED, Budget
-from ...core.decider import Decider, Decision, Memory, row_keys
+from ...core.answering import CheckedDecider, Question
+from ...core.budget import UNLIMITED
+from ...core.decider import Decision, Memory
 from ...core.errors import UnknownNameError, UnsuitableTaskError
 from ...core.ledger import Ledger
 from ...core.objective import Objective
-from ...core.task import State, Task, batch_size, check_batch
+from ...core.task import State, Task
 from .dynamic_programming import Table, best_policy, policy_iteration, value_iteration
 from .states import Reached, enumerate_states, refuse_unsuitable
 
@@ -44,7 +43,7 @@ class _Kept:
         return table
 
 
-class DynamicProgramming(Decider):
+class DynamicProgramming(CheckedDecider):
     """Solves for the objective it is handed over all states that can still be reached.
 
     `method` "value iteration": the budget is how many sweeps, that is, how many actions it looks
@@ -82,28 +81,18 @@ class DynamicProgramming(Decider):
     def __repr__(self) -> str:
         return f"DynamicProgramming({self.task!r}, {self.method!r})"
 
-    def decide(
-        self,
-        state: State,
-        memory: Memory = None,
-        *,
-        objective: Objective | None = None,
-        budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
-    ) -> tuple[Decision, Memory]:
+    def choose(self, question: Question) -> tuple[Decision, Memory]:
         """Plan, then look every row up. Works on the host, outside of `jit`."""
-        batch = batch_size(state)
-        keys, started = row_keys(key, batch), time.perf_counter()
-        check_batch(self.task, state)
-        objective = self.task.objective if objective is None else objective
+        state, keys = question.state, question.keys
+        batch = len(keys)
         reached = self._reached(state)
         rows = reached.find_all(state)
-        asked = self._sweeps(reached, budget, batch)
+        asked = self._sweeps(reached, question)
         live = ~reached.terminal[rows]
         found = np.where(reached.legal[rows], 0.0, -np.inf)
         done = np.zeros(batch, int)
         for sweeps in np.unique(asked[live & (asked > 0)]).tolist():
-            table = self._kept.table(reached, objective, sweeps, self.method)
+            table = self._kept.table(reached, question.objective, sweeps, self.method)
             mine = live & (asked == sweeps)
             found[mine], done[mine] = table.action_values[rows[mine]], table.sweeps
         weights = best_policy(found).astype(np.float32)
@@ -112,15 +101,13 @@ class DynamicProgramming(Decider):
         steps = (done * reached.transitions).astype(np.float64)
         spent = Ledger(model_steps=jnp.asarray(steps))
         decision = Decision(action, jnp.asarray(weights), jnp.asarray(value), spent)
-        return timed(decision, started), memory
+        return decision, question.memory
 
-    def _sweeps(
-        self, reached: Reached, budget: Budget | int | None, batch: int
-    ) -> Int[np.ndarray, " batch"]:
+    def _sweeps(self, reached: Reached, question: Question) -> Int[np.ndarray, " batch"]:
         """How many sweeps each row may have; `UNLIMITED` for as many as it takes."""
-        if budget is None:
-            return np.full(batch, UNLIMITED)
-        simulations, steps = (np.asarray(x) for x in Budget.of(budget).rows(batch))
+        if question.budget is None:
+            return np.full(len(question.keys), UNLIMITED)
+        simulations, steps = (np.asarray(x) for x in question.limits)
         limited = np.where(steps == UNLIMITED, UNLIMITED, steps // max(reached.transitions, 1))
         return np.minimum(simulations, limited)
 

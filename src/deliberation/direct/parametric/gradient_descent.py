@@ -7,7 +7,6 @@ simulation is one evaluation of the objective with its gradient, refused steps i
 """
 
 import math
-import time
 from collections.abc import Callable
 
 import equinox as eqx
@@ -15,9 +14,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ...core.answering import answer, asked, timed
+from ...core.answering import CheckedDecider, Question, answer
 from ...core.budget import Budget
-from ...core.decider import Decider, Decision, Memory, check_finite
+from ...core.decider import Decision, Memory, check_finite
 from ...core.noise import Seed, mix, seeds, uniform
 from ...core.objective import Objective
 from ...core.task import State, Task
@@ -79,12 +78,12 @@ def improve(cost: Cost, now: Descent, low: float, high: float) -> Descent:
     """
     to = jnp.clip(now.point - now.length * now.slope, low, high)
     there, slope = jax.value_and_grad(cost)(to)
-    step, turn = to - now.point, slope - now.slope
+    step, change = to - now.point, slope - now.slope
     promised = jnp.sum(now.slope * step)
     first = now.taken < 0
     accept = there <= jnp.max(now.recent) + DECREASE * promised
     shorter = _moved(now, step) * _shortened(there - now.cost, promised)
-    length = jnp.where(accept, _spectral(now.length, step, turn), shorter)
+    length = jnp.where(accept, _spectral(now.length, step, change), shorter)
     length = jax.lax.stop_gradient(jnp.where(first, now.length, length))
 
     def keep(new: Array, old: Array) -> Array:
@@ -132,10 +131,10 @@ def descend(
 
 
 def _spectral(
-    length: Float[Array, ""], step: Float[Array, "..."], turn: Float[Array, "..."]
+    length: Float[Array, ""], step: Float[Array, "..."], change: Float[Array, "..."]
 ) -> Float[Array, ""]:
     """The length that would have been right for the curvature just met; longer where concave."""
-    square, bend = jnp.sum(step * step), jnp.sum(step * turn)
+    square, bend = jnp.sum(step * step), jnp.sum(step * change)
     curved = bend > 1e-12 * square
     return jnp.where(curved, square / jnp.where(curved, bend, 1.0), 4 * length)
 
@@ -154,7 +153,7 @@ def _shortened(rise: Float[Array, ""], promised: Float[Array, ""]) -> Float[Arra
     return jnp.clip(jnp.where(bend > 0, share, 0.1), 0.1, 0.5)
 
 
-class GradientDescent(Decider):
+class GradientDescent(CheckedDecider):
     """Minimises by gradient steps from random starts in the box, on the objective handed over.
 
     For tasks with one continuous action (`tasks.one_step`) whose objective is differentiable. A
@@ -193,25 +192,17 @@ class GradientDescent(Decider):
     def __repr__(self) -> str:
         return f"GradientDescent({self.task!r}, starts={self.starts}, rate={self.rate:g})"
 
-    def decide(
-        self,
-        state: State,
-        memory: Memory = None,
-        *,
-        objective: Objective | None = None,
-        budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
-    ) -> tuple[Decision, Memory]:
+    def choose(self, question: Question) -> tuple[Decision, Memory]:
         """Descend in every row of a batch that is not answered yet."""
-        budget = self.budget if budget is None else budget
-        (simulations, limit), keys = asked(self.task, state, budget, key)
-        started = time.perf_counter()
+        simulations, limit = question.limits
         # A descent of k steps takes k + 1 model steps, and there are no more descents than steps.
         fits = jnp.where(limit >= 2 * self.starts, limit - self.starts, limit // 2)
         steps = jnp.minimum(simulations, fits)
-        decision, sound = _decide(self, state, objective or self.task.objective, steps, keys)
+        # The default budget stays out of the compiled program, or each would compile anew.
+        planner = eqx.tree_at(lambda p: p.budget, self, Budget(0))
+        decision, sound = _decide(planner, question.state, question.objective, steps, question.keys)
         check_finite("The objective", **{"value or gradient": jnp.where(sound, 0.0, jnp.nan)})
-        return timed(decision, started), memory
+        return decision, question.memory
 
 
 def check_descent(rate: float, tolerance: float) -> None:

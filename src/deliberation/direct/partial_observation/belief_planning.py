@@ -4,27 +4,23 @@
 stochastic domains" (1998).
 """
 
-import time
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Bool, Float
 
-from ...core.answering import answer, asked, timed
+from ...core.answering import CheckedDecider, Question, answer
 from ...core.budget import Budget
-from ...core.decider import Decider, Decision, Memory
+from ...core.decider import Decision, Memory
 from ...core.noise import Seed, mix, seeds
 from ...core.objective import Objective
 from ...core.task import State, Task
-from ..ties import best_action
-from .belief_tree import Grown, Particles, check_believable, grow, listed, valued
-
-_TIE = 1e-6
+from ..exact.belief_graph import Grown, Particles, check_believable, grow, listed, valued
+from ..ties import best_action, tied
 
 
-class BeliefPlanning(Decider):
+class BeliefPlanning(CheckedDecider):
     """Considers every action, everything that can then be seen, and what is then known.
 
     It starts from `task.beliefs(state)` where something is hidden, the exact posterior over states
@@ -55,20 +51,10 @@ class BeliefPlanning(Decider):
         spend = f"horizon={self.horizon}, budget={self.budget.simulations}"
         return f"BeliefPlanning({self.task!r}, {spend})"
 
-    def decide(
-        self,
-        state: State,
-        memory: Memory = None,
-        *,
-        objective: Objective | None = None,
-        budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
-    ) -> tuple[Decision, Memory]:
-        """Search from every row; see `Decider.decide`."""
-        limits, keys = asked(self.task, state, self.budget if budget is None else budget, key)
-        seed, started = seeds(keys), time.perf_counter()
-        objective = self.task.objective if objective is None else objective
-        states, chances, legal = jax.tree.map(np.asarray, _roots(self.task, state))
+    def choose(self, question: Question) -> tuple[Decision, Memory]:
+        """Search from every row."""
+        limits, keys, objective = question.limits, question.keys, question.objective
+        states, chances, legal = jax.tree.map(np.asarray, _roots(self.task, question.state))
         known: dict[tuple[bytes, ...], tuple[np.ndarray, Grown]] = {}
         q, spent = np.full(legal.shape, -np.inf), np.zeros(len(keys), np.int64)
         for row in np.flatnonzero(legal.any(1)):
@@ -81,7 +67,7 @@ class BeliefPlanning(Decider):
                 known[name] = self._search(root, chances[row][likely], legal[row], most, objective)
             q[row], grown = known[name]
             spent[row] = grown.steps
-        return timed(judged(q, legal, spent, seed), started), memory
+        return judged(q, legal, spent, seeds(keys)), question.memory
 
     def _search(
         self,
@@ -100,7 +86,7 @@ def action_values(
     grown: Grown, legal: Bool[np.ndarray, " actions"], discount: float
 ) -> Float[np.ndarray, " actions"]:
     """The values at the root: zeros where nothing was expanded, minus infinity where illegal."""
-    return valued(grown, discount) if grown.layers else np.where(legal, 0.0, -np.inf)
+    return valued(grown, discount)[0] if grown.layers else np.where(legal, 0.0, -np.inf)
 
 
 def judged(
@@ -112,8 +98,7 @@ def judged(
     """A decision by action values: one of the best, evenly; the values must be finite if legal."""
     live = np.asarray(legal.any(1))
     top = np.where(live, q.max(1, initial=-np.inf), 0.0)
-    slack = _TIE * np.maximum(1, np.abs(top))
-    best = legal & (q >= (top - slack)[:, None])
+    best = legal & tied(q)
     action = best_action(jnp.where(best, 0.0, -jnp.inf), mix(seed, 2))
     weights = (best / np.maximum(best.sum(1, keepdims=True), 1)).astype(np.float32)
     steps = np.minimum(steps, np.iinfo(np.int32).max).astype(np.int32)

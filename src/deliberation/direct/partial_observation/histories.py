@@ -17,8 +17,6 @@ Rows take their simulations in step and a simulation costs what its own path cos
 number of nodes.
 """
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -26,10 +24,11 @@ from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from ...core.noise import Seed, as_key, mix
 from ...core.objective import Objective
-from ...core.rows import as_kinds, narrowed
+from ...core.rows import as_kinds, narrowed, where_rows
 from ...core.task import State, Task
 from ..evaluators import Evaluator
 from ..faults import IN_REWARD, IN_SUM
+from ..playouts import of_player
 from ..tree_search.backends.portable import choose
 from ..tree_search.limits import Limits
 from ..tree_search.rules import Rule, Schedule
@@ -45,7 +44,7 @@ from .information import (
     remember,
     slots,
 )
-from .judgement import Judgement, judge, share, unless
+from .judgement import Judgement, judge, unless
 
 VISITS, TOTAL, LOGIT = range(3)
 """Slots of an edge; TOTAL is the sum of returns for the node's own player."""
@@ -121,7 +120,7 @@ def search(
     and on what the player to move has seen of its own state, and on nothing else. A simulation
     makes one node at most, so `capacity` bounds the simulations. Terminal rows stay empty.
     """
-    outcome = _plant(task, objective, evaluator, rule, root, limits, seed, capacity, nodes)
+    outcome = _init(task, objective, evaluator, rule, root, limits, seed, capacity, nodes)
 
     def going(carry: tuple[Int[Array, ""], Outcome]) -> Bool[Array, ""]:
         return _allowed(limits, carry[1]).any() & (carry[0] <= capacity)
@@ -175,7 +174,7 @@ def _depth(task: Task, capacity: int, nodes: str) -> int:
     return horizon if nodes == STATES else min(horizon, capacity + 1)
 
 
-def _plant(
+def _init(
     task: Task,
     objective: Objective,
     evaluator: Evaluator,
@@ -204,7 +203,7 @@ def _plant(
         judged = narrowed(judge(task, objective, evaluator, sample, live, mix(seed, 0)))
         stuck = stuck | (live & judged.stuck)
         logits, steps = judged.logits, judged.model_steps * live
-        value = share(judged.values, jax.vmap(task.player)(root))
+        value = of_player(judged.values, jax.vmap(task.player)(root))
         faults = jnp.where(live, judged.faults, 0)
     key = meet(task, origin(task, batch, nodes), root, nodes)
     table = jnp.full((batch, slots(capacity)), MISSING)
@@ -242,7 +241,7 @@ def _descend(
     zero, no = jnp.zeros(batch, jnp.int32), jnp.zeros(batch, bool)
     legal = jax.vmap(task.legal)(root)
     forced, schedule = rule.next_lanes(_view(tree, zero, legal), outcome.schedule, 1)
-    schedule = _where(active, schedule, outcome.schedule)
+    schedule = where_rows(active, schedule, outcome.schedule)
     depth = _depth(task, tree.value.shape[1] - 1, nodes)
     blank = jnp.zeros((depth, batch), jnp.int32)
     path = Path(
@@ -277,7 +276,7 @@ def _descend(
         node, slot = find(tree.table, tree.keys, key, live)
         onwards = live & (node != MISSING) & (d + 1 < depth)
         after = Leaf(after, live & ~onwards, live & (node == MISSING), key, slot)
-        leaf, node = _where(going, after, leaf), jnp.maximum(node, 0)
+        leaf, node = where_rows(going, after, leaf), jnp.maximum(node, 0)
         return as_kinds((onwards, stuck | trapped, node, legal, pasts, leaf, path, d + 1), carry)
 
     carry = (active, no, zero, legal, pasts, start, path, jnp.int32(0))
@@ -292,7 +291,7 @@ def _insert(
     rows = jnp.arange(leaf.new.shape[0])
     legal = jax.vmap(task.legal)(leaf.state)
     edge = jnp.zeros_like(tree.edges[:, 0]).at[:, LOGIT].set(log_prior(judged.logits, legal))
-    value = share(judged.values, jax.vmap(task.player)(leaf.state))
+    value = of_player(judged.values, jax.vmap(task.player)(leaf.state))
     entry = jnp.where(leaf.new, number, tree.table[rows, leaf.slot])
 
     def put(array: Array, row: Array) -> Array:
@@ -324,7 +323,7 @@ def _back_up(
         edges, gains, faults, d = carry
         on, reward = active & (d < path.length), path.rewards[d]
         gains = jnp.where(on[:, None], reward + discount * gains, gains)
-        node, gain = path.nodes[d], share(gains, path.movers[d])
+        node, gain = path.nodes[d], of_player(gains, path.movers[d])
         more = jnp.stack([on.astype(jnp.float32), jnp.where(on, gain, 0.0)], axis=-1)
         edges = edges.at[rows, node, VISITS : TOTAL + 1, path.actions[d]].add(more)
         summed = edges[rows, node, TOTAL].sum(-1) + tree.value[rows, node]
@@ -363,12 +362,3 @@ def _view(
         count=visits.sum(-1) + jnp.where(node == 0, float(tree.judged), 1.0),
         chance=ones < 0,
     )
-
-
-def _where(rows: Bool[Array, " batch"], new: Any, old: Any) -> Any:
-    """The new values of some rows."""
-
-    def pick(a: Array, b: Array) -> Array:
-        return jnp.where(rows.reshape(-1, *[1] * (a.ndim - 1)), a, b)
-
-    return jax.tree.map(pick, new, old)

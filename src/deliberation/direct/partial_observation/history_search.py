@@ -1,21 +1,19 @@
 """Search under chance and hidden state as a decider; the search itself is `histories`."""
 
-import time
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, Key
 
-from ...core.answering import answer, timed
+from ...core.answering import CheckedDecider, Question, answer
 from ...core.budget import Budget
-from ...core.decider import Decider, Decision, Memory, row_keys
+from ...core.decider import Decision, Memory
 from ...core.errors import BatchMismatchError, UnknownNameError, UnsuitableTaskError
 from ...core.noise import Seed, mix, seeds
 from ...core.objective import Objective
-from ...core.task import State, Task, batch_size, check_batch, is_concrete
+from ...core.task import State, Task, is_concrete
 from ..checks import check_memory, check_sound, check_stuck
-from ..evaluators import Evaluator, NoEvaluation, RandomRollouts
+from ..evaluators import Evaluator, RandomRollouts, speaks_for_all
 from ..ties import best_action
 from ..tree_search.decider import RULES
 from ..tree_search.limits import Limits, check_prior, needed
@@ -24,7 +22,7 @@ from .histories import Outcome, room, root_view, search
 from .information import NODES, STATES
 
 
-class HistorySearch(Decider):
+class HistorySearch(CheckedDecider):
     """Searches tasks with chance and hidden state, seeing neither the future nor another's hand.
 
     Every simulation starts from `task.resample` of the state asked about, a state that the player
@@ -96,37 +94,26 @@ class HistorySearch(Decider):
         spend = f"nodes={self.nodes!r}, budget={self.budget.simulations}"
         return f"HistorySearch({self.task!r}, {rule}, {judge}, {spend})"
 
-    def decide(
-        self,
-        state: State,
-        memory: Memory = None,
-        *,
-        objective: Objective | None = None,
-        budget: Budget | int | None = None,
-        key: Key[Array, "*batch"],
-    ) -> tuple[Decision, Memory]:
-        """Search from every row; see `Decider.decide`."""
-        batch = batch_size(state)
+    def choose(self, question: Question) -> tuple[Decision, Memory]:
+        """Search from every row."""
+        state, batch = question.state, len(question.keys)
         if batch == 0:
             raise BatchMismatchError("A search needs at least one state; got an empty batch.")
-        asked = self.budget if budget is None else Budget.of(budget)
-        limits = Limits(*asked.rows(batch))
-        check_batch(self.task, state)
+        assert question.budget is not None, "there is a budget of its own"
+        limits = Limits(*question.limits)
         check_prior(repr(self), self.task, self.evaluator, state, limits)
-        capacity = needed(limits, self.capacity, asked)
+        capacity = needed(limits, self.capacity, question.budget)
         size = room(self.task, batch, capacity, self.nodes)
         check_memory(size, self.max_bytes, capacity, batch)
-        started = time.perf_counter()
         # The default budget stays out of the compiled program, or each would compile anew.
         planner = eqx.tree_at(lambda p: p.budget, self, Budget(0))
-        objective = self.task.objective if objective is None else objective
         decision, faults, stuck = _decide(
-            planner, objective, state, limits, row_keys(key, batch), capacity
+            planner, question.objective, state, limits, question.keys, capacity
         )
         if is_concrete(decision):
             check_stuck(self.task, stuck)
             check_sound(self.evaluator, faults == 0, faults)
-        return timed(decision, started), memory
+        return decision, question.memory
 
 
 def _check_suits(task: Task, evaluator: Evaluator, nodes: str) -> None:
@@ -141,7 +128,7 @@ def _check_suits(task: Task, evaluator: Evaluator, nodes: str) -> None:
             f"{task!r} hides something: nodes that are states would let each player act on what "
             'it has not seen. Use nodes="histories".'
         )
-    if traits.players > 2 and not isinstance(evaluator, RandomRollouts | NoEvaluation):
+    if traits.players > 2 and not speaks_for_all(evaluator):
         raise UnsuitableTaskError(
             f"{task!r} has {traits.players} players and {type(evaluator).__name__} gives a value "
             "for one of them: use RandomRollouts or NoEvaluation."

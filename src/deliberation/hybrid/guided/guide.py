@@ -7,10 +7,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from ...amortised.networks.feed_forward import Network, flops
-from ...core.noise import Seed, mix
+from ...core.noise import Seed
 from ...core.objective import Objective
 from ...core.task import State, Task
-from ...direct.evaluators import Evaluation, Evaluator, playout
+from ...direct.evaluators import Evaluation, Evaluator
+from ...direct.playouts import of_player, random_playouts
 
 _GRID = 2.0**12
 
@@ -57,15 +58,13 @@ class NetworkGuide(Evaluator):
     ) -> Evaluation:
         """Judge every row; playouts, if asked for, count as model steps."""
         logits, value = self._look(task, jax.vmap(task.observe)(state))
-        steps = jnp.zeros(live.shape, jnp.int32)
+        steps, stuck = jnp.zeros(live.shape, jnp.int32), None
         if self.rollouts:
-            total = jnp.zeros(live.shape)
-            for i in range(self.rollouts):
-                gain, plies = playout(task, objective, state, live, mix(seed, i))
-                total, steps = total + gain, steps + plies
-            mean = jnp.where(jax.vmap(task.player)(state) == 0, total, -total) / self.rollouts
+            found = random_playouts(task, objective, state, live, seed, self.rollouts)
+            mean, steps = of_player(found.returns, jax.vmap(task.player)(state)), found.steps
             value = (value + mean) / 2
-        return Evaluation(logits, value, steps)
+            stuck = found.stuck
+        return Evaluation(logits, value, steps, stuck=stuck)
 
     def _look(
         self, task: Task, observations: Float[Array, "batch ..."]

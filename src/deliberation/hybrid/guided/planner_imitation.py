@@ -22,6 +22,7 @@ from ...amortised.training.trained import Trained, training_identity
 from ...amortised.training.updates import Metrics, Watch, run_updates
 from ...core.ledger import Ledger
 from ...core.objective import Objective
+from ...core.rows import where_rows
 from ...core.task import State
 from ...direct.control.plan_search import PlanSearch
 from ...direct.control.plans import half_range
@@ -201,13 +202,12 @@ def _play(
         )
         seen = jax.vmap(task.observe)(state).astype(jnp.float32)
         mine = scaled(traits, jax.vmap(carry.network)(seen)[0])
-        action = jnp.where(own.reshape(-1, *[1] * len(traits.shape)), mine, said.action)
+        action = where_rows(own, mine, said.action)
         after = jax.vmap(task.advance)(state, action, jax.random.split(move, rows))
         over = jax.vmap(task.terminated)(after)
         fresh = jax.vmap(task.init)(jax.random.split(anew, rows))
         blank = planner.begin(rows)
-        pick = lambda x, y: jnp.where(over.reshape(-1, *[1] * (x.ndim - 1)), x, y)  # noqa: E731
-        after, memory = jax.tree.map(pick, (fresh, blank), (after, memory))
+        after, memory = where_rows(over, (fresh, blank), (after, memory))
         middle = (traits.low + traits.high) / 2
         label = (said.action - middle).reshape(rows, -1) / half_range(traits)
         amounts = jax.tree.map(lambda x: jnp.sum(x, dtype=jnp.float32), said.spent)

@@ -18,10 +18,9 @@ from ...core.errors import TooLargeError, UnsuitableTaskError
 from ...core.noise import Seed, random_choice, seeds
 from ...core.objective import Objective
 from ...core.task import State, Task
+from ...direct.ties import slack
 from .habits import Habit
 
-_TIE = 1e-5
-"""Relative difference under which two action values are equal."""
 LARGEST = 1 << 20
 
 
@@ -122,8 +121,7 @@ def _decide(
     sign = jnp.where(jax.vmap(task.player)(state) == 0, 1.0, -1.0)
     mine = jnp.where(legal, sign[:, None] * q, -jnp.inf)
     top = mine.max(-1, keepdims=True)
-    slack = _TIE * jnp.maximum(1.0, jnp.abs(jnp.where(jnp.isfinite(top), top, 0.0)))
-    best = legal & (mine >= top - slack)
+    best = legal & (mine >= top - slack(top))
     weights = best / jnp.maximum(best.sum(-1, keepdims=True), 1)
     asked = jnp.where(live, asked, 0) * planner.habit.passes
     each = planner.habit.flops / max(1, planner.habit.passes)

@@ -22,8 +22,8 @@ from jaxtyping import Array, Float, Int
 
 from ....core.noise import Seed, gumbel, mix, uniform
 from ....core.task import Actions, State, Task, Traits
-from ...evaluators import uniform_box
 from ...faults import IN_DRAWS
+from ...playouts import uniform_box
 from ..round import Leaves, Widths
 from ..tree import FORBIDDEN, log_prior
 from .base import Model, Step

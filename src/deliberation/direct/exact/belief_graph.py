@@ -1,27 +1,31 @@
-"""Expectimax over beliefs: what can be done, what can then be seen, and what is then known.
+"""Beliefs: what can be done, what can then be seen, and what is then known; valued backwards.
 
-A belief is a finite distribution over pairs of a world and a state of it. Beliefs are grown layer
-by layer, equal ones of a layer being one, and valued backwards (Åström 1965; Kaelbling, Littman and
-Cassandra 1998; over several worlds it is AIXI's mixture, with a finite class: Hutter 2005).
+A belief is a finite distribution over pairs of a world and a state of it: all that a player can
+know from what it saw and did. Beliefs are listed layer by layer, equal ones of a layer being one,
+and valued from the end by dynamic programming (Åström 1965; Kaelbling, Littman and Cassandra 1998;
+over several worlds it is AIXI's mixture, with a finite class: Hutter 2005). What rewards would tell
+is not used.
 """
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from ...core.errors import NonFiniteError, UnsuitableTaskError
+from ...core.errors import NonFiniteError, TooLargeError, UnsuitableTaskError
 from ...core.objective import Objective
 from ...core.task import State, Task
+from .expansion import Edges, described, expanded
+from .states import Reached
 
 _DIGITS = 10
 """Beliefs that agree to so many decimals are one."""
-_LEAST_ROWS = 16
+_UNBOUNDED = 1 << 62
 
 
 @runtime_checkable
@@ -57,11 +61,12 @@ class Layer(NamedTuple):
 
 
 class Grown(NamedTuple):
-    """The layers, first the root's own, with what they cost."""
+    """The layers, first the roots' own, with what they cost, and how many beliefs are left open."""
 
     layers: list[Layer]
     beliefs: int
     steps: int
+    open: int
 
 
 def check_believable(task: Task) -> None:
@@ -98,53 +103,27 @@ def sight(task: Task, state: State) -> Int[Array, " words"]:
     return jnp.concatenate([flags.astype(jnp.int32), words])
 
 
-class _Ahead(NamedTuple):
-    """Everything that can follow some states: [states, actions, outcomes, ...]."""
+class _Facts(NamedTuple):
+    """What is known of what follows: how it looks, and what tells it apart."""
 
-    states: State
-    chances: np.ndarray
-    rewards: np.ndarray
-    sights: np.ndarray
-    prints: np.ndarray
+    sights: Any
+    prints: Any
 
 
-@eqx.filter_jit
-def _look_ahead(task: Task, objective: Objective, states: State) -> tuple:
-    def one(state: State, action: Array) -> tuple:
-        if task.traits.outcomes > 0:
-            after, chances = task.outcomes(state, action)
-        else:
-            after = task.advance(state, action, jax.random.key(0))
-            after, chances = jax.tree.map(lambda x: x[None], after), jnp.ones(1)
-        rewards = jax.vmap(objective, (None, None, 0))(state, action, after)[:, 0]
-        sights = jax.vmap(lambda s: sight(task, s))(after)
-        return after, chances, rewards, sights, jax.vmap(task.fingerprint)(after)
-
-    actions = jnp.arange(task.traits.actions)
-    return jax.vmap(jax.vmap(one, (None, 0)), (0, None))(states, actions)
-
-
-def look_ahead(task: Task, objective: Objective, states: State) -> _Ahead:
-    """What follows each of some states by each action, legal or not; on the host."""
-    n = len(jax.tree.leaves(states)[0])
-    room = _LEAST_ROWS
-    while room < n:
-        room *= 4
-    padded = jax.tree.map(lambda x: np.resize(np.asarray(x), (room, *np.shape(x)[1:])), states)
-    found = _look_ahead(task, objective, padded)
-    return _Ahead(*jax.tree.map(lambda x: np.asarray(x)[:n], found))
+def _look(task: Task, state: State) -> _Facts:
+    return _Facts(sight(task, state), task.fingerprint(state))
 
 
 def grow(
     worlds: Sequence[Task],
     objectives: Sequence[Objective],
     roots: Sequence[Particles],
-    legal: Bool[np.ndarray, "1 actions"],
+    legal: Bool[np.ndarray, "roots actions"],
     depth: int,
     most_beliefs: int,
     most_steps: int,
 ) -> Grown:
-    """Grow the tree of a root belief layer by layer, a layer wholly or not at all.
+    """List what follows some root beliefs layer by layer, a layer wholly or not at all.
 
     Ends after `depth` layers, where nothing follows, or before more than `most_beliefs` would be
     expanded or more than `most_steps` outcomes listed.
@@ -159,11 +138,11 @@ def grow(
         beliefs, steps = beliefs + len(legal), steps + cost
         layer, particles, legal = _layer(worlds, objectives, particles, legal)
         layers.append(layer)
-    return Grown(layers, beliefs, steps)
+    return Grown(layers, beliefs, steps, len(legal))
 
 
-def valued(grown: Grown, discount: float) -> Float[np.ndarray, " actions"]:
-    """The value of each action at the root; minus infinity where illegal.
+def valued(grown: Grown, discount: float) -> Float[np.ndarray, "roots actions"]:
+    """The value of each action at each root; minus infinity where illegal.
 
     Beyond the last layer nothing is expected.
     """
@@ -176,7 +155,63 @@ def valued(grown: Grown, discount: float) -> Float[np.ndarray, " actions"]:
             np.add.at(q, (layer.parent, layer.action), ahead)
         q = np.where(layer.legal, q, -np.inf)
         values = q.max(1)
-    return q[0]
+    return q
+
+
+@dataclass(frozen=True)
+class Beliefs:
+    """What the best player can get: from the start, and at its first decision.
+
+    `firsts` has one entry for each first observation: its probability, the states (rows of
+    `Reached`) that look so, and the value of each action, minus infinity where illegal.
+    """
+
+    value: float
+    count: int
+    firsts: tuple[tuple[float, Int[np.ndarray, " _"], Float[np.ndarray, " actions"]], ...]
+
+
+def belief_return(
+    reached: Reached, objective: Objective | None = None, *, max_beliefs: int = 100_000
+) -> float:
+    """The expected return of the best player who remembers; see `solve_beliefs`."""
+    return solve_beliefs(reached, objective, max_beliefs=max_beliefs).value
+
+
+def solve_beliefs(
+    reached: Reached, objective: Objective | None = None, *, max_beliefs: int = 100_000
+) -> Beliefs:
+    """Value every belief that the best player of an enumerated task can come to.
+
+    The clock must be part of the states. Raises `TooLargeError` over `max_beliefs`, and
+    `UnsuitableTaskError` where play goes on after the horizon.
+    """
+    task = reached.task
+    objective = task.objective if objective is None else objective
+    live = ~reached.terminal[reached.starts]
+    rows, chances = reached.starts[live], reached.probable[live]
+    if not len(rows):
+        return Beliefs(0.0, 0, ())
+    states = jax.tree.map(lambda x: x[rows], reached.states)
+    part = _numbered(described(task, states, _look).sights)
+    mass = np.bincount(part, chances)
+    first = np.unique(part, return_index=True)[1]
+    root, depth = Particles(states, part, chances / mass[part]), task.traits.horizon
+    legal = reached.legal[rows[first]]
+    grown = grow([task], [objective], [root], legal, depth, max_beliefs, _UNBOUNDED)
+    if grown.open and len(grown.layers) >= depth:
+        raise UnsuitableTaskError(
+            f"{task!r} goes on after its horizon: keep the clock in the states, so that beliefs "
+            "can be valued backwards from the end."
+        )
+    if grown.open:
+        raise TooLargeError(
+            f"{task!r} leads to more than max_beliefs={max_beliefs:,} beliefs. Raise it, take a "
+            "smaller task, or search instead (HistorySearch)."
+        )
+    q = valued(grown, objective.discount)
+    shown = tuple((float(p), rows[part == k], q[k]) for k, p in enumerate(mass))
+    return Beliefs(float(mass @ q.max(1)), grown.beliefs, shown)
 
 
 def _both(particles: Sequence[Particles], worlds: Sequence[Task]) -> zip:
@@ -211,10 +246,10 @@ def _layer(
     states: list[State] = []
     for number, (now, world) in enumerate(_both(particles, worlds)):
         states.append(now.states)
-        if len(now.chances):
-            ahead = look_ahead(world, objectives[number], now.states)
-            rows, states[number] = _rows(number, now, ahead, legal, gains)
-            parts.append(rows)
+        ahead = expanded(world, now.states, legal[now.belief], objectives[number], _look)
+        if ahead is not None:
+            parts.append(_rows(number, now, ahead, gains))
+            states[number] = ahead.states
     rows = _joined(parts)
     rows = rows.take(rows.sights[:, actions] == 0)
     edges, member, belief, chance, count = _group(rows)
@@ -232,19 +267,15 @@ def _layer(
     return Layer(legal, gains, *edges), after, allowed
 
 
-def _rows(
-    number: int, now: Particles, ahead: _Ahead, legal: np.ndarray, gains: np.ndarray
-) -> tuple[_Rows, State]:
-    """What follows in one world, and the states it leads to; adds to what each action earns."""
-    weight = now.chances[:, None, None] * ahead.chances * legal[now.belief][:, :, None]
-    at = np.nonzero(weight > 0)
-    parent, weight = now.belief[at[0]], weight[at].astype(float)
-    if not np.isfinite(ahead.rewards[at]).all():
+def _rows(number: int, now: Particles, ahead: Edges, gains: np.ndarray) -> _Rows:
+    """What follows in one world; adds to what each action earns."""
+    if not np.isfinite(ahead.rewards).all():
         raise NonFiniteError("The objective gave NaN or infinity for an action under a belief.")
-    np.add.at(gains, (parent, at[1]), weight * ahead.rewards[at])
+    parent = now.belief[ahead.parent]
+    weight = now.chances[ahead.parent] * ahead.chance.astype(float)
+    np.add.at(gains, (parent, ahead.action), weight * ahead.rewards[:, 0])
     world, row = np.full(len(weight), number), np.arange(len(weight))
-    rows = _Rows(world, row, parent, at[1], weight, ahead.sights[at], ahead.prints[at])
-    return rows, jax.tree.map(lambda x: x[at], ahead.states)
+    return _Rows(world, row, parent, ahead.action, weight, *ahead.facts)
 
 
 def _joined(parts: list[_Rows]) -> _Rows:

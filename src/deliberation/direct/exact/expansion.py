@@ -1,0 +1,207 @@
+"""Expand states on the host: every outcome of every legal action, in chunks of few compiled sizes.
+
+Whoever lists what a task can reach builds on this: the plies of a game, the states of a decision
+process, the histories of a game of cards, the beliefs of one who does not see all.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, UInt64
+
+from ...core.errors import ContractError, NoLegalActionError
+from ...core.objective import Objective
+from ...core.task import State, Task, batch_size
+from ..ties import SINGLE
+
+CHUNKS = (1 << 8, 1 << 13)
+"""States of 8 successors each that are expanded in one compiled call: few states, and many."""
+_BLOCK = 1 << 14
+"""Rows that are turned into numbers at a time, for they take eight times their room."""
+_TWINS = 256
+"""How many pairs of states with one fingerprint are compared at a time."""
+
+Look = Callable[[Task, State], Any]
+"""What is to be known of a state: a tree of arrays; pure and unbatched."""
+
+
+class Edges(NamedTuple):
+    """What can come of some states, one entry for each outcome of each legal action.
+
+    Entries are in the order of their parents (rows of the states expanded), actions and outcomes.
+    `facts` are what is known of the successors, `rewards` those of all players.
+    """
+
+    parent: Int[np.ndarray, " n"]
+    action: Int[np.ndarray, " n"]
+    outcome: Int[np.ndarray, " n"]
+    chance: Float[np.ndarray, " n"]
+    states: State
+    facts: Any
+    rewards: Float[np.ndarray, "n players"]
+
+
+def expansions(
+    task: Task,
+    states: State,
+    legal: Bool[np.ndarray, "states actions"],
+    objective: Objective,
+    look: Look,
+) -> Iterator[Edges]:
+    """All that can follow some states, chunk by chunk; states without a legal action are left out.
+
+    `look` must be the same object from call to call, or each compiles anew. Chance must be listed
+    (`Task.outcomes`).
+    """
+    for rows in _chunks(np.flatnonzero(legal.any(1)), successors(task)):
+        padded = np.resize(rows, _chunk_size(len(rows), successors(task)))
+        here = jax.tree.map(lambda x, padded=padded: np.asarray(x)[padded], states)
+        after, chances, facts, rewards = _expand(task, look, objective, here)
+        odds = np.asarray(chances, float)
+        # In double precision they sum to one again.
+        odds = odds / np.maximum(odds.sum(-1, keepdims=True), 1e-30)
+        real = legal[padded][..., None] & (odds > 0)
+        real[len(rows) :] = False
+        chosen = jax.tree.map(lambda x, r=real: np.asarray(x)[r], (after, facts, rewards))
+        parent, action, outcome = np.nonzero(real)
+        yield Edges(rows[parent], action, outcome, odds[real], *chosen)
+
+
+def expanded(
+    task: Task,
+    states: State,
+    legal: Bool[np.ndarray, "states actions"],
+    objective: Objective,
+    look: Look,
+) -> Edges | None:
+    """The same in one piece; None where no state has a legal action."""
+    parts = list(expansions(task, states, legal, objective, look))
+    return jax.tree.map(lambda *x: np.concatenate(x), *parts) if parts else None
+
+
+def described(task: Task, states: State, look: Look) -> Any:
+    """What is known of each state of a batch, on the host."""
+    count = batch_size(states)
+    room = _room(count)
+    padded = jax.tree.map(lambda x: np.resize(np.asarray(x), (room, *np.shape(x)[1:])), states)
+    return jax.tree.map(lambda x: np.asarray(x)[:count], _describe(task, look, padded))
+
+
+def successors(task: Task) -> int:
+    """How many entries one state may have."""
+    return task.traits.actions * max(task.traits.outcomes, 1)
+
+
+def refuse_dead_ends(
+    task: Task,
+    states: State,
+    terminal: Bool[np.ndarray, " states"],
+    legal: Bool[np.ndarray, "states actions"],
+) -> None:
+    """Refuse states that are live and leave nothing to do."""
+    stuck = ~terminal & ~legal.any(1)
+    if stuck.any():
+        row = int(np.argmax(stuck))
+        raise NoLegalActionError(
+            "A reachable state is not terminal and has no legal action; the task must end the "
+            "episode.\n" + task.render(jax.tree.map(lambda x: x[row], states))
+        )
+
+
+def contents(states: State) -> UInt64[np.ndarray, " states"]:
+    """A number for all that a state holds: two that differ agree once in 2^64."""
+    leaves = [np.ascontiguousarray(x).reshape(len(x), -1) for x in jax.tree.leaves(states)]
+    total = np.zeros(len(leaves[0]), np.uint64)
+    for number, leaf in enumerate(leaves):
+        words = leaf.view(np.uint8)
+        factors = np.random.default_rng(number).integers(1, 1 << 63, words.shape[1], np.uint64)
+        factors = factors | np.uint64(1)
+        for first in range(0, len(words), _BLOCK):
+            block = slice(first, first + _BLOCK)
+            total[block] += ((words[block].astype(np.uint64) + 1) * factors).sum(1)
+    return total
+
+
+def compares(task: Task) -> bool:
+    """Whether two states of one fingerprint may differ at all, so that it may be too coarse."""
+    return type(task).fingerprint is not Task.fingerprint
+
+
+def refuse_coarse(task: Task, objective: Objective, first: State, twin: State) -> None:
+    """Compare pairs of states with one fingerprint: what they allow, and what actions earn there.
+
+    Raises `ContractError` where they differ: then no value belongs to the fingerprint.
+    """
+    count = min(batch_size(first), _TWINS)
+    seen = []
+    for states in (first, twin):
+        some = jax.tree.map(lambda x: np.asarray(x)[:count], states)
+        over, legal = described(task, some, _allows)
+        earned = np.zeros((count, legal.shape[1], task.traits.players))
+        for edges in expansions(task, some, legal & ~over[:, None], objective, _allows):
+            gains = edges.chance[:, None] * edges.rewards
+            np.add.at(earned, (edges.parent, edges.action), gains)
+        seen.append((over, legal & ~over[:, None], earned))
+    names = ("end", "legal actions", "rewards")
+    for name, one, other in zip(names, *seen, strict=True):
+        close = np.isclose(one, other, rtol=SINGLE, atol=SINGLE, equal_nan=True)
+        same = close.reshape(count, -1).all(1)
+        if not same.all():
+            row = int(np.argmin(same))
+            example = jax.tree.map(lambda x, row=row: np.asarray(x)[row], twin)
+            raise ContractError(
+                f"The fingerprint of {task!r} is too coarse: two states that have the same one "
+                f"differ in their {name} (by {type(objective).__name__}). Put into `fingerprint` "
+                "everything that decides the future and its rewards. One of them is\n"
+                + task.render(jax.tree.map(jnp.asarray, example))
+            )
+
+
+def _allows(task: Task, state: State) -> tuple[Array, Array]:
+    return task.terminated(state), task.legal(state)
+
+
+def _room(count: int) -> int:
+    small, large = CHUNKS
+    return small if count <= small else large if count <= large else 1 << (count - 1).bit_length()
+
+
+def _chunks(rows: np.ndarray, wide: int) -> list[np.ndarray]:
+    size = _chunk_size(len(rows), wide)
+    return [rows[i : i + size] for i in range(0, len(rows), size)]
+
+
+def _chunk_size(rows: int, wide: int) -> int:
+    small, large = (max(1, 8 * size // max(8, wide)) for size in CHUNKS)
+    return small if rows <= small else large
+
+
+@eqx.filter_jit
+def _describe(task: Task, look: Look, states: State) -> Any:
+    return jax.vmap(lambda s: look(task, s))(states)
+
+
+@eqx.filter_jit
+def _expand(
+    task: Task, look: Look, objective: Objective, states: State
+) -> tuple[State, Array, Any, Array]:
+    """Every outcome of every action, the illegal ones too: they are dropped on the host."""
+
+    def act(state: State, action: Array) -> tuple[State, Array, Any, Array]:
+        if task.traits.outcomes:
+            after, chances = task.outcomes(state, action)
+        else:
+            after = task.advance(state, action, jax.random.key(0))
+            after, chances = jax.tree.map(lambda x: x[None], after), jnp.ones(1)
+
+        def one(outcome: State) -> tuple[Any, Array]:
+            return look(task, outcome), jnp.asarray(objective(state, action, outcome))
+
+        return after, chances, *jax.vmap(one)(after)
+
+    actions = jnp.arange(task.traits.actions, dtype=jnp.int32)
+    return jax.vmap(jax.vmap(act, (None, 0)), (0, None))(states, actions)
