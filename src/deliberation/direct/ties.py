@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, UInt32
+from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
 from ..core.noise import mix, uniform
 
@@ -46,3 +46,12 @@ def best_action(scores: Float[Array, "batch actions"], seed: UInt32[Array, " bat
     tie = uniform(jax.vmap(lambda s: mix(s, actions))(seed))
     top = scores >= scores.max(-1, keepdims=True)
     return jnp.argmax(jnp.where(top, 1.0 + tie, 0.0), axis=-1).astype(jnp.int32)
+
+
+@jax.jit
+def drawn(
+    keys: Key[Array, " batch"], weights: Float[Array, "batch actions"]
+) -> Int[Array, " batch"]:
+    """An action from each row's weights; -1 where they are all zero."""
+    chosen = jax.vmap(jax.random.categorical)(keys, jnp.log(weights))
+    return jnp.where(weights.any(1), chosen, -1).astype(jnp.int32)

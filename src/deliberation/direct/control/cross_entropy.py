@@ -18,7 +18,7 @@ from ...core.budget import Budget
 from ...core.rows import beside
 from ...core.task import Task
 from .plan_search import Best, Found, PlanSearch, Problem, Start, rank_of, spend, with_given
-from .plans import Ahead, Plan, Planning, Scores, Spent, half_range, make_planning
+from .plans import Ahead, Plan, Scores, Spent, half_range
 
 _LEAST = 1e-3
 """The probability below which no action of a categorical plan falls."""
@@ -49,16 +49,12 @@ class CEM(PlanSearch):
     begins from the mean, one step later (`warm_start`).
     """
 
-    task: Task
-    planning: Planning
-    budget: Budget
     population: int = eqx.field(static=True)
     elite: float = eqx.field(static=True)
     smoothing: float = eqx.field(static=True)
     spread: float = eqx.field(static=True)
     least_spread: float = eqx.field(static=True)
     correlation: float = eqx.field(static=True)
-    warm_start: bool = eqx.field(static=True)
 
     def __init__(
         self,
@@ -81,10 +77,9 @@ class CEM(PlanSearch):
                 "CEM needs shares elite and smoothing above 0 and at most 1, and a finite "
                 f"least_spread; got {elite}, {smoothing}, {least_spread}."
             )
-        self.task, self.budget, self.population = task, Budget.of(budget), population
-        self.elite, self.smoothing, self.warm_start = elite, smoothing, warm_start
+        super().__init__(task, horizon, budget, warm_start, **ahead)
+        self.population, self.elite, self.smoothing = population, elite, smoothing
         self.spread, self.least_spread, self.correlation = spread, least_spread, correlation
-        self.planning = make_planning(task, horizon=horizon, **ahead)
 
     def __repr__(self) -> str:
         return self._repr(f"population={self.population}", f"elite={self.elite:g}")

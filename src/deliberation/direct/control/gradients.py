@@ -21,7 +21,7 @@ from ...core.task import Task
 from .cross_entropy import correlated
 from .path_integral import check_continuous
 from .plan_search import Best, Found, PlanSearch, Problem, Start, spend, with_given
-from .plans import Ahead, Planning, Scores, Spent, half_range, make_planning
+from .plans import Ahead, Scores, Spent, half_range
 
 
 class _Search(eqx.Module):
@@ -48,13 +48,9 @@ class GradientPlanning(PlanSearch):
     finite, as for returns.
     """
 
-    task: Task
-    planning: Planning
-    budget: Budget
     starts: int = eqx.field(static=True)
     rate: float = eqx.field(static=True)
     spread: float = eqx.field(static=True)
-    warm_start: bool = eqx.field(static=True)
 
     def __init__(
         self,
@@ -74,9 +70,8 @@ class GradientPlanning(PlanSearch):
                 "Planning by gradients needs at least one start, and a finite rate and spread "
                 f"above 0; got {starts}, {rate}, {spread}."
             )
-        self.task, self.budget, self.starts = task, Budget.of(budget), starts
-        self.rate, self.spread, self.warm_start = rate, spread, warm_start
-        self.planning = make_planning(task, horizon=horizon, **ahead)
+        super().__init__(task, horizon, budget, warm_start, **ahead)
+        self.starts, self.rate, self.spread = starts, rate, spread
 
     def __repr__(self) -> str:
         return self._repr(f"starts={self.starts}", f"rate={self.rate:g}")

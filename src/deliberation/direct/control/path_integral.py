@@ -21,7 +21,7 @@ from ...core.rows import beside
 from ...core.task import Task
 from .cross_entropy import check_noise, correlated, with_known
 from .plan_search import Best, Found, PlanSearch, Problem, Start, rank_of, spend
-from .plans import Ahead, Plan, Planning, Spent, half_range, make_planning
+from .plans import Ahead, Plan, Spent, half_range
 
 _NARROWEST = 0.1
 """The least share of the first round's noise that annealing leaves."""
@@ -51,15 +51,11 @@ class MPPI(PlanSearch):
     decision begins from the mean, one step later (`warm_start`).
     """
 
-    task: Task
-    planning: Planning
-    budget: Budget
     population: int = eqx.field(static=True)
     temperature: float = eqx.field(static=True)
     spread: float = eqx.field(static=True)
     anneal: float = eqx.field(static=True)
     correlation: float = eqx.field(static=True)
-    warm_start: bool = eqx.field(static=True)
 
     def __init__(
         self,
@@ -82,10 +78,9 @@ class MPPI(PlanSearch):
                 "MPPI needs a finite temperature above 0 and an anneal above 0 and at most 1; got "
                 f"{temperature}, {anneal}."
             )
-        self.task, self.budget, self.population = task, Budget.of(budget), population
-        self.temperature, self.spread, self.anneal = temperature, spread, anneal
-        self.correlation, self.warm_start = correlation, warm_start
-        self.planning = make_planning(task, horizon=horizon, **ahead)
+        super().__init__(task, horizon, budget, warm_start, **ahead)
+        self.population, self.temperature, self.spread = population, temperature, spread
+        self.anneal, self.correlation = anneal, correlation
 
     def __repr__(self) -> str:
         return self._repr(f"population={self.population}", f"temperature={self.temperature:g}")

@@ -1,6 +1,7 @@
 """The decider that all planners over action sequences are: they differ in `search` alone."""
 
 import abc
+from typing import Unpack
 
 import equinox as eqx
 import jax
@@ -15,12 +16,14 @@ from ...core.objective import Objective
 from ...core.rows import where_rows
 from ...core.task import State, Task
 from .plans import (
+    Ahead,
     Plan,
     Planning,
     Scores,
     Spent,
     choose,
     cost_of,
+    make_planning,
     middle,
     score,
     shifted,
@@ -81,9 +84,20 @@ class PlanSearch(CheckedDecider):
     """
 
     task: Task
-    planning: eqx.AbstractVar[Planning]
-    budget: eqx.AbstractVar[Budget]
-    warm_start: eqx.AbstractVar[bool]
+    planning: Planning
+    budget: Budget
+    warm_start: bool = eqx.field(static=True)
+
+    def __init__(
+        self,
+        task: Task,
+        horizon: int,
+        budget: Budget | int,
+        warm_start: bool,
+        **ahead: Unpack[Ahead],
+    ):
+        self.task, self.budget, self.warm_start = task, Budget.of(budget), warm_start
+        self.planning = make_planning(task, horizon=horizon, **ahead)
 
     @abc.abstractmethod
     def search(self, problem: Problem, start: Start, key: Key[Array, ""]) -> Found:

@@ -14,7 +14,7 @@ from jaxtyping import Array, Key
 from ...core.budget import Budget
 from ...core.task import Task
 from .plan_search import Best, Found, PlanSearch, Problem, Start, spend, with_given
-from .plans import Ahead, Planning, Spent, make_planning
+from .plans import Ahead, Spent
 
 
 class RandomShooting(PlanSearch):
@@ -25,11 +25,7 @@ class RandomShooting(PlanSearch):
     quality, only speed. Nothing is remembered. Budget 0 answers at random.
     """
 
-    task: Task
-    planning: Planning
-    budget: Budget
     population: int = eqx.field(static=True)
-    warm_start: bool = eqx.field(static=True)
 
     def __init__(
         self,
@@ -42,9 +38,9 @@ class RandomShooting(PlanSearch):
     ):
         if population < 1:
             raise ValueError(f"Random shooting needs a population of at least 1; got {population}.")
-        self.task, self.budget, self.population = task, Budget.of(budget), population
-        self.warm_start = False  # every decision begins from nothing
-        self.planning = make_planning(task, horizon=horizon, **ahead)
+        # Every decision begins from nothing.
+        super().__init__(task, horizon, budget, False, **ahead)
+        self.population = population
 
     def __repr__(self) -> str:
         return self._repr()

@@ -14,7 +14,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int
 
 from ...core.answering import CheckedDecider, Question
 from ...core.decider import Decision, Memory
@@ -22,7 +22,7 @@ from ...core.errors import UnknownStateError
 from ...core.ledger import Ledger
 from ...core.objective import Objective, wanted
 from ...core.task import State, Task, check_is_task
-from ..ties import SINGLE, tied
+from ..ties import SINGLE, drawn, tied
 from .expansion import described
 from .numbering import RowIndex
 from .plies import Graph, enumerate_plies
@@ -252,15 +252,7 @@ class ExactSolver(CheckedDecider):
         steps = 0 if solution is self.solution else solution.transitions
         weights = solution.preferred(state).astype(np.float32)
         weights /= np.maximum(weights.sum(1, keepdims=True), 1.0)
-        action = _draw(keys, jnp.asarray(weights))
+        action = drawn(keys, jnp.asarray(weights))
         value = jnp.asarray(solution.values(state))
         spent = Ledger(model_steps=jnp.where(action >= 0, steps, 0))
         return Decision(action, jnp.asarray(weights), value, spent), question.memory
-
-
-@jax.jit
-def _draw(
-    keys: Key[Array, " batch"], weights: Float[Array, "batch actions"]
-) -> Int[Array, " batch"]:
-    chosen = jax.vmap(jax.random.categorical)(keys, jnp.log(weights))
-    return jnp.where(weights.any(1), chosen, -1).astype(jnp.int32)

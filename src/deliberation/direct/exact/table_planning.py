@@ -3,10 +3,9 @@
 import dataclasses
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Int
 
 from ...core.answering import CheckedDecider, Question
 from ...core.budget import UNLIMITED
@@ -15,6 +14,7 @@ from ...core.errors import UnknownNameError, UnsuitableTaskError
 from ...core.ledger import Ledger
 from ...core.objective import Objective
 from ...core.task import State, Task
+from ..ties import drawn
 from .dynamic_programming import Table, best_policy, policy_iteration, value_iteration
 from .states import Reached, enumerate_states, refuse_unsuitable
 
@@ -58,7 +58,8 @@ class DynamicProgramming(CheckedDecider):
     each transition that a sweep backs up.
 
     Raises `UnsuitableTaskError` for two players, continuous actions, hidden state or chance that is
-    not listed, and where values never settle; `TooLargeError` over `max_states`; `NonFiniteError`.
+    not listed, and where values never settle; `TooLargeError` over `max_states`; `NonFiniteError`;
+    `ContractError` where states with one fingerprint earn different rewards.
     """
 
     task: Task
@@ -96,7 +97,7 @@ class DynamicProgramming(CheckedDecider):
             mine = live & (asked == sweeps)
             found[mine], done[mine] = table.action_values[rows[mine]], table.sweeps
         weights = best_policy(found).astype(np.float32)
-        action = _draw(keys, jnp.asarray(weights))
+        action = drawn(keys, jnp.asarray(weights))
         value = np.where(live, found.max(1), 0.0).astype(np.float32)
         steps = (done * reached.transitions).astype(np.float64)
         spent = Ledger(model_steps=jnp.asarray(steps))
@@ -126,11 +127,3 @@ class DynamicProgramming(CheckedDecider):
 
 def _same(one: Objective, other: Objective) -> bool:
     return one is other or bool(eqx.tree_equal(one, other))
-
-
-@jax.jit
-def _draw(
-    keys: Key[Array, " batch"], weights: Float[Array, "batch actions"]
-) -> Int[Array, " batch"]:
-    chosen = jax.vmap(jax.random.categorical)(keys, jnp.log(weights))
-    return jnp.where(weights.any(1), chosen, -1).astype(jnp.int32)
