@@ -18,7 +18,7 @@ from deliberation.core import (
 from deliberation.core.errors import ContractError, FinishedGameError
 from deliberation.core.noise import seeds
 from deliberation.direct import TreeSearch
-from deliberation.direct.evaluators import playout
+from deliberation.direct.playouts import random_playouts
 
 KEY = jax.random.key(0)
 
@@ -150,5 +150,6 @@ def test_random_playouts_are_bounded_by_the_horizon():
     """A walk without an end would be played for ever."""
     task = Walk(continuing=True, horizon=25)
     start = jax.tree.map(lambda x: x[None], task.init(KEY))
-    gain, plies = playout(task, task.objective, start, jnp.array([True]), seeds(KEY)[None])
+    one = random_playouts(task, task.objective, start, jnp.array([True]), seeds(KEY)[None])
+    gain, plies = one.returns[:, 0], one.steps
     assert plies.tolist() == [25] and abs(float(gain[0])) <= 25
