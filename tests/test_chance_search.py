@@ -1,5 +1,6 @@
 """Search through chance nodes: equal to a plain search, exact in the limit, blind to the future."""
 
+import dataclasses
 import functools
 
 import equinox as eqx
@@ -29,6 +30,7 @@ from deliberation.direct import (
 from deliberation.direct.tree_search.backends.choice import why_not_native
 from deliberation.direct.tree_search.limits import Limits
 from deliberation.direct.tree_search.models.chance import NONE, Pending, draw, model_for
+from deliberation.direct.tree_search.round import Leaves
 from deliberation.hybrid import guided_search
 from deliberation.tasks.grids.frozen_lake import FrozenLake, LakeState
 
@@ -204,7 +206,9 @@ def test_a_new_chance_node_is_judged_without_bias():
     lanes = 20_000
     state = Pending.of(jnp.zeros(lanes, jnp.int32), lanes)
     zeros, seed = jnp.zeros(lanes, jnp.int32), jnp.arange(lanes, dtype=jnp.uint32)
-    step = eqx.filter_jit(model.step)(state, zeros, zeros == 0, zeros, seed)
+    follow = eqx.filter_jit(model.step)
+    leaves = Leaves(zeros, zeros, zeros, zeros == 0, zeros, seed, jnp.int32(lanes), state)
+    step = follow(leaves)
     assert step.chance.all() and not step.over.any()
     assert (step.state.action == 0).all() and (step.state.state == 0).all()
     assert (step.reward == 0).all() and (step.discount == 1).all() and (step.sign == -1).all()
@@ -218,7 +222,7 @@ def test_a_new_chance_node_is_judged_without_bias():
     shares = np.bincount(drawn, minlength=4) / lanes
     np.testing.assert_allclose(shares, world.chance[0, 0], atol=4 * np.sqrt(0.25 / lanes))
     # Then each edge of the chance node is one outcome, and a player moves again.
-    met = eqx.filter_jit(model.step)(step.state, zeros + 3, zeros == 0, zeros, seed)
+    met = follow(dataclasses.replace(leaves, action=zeros + 3, state=step.state))
     assert (met.state.state == after[3]).all() and (met.state.action == NONE).all()
     np.testing.assert_allclose(met.reward + met.discount * met.value, each[3], atol=1e-5)
     assert not met.chance.any()

@@ -64,7 +64,8 @@ class Leaves(eqx.Module):
     """
 
     node: Int[Array, "*lanes"]
-    action: Int[Array, "*lanes"]
+    action: Int[Array, "*lanes"] | Float[Array, "lanes ..."]
+    """An edge's number; for a task's own model, the (maybe continuous) action it stands for."""
     child: Int[Array, "*lanes"]
     active: Bool[Array, "*lanes"]
     number: Int[Array, "*lanes"]
