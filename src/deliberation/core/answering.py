@@ -43,11 +43,6 @@ class Question(eqx.Module):
         return not (known and bool(eqx.tree_equal(self.given, task.objective)))
 
     @property
-    def given(self) -> Objective | None:
-        """The caller's objective, None where it named none."""
-        return self.objective if self.named else None
-
-    @property
     def limits(self) -> tuple[Int[Array, " batch"], Int[Array, " batch"]]:
         """The simulations and the model steps that each row may take."""
         assert self.budget is not None, "only deciders with a budget of their own ask"
