@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ..core.objective import Action, Objective
-from ..core.task import State, Task
+from ..core.task import State, Task, Traits
 
 
 class SoloTask(Task):
@@ -37,6 +37,32 @@ class TimedTask(SoloTask):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.horizon} actions)"
+
+
+class ChoosingTask(TimedTask):
+    """A timed task of numbered actions without chance but in the first state."""
+
+    actions: eqx.AbstractClassVar[int]
+
+    @property
+    def traits(self) -> Traits:
+        """One player, so many actions, no chance but in the first state."""
+        return Traits(players=1, actions=self.actions, horizon=self.horizon)
+
+
+class SensingTask(SoloTask):
+    """A task that also says what was sensed as one number: what agents that predict bits ask for.
+
+    There are `senses` values of it. `gains` are the least and the greatest reward of one action;
+    all are whole numbers.
+    """
+
+    senses: eqx.AbstractClassVar[int]
+    gains: eqx.AbstractClassVar[tuple[int, int]]
+
+    @abc.abstractmethod
+    def sense(self, state: State) -> Int[Array, ""]:
+        """What the last action let the player sense, from 0 to `senses` - 1."""
 
 
 class AlternatingTask(Task):

@@ -15,8 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.objective import Objective
-from ...core.task import Traits
-from ..bases import TimedObjective, TimedTask, taken
+from ..bases import ChoosingTask, TimedObjective, taken
 
 TASKS = {
     "acrobot": {
@@ -53,19 +52,15 @@ class SwingsUp(TimedObjective):
         return jnp.where(_is_up(after), 0.0, -1.0).astype(jnp.float32)
 
 
-class Acrobot(TimedTask):
+class Acrobot(ChoosingTask):
     """Actions 0, 1 and 2 apply a torque of -1, 0 and 1 newton metres between the links for 0.2 s.
 
     An episode ends when the tip is more than a link's length above the pivot, or after `horizon`
     actions.
     """
 
+    actions: ClassVar[int] = 3
     horizon: int = eqx.field(static=True, default=500)
-
-    @property
-    def traits(self) -> Traits:
-        """One player, three actions, no chance but in the first state."""
-        return Traits(players=1, actions=3, horizon=self.horizon)
 
     @property
     def objective(self) -> Objective:

@@ -15,8 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.objective import Objective
-from ...core.task import Traits
-from ..bases import TimedObjective, TimedTask, taken
+from ..bases import ChoosingTask, TimedObjective, taken
 
 TASKS = {
     "cartpole": {
@@ -60,19 +59,15 @@ class StaysUp(TimedObjective):
         return jnp.where(_fallen(state), 0.0, left)
 
 
-class CartPole(TimedTask):
+class CartPole(ChoosingTask):
     """Action 0 pushes left, action 1 right, both with 10 newtons for 20 milliseconds.
 
     An episode ends when the pole leans by more than 12 degrees, when the cart is more than 2.4
     metres away, or after `horizon` actions. Positions are continuous, actions discrete.
     """
 
+    actions: ClassVar[int] = 2
     horizon: int = eqx.field(static=True, default=500)
-
-    @property
-    def traits(self) -> Traits:
-        """One player, two actions, no chance but in the first state."""
-        return Traits(players=1, actions=2, horizon=self.horizon)
 
     @property
     def objective(self) -> Objective:

@@ -5,14 +5,15 @@ after Moore 1990, "Efficient memory-based learning for robot control". Gymnasium
 part of the state here.
 """
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.objective import Objective
-from ...core.task import Traits
-from ..bases import CostsTime, TimedTask, taken
+from ..bases import ChoosingTask, CostsTime, taken
 
 TASKS = {
     "mountain_car": {
@@ -34,18 +35,14 @@ class CarState(eqx.Module):
     time: Int[Array, ""]
 
 
-class MountainCar(TimedTask):
+class MountainCar(ChoosingTask):
     """Action 0 accelerates to the left, 1 not at all, 2 to the right; each costs 1.
 
     An episode ends at the flag (position 0.5), or after `horizon` actions.
     """
 
+    actions: ClassVar[int] = 3
     horizon: int = eqx.field(static=True, default=200)
-
-    @property
-    def traits(self) -> Traits:
-        """One player, three actions, no chance but in the first state."""
-        return Traits(players=1, actions=3, horizon=self.horizon)
 
     @property
     def objective(self) -> Objective:

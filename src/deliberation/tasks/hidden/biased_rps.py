@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from ...core.objective import Objective
 from ...core.task import Traits
-from ..bases import TimedObjective, TimedTask
+from ..bases import SensingTask, TimedObjective, TimedTask
 from ..chance import draw_outcome
 
 TASKS = {
@@ -57,9 +57,11 @@ class WinsRounds(TimedObjective):
         return values[self.horizon - state.time, _repeats(state).astype(jnp.int32)]
 
 
-class BiasedRPS(TimedTask):
+class BiasedRPS(TimedTask, SensingTask):
     """Actions and observations: 0 rock, 1 paper, 2 scissors. An episode has `horizon` rounds."""
 
+    senses: ClassVar[int] = 4
+    gains: ClassVar[tuple[int, int]] = (-1, 1)
     horizon: int = eqx.field(static=True, default=20)
 
     def __repr__(self) -> str:
@@ -74,16 +76,6 @@ class BiasedRPS(TimedTask):
     def objective(self) -> Objective:
         """Rounds won less rounds lost."""
         return WinsRounds(self.horizon)
-
-    @property
-    def senses(self) -> int:
-        """How many values `sense` has."""
-        return 4
-
-    @property
-    def gains(self) -> tuple[int, int]:
-        """The least and the greatest reward of one action; all are whole numbers."""
-        return (-1, 1)
 
     def init(self, key: Key[Array, ""]) -> RPSState:
         """Nothing played yet."""

@@ -20,7 +20,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from ...core.objective import Objective
 from ...core.task import Traits
-from ..bases import TimedObjective, TimedTask, taken
+from ..bases import SensingTask, TimedObjective, TimedTask, taken
 from ..chance import draw, draw_outcome, draw_uniform
 
 TASKS = {
@@ -67,9 +67,11 @@ class FindsCheese(TimedObjective):
         return jnp.asarray(_REWARDS, jnp.float32)[_kind(state.cell, action)]
 
 
-class CheeseMaze(TimedTask):
+class CheeseMaze(TimedTask, SensingTask):
     """Actions 0 to 3 go up, down, left and right. An episode has `horizon` steps."""
 
+    senses: ClassVar[int] = 16
+    gains: ClassVar[tuple[int, int]] = (-10, 10)
     horizon: int = eqx.field(static=True, default=20)
 
     def __repr__(self) -> str:
@@ -86,16 +88,6 @@ class CheeseMaze(TimedTask):
     def objective(self) -> Objective:
         """The cheese, soon, and no bruises."""
         return FindsCheese(self.horizon)
-
-    @property
-    def senses(self) -> int:
-        """How many values `sense` has."""
-        return 16
-
-    @property
-    def gains(self) -> tuple[int, int]:
-        """The least and the greatest reward of one action; all are whole numbers."""
-        return (-10, 10)
 
     def init(self, key: Key[Array, ""]) -> MazeState:
         """In any cell but the one with the cheese."""

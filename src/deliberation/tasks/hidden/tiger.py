@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from ...core.objective import Objective
 from ...core.task import Traits
-from ..bases import SoloTask, TimedObjective, taken
+from ..bases import SensingTask, TimedObjective, taken
 from ..chance import draw_outcome, draw_uniform
 
 TASKS = {
@@ -76,13 +76,15 @@ class OpensDoors(TimedObjective):
         return values[self.horizon - state.time, state.lead + self.horizon]
 
 
-class Tiger(SoloTask):
+class Tiger(SensingTask):
     """Action 0 listens, 1 opens the left door and 2 the right.
 
     Listening tells the tiger's side with probability `accuracy`, opening tells nothing but the
     reward. An episode has `horizon` actions.
     """
 
+    senses: ClassVar[int] = 3
+    gains: ClassVar[tuple[int, int]] = (-100, 10)
     accuracy: float = eqx.field(static=True, default=0.85)
     horizon: int = eqx.field(static=True, default=20)
     discount: float = eqx.field(static=True, default=1.0)
@@ -107,16 +109,6 @@ class Tiger(SoloTask):
     def objective(self) -> Objective:
         """Gold, and no tiger."""
         return OpensDoors(horizon=self.horizon, accuracy=self.accuracy, rate=self.discount)
-
-    @property
-    def senses(self) -> int:
-        """How many values `sense` has."""
-        return 3
-
-    @property
-    def gains(self) -> tuple[int, int]:
-        """The least and the greatest reward of one action; all are whole numbers."""
-        return (-100, 10)
 
     def init(self, key: Key[Array, ""]) -> TigerState:
         """Behind either door; nothing heard."""
