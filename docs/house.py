@@ -66,34 +66,20 @@ def imports() -> dict[str, int]:
 
 
 def walk() -> list[dict[str, str]]:
-    """The files of `direct` that a decision enters, in order, and what each says it is for."""
+    """The files of `direct` that a decision passes through, and what each says it is for."""
     import jax
 
     from deliberation import make_task
     from deliberation.direct import TreeSearch
 
-    task = make_task("tic_tac_toe")
-    start = jax.vmap(task.init)(jax.random.split(jax.random.key(0), 2))
+    sys.path.insert(0, str(DOCS.parent / "tests"))
+    from walks import walk_of
+
+    task, key = make_task("tic_tac_toe"), jax.random.key(0)
+    start = jax.vmap(task.init)(jax.random.split(key, 2))
     decider = TreeSearch(task, "uct", budget=8, backend="jax")
-    files = walk_of(decider, start, jax.random.key(1))
+    files = [f"{module.replace('.', '/')}.py" for module in walk_of(decider, start, key)]
     return [{"file": file, "purpose": purpose(SOURCE / "direct" / file)} for file in files]
-
-
-def walk_of(decider: Any, state: Any, key: Any) -> list[str]:
-    """The files below `direct` whose functions a first, tracing decision calls, in that order."""
-    folder, seen = str(SOURCE / "direct") + "/", []
-
-    def look(frame: Any, event: str, _: Any) -> None:
-        code = frame.f_code
-        if event == "call" and code.co_name != "<module>" and code.co_filename.startswith(folder):
-            seen.append(code.co_filename.removeprefix(folder))
-
-    sys.setprofile(look)
-    try:
-        decider.decide(state, key=key)
-    finally:
-        sys.setprofile(None)
-    return list(dict.fromkeys(seen))
 
 
 def purpose(path: Path) -> str:
