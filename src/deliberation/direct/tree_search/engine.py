@@ -26,6 +26,7 @@ from jaxtyping import Array, Bool, Float, Int, UInt32
 from ...core.noise import Seed, mix
 from ...core.rows import as_kinds, where_rows
 from ...core.task import State
+from ..ties import SINGLE
 from .limits import Limits
 from .models.base import Model
 from .round import (
@@ -308,19 +309,19 @@ class _Rounds:
 def _ceilings(bounds: Bounds) -> Float[Array, "2"]:
     """From where on a value counts as the best there is, for player 0 and for player 1."""
     low, high = bounds
-    return jnp.stack([high - slack(bounds), -low - slack(bounds)]).astype(jnp.float32)
+    return jnp.stack([high - near(bounds), -low - slack(bounds)]).astype(jnp.float32)
 
 
-def slack(bounds: Bounds) -> Float[Array, ""]:
+def near(bounds: Bounds) -> Float[Array, ""]:
     """How near to a bound counts as at it: rounding, even where all returns are tiny."""
-    return 1e-5 * jnp.minimum(1.0, bounds[1] - bounds[0])
+    return SINGLE * jnp.minimum(1.0, bounds[1] - bounds[0])
 
 
 def lost(root: NodeView, bounds: Bounds) -> Bool[Array, "batch actions"]:
     """The actions whose returns are proved as bad as can be for the player to move."""
     low, high = bounds
     floor = jnp.where(root.sign > 0, low, -high)[:, None]
-    return root.settled & (root.q <= floor + slack(bounds))
+    return root.settled & (root.q <= floor + near(bounds))
 
 
 def won(
@@ -328,4 +329,4 @@ def won(
 ) -> Bool[Array, " batch"]:
     """Whether values are as good as can be for the player to move."""
     low, high = bounds
-    return value >= jnp.where(sign > 0, high, -low) - slack(bounds)
+    return value >= jnp.where(sign > 0, high, -low) - near(bounds)

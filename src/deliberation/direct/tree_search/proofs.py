@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from ..ties import SINGLE
 from .tree import ACTION, CHILD, PARENT, VISITS, Q, Tree
 
 
@@ -41,7 +42,7 @@ def lengths(tree: Tree) -> Int[Array, "batch nodes"]:
     settled = (child < 0) & (index > 0) & (index < tree.size[:, None])
     none = jnp.full(parent.shape, -jnp.inf)
     best = none.at[rows, parent].max(jnp.where(settled, q, -jnp.inf))[rows, parent]
-    followed = settled & (q >= best - 1e-5 * jnp.abs(best))
+    followed = settled & (q >= best - SINGLE * jnp.abs(best))
 
     def longer(carry: tuple) -> tuple:
         length, _ = carry

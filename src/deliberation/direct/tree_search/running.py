@@ -28,7 +28,7 @@ from ...core.task import State, Task
 from ..aims import aim_of
 from ..checks import check_sound, check_stuck
 from ..evaluators import Evaluator
-from ..ties import best_action
+from ..ties import SINGLE, best_action
 from .engine import Outcome, going_on, init, lost, proceed, watch, won
 from .limits import Limits
 from .models.base import Model
@@ -188,7 +188,7 @@ def _answer(setting: Setting, outcome: Outcome) -> tuple[Scores, Scores]:
     preference = jnp.where(hopeless, FORBIDDEN, preference)
     best = jnp.where(root.settled, root.q, FORBIDDEN)
     top = best.max(-1, keepdims=True)
-    winners = root.settled & (best >= top - 1e-5 * jnp.abs(top))
+    winners = root.settled & (best >= top - SINGLE * jnp.abs(top))
     shared = winners / jnp.maximum(winners.sum(-1, keepdims=True), 1)
     done = outcome.done
     at_best = won(top[:, 0], root.sign, setting.objective.bounds)
