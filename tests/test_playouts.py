@@ -10,9 +10,10 @@ from deliberation.core.errors import NoLegalActionError, UnsuitableTaskError
 from deliberation.core.noise import mix
 from deliberation.core.objective import Objective
 from deliberation.core.task import Task, Traits
-from deliberation.direct import AlphaBeta, BestOfN, RandomRollouts
+from deliberation.direct import AlphaBeta, BestOfN, RandomRollouts, TreeSearch
 from deliberation.direct.evaluators import Evaluation, Evaluator
 from deliberation.direct.playouts import play, random_playouts
+from deliberation.direct.tree_search.backends.choice import why_not_native
 
 KEY = jax.random.key(0)
 ROWS = 4
@@ -96,6 +97,16 @@ def test_a_dead_end_is_said_and_nothing_counts_beyond_it():
     task = Walk(hole=2)
     with pytest.raises(NoLegalActionError):
         BestOfN(task).decide(jnp.zeros(2, jnp.int32), key=KEY)
+
+
+@pytest.mark.parametrize("backend", ["native", "jax"])
+def test_a_tree_search_whose_playout_meets_a_dead_end_refuses(backend):
+    if backend == "native" and why_not_native():
+        pytest.skip(why_not_native())
+    search = TreeSearch(Walk(hole=2), budget=1, backend=backend)
+    with pytest.raises(NoLegalActionError):
+        search.decide(jnp.zeros(2, jnp.int32), key=KEY)
+    TreeSearch(Walk(), budget=1, backend=backend).decide(jnp.zeros(2, jnp.int32), key=KEY)
 
 
 def test_a_task_without_an_end_does_not_hang():

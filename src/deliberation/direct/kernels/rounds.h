@@ -104,7 +104,7 @@ struct Lanes {
 };
 
 // What a model found behind the edges of the last round. Without `legal` the logits are log-priors
-// already and `faults` and `stuck` are given.
+// already and `faults` and `stuck` are given; with it `stuck` may say where a playout led nowhere.
 struct Found {
   const float *reward, *discount, *value, *sign, *logits;
   const bool *legal, *over, *chance, *stuck;
@@ -155,7 +155,7 @@ int64_t expand(const Tree& tree, int64_t row, int64_t lane, int64_t child, float
     bool any = false;
     for (int64_t a = 0; a < actions; ++a) any = any | may[a];
     bool finite = log_prior(logits, may, actions, e + LOGIT * actions);
-    stuck = !over && !any;
+    stuck = (!over && !any) || (found.stuck != nullptr && found.stuck[lane]);
     if (!over && !finite) faults |= IN_PRIOR;
     if (!over && !std::isfinite(found.value[lane])) faults |= IN_VALUE;
   } else {

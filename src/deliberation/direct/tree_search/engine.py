@@ -309,7 +309,7 @@ class _Rounds:
 def _ceilings(bounds: Bounds) -> Float[Array, "2"]:
     """From where on a value counts as the best there is, for player 0 and for player 1."""
     low, high = bounds
-    return jnp.stack([high - near(bounds), -low - slack(bounds)]).astype(jnp.float32)
+    return jnp.stack([high - near(bounds), -low - near(bounds)]).astype(jnp.float32)
 
 
 def near(bounds: Bounds) -> Float[Array, ""]:

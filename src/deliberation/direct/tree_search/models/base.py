@@ -60,6 +60,8 @@ class Step(eqx.Module):
             return self
         legal = self.legal
         stuck = ~self.over & ~legal.any(-1)
+        if self.stuck is not None:
+            stuck = stuck | self.stuck
         prior = (jnp.isfinite(self.logits) | ~legal).all(-1)
         faults = jnp.where(prior | self.over, 0, IN_PRIOR)
         faults = faults | jnp.where(jnp.isfinite(self.value) | self.over, 0, IN_VALUE)
@@ -183,7 +185,7 @@ class TaskModel(Model):
         return Step(
             state, reward, discount, jnp.where(asked, found.value, 0.0), found.logits,
             self.sign(state), over, None, steps + found.model_steps * asked,
-            asked * passes, legal=legal,
+            asked * passes, legal=legal, stuck=None if found.stuck is None else found.stuck & asked,
         )  # fmt: skip
 
     def sign(self, state: State) -> Float[Array, " lanes"]:
