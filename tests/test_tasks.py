@@ -53,6 +53,7 @@ def play_both(task, env, key):
 
 def stay(over, state, after):
     """The next states, but for the rows that are over."""
+    over = jnp.array(over)  # a copy: what was computed may still be read after the caller writes
     rows = jnp.array(over)  # a copy: the caller writes into its own while this is computed
     return jax.tree.map(
         lambda x, y: jnp.where(rows.reshape(-1, *[1] * (x.ndim - 1)), x, y), state, after

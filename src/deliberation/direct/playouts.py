@@ -107,7 +107,7 @@ def random_playouts(
     """Play live rows uniformly at random to their end, `count` times; pure."""
 
     def policy(state: State, live: Bool[Array, " batch"], seed: Seed) -> tuple[Actions, None]:
-        return random_actions(task, state, mix(seed, 0)), None
+        return random_actions(task, state, seed), None
 
     def once(number: Int[Array, ""] | int, sums: RandomReturns) -> RandomReturns:
         end = play(task, objective, policy, state, live, mix(seed, number))
@@ -139,7 +139,8 @@ def random_actions(task: Task, state: State, seed: Seed) -> Actions:
     traits = task.traits
     if traits.discrete:
         return pick_uniform(jax.vmap(task.legal)(state), uniform(seed))
-    return uniform_box(traits.low, traits.high, traits.shape, seed)
+    # Apart from the words of `as_key(seed)`, by which the task may draw.
+    return uniform_box(traits.low, traits.high, traits.shape, mix(seed, 2))
 
 
 def uniform_box(
