@@ -53,8 +53,8 @@ def play_both(task, env, key):
 
 def stay(over, state, after):
     """The next states, but for the rows that are over."""
-    over = jnp.array(over)  # a copy: what was computed may still be read after the caller writes
-    rows = jnp.array(over)  # a copy: the caller writes into its own while this is computed
+    # NumPy's own copy: JAX may still read an array of the host when the caller writes into it.
+    rows = jnp.asarray(over.copy())
     return jax.tree.map(
         lambda x, y: jnp.where(rows.reshape(-1, *[1] * (x.ndim - 1)), x, y), state, after
     )
