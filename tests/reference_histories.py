@@ -268,7 +268,7 @@ class Search:
             while not world.over[playing[0]]:
                 now = mix(mix(seed, i), plies)
                 choices = np.flatnonzero(world.choices(playing))
-                action = choices[int(f32(uniform(mix(now, 0))) * f32(len(choices)))]
+                action = choices[int(f32(uniform(now)) * f32(len(choices)))]
                 playing, reward = world.step(playing, action, now)
                 total += worth * reward
                 worth, plies = worth * f32(world.discount), plies + 1
