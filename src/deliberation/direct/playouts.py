@@ -52,19 +52,21 @@ def play(
     """
     longest = task.traits.horizon if most is None else min(most, task.traits.horizon)
 
-    def going(carry: tuple[Int[Array, ""], Playout]) -> Bool[Array, ""]:
-        return carry[1].live.any() & (carry[0] < longest)
+    def going(carry: tuple) -> Bool[Array, ""]:
+        return carry[2].live.any() & (carry[0] < longest)
 
-    def step(carry: tuple[Int[Array, ""], Playout]) -> tuple[Int[Array, ""], Playout]:
-        number, now = carry
+    def step(carry: tuple) -> tuple:
+        number, returns, now = carry
         stuck = now.live & ~jax.vmap(task.legal)(now.state).any(-1)
         live = now.live & ~stuck
         fresh = mix(seed, now.steps)
         action, noted = policy(now.state, live, fresh)
         after = jax.vmap(task.advance)(now.state, action, as_key(fresh))
-        reward = jax.vmap(objective)(now.state, action, after)
+        # Players first: rows lie side by side, which makes a playout of many rows faster.
+        reward = jax.vmap(objective, out_axes=1)(now.state, action, after)
+        returns = as_kinds(returns + jnp.where(live, now.worth * reward, 0.0), returns)
         later = Playout(
-            now.returns + jnp.where(live[:, None], now.worth[:, None] * reward, 0.0),
+            now.returns,
             now.steps + live,
             now.stuck | stuck,
             after,
@@ -72,7 +74,7 @@ def play(
             now.worth * objective.discount,
             jax.tree.map(lambda a, b: a + jnp.where(live, b, 0), now.notes, noted),
         )
-        return number + 1, as_kinds(later, now)
+        return number + 1, returns, as_kinds(later, now)
 
     batch = live.shape[0]
     noted = jax.eval_shape(lambda: policy(state, live, seed)[1])
@@ -85,7 +87,9 @@ def play(
         jnp.ones(batch, jnp.float32),
         jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), noted),
     )
-    return jax.lax.while_loop(going, step, (jnp.int32(0), begun))[1]
+    start = (jnp.int32(0), begun.returns.T, begun)
+    _, returns, end = jax.lax.while_loop(going, step, start)
+    return eqx.tree_at(lambda e: e.returns, end, returns.T)
 
 
 class RandomReturns(eqx.Module):
