@@ -27,6 +27,10 @@ from jaxtyping import install_import_hook  # noqa: E402
 
 install_import_hook("deliberation", "beartype.beartype")
 
+import random_bits  # noqa: E402
+
+random_bits.compile_faster()
+
 _MANY = 20_000
 """Linux ends a process at 65,530 mappings of memory, and each compiled program holds several."""
 

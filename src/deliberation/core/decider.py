@@ -4,7 +4,7 @@ import abc
 from typing import Any
 
 import equinox as eqx
-import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key
 
 from .budget import Budget
@@ -82,9 +82,10 @@ def check_finite(where: str, **arrays: Array) -> None:
     if not is_concrete(arrays):
         return
     for name, array in arrays.items():
-        bad = ~jnp.isfinite(array)
-        if bool(bad.any()):
-            row = int(jnp.argmax(bad.reshape(bad.shape[0], -1).any(axis=1)))
+        # On the host, where nothing is compiled for each shape.
+        bad = ~np.isfinite(np.asarray(array, np.float64))
+        if bad.any():
+            row = int(np.argmax(bad.reshape(bad.shape[0], -1).any(axis=1)))
             raise NonFiniteError(
                 f"{where} gave NaN or infinity in its {name}, first in row {row}. Check the "
                 "network's weights (a diverged training run?) and the objective's rewards."

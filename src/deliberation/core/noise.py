@@ -5,9 +5,13 @@ A seed is one uint32 a row, drawn from a proper key; `mix` is the 32-bit finalis
 """
 
 import functools
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
 Seed = UInt32[Array, "*shape"]
@@ -32,10 +36,19 @@ def hashed(key: Key[Array, "*shape"]) -> Seed:
 
 def mix(seed: Seed, *counters: Int[Array, "..."] | int) -> UInt32[Array, "..."]:
     """A new seed from a seed and counters, broadcast; equal arguments give equal seeds."""
+    if any(isinstance(x, Tracer) for x in (seed, *counters)):
+        return _mixed(jnp, seed, counters)
+    # Outside of a program on the host, as every single operation would be compiled for each shape.
+    with np.errstate(over="ignore"):
+        return jnp.asarray(_mixed(np, np.asarray(seed), counters))
+
+
+def _mixed(xp: Any, seed: Any, counters: Sequence[Any]) -> Any:
     for counter in counters:
-        seed = seed + (jnp.asarray(counter).astype(jnp.uint32) + 1) * jnp.uint32(0x9E3779B9)
-        seed = (seed ^ (seed >> 16)) * jnp.uint32(0x7FEB352D)
-        seed = (seed ^ (seed >> 15)) * jnp.uint32(0x846CA68B)
+        words = xp.asarray(counter).astype(xp.uint32) + xp.uint32(1)
+        seed = seed + words * xp.uint32(0x9E3779B9)
+        seed = (seed ^ (seed >> 16)) * xp.uint32(0x7FEB352D)
+        seed = (seed ^ (seed >> 15)) * xp.uint32(0x846CA68B)
         seed = seed ^ (seed >> 16)
     return seed
 

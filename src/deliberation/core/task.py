@@ -266,8 +266,8 @@ def check_is_task(task: Any) -> None:
 def check_batch(task: Task, state: State) -> None:
     """Refuse states of another task, and those that are live but leave no legal action."""
     stuck = _stuck(task, state)
-    if is_concrete(stuck) and bool(stuck.any()):
-        row = int(jnp.argmax(stuck))
+    if is_concrete(stuck) and np.asarray(stuck).any():
+        row = int(np.argmax(stuck))
         raise NoLegalActionError(
             f"Row {row} is not terminal and has no legal action; the task must end the episode.\n"
             + task.render(jax.tree.map(lambda x: x[row], state))
@@ -297,9 +297,9 @@ def _check_own(task: Task, state: State) -> None:
 
 def check_actions(task: Task, state: State, action: Actions) -> None:
     """Raise `IllegalActionError` where a live row's action is illegal."""
-    bad = _illegal(task, state, action)
-    if bool(bad.any()):
-        row = int(jnp.argmax(bad))
+    bad = np.asarray(_illegal(task, state, action))
+    if bad.any():
+        row = int(np.argmax(bad))
         task._refuse_illegal(jax.tree.map(lambda x: x[row], state), np.asarray(action[row]))
 
 

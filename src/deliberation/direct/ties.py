@@ -40,6 +40,7 @@ def cancel(rewards: Any) -> Any:
     return abs(rewards.sum(-1)) <= SINGLE * (1 + abs(rewards).max(-1))
 
 
+@jax.jit
 def best_action(scores: Float[Array, "batch actions"], seed: UInt32[Array, " batch"]) -> Array:
     """The best action, exact ties broken at random."""
     actions = jnp.arange(scores.shape[-1])

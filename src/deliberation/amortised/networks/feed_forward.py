@@ -19,6 +19,7 @@ from jaxtyping import Array, Float, Key
 
 from ...core.errors import UnknownNameError, UnsuitableTaskError
 from .convolution import convolve
+from .weights import normal
 
 Range = tuple[float, float] | None
 Of = TypeVar("Of", bound="Buildable")
@@ -31,7 +32,7 @@ class Dense(eqx.Module):
     b: Float[Array, " outputs"]
 
     def __init__(self, inputs: int, outputs: int, *, key: Key[Array, ""], scale: float = 1.0):
-        self.w = scale * math.sqrt(2 / inputs) * jax.random.normal(key, (inputs, outputs))
+        self.w = scale * math.sqrt(2 / inputs) * normal(key, (inputs, outputs))
         self.b = jnp.zeros(outputs)
 
     def __call__(self, x: Float[Array, "*cells inputs"]) -> Float[Array, "*cells outputs"]:
@@ -47,7 +48,7 @@ class Convolution(eqx.Module):
 
     def __init__(self, inputs: int, outputs: int, *, key: Key[Array, ""], scale: float = 1.0):
         spread = scale * math.sqrt(2 / (9 * inputs))
-        self.w = spread * jax.random.normal(key, (3, 3, inputs, outputs))
+        self.w = spread * normal(key, (3, 3, inputs, outputs))
         self.b = jnp.zeros(outputs)
 
     def __call__(

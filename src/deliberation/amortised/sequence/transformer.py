@@ -20,6 +20,7 @@ from ..networks.feed_forward import (
     _read_range,
     _squash,
 )
+from ..networks.weights import normal
 
 
 class Block(eqx.Module):
@@ -96,8 +97,8 @@ class Transformer(Network):
         self.value_range = _read_range(value_range)
         keys = jax.random.split(key, depth + 4)
         # The last symbol stands for the beginning of the text.
-        self.tokens = 0.5 * jax.random.normal(keys[0], (actions + 1, width))
-        self.places = 0.5 * jax.random.normal(keys[1], (observation_shape[0] + 1, width))
+        self.tokens = 0.5 * normal(keys[0], (actions + 1, width))
+        self.places = 0.5 * normal(keys[1], (observation_shape[0] + 1, width))
         self.blocks = tuple(Block(width, heads, depth, key=k) for k in keys[4:])
         self.scale = jnp.ones(width)
         self.policy = Dense(width, actions, key=keys[2], scale=0.1)

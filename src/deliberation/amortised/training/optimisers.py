@@ -125,7 +125,7 @@ def rise_schedule(warmup: int, peak: float = 1.0) -> Schedule:
 
 def cosine(steps: int, peak: float, warmup: int = 0) -> Float[np.ndarray, " steps"]:
     """A learning rate a step: linear over `warmup` steps to `peak`, then a cosine down to zero."""
-    rates = cosine_schedule(peak, steps, warmup=warmup)(jnp.arange(steps))
+    rates = jax.jit(cosine_schedule(peak, steps, warmup=warmup))(jnp.arange(steps))
     return np.asarray(rates, np.float32)
 
 

@@ -93,7 +93,7 @@ def run_updates(
     `updates` are asked for. Raises also `OutputFolderError` and `PolicyFileError` (a damaged
     checkpoint).
     """
-    compiled = compile_update(update, hasty)
+    compiled = compile_update(eqx.Partial(_judged, update), hasty)
     home = None if folder is None else Checkpoint(Path(folder), identity or {})
     carry, step, before, history = _resume(home, carry)
     started = written = time.perf_counter()
@@ -105,8 +105,8 @@ def run_updates(
     if home is not None and step == 0:
         home.write(carry, step, 0.0, history)
     while not ended:
-        after, metrics = compiled(carry)
-        if not bool(_finite((after, metrics))):
+        after, metrics, sound = compiled(carry)
+        if not sound:
             if home is not None:
                 home.write(carry, step, elapsed(), history)
             raise _diverged(step, after, metrics, carry)
@@ -139,7 +139,7 @@ def _try_to_write(
     return None
 
 
-def compile_update(update: Update, hasty: bool = False) -> Update:
+def compile_update(update: Callable[[PyTree], Any], hasty: bool = False) -> Any:
     """The update as `run_updates` compiles it, for loops of one's own."""
     options: dict[str, Any] = {"compiler_options": HASTY} if hasty else {}
     return eqx.filter_jit(update, **options)
@@ -168,10 +168,12 @@ def _diverged(step: int, after: PyTree, metrics: Metrics, carry: PyTree) -> Trai
     )
 
 
-@eqx.filter_jit
-def _finite(tree: PyTree) -> Bool[Array, ""]:
-    floats = [x for x in jax.tree.leaves(tree) if eqx.is_inexact_array(x)]
-    return jnp.stack([jnp.isfinite(x).all() for x in floats] or [jnp.bool_(True)]).all()
+def _judged(update: Update, carry: PyTree) -> tuple[PyTree, Metrics, Bool[Array, ""]]:
+    """One update, and whether all that it made is finite: one program for both."""
+    after, metrics = update(carry)
+    floats = [x for x in jax.tree.leaves((after, metrics)) if eqx.is_inexact_array(x)]
+    sound = jnp.stack([jnp.isfinite(x).all() for x in floats] or [jnp.bool_(True)]).all()
+    return after, metrics, sound
 
 
 def _floats(leaf: Array) -> np.ndarray:
