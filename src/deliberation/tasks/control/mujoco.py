@@ -92,11 +92,7 @@ class HalfCheetah(TimedTask):
     ) -> CheetahState:
         """Five steps of physics under the same torques."""
         del key
-        mjx, model, blank = _physics()
-        start = blank.replace(
-            qpos=state.place, qvel=state.speed, qacc_warmstart=state.guess, ctrl=action
-        )
-        end = jax.lax.fori_loop(0, FRAMES, lambda _, data: mjx.step(model, data), start)
+        end = _moved(state.place, state.speed, state.guess, action)
         return CheetahState(end.qpos, end.qvel, end.qacc_warmstart, state.time + 1)
 
     def observe(self, state: CheetahState) -> Float[Array, " 17"]:
@@ -114,6 +110,14 @@ class HalfCheetah(TimedTask):
             f"{math.degrees(float(state.place[2])):+.0f} degrees\n"
             f"{taken(state.time, self.horizon)}"
         )
+
+
+@jax.jit
+def _moved(place: Array, speed: Array, guess: Array, torques: Array) -> Any:
+    """Compiled by itself, or each action outside of a compiled loop would compile anew."""
+    mjx, model, blank = _physics()
+    start = blank.replace(qpos=place, qvel=speed, qacc_warmstart=guess, ctrl=torques)
+    return jax.lax.fori_loop(0, FRAMES, lambda _, data: mjx.step(model, data), start)
 
 
 @functools.cache
