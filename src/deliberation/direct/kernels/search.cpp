@@ -49,6 +49,7 @@ using Out = ffi::Result<T>;
 
 ffi::Error one_round(ffi::ThreadPool pool, F32 edges, F32 nodes, U8 states, S32 sizes, S32 tallies,
                  S32 limits, U32 seeds, S32 forced, U32 noise, F32 params, F32 table, S32 widths,
+                 S32 depth,
                  S32 leaf_node, S32 leaf_action, S32 leaf_child, Pred active, F32 reward,
                  F32 discount, F32 value, F32 sign, F32 logits, Pred legal, Pred over, Pred chance,
                  Pred stuck, S32 faults, S32 steps, S32 evaluations, F32 ceilings,
@@ -56,7 +57,7 @@ ffi::Error one_round(ffi::ThreadPool pool, F32 edges, F32 nodes, U8 states, S32 
                  Out<U8> states_out, Out<S32> sizes_out, Out<S32> tallies_out, Out<F32> gain_out,
                  Out<S32> node_out, Out<S32> action_out, Out<S32> child_out, Out<S32> number_out,
                  Out<Pred> active_out, Out<U32> noise_out, Out<S32> going_out,
-                 ffi::RemainingRets asked_states, int32_t kind, int32_t prove, int32_t depth,
+                 ffi::RemainingRets asked_states, int32_t kind, int32_t prove,
                  int32_t by_simulation, int32_t means, int32_t inserts, int32_t descends) {
   auto shape = edges.dimensions();
   Tree tree{carried(edges, edges_out), carried(nodes, nodes_out), carried(states, states_out),
@@ -65,7 +66,8 @@ ffi::Error one_round(ffi::ThreadPool pool, F32 edges, F32 nodes, U8 states, S32 
   int64_t rows = shape[0];
   Rule rule{kind, params.typed_data(), table.typed_data(), int64_t(table.element_count()),
             widths.typed_data(), int64_t(widths.element_count()), prove != 0};
-  Plan plan{limits.typed_data(), seeds.typed_data(), given(forced), given(noise), depth};
+  Plan plan{limits.typed_data(), seeds.typed_data(), given(forced), given(noise),
+            *depth.typed_data()};
   Lanes last{given(leaf_node), given(leaf_action), given(leaf_child), nullptr, given(active)};
   Lanes next{node_out->typed_data(), action_out->typed_data(), child_out->typed_data(),
              number_out->typed_data(), active_out->typed_data()};
@@ -129,8 +131,8 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(
         .Ctx<ffi::ThreadPool>()
         // The trees: edges, nodes, states, sizes, tallies
         .Arg<F32>().Arg<F32>().Arg<U8>().Arg<S32>().Arg<S32>()
-        // What may be spent and how to choose: limits, seeds, forced, noise, params, table, widths
-        .Arg<S32>().Arg<U32>().Arg<S32>().Arg<U32>().Arg<F32>().Arg<F32>().Arg<S32>()
+        // What may be spent and how to choose: limits, seeds, forced, noise, params, table, widths, depth
+        .Arg<S32>().Arg<U32>().Arg<S32>().Arg<U32>().Arg<F32>().Arg<F32>().Arg<S32>().Arg<S32>()
         // The last round's lanes: node, action, child, active
         .Arg<S32>().Arg<S32>().Arg<S32>().Arg<Pred>()
         // What was found: reward, discount, value, sign, logits
@@ -145,7 +147,6 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(
         .RemainingRets()
         .Attr<int32_t>("kind")
         .Attr<int32_t>("prove")
-        .Attr<int32_t>("depth")
         .Attr<int32_t>("by_simulation")
         .Attr<int32_t>("means")
         .Attr<int32_t>("inserts")

@@ -194,9 +194,11 @@ def watch(outcome: Outcome) -> Outcome:
 
 
 def _terms(model: Model, outcome: Outcome, limits: Limits, widths: Widths) -> Terms:
+    room, depth = outcome.tree.nodes.shape[1], model.horizon
+    depth = min(depth, room) if isinstance(depth, int) else jnp.minimum(depth, room)
     return Terms(
         jnp.stack([limits.simulations, limits.model_steps], axis=-1), outcome.seed,
-        _ceilings(model.bounds), widths, min(model.horizon, outcome.tree.nodes.shape[1]),
+        _ceilings(model.bounds), widths, depth,
     )  # fmt: skip
 
 

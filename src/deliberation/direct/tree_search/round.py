@@ -38,7 +38,7 @@ class Terms(eqx.Module):
     seed: UInt32[Array, " batch"]
     ceilings: Float[Array, "2"]
     widths: Widths
-    depth: int = eqx.field(static=True)
+    depth: int | Int[Array, ""]
 
     def left(self, tree: Tree, tally: Int[Array, "batch 6"]) -> Int[Array, " batch"]:
         """How many simulations each row may still take; 0 for rows that have finished.

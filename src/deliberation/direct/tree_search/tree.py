@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
 from ...core.masks import FORBIDDEN
+from ...core.plain import plain, plain_like, restored
 from ...core.task import State
 
 VISITS, Q, LOGIT, CHILD = range(4)
@@ -74,7 +75,7 @@ class Form(NamedTuple):
     def of(state: State) -> "Form":
         """That of a batch of states."""
         leaves, structure = jax.tree.flatten(state)
-        return Form(structure, tuple((x.shape[1:], jnp.dtype(x.dtype)) for x in leaves))
+        return Form(structure, tuple((x.shape[1:], x.dtype) for x in leaves))
 
 
 class Tree(eqx.Module):
@@ -189,29 +190,35 @@ def pack(state: State) -> UInt8[Array, "batch bytes"]:
 
     def flat(x: Array) -> Array:
         x = x.astype(jnp.uint8) if x.dtype == jnp.bool_ else x
-        return jax.lax.bitcast_convert_type(x, jnp.uint8).reshape(x.shape[0], -1)
+        return jax.lax.bitcast_convert_type(x, jnp.uint8).reshape(x.shape[0], _size(x))
 
-    return jnp.concatenate([flat(jnp.asarray(x)) for x in jax.tree.leaves(state)], axis=1)
+    return jnp.concatenate([flat(plain(x)) for x in jax.tree.leaves(state)], axis=1)
 
 
 def unpack(packed: UInt8[Array, "batch bytes"], form: Form) -> State:
     """The states that `pack` made bytes of."""
     leaves, start = [], 0
     for shape, dtype in form.leaves:
-        size = math.prod(shape) * dtype.itemsize
+        kept = plain_like((packed.shape[0], *shape), dtype)
+        size = _size(kept)
         part, start = packed[:, start : start + size], start + size
         if dtype == jnp.bool_:
-            leaves.append(part.reshape(-1, *shape) > 0)
+            leaves.append(part.reshape(kept.shape) > 0)
         else:
-            width = () if dtype.itemsize == 1 else (dtype.itemsize,)
-            part = part.reshape(-1, *shape, *width)
-            leaves.append(jax.lax.bitcast_convert_type(part, dtype))
+            width = () if kept.dtype.itemsize == 1 else (kept.dtype.itemsize,)
+            numbers = jax.lax.bitcast_convert_type(part.reshape(*kept.shape, *width), kept.dtype)
+            leaves.append(restored(numbers, dtype))
     return jax.tree.unflatten(form.structure, leaves)
 
 
 def size_in_bytes(root: State, actions: int, capacity: int) -> int:
     """How much memory `empty` would take, computed before anything is allocated."""
-    leaves: list[Any] = jax.tree.leaves(root)
-    state = sum(x.nbytes // x.shape[0] for x in leaves)
+    leaves: list[Any] = [jax.eval_shape(plain, x) for x in jax.tree.leaves(root)]
+    state = sum(_size(x) for x in leaves)
     node = 4 * 4 * actions + 4 * NODE_SLOTS + state
     return leaves[0].shape[0] * ((capacity + 1) * node + 4)
+
+
+def _size(x: Any) -> int:
+    """The bytes of each row of a plain array."""
+    return math.prod(x.shape[1:]) * x.dtype.itemsize

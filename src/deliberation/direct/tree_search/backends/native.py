@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt32
 
+from ....core.plain import plain, plain_like, restored
 from ....core.rows import narrowed
 from ..models.base import Step
 from ..round import TALLY_SLOTS, Leaves, Terms, Trees
@@ -31,11 +32,12 @@ def one_round(
         terms.limits, terms.seed, none["int32"] if listed is None else listed,
         none["uint32"] if noise is None else noise, *narrowed((kernel.params, kernel.table)),
         none["int32"] if terms.widths is None else terms.widths,
+        jnp.asarray(terms.depth, jnp.int32),
     )  # fmt: skip
     lane, states = (0, 0), []
     if forced is not None:
         lane = (rows, forced) if isinstance(forced, int) else forced.shape
-        states = [_like((lane[0] * lane[1], *x), kind) for x, kind in tree.form.leaves]
+        states = [plain_like((lane[0] * lane[1], *x), kind) for x, kind in tree.form.leaves]
     results = [
         *(_like(x.shape, x.dtype) for x in kept),
         _like((rows, 0) if answered is None else answered[0].active.shape, "float32"),
@@ -44,7 +46,7 @@ def one_round(
     ]  # fmt: skip
     found, answers, shared = _found(answered, none), [], {i: i for i in range(len(kept))}
     if answered is not None:
-        answers = jax.tree.leaves(answered[1].state)
+        answers = [plain(x) for x in jax.tree.leaves(answered[1].state)]
     if answered is not None and lane == answered[0].active.shape:
         # The next lanes lie where the last ones were, which saves the loop from copying them.
         first = len(kept) + len(how)
@@ -55,7 +57,7 @@ def one_round(
     *kept, gain, node, action, child, number, active, own, going = (
         out := call(
             *kept, *how, *found, terms.ceilings, *answers,
-            kind=np.int32(kernel.kind), prove=np.int32(tree.prove), depth=np.int32(terms.depth),
+            kind=np.int32(kernel.kind), prove=np.int32(tree.prove),
             by_simulation=np.int32(tree.books.by_simulation), means=np.int32(tree.books.means),
             inserts=np.int32(answered is not None), descends=np.int32(lane[1]),
         )
@@ -64,7 +66,9 @@ def one_round(
     tree = dataclasses.replace(tree, edges=edges, nodes=nodes, states=packed, size=size)
     leaves = None
     if forced is not None:
-        state = jax.tree.unflatten(tree.form.structure, out[len(results) - len(states) :])
+        found = zip(out[len(results) - len(states) :], tree.form.leaves, strict=True)
+        state = [restored(numbers, kind) for numbers, (_, kind) in found]
+        state = jax.tree.unflatten(tree.form.structure, state)
         leaves = Leaves(node, action, child, active, number, own, going, state)
     return (tree, tally), None if answered is None else gain, leaves
 

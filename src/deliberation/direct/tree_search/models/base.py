@@ -83,7 +83,7 @@ class Model(eqx.Module):
 
     @property
     @abc.abstractmethod
-    def horizon(self) -> int:
+    def horizon(self) -> int | Int[Array, ""]:
         """No path is longer."""
 
     @property
