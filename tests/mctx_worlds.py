@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from deliberation.core.rows import where_rows
 from deliberation.tasks import make_task
 
 BATCH, ACTIONS, OUTCOMES, WIDTH, NODES = 24, 5, 3, 12, 40
@@ -82,24 +83,33 @@ def follow_tables(lib, params, key, action, at):
     return made, to
 
 
+@functools.cache
+def rules_of_connect_four():
+    """Compiled: legal moves, and the state after a move in the rows that go on."""
+    task = make_task("connect_four")
+
+    @jax.jit
+    def move(state, action, goes):
+        keys = jax.random.split(jax.random.key(0), BATCH)
+        moved = jax.vmap(task.advance)(state, action, keys)
+        return where_rows(goes & ~jax.vmap(task.terminated)(moved), moved, state)
+
+    return jax.jit(jax.vmap(task.legal)), move
+
+
 def connect_four(seed):
     """Positions some random moves into the game, judged by a random network."""
     task = make_task("connect_four")
+    legal, move = rules_of_connect_four()
     rng = np.random.default_rng(seed)
     state = jax.vmap(task.init)(jax.random.split(jax.random.key(0), BATCH))
-    advance = jax.jit(jax.vmap(task.advance))
     for ply in range(12):
-        keys = jax.random.split(jax.random.key(ply), BATCH)
-        action = np.array([rng.choice(np.flatnonzero(m)) for m in jax.vmap(task.legal)(state)])
-        moved = advance(state, jnp.asarray(action), keys)
-        goes = jnp.asarray(rng.integers(0, 12, BATCH) >= ply) & ~jax.vmap(task.terminated)(moved)
-        state = jax.tree.map(
-            lambda new, old: jnp.where(goes.reshape(-1, *[1] * (new.ndim - 1)), new, old),  # noqa: B023
-            moved, state,
-        )  # fmt: skip
-    seen = jax.vmap(task.observe)(state).reshape(BATCH, -1).shape[1]
+        action = np.array([rng.choice(np.flatnonzero(m)) for m in np.asarray(legal(state))])
+        goes = rng.integers(0, 12, BATCH) >= ply
+        state = move(state, jnp.asarray(action), jnp.asarray(goes))
+    seen = int(np.prod(jax.eval_shape(jax.vmap(task.observe), state).shape[1:]))
     params = weights(seed, hidden=(seen, 32), out=(32, task.traits.actions + 1))
-    logits, value = judge(params, state)
+    logits, value = jax.jit(judge)(params, state)
     return params, {"prior_logits": logits, "value": value, "embedding": state}
 
 
@@ -118,14 +128,9 @@ def follow_connect_four(lib, params, key, action, state):
     gains = jax.vmap(task.objective)(state, action, after)
     mover = jax.vmap(task.player)(state)
     over = jax.vmap(task.terminated)(after)
-    # mctx goes on beyond the end: there the game stays as it is.
-    after = jax.tree.map(
-        lambda new, old: jnp.where(
-            jax.vmap(task.terminated)(state).reshape(-1, *[1] * (new.ndim - 1)), old, new
-        ),
-        after, state,
-    )  # fmt: skip
     ended = jax.vmap(task.terminated)(state)
+    # mctx goes on beyond the end: there the game stays as it is.
+    after = where_rows(ended, state, after)
     logits, value = judge(params, after)
     made = lib.RecurrentFnOutput(
         reward=jnp.where(ended, 0.0, jnp.take_along_axis(gains, mover[:, None], 1)[:, 0]),

@@ -131,14 +131,25 @@ Words luck_at(const uint32_t* words, int64_t row, int depth) {
 }
 
 // ---------------------------------------------------------------------------------------------
-// What becomes of q. The result is `out` times what is returned.
+// What becomes of q. The result is `out` times what is returned. -inf stays -inf: it is left out of
+// the range that q is rescaled by.
+
+// The least that is more than -inf.
+template <typename F>
+inline float least(int actions, F each) {
+  return -greatest(actions, [&](int a) {
+    const float x = each(a);
+    return x > -INFINITE ? -x : -INFINITE;
+  });
+}
 
 float siblings(const float* t, const Node& n, int actions, float* out) {
   const float mean = n.slots[TOTAL];
-  const float low = -greatest(actions, [&](int a) { return n.visits[a] > 0 ? -n.q[a] : -mean; });
+  const float low = least(actions, [&](int a) { return n.visits[a] > 0 ? n.q[a] : mean; });
   const float high = greatest(actions, [&](int a) { return n.visits[a] > 0 ? n.q[a] : mean; });
-  chunks(actions, [&](int a) { out[a] = (n.visits[a] > 0 ? n.q[a] : low) - low; });
-  return 1.0f / std::max(std::max(mean, high) - std::min(mean, low), t[0]);
+  const float bottom = mean > -INFINITE ? std::min(mean, low) : low;
+  chunks(actions, [&](int a) { out[a] = n.visits[a] > 0 ? n.q[a] - low : 0.0f; });
+  return 1.0f / std::max(std::max(mean, high) - bottom, t[0]);
 }
 
 float min_max(const float* t, const Node& n, int actions, float* out) {
@@ -153,20 +164,22 @@ float mixed(const float* t, const Node& n, int actions, const float* prior, floa
   float value = n.slots[VALUE];
   const bool rescales = t[2] > 0, mixes = t[3] > 0;
   if (mixes) {
-    const float total = count_of(actions, [&](int a) { return n.visits[a]; });
+    const float worst = rescales ? -INFINITE : std::numeric_limits<float>::quiet_NaN();
+    const auto known = [&](int a) { return n.visits[a] > 0 && n.q[a] != worst; };
+    const float total = count_of(actions, [&](int a) { return known(a) ? n.visits[a] : 0.0f; });
     float mass = 0, sum = 0;
     chunks(actions, [&](int a) {
-      out[a] = n.visits[a] > 0 ? std::max(prior[a] * share, LEAST) : 0.0f;
+      out[a] = known(a) ? std::max(prior[a] * share, LEAST) : 0.0f;
     });
     for (int a = 0; a < actions; ++a) mass += out[a];
     mass = mass > 0 ? mass : 1.0f;
-    chunks(actions, [&](int a) { out[a] = out[a] * n.q[a] / mass; });
+    chunks(actions, [&](int a) { out[a] = known(a) ? out[a] * n.q[a] / mass : 0.0f; });
     for (int a = 0; a < actions; ++a) sum += out[a];
     value = fused(total, sum, value) / (total + 1.0f);
   }
   chunks(actions, [&](int a) { out[a] = n.visits[a] > 0 ? n.q[a] : value; });
   if (rescales) {
-    const float low = -greatest(actions, [&](int a) { return -out[a]; });
+    const float low = least(actions, [&](int a) { return out[a]; });
     const float high = greatest(actions, [&](int a) { return out[a]; });
     const float part = 1.0f / std::max(high - low, t[4]);
     chunks(actions, [&](int a) { out[a] = (out[a] - low) * part; });
@@ -195,7 +208,11 @@ int by_bonus(const Rule& rule, const Node& n, int actions, float scale, int64_t 
   });
   chunks(actions, [&](int a) { scores[a] = n.logit[a] >= 0 ? scores[a] : -INFINITE; });
   float top = greatest(actions, [&](int a) { return scores[a]; });
-  if (top == -INFINITE) return 0;
+  if (top == -INFINITE) {
+    int offered = 0;
+    while (offered < actions && !(n.logit[offered] >= 0)) ++offered;
+    return offered < actions ? offered : 0;
+  }
   // Noise matters only to what it, rounded, can lift to the top.
   const float near = top - (1.25f * NOISE + 2.5e-7f * std::fabs(top));
   if (count_of(actions, [&](int a) { return float(scores[a] >= near); }) < 2) {

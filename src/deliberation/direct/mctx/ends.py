@@ -10,10 +10,11 @@ from jaxtyping import Array, Bool, Float, Int
 from ...core.errors import BatchMismatchError, NonFiniteError
 from ...core.task import is_concrete
 from ..tree_search.tree import DISCOUNT, REWARD, TOTAL, VALUE
-from .types import PolicyOutput, RootFnOutput, Tree
+from .rules import LOWEST
+from .trees import GrownTree, Tree
+from .types import PolicyOutput, RootFnOutput
 
 _TINY = float(jnp.finfo(jnp.float32).tiny)
-_LOWEST = float(jnp.finfo(jnp.float32).min)
 _PLACES = {REWARD: "reward", DISCOUNT: "discount", VALUE: "value", TOTAL: "mean of its returns"}
 
 
@@ -49,7 +50,7 @@ def masked(
     """Logits that leave nothing for what is invalid, finite even where everything is."""
     if invalid_actions is None:
         return logits
-    return jnp.where(invalid_actions, _LOWEST, logits - logits.max(-1, keepdims=True))
+    return jnp.where(invalid_actions, LOWEST, logits - logits.max(-1, keepdims=True))
 
 
 def noisy(
@@ -65,7 +66,7 @@ def noisy(
     return jnp.log(jnp.maximum(prior, _TINY))
 
 
-def sampled(key: Any, tree: Tree, temperature: Any) -> PolicyOutput:
+def sampled(key: Any, tree: GrownTree, temperature: Any) -> PolicyOutput:
     """Shares of visits, and an action drawn from them."""
     weights = tree.summary().visit_probs
     logits = jnp.log(jnp.maximum(weights, _TINY))
@@ -75,7 +76,7 @@ def sampled(key: Any, tree: Tree, temperature: Any) -> PolicyOutput:
 
 
 def output(
-    action: Int[Array, " batch"], weights: Float[Array, "batch actions"], tree: Tree
+    action: Int[Array, " batch"], weights: Float[Array, "batch actions"], tree: GrownTree
 ) -> PolicyOutput:
     """The answer, void in rows where something was not finite; there is a refusal outside jit."""
     good = _sound(tree).all(-1)
@@ -89,28 +90,49 @@ def output(
     return made
 
 
-def _sound(tree: Tree) -> Bool[Array, "batch 5"]:
-    """Where all numbers of a row are finite; -inf is a logit, that of what is impossible."""
-    raw = tree.logits
-    slots = jnp.isfinite(tree.nodes[..., list(_PLACES)]).all(1)
-    logits = ~(jnp.isnan(raw) | (raw == jnp.inf)).any((1, 2))
-    return jnp.concatenate([slots, logits[:, None]], -1)
+def _sound(tree: Tree | GrownTree) -> Bool[Array, "batch 5"]:
+    """Where all numbers of a row may be reckoned with; see `_wrong`."""
+    return jnp.stack([~wrong.any(-1) for wrong in _wrong(tree).values()], -1)
 
 
-def check_finite(out: PolicyOutput) -> None:
+def _wrong(tree: Tree | GrownTree) -> dict[str, Bool[Array, "batch nodes"]]:
+    """Which numbers of each node are NaN or infinite, though some may be -inf.
+
+    That is a logit of what is impossible, and the reward or value of what is as bad as can be.
+    """
+    if isinstance(tree, GrownTree):
+        slots = {name: tree.nodes[..., slot] for slot, name in _PLACES.items()}
+        logits = tree.logits
+    else:
+        entering = (_entering(tree, x) for x in (tree.children_rewards, tree.children_discounts))
+        found = (*entering, tree.raw_values, tree.node_values)
+        slots, logits = dict(zip(_PLACES.values(), found, strict=True)), tree.children_prior_logits
+    wrong = {name: jnp.isnan(x) | (x == jnp.inf) for name, x in slots.items()}
+    wrong["discount"] = ~jnp.isfinite(slots["discount"])
+    wrong["prior logits"] = (jnp.isnan(logits) | (logits == jnp.inf)).any(-1)
+    return wrong
+
+
+def _entering(tree: Tree, x: Float[Array, "batch nodes actions"]) -> Float[Array, "batch nodes"]:
+    """What belongs to the edge into each node; 0 for the root."""
+    batch = jnp.arange(x.shape[0])[:, None]
+    found = x[batch, tree.parents, tree.action_from_parent]
+    return jnp.where(tree.parents >= 0, found, 0.0)
+
+
+def check_finite(out: PolicyOutput | Tree | GrownTree) -> None:
     """Raise `NonFiniteError` if a model gave NaN or infinity, with the place it came from first.
 
-    For use on what came out of `jax.jit`, where nothing can be raised.
+    For use on what came out of `jax.jit`, where nothing can be raised: the output of a policy, or
+    the tree of a search. -inf is no fault in logits, rewards and values.
     """
-    tree = out.search_tree
-    rows = np.flatnonzero(~np.asarray(_sound(tree)).all(-1))
+    tree = out.search_tree if isinstance(out, PolicyOutput) else out
+    wrong = {name: np.asarray(there) for name, there in _wrong(tree).items()}
+    rows = np.flatnonzero(np.any([there.any(-1) for there in wrong.values()], axis=0))
     if not len(rows):
         return
     row = int(rows[0])
-    numbers = np.asarray(tree.nodes[row])
-    raw = np.asarray(tree.logits[row])
-    bad = {name: ~np.isfinite(numbers[:, slot]) for slot, name in _PLACES.items()}
-    bad["prior logits"] = (np.isnan(raw) | (raw == np.inf)).any(-1)
+    bad = {name: there[row] for name, there in wrong.items()}
     # What came from the model first; sums only where they overflowed by themselves.
     sums = {_PLACES[TOTAL]: bad.pop(_PLACES[TOTAL])}
     bad = bad if any(there.any() for there in bad.values()) else sums
@@ -120,6 +142,7 @@ def check_finite(out: PolicyOutput) -> None:
     where = f"simulation {node} (the model was asked for action {action})" if node else "the root"
     raise NonFiniteError(
         f"NaN or infinity in the {name} of {where}, in row {row} of the batch ({len(rows)} of "
-        f"{tree.nodes.shape[0]} rows are concerned). Check the weights of the network (a diverged "
-        "training run?) and the rewards; logits may be -inf, nothing else."
+        f"{tree.node_values.shape[0]} rows are concerned). Check the weights of the network (a "
+        "diverged training run?) and the rewards; logits, rewards and values may be -inf, nothing "
+        "else."
     )

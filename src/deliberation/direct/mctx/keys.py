@@ -8,11 +8,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, UInt32
 
+from ...core.keys import is_key
 from ..tree_search.backends import portable
 from ..tree_search.backends.choice import BackendName, backend_for
 from ..tree_search.rules import Picker
 
-_FRY = "threefry2x32"
+FRY = "threefry2x32"
 
 
 class Keys(eqx.Module):
@@ -34,8 +35,8 @@ class Keys(eqx.Module):
         if backend is not portable:
             made = backend.keys(_data(key), count)
             expand = made[:, 1]
-            if _typed(key):
-                expand = jax.random.wrap_key_data(expand, impl=_FRY)
+            if is_key(key):
+                expand = jax.random.wrap_key_data(expand, impl=FRY)
             return Keys(made[:, 0], expand, True, True)
 
         def split(key: Any, _: None) -> tuple[Any, tuple[Any, Any]]:
@@ -78,12 +79,8 @@ def backend_of(key: Any, rule: Picker, wanted: BackendName) -> ModuleType:
 
 def is_fry(key: Any) -> bool:
     """Whether a key is one of Threefry's."""
-    return str(jax.random.key_impl(key)) == _FRY
-
-
-def _typed(key: Any) -> bool:
-    return jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    return str(jax.random.key_impl(key)) == FRY
 
 
 def _data(key: Any) -> Array:
-    return jax.random.key_data(key) if _typed(key) else key
+    return jax.random.key_data(key) if is_key(key) else key

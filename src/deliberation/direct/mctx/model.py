@@ -1,6 +1,5 @@
 """The functions that users of mctx write, as models of the engine."""
 
-from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -9,16 +8,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ...core.errors import ContractError
+from ...core.keys import is_key
 from ...core.noise import Seed
 from ...core.rows import beside
 from ..tree_search.models.base import Model, Step
 from ..tree_search.round import Leaves
 from .keys import at
-from .rules import GumbelMuZero, MuZero
-from .types import RecurrentFnOutput, StochasticRecurrentState
-
-Picks = MuZero | GumbelMuZero
-Recurrent = Callable[[Any, Any, Any, Any], tuple[Any, Any]]
+from .rules import Selection
+from .types import RecurrentFn, RecurrentFnOutput, StochasticRecurrentState
 
 
 class Constants(eqx.Module):
@@ -44,12 +41,12 @@ class RecurrentModel(Model):
     """
 
     params: Any
-    recurrent_fn: Recurrent = eqx.field(static=True)
-    rule: Picks
+    recurrent_fn: RecurrentFn = eqx.field(static=True)
+    rule: Selection
     expand: Any
     """The function's key for each simulation."""
     constants: Constants
-    depth: int = eqx.field(static=True)
+    depth: int | Int[Array, ""]
     chances: bool = eqx.field(static=True)
     """Whether decisions and chance alternate, as the embedding tells."""
     width: int = eqx.field(static=True)
@@ -60,7 +57,7 @@ class RecurrentModel(Model):
         return self.width
 
     @property
-    def horizon(self) -> int:
+    def horizon(self) -> int | Int[Array, ""]:
         """mctx's `max_depth`."""
         return self.depth
 
@@ -127,17 +124,19 @@ def _like(new: Any, old: Any) -> Any:
 
     def check(path: Any, a: Any, b: Any) -> Array:
         a = jnp.asarray(a)
-        if a.shape != b.shape or not jnp.can_cast(a.dtype, b.dtype, "same_kind"):
+        keys = is_key(a) or is_key(b)
+        fits = a.dtype == b.dtype if keys else jnp.can_cast(a.dtype, b.dtype, "same_kind")
+        if a.shape != b.shape or not fits:
             raise ContractError(
                 f"The model's new embedding{jax.tree_util.keystr(path)} must be {b.dtype}"
                 f"{list(b.shape)} as the old one; got {a.dtype}{list(a.shape)}."
             )
-        return a.astype(b.dtype)
+        return a if keys else a.astype(b.dtype)
 
     return jax.tree_util.tree_map_with_path(check, new, old)
 
 
-def alternating(decision_fn: Recurrent, chance_fn: Recurrent, actions: int) -> Recurrent:
+def alternating(decision_fn: RecurrentFn, chance_fn: RecurrentFn, actions: int) -> RecurrentFn:
     """One recurrent function of two: both are asked, and the kind of node says which is heard."""
 
     def recurrent_fn(params: Any, key: Any, action: Any, state: Any) -> tuple[Any, Any]:

@@ -1,56 +1,43 @@
-"""The three policies of mctx: what they take, and what they give."""
+"""The three policies of mctx and its bare search: what they take, and what they give."""
 
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from ...core.keys import is_key
+from ...core.task import is_concrete
 from ..tree_search.backends.choice import BackendName
 from .ends import check_finite, checked, masked, noisy, output, sampled
-from .model import Recurrent, alternating
-from .reach import MOST_BYTES, LoopFn, Reach, run_search
+from .keys import is_fry
+from .model import alternating
+from .reach import MOST_BYTES, Reach, run_search
 from .rules import GumbelMuZero, MuZero
-from .transforms import QTransform, recognise
-from .transforms import by_min_max as qtransform_by_min_max
-from .transforms import by_parent_and_siblings as qtransform_by_parent_and_siblings
-from .transforms import completed_by_mix_value as qtransform_completed_by_mix_value
-from .types import (
-    ChanceRecurrentFnOutput,
-    DecisionRecurrentFnOutput,
-    GumbelMuZeroExtraData,
-    PolicyOutput,
-    RecurrentFnOutput,
-    RootFnOutput,
-    SearchSummary,
-    StochasticRecurrentState,
-    Tree,
+from .selection import BySelectionFns
+from .transforms import (
+    QTransform,
+    qtransform_by_parent_and_siblings,
+    qtransform_completed_by_mix_value,
+    recognise,
 )
-
-__all__ = [
-    "ChanceRecurrentFnOutput",
-    "DecisionRecurrentFnOutput",
-    "GumbelMuZeroExtraData",
-    "PolicyOutput",
-    "RecurrentFnOutput",
-    "RootFnOutput",
-    "SearchSummary",
-    "StochasticRecurrentState",
-    "Tree",
-    "check_finite",
-    "gumbel_muzero_policy",
-    "muzero_policy",
-    "qtransform_by_min_max",
-    "qtransform_by_parent_and_siblings",
-    "qtransform_completed_by_mix_value",
-    "stochastic_muzero_policy",
-]
+from .trees import GrownTree
+from .types import (
+    GumbelMuZeroExtraData,
+    InteriorActionSelectionFn,
+    LoopFn,
+    PolicyOutput,
+    RecurrentFn,
+    RootActionSelectionFn,
+    RootFnOutput,
+    StochasticRecurrentState,
+)
 
 _FORI = jax.lax.fori_loop
 
 
 def muzero_policy(
-    params: Any, rng_key: Any, root: Any, recurrent_fn: Recurrent, num_simulations: Any,
-    invalid_actions: Any = None, max_depth: int | None = None, loop_fn: LoopFn = _FORI, *,
+    params: Any, rng_key: Any, root: Any, recurrent_fn: RecurrentFn, num_simulations: Any,
+    invalid_actions: Any = None, max_depth: Any = None, loop_fn: LoopFn = _FORI, *,
     qtransform: QTransform = qtransform_by_parent_and_siblings, dirichlet_fraction: Any = 0.25,
     dirichlet_alpha: Any = 0.3, pb_c_init: Any = 1.25, pb_c_base: Any = 19652,
     temperature: Any = 1.0, capacity: int | None = None, backend: BackendName = "auto",
@@ -87,15 +74,14 @@ def _by_bonus(
     """The roots with noise in their priors and without what is invalid, and the rule for them."""
     root, invalid = checked(root, invalid_actions)
     logits = masked(noisy(key, root.prior_logits, fraction, alpha), invalid_actions)
-    rule = MuZero(
-        recognise(qtransform), logits.shape[1], invalid, None, init=pb_c_init, base=pb_c_base
-    )
+    actions = logits.shape[1]
+    rule = MuZero(actions, invalid, None, recognise(qtransform), init=pb_c_init, base=pb_c_base)
     return root.replace(prior_logits=logits), rule
 
 
 def gumbel_muzero_policy(
-    params: Any, rng_key: Any, root: Any, recurrent_fn: Recurrent, num_simulations: Any,
-    invalid_actions: Any = None, max_depth: int | None = None, loop_fn: LoopFn = _FORI, *,
+    params: Any, rng_key: Any, root: Any, recurrent_fn: RecurrentFn, num_simulations: Any,
+    invalid_actions: Any = None, max_depth: Any = None, loop_fn: LoopFn = _FORI, *,
     qtransform: QTransform = qtransform_completed_by_mix_value,
     max_num_considered_actions: int = 16, gumbel_scale: Any = 1.0, capacity: int | None = None,
     backend: BackendName = "auto", max_bytes: int = MOST_BYTES,
@@ -114,7 +100,7 @@ def gumbel_muzero_policy(
     actions = logits.shape[1]
     valid = (1 - invalid).sum(-1).astype(jnp.int32)
     rule = GumbelMuZero(
-        recognise(qtransform), actions, invalid, GumbelMuZeroExtraData(root_gumbel=gumbel),
+        actions, invalid, GumbelMuZeroExtraData(root_gumbel=gumbel), recognise(qtransform),
         base=gumbel + (logits - logits.max(-1, keepdims=True)),
         first=jnp.minimum(valid, max_num_considered_actions),
         most=min(actions, max_num_considered_actions),
@@ -123,14 +109,17 @@ def gumbel_muzero_policy(
     root = root.replace(prior_logits=logits)
     tree = run_search(params, rng_key, recurrent_fn, rule, root, reach)
     action, q = rule.best(tree)
-    weights = jax.nn.softmax(masked(logits + q, invalid_actions))
+    improved = logits + q
+    # Where all is as bad as can be, the prior is all that there is to go by.
+    improved = jnp.where((improved == -jnp.inf).all(-1, keepdims=True), logits, improved)
+    weights = jax.nn.softmax(masked(improved, invalid_actions))
     return output(action, weights, rule.view(tree))
 
 
 def stochastic_muzero_policy(
-    params: Any, rng_key: Any, root: Any, decision_recurrent_fn: Recurrent,
-    chance_recurrent_fn: Recurrent, num_simulations: Any, invalid_actions: Any = None,
-    max_depth: int | None = None, loop_fn: LoopFn = _FORI, *,
+    params: Any, rng_key: Any, root: Any, decision_recurrent_fn: RecurrentFn,
+    chance_recurrent_fn: RecurrentFn, num_simulations: Any, invalid_actions: Any = None,
+    max_depth: Any = None, loop_fn: LoopFn = _FORI, *,
     qtransform: QTransform = qtransform_by_parent_and_siblings, dirichlet_fraction: Any = 0.25,
     dirichlet_alpha: Any = 0.3, pb_c_init: Any = 1.25, pb_c_base: Any = 19652,
     temperature: Any = 1.0, capacity: int | None = None, backend: BackendName = "auto",
@@ -165,3 +154,30 @@ def stochastic_muzero_policy(
     reach = Reach(num_simulations, capacity, max_depth, loop_fn, backend, max_bytes)
     tree = run_search(params, search_key, both, rule, wide, reach, chances=True)
     return sampled(rng_key, rule.view(tree), temperature)
+
+
+def search(
+    params: Any, rng_key: Any, *, root: Any, recurrent_fn: RecurrentFn,
+    root_action_selection_fn: RootActionSelectionFn,
+    interior_action_selection_fn: InteriorActionSelectionFn, num_simulations: Any,
+    max_depth: Any = None, invalid_actions: Any = None, extra_data: Any = None,
+    loop_fn: LoopFn = _FORI, capacity: int | None = None, max_bytes: int = MOST_BYTES,
+) -> GrownTree:  # fmt: skip
+    """Search by action selection functions of one's own, and give the tree.
+
+    `root_action_selection_fn(key, tree, node_index)` and `interior_action_selection_fn(key, tree,
+    node_index, depth)` say which action to take from a node of one row's tree, an integer without
+    axes. The tree holds `invalid_actions` as `root_invalid_actions` (else zeros) and, unread,
+    `extra_data`, a pytree with a leading batch axis. Other arguments and errors as for
+    `muzero_policy`; it runs in pure JAX everywhere.
+    """
+    root, invalid = checked(root, invalid_actions)
+    rule = BySelectionFns(
+        root.prior_logits.shape[1], invalid, extra_data, root_action_selection_fn,
+        interior_action_selection_fn, is_key(rng_key) or not is_fry(rng_key),
+    )  # fmt: skip
+    reach = Reach(num_simulations, capacity, max_depth, loop_fn, "auto", max_bytes)
+    tree = rule.view(run_search(params, rng_key, recurrent_fn, rule, root, reach))
+    if is_concrete((tree.nodes, tree.logits)):
+        check_finite(tree)
+    return tree

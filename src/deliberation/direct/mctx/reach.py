@@ -20,11 +20,11 @@ from ..tree_search.engine import init, proceed
 from ..tree_search.limits import Limits
 from ..tree_search.tree import LARGEST, MCTX, Tree, size_in_bytes
 from .keys import Keys, backend_of
-from .model import Constants, Picks, Recurrent, RecurrentModel
-from .types import RootFnOutput
+from .model import Constants, RecurrentModel
+from .rules import Selection
+from .types import LoopFn, RecurrentFn, RootFnOutput
 
 MOST_BYTES = 16 * 2**30
-LoopFn = Callable[..., Any]
 
 
 class Reach(NamedTuple):
@@ -32,7 +32,7 @@ class Reach(NamedTuple):
 
     num_simulations: Any
     capacity: int | None
-    max_depth: int | None
+    max_depth: Any
     loop_fn: LoopFn
     backend: BackendName
     max_bytes: int
@@ -65,15 +65,17 @@ class Reach(NamedTuple):
         rows = jnp.broadcast_to(jnp.asarray(simulations, jnp.int32), (batch,))
         return jnp.clip(rows, 0, capacity), capacity
 
-    def depth(self, capacity: int) -> int:
-        """How long a path may be."""
+    def depth(self, capacity: int) -> int | Int[Array, ""]:
+        """How long a path may be; a `max_depth` that is traced stays so."""
         depth = capacity if self.max_depth is None else self.max_depth
-        return max(1, min(depth, capacity + 1))
+        if is_concrete(depth):
+            return max(1, min(int(depth), capacity + 1))
+        return jnp.clip(jnp.asarray(depth, jnp.int32), 1, capacity + 1)
 
 
 def run_search(
-    params: Any, key: Any, recurrent_fn: Recurrent, rule: Picks, root: RootFnOutput, reach: Reach,
-    *, chances: bool = False,
+    params: Any, key: Any, recurrent_fn: RecurrentFn, rule: Selection, root: RootFnOutput,
+    reach: Reach, *, chances: bool = False,
 ) -> Tree:  # fmt: skip
     """Search from the roots; `chances` says that decisions and chance alternate.
 

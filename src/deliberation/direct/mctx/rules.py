@@ -19,45 +19,65 @@ from ..tree_search.tree import NodeView, Tree
 from .keys import Keys
 from .keys import at as at_simulation
 from .transforms import Number, QTransform, Statistics, Transform
-from .types import Tree as View
+from .trees import GrownTree
 
 Logits = Float[Array, "lanes width"]
 LOW = -1e9
 """A considered action's score is never below this, whatever its logit."""
+LOWEST = float(jnp.finfo(jnp.float32).min)
 NOISE = 1e-7
 """The most that noise adds to a score: it decides ties."""
 
 
-class _Mctx(Picker):
-    """What both ways of picking share.
+class Selection(Picker):
+    """What the engine's rules for mctx's searches share.
 
     Nodes have a slot for each action and, after those, for each outcome of chance. What the
-    engine's trees hold as logits is `kept`.
+    engine's trees hold as logits is `kept`: by default the logits as the model gave them.
     """
 
     needs_value: ClassVar[bool] = True
-    transform: Transform | QTransform
+    keeps_logits: ClassVar[bool] = True
+    """Whether `kept` is what it is given."""
     actions: int = eqx.field(static=True)
     invalid: Array
     """At the roots: 1 for what must not be done."""
     extra: Any
+    """The tree's `extra_data`."""
+    keys: Keys | None = eqx.field(default=None, kw_only=True)
 
-    @abc.abstractmethod
     def kept(self, logits: Logits, chance: Bool[Array, " lanes"]) -> Logits:
         """What the tree holds as a node's logits."""
+        del chance
+        return logits
 
-    @abc.abstractmethod
     def without_invalid(self, kept: Logits) -> Logits:
         """The same of the roots, where nothing invalid may be chosen."""
+        return kept
 
-    @abc.abstractmethod
-    def planned(self, budget: Int[Array, " batch"], capacity: int, keys: Keys) -> "_Mctx":
+    def planned(self, budget: Int[Array, " batch"], capacity: int, keys: Keys) -> "Selection":
         """The same for so many simulations of each row, drawing noise from these keys."""
+        del budget, capacity
+        return dataclasses.replace(self, keys=keys)
 
-    def view(self, tree: Tree) -> View:
+    def in_round(
+        self, number: Int[Array, "batch width"]
+    ) -> tuple[Picker, UInt32[Array, "batch width 2"] | None]:
+        """A key of its own for each simulation."""
+        assert self.keys is not None
+        return self, self.keys.noise(number)
+
+    def view(self, tree: Tree) -> GrownTree:
         """The tree by mctx's names."""
         trees = (tree.edges, tree.nodes, tree.states)
-        return View(*trees, self.invalid, self.extra, tree.form, self.actions)
+        fixed = (tree.form, self.actions, self.keeps_logits)
+        return GrownTree(*trees, self.invalid, self.extra, *fixed)
+
+
+class _ByTransform(Selection):
+    """A way of picking by what becomes of q in one of the transforms."""
+
+    transform: Transform | QTransform
 
     def transformed(
         self, tree: Tree, current: Int[Array, " lanes"], at: Statistics
@@ -87,22 +107,47 @@ class _Mctx(Picker):
         """Which way of picking this is, what it has for each row, and its table."""
 
 
-def _best(scores: Float[Array, "lanes actions"], offered: Bool[Array, "lanes actions"]) -> Array:
-    """The first of the best; what is not offered or not a number never is, unless nothing is."""
-    scores = jnp.where(offered & ~jnp.isnan(scores), scores, -jnp.inf)
+def best(scores: Float[Array, "*lanes actions"], offered: Bool[Array, "*lanes actions"]) -> Array:
+    """The first of the best that are offered; NaN never is, unless there is nothing else.
+
+    The first of all where nothing is offered.
+    """
+    # `fmax` prefers any number to NaN; what is offered stays above what is not, even at -inf.
+    scores = jnp.where(offered, jnp.fmax(scores, LOWEST), -jnp.inf)
     return jnp.argmax(scores, -1).astype(jnp.int32)
 
 
-class MuZero(_Mctx):
+def bonus_rate(count: Any, init: Number, base: Number) -> Float[Array, "..."]:
+    """sqrt(N) (init + ln((N + base + 1) / base)): what PUCT multiplies p / (1 + n) by."""
+    return jnp.sqrt(count) * (init + jnp.log((count + base + 1.0) / base))
+
+
+def behind(
+    improved: Float[Array, "*lanes actions"], visits: Float[Array, "*lanes actions"]
+) -> Float[Array, "*lanes actions"]:
+    """How far the share of visits lies behind an improved policy: pi'(a) - n / (1 + sum n)."""
+    return improved - visits / (1 + visits.sum(-1, keepdims=True))
+
+
+def halving_scores(
+    base: Float[Array, "*lanes actions"], q: Float[Array, "*lanes actions"],
+    visits: Float[Array, "*lanes actions"], considered: Int[Array, "*lanes"],
+) -> Float[Array, "*lanes actions"]:  # fmt: skip
+    """g + logits (`base`) + q of the actions visited `considered` times; -inf for the others."""
+    now = visits == considered[..., None]
+    return jnp.where(now, jnp.maximum(base + q, LOW), -jnp.inf)
+
+
+class MuZero(_ByTransform):
     """transform(q) + (init + ln((N + base + 1) / base)) sqrt(N) p / (1 + n), plus noise for ties.
 
     Kept of a node's logits are its probabilities, -1 where there is nothing to choose. An outcome
     of chance is the one most behind its probability.
     """
 
+    keeps_logits: ClassVar[bool] = False
     init: Number = 1.25
     base: Number = 19652.0
-    keys: Keys | None = None
 
     def kept(self, logits: Logits, chance: Bool[Array, " lanes"]) -> Logits:
         """Probabilities of the actions, or of the outcomes."""
@@ -116,18 +161,6 @@ class MuZero(_Mctx):
         room = kept.shape[1] - self.actions
         return jnp.where(jnp.pad(self.invalid != 0, ((0, 0), (0, room))), -1.0, kept)
 
-    def planned(self, budget: Int[Array, " batch"], capacity: int, keys: Keys) -> "MuZero":
-        """Ties are broken by the keys."""
-        del budget, capacity
-        return dataclasses.replace(self, keys=keys)
-
-    def in_round(
-        self, number: Int[Array, "batch width"]
-    ) -> tuple[Picker, UInt32[Array, "batch width 2"]]:
-        """A key of its own for each simulation."""
-        assert self.keys is not None
-        return self, self.keys.noise(number)
-
     def pick(self, at: Descent) -> tuple[Int[Array, " lanes"], UInt32[Array, "lanes 2"]]:
         """The best score; `noise` holds a Threefry key for each lane, split at every step down."""
         here, a = at.here, self.actions
@@ -135,25 +168,24 @@ class MuZero(_Mctx):
         keys = jax.vmap(jax.random.split)(keys)
         luck = jax.vmap(lambda key: jax.random.uniform(key, (a,)))(keys[:, 1])
         seen = _statistics(here, a, jnp.maximum(here.logits[:, :a], 0.0))
-        bonus = self._rate(here.count)[:, None] * seen.prior / (seen.visits + 1)
+        bonus = (
+            bonus_rate(here.count, self.init, self.base)[:, None] * seen.prior / (seen.visits + 1)
+        )
         scores = self.transformed(at.tree, at.node, seen) + bonus + NOISE * luck
         beyond = here.logits.shape[1] - a
         if beyond:
             scores = jnp.pad(scores, ((0, 0), (0, beyond)), constant_values=-jnp.inf)
-            behind = here.logits / (here.visits + 1)
-            scores = jnp.where(here.chance[:, None], behind, scores)
-        return _best(scores, here.logits >= 0), jax.random.key_data(keys[:, 0])
-
-    def _rate(self, count: Float[Array, "..."]) -> Float[Array, "..."]:
-        rate = self.init + jnp.log((count + self.base + 1.0) / self.base)
-        return jnp.sqrt(count) * rate
+            waiting = here.logits / (here.visits + 1)
+            scores = jnp.where(here.chance[:, None], waiting, scores)
+        return best(scores, here.logits >= 0), jax.random.key_data(keys[:, 0])
 
     def _native(self, visits: int) -> tuple[int, Array, Array]:
         """The table holds the factor of p / (1 + n)."""
-        return 0, jnp.zeros(0), self._rate(jnp.arange(visits, dtype=jnp.float32))
+        count = jnp.arange(visits, dtype=jnp.float32)
+        return 0, jnp.zeros(0), bonus_rate(count, self.init, self.base)
 
 
-class GumbelMuZero(_Mctx):
+class GumbelMuZero(_ByTransform):
     """Below the root, the improved policy in proportion; at it, sequential halving.
 
     `base` is the roots' Gumbel noise and logits; `first` actions are considered in the first phase,
@@ -166,14 +198,6 @@ class GumbelMuZero(_Mctx):
     most: int = eqx.field(static=True)
     considered: Int[Array, " batch"] | None = None
     sequence: Int[Array, "simulations batch"] | None = None
-
-    def kept(self, logits: Logits, chance: Bool[Array, " lanes"]) -> Logits:
-        """The logits."""
-        return logits
-
-    def without_invalid(self, kept: Logits) -> Logits:
-        """As they are: `base` and `invalid` decide at the root."""
-        return kept
 
     def planned(self, budget: Int[Array, " batch"], capacity: int, keys: Keys) -> "GumbelMuZero":
         """Sequential halving of each row's own budget; no noise is drawn."""
@@ -191,27 +215,19 @@ class GumbelMuZero(_Mctx):
         here, below = at.here, at.depth > 0
         seen = _statistics(here, self.actions, jax.nn.softmax(here.logits))
         q = self.transformed(at.tree, at.node, seen)
-        improved = jax.nn.softmax(here.logits + q)
-        scores = improved - seen.visits / (1 + seen.visits.sum(-1, keepdims=True))
-        halving = self.root_scores(q, seen.visits)
-        offered = below | (self.invalid == 0)
-        return _best(jnp.where(below, scores, halving), offered), at.noise
-
-    def root_scores(
-        self, q: Float[Array, "batch actions"], visits: Float[Array, "batch actions"]
-    ) -> Float[Array, "batch actions"]:
-        """g + logits + transform(q) of the actions that are considered; -inf for the others."""
+        scores = behind(jax.nn.softmax(here.logits + q), seen.visits)
         assert self.considered is not None
-        considered = visits == self.considered[:, None]
-        return jnp.where(considered, jnp.maximum(self.base + q, LOW), -jnp.inf)
+        halving = halving_scores(self.base, q, seen.visits, self.considered)
+        offered = below | (self.invalid == 0)
+        return best(jnp.where(below, scores, halving), offered), at.noise
 
     def best(self, tree: Tree) -> tuple[Int[Array, " batch"], Float[Array, "batch actions"]]:
         """The best of the most visited actions at the finished roots, and the transform of q."""
         root = tree.root
         seen = _statistics(root, self.actions, jax.nn.softmax(root.logits))
         q = self.transformed(tree, jnp.zeros_like(tree.size), seen)
-        most = dataclasses.replace(self, considered=seen.visits.max(-1).astype(jnp.int32))
-        return _best(most.root_scores(q, seen.visits), self.invalid == 0), q
+        most = seen.visits.max(-1).astype(jnp.int32)
+        return best(halving_scores(self.base, q, seen.visits, most), self.invalid == 0), q
 
     def _native(self, visits: int) -> tuple[int, Array, Array]:
         """Its table are the roots: base scores, NaN where invalid (-inf is a logit like others)."""

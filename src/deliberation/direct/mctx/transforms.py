@@ -1,7 +1,8 @@
 """What becomes of q before it meets the prior: mctx's three transforms, and users' own.
 
 Every sum is taken in mctx's order, so that visit counts come out equal; mctx/_src was read for
-that, and none of it copied.
+that, and none of it copied. A q of -inf, of what is as bad as can be, stays -inf; where q is
+rescaled, which by -inf would give NaN, it is left out of the range and of the mixed value.
 """
 
 import abc
@@ -56,6 +57,11 @@ class Transform(eqx.Module):
         """The numbers that the native form needs."""
 
 
+def _finite(q: Float[Array, "..."]) -> Float[Array, "..."]:
+    """q with +inf for -inf, so that the least of it is that of what is not as bad as can be."""
+    return jnp.where(q > -jnp.inf, q, jnp.inf)
+
+
 class Siblings(Transform):
     """Rescaled to [0, 1] by the least and greatest of the node's value and its visited actions."""
 
@@ -66,9 +72,9 @@ class Siblings(Transform):
         """Unvisited actions count as the least."""
         mean, seen = at.mean[..., None], at.visits > 0
         known = jnp.where(seen, at.q, mean)
-        low = jnp.minimum(mean, known.min(-1, keepdims=True))
+        low = jnp.minimum(_finite(mean), _finite(known).min(-1, keepdims=True))
         high = jnp.maximum(mean, known.max(-1, keepdims=True))
-        return (jnp.where(seen, at.q, low) - low) / jnp.maximum(high - low, self.epsilon)
+        return jnp.where(seen, at.q - low, 0.0) / jnp.maximum(high - low, self.epsilon)
 
     @property
     def settings(self) -> tuple[Number, ...]:
@@ -108,13 +114,15 @@ class Mixed(Transform):
         """Unvisited actions count as worth the mixed value (appendix D), or the raw one."""
         seen, value = at.visits > 0, at.raw
         if self.use_mixed_value:
-            prior = jnp.where(seen, jnp.maximum(at.prior, LEAST), 0.0)
-            mass = jnp.where(seen, prior.sum(-1, keepdims=True), 1.0)
-            total = at.visits.sum(-1)
-            value = (at.raw + total * (prior * at.q / mass).sum(-1)) / (total + 1)
+            known = seen & (at.q > -jnp.inf) if self.rescale_values else seen
+            prior = jnp.where(known, jnp.maximum(at.prior, LEAST), 0.0)
+            mass = jnp.where(known, prior.sum(-1, keepdims=True), 1.0)
+            total = jnp.where(known, at.visits, 0).sum(-1)
+            returned = jnp.where(known, prior * at.q / mass, 0.0).sum(-1)
+            value = (at.raw + total * returned) / (total + 1)
         q = jnp.where(seen, at.q, value[..., None])
         if self.rescale_values:
-            low, high = q.min(-1, keepdims=True), q.max(-1, keepdims=True)
+            low, high = _finite(q).min(-1, keepdims=True), q.max(-1, keepdims=True)
             q = (q - low) / jnp.maximum(high - low, self.epsilon)
         return (self.maxvisit_init + at.visits.max(-1, keepdims=True)) * self.value_scale * q
 
@@ -125,12 +133,12 @@ class Mixed(Transform):
         return (self.value_scale, self.maxvisit_init, *flags, self.epsilon)
 
 
-def by_min_max(tree: Any, node_index: Any, *, min_value: Any, max_value: Any) -> Array:
+def qtransform_by_min_max(tree: Any, node_index: Any, *, min_value: Any, max_value: Any) -> Array:
     """q of one node, rescaled from [`min_value`, `max_value`] to [0, 1]; 0 where unvisited."""
     return MinMax(min_value, max_value)(Statistics.of(tree, node_index))
 
 
-def by_parent_and_siblings(tree: Any, node_index: Any, *, epsilon: Any = 1e-8) -> Array:
+def qtransform_by_parent_and_siblings(tree: Any, node_index: Any, *, epsilon: Any = 1e-8) -> Array:
     """q of one node, rescaled to [0, 1] by its own value and its visited actions; 0 if unvisited.
 
     `epsilon` is the least range to divide by.
@@ -138,7 +146,7 @@ def by_parent_and_siblings(tree: Any, node_index: Any, *, epsilon: Any = 1e-8) -
     return Siblings(epsilon)(Statistics.of(tree, node_index))
 
 
-def completed_by_mix_value(
+def qtransform_completed_by_mix_value(
     tree: Any,
     node_index: Any,
     *,
@@ -158,7 +166,11 @@ def completed_by_mix_value(
     return Mixed(*options)(Statistics.of(tree, node_index))
 
 
-_KNOWN = {by_min_max: MinMax, by_parent_and_siblings: Siblings, completed_by_mix_value: Mixed}
+_KNOWN = {
+    qtransform_by_min_max: MinMax,
+    qtransform_by_parent_and_siblings: Siblings,
+    qtransform_completed_by_mix_value: Mixed,
+}
 QTransform = Callable[[Any, Any], Any]
 
 
