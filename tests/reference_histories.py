@@ -207,8 +207,9 @@ class Node:
 
     sign = 1
 
-    def __init__(self, legal, logits, value):
+    def __init__(self, legal, logits, value, judged=True):
         self.legal, self.value = legal, f32(value)
+        self.low, self.high = (self.value, self.value) if judged else (f32(np.inf), f32(-np.inf))
         self.visits = np.zeros(len(legal), int)
         self.total = np.zeros(len(legal), f32)
         self.settled = np.zeros(len(legal), bool)
@@ -282,7 +283,7 @@ class Search:
             sample = world.resample(state, mix(seed, 3))
             logits, values, steps = self.judge(sample, mix(seed, 0))
             judged = 1
-        root = Node(world.choices(state), logits, values[mover])
+        root = Node(world.choices(state), logits, values[mover], judged > 0)
         self.rule.begin(root, int(min(budget, cap)), mix(seed, 1))
         nothing = [(p,) for p in range(world.players)]
         nodes = {self.name(state, nothing): root}
@@ -327,6 +328,7 @@ class Search:
             gains = reward + f32(world.discount) * gains
             node.visits[action] += 1
             node.total[action] += gains[mover]
+            node.low, node.high = min(node.low, gains[mover]), max(node.high, gains[mover])
 
 
 def masked(node, scores):

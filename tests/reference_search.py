@@ -73,7 +73,8 @@ class Node:
     """Statistics of one state in the tree, in its mover's view but for the reward on entering.
 
     That and `discount` are in the view of the parent's mover. `slot` counts the nodes of the tree;
-    `count` and `total` are of the returns from here, the judgement among them.
+    `count` and `total` are of the returns from here, the judgement among them; they lie from `low`
+    to `high`, which a world with bounds knows beforehand.
     """
 
     def __init__(self, world, state, slot, reward, discount, logits, value, judged=True):
@@ -82,6 +83,10 @@ class Node:
         self.over = bool(world.over[state])
         self.legal = world.legal[state] & (not self.over)
         self.sign = 1 if world.player[state] == 0 else -1
+        self.low, self.high = (value, value) if judged else (f32(np.inf), f32(-np.inf))
+        if math.isfinite(world.low) and math.isfinite(world.high):
+            mine = sorted((self.sign * world.low, self.sign * world.high))
+            self.low, self.high = f32(mine[0]), f32(mine[1])
         self.visits = np.zeros(len(self.legal), int)
         self.q = np.zeros(len(self.legal), f32)
         self.children = [None] * len(self.legal)
@@ -89,6 +94,10 @@ class Node:
         self.logits = np.full(len(self.legal), -np.inf, f32)
         if self.legal.any():
             self.logits[self.legal] = logits[self.legal] - logits[self.legal].max()
+
+    def meet(self, gain):
+        """Widen the range of returns by one."""
+        self.low, self.high = min(self.low, gain), max(self.high, gain)
 
     @property
     def mean(self):
@@ -98,6 +107,15 @@ class Node:
     def prior(self):
         weights = np.exp(self.logits)
         return weights / weights.sum(dtype=f32)
+
+
+def scale(node):
+    """The middle of the node's returns and half of their range, which is never 0."""
+    if not node.low <= node.high:
+        return f32(0), f32(1)
+    half = f32(0.5) * node.high - f32(0.5) * node.low
+    half = max(half, f32(1e-5) * max(abs(node.low), abs(node.high)))
+    return f32(0.5) * node.low + f32(0.5) * node.high, half if half > 0 else f32(1)
 
 
 def masked(node, scores):
@@ -114,8 +132,9 @@ class UCT:
         total = max(1, node.visits.sum())
         spread = f32(self.c) ** 2 * np.log(f32(total))
         bonus = np.sqrt(spread / np.maximum(node.visits, 1).astype(f32))
-        bonus = np.where(node.settled, f32(0), bonus)
-        return np.where(node.visits > 0, node.q + bonus, f32(np.inf))
+        middle, half = scale(node)
+        bonus = np.where(node.settled, f32(0), half * bonus)
+        return np.where(node.visits > 0, node.q - middle + bonus, f32(np.inf))
 
     def begin(self, root, budget, seed):
         pass
@@ -126,8 +145,8 @@ class UCT:
     def answer(self, root):
         if not root.visits.any():
             return root.prior, root.logits
-        tie = 0.5 * root.q / (1 + np.abs(root.q)) * (root.visits > 0)
-        return root.visits / root.visits.sum(), (root.visits + tie).astype(f32)
+        most = root.visits == root.visits.max()
+        return root.visits / root.visits.sum(), np.where(most, root.q, f32(-np.inf))
 
 
 class PUCT(UCT):
@@ -140,7 +159,9 @@ class PUCT(UCT):
         total = node.visits.sum()
         rate = f32(self.c + math.log((total + self.base + 1) / self.base))
         q = np.where(node.visits > 0, node.q, node.value)
-        return q + rate * np.sqrt(f32(max(1, total))) * node.prior / (1 + node.visits).astype(f32)
+        middle, half = scale(node)
+        rate = half * (rate * np.sqrt(f32(max(1, total))))
+        return q - middle + rate * node.prior / (1 + node.visits).astype(f32)
 
 
 def considered_visits(considered, simulations):
@@ -187,7 +208,8 @@ class Gumbel:
         q = np.where(visited, node.q, completed)
         if self.rescale:
             low, high = q[node.legal].min(), q[node.legal].max()
-            q = (q - low) / max(high - low, 1e-8)
+            width = max(high - low, f32(1e-5) * max(abs(low), abs(high)))
+            q = (q - low) / (width if width > 0 else f32(1))
         sigma = (self.visit_offset + node.visits.max()) * self.value_scale * q
         scores = np.where(node.legal, node.logits + sigma, -np.inf)
         weights = np.exp(scores - scores.max())
@@ -290,6 +312,7 @@ def back_up(world, path, gain, exact):
         node.visits[action] += 1
         node.q[action] = q
         node.count, node.total = node.count + 1, node.total + gain
+        node.meet(gain)
         mean = node.mean
         if exact:
             node.settled[action] = True

@@ -198,6 +198,8 @@ def node(visits, q, **more):
         "total": np.zeros(shape[0]),
         "count": np.sum(visits, 1),
         "chance": np.zeros(shape[0], bool),
+        "low": np.zeros(shape[0]),
+        "high": np.zeros(shape[0]),
     } | more
     kinds = {"settled": bool, "chance": bool}
     return NodeView(**{k: jnp.asarray(x, kinds.get(k, jnp.float32)) for k, x in fields.items()})

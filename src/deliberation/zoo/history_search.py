@@ -1,11 +1,9 @@
 """Search under hidden state: nodes are histories, states drawn from what was seen."""
 
-import math
-
 from jaxtyping import Array, Key
 
 from ..core.task import Task
-from ..direct import UCT, HistorySearch
+from ..direct import HistorySearch
 from .made import Made, planner
 
 ZOO = {
@@ -26,8 +24,5 @@ ZOO = {
 def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     """Nothing is learned."""
     del key
-    # On the scale of returns: with less, a few unlucky playouts behind the tiger's doors decide.
-    low, high = task.objective.bounds
-    rule = UCT(c=0.3 * (high - low) if math.isfinite(high - low) else 1.0)
-    decider = HistorySearch(task, rule, budget={"smoke": 64, "quick": 256, "full": 1024}[effort])
+    decider = HistorySearch(task, budget={"smoke": 64, "quick": 256, "full": 1024}[effort])
     return planner(decider)

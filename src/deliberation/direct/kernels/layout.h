@@ -12,13 +12,15 @@
 namespace {
 
 enum Edge { VISITS, Q, LOGIT, CHILD, EDGE_SLOTS };
-enum Slot { COUNT, TOTAL, VALUE, REWARD, DISCOUNT, SIGN, PARENT, ACTION, CHANCE, NODE_SLOTS };
+enum Slot {
+  COUNT, TOTAL, VALUE, REWARD, DISCOUNT, SIGN, PARENT, ACTION, CHANCE, LOW, HIGH, NODE_SLOTS
+};
 enum Tally { SIMULATIONS, STEPS, EVALUATIONS, FAULTS, STUCK, DONE, TALLY_SLOTS };
 enum Fault { IN_PRIOR = 1, IN_VALUE = 2, IN_REWARD = 4, IN_SUM = 8 };
 enum Kind { UCT, PUCT, GUMBEL, MCTX };  // from MCTX on: see mctx.h
 
 constexpr float FORBIDDEN = -1e9f;
-constexpr float FIRST = 2.5e8f;      // the score of an unvisited action where those come first
+constexpr float SINGLE = 1e-5f;      // relative differences of returns that are rounding: ties.py
 constexpr float INFINITE = std::numeric_limits<float>::infinity();
 constexpr int IDLE = -2, FREE = -1;  // a lane that takes no part, or by which the rule chooses
 constexpr int CHUNK = 8;             // actions are scored so many at a time, which vectorises

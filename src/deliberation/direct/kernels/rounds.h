@@ -87,6 +87,8 @@ void backup(const Tree& tree, int64_t row, int64_t node, int64_t action, float c
     mean = slots[TOTAL] / (slots[COUNT] + 1.0f);
   }
   slots[COUNT] += 1.0f;
+  slots[LOW] = std::min(slots[LOW], up.gain);
+  slots[HIGH] = std::max(slots[HIGH], up.gain);
   if (prove && up.exact) {
     child[action] = -std::fabs(child[action]);
     float best;
@@ -109,7 +111,7 @@ struct Found {
   const float *reward, *discount, *value, *sign, *logits;
   const bool *legal, *over, *chance, *stuck;
   const int32_t *faults, *steps, *evaluations;
-  const float* ceilings;
+  const float *ceilings, *known;
 };
 
 // The log of the prior over legal actions, and whether all of their logits are finite.
@@ -174,6 +176,10 @@ int64_t expand(const Tree& tree, int64_t row, int64_t lane, int64_t child, float
   slots[PARENT] = float(node);
   slots[ACTION] = float(action);
   slots[CHANCE] = found.chance != nullptr && found.chance[lane] ? 1.0f : 0.0f;
+  float low = found.known[0], high = found.known[1];
+  bool bounded = std::isfinite(low) && std::isfinite(high), first = slots[SIGN] > 0;
+  slots[LOW] = !bounded ? slots[VALUE] : first ? low : -high;
+  slots[HIGH] = !bounded ? slots[VALUE] : first ? high : -low;
   uint8_t* to = tree.state(row, child);
   for (size_t i = 0; i < count; ++i) {
     copy(to, piece[i].data + lane * piece[i].size, piece[i].size);

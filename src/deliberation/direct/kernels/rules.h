@@ -48,26 +48,44 @@ inline Vi within(int first, int count) {
   return Vi{0, 1, 2, 3, 4, 5, 6, 7} + first < count;
 }
 
+// On what scale a node's returns lie, as in direct/tree_search/scale.py.
+struct Scale {
+  float middle, half;
+};
+
+inline float above_rounding(float width, float low, float high) {
+  width = std::max(width, SINGLE * std::max(std::fabs(low), std::fabs(high)));
+  return width > 0 ? width : 1.0f;
+}
+
+inline Scale scale_of(const Rule& rule, const Node& n) {
+  float low = n.slots[LOW], high = n.slots[HIGH];
+  if (!(rule.params[0] > 0) || !(low <= high)) return {0.0f, 1.0f};
+  return {0.5f * low + 0.5f * high, above_rounding(0.5f * high - 0.5f * low, low, high)};
+}
+
 void score_uct(const Rule& rule, const Node& n, float total, float* out) {
   float spread = lookup(rule, total);
+  Scale scale = scale_of(rule, n);
   for (int a = 0; a < n.actions; a += CHUNK) {
     V visits = load(n.visits + a);
-    V bonus = root_of(spread / larger(visits, all(1.0f)));
-    store(out + a, visits > 0 ? load(n.q + a) + bonus : all(FIRST));
+    V bonus = scale.half * root_of(spread / larger(visits, all(1.0f)));
+    store(out + a, visits > 0 ? load(n.q + a) - scale.middle + bonus : all(INFINITE));
   }
   if (!rule.prove) return;
   for (int a = 0; a < n.actions; ++a) {
-    if (n.child[a] < 0) out[a] = n.q[a];
+    if (n.child[a] < 0) out[a] = n.q[a] - scale.middle;
   }
 }
 
 void score_puct(const Rule& rule, const Node& n, float total, float* out) {
-  float rate = lookup(rule, total);
+  Scale scale = scale_of(rule, n);
+  float rate = scale.half * lookup(rule, total);
   V value = all(n.slots[VALUE]);
   for (int a = 0; a < n.actions; a += CHUNK) {
     V visits = load(n.visits + a);
     V q = visits > 0 ? load(n.q + a) : value;
-    store(out + a, q + rate * exp_(load(n.logit + a)) / (1.0f + visits));
+    store(out + a, q - scale.middle + rate * exp_(load(n.logit + a)) / (1.0f + visits));
   }
 }
 
@@ -97,7 +115,7 @@ void sigma(const Rule& rule, const Node& n, float total, float* out) {
     store(out + a, q);
   }
   float least = -largest(-low), scale = (offset + largest(most)) * value_scale;
-  float range = std::max(largest(high) - least, 1e-8f);
+  float greatest = largest(high), range = above_rounding(greatest - least, least, greatest);
   for (int a = 0; a < n.actions; a += CHUNK) {
     V q = load(out + a);
     if (rescale) q = (q - least) / range;

@@ -52,7 +52,7 @@ ffi::Error one_round(ffi::ThreadPool pool, F32 edges, F32 nodes, U8 states, S32 
                  S32 depth,
                  S32 leaf_node, S32 leaf_action, S32 leaf_child, Pred active, F32 reward,
                  F32 discount, F32 value, F32 sign, F32 logits, Pred legal, Pred over, Pred chance,
-                 Pred stuck, S32 faults, S32 steps, S32 evaluations, F32 ceilings,
+                 Pred stuck, S32 faults, S32 steps, S32 evaluations, F32 ceilings, F32 known,
                  ffi::RemainingArgs found_states, Out<F32> edges_out, Out<F32> nodes_out,
                  Out<U8> states_out, Out<S32> sizes_out, Out<S32> tallies_out, Out<F32> gain_out,
                  Out<S32> node_out, Out<S32> action_out, Out<S32> child_out, Out<S32> number_out,
@@ -73,7 +73,7 @@ ffi::Error one_round(ffi::ThreadPool pool, F32 edges, F32 nodes, U8 states, S32 
              number_out->typed_data(), active_out->typed_data()};
   Found found{given(reward), given(discount), given(value), given(sign), given(logits),
               given(legal), given(over), given(chance), given(stuck), given(faults),
-              given(steps), given(evaluations), ceilings.typed_data()};
+              given(steps), given(evaluations), ceilings.typed_data(), known.typed_data()};
   int64_t width_in = inserts ? leaf_node.element_count() / rows : 0;
   int64_t width_out = descends;
   std::vector<Piece> in, out;
@@ -137,9 +137,9 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(
         .Arg<S32>().Arg<S32>().Arg<S32>().Arg<Pred>()
         // What was found: reward, discount, value, sign, logits
         .Arg<F32>().Arg<F32>().Arg<F32>().Arg<F32>().Arg<F32>()
-        // legal, over, chance, stuck, faults, steps, evaluations; ceilings
+        // legal, over, chance, stuck, faults, steps, evaluations; ceilings, known bounds
         .Arg<Pred>().Arg<Pred>().Arg<Pred>().Arg<Pred>().Arg<S32>().Arg<S32>().Arg<S32>()
-        .Arg<F32>()
+        .Arg<F32>().Arg<F32>()
         .RemainingArgs()
         .Ret<F32>().Ret<F32>().Ret<U8>().Ret<S32>().Ret<S32>()
         // gain; the next lanes: node, action, child, number, active, noise; how many take part

@@ -58,6 +58,8 @@ class Histories(eqx.Module):
 
     edges: Float[Array, "batch nodes 3 actions"]
     value: Float[Array, "batch nodes"]
+    span: Float[Array, "batch nodes 2"]
+    """The least and the greatest return from each node; the other way round where there is none."""
     keys: UInt32[Array, "batch nodes 2"]
     table: Int[Array, "batch slots"]
     judged: bool = eqx.field(static=True)
@@ -163,7 +165,7 @@ def root_view(task: Task, outcome: Outcome, root: State) -> NodeView:
 def room(task: Task, batch: int, capacity: int, nodes: str = HISTORIES) -> int:
     """How many bytes nodes and paths of a search take, computed before they are allocated."""
     traits = task.traits
-    node, move = 3 * traits.actions + 1 + 2, 3 + traits.players
+    node, move = 3 * traits.actions + 1 + 2 + 2, 3 + traits.players
     moves = _depth(task, capacity, nodes)
     return 4 * batch * ((capacity + 1) * node + slots(capacity) + moves * move)
 
@@ -213,6 +215,7 @@ def _init(
         .at[:, 0, LOGIT]
         .set(log_prior(logits, legal)),
         jnp.zeros((batch, capacity + 1), jnp.float32).at[:, 0].set(value),
+        jnp.zeros((batch, capacity + 1, 2), jnp.float32).at[:, 0].set(_span(value, asked)),
         jnp.zeros((batch, capacity + 1, 2), jnp.uint32).at[:, 0].set(key),
         table.at[jnp.arange(batch), slot].set(0),
         asked,
@@ -300,10 +303,17 @@ def _insert(
     return Histories(
         put(tree.edges, edge),
         put(tree.value, value),
+        put(tree.span, _span(value, True)),
         put(tree.keys, leaf.key),
         tree.table.at[rows, leaf.slot].set(entry),
         tree.judged,
     )
+
+
+def _span(value: Float[Array, " batch"], judged: bool) -> Float[Array, "batch 2"]:
+    """That of new nodes: their own values, if they were judged."""
+    nothing = jnp.full_like(value, jnp.inf)
+    return jnp.stack([value, value] if judged else [nothing, -nothing], axis=-1)
 
 
 def _back_up(
@@ -320,20 +330,23 @@ def _back_up(
     rows = jnp.arange(active.shape[0])
 
     def up(carry: tuple) -> tuple:
-        edges, gains, faults, d = carry
+        edges, span, gains, faults, d = carry
         on, reward = active & (d < path.length), path.rewards[d]
         gains = jnp.where(on[:, None], reward + discount * gains, gains)
         node, gain = path.nodes[d], of_player(gains, path.movers[d])
         more = jnp.stack([on.astype(jnp.float32), jnp.where(on, gain, 0.0)], axis=-1)
         edges = edges.at[rows, node, VISITS : TOTAL + 1, path.actions[d]].add(more)
+        span = span.at[rows, node, 0].min(jnp.where(on, gain, jnp.inf))
+        span = span.at[rows, node, 1].max(jnp.where(on, gain, -jnp.inf))
         summed = edges[rows, node, TOTAL].sum(-1) + tree.value[rows, node]
         found = unless(jnp.isfinite(reward).all(-1), IN_REWARD)
         found = found | unless(jnp.isfinite(gains).all(-1) & jnp.isfinite(summed), IN_SUM)
-        return as_kinds((edges, gains, faults | jnp.where(on, found, 0), d - 1), carry)
+        return as_kinds((edges, span, gains, faults | jnp.where(on, found, 0), d - 1), carry)
 
-    start = (tree.edges, values, jnp.zeros_like(path.length), path.length.max() - 1)
-    edges, _, faults, _ = jax.lax.while_loop(lambda carry: carry[-1] >= 0, up, start)
-    return eqx.tree_at(lambda t: t.edges, tree, edges), faults
+    zero = jnp.zeros_like(path.length)
+    start = (tree.edges, tree.span, values, zero, path.length.max() - 1)
+    edges, span, _, faults, _ = jax.lax.while_loop(lambda carry: carry[-1] >= 0, up, start)
+    return eqx.tree_at(lambda t: (t.edges, t.span), tree, (edges, span)), faults
 
 
 def _allowed(limits: Limits, outcome: Outcome) -> Bool[Array, " batch"]:
@@ -361,4 +374,6 @@ def _view(
         total=total.sum(-1) + value,
         count=visits.sum(-1) + jnp.where(node == 0, float(tree.judged), 1.0),
         chance=ones < 0,
+        low=tree.span[rows, node, 0],
+        high=tree.span[rows, node, 1],
     )

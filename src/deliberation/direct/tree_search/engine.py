@@ -28,7 +28,7 @@ from ...core.rows import as_kinds, where_rows
 from ...core.task import State
 from ..ties import SINGLE
 from .limits import Limits
-from .models.base import Model
+from .models.base import Model, Step
 from .round import (
     DONE,
     EVALUATIONS,
@@ -42,10 +42,13 @@ from .round import (
     Widths,
 )
 from .rules import Picker, Schedule
+from .scale import first_range
 from .stopping import Never, Returns, Standing, Stopping
 from .tree import (
     COUNT,
+    HIGH,
     LOGIT,
+    LOW,
     NODE_SLOTS,
     OWN,
     SIGN,
@@ -139,6 +142,8 @@ def init(
     edges = tree.edges.at[:, 0, LOGIT].set(step.logits)
     node = jnp.zeros((seed.shape[0], NODE_SLOTS), jnp.float32).at[:, COUNT].set(float(evaluate))
     node = node.at[:, TOTAL].set(step.value).at[:, VALUE].set(step.value).at[:, SIGN].set(step.sign)
+    low, high = _root_range(step, model.scale_bounds, evaluate)
+    node = node.at[:, LOW].set(low).at[:, HIGH].set(high)
     tree = dataclasses.replace(tree, edges=edges, nodes=tree.nodes.at[:, 0].set(node))
     assert step.faults is not None and step.stuck is not None
     spent = (jnp.zeros(seed.shape, jnp.int32), step.model_steps, step.evaluations)
@@ -198,8 +203,22 @@ def _terms(model: Model, outcome: Outcome, limits: Limits, widths: Widths) -> Te
     depth = min(depth, room) if isinstance(depth, int) else jnp.minimum(depth, room)
     return Terms(
         jnp.stack([limits.simulations, limits.model_steps], axis=-1), outcome.seed,
-        _ceilings(model.bounds), widths, depth,
+        _ceilings(model.bounds), _pair(model.scale_bounds), widths, depth,
     )  # fmt: skip
+
+
+def _root_range(
+    step: Step, bounds: Bounds, evaluated: bool
+) -> tuple[Float[Array, " batch"], Float[Array, " batch"]]:
+    """LOW and HIGH of the roots: a root that was not evaluated has met no return yet."""
+    known = _pair(bounds)
+    low, high = first_range(step.value, step.sign, known)
+    nothing = ~jnp.isfinite(known).all() & (not evaluated)
+    return jnp.where(nothing, jnp.inf, low), jnp.where(nothing, -jnp.inf, high)
+
+
+def _pair(bounds: Bounds) -> Float[Array, "2"]:
+    return jnp.stack([jnp.asarray(x, jnp.float32) for x in bounds])
 
 
 def _stopped(
@@ -311,19 +330,19 @@ class _Rounds:
 def _ceilings(bounds: Bounds) -> Float[Array, "2"]:
     """From where on a value counts as the best there is, for player 0 and for player 1."""
     low, high = bounds
-    return jnp.stack([high - near(bounds), -low - near(bounds)]).astype(jnp.float32)
+    return jnp.stack([high - near(high), -low - near(low)]).astype(jnp.float32)
 
 
-def near(bounds: Bounds) -> Float[Array, ""]:
-    """How near to a bound counts as at it: rounding, even where all returns are tiny."""
-    return SINGLE * jnp.minimum(1.0, bounds[1] - bounds[0])
+def near(bound: Float[Array, "..."] | float) -> Float[Array, "..."]:
+    """How near to a bound counts as at it: rounding, however large or tiny the returns are."""
+    return jnp.where(jnp.isfinite(bound), SINGLE * jnp.abs(bound), 0.0)
 
 
 def lost(root: NodeView, bounds: Bounds) -> Bool[Array, "batch actions"]:
     """The actions whose returns are proved as bad as can be for the player to move."""
     low, high = bounds
     floor = jnp.where(root.sign > 0, low, -high)[:, None]
-    return root.settled & (root.q <= floor + near(bounds))
+    return root.settled & (root.q <= floor + near(floor))
 
 
 def won(
@@ -331,4 +350,5 @@ def won(
 ) -> Bool[Array, " batch"]:
     """Whether values are as good as can be for the player to move."""
     low, high = bounds
-    return value >= jnp.where(sign > 0, high, -low) - near(bounds)
+    ceiling = jnp.where(sign > 0, high, -low)
+    return value >= ceiling - near(ceiling)

@@ -31,12 +31,14 @@ class Terms(eqx.Module):
     """What a row may spend (simulations, model steps), its seed, and how its tree is walked.
 
     `ceilings`: from where on a value counts as the best there is, for player 0 and for player 1.
-    `depth`: no path is longer.
+    `known`: the least and the greatest return of player 0 by which rules scale what they explore,
+    infinite where they go by the returns that were met. `depth`: no path is longer.
     """
 
     limits: Int[Array, "batch 2"]
     seed: UInt32[Array, " batch"]
     ceilings: Float[Array, "2"]
+    known: Float[Array, "2"]
     widths: Widths
     depth: int | Int[Array, ""]
 

@@ -17,7 +17,8 @@ from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from ...core.noise import Seed, gumbel, mix
 from .round import FREE, IDLE
-from .tree import FORBIDDEN, NodeView, Tree
+from .scale import above_rounding, scale
+from .tree import NodeView, Tree
 
 Scores = Float[Array, "batch actions"]
 Schedule = Any
@@ -129,7 +130,10 @@ class Rule(Picker):
 
     @abc.abstractmethod
     def interior(self, node: NodeView) -> Scores:
-        """Scores of a node's actions while descending; illegal ones are masked by the search."""
+        """Scores of a node's actions while descending; illegal ones are masked by the search.
+
+        Infinity puts an action before all others, minus infinity behind them.
+        """
 
     def pick(self, at: Descent) -> None:
         """None: by `interior`."""
@@ -143,24 +147,29 @@ class Rule(Picker):
 class UCT(Rule):
     """Upper confidence bounds applied to trees (Kocsis and Szepesvari 2006): q + c sqrt(ln N / n).
 
-    `c` is on the scale of returns; unvisited actions come first. The answer is the most visited
-    action, ties broken by the mean return.
+    `c` is for returns between -1 and 1, to which a node's are scaled (see `scale.py`); unless
+    `normalise`, for returns as they are. Unvisited actions come first. The answer is the most
+    visited action, ties broken by the mean return.
     """
 
     needs_value: ClassVar[bool] = False
     most_visited: ClassVar[bool] = True
     c: Number = 1.0
+    normalise: bool = eqx.field(static=True, default=True)
 
     def interior(self, node: NodeView) -> Scores:
         """Unvisited actions before all others; no bonus where nothing is left to learn."""
+        middle, half = scale(node, self.normalise)
         spread = self._spread(node.visits.sum(-1, keepdims=True))
-        bonus = jnp.sqrt(spread / jnp.maximum(node.visits, 1))
+        # Never below 0: but to say so keeps the product from being fused into the sum.
+        bonus = jnp.maximum(half * jnp.sqrt(spread / jnp.maximum(node.visits, 1)), 0.0)
         bonus = jnp.where(node.settled, 0.0, bonus)
-        return jnp.where(node.visits > 0, node.q + bonus, -FORBIDDEN / 4)
+        return jnp.where(node.visits > 0, node.q - middle + bonus, jnp.inf)
 
     def kernel(self, visits: int) -> Kernel:
         """The table holds c^2 ln N."""
-        return Kernel(0, jnp.zeros(1), self._spread(jnp.arange(visits, dtype=jnp.float32)))
+        table = self._spread(jnp.arange(visits, dtype=jnp.float32))
+        return Kernel(0, jnp.full(1, float(self.normalise)), table)
 
     def _spread(self, total: Float[Array, "..."]) -> Float[Array, "..."]:
         # c goes under the root: a product before a sum may be fused, and then rounds otherwise.
@@ -175,23 +184,28 @@ class PUCT(Rule):
     """Predictor and upper confidence bounds (Rosin 2011; Silver et al. 2018).
 
     q + c(N) p sqrt(N) / (1 + n) with c(N) = c + ln((N + base + 1) / base), as in AlphaZero.
-    Unvisited actions are taken to be worth what the node was evaluated at.
+    Unvisited actions are taken to be worth what the node was evaluated at. `c` is for returns
+    between -1 and 1, to which a node's are scaled (see `scale.py`); unless `normalise`, for returns
+    as they are.
     """
 
     needs_value: ClassVar[bool] = True
     most_visited: ClassVar[bool] = True
     c: Number = 1.25
     base: Number = 19652.0
+    normalise: bool = eqx.field(static=True, default=True)
 
     def interior(self, node: NodeView) -> Scores:
         """The prior's bonus on top of the mean return."""
-        rate = self._rate(node.visits.sum(-1, keepdims=True))
+        middle, half = scale(node, self.normalise)
+        rate = half * self._rate(node.visits.sum(-1, keepdims=True))
         q = jnp.where(node.visits > 0, node.q, node.value[:, None])
-        return q + rate * node.prior / (1 + node.visits)
+        return q - middle + rate * node.prior / (1 + node.visits)
 
     def kernel(self, visits: int) -> Kernel:
         """The table holds c(N) sqrt(N)."""
-        return Kernel(1, jnp.zeros(1), self._rate(jnp.arange(visits, dtype=jnp.float32)))
+        table = self._rate(jnp.arange(visits, dtype=jnp.float32))
+        return Kernel(1, jnp.full(1, float(self.normalise)), table)
 
     def _rate(self, total: Float[Array, "..."]) -> Float[Array, "..."]:
         rate = self.c + jnp.log((total + self.base + 1) / self.base)
@@ -203,11 +217,11 @@ class PUCT(Rule):
 
 
 def _most_visited(root: NodeView) -> tuple[Scores, Scores]:
+    """The shares of visits, and the returns of the most visited actions: these break ties."""
     total = root.visits.sum(-1, keepdims=True)
     weights = jnp.where(total > 0, root.visits / jnp.maximum(total, 1), root.prior)
-    # Returns only break ties: squashed below half a visit.
-    tie = 0.5 * jax.nn.soft_sign(root.q) * (root.visits > 0)
-    return weights, jnp.where(total > 0, root.visits + tie, root.logits)
+    by_return = jnp.where(_most(root, root.visits), root.q, -jnp.inf)
+    return weights, jnp.where(total > 0, by_return, root.logits)
 
 
 class HalvingState(eqx.Module):
@@ -301,7 +315,7 @@ class Gumbel(Rule):
 
     def _rank(self, root: NodeView, s: HalvingState) -> HalvingState:
         """Draw up the order of a phase: the best of those that the last one simulated most."""
-        scores = jnp.where(_survivors(root, s), self._gumbel_scores(root, s), FORBIDDEN)
+        scores = jnp.where(_survivors(root, s), self._gumbel_scores(root, s), -jnp.inf)
         # Without noise exact ties are common: of equals the first in the order of the noise wins.
         shuffled = jnp.take_along_axis(scores, s.shuffle, axis=1)
         place = jax.lax.top_k(shuffled, s.order.shape[1])[1]
@@ -317,9 +331,8 @@ class Gumbel(Rule):
     def answer(self, root: NodeView, schedule: HalvingState) -> tuple[Scores, Scores]:
         """The improved policy, and the survivor of the halving."""
         weights = jax.nn.softmax(root.logits + self.sigma(root), axis=-1) * root.legal
-        visits = root.visits - schedule.base
-        most = root.legal & (visits == jnp.where(root.legal, visits, -1).max(-1, keepdims=True))
-        return weights, jnp.where(most, self._gumbel_scores(root, schedule), FORBIDDEN / 2)
+        most = _survivors(root, schedule)
+        return weights, jnp.where(most, self._gumbel_scores(root, schedule), -jnp.inf)
 
     def kernel(self, visits: int) -> Kernel:
         """No table: the settings are enough."""
@@ -334,7 +347,7 @@ class Gumbel(Rule):
         if self.rescale:
             low = jnp.where(node.legal, q, jnp.inf).min(-1, keepdims=True)
             high = jnp.where(node.legal, q, -jnp.inf).max(-1, keepdims=True)
-            q = jnp.where(node.legal, (q - low) / jnp.maximum(high - low, 1e-8), 0.0)
+            q = jnp.where(node.legal, (q - low) / above_rounding(high - low, low, high), 0.0)
         most = node.visits.max(-1, keepdims=True)
         return (self.visit_offset + most) * self.value_scale * q
 
@@ -360,7 +373,11 @@ def _sweeps(
 
 def _survivors(root: NodeView, s: HalvingState) -> Bool[Array, "batch actions"]:
     """The actions of the phase that ended, all legal ones before the first."""
-    visits = root.visits - s.base
+    return _most(root, root.visits - s.base)
+
+
+def _most(root: NodeView, visits: Scores) -> Bool[Array, "batch actions"]:
+    """The legal actions with the most visits."""
     return root.legal & (visits == jnp.where(root.legal, visits, -1).max(-1, keepdims=True))
 
 

@@ -38,7 +38,7 @@ from .proofs import hardest
 from .reuse import Remembered, carry, go_on_from, remember
 from .rules import Rule, Scores
 from .stopping import Stopping
-from .tree import FORBIDDEN, log_prior, pack
+from .tree import log_prior, pack
 
 SHARE = 0.1
 """No chunk is meant to take more of a time limit than this, so it is missed by little."""
@@ -185,8 +185,8 @@ def _answer(setting: Setting, outcome: Outcome) -> tuple[Scores, Scores]:
         ),
     )
     weights, preference = setting.rule.answer(rest, outcome.schedule)
-    preference = jnp.where(hopeless, FORBIDDEN, preference)
-    best = jnp.where(root.settled, root.q, FORBIDDEN)
+    preference = jnp.where(hopeless, -jnp.inf, preference)
+    best = jnp.where(root.settled, root.q, -jnp.inf)
     top = best.max(-1, keepdims=True)
     winners = root.settled & (best >= top - SINGLE * jnp.abs(top))
     shared = winners / jnp.maximum(winners.sum(-1, keepdims=True), 1)

@@ -23,16 +23,15 @@ VISITS, Q, LOGIT, CHILD = range(4)
 """Slots of an edge. Q is the mean return by this action, 0 where unvisited. LOGIT is the log of the
 prior. CHILD is 0 for none, else the index of the node it leads to, negated once the edge is
 settled: its node is terminal or its value is proven, and Q is exact."""
-COUNT, TOTAL, VALUE, REWARD, DISCOUNT, SIGN, PARENT, ACTION, CHANCE = range(9)
+COUNT, TOTAL, VALUE, REWARD, DISCOUNT, SIGN, PARENT, ACTION, CHANCE, LOW, HIGH = range(11)
 """Slots of a node: the COUNT and the TOTAL of the returns from it, its own evaluation among them
 (sums keep exact ties exact, whatever the order; see `Bookkeeping` for means); the VALUE it was
 evaluated at, or is proved to have; the REWARD on entering for the parent's mover; the DISCOUNT that
 turns what follows to the parent's view; the mover's SIGN (1 for player 0, -1 for player 1); its
-PARENT and the ACTION that leads here from there; and whether it is a CHANCE node, whose edges are
-outcomes."""
-NODE_SLOTS = 9
-
-"""The logit of an illegal action; finite, so that arithmetic on it cannot give NaN."""
+PARENT and the ACTION that leads here from there; whether it is a CHANCE node, whose edges are
+outcomes; and the least (LOW) and the greatest (HIGH) return that was met from it, or that can be
+where that is known (LOW above HIGH: none yet)."""
+NODE_SLOTS = 11
 LARGEST = 2**24
 """The most nodes beside the root: indices and visits are kept as floats, exact up to here."""
 
@@ -87,7 +86,7 @@ class Tree(eqx.Module):
     """
 
     edges: Float[Array, "batch nodes 4 actions"]
-    nodes: Float[Array, "batch nodes 9"]
+    nodes: Float[Array, "batch nodes 11"]
     states: UInt8[Array, "batch nodes bytes"]
     size: Int[Array, " batch"]
     form: Form = eqx.field(static=True)
@@ -114,7 +113,8 @@ class NodeView(eqx.Module):
 
     `settled` says which actions' returns are proved; none where the search proves nothing. `value`
     is what the node was evaluated at or is proved to be worth; `total` is the sum of the `count`
-    returns from it, the evaluation among them.
+    returns from it, the evaluation among them. They lie between `low` and `high`: what was met, or
+    what can be met where that is known; `low` is above `high` where nothing was met.
     """
 
     visits: Float[Array, "batch actions"]
@@ -127,6 +127,8 @@ class NodeView(eqx.Module):
     total: Float[Array, " batch"]
     count: Float[Array, " batch"]
     chance: Bool[Array, " batch"]
+    low: Float[Array, " batch"]
+    high: Float[Array, " batch"]
 
     @property
     def legal(self) -> Bool[Array, "batch actions"]:
@@ -145,13 +147,14 @@ class NodeView(eqx.Module):
 
 
 def view(
-    edges: Float[Array, "batch 4 actions"], nodes: Float[Array, "batch 9"], prove: bool
+    edges: Float[Array, "batch 4 actions"], nodes: Float[Array, "batch 11"], prove: bool
 ) -> NodeView:
     """Name the slots of one node of each row."""
     return NodeView(
         edges[:, VISITS], edges[:, Q], edges[:, LOGIT], edges[:, CHILD],
         (edges[:, CHILD] < 0) & prove,
         nodes[:, SIGN], nodes[:, VALUE], nodes[:, TOTAL], nodes[:, COUNT], nodes[:, CHANCE] > 0,
+        nodes[:, LOW], nodes[:, HIGH],
     )  # fmt: skip
 
 

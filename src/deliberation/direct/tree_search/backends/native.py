@@ -56,7 +56,7 @@ def one_round(
     )
     *kept, gain, node, action, child, number, active, own, going = (
         out := call(
-            *kept, *how, *found, terms.ceilings, *answers,
+            *kept, *how, *found, terms.ceilings, terms.known, *answers,
             kind=np.int32(kernel.kind), prove=np.int32(tree.prove),
             by_simulation=np.int32(tree.books.by_simulation), means=np.int32(tree.books.means),
             inserts=np.int32(answered is not None), descends=np.int32(lane[1]),
@@ -97,4 +97,4 @@ def _found(answered: tuple[Leaves, Step] | None, none: dict[str, Array]) -> list
     ]  # fmt: skip
 
 
-assert (NODE_SLOTS, TALLY_SLOTS) == (9, 6), "search.cpp numbers these slots by itself"
+assert (NODE_SLOTS, TALLY_SLOTS) == (11, 6), "search.cpp numbers these slots by itself"

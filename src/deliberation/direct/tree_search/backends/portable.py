@@ -30,6 +30,7 @@ from ..round import (
     Widths,
 )
 from ..rules import Descent, Picker, Rule
+from ..scale import first_range
 from ..tree import (
     ACTION,
     CHANCE,
@@ -37,7 +38,9 @@ from ..tree import (
     COUNT,
     DISCOUNT,
     FORBIDDEN,
+    HIGH,
     LOGIT,
+    LOW,
     PARENT,
     REWARD,
     SIGN,
@@ -50,9 +53,10 @@ from ..tree import (
     pack,
 )
 
-_NONE = 2 * FORBIDDEN
+_LEAST = jnp.finfo(jnp.float32).min
+"""No score of an offered action counts less, so what is not offered is never chosen."""
 Edge = Float[Array, "lanes 4 actions"]
-Node = Float[Array, "lanes 9"]
+Node = Float[Array, "lanes 11"]
 
 
 def one_round(
@@ -82,7 +86,7 @@ def _insert_and_count(
     terms: Terms, trees: Trees, leaves: Leaves, step: Step
 ) -> tuple[Trees, Float[Array, "batch width"]]:
     step, active = step.settled(), leaves.active
-    tree, done, gain = insert(trees[0], leaves, step, terms.ceilings)
+    tree, done, gain = insert(trees[0], leaves, step, terms)
     tally, row = trees[1], lambda x: x.reshape(active.shape)
     # A sum that overflowed shows at the root.
     finite = jnp.isfinite(tree.root.total) & jnp.isfinite(tree.root.q).all(1)
@@ -172,11 +176,11 @@ def choose(
         most = widths[jnp.minimum(total, widths.shape[0] - 1)]
         most = jnp.where(node.chance, node.visits.shape[-1], most)
         offered = offered & (jnp.arange(node.visits.shape[-1]) < most[:, None])
-    return best_action(jnp.where(offered, scores, _NONE), seed)
+    return best_action(jnp.where(offered, jnp.maximum(scores, _LEAST), -jnp.inf), seed)
 
 
 def insert(
-    tree: Tree, leaves: Leaves, step: Step, ceilings: Float[Array, "2"]
+    tree: Tree, leaves: Leaves, step: Step, terms: Terms
 ) -> tuple[Tree, Bool[Array, " batch"], Float[Array, "batch width"]]:
     """Expand the leaf edges and back each lane's return up the edges of its path.
 
@@ -194,7 +198,7 @@ def insert(
     slot = tree.size[rows] + jnp.cumsum(taken, axis=1).reshape(-1) - 1
     child = jnp.where(new, jnp.where(step.over, -slot, slot), flat.child)
     written = on if books.means else new
-    tree = _expand(tree, rows, flat, written, child, step)
+    tree = _expand(tree, rows, flat, written, child, step, terms.known)
     known = jnp.abs(child)
     again = jnp.where(on & ~written, known, tree.nodes.shape[1])
     nodes = tree.nodes.at[rows, again, COUNT].add(1.0, mode="drop")
@@ -209,7 +213,7 @@ def insert(
         edges, nodes, (node, action, q, gain, exact) = carry
         going = on & (node != 0)
         edge, here = edges[rows, node], nodes[rows, node]
-        edge, here, proved = backup(edge, here, (action, q, gain, exact), ceilings, tree)
+        edge, here, proved = backup(edge, here, (action, q, gain, exact), terms.ceilings, tree)
         mean = here[:, TOTAL] if books.means else here[:, TOTAL] / here[:, COUNT]
         mean = jnp.where(proved, here[:, VALUE], mean)
         into = jnp.where(going, node, nodes.shape[1])
@@ -229,7 +233,8 @@ def insert(
     returns = [x.reshape(batch, width) for x in up[1:]]
     for lane in range(width):
         took = active[:, lane]
-        *after, proved = backup(edge, here, tuple(x[:, lane] for x in returns), ceilings, tree)
+        one = tuple(x[:, lane] for x in returns)
+        *after, proved = backup(edge, here, one, terms.ceilings, tree)
         edge, here = where_rows(took, tuple(after), (edge, here))
         done = done | (took & proved)
     edges, nodes = edges.at[:, 0].set(edge), nodes.at[:, 0].set(here)
@@ -240,7 +245,7 @@ def insert(
 
 def _expand(
     tree: Tree, rows: Int[Array, " lanes"], flat: Leaves, written: Bool[Array, " lanes"],
-    child: Int[Array, " lanes"], step: Step,
+    child: Int[Array, " lanes"], step: Step, known: Float[Array, "2"],
 ) -> Tree:  # fmt: skip
     """Write nodes and the pointers to them."""
     room, slot = tree.nodes.shape[1], jnp.abs(child)
@@ -255,6 +260,7 @@ def _expand(
             count, step.value, step.value, step.reward, step.discount,
             step.sign, flat.node.astype(jnp.float32), flat.action.astype(jnp.float32),
             jnp.zeros_like(count) if step.chance is None else step.chance.astype(jnp.float32),
+            *first_range(step.value, step.sign, known),
         ],
         axis=-1,
     )  # fmt: skip
@@ -294,4 +300,5 @@ def backup(
     if tree.books.means:
         total = (node[:, TOTAL] * node[:, COUNT] + gain) / (node[:, COUNT] + 1)
     changed = jnp.stack([node[:, COUNT] + 1, total, value], axis=-1)
-    return edge, jnp.concatenate([changed, node[:, VALUE + 1 :]], axis=-1), proved
+    met = jnp.stack([jnp.minimum(node[:, LOW], gain), jnp.maximum(node[:, HIGH], gain)], axis=-1)
+    return edge, jnp.concatenate([changed, node[:, VALUE + 1 : LOW], met], axis=-1), proved

@@ -7,6 +7,7 @@ the node that it belongs to.
 
 import abc
 import dataclasses
+import math
 
 import equinox as eqx
 import jax
@@ -91,6 +92,14 @@ class Model(eqx.Module):
     def bounds(self) -> tuple[float | Array, float | Array]:
         """The least and the greatest return of player 0."""
 
+    @property
+    def scale_bounds(self) -> tuple[float | Array, float | Array]:
+        """The bounds of player 0's returns by which rules scale what they explore.
+
+        Infinite, as here, where they had better go by the returns that were met.
+        """
+        return -math.inf, math.inf
+
     def enter(self, state: State) -> State:
         """What a root node keeps of a state to search from: by default the state itself."""
         return state
@@ -129,6 +138,14 @@ class TaskModel(Model):
     def bounds(self) -> tuple[float | Array, float | Array]:
         """Those of the objective."""
         return self.objective.bounds
+
+    @property
+    def scale_bounds(self) -> tuple[float | Array, float | Array]:
+        """Those of the objective in games for two: what can be won and lost there.
+
+        Those of one player add up the worst and the best of every step, which no play comes near.
+        """
+        return self.objective.bounds if self.task.traits.players == 2 else super().scale_bounds
 
     def root(self, state: State, seed: Seed, evaluate: bool) -> Step:
         """The roots; they are asked about once, with the search's own seed."""

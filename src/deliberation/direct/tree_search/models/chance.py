@@ -67,6 +67,11 @@ class ChanceModel(Model):
         """Those of the objective."""
         return self.of.bounds
 
+    @property
+    def scale_bounds(self) -> tuple[float | Array, float | Array]:
+        """Those of the model."""
+        return self.of.scale_bounds
+
     def enter(self, state: State) -> Pending:
         """States in which a player is to move."""
         return Pending.of(state, jax.tree.leaves(state)[0].shape[0])

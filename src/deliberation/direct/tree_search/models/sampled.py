@@ -228,6 +228,11 @@ class SampledModel(Model):
         """Those of the model."""
         return self.of.bounds
 
+    @property
+    def scale_bounds(self) -> tuple[float | Array, float | Array]:
+        """Those of the model."""
+        return self.of.scale_bounds
+
     def enter(self, state: State) -> Drawn:
         """States at which nothing has been drawn yet."""
         traits, lanes = self.task.traits, jax.tree.leaves(state)[0].shape[0]
