@@ -111,7 +111,9 @@ def decide(planner, budget, rows=8, root=0, key=0):
     return planner.decide(states, budget=budget, key=jax.random.key(key))[0]
 
 
-@pytest.mark.parametrize("rule", [UCT(3.0), PUCT(5.0)], ids=["uct", "puct"])
+@pytest.mark.parametrize(
+    "rule", [UCT(3.0, normalise=False), PUCT(5.0, normalise=False)], ids=["uct", "puct"]
+)
 def test_root_values_converge_to_expectimax(rule):
     """Two players, discounted, some actions certain: signs, and what is proved, among it."""
     errors = {64: [], 8192: []}
@@ -156,7 +158,7 @@ GAMBLE = build(
 
 
 @pytest.mark.parametrize(
-    "rule", [UCT(0.6), PUCT(), Gumbel(noise=0.0)], ids=["uct", "puct", "gumbel"]
+    "rule", [UCT(0.6, normalise=False), PUCT(), Gumbel(noise=0.0)], ids=["uct", "puct", "gumbel"]
 )
 def test_what_is_seen_counts_and_what_is_not_does_not(rule):
     """Looking first is worth 1, for one can call what one saw; a gamble is worth its mean."""
@@ -187,7 +189,7 @@ def test_proofs_hold_beside_chance():
         low=0.0,
         high=1.0,
     )
-    planner = TreeSearch(as_task(world), UCT(), NoEvaluation(), capacity=64)
+    planner = TreeSearch(as_task(world), UCT(2.0), NoEvaluation(), capacity=64)
     roots = np.array([0, 1, 2] * 4)
     decision, outcome = search_rows(planner, roots, np.full(12, 64), np.arange(12))
     assert outcome["done"].tolist() == [True, True, False] * 4
@@ -270,7 +272,7 @@ NEAR = jnp.array([6, 8, 9, 10, 13, 14, 4, 0])
 def test_the_lake_is_worth_what_dynamic_programming_says():
     values, q = (x[0][np.asarray(NEAR)] for x in lake_optimum(LAKE))
     states = jax.vmap(LakeState)(NEAR, jnp.zeros(8, jnp.int32))
-    planner = TreeSearch(LAKE, UCT(0.4), NoEvaluation(), capacity=8192)
+    planner = TreeSearch(LAKE, UCT(0.4, normalise=False), NoEvaluation(), capacity=8192)
     errors = []
     for budget in (32, 8192):
         decision, _ = planner.decide(states, budget=budget, key=jax.random.key(0))
@@ -298,7 +300,9 @@ def test_the_whole_lake_is_played_as_well_as_can_be():
     """With exact values at the leaves, the expectation over outcomes is all that is missing."""
     task = FrozenLake(horizon=20)
     values, _ = lake_optimum(task)
-    planner = TreeSearch(task, UCT(0.2), Known(jnp.asarray(values, jnp.float32)), capacity=1024)
+    planner = TreeSearch(
+        task, UCT(0.2, normalise=False), Known(jnp.asarray(values, jnp.float32)), capacity=1024
+    )
     # The policy of the search at every cell and time, and what it is worth, exactly.
     time, cell = (x.ravel() for x in np.indices((20, 16)))
     states = jax.vmap(LakeState)(jnp.asarray(cell), jnp.asarray(time))

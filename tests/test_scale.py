@@ -13,8 +13,9 @@ from tables import ROWS, as_task, bandit, compile_lightly, random_world, run  # 
 
 from deliberation.core import rollout
 from deliberation.core.budget import UNLIMITED
-from deliberation.direct import PUCT, UCT, Gumbel, HistorySearch, TreeSearch
+from deliberation.direct import PUCT, UCT, Gumbel, HistorySearch, TreeSearch, solve
 from deliberation.direct.partial_observation import history_search
+from deliberation.direct.ties import cancel, slack, tied
 from deliberation.direct.tree_search.backends.choice import why_not_native
 from deliberation.direct.tree_search.limits import Limits
 from deliberation.direct.tree_search.round import DONE
@@ -209,3 +210,30 @@ def test_the_default_search_listens_before_it_opens_a_door():
     planner = HistorySearch(task, budget=500, capacity=512)
     played = rollout(task, planner, key=jax.random.key(0), batch=32)
     assert np.asarray(played.returns).mean() > -3
+
+
+def test_values_are_equal_by_their_own_size():
+    rows = np.array([[1.0, 1 - 1e-6, 0.5], [-9990.0, -9980.0, -np.inf], [0.0, 1e-9, 1.0]])
+    equal = [[True, True, False], [False, True, False], [False, False, True]]
+    for factor in (1e-20, 1e-6, 1.0, 1e6, 1e20):
+        np.testing.assert_array_equal(tied(factor * rows), equal)
+        values = jnp.asarray(factor * rows)
+        near = values >= values.max(1, keepdims=True) - slack(values)
+        np.testing.assert_array_equal(near, equal)
+    # What rounding left of values that cancel is nothing to choose by.
+    assert tied(np.array([[1e-8, -1e-8, -1.0]]), unit=1.0).tolist() == [[True, True, False]]
+    assert tied(np.array([[1e-8, -1e-8]]), unit=1.0).all()
+    assert not tied(np.array([[1e-8, -1e-8]])).all()
+    assert not cancel(np.array([1e-7, 1e-7])) and cancel(np.array([1e7, -1e7]))
+
+
+@pytest.mark.parametrize("factor", [2.0**-30, 2.0**20])
+def test_exact_solutions_prefer_alike_whatever_the_size_of_the_rewards(factor):
+    world = random_world(2, kind="real")
+    task, _ = as_task(world, plain=True)
+    small = eqx.tree_at(lambda t: t.rewards.reward, task, task.rewards.reward * factor)
+    solutions = [solve(t) for t in (task, small)]
+    states = solutions[0].sample(12)
+    one, other = (s.optimal(states) for s in solutions)
+    np.testing.assert_array_equal(one, other)
+    assert (one.sum(1) == 1).mean() > 0.8

@@ -14,22 +14,26 @@ SINGLE, DOUBLE = 1e-5, 1e-9
 in double precision."""
 
 
-def slack(value: Float[Array, "..."], relative: float = SINGLE) -> Float[Array, "..."]:
-    """How far below a value another one may lie and still be equal to it.
+def slack(values: Float[Array, "rows actions"], relative: float = SINGLE) -> Float[Array, "rows 1"]:
+    """How far below the greatest value of its row another one may lie and still be equal to it.
 
-    Relative to the value, or to 1 where it is smaller; infinite values have the slack of 0.
+    Relative to the largest number of the row, whatever its sign and size; infinite ones apart.
     """
-    size = jnp.abs(jnp.where(jnp.isfinite(value), value, 0.0))
-    return relative * jnp.maximum(1.0, size)
+    sizes = jnp.abs(jnp.where(jnp.isfinite(values), values, 0.0))
+    return relative * sizes.max(-1, keepdims=True)
 
 
 def tied(
-    values: Float[np.ndarray, "rows actions"], relative: float = SINGLE
+    values: Float[np.ndarray, "rows actions"], relative: float = SINGLE, unit: float = 0.0
 ) -> Bool[np.ndarray, "rows actions"]:
-    """Which values of each row equal its greatest one; minus infinity never does. On the host."""
-    top = values.max(1, keepdims=True)
-    size = np.abs(np.where(np.isfinite(top), top, 0.0))
-    return np.isfinite(values) & (values >= top - relative * np.maximum(1.0, size))
+    """Which values of each row equal its greatest one; minus infinity never does. On the host.
+
+    Differences are relative to the largest number of the row, or to a tenth of `unit` if that is
+    more: the size of what values are sums of, whose rounding is left where they cancel to nothing.
+    """
+    sizes = np.abs(np.where(np.isfinite(values), values, 0.0)).max(1, keepdims=True)
+    least = values.max(1, keepdims=True) - relative * np.maximum(sizes, unit / 10)
+    return np.isfinite(values) & (values >= least)
 
 
 def cancel(rewards: Any) -> Any:
@@ -37,7 +41,7 @@ def cancel(rewards: Any) -> Any:
 
     For arrays of the host and of the device alike.
     """
-    return abs(rewards.sum(-1)) <= SINGLE * (1 + abs(rewards).max(-1))
+    return abs(rewards.sum(-1)) <= SINGLE * abs(rewards).max(-1)
 
 
 @jax.jit

@@ -14,7 +14,6 @@ from ...core.answering import CheckedDecider, Question, answer
 from ...core.budget import Budget
 from ...core.decider import Decision, Memory, check_finite
 from ...core.errors import UnsuitableTaskError
-from ...core.masks import FORBIDDEN
 from ...core.noise import Seed, as_key, gumbel, mix, seeds
 from ...core.objective import Objective
 from ...core.task import State, Task, is_concrete
@@ -221,7 +220,7 @@ def _decide(
 
     held, _ = jax.lax.while_loop(going, draw, (held, jnp.int32(0)))
     searched = count > 0
-    even = jnp.where(legal, jax.nn.softmax(jnp.where(legal, logits, FORBIDDEN)), 0.0)
+    even = jnp.where(legal, jax.nn.softmax(jnp.where(legal, logits, -jnp.inf)), 0.0)
     one = jax.nn.one_hot(held.action, legal.shape[1])
     each = base.flops / max(1, base.passes)
     decision = answer(

@@ -75,8 +75,13 @@ def best_policy(
     action_values: Float[np.ndarray, "states actions"],
 ) -> Float[np.ndarray, "states actions"]:
     """Even over the greatest values of each row that are not minus infinity."""
-    best = tied(action_values, DOUBLE)
+    best = tied(action_values, DOUBLE, _unit(action_values))
     return best / np.maximum(best.sum(1, keepdims=True), 1)
+
+
+def _unit(numbers: Float[np.ndarray, "states actions"]) -> float:
+    """The size of the largest one that is finite."""
+    return float(np.abs(numbers, where=np.isfinite(numbers), out=np.zeros_like(numbers)).max())
 
 
 def value_iteration(
@@ -141,7 +146,7 @@ def policy_iteration(
     found = np.where(plan.reached.legal, 0.0, -np.inf)  # nothing is preferred before any policy
     while rounds is None or done < rounds:
         found, done = plan.action_values(plan.valued(policy)), done + 1
-        better = ~tied(found, DOUBLE)[states, policy] & live
+        better = ~tied(found, DOUBLE, _unit(plan.gains))[states, policy] & live
         if not better.any():
             break
         policy = np.where(better, found.argmax(1), policy)
@@ -240,7 +245,7 @@ class _Plan:
             values = splu(equations).solve(gains)
         except RuntimeError:  # singular
             values = np.full(count, np.inf)
-        if not np.abs(values).max() <= _ENDLESS * max(1.0, np.abs(gains).max()):
+        if not np.abs(values).max() <= _ENDLESS * np.abs(gains).max():
             self.refuse_endless("a policy that never comes to an end has no value")
         return values
 

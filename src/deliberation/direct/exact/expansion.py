@@ -148,7 +148,8 @@ def refuse_coarse(task: Task, objective: Objective, first: State, twin: State) -
         seen.append((over, legal & ~over[:, None], earned))
     names = ("end", "legal actions", "rewards")
     for name, one, other in zip(names, *seen, strict=True):
-        close = np.isclose(one, other, rtol=SINGLE, atol=SINGLE, equal_nan=True)
+        rounding = SINGLE * np.abs(np.nan_to_num(one, posinf=0, neginf=0)).max(initial=0)
+        close = np.isclose(one, other, rtol=SINGLE, atol=rounding, equal_nan=True)
         same = close.reshape(count, -1).all(1)
         if not same.all():
             row = int(np.argmin(same))

@@ -57,6 +57,8 @@ class Solution:
     _action_values: Float[np.ndarray, "stored actions"]
     _preferred: Bool[np.ndarray, "stored actions"]
     _values: Float[np.ndarray, " stored"]
+    _unit: float
+    """The size of the largest reward."""
     _others: list["Solution"] = dataclasses.field(default_factory=list)
 
     def __repr__(self) -> str:
@@ -80,7 +82,7 @@ class Solution:
 
     def optimal(self, states: State) -> Bool[np.ndarray, "batch actions"]:
         """Every best action of each state; none where the state is terminal."""
-        return tied(self.action_values(states))
+        return tied(self.action_values(states), unit=self._unit)
 
     def preferred(self, states: State) -> Bool[np.ndarray, "batch actions"]:
         """Of the best actions of two players those that win soonest, or lose latest.
@@ -156,7 +158,8 @@ def solve(
     graph = enumerate_plies(task, objective, start, max_states, max_bytes)
     index = RowIndex(graph.fingerprints)
     graph.fingerprints = graph.fingerprints[:0]
-    action_values, values, preferred = _induct(graph, objective.discount, task.traits.players)
+    unit = float(np.abs(graph.rewards).max(initial=0.0))
+    action_values, values, preferred = _induct(graph, objective.discount, task.traits.players, unit)
     starts = graph.offsets[1]
     sign = np.where(graph.player[:starts] == 0, 1.0, -1.0)
     return Solution(
@@ -172,11 +175,12 @@ def solve(
         _action_values=action_values,
         _preferred=preferred,
         _values=values,
+        _unit=unit,
     )
 
 
 def _induct(
-    graph: Graph, discount: float, players: int
+    graph: Graph, discount: float, players: int, unit: float
 ) -> tuple[
     Float[np.ndarray, "stored actions"],
     Float[np.ndarray, " stored"],
@@ -199,10 +203,10 @@ def _induct(
         best = np.where(live, found.max(1), 0.0)
         values[layer] = mine[:, 0] * best
         if players == 1:
-            preferred[layer] = tied(found)
+            preferred[layer] = tied(found, unit=unit)
             continue
         length = np.where(legal, 1 + graph.expected(layer, lengths), 0.0)
-        preferred[layer] = _soonest(tied(found), length, best)
+        preferred[layer] = _soonest(tied(found, unit=unit), length, best, unit)
         share = preferred[layer] / np.maximum(preferred[layer].sum(1, keepdims=True), 1)
         lengths[layer] = (share * length).sum(1)
     graph.children, graph.chances = graph.children[:0], None
@@ -213,12 +217,13 @@ def _soonest(
     best: Bool[np.ndarray, "states actions"],
     length: Float[np.ndarray, "states actions"],
     value: Float[np.ndarray, " states"],
+    unit: float,
 ) -> Bool[np.ndarray, "states actions"]:
     """Of equally good actions those that win soonest or lose latest; all where neither wins.
 
     `length` is how many actions are still expected to follow.
     """
-    worth = np.sign(np.where(np.abs(value) > SINGLE, value, 0.0))[:, None]
+    worth = np.sign(np.where(np.abs(value) > SINGLE * unit, value, 0.0))[:, None]
     return tied(np.where(best, -worth * length, -np.inf))
 
 

@@ -121,7 +121,7 @@ def _decide(
     sign = jnp.where(jax.vmap(task.player)(state) == 0, 1.0, -1.0)
     mine = jnp.where(legal, sign[:, None] * q, -jnp.inf)
     top = mine.max(-1, keepdims=True)
-    best = legal & (mine >= top - slack(top))
+    best = legal & (mine >= top - slack(mine))
     weights = best / jnp.maximum(best.sum(-1, keepdims=True), 1)
     asked = jnp.where(live, asked, 0) * planner.habit.passes
     each = planner.habit.flops / max(1, planner.habit.passes)
