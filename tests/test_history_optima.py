@@ -113,7 +113,7 @@ def test_going_on_is_worth_what_can_be_known(shown, nodes, worth):
 @functools.partial(eqx.filter_jit, compiler_options=LIGHT)
 def converge(task, states, keys, nodes):
     limits = Limits(jnp.full(len(keys), 1200), jnp.full(len(keys), UNLIMITED))
-    parts = (task, task.objective, RandomRollouts(), UCT(jnp.float32(1.0)))
+    parts = (task, task.objective, RandomRollouts(), UCT(jnp.float32(1.0), normalise=False))
     return histories.search(*parts, states, limits, seeds(keys), capacity=1200, nodes=nodes)
 
 

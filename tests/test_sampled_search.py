@@ -45,7 +45,7 @@ def starts(task, rows=ROWS):
 
 
 @pytest.mark.parametrize(
-    "rule", [UCT(2.0), Gumbel(considered=16, noise=0.0)], ids=["uct", "gumbel"]
+    "rule", [UCT(2.0, normalise=False), Gumbel(considered=16, noise=0.0)], ids=["uct", "gumbel"]
 )
 def test_in_one_step_the_best_candidate_is_chosen(rule):
     """Each is tried, and what it leads to is exact: the answer is the nearest to the optimum."""
@@ -69,7 +69,7 @@ def test_regret_falls_with_the_budget(widening):
     task = Steering()
     states = starts(task)
     sampling = Sampling(64, widening=widening)
-    planner = TreeSearch(task, UCT(1.0), sampling=sampling, capacity=4096)
+    planner = TreeSearch(task, UCT(1.0, normalise=False), sampling=sampling, capacity=4096)
     lost = [
         regret(task, states.x, planner.decide(states, budget=b, key=KEY)[0].action).mean()
         for b in (8, 128, 4096)
@@ -130,7 +130,12 @@ def test_played_with_and_without_memory():
     lost = []
     for reuse in (False, True):
         planner = TreeSearch(
-            task, UCT(1.0), sampling=Sampling(16), budget=128, reuse=reuse, capacity=1024
+            task,
+            UCT(1.0, normalise=False),
+            sampling=Sampling(16),
+            budget=128,
+            reuse=reuse,
+            capacity=1024,
         )
         played = rollout(task, planner, key=KEY, state=states).returns[:, 0]
         assert (played <= best + 1e-5).all()
@@ -219,7 +224,9 @@ def test_among_thousands_of_actions_the_good_ones_are_found():
         ("drawn by the hunch", Hunch(), Sampling(64)),
         ("without replacement", Hunch(), Sampling(64, FromPrior(replace=False))),
     ):
-        planner = TreeSearch(task, UCT(0.3), judge, sampling=sampling, capacity=128)
+        planner = TreeSearch(
+            task, UCT(0.3, normalise=False), judge, sampling=sampling, capacity=128
+        )
         decision, _ = planner.decide(states, budget=128, key=KEY)
         assert decision.weights.shape == (16, 4096) and decision.candidates is None
         np.testing.assert_allclose(decision.weights.sum(1), 1, atol=1e-4)
@@ -245,7 +252,9 @@ def test_chance_is_met_by_sampled_actions():
     task = as_odds(world)
     root = int(np.flatnonzero(world.legal[:6].all(1))[0])
     sampling = Sampling(2, FromPrior(replace=False))
-    planner = TreeSearch(task, UCT(3.0), NoEvaluation(), sampling=sampling, capacity=4096)
+    planner = TreeSearch(
+        task, UCT(3.0, normalise=False), NoEvaluation(), sampling=sampling, capacity=4096
+    )
     decision, _ = planner.decide(jnp.full(64, root, jnp.int32), budget=4096, key=KEY)
     sign = 1 - 2 * world.mover[root]
     tried = np.asarray(decision.weights) > 0

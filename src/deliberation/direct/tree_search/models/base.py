@@ -117,6 +117,22 @@ class Model(eqx.Module):
         """Follow one edge a lane; lanes that are not `new` may be answered with anything."""
 
 
+class Wrapper(Model):
+    """A model made of another one, `of`, in which the same can be earned."""
+
+    of: eqx.AbstractVar[Model]
+
+    @property
+    def bounds(self) -> tuple[float | Array, float | Array]:
+        """Those of the other model."""
+        return self.of.bounds
+
+    @property
+    def scale_bounds(self) -> tuple[float | Array, float | Array]:
+        """Those of the other model."""
+        return self.of.scale_bounds
+
+
 class TaskModel(Model):
     """A task, an objective and an evaluator as a model: what `TreeSearch` plans with."""
 

@@ -20,7 +20,7 @@ from ...evaluators import Evaluator
 from ...faults import IN_CHANCES
 from ..round import Leaves
 from ..tree import FORBIDDEN, log_prior
-from .base import Model, Step, TaskModel
+from .base import Model, Step, TaskModel, Wrapper
 
 NONE = -1
 """The pending action of a node at which a player moves."""
@@ -38,7 +38,7 @@ class Pending(eqx.Module):
         return Pending(state, jnp.full(lanes, NONE, jnp.int32))
 
 
-class ChanceModel(Model):
+class ChanceModel(Wrapper):
     """A task that lists its outcomes, an objective and an evaluator as a model.
 
     A chance node has the state and the mover of its parent; the reward and discount of an action
@@ -61,16 +61,6 @@ class ChanceModel(Model):
     def horizon(self) -> int:
         """An action and an outcome alternate."""
         return 2 * self.of.horizon
-
-    @property
-    def bounds(self) -> tuple[float | Array, float | Array]:
-        """Those of the objective."""
-        return self.of.bounds
-
-    @property
-    def scale_bounds(self) -> tuple[float | Array, float | Array]:
-        """Those of the model."""
-        return self.of.scale_bounds
 
     def enter(self, state: State) -> Pending:
         """States in which a player is to move."""

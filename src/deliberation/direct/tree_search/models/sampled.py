@@ -26,7 +26,7 @@ from ...faults import IN_DRAWS
 from ...playouts import uniform_box
 from ..round import Leaves, Widths
 from ..tree import FORBIDDEN, log_prior
-from .base import Model, Step
+from .base import Model, Step, Wrapper
 from .chance import Pending
 
 Logits = Float[Array, "lanes actions"]
@@ -196,7 +196,7 @@ class Sampling(eqx.Module):
         return jnp.asarray(np.clip(most, 1, self.count), jnp.int32)
 
 
-class SampledModel(Model):
+class SampledModel(Wrapper):
     """Another model, in which a node offers only the actions that were drawn there.
 
     Chance nodes keep all of their outcomes.
@@ -222,16 +222,6 @@ class SampledModel(Model):
     def horizon(self) -> int:
         """That of the model."""
         return self.of.horizon
-
-    @property
-    def bounds(self) -> tuple[float | Array, float | Array]:
-        """Those of the model."""
-        return self.of.bounds
-
-    @property
-    def scale_bounds(self) -> tuple[float | Array, float | Array]:
-        """Those of the model."""
-        return self.of.scale_bounds
 
     def enter(self, state: State) -> Drawn:
         """States at which nothing has been drawn yet."""
