@@ -6,7 +6,7 @@ import numpy as np
 
 from deliberation.core.keys import is_key
 from deliberation.core.plain import plain, plain_like, restored
-from deliberation.direct.tree_search.tree import Form, pack, size_in_bytes, unpack
+from deliberation.direct.tree_search.tree import NODE_SLOTS, Form, pack, size_in_bytes, unpack
 
 STATE = {
     "keys": jax.random.split(jax.random.key(0), 3),
@@ -29,7 +29,7 @@ def test_states_of_every_type_survive_their_bytes():
     form = Form.of(STATE)
     packed, back = jax.jit(lambda state: (pack(state), unpack(pack(state), form)))(STATE)
     assert packed.shape == (3, 8 + 32 + 16 + 0 + 0 + 2 + 2 + 2 + 1) and packed.dtype == jnp.uint8
-    assert size_in_bytes(STATE, 1, 0) == 3 * (packed.shape[1] + 4 * 4 + 4 * 9 + 4)
+    assert size_in_bytes(STATE, 1, 0) == 3 * (packed.shape[1] + 4 * 4 + 4 * NODE_SLOTS + 4)
     for name, leaf in STATE.items():
         assert back[name].dtype == leaf.dtype and back[name].shape == leaf.shape, name
         np.testing.assert_array_equal(numbers(back[name]), numbers(leaf), name)

@@ -123,7 +123,7 @@ class GrownTree(Readable, eqx.Module):
     plain: ClassVar[type] = Tree
 
     edges: Float[Array, "*batch nodes 4 width"]
-    nodes: Float[Array, "*batch nodes 9"]
+    nodes: Float[Array, "*batch nodes 11"]
     states: Array
     root_invalid_actions: Array
     extra_data: Any
