@@ -59,7 +59,10 @@ def test_tasks_lists_each_with_its_options():
 def test_an_unknown_task_suggests_the_nearest_and_exits_2(command, tmp_path):
     refused = run(*command, "conect_four", "--out", str(tmp_path / "out"))
     assert refused.exit_code == 2
-    assert refused.stderr == "There is no task named 'conect_four'. Did you mean 'connect_four'?\n"
+    told = (
+        "There is no task named 'conect_four'. Did you mean 'connect_four'? A task of your own is "
+    )
+    assert refused.stderr == told + "named package.module:factory.\n"
     assert refused.stdout == ""
     assert not (tmp_path / "out").exists()
 

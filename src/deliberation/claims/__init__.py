@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..core.catalogue import catalogue, module_of
-from ..core.errors import TooLargeError, UnknownNameError, UnsuitableTaskError
+from ..core.errors import TooLargeError, UnsuitableTaskError
 
 if TYPE_CHECKING:
     from ..core.task import Task
@@ -42,35 +42,37 @@ def default_tasks(effort: str) -> tuple[str, ...]:
     return effort_of(effort).tasks
 
 
-def plan(tasks: Sequence[str], effort: str, *, only: Sequence[str] | None = None) -> "list[Cell]":
+def plan(
+    tasks: "Sequence[str | Task]", effort: str, *, only: Sequence[str] | None = None
+) -> "list[Cell]":
     """All cells that the claims need on some tasks; cells that claims share appear once.
 
-    `only` restricts to some claims. Raises `UnknownNameError` for a task or claim that is not.
+    Tasks are named as in `tasks.make_task`, or given as objects that a name makes again: cells run
+    in other processes. `only` restricts to some claims. Raises `UnknownNameError` for a task or
+    claim that is not, and `TaskImportError` for an object that has no such name.
     """
+    from ..tasks import portable_name
     from ._cells import closure
     from ._effort import effort_of
 
-    level = effort_of(effort)
+    level, names = effort_of(effort), [portable_name(task) for task in tasks]
     wanted = [
-        cell
-        for module in _modules(only)
-        for task in tasks
-        for cell in module.cells(_known(task), level)
+        cell for module in _modules(only) for name in names for cell in module.cells(name, level)
     ]
     return closure(wanted)
 
 
-def refuse_unmeasurable(tasks: Sequence[str]) -> None:
+def refuse_unmeasurable(tasks: "Sequence[str | Task]") -> None:
     """Raise `UnsuitableTaskError` for a task that has no exact answers to measure against.
 
     Also `TooLargeError`, for one that cannot be solved, as far as random play can tell. Building
     the tasks imports JAX, which planning does without.
     """
-    from ..tasks import make_task
+    from ..tasks import make_task, portable_name
     from ._effort import LEVELS
 
     known = {name for level in LEVELS.values() for name in level.tasks}
-    for name in tasks:
+    for name in map(portable_name, tasks):
         task = make_task(name)
         traits = task.traits
         if not traits.discrete:
@@ -101,29 +103,23 @@ def _refuse_large(name: str, task: "Task") -> None:
 
 def analyse(
     records: "Mapping[str, Record]",
-    tasks: Sequence[str],
+    tasks: "Sequence[str | Task]",
     effort: str,
     *,
     only: Sequence[str] | None = None,
 ) -> "list[Finding]":
     """What the records show of each claim; pure, and the same however the records came about."""
+    from ..tasks import portable_name
     from ._effort import effort_of
     from ._results import Results, gather
 
     level, results = effort_of(effort), Results(records)
+    names = [portable_name(task) for task in tasks]
     return [
-        gather(module.CLAIM, [module.analyse(task, level, results) for task in tasks])
+        gather(module.CLAIM, [module.analyse(name, level, results) for name in names])
         for module in _modules(only)
     ]
 
 
 def _modules(only: Sequence[str] | None) -> list[ModuleType]:
     return [claim(name) for name in (list_claims() if only is None else only)]
-
-
-def _known(task: str) -> str:
-    from ..tasks import list_tasks
-
-    if task not in list_tasks():
-        raise UnknownNameError("task", task, list_tasks())
-    return task

@@ -121,7 +121,7 @@ def _decider(settings: dict[str, Any], context: Context, task: Task) -> Decider:
     folder = context.artefact(settings["policy"])
     if settings["rung"] is not None:
         folder = folder / "snapshots" / str(settings["rung"])
-    _, network, _ = load_network(folder)
+    _, network, _ = load_network(folder, task=task)
     if spec["kind"] == "network":
         return NetworkPolicy(task, network)
     return guided_search(task, network)
@@ -247,7 +247,7 @@ def compare(settings: dict[str, Any], context: Context) -> Outcome:
     states, values = read_positions(context.artefact(settings["positions"]), task)
     rows = np.unique(np.linspace(0, len(values) - 1, settings["limit"]).astype(int))
     states, values = jax.tree.map(lambda x: x[rows], states), values[rows]
-    _, network, _ = load_network(context.artefact(settings["policy"]))
+    _, network, _ = load_network(context.artefact(settings["policy"]), task=task)
     policy = NetworkPolicy(task, network)
     decision, _ = policy.decide(states, key=jax.random.key(0))
     student = np.asarray(decision.weights, float)
@@ -283,8 +283,9 @@ def climb(settings: dict[str, Any], context: Context) -> Outcome:
         workers=1,
         snapshots=settings["rungs"],
     )
+    task = make_task(settings["task"])
     ladder = [
-        load_network(context.folder / "snapshots" / str(rung))[2].ledger.as_dict()
+        load_network(context.folder / "snapshots" / str(rung), task=task)[2].ledger.as_dict()
         for rung in range(settings["rungs"])
     ]
     return Outcome({"ladder": ladder}, trained.ledger.as_dict())
@@ -293,7 +294,7 @@ def climb(settings: dict[str, Any], context: Context) -> Outcome:
 def relearn(settings: dict[str, Any], context: Context) -> Outcome:
     """A fresh network, taught by an earlier one with or without search in between."""
     source = context.artefact(settings["source"]) / "snapshots" / str(settings["rung"])
-    task, network, _ = load_network(source)
+    task, network, _ = load_network(source, task=make_task(settings["task"]))
     count, seed = settings["count"], settings["seed"]
     states = random_positions(task, count, jax.random.key(50 + seed), distinct=False)
     teacher = guided_search(task, network)

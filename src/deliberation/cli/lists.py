@@ -14,8 +14,13 @@ from ._refusals import refuse_unknown
     epilog="\b\nExamples:\n  deliberate tasks\n  deliberate table tic_tac_toe --effort smoke",
 )
 def tasks() -> None:
-    """List the tasks by name, with the options that `deliberation.make_task` takes."""
+    """List the tasks by name, with the options that `deliberation.make_task` takes.
+
+    Options stand in brackets behind a name: 'gridworld(size=5)'. Where a task is asked for, one of
+    your own may be named too: package.module:factory.
+    """
     from ..tasks import list_tasks
+    from ..tasks.names import HINT
 
     known = list_tasks()
     width = max(map(len, known))
@@ -24,6 +29,7 @@ def tasks() -> None:
         click.echo(_wrapped(entry["summary"], click.style(name.ljust(width), bold=True), width))
         if options:
             click.echo(_wrapped(click.style(options, dim=True), " " * width, width))
+    click.echo(f"\n{HINT}")
 
 
 def _short(value: Any) -> str:

@@ -7,6 +7,7 @@ import click
 from ._caches import keep_compiled_programs
 from ._measuring import effort_option, jobs_option, measure, out_option
 from ._refusals import refuse_unknown
+from ._tasks import checked_tasks, complete_task, told_tasks
 from .zoo import present as present_zoo
 
 
@@ -17,9 +18,10 @@ from .zoo import present as present_zoo
     "  deliberate table\n"
     "  deliberate table tic_tac_toe connect_four --effort smoke\n"
     "  deliberate table connect_four --claim budget_slope --out slope\n"
+    "  deliberate table my_world:Corridor --effort smoke\n"
     "  deliberate table --effort full --out results --jobs 8",
 )
-@click.argument("names", nargs=-1, metavar="[TASKS]...")
+@click.argument("names", nargs=-1, metavar="[TASKS]...", shell_complete=complete_task)
 @effort_option("smoke: 90 s, to see that it works; quick: minutes; full: narrow intervals.")
 @out_option("out", "Folder of the records, table.json and report.html.")
 @click.option("--claim", "only", multiple=True, metavar="NAME", help="Only this claim; repeatable.")
@@ -29,17 +31,17 @@ def table(
 ) -> None:
     """Measure every claim on TASKS and show the table; kill it and it goes on when called again.
 
+    A task is a name of `deliberate tasks`, or package.module:factory for one of your own.
     Into the folder go records.jsonl (one line a measured cell), table.json and report.html.
     """
     from .. import claims
-    from ..tasks import list_tasks
 
-    refuse_unknown("task", names, list_tasks())
     refuse_unknown("claim", only, claims.list_claims())
     keep_compiled_programs()
+    asked = checked_tasks(names)
     # In one order and without repeats, so that the same wish is the same run.
     run = {
-        "tasks": list(dict.fromkeys(names or claims.default_tasks(effort))),
+        **told_tasks(asked or claims.default_tasks(effort)),
         "effort": effort,
         "claims": [name for name in claims.list_claims() if not only or name in only],
     }

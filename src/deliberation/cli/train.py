@@ -7,7 +7,8 @@ import click
 from ._caches import keep_compiled_programs
 from ._measuring import out_option
 from ._progress import display
-from ._refusals import INTERRUPTED, refuse_unknown
+from ._refusals import INTERRUPTED
+from ._tasks import checked_tasks, complete_task
 
 
 @click.command(
@@ -16,11 +17,12 @@ from ._refusals import INTERRUPTED, refuse_unknown
     "Examples:\n"
     "  deliberate train connect_four --minutes 5 --out policy\n"
     "  deliberate train tic_tac_toe --minutes 0.5 --out small --seed 7\n"
+    "  deliberate train my_world:Corridor --minutes 1\n"
     "\b\n"
     "Then in Python:\n"
     "  policy = deliberation.load('policy')",
 )
-@click.argument("task")
+@click.argument("task", shell_complete=complete_task)
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),
@@ -31,11 +33,12 @@ from ._refusals import INTERRUPTED, refuse_unknown
 @out_option("policy", "Folder of the policy.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 def train(task: str, minutes: float, out: Path, seed: int) -> None:
-    """Train a network on TASK by search and imitation in turn; a killed training resumes."""
-    from ..tasks import list_tasks
+    """Train a network on TASK by search and imitation in turn; a killed training resumes.
 
-    refuse_unknown("task", (task,), list_tasks())
+    TASK is a name of `deliberate tasks`, or package.module:factory for one of your own.
+    """
     keep_compiled_programs()
+    (task,) = checked_tasks((task,))
     from .. import hybrid
 
     try:

@@ -7,6 +7,7 @@ import click
 from ._caches import keep_compiled_programs
 from ._measuring import effort_option, jobs_option, measure, out_option
 from ._refusals import refuse_unknown
+from ._tasks import TASK_HELP, checked_tasks, complete_task, told_tasks
 
 
 @click.command(
@@ -16,6 +17,7 @@ from ._refusals import refuse_unknown
     "  deliberate zoo --list\n"
     "  deliberate zoo --effort smoke\n"
     "  deliberate zoo ppo dqn cross_entropy --out zoo\n"
+    "  deliberate zoo uct q_learning --task my_world:Corridor\n"
     "  deliberate zoo --effort full --jobs 8",
 )
 @click.argument("names", nargs=-1, metavar="[DECIDERS]...")
@@ -24,9 +26,20 @@ from ._refusals import refuse_unknown
 )
 @out_option("zoo", "Folder of the records, zoo.json and report.html.")
 @jobs_option()
+@click.option(
+    "--task", "tasks", multiple=True, metavar="TASK", shell_complete=complete_task,
+    help=f"Measure on this task instead; repeatable. {TASK_HELP}",
+)  # fmt: skip
 @click.option("--list", "listing", is_flag=True, help="Only say what there is.")
-def zoo(names: tuple[str, ...], effort: str, out: Path, jobs: int | None, listing: bool) -> None:
-    """Train and play DECIDERS (by default all), each on the tasks it is meant for.
+def zoo(
+    names: tuple[str, ...],
+    effort: str,
+    out: Path,
+    jobs: int | None,
+    tasks: tuple[str, ...],
+    listing: bool,
+) -> None:
+    """Train and play DECIDERS (by default all), each on the tasks it is meant for or on --task.
 
     Prints score, distance from the exact optimum, position between search and learning, and cost.
     Kill it and it goes on when called again.
@@ -39,19 +52,20 @@ def zoo(names: tuple[str, ...], effort: str, out: Path, jobs: int | None, listin
         _list(names or tuple(known))
         return
     keep_compiled_programs()
+    asked = checked_tasks(tasks)
     wanted = [name for name in known if not names or name in names]
-    cells = entries.plan(effort, only=wanted)
-    measure(cells, out, {"zoo": wanted, "effort": effort}, jobs)
+    cells = entries.plan(effort, only=wanted, tasks=asked or None)
+    measure(cells, out, {"zoo": wanted, "effort": effort, **told_tasks(asked)}, jobs)
     present(out)
 
 
 def present(folder: Path) -> None:
     """From the records of a zoo to the table in the terminal, zoo.json and report.html."""
-    from ..report.zoo import build_zoo, placed, show_zoo
+    from ..report.zoo import build_zoo, placed, refused, show_zoo
 
-    found = placed(folder)
-    path = build_zoo(folder, found)
-    show_zoo(found)
+    found, no = placed(folder), refused(folder)
+    path = build_zoo(folder, found, no)
+    show_zoo(found, no=no)
     click.echo(f"Report: {path.resolve()}")
 
 

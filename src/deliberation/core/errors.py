@@ -83,14 +83,25 @@ class OutputFolderError(DeliberationError, ValueError):
     """An output folder holds something else than what this run would continue."""
 
 
-class UnknownNameError(DeliberationError, KeyError):
-    """A name that is not registered; the message suggests the nearest one."""
+class TaskImportError(DeliberationError, ImportError):
+    """A task of one's own, `package.module:factory`, cannot be imported, or has no such name."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]):
+
+class TaskFactoryError(DeliberationError, RuntimeError):
+    """What makes a task of one's own raised an error; the message says which and where."""
+
+
+class UnknownNameError(DeliberationError, KeyError):
+    """A name that is not registered; the message suggests the nearest one.
+
+    `more` is what else a name of this kind may be.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], more: str = ""):
         self.kind, self.name, self.known = kind, name, sorted(known)
         near = difflib.get_close_matches(name, self.known, n=1, cutoff=0.4)
         hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(self.known)}."
-        super().__init__(f"There is no {kind} named {name!r}. {hint}")
+        super().__init__(f"There is no {kind} named {name!r}. {hint}{' ' * bool(more)}{more}")
 
     def __str__(self) -> str:  # KeyError would print the repr of the message
         return str(self.args[0])

@@ -9,12 +9,13 @@ from typing import Any
 import msgspec
 
 from .. import zoo
+from ..runs.cells import Cell
 from ..runs.findings import Figure, Panel, Series
 from ..runs.plain import plain
 from ..runs.records import read_records
 from ..runs.storage import atomic_write
 from ..stats import Estimate
-from ..zoo import Placed
+from ..zoo import Placed, Refused
 from .folder import REPORT, manifest_of, provenance
 from .html import document, facts, figure_html
 from .numbers import MISSING, duration, estimate, number
@@ -46,35 +47,51 @@ def placed(folder: Path | str) -> list[Placed]:
     Raises `OutputFolderError` where there is no run of the zoo, and `RecordError` for a missing
     cell.
     """
+    return zoo.analyse(read_records(folder), _cells(folder))
+
+
+def refused(folder: Path | str) -> list[Refused]:
+    """Which of a folder's deciders cannot treat a task they were asked for. Raises as `placed`."""
+    return zoo.refused(read_records(folder), _cells(folder))
+
+
+def _cells(folder: Path | str) -> list[Cell]:
     manifest = manifest_of(folder, "zoo")
-    return zoo.analyse(read_records(folder), zoo.plan(manifest["effort"], only=manifest["zoo"]))
+    return zoo.plan(manifest["effort"], only=manifest["zoo"], tasks=manifest.get("tasks"))
 
 
-def build_zoo(folder: Path | str, found: Sequence[Placed]) -> Path:
-    """Write zoo.json and report.html into a run's folder; returns the page's path."""
+def build_zoo(folder: Path | str, found: Sequence[Placed], no: Sequence[Refused] = ()) -> Path:
+    """Write zoo.json and report.html into a run's folder; returns the page's path.
+
+    `no` are those that could not treat their task.
+    """
     folder = Path(folder)
-    rows = plain([msgspec.to_builtins(one) for one in found], TABLE)
-    content = msgspec.json.format(msgspec.json.encode({"schema": 1, "rows": rows}), indent=1)
+    parts = {"rows": found, "refused": no} if no else {"rows": found}
+    rows = {key: plain([msgspec.to_builtins(x) for x in part], key) for key, part in parts.items()}
+    content = msgspec.json.format(msgspec.json.encode({"schema": 1, **rows}), indent=1)
     atomic_write(folder / TABLE, content + b"\n")
     path = folder / REPORT
-    atomic_write(path, zoo_page(found, provenance(folder)).encode())
+    atomic_write(path, zoo_page(found, provenance(folder), no).encode())
     return path
 
 
-def show_zoo(found: Sequence[Placed], console: Any = None) -> None:
-    """Print the table to the terminal, or to the console given."""
+def show_zoo(found: Sequence[Placed], console: Any = None, no: Sequence[Refused] = ()) -> None:
+    """Print the table, and what did not apply, to the terminal or to the console given."""
     from rich.console import Console
+    from rich.markup import escape as escape_markup
 
     console = console or Console(highlight=False)
     for kind in zoo.KINDS:
         some = [one for one in found if one.kind == kind]
         if some:
             console.print(_lines(kind, some) if console.width < NARROW else _table(kind, some))
-    for term, meaning in EXPLAINED.items():
+    for one in no:
+        console.print(f"[b]Not {one.title} on {one.task}:[/b] {escape_markup(one.reason)}")
+    for term, meaning in (EXPLAINED if found else {}).items():
         console.print(f"[dim]{term}: {meaning}[/dim]")
 
 
-def zoo_page(found: Sequence[Placed], shown: dict[str, str]) -> str:
+def zoo_page(found: Sequence[Placed], shown: dict[str, str], no: Sequence[Refused] = ()) -> str:
     """The table as a self-contained page, with where the deciders stand as pictures."""
     header = f"""<header>
 <h1>The zoo, measured</h1>
@@ -85,6 +102,11 @@ costs.</p>
 </header>"""
     bodies = "\n".join(_html_rows(kind, [p for p in found if p.kind == kind]) for kind in zoo.KINDS)
     heads = "".join(f'<th scope="col"{_class(head)}>{escape(head)}</th>' for head in HEADS)
+    not_for = "".join(
+        f"<dt>{escape(one.title)} on {escape(one.task)}</dt><dd>{escape(one.reason)}</dd>"
+        for one in no
+    )
+    without = f'<h2>Not applicable</h2><dl class="terms">{not_for}</dl>' if no else ""
     terms = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in EXPLAINED.items())
     main = f"""<section id="overview" aria-label="The table">
 {figure_html(figure(found), "zoo", "")}
@@ -93,6 +115,7 @@ costs.</p>
 {bodies}
 </table></div>
 <dl class="terms">{terms}</dl>
+{without}
 </section>"""
     return document("The zoo, measured", header, main, shown)
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import lazy_loader
 
 from ..core.catalogue import catalogue, module_of
+from ..core.errors import TaskImportError
+from .names import FORM, check_name, derived_name, is_own, join_name, make_own, split_name
 
 if TYPE_CHECKING:
     from ..core.task import Task
@@ -36,14 +38,56 @@ def list_tasks() -> dict[str, dict[str, Any]]:
 def make_task(name: str, **options: Any) -> "Task":
     """Build a task by name; `options` override the registered ones.
 
-    Raises `UnknownNameError` (with the nearest name) and `TypeError` for an unknown option.
+    `name` is a registered one (`list_tasks`), or `package.module:factory`: the module is imported,
+    from the current folder too, and the class or function called. Options may also stand in the
+    name, as in `gridworld(size=5)`.
+
+    Raises `UnknownNameError` (with the nearest name), `TypeError` for an unknown option of a
+    registered task, and for others what `names.make_own` raises.
     """
-    module = module_of("task", name, list_tasks())
-    entry = list_tasks()[name]
-    factory = getattr(module, entry["factory"])
+    base, written = split_name(name)
+    options = {**written, **options}
+    if is_own(base):
+        return make_own(base, options)
+    known = list_tasks()
+    entry = known[check_name(base, known)]
+    factory = getattr(module_of("task", base, known), entry["factory"])
     try:
         return factory(**{**entry["options"], **options})
     except TypeError as error:
         raise TypeError(
-            f"{name}: {error}. Options: {', '.join(entry['options']) or 'none'}."
+            f"{base}: {error}. Options: {', '.join(entry['options']) or 'none'}."
         ) from None
+
+
+def name_of_task(task: "Task") -> tuple[str, dict[str, Any]] | None:
+    """The name and options from which `make_task` makes this very task again, if there are any.
+
+    A registered name where the task is as registered, else `package.module:Class` and the fields
+    that differ from their defaults.
+    """
+    import equinox as eqx
+
+    kind = type(task)
+    for name, entry in list_tasks().items():
+        if (entry["module"], entry["factory"]) != (kind.__module__, kind.__name__):
+            continue
+        if bool(eqx.tree_equal(make_task(name), task)):
+            return name, {}
+    return derived_name(task)
+
+
+def portable_name(task: "Task | str") -> str:
+    """One string under which every process makes this task; a name stays, in one spelling.
+
+    Raises `TaskImportError` for a task that no name makes again, and `UnknownNameError`.
+    """
+    if isinstance(task, str):
+        return join_name(*split_name(check_name(task, list_tasks())))
+    found = name_of_task(task)
+    if found is None:
+        raise TaskImportError(
+            f"{task!r} is known to this process alone, and what is asked also runs in others: put "
+            f"what makes it into a file, and give its name as {FORM!r}."
+        )
+    return join_name(*found)

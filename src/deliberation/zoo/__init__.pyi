@@ -3,7 +3,9 @@ from .made import Made as Made
 from .made import planner as planner
 from .made import policy_alone as policy_alone
 from .placing import Placed as Placed
+from .placing import Refused as Refused
 from .placing import analyse as analyse
+from .placing import refused as refused
 from .registry import KINDS as KINDS
 from .registry import entry as entry
 from .registry import list_zoo as list_zoo

@@ -13,6 +13,7 @@ from jaxtyping import Array, Key
 
 from ..core.budget import Budget
 from ..core.decider import Decider
+from ..core.errors import TooLargeError, UnsuitableTaskError
 from ..core.ledger import Ledger
 from ..core.play import rollout
 from ..core.task import Task
@@ -31,9 +32,19 @@ def measure(settings: dict[str, Any], context: Context) -> Outcome:
     Outcomes: `scores` (a list of returns for each of `random`, `search`, `learned`, `both`), their
     `range` (the least and the greatest there can be, null where unknown),
     `optimum` (one for each episode, one for all, or null where no exact one is known), and what
-    all `decisions` of the whole decider `spent`.
+    all `decisions` of the whole decider `spent`. Or `refused`, why an entry cannot treat a task
+    that it was asked for and is not meant for.
     """
     del context
+    try:
+        return _measured(settings)
+    except (UnsuitableTaskError, TooLargeError) as error:
+        if not settings.get("asked"):
+            raise  # an entry on a task that it is meant for
+        return Outcome({"refused": str(error)})
+
+
+def _measured(settings: dict[str, Any]) -> Outcome:
     task = make_task(settings["task"], **settings["options"])
     key = jax.random.key(settings["seed"])
     made = entry(settings["entry"]).build(task, settings["effort"], jax.random.fold_in(key, 1))

@@ -4,8 +4,10 @@ import dataclasses
 
 from jaxtyping import Array, Key
 
+from ..core.errors import UnsuitableTaskError
 from ..core.task import Task
 from ..direct import BayesMixture
+from ..tasks.hidden.tiger import Tiger
 from .made import Made, planner
 
 ZOO = {
@@ -24,6 +26,8 @@ _AHEAD = {"smoke": 2, "quick": 4, "full": 5}
 def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     """Nothing is learned beforehand: how well the tiger is heard is found out in each episode."""
     del key
-    worlds = [dataclasses.replace(task, accuracy=a) for a in _HEARS]  # type: ignore[type-var]
+    if not isinstance(task, Tiger):
+        raise UnsuitableTaskError(f"{task!r} is no tiger: its worlds are of this entry's class.")
+    worlds = [dataclasses.replace(task, accuracy=a) for a in _HEARS]
     decider = BayesMixture(worlds, task=task, horizon=_AHEAD[effort])
     return planner(decider)

@@ -40,15 +40,45 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
     training_steps: float | None
 
 
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """A decider that cannot treat a task that was asked for, and why."""
+
+    entry: str
+    title: str
+    task: str
+    reason: str
+
+
 def analyse(records: Mapping[str, Record], cells: Sequence[Cell]) -> list[Placed]:
     """Where the deciders of some cells stand; pure. Raises `RecordError` for a missing cell."""
+    found = _outcomes(records, cells)
+    return [_placed(cell, told) for cell, told in found if "refused" not in told]
+
+
+def refused(records: Mapping[str, Record], cells: Sequence[Cell]) -> list[Refused]:
+    """Which deciders of some cells cannot treat their task. Raises `RecordError`."""
+    return [
+        Refused(
+            entry=cell.settings["entry"],
+            title=list_zoo()[cell.settings["entry"]]["title"],
+            task=cell.settings["task"],
+            reason=told["refused"],
+        )
+        for cell, told in _outcomes(records, cells)
+        if "refused" in told
+    ]
+
+
+def _outcomes(
+    records: Mapping[str, Record], cells: Sequence[Cell]
+) -> list[tuple[Cell, Mapping[str, Any]]]:
     missing = [cell.name for cell in cells if cell.id not in records]
     if missing:
         raise RecordError(
             f"{len(missing)} of {len(cells)} cells are not among the records, first "
             f"{missing[0]}: make the same `deliberate zoo` call again."
         )
-    return [_placed(cell, records[cell.id].outcomes) for cell in cells]
+    return [(cell, records[cell.id].outcomes) for cell in cells]
 
 
 def _placed(cell: Cell, found: Mapping[str, Any]) -> Placed:

@@ -6,6 +6,7 @@ from jaxtyping import Array, Key
 
 from ..amortised import train_sarsa
 from ..core.task import Task
+from ._places import cell_row_of
 from ._trial_and_error import tabular
 from .made import Made, policy_alone
 
@@ -28,5 +29,5 @@ def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     settings = replace(
         tabular(effort, explore=0.001), environments=256, exploring=0.7, geometric=True, decay=0.45
     )
-    found = train_sarsa(task, key=key, settings=settings, tell_apart=lambda state: state.cell[None])
+    found = train_sarsa(task, key=key, settings=settings, tell_apart=cell_row_of(task))
     return policy_alone(found.decider, found.ledger)

@@ -4,6 +4,7 @@ from jaxtyping import Array, Key
 
 from ..amortised import Tabular, train_successor
 from ..core.task import Task
+from ._places import cell_row_of
 from .made import Made, policy_alone
 
 ZOO = {
@@ -23,6 +24,6 @@ def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     decay = 0.0 if task.traits.deterministic else 0.6
     settings = Tabular(updates=UPDATES[effort], capacity=2048, decay=decay)
     found = train_successor(
-        task, key=key, settings=settings, places=PLACES, places_apart=lambda state: state.cell[None]
+        task, key=key, settings=settings, places=PLACES, places_apart=cell_row_of(task)
     )
     return policy_alone(found.decider, found.ledger)

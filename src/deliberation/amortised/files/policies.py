@@ -25,7 +25,8 @@ from ...core.decider import check_finite
 from ...core.errors import DeliberationError, OutputFolderError, PolicyFileError, StorageError
 from ...core.ledger import Ledger
 from ...core.task import Task
-from ...tasks import list_tasks, make_task
+from ...tasks import make_task, name_of_task
+from ...tasks.names import is_own, make_declared, split_name
 from ..networks.feed_forward import Buildable, Network, Of, network_from_config
 from ..networks.gaussian import GaussianMLP
 from ..policies.answer import check_answers
@@ -40,6 +41,8 @@ WEIGHTS = "weights"
 _STEM = re.compile(r"[a-z0-9_]{1,40}")
 _FILE = re.compile(r"[a-z0-9_]{1,40}-[0-9a-f]{16}\.safetensors")
 _LEFT_OVER = re.compile(_FILE.pattern + r"|\.(policy\.json|.*\.safetensors)\..*\.partial")
+
+_UNNAMED = "(...)"
 
 Tensors = Mapping[str, Array | np.ndarray]
 
@@ -93,16 +96,16 @@ def save_network(
 ) -> Path:
     """Write a policy to `folder`, replacing one that is there only when the new one is complete.
 
-    The task is told by a registered name and options, or handed over itself; one that is not
-    registered has to be handed to `load` again. `ledger` is what training spent, `extra` anything
-    JSON, `files` further tensors by a short name (an optimiser's state). Returns the path of
-    `policy.json`. Raises `StorageError` if writing fails (the old policy is intact),
+    The task is told by a name and options, as `make_task` takes them, or handed over itself; one
+    that no name makes again has to be handed to `load`. `ledger` is what training spent, `extra`
+    anything JSON, `files` further tensors by a short name (an optimiser's state). Returns the path
+    of `policy.json`. Raises `StorageError` if writing fails (the old policy is intact),
     `OutputFolderError` if the folder holds another's `policy.json`, `ValueError` for what JSON or
     safetensors cannot hold, and `NonFiniteError` for weights that hold NaN or infinity.
     """
     folder = Path(folder)
     if isinstance(task_name, Task):
-        task_name, task_options = name_of_task(task_name)
+        task_name, task_options = saved_name(task_name)
     weights = named_arrays(network)
     for name, array in weights.items():
         check_finite(f"The network to be saved in {folder}", **{name: jnp.atleast_1d(array)})
@@ -131,20 +134,14 @@ def save_network(
     return folder / MANIFEST
 
 
-def name_of_task(task: Task) -> tuple[str, dict[str, Any]]:
-    """The name under which a task is saved: a registered one, else `package.module:Class`.
+def saved_name(task: Task) -> tuple[str, dict[str, Any]]:
+    """The name under which a task is saved: one that makes it again, where there is one.
 
-    A registered name makes the same task again when a policy is loaded; of any other task the class
-    is kept for the reader alone, and the task has to be handed to `load`.
+    Of any other task the class is kept for the reader alone: its name ends in "(...)", and the
+    task has to be handed to `load`.
     """
     kind = type(task)
-    for name, entry in list_tasks().items():
-        if (entry["module"], entry["factory"]) != (kind.__module__, kind.__name__):
-            continue
-        made = make_task(name)
-        if bool(eqx.tree_equal(made, task)):
-            return name, {}
-    return f"{kind.__module__}:{kind.__qualname__}", {}
+    return name_of_task(task) or (f"{kind.__module__}:{kind.__qualname__}{_UNNAMED}", {})
 
 
 @overload
@@ -161,12 +158,13 @@ def load_network(
     """Read a policy written by `save_network`: its task, its network and what else was saved.
 
     `of` is the class expected: `Network` is all with logits or answers and a value; for another,
-    such as `GaussianMLP`, name it, or `Buildable` for any. A policy of a task that is not
-    registered is loaded with that `task`: files name registered tasks, and import nothing.
+    such as `GaussianMLP`, name it, or `Buildable` for any. A task of one's own is made by the name
+    that the file tells, `package.module:factory`, where the code declares what is named as a task
+    (see `tasks.names.make_declared`); with `task` given, nothing is imported.
 
     Raises `PolicyFileError`, naming the file, for anything missing, truncated, altered, of another
-    class, version or shape, or not finite. Only JSON and tensors are read; nothing is ever
-    executed.
+    class, version or shape, not finite, or of a task that cannot be made. Only JSON and tensors
+    are read; of code, nothing but the module of such a task is ever executed.
     """
     folder = Path(folder)
     path = folder / MANIFEST
@@ -191,13 +189,22 @@ def load_network(
 
 
 def _named_task(path: Path, named: TaskName) -> Task:
-    if ":" in named.name:
-        raise _bad(
-            path,
-            f"is a policy for a task of one's own, {named.name}, which files do not hold",
-            "Hand that task over: load(folder, task=...).",
-        )
-    return make_task(named.name, **named.options)
+    """The task that a file names. What a stranger's file can have called are tasks, no more."""
+    if named.name.endswith(_UNNAMED):
+        told = "which no name makes again"
+    else:
+        base, written = split_name(named.name)
+        if not is_own(base):
+            return make_task(named.name, **named.options)
+        try:
+            return make_declared(base, {**written, **named.options})
+        except DeliberationError as error:
+            told = f"which cannot be made here: {error}"
+    raise _bad(
+        path,
+        f"is a policy for a task of one's own, {named.name}, {told}",
+        "Hand that task over: load(folder, task=...).",
+    )
 
 
 def _check(task: Task, network: Buildable) -> None:

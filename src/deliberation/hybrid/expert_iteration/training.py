@@ -18,9 +18,9 @@ from jaxtyping import Array, Float, Key
 from ...amortised.files.policies import (
     MANIFEST,
     load_network,
-    name_of_task,
     read_manifest,
     save_network,
+    saved_name,
 )
 from ...amortised.imitation.data import Dataset, random_positions
 from ...amortised.imitation.fitting import check_losses, train_steps, training_cost
@@ -42,6 +42,7 @@ from ...direct.tree_search.decider import TreeSearch
 from ...runs.provenance import cores
 from ...runs.storage import lock, storage_error
 from ...tasks import make_task
+from ...tasks.names import split_name
 from ..guided.guided_search import guided_search
 from .course import FIT, LANES, OPENINGS, PLAY, Course, Training, resume, write_checkpoint
 from .games import Games, self_play
@@ -69,6 +70,8 @@ def train(
 ) -> Trained:
     """Train a network by expert iteration on a task, or one of that name with these `options`.
 
+    Names are those of `make_task`: a registered one, or `package.module:factory`.
+
     Give either `iterations` or `minutes` of wall time, compilation included, over all calls that
     resume; the last iteration may run over. Chance comes from `seed`, or from a `key` instead.
     Under `iterations` and one number of `workers` (threads; all cores unless given), equal seeds
@@ -91,9 +94,11 @@ def train(
     if snapshots and folder is None:
         raise ValueError("Snapshots are kept in a folder: give one.")
     if isinstance(task, str):
-        name, options, played = task, options or {}, make_task(task, **(options or {}))
+        name, written = split_name(task)
+        options = {**written, **(options or {})}
+        played = make_task(name, **options)
     else:
-        (name, options), played = name_of_task(task), task
+        (name, options), played = saved_name(task), task
     if key is not None:
         seed = int(np.asarray(jax.random.bits(key, dtype=np.uint32)) >> 1)
     TreeSearch(played)  # refuses a task that cannot be searched, before anything is written

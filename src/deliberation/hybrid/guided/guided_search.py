@@ -69,9 +69,9 @@ def load(
     With search, a policy over numbered actions guides `guided_search`, one that answers a problem
     starts `SemiAmortised`, and a Gaussian one proposes plans to `CEM`; MuZero's networks and the
     ensembles of `train_mpc` become the deciders that they are. `budget` and `options` go
-    there, on top of those the policy was saved with; without any the budget is 64. A policy of a
-    task that is not registered needs that `task`. Raises
-    `PolicyFileError` for a folder without a whole policy; nothing in it is ever executed.
+    there, on top of those the policy was saved with; without any the budget is 64. A task that no
+    name makes again has to be given as `task`. Raises `PolicyFileError` for a folder without a
+    whole policy or whose task cannot be made; nothing in it is ever executed.
     """
     task, network, info = load_network(path, Buildable, task=task)
     if not search and options:
