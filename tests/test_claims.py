@@ -154,7 +154,8 @@ def test_verdicts_follow_the_planted_truth(name, verdict):
 def test_each_count_refutes_by_itself(world, part):
     found = rows("computation", world)
     assert pick(found, part).verdict == "refuted"
-    assert [r.verdict for r in found.values()].count("supported") == len(found) - 1
+    judged = [r.verdict for r in found.values() if not r.timing]
+    assert judged.count("supported") == len(judged) - 1 == 4
 
 
 def test_a_network_that_heeds_the_budget_refutes_the_flat_slope():

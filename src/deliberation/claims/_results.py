@@ -9,6 +9,10 @@ import numpy as np
 from ..runs import Cell, Figure, Finding, Panel, Record, RecordError, Row, Series
 from ..stats import Estimate, bootstrap, rate
 
+OWN_WORD = "counted by the decider itself"
+"""Of every count of steps and evaluations: what a decider reports is its own word."""
+CLOCK = "wall time, measured from outside"
+
 
 class Results:
     """The records of a run, asked for by cell."""
@@ -108,6 +112,13 @@ def curve(label: str, x: Sequence[float | int], samples: Sequence[np.ndarray]) -
         low=[p.low for p in points],
         high=[p.high for p in points],
     )
+
+
+def timed(times: np.ndarray) -> Estimate:
+    """The mean of times with their range: rows of one batch share its time, so few are apart."""
+    apart = np.unique(times)
+    middle = float(np.clip(times.mean(), apart[0], apart[-1]))  # equal ones need not sum exactly
+    return Estimate(middle, float(apart[0]), float(apart[-1]), len(apart))
 
 
 def percent(estimate: Estimate) -> str:

@@ -8,7 +8,7 @@ from ..runs import Cell
 from ..stats import Estimate, judge
 from . import _cells
 from ._effort import Effort
-from ._results import Results, Shown, row
+from ._results import CLOCK, OWN_WORD, Results, Shown, row, timed
 
 CLAIM = {
     "name": "computation",
@@ -35,15 +35,21 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
     passes = _counted(results.table(network, "evaluations")[0])
     fits = _counted(results.spent(_fitted(task, e))["fits"])
     calls, steps, none = "model steps a decision", "gradient steps", (0, 0)
+    forward = "forward passes a decision"
     searcher, learner = f"search ({e.budgets[-1]})", "network"
     rows = [
-        row(CLAIM, task, searcher, calls, called, judge(called, above=0)),
+        row(CLAIM, task, searcher, calls, called, judge(called, above=0), note=OWN_WORD),
         row(CLAIM, task, searcher, steps, unfitted, judge(unfitted, within=none)),
-        row(CLAIM, task, learner, calls, unused, judge(unused, within=none)),
-        row(
-            CLAIM, task, learner, "forward passes a decision", passes, judge(passes, within=(1, 1))
-        ),
+        row(CLAIM, task, learner, calls, unused, judge(unused, within=none), note=OWN_WORD),
+        row(CLAIM, task, learner, forward, passes, judge(passes, within=(1, 1)), note=OWN_WORD),
         row(CLAIM, task, learner, steps, fits, judge(fits, above=0)),
+        *(
+            row(CLAIM, task, who, "ms a decision", timed(times), timing=True, note=CLOCK)
+            for who, times in (
+                (searcher, results.table(search, "milliseconds")[-1]),
+                (learner, results.table(network, "milliseconds")[0]),
+            )
+        ),
     ]
     return Shown(rows, [])
 

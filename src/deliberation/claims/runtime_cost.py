@@ -8,7 +8,7 @@ from ..runs import Cell, Panel, Series
 from ..stats import Estimate, bootstrap, break_even, judge
 from . import _cells, _students
 from ._effort import Effort
-from ._results import Results, Shown, row
+from ._results import OWN_WORD, Results, Shown, row, timed
 
 CLAIM = {
     "name": "runtime_cost",
@@ -27,25 +27,28 @@ def cells(task: str, e: Effort) -> list[Cell]:
 
 
 def analyse(task: str, e: Effort, results: Results) -> Shown:
-    """Costs where search scores what the network scores, over the whole interval of that budget."""
+    """Costs where search scores what the network scores, over the whole interval of that budget.
+
+    Calls are counted by the deciders themselves; times are measured from outside, beside them.
+    """
     search = _cells.uct_score(task, e)
     networks = _students.scored(task, e, max(e.lessons))
     worth = _students.equivalent(task, e, results)
     steps = _price(results.table(search, "model_steps"), e.budgets, worth, _counted)
     passes = _counted(results.tables(networks, "evaluations")[:, 0])
-    slow = _price(results.table(search, "milliseconds"), e.budgets, worth, _timed)
-    fast = _timed(results.tables(networks, "milliseconds")[:, 0])
+    slow = _price(results.table(search, "milliseconds"), e.budgets, worth, timed)
+    fast = timed(results.tables(networks, "milliseconds")[:, 0])
     calls, ratio = _ratio(steps, passes), _ratio(slow, fast)
     training = np.array([_training(results, task, e, seed) for seed in range(e.seeds)])
     counted = break_even(training[:, 0], steps, passes)
-    timed = break_even(1e3 * training[:, 1], slow, fast)
+    in_seconds = break_even(1e3 * training[:, 1], slow, fast)
     who = "search / network, at equal score"
-    note = f"the network is worth {_students.reached(worth, e.budgets)} simulations"
+    note = f"the network is worth {_students.reached(worth, e.budgets)} simulations; {OWN_WORD}"
     rows = [
         row(CLAIM, task, who, "calls a decision, ratio", calls, judge(calls, above=1), note=note),
         row(CLAIM, task, who, "n*, in calls", counted),
         row(CLAIM, task, who, "ms a decision, ratio", ratio, judge(ratio, above=1), timing=True),
-        row(CLAIM, task, who, "n*, in seconds", timed, timing=True),
+        row(CLAIM, task, who, "n*, in seconds", in_seconds, timing=True),
     ]
     panel = _panel(task, float(training[:, 1].mean()), slow.estimate, fast.estimate)
     return Shown(rows, [panel], _sentence(task, calls, counted))
@@ -78,12 +81,6 @@ def _counted(counts: np.ndarray) -> Estimate:
         same = float(counts.flat[0])
         return Estimate(same, same, same, counts.size)
     return bootstrap(counts)
-
-
-def _timed(times: np.ndarray) -> Estimate:
-    """The mean of times with their range: rows of one batch share its time, so few are apart."""
-    apart = np.unique(times)
-    return Estimate(float(times.mean()), float(apart[0]), float(apart[-1]), len(apart))
 
 
 def _ratio(slow: Estimate, fast: Estimate) -> Estimate:

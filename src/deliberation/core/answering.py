@@ -1,7 +1,6 @@
 """What all deciders share: checking the arguments of `decide`, and building the `Decision`."""
 
 import abc
-import time
 
 import equinox as eqx
 import jax
@@ -9,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, Key, Num
 
+from . import clock
 from .budget import Budget
 from .decider import Decider, Decision, Memory, row_keys
 from .keys import KeyLike
@@ -53,7 +53,8 @@ class CheckedDecider(Decider):
     """A decider whose `decide` checks its arguments; subclasses implement `choose`.
 
     `decide` is the same for all of them: it reads the call, refuses what makes no sense, and adds
-    the wall time. One with a field `budget` falls back on that where the caller gives none.
+    the wall time, that of compiling left out. One with a field `budget` falls back on that where
+    the caller gives none.
     """
 
     @abc.abstractmethod
@@ -70,7 +71,7 @@ class CheckedDecider(Decider):
         key: KeyLike,
     ) -> tuple[Decision, Memory]:
         """Choose for every row of a batch of states; see `Decider.decide`."""
-        started = time.perf_counter()
+        started = clock.now()
         keys = checked_keys(self.task, state, budget, key)
         given = getattr(self, "budget", None) if budget is None else budget
         question = Question(
@@ -149,12 +150,13 @@ def answer(
 def timed(decision: Decision, started: float) -> Decision:
     """Add the wall time since `started`, shared evenly by live rows; unchanged inside of `jit`.
 
-    `started` is what `time.perf_counter` said. Finished rows asked for nothing and pay nothing.
+    `started` is what `clock.now` said: the time in which JAX compiled is left out. Finished rows
+    asked for nothing and pay nothing.
     """
     if not is_concrete(decision):
         return decision
     jax.block_until_ready(decision)
-    elapsed = time.perf_counter() - started
+    elapsed = clock.now() - started
     live = np.asarray(decision.weights).any(-1)
     seconds = jnp.asarray(live * (elapsed / max(int(live.sum()), 1)), jnp.float32)
     return eqx.tree_at(lambda d: d.spent.seconds, decision, seconds)

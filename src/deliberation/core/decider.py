@@ -24,8 +24,8 @@ class Decision(eqx.Module):
 
     Where actions are continuous, it is one over the `candidates`, or over the action alone (a
     single 1) where there are none. `value` is the expected return for the player to move; `spent`
-    holds one entry a row. Rows that are terminal get action -1 (continuous: zeros), zero weights
-    and zero value.
+    holds one entry a row, by the decider's own word (see `Ledger`). Rows that are terminal get
+    action -1 (continuous: zeros), zero weights and zero value.
     """
 
     action: Actions

@@ -5,6 +5,7 @@ whole batch from its first key, so that under `vmap` a row's chance would hang o
 their keys are hashed into threefry ones.
 """
 
+import zlib
 from typing import Any
 
 import jax
@@ -41,6 +42,11 @@ def as_typed_keys(key: Any, batch: int | None = None) -> Key[Array, "*batch"]:
             f"Got {keys.shape} keys for a batch of {batch}: give one key, or one for each row."
         )
     return keys
+
+
+def named_key(key: Key[Array, ""], purpose: str) -> Key[Array, ""]:
+    """A key for one purpose, by its name: other purposes draw other chance from the same key."""
+    return jax.random.fold_in(key, zlib.crc32(purpose.encode()))
 
 
 def one_key(key: Any) -> Key[Array, ""]:

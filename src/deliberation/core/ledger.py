@@ -15,13 +15,17 @@ class Ledger(eqx.Module):
     model_steps: calls of a task's `step` (true or learned). network_evaluations: forward passes,
     one for each input. fits: gradient updates. data: training examples seen for the first time.
     flops: floating-point operations of networks (the currency of Jones 2021); what the rules
-    themselves compute is counted in model steps. seconds: wall time.
+    themselves compute is counted in model steps. seconds: wall time; of decisions, that of
+    compiling is left out.
     Adding is associative, `Ledger()` is its zero, and unknown plus anything is unknown.
 
     In a decision each row counts what it would have spent by itself, so that counts, like answers,
     depend on no neighbour, and keep to the row's own budget (a simulation once begun is finished).
     What a decider works out once for several rows, or keeps to save time, is charged to each; what
     it carries in its `memory` was paid for when it came there. Seconds are measured, and shared.
+
+    Counts are the decider's own word: nothing checks that one which reports no model steps takes
+    none. Where that matters, measure the wall time of its calls beside them (`core.clock.now`).
     """
 
     model_steps: Amount = 0

@@ -34,6 +34,7 @@ from .exact import optimal_return as optimal_return
 from .exact import policy_iteration as policy_iteration
 from .exact import return_against_random as return_against_random
 from .exact import solve as solve
+from .exact import uniform_return as uniform_return
 from .exact import value_iteration as value_iteration
 from .parametric import GradientDescent as GradientDescent
 from .partial_observation import BeliefPlanning as BeliefPlanning

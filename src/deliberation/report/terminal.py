@@ -48,7 +48,7 @@ def _table(rows: Sequence[Row]) -> Any:
     table.add_column("Verdict", no_wrap=True)
     for row in rows:
         value = Text(estimate(row.estimate, row.low, row.high))
-        texts = [Text(text) for text in (row.task, row.decider, row.quantity)]
+        texts = [Text(row.task), Text(row.decider), _quantity(row)]
         table.add_row(*texts, value, _verdict(row.verdict))
     return table
 
@@ -58,7 +58,14 @@ def _lines(row: Row) -> Any:
 
     value = estimate(row.estimate, row.low, row.high)
     head = Text.assemble(_verdict(row.verdict), f"  {row.task}, {row.decider}")
-    return Text.assemble(head, (f"\n  {row.quantity}: ", "dim"), value)
+    return Text.assemble(head, ("\n  ", ""), _quantity(row), (": ", "dim"), value)
+
+
+def _quantity(row: Row) -> Any:
+    """What was measured, and what there is to say about it."""
+    from rich.text import Text
+
+    return Text.assemble(row.quantity, (f" ({row.note})" if row.note else "", "dim"))
 
 
 def _verdict(verdict: str | None) -> Any:

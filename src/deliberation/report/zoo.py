@@ -30,13 +30,18 @@ WORDS = ("Decider", "Task")
 """Columns that are no numbers."""
 EXPLAINED = {
     "Score": "the mean return, two players' against random play, with its 95 % interval (where all "
-    "returns were equal it allows for others not seen yet)",
+    "returns were equal it allows for others not seen yet); exact where neither the world nor the "
+    "decider draws anything, so that every episode is the same one",
     "Optimum": "the exact best expected return, where it is known; two players' against random "
     "play",
-    "Reached": "the part of the way from random play to the optimum",
+    "Reached": "the part of the way from random play to the optimum; random play's return is exact "
+    "where it can be worked out",
     "Search, Learning": "shares of the difference to random play that are lost when a part is "
-    "switched off (Shapley values); none where there is no clear difference",
-    "Steps, Evals, Time": "steps of a model, evaluations of a network and wall time per decision",
+    "switched off (Shapley values); none where there is no clear difference. In brackets where a "
+    "decider has one part alone: its place is then so by definition, and no measurement",
+    "Steps, Evals": "steps of a model and evaluations of a network per decision, by the decider's "
+    "own word",
+    "Time": "wall time per decision, measured from outside",
     "Training": "how long learning, or solving beforehand, took",
 }
 
@@ -129,9 +134,10 @@ def figure(found: Sequence[Placed]) -> Figure:
                 title="Position",
                 x_label="search share",
                 y_label="learning share",
-                series=_points(
-                    found, lambda p: (p.search_share.estimate, p.learning_share.estimate)
-                ),
+                series=[
+                    *_points([p for p in found if not p.by_definition], _at),
+                    *_points([p for p in found if p.by_definition], _at, " (by definition)"),
+                ],
             ),
             Panel(
                 title="What a decision costs",
@@ -141,19 +147,24 @@ def figure(found: Sequence[Placed]) -> Figure:
                 series=_points(found, lambda p: (p.milliseconds, p.reached.estimate)),
             ),
         ],
-        alternative="Direct deciders stand at search share 1, amortised ones at learning share 1, "
-        "hybrids between them; beside it, how near each comes to the optimum against its cost.",
+        alternative="By definition deciders that only search stand at search share 1, and those "
+        "that only learned at learning share 1; hybrids were measured between them; beside it, how "
+        "near each comes to the optimum against its cost.",
     )
 
 
-def _points(found: Iterable[Placed], at: Any) -> list[Series]:
+def _at(one: Placed) -> tuple[float, float]:
+    return one.search_share.estimate, one.learning_share.estimate
+
+
+def _points(found: Iterable[Placed], at: Any, more: str = "") -> list[Series]:
     series = []
     for kind in zoo.KINDS:
         spots = [at(one) for one in found if one.kind == kind]
         spots = [(x, y) for x, y in spots if x is not None and math.isfinite(x + y)]
         if spots:
             x, y = zip(*spots, strict=True)
-            series.append(Series(label=kind, x=list(x), y=list(y), kind="points"))
+            series.append(Series(label=f"{kind}{more}", x=list(x), y=list(y), kind="points"))
     return series
 
 
@@ -163,11 +174,10 @@ def texts(one: Placed) -> list[str]:
     return [
         one.title,
         one.task,
-        estimate(one.score.estimate, one.score.low, one.score.high),
+        _score(one.score),
         number(one.optimum),
         _share(one.reached),
-        _share(one.search_share),
-        _share(one.learning_share),
+        *(_place(share, one.by_definition) for share in (one.search_share, one.learning_share)),
         number(one.model_steps),
         number(one.network_evaluations),
         MISSING if one.milliseconds is None else f"{number(one.milliseconds)} ms",
@@ -175,8 +185,19 @@ def texts(one: Placed) -> list[str]:
     ]
 
 
+def _score(score: Estimate) -> str:
+    if score.n == 1 and score.low == score.high:
+        return f"{number(score.estimate)} exact"
+    return estimate(score.estimate, score.low, score.high)
+
+
 def _share(share: Estimate) -> str:
     return number(share.estimate, 2)
+
+
+def _place(share: Estimate, by_definition: bool) -> str:
+    told = _share(share)
+    return f"({told})" if by_definition and told != MISSING else told
 
 
 def _table(kind: str, found: Sequence[Placed]) -> Any:

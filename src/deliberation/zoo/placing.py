@@ -12,13 +12,22 @@ from ..stats import Estimate, bootstrap, position
 from ..stats.intervals import nothing
 from .registry import list_zoo
 
+_NORMAL = 1.96
+"""Standard errors on each side of a mean of many, for 95 %."""
+
 
 class Placed(msgspec.Struct, frozen=True, kw_only=True):
     """One decider on one task: what it scores, where it stands, and what it costs.
 
     `gap` is the optimum less the score, `reached` the part of the way from random play to the
-    optimum that it covers; both are NaN where no exact optimum is known. Costs are per decision;
-    None is unknown.
+    optimum that it covers; both are NaN where no exact optimum is known. `random_error` is the
+    standard error of `random`, 0 where that is exact; the interval of `reached` counts it in.
+    Where world and decider draw nothing, every episode is the same: `score` is exact, of one
+    episode. `by_definition` says that the decider lacks a part to switch off: then its place is no
+    measurement.
+
+    Costs are per decision; None is unknown. `milliseconds` is wall time by our own clock; steps,
+    evaluations and `told_milliseconds` are the decider's own word.
     """
 
     entry: str
@@ -28,14 +37,17 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
     task: str
     score: Estimate
     random: float
+    random_error: float
     optimum: float | None
     gap: Estimate
     reached: Estimate
     search_share: Estimate
     learning_share: Estimate
+    by_definition: bool
     model_steps: float | None
     network_evaluations: float | None
     milliseconds: float | None
+    told_milliseconds: float | None
     training_seconds: float | None
     training_steps: float | None
 
@@ -84,38 +96,85 @@ def _outcomes(
 def _placed(cell: Cell, found: Mapping[str, Any]) -> Placed:
     about = list_zoo()[cell.settings["entry"]]
     scores = {name: np.asarray(x, float) for name, x in found["scores"].items()}
-    both, random = scores["both"], float(scores["random"].mean())
+    both, (random, error) = scores["both"], _random(found, scores["random"])
     place = position(scores["random"], scores["search"], scores["learned"], both)
     best = None if found["optimum"] is None else np.asarray(found["optimum"], float)
     wide = None if found["range"] is None else (0.0, found["range"][1] - found["range"][0])
-    gap = nothing(len(both)) if best is None else _mean(best - both, wide)
-    # A difference within rounding says nothing about how much of it is covered.
-    way = math.nan if best is None else float(best.mean()) - random
-    way = way if abs(way) > 1e-6 else math.nan
+    constant = found.get("constant", False)
+    gap = nothing(len(both)) if best is None else _mean(best - both, wide, constant)
     per = _per_decision(found["spent"], found["decisions"])
+    told = None if per["seconds"] is None else 1000 * per["seconds"]
+    measured = 1000 * found["seconds"] / max(found["decisions"], 1) if "seconds" in found else told
     return Placed(
         entry=about["name"],
         title=about["title"],
         kind=about["kind"],
         items=list(about["items"]),
         task=cell.settings["task"],
-        score=_mean(both, found["range"]),
+        score=_mean(both, found["range"], constant),
         random=random,
+        random_error=error,
         optimum=None if best is None else float(best.mean()),
         gap=gap,
-        reached=Estimate(1 - gap.estimate / way, 1 - gap.high / way, 1 - gap.low / way, len(both)),
+        reached=_reached(gap, math.nan if best is None else float(best.mean()), random, error),
         search_share=place.search_share,
         learning_share=place.learning_share,
+        by_definition=_lacks_a_part(found),
         model_steps=per["model_steps"],
         network_evaluations=per["network_evaluations"],
-        milliseconds=None if per["seconds"] is None else 1000 * per["seconds"],
+        milliseconds=measured,
+        told_milliseconds=told,
         training_seconds=found["trained"]["seconds"],
         training_steps=found["trained"]["model_steps"],
     )
 
 
-def _mean(values: np.ndarray, bounds: Sequence[float] | None) -> Estimate:
-    """A mean; where all are equal, the interval allows for values not seen yet."""
+def _random(found: Mapping[str, Any], scores: np.ndarray) -> tuple[float, float]:
+    """What random play earns, and the standard error of that; 0 where it is exact."""
+    told = found.get("random")
+    if told is None:  # a record from before it was told: the few episodes that there are
+        error = float(np.std(scores, ddof=1) / len(scores) ** 0.5) if len(scores) > 1 else math.nan
+        told = {"mean": float(scores.mean()), "error": error}
+    return float(told["mean"]), float(told["error"])
+
+
+def _reached(gap: Estimate, best: float, random: float, error: float) -> Estimate:
+    """1 - gap / way, where the way is from random play to the optimum.
+
+    Two things are uncertain, and independently so: what the decider scores, and what random play
+    does. The deviations that each alone would make are added as squares (MOVER; Zou and Donner
+    2008), on each side.
+    """
+    way, around = best - random, _NORMAL * error
+    # A difference within rounding says nothing about how much of it is covered.
+    if not abs(way) > 1e-6:
+        return nothing(gap.n)
+    middle = 1 - gap.estimate / way
+    ends = [
+        (1 - gap.low / way, 1 - gap.high / way),
+        tuple(1 - gap.estimate / (way + x) for x in (-around, around) if way != -x),
+    ]
+    low = middle - math.hypot(*(middle - min(middle, *pair) for pair in ends))
+    high = middle + math.hypot(*(max(middle, *pair) - middle for pair in ends))
+    return Estimate(middle, low, high, gap.n)
+
+
+def _lacks_a_part(found: Mapping[str, Any]) -> bool:
+    """Whether search or learning is no part of the decider, so that nothing can be switched off."""
+    if "parts" in found:
+        return len(found["parts"]) < 2
+    scores = found["scores"]
+    return any(scores[name] == scores["random"] for name in ("search", "learned"))
+
+
+def _mean(values: np.ndarray, bounds: Sequence[float] | None, constant: bool) -> Estimate:
+    """A mean; where all are equal, the interval allows for values not seen yet.
+
+    Unless there are no others (`constant`): then there is one episode, played again and again.
+    """
+    if constant:
+        same = float(values[0])
+        return Estimate(same, same, same, 1)
     within = None if bounds is None else (bounds[0], bounds[1])
     return bootstrap(values, bounds=within)
 

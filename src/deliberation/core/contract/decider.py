@@ -35,6 +35,9 @@ def check_decider(
     zeros; the key decides everything; a row's answer does not depend on its neighbours, and neither
     does its memory; hidden state and future chance are not looked at; what was spent is counted a
     row, and where a larger budget changed the answer, more was counted as spent.
+
+    What is counted stays the decider's own word: one that searches inside, always alike, and
+    reports no model steps passes. Only its wall time tells.
     """
     key = jax.random.key(0) if key is None else one_key(key)
     budget = Budget.of(budget)

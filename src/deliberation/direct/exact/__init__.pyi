@@ -6,6 +6,7 @@ from .best_replies import list_histories as list_histories
 from .dynamic_programming import Table as Table
 from .dynamic_programming import optimal_return as optimal_return
 from .dynamic_programming import policy_iteration as policy_iteration
+from .dynamic_programming import uniform_return as uniform_return
 from .dynamic_programming import value_iteration as value_iteration
 from .solver import ExactSolver as ExactSolver
 from .solver import Solution as Solution

@@ -7,8 +7,10 @@ discount must be below 1 or every best policy must come to an end.
 """
 
 import dataclasses
+import functools
 import time
 
+import jax
 import numpy as np
 import scipy.sparse as sparse
 from jaxtyping import Float, Int
@@ -17,7 +19,7 @@ from scipy.sparse.linalg import splu
 from ...core.errors import TooLargeError, UnsuitableTaskError
 from ...core.ledger import Ledger
 from ...core.objective import Objective
-from ...core.task import State, Task
+from ...core.task import State, Task, stopped
 from ..ties import DOUBLE, tied
 from .belief_graph import belief_return
 from .starts import first_states
@@ -163,19 +165,55 @@ def optimal_return(
     `max_states`. Where something is hidden, the best is that of a player who remembers all it saw,
     found over what it can believe (see `belief_graph`).
     """
+    try:
+        reached = _listed(task, max_states)
+        if reached is None:
+            return None
+        if not task.traits.fully_observable:
+            return belief_return(reached, objective, max_beliefs=_BELIEFS)
+        return value_iteration(reached, objective).value
+    except TooLargeError:
+        return None
+
+
+def uniform_return(
+    task: Task, objective: Objective | None = None, *, max_states: int = 100_000
+) -> float | None:
+    """The exact expected return of drawing evenly from legal actions, from the first states.
+
+    None where it cannot be had by listing states, as in `optimal_return`; whether some of a state
+    is hidden makes no difference to such play. Episodes stop as in `rollout`: at their end, at a
+    cut, or after `traits.horizon` actions.
+    """
+    try:
+        reached = _listed(task, max_states)
+    except TooLargeError:
+        return None
+    if reached is None:
+        return None
+    objective = task.objective if objective is None else objective
+    over = np.asarray(jax.vmap(functools.partial(stopped, task))(reached.states))
+    evenly = reached.legal / np.maximum(reached.legal.sum(1, keepdims=True), 1)
+    chances = evenly[:, :, None] * reached.chances * ~over[:, None, None]
+    gains, to = (chances * reached.rewards(objective)).sum((1, 2)), np.maximum(reached.to, 0)
+    values = np.zeros(len(reached))
+    for _ in range(task.traits.horizon):
+        before = values
+        values = gains + float(objective.discount) * (chances * values[to]).sum((1, 2))
+        if np.array_equal(before, values):
+            break
+    return float(values[reached.starts] @ reached.probable)
+
+
+def _listed(task: Task, max_states: int) -> Reached | None:
+    """Every state from the task's own first states; None where they cannot be listed."""
     traits = task.traits
     listed = traits.deterministic or traits.outcomes > 0
     if traits.players != 1 or not traits.discrete or not listed:
         return None
     if task.starts() is None and not _starts_alike(task):
         return None
-    try:
-        reached = enumerate_states(task, max_states=max_states)
-        if not traits.fully_observable:
-            return belief_return(reached, objective, max_beliefs=_BELIEFS)
-        return value_iteration(reached, objective).value
-    except TooLargeError:
-        return None
+    return enumerate_states(task, max_states=max_states)
 
 
 def _starts_alike(task: Task) -> bool:

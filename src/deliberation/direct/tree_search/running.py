@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, Key, UInt32
 
+from ...core import clock
 from ...core.budget import UNLIMITED
 from ...core.decider import Decision
 from ...core.ledger import Ledger
@@ -249,7 +250,7 @@ class Running:
 
     def __init__(self, setting: Setting, order: Order, seconds: float | int | None = None):
         self.setting, self.order, self.seconds = setting, order, seconds
-        self.started = time.perf_counter()
+        self.started = clock.now()
         if seconds is not None:
             self._compile()
         self.clock = time.perf_counter()
@@ -279,7 +280,7 @@ class Running:
         decision, faults, stuck = answered(self.setting, self.outcome)
         check_stuck(self.setting.task, stuck)
         check_sound(self.setting.evaluator, faults == 0, faults)
-        seconds = jnp.full(faults.shape, (time.perf_counter() - self.started) / faults.shape[0])
+        seconds = jnp.full(faults.shape, (clock.now() - self.started) / faults.shape[0])
         return eqx.tree_at(lambda d: d.spent.seconds, decision, seconds)
 
     def memory(self) -> Remembered | None:

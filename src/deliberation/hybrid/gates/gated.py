@@ -4,7 +4,6 @@ Two systems, as in dual-process accounts of decisions (Daw, Niv and Dayan 2005; 
 2011): mostly amortised, planning only when needed, and only for as long as it is.
 """
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from ...amortised.networks.feed_forward import Network, flops
 from ...amortised.policies.network import check_fits, evaluate, masked_softmax
+from ...core import clock
 from ...core.answering import answer, timed
 from ...core.budget import UNLIMITED, Budget
 from ...core.decider import Decider, Decision, Memory, check_finite, row_keys
@@ -122,7 +122,7 @@ class Gated(Decider):
         asked = Budget.of(self.budget if budget is None else budget)
         simulations, steps = (np.asarray(x) for x in asked.rows(batch))
         check_batch(self.task, state)
-        started = time.perf_counter()
+        started = clock.now()
         decision, raw, value, legal = _looked(self.task, self.network, state)
         check_finite(type(self.network).__name__, logits=raw, value=value)
         decision = timed(decision, started)
