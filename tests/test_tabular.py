@@ -1,6 +1,7 @@
 """Learners in tables: held to exact optima, to closed forms, and to what each can revalue."""
 
 from dataclasses import replace
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -16,7 +17,7 @@ from deliberation.amortised import (
     train_sarsa,
     train_successor,
 )
-from deliberation.amortised.files.tensors import description
+from deliberation.amortised.files.tensors import description, function_description
 from deliberation.amortised.policies.state_table import digests
 from deliberation.amortised.trial_and_error.table_learning import falling
 from deliberation.core import check_decider, misere, rollout
@@ -282,6 +283,37 @@ def test_successors_reach_the_optimum_of_a_room():
     assert policy.successor.places.count <= 9
     played = rollout(ROOM, policy, key=jax.random.key(1), batch=2)
     np.testing.assert_allclose(played.returns, solve(ROOM).value, rtol=1e-5)
+
+
+def by_place(shift):
+    """One way to tell places apart for each shift, made anew at every call."""
+    return lambda state: state.place[None] + shift
+
+
+def test_a_folder_of_another_way_to_tell_states_apart_is_refused(tmp_path):
+    settings = Tabular(updates=1, environments=2, steps=4, capacity=16)
+    options = {"key": jax.random.key(0), "settings": settings, "folder": tmp_path / "told"}
+    train_q_learning(Choice(), tell_apart=by_place(0), **options)
+    train_q_learning(Choice(), tell_apart=by_place(0), **options)
+    for other in (by_place(1), None, Choice().observe):
+        with pytest.raises(OutputFolderError, match="tell_apart"):
+            train_q_learning(Choice(), tell_apart=other, **options)
+
+
+def test_functions_are_told_by_name_content_and_what_they_hold():
+    def plain(state):
+        return state.place[None]
+
+    def doubled(state):
+        return 2 * state.place[None]
+
+    told = function_description
+    assert told(by_place(0)) == told(by_place(0)) and told(None) is None
+    ways = (
+        by_place(0), by_place(1), plain, doubled, Choice().observe, Choice(swapped=True).observe,
+        partial(doubled), partial(plain),
+    )  # fmt: skip
+    assert len({told(way) for way in ways}) == len(ways)
 
 
 def test_a_folder_of_another_aim_is_refused(tmp_path):

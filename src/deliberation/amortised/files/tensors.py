@@ -1,6 +1,10 @@
 """The arrays of a tree by name, in the form that a file of tensors can hold, and back."""
 
+import functools
 import hashlib
+import types
+from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -34,6 +38,50 @@ def description(thing: PyTree) -> str:
     For the identity of a training: the short form that people read leaves out too much.
     """
     return f"{eqx.tree_pformat(thing, width=10**6)} {checksum(thing)}"
+
+
+def function_description(function: Callable[..., Any] | None) -> str | None:
+    """What tells a function that a training was given from others: its name, and a digest of it.
+
+    The digest is of what it computes (code and constants), and of what it holds: the variables of a
+    function around it, defaults, the arguments of a `functools.partial`, the fields of a module
+    whose method it is. What it looks up by a global name is told by that name alone. None for none.
+    """
+    if function is None:
+        return None
+    if isinstance(function, functools.partial):
+        inner, rest = function_description(function.func), (function.args, function.keywords)
+        return f"partial of {inner} with {_digest(_told(rest))}"
+    if isinstance(function, types.MethodType):
+        return f"{function_description(function.__func__)} of {_told(function.__self__)}"
+    name = f"{getattr(function, '__module__', '?')}:{getattr(function, '__qualname__', '?')}"
+    inner = getattr(function, "__wrapped__", function)
+    if not isinstance(inner, types.FunctionType):
+        return _told(function) if isinstance(function, eqx.Module) else name
+    held = [cell.cell_contents for cell in inner.__closure__ or ()]
+    rest = (held, inner.__defaults__, inner.__kwdefaults__)
+    return f"{name} {_digest(_code(inner.__code__) + _told(rest))}"
+
+
+def _code(code: types.CodeType) -> str:
+    """What a function computes; neither where it is written nor on which line."""
+    constants = [_code(x) if isinstance(x, types.CodeType) else repr(x) for x in code.co_consts]
+    return f"{code.co_code.hex()} {code.co_names} {constants}"
+
+
+def _told(thing: Any) -> str:
+    """What tells anything that a function holds from others; functions as above."""
+    if isinstance(thing, types.FunctionType | types.MethodType | functools.partial):
+        return str(function_description(thing))
+    if isinstance(thing, tuple | list):
+        return f"[{', '.join(map(_told, thing))}]"
+    if isinstance(thing, dict):
+        return f"{{{', '.join(f'{key}: {_told(thing[key])}' for key in sorted(thing))}}}"
+    return description(thing)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def restored(found: np.ndarray, like: Array) -> Array:

@@ -1,5 +1,6 @@
 """What every training gives, and what tells one training from another."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from ...core.decider import Decider
 from ...core.ledger import Ledger
 from ...core.objective import Objective
 from ...core.task import Task
-from ..files.tensors import description
+from ..files.tensors import description, function_description
 
 LENGTH = ("updates", "hasty")
 """Settings that a training may be gone on with in another way: how long, and how it is compiled."""
@@ -49,9 +50,12 @@ def training_identity(
     task: Task | None = None,
     objective: Objective | None = None,
     settings: Any = None,
+    functions: Mapping[str, Callable[..., Any] | None] | None = None,
     **more: Any,
 ) -> dict[str, Any]:
     """What must agree for a checkpoint to be this training's; plain JSON.
+
+    `functions` are those that the training was given, by what they are for.
 
     Neither how many updates are asked for nor how they are compiled is part of it: a training that
     has ended goes on where more updates are asked for.
@@ -63,6 +67,8 @@ def training_identity(
         "settings": {name: x for name, x in told.items() if name not in LENGTH},
         **more,
     }
+    given = {name: f for name, f in (functions or {}).items() if f is not None}
+    identity |= {name: function_description(f) for name, f in given.items()}
     if task is not None:
         identity["task"] = description(task)
         identity["objective"] = description(task.objective if objective is None else objective)

@@ -134,7 +134,7 @@ def train_successor(
     return fill_table(
         "successor", task, key, settings, learned, learn, Successor.scores, known=known,
         objective=objective, tell_apart=tell_apart, folder=folder, watch=watch, decider=decider,
-        places=places,
+        places=places, places_apart=apart,
     )  # fmt: skip
 
 

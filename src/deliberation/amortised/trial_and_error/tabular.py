@@ -141,6 +141,7 @@ def fill_table(
     known: Any = None,
     objective: Objective | None = None,
     tell_apart: TellApart | None = None,
+    places_apart: TellApart | None = None,
     folder: Path | str | None = None,
     watch: Watch | None = None,
     **identity: Any,
@@ -149,7 +150,8 @@ def fill_table(
 
     `learned` is known at first, `learn` improves it, `scores` reads action values from it, and
     `decider` is made of what is known in the end. The `table` of a decider already `known` is gone
-    on with. `identity` is what else tells this training from others.
+    on with. `places_apart` and `identity` are what else
+    tells this training from others.
     """
     check_opposed(task, name)
     started = time.perf_counter()
@@ -175,6 +177,7 @@ def fill_table(
 
     told = training_identity(
         name, key, task=task, objective=objective, settings=settings,
+        functions={"tell_apart": tell_apart, "places_apart": places_apart},
         known=None if known is None else checksum(known), **identity,
     )  # fmt: skip
     done = run_updates(

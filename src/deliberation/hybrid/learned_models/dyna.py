@@ -189,7 +189,10 @@ def train_dyna(
     trained = run_updates(
         update, _start(task, settings, place, key), updates=settings.updates, folder=folder,
         watch=watch, hasty=settings.hasty,
-        identity=training_identity("dyna", key, task=task, objective=objective, settings=settings),
+        identity=training_identity(
+            "dyna", key, task=task, objective=objective, settings=settings,
+            functions={"place": place},
+        ),
     )  # fmt: skip
     table, done = trained.carry.table, len(trained.metrics["score"])
     if int(table.count) > settings.places:

@@ -218,7 +218,7 @@ def train_mpc(
     carry = _start(course, key)
     identity = training_identity(
         "learned-model MPC", key, task=task, objective=objective, settings=settings,
-        planner=repr(course.mpc(carry.ensemble).planner),
+        functions={"ends": ends}, planner=repr(course.mpc(carry.ensemble).planner),
     )  # fmt: skip
     trained = run_updates(
         eqx.Partial(_update, course), carry, updates=settings.updates, folder=folder,
