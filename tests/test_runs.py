@@ -41,6 +41,7 @@ from deliberation.runs.cells import urgency
 from deliberation.runs.progress import Forecast, clock_time
 from deliberation.runs.provenance import source
 from deliberation.runs.records import decode, encode
+from deliberation.runs.worker import SHARES, Call, Context, share_done
 
 MANIFEST = {"tasks": ["tic_tac_toe"], "effort": "smoke"}
 WORK = '''
@@ -531,9 +532,42 @@ def test_the_forecast_learns_the_pace():
     assert forecast.remaining() == pytest.approx(40.0 * pace / 2)
     last = cell(x=2, seconds=40.0)
     forecast.started(last)
-    assert forecast.remaining() == pytest.approx(40.0 * pace), "one cell cannot be shared out"
-    now[0] = 1e6
-    assert forecast.remaining() == 0.0
+    own = (4.0 * pace + 80.0) / (4.0 + 40.0)  # its kind's, with a little of everybody's
+    assert forecast.remaining() == pytest.approx(40.0 * own), "one cell cannot be shared out"
+    now[0] = 10.0 + 800.0
+    assert forecast.remaining() == pytest.approx(200.0), "late, it is not about to end"
+
+
+def test_the_forecast_keeps_kinds_apart_and_hears_what_cells_tell():
+    now, shares = [0.0], {}
+    forecast = Forecast(400.0, 0.0, 1, clock=lambda: now[0], told=lambda c: shares.get(c, 0.0))
+    slow = [Cell("work:slow", {"i": i}, seconds=10.0) for i in range(20)]
+    fast = [Cell("work:fast", {"i": i}, seconds=10.0) for i in range(20)]
+    forecast.expect([*slow, *fast])
+    assert forecast.remaining() == pytest.approx(400.0)
+    for i in range(10):
+        forecast.started(slow[i])
+        forecast.finished(slow[i], 50.0)
+    for i in range(10):
+        forecast.started(fast[i])
+        forecast.finished(fast[i], 1.0)
+    assert forecast.remaining() == pytest.approx(10 * 50.0 + 10 * 1.0, rel=0.2)
+    # One that has taken 30 seconds for a tenth of its work takes 300 of them, and so will others.
+    forecast.started(slow[10])
+    before, now[0] = forecast.remaining(), 30.0
+    shares[slow[10].id] = 0.1
+    assert forecast.remaining() > before + 200
+    shares[slow[10].id] = 0.6
+    assert forecast.remaining() == pytest.approx(before - 30, rel=0.05)
+
+
+def test_a_cell_tells_how_far_it_is(out):
+    RecordFile(out, MANIFEST).close()
+    call = Call(cell(x=1), str(out), {}, os.getpid())
+    assert share_done(out, call.cell.id) == 0.0
+    Context(call).tell(0.25)
+    assert share_done(out, call.cell.id) == 0.25
+    assert run([cell(x=1)], out).keys() == {call.cell.id} and not (out / SHARES).exists()
 
 
 def test_lines_without_a_terminal_and_a_bar_on_one(out, tmp_path):

@@ -106,8 +106,11 @@ def score(settings: dict[str, Any], context: Context) -> Outcome:
     decider = _decider(settings, context, task)
     budgets = settings["budgets"]
     _warm_up(decider, states, budgets, len(values))
-    rows, spent = [], Ledger()
+    rows, spent, asked = [], Ledger(), 0
     for budget in budgets:
+        if asked:
+            context.tell(asked / (sum(budgets) + len(budgets)))
+        asked += budget + 1
         action, cost, times = _choose(decider, states, budget, len(values))
         rows.append(_row(np.eye(values.shape[1])[action], best, keeps, values, cost, times))
         spent = spent + cost.total()
@@ -298,6 +301,7 @@ def climb(settings: dict[str, Any], context: Context) -> Outcome:
         ),
         workers=1,
         snapshots=settings["rungs"],
+        watch=lambda step, seen: context.tell(seen["share"]),
     )
     task = make_task(settings["task"])
     ladder = [

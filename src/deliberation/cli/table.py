@@ -22,7 +22,9 @@ from .zoo import present as present_zoo
     "  deliberate table --effort full --out results --jobs 8",
 )
 @click.argument("names", nargs=-1, metavar="[TASKS]...", shell_complete=complete_task)
-@effort_option("smoke: 90 s, to see that it works; quick: minutes; full: narrow intervals.")
+@effort_option(
+    "smoke: one or two minutes a task, to see that it works; quick: more; full: narrow intervals."
+)
 @out_option("out", "Folder of the records, table.json and report.html.")
 @click.option("--claim", "only", multiple=True, metavar="NAME", help="Only this claim; repeatable.")
 @jobs_option()

@@ -7,6 +7,7 @@ output folder.
 """
 
 import contextlib
+import functools
 import os
 import shutil
 import threading
@@ -18,11 +19,11 @@ from typing import Any
 from .cells import Cell, planned, urgency
 from .errors import CellError
 from .pool import WorkerDied, replies, workers
-from .progress import Progress, Silent
+from .progress import Progress, RichProgress, Silent
 from .provenance import source, versions
 from .records import Record, RecordFile
 from .storage import FULL, storage_error
-from .worker import ARTEFACTS, PARTIAL, Call, Reply
+from .worker import ARTEFACTS, PARTIAL, SHARES, Call, Reply, share_done
 
 
 def execute(
@@ -48,10 +49,14 @@ def execute(
         done = [cell for cell in unique if cell.id in file.records]
         count = min(workers(jobs), len(todo)) if todo else 1
         shown.start(len(unique), len(done), planned(unique), planned(done), count)
+        if isinstance(shown, RichProgress):
+            known = [(cell, file.records[cell.id]) for cell in done]
+            shown.plan(todo, known, functools.partial(share_done, file.folder))
         try:
             _run(_Queue(todo, file, shown), count, file, shown)
         finally:
             shown.stop()
+            shutil.rmtree(file.folder / SHARES, ignore_errors=True)
         return {cell.id: file.records[cell.id] for cell in unique}
 
 
@@ -149,3 +154,4 @@ def _sweep(folder: Path) -> None:
     """Remove what killed workers left unfinished."""
     for path in (folder / ARTEFACTS).glob(f"{PARTIAL}*"):
         shutil.rmtree(path, ignore_errors=True)
+    shutil.rmtree(folder / SHARES, ignore_errors=True)

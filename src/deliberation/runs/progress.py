@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from .records import Record
 
 LINE_SECONDS = 10.0
+_OVERDUE = 0.25
+"""So much more than it has taken, a cell is expected to take that is late and tells nothing."""
 
 
 @runtime_checkable
@@ -36,7 +39,12 @@ class Silent(Progress):
 
 
 class Forecast:
-    """The remaining time, from the cells' rough costs and how these compared so far in this run."""
+    """The remaining time, from the cells' rough costs and what was measured in their place.
+
+    Cells of one function are compared with their own kind first, those of a kind not met yet with
+    all. A cell that tells how far it is counts by that; one that takes longer than expected is
+    expected to take a quarter more than it has by now, and its whole kind with it.
+    """
 
     def __init__(
         self,
@@ -44,34 +52,103 @@ class Forecast:
         done_seconds: float | int,
         jobs: int,
         clock: Callable[[], float] = time.monotonic,
+        told: Callable[[str], float] = lambda cell: 0.0,
     ):
-        self.left, self.jobs, self.clock = float(total_seconds - done_seconds), jobs, clock
+        self.left, self.jobs, self.clock, self.told = (
+            float(total_seconds - done_seconds), jobs, clock, told,
+        )  # fmt: skip
         # Guesses count as if a twentieth of the work had been measured to agree with them.
-        self._guessed = self._measured = max(1e-9, 0.05 * self.left)
-        self._running: dict[str, tuple[float, float]] = {}
+        self._prior = max(1e-9, 0.05 * self.left)
+        self._kinds: dict[str, _Kind] = {}
+        self._running: dict[str, tuple[Cell, float]] = {}
         self._lock = threading.Lock()
+
+    def expect(self, cells: "Iterable[Cell]") -> None:
+        """Which cells are still to come; those of no known kind are reckoned by all others."""
+        with self._lock:
+            for cell in cells:
+                self._kind(cell).left += cell.seconds
+
+    def recall(self, cell: "Cell", seconds: float | int) -> None:
+        """An earlier call of this run took so long for a cell that is done."""
+        with self._lock:
+            self._kind(cell).measure(cell.seconds, seconds)
 
     def started(self, cell: "Cell") -> None:
         """A worker took up a cell."""
         with self._lock:
-            self._running[cell.id] = (cell.seconds, self.clock())
+            self._running[cell.id] = (cell, self.clock())
 
     def finished(self, cell: "Cell", seconds: float | int) -> None:
         """A cell took so long."""
         with self._lock:
             self._running.pop(cell.id, None)
             self.left -= cell.seconds
-            self._guessed += cell.seconds
-            self._measured += seconds
+            kind = self._kind(cell)
+            kind.left = max(kind.left - cell.seconds, 0.0)
+            kind.measure(cell.seconds, seconds)
 
     def remaining(self) -> float:
         """Seconds until everything is done: the work left shared out, or the longest cell left."""
         with self._lock:
-            pace, now = self._measured / self._guessed, self.clock()
-            due = [(pace * guess, now - since) for guess, since in self._running.values()]
-        work = pace * self.left - sum(min(whole, passed) for whole, passed in due)
-        longest = max((whole - passed for whole, passed in due), default=0.0)
-        return max(work / self.jobs, longest, 0.0)
+            now = self.clock()
+            running = [(cell, now - since) for cell, since in self._running.values()]
+            pace = self._paces(running)
+            overall = pace("")
+            work, known = 0.0, 0.0
+            for name, kind in self._kinds.items():
+                work, known = work + pace(name) * kind.left, known + kind.left
+            work += overall * max(self.left - known, 0.0)
+            left = [self._left(cell, passed, pace(cell.function)) for cell, passed in running]
+        due = sum(pace(cell.function) * cell.seconds for cell, _ in running)
+        return max((work - due + sum(left)) / self.jobs, max(left, default=0.0), 0.0)
+
+    def _left(self, cell: "Cell", passed: float, pace: float) -> float:
+        """Of a running cell: by what it tells, else what is expected, or a quarter more if late."""
+        share = self.told(cell.id)
+        if share > 0:
+            return passed * (1 - share) / share
+        whole = pace * cell.seconds
+        return whole - passed if passed < whole else _OVERDUE * passed
+
+    def _paces(self, running: "list[tuple[Cell, float]]") -> Callable[[str], float]:
+        """Measured over guessed seconds of each kind; of all kinds for one without its own."""
+        kinds = {name: _Kind(0.0, k.guessed, k.measured) for name, k in self._kinds.items()}
+        for cell, passed in running:
+            share = self.told(cell.id)
+            whole = passed / share if share > 0 else (1 + _OVERDUE) * passed
+            kind = kinds.setdefault(cell.function, _Kind())
+            if share > 0 or whole > cell.seconds * max(1.0, kind.pace()):
+                kind.measure(cell.seconds, whole)
+        guessed = self._prior + sum(kind.guessed for kind in kinds.values())
+        overall = (self._prior + sum(kind.measured for kind in kinds.values())) / guessed
+
+        def pace(name: str) -> float:
+            kind = kinds.get(name)
+            return kind.pace(overall, self._prior) if kind is not None else overall
+
+        return pace
+
+    def _kind(self, cell: "Cell") -> "_Kind":
+        return self._kinds.setdefault(cell.function, _Kind())
+
+
+@dataclass
+class _Kind:
+    """Cells of one function: guessed seconds to come, and guessed and measured ones of the past."""
+
+    left: float = 0.0
+    guessed: float = 0.0
+    measured: float = 0.0
+
+    def measure(self, guessed: float, measured: float) -> None:
+        """One more cell that took so long."""
+        self.guessed += guessed
+        self.measured += measured
+
+    def pace(self, otherwise: float = 1.0, prior: float = 1e-9) -> float:
+        """Measured over guessed, as if so many guessed seconds had gone as `otherwise` has it."""
+        return (prior * otherwise + self.measured) / (prior + self.guessed)
 
 
 class RichProgress:
@@ -99,6 +176,18 @@ class RichProgress:
         else:
             self._lines = threading.Thread(target=self._print_lines, daemon=True)
             self._lines.start()
+
+    def plan(
+        self,
+        todo: "Iterable[Cell]",
+        done: "Iterable[tuple[Cell, Record]]",
+        told: Callable[[str], float],
+    ) -> None:
+        """What is to come, what was measured before, and how to ask a cell how far it is."""
+        self.forecast.told = told
+        self.forecast.expect(todo)
+        for cell, record in done:
+            self.forecast.recall(cell, record.seconds)
 
     def cell_started(self, cell: "Cell") -> None:
         """Name it among those running."""

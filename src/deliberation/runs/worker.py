@@ -3,6 +3,7 @@
 Nothing here imports JAX; the environment must be set before a cell's function does.
 """
 
+import contextlib
 import importlib
 import os
 import shutil
@@ -28,6 +29,8 @@ from .storage import sync_folder
 
 ARTEFACTS = "artefacts"
 PARTIAL = ".partial-"
+SHARES = ".shares"
+"""A folder of how far running cells are; gone once nothing runs."""
 _XLA = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _WATCH_SECONDS = 0.3
@@ -91,6 +94,13 @@ class Context:
         self._check(cell)
         return self._call.needed[cell]
 
+    def tell(self, share: float) -> None:
+        """How much of the cell is done, from 0 to 1, for whoever waits for it."""
+        home = Path(self._call.folder) / SHARES
+        with contextlib.suppress(OSError):  # a forecast is worth no failure
+            home.mkdir(exist_ok=True)
+            (home / self._call.cell.id).write_text(f"{share:.4f}", "utf-8")
+
     def _check(self, cell: str) -> None:
         if cell not in self._call.needed:
             raise CellError(
@@ -111,6 +121,14 @@ class Context:
     def discard(self) -> None:
         """Drop what a failed cell left."""
         shutil.rmtree(self._partial, ignore_errors=True)
+
+
+def share_done(folder: Path, cell: str) -> float:
+    """How much of a running cell is done, as it has told; 0 where it has not."""
+    try:
+        return min(max(float((folder / SHARES / cell).read_text("utf-8")), 0.0), 1.0)
+    except (OSError, ValueError):
+        return 0.0
 
 
 def run_cell(call: Call) -> Reply:
