@@ -165,13 +165,13 @@ def optimal_return(
     `max_states`. Where something is hidden, the best is that of a player who remembers all it saw,
     found over what it can believe (see `belief_graph`).
     """
-    try:
-        reached = _listed(task, max_states)
-        if reached is None:
-            return None
-        if not task.traits.fully_observable:
-            return belief_return(reached, objective, max_beliefs=_BELIEFS)
+    reached = _listed(task, max_states)
+    if reached is None:
+        return None
+    if task.traits.fully_observable:
         return value_iteration(reached, objective).value
+    try:
+        return belief_return(reached, objective, max_beliefs=_BELIEFS)
     except TooLargeError:
         return None
 
@@ -185,11 +185,7 @@ def uniform_return(
     is hidden makes no difference to such play. Episodes stop as in `rollout`: at their end, at a
     cut, or after `traits.horizon` actions.
     """
-    try:
-        reached = _listed(task, max_states)
-    except TooLargeError:
-        return None
-    if reached is None:
+    if (reached := _listed(task, max_states)) is None:
         return None
     objective = task.objective if objective is None else objective
     over = np.asarray(jax.vmap(functools.partial(stopped, task))(reached.states))
@@ -206,14 +202,17 @@ def uniform_return(
 
 
 def _listed(task: Task, max_states: int) -> Reached | None:
-    """Every state from the task's own first states; None where they cannot be listed."""
+    """Every state from the task's own first states; None where that cannot be done."""
     traits = task.traits
     listed = traits.deterministic or traits.outcomes > 0
     if traits.players != 1 or not traits.discrete or not listed:
         return None
     if task.starts() is None and not _starts_alike(task):
         return None
-    return enumerate_states(task, max_states=max_states)
+    try:
+        return enumerate_states(task, max_states=max_states)
+    except TooLargeError:
+        return None
 
 
 def _starts_alike(task: Task) -> bool:
