@@ -78,12 +78,19 @@ TASKS_OF = {
     "actor_critic": ("tic_tac_toe", {"width": 4}),
     "transformer": ("markov_text", {"width": 4, "depth": 1}),
     "recurrent_mlp": ("convex_programme", {"width": 4, "rounds": 2}),
+    "normalised": ("tic_tac_toe", {"limit": 10.0}),
+    "normalised_gaussian": ("pendulum", {"limit": None}),
     "gaussian_mlp": ("pendulum", {"width": 4}),
 }
+WITHIN = {"normalised": "mlp", "normalised_gaussian": "gaussian_mlp"}
 
 
 def network_for(kind, sizes, task):
     """A network of a kind with a task's shapes."""
+    if kind in WITHIN:
+        inner = network_for(WITHIN[kind], TASKS_OF[WITHIN[kind]][1], task).config
+        config = {"kind": kind, "network": inner, **sizes}
+        return am.network_from_config(config, KEY, networks.Buildable)
     observed = jax.eval_shape(task.observe, jax.eval_shape(task.init, KEY)).shape
     shape, discrete = task.traits.shape, task.traits.discrete
     config = {"kind": kind, "observation_shape": observed, **sizes}

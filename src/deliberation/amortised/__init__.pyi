@@ -19,7 +19,10 @@ from .imitation import training_cost as training_cost
 from .networks import MLP as MLP
 from .networks import ActorCritic as ActorCritic
 from .networks import GaussianMLP as GaussianMLP
+from .networks import GaussianNetwork as GaussianNetwork
 from .networks import Network as Network
+from .networks import Normalised as Normalised
+from .networks import NormalisedGaussian as NormalisedGaussian
 from .networks import RecurrentMLP as RecurrentMLP
 from .networks import ResidualConvolution as ResidualConvolution
 from .networks import flops as flops

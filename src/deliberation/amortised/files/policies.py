@@ -28,7 +28,7 @@ from ...core.task import Task
 from ...tasks import make_task, name_of_task
 from ...tasks.names import is_own, make_declared, split_name
 from ..networks.feed_forward import Buildable, Network, Of, network_from_config
-from ..networks.gaussian import GaussianMLP
+from ..networks.gaussian import GaussianNetwork
 from ..policies.answer import check_answers
 from ..policies.gaussian import check_gaussian
 from ..policies.network import check_fits
@@ -209,7 +209,7 @@ def _named_task(path: Path, named: TaskName) -> Task:
 
 def _check(task: Task, network: Buildable) -> None:
     """Refuse a network that cannot decide on its task."""
-    if isinstance(network, GaussianMLP):
+    if isinstance(network, GaussianNetwork):
         check_gaussian(task, network)
     elif isinstance(network, Network):
         (check_fits if task.traits.discrete else check_answers)(task, network)

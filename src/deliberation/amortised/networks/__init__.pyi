@@ -5,4 +5,7 @@ from .feed_forward import ResidualConvolution as ResidualConvolution
 from .feed_forward import flops as flops
 from .feed_forward import network_from_config as network_from_config
 from .gaussian import GaussianMLP as GaussianMLP
+from .gaussian import GaussianNetwork as GaussianNetwork
+from .normalised import Normalised as Normalised
+from .normalised import NormalisedGaussian as NormalisedGaussian
 from .recurrent import RecurrentMLP as RecurrentMLP

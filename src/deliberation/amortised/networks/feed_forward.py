@@ -255,6 +255,8 @@ NETWORKS: dict[str, Callable[..., Buildable]] = {
 ELSEWHERE = {
     "actor_critic": (".actor_critic", "ActorCritic"),
     "gaussian_mlp": (".gaussian", "GaussianMLP"),
+    "normalised": (".normalised", "Normalised"),
+    "normalised_gaussian": (".normalised", "NormalisedGaussian"),
     "recurrent_mlp": (".recurrent", "RecurrentMLP"),
     "transformer": ("..sequence.transformer", "Transformer"),
 }

@@ -1,5 +1,6 @@
 """A network for continuous actions: two towers give a mean and a value, and spreads are learned."""
 
+import abc
 import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -12,7 +13,28 @@ from .actor_critic import Tower, climb, towers
 from .feed_forward import Buildable
 
 
-class GaussianMLP(Buildable):
+class GaussianNetwork(Buildable):
+    """One observation in; the mean and the spread of a continuous action, and a value out.
+
+    Means and deviations are in units of half the range of actions around its middle. Unbatched.
+    """
+
+    observation_shape: eqx.AbstractVar[tuple[int, ...]]
+    shape: eqx.AbstractVar[tuple[int, ...]]
+
+    @abc.abstractmethod
+    def __call__(
+        self, observation: Float[Array, "..."]
+    ) -> tuple[Float[Array, " numbers"], Float[Array, " numbers"], Float[Array, ""]]:
+        """Mean and log standard deviation of the scaled, flattened action; and the value."""
+
+    @property
+    @abc.abstractmethod
+    def multiply_adds(self) -> int:
+        """Multiply-adds of all matrix products in one forward pass."""
+
+
+class GaussianMLP(GaussianNetwork):
     """Two towers of `depth` layers of `width` tanh units: the mean of an action, and a value.
 
     `log_sd` is the learned logarithm of a standard deviation for each number of an action, the same

@@ -9,7 +9,7 @@ from ...core.answering import CheckedDecider, Question, answer
 from ...core.decider import Decision, Memory, check_finite
 from ...core.errors import UnsuitableTaskError
 from ...core.task import State, Task, Traits
-from ..networks.gaussian import GaussianMLP
+from ..networks.gaussian import GaussianNetwork
 
 
 def scaled(traits: Traits, raw: Float[Array, "batch numbers"]) -> Float[Array, "batch ..."]:
@@ -28,10 +28,10 @@ class GaussianPolicy(CheckedDecider):
     """
 
     task: Task
-    network: GaussianMLP
+    network: GaussianNetwork
     greedy: bool = eqx.field(static=True)
 
-    def __init__(self, task: Task, network: GaussianMLP, *, greedy: bool = True):
+    def __init__(self, task: Task, network: GaussianNetwork, *, greedy: bool = True):
         check_gaussian(task, network)
         self.task, self.network, self.greedy = task, network, greedy
 
@@ -46,7 +46,7 @@ class GaussianPolicy(CheckedDecider):
         return decision, question.memory
 
 
-def check_gaussian(task: Task, network: GaussianMLP) -> None:
+def check_gaussian(task: Task, network: GaussianNetwork) -> None:
     """Refuse a task of numbered actions, and a network whose shapes are not the task's."""
     traits = task.traits
     if traits.discrete:

@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float
 
 from ...core.noise import Seed, gumbel, mix, uniform
 from ...core.task import Actions, Task
-from ..networks.gaussian import GaussianMLP, log_density
+from ..networks.gaussian import GaussianNetwork, log_density
 from ..policies.gaussian import scaled
 from ..policies.network import evaluate
 
@@ -60,7 +60,7 @@ def judge(
 
 def values(network: Any, observations: Float[Array, "batch ..."]) -> Float[Array, " batch"]:
     """Values alone, of either kind of network."""
-    if isinstance(network, GaussianMLP):
+    if isinstance(network, GaussianNetwork):
         return jax.vmap(network)(observations)[2]
     return network.batched(observations)[1]
 

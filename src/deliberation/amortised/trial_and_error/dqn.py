@@ -36,10 +36,12 @@ from .experience import (
     seed_of,
 )
 from .gradients import begin_adam, check_network, flat_step, flatten, fresh_network, train
+from .normalising import Statistics, check_limit, fresh_statistics, in_task_units
+from .recommended import Recommended
 
 
 @dataclass(frozen=True)
-class DQN:
+class DQN(Recommended):
     """Settings; the defaults solve CartPole.
 
     An update is `rounds` rounds of `steps` actions in each of `environments` episodes and then
@@ -47,7 +49,7 @@ class DQN:
     `steps` actions (those that are left of a round). Actions are random with a probability that
     falls from 1 to `explore` over the first `exploring` part of training; nothing is learned from
     fewer than `warmup` transitions. `target` is how much of the gap the target network closes at
-    each gradient step. For `timeouts` and `hasty` see `PPO`.
+    each gradient step. For `timeouts`, `hasty` and what is normalised see `PPO`.
     """
 
     updates: int = 80
@@ -68,6 +70,9 @@ class DQN:
     depth: int = 2
     anneal: bool = True
     timeouts: bool = False
+    normalise_observations: bool = False
+    normalise_rewards: bool = False
+    limit: float = 10.0
     hasty: bool | None = None
 
     def __post_init__(self) -> None:
@@ -82,6 +87,7 @@ class DQN:
             raise ValueError(f"DQN needs 0 < discount <= 1 and 0 < target <= 1; got {self}.")
         if not (0 <= self.explore <= 1 and 0 < self.exploring <= 1):
             raise ValueError(f"DQN needs 0 <= explore <= 1 and 0 < exploring <= 1; got {self}.")
+        check_limit("DQN", self.limit)
 
     @property
     def compiles_hastily(self) -> bool:
@@ -116,6 +122,7 @@ class DQNCarry(eqx.Module):
     optimiser: PyTree
     worlds: Worlds
     replay: Replay
+    statistics: Statistics
     score: Score
     step: Int[Array, ""]
     seed: UInt32[Array, ""]
@@ -142,6 +149,7 @@ def train_dqn(
     return train(
         "dqn", begin_dqn, _cost, task, key, settings or DQN(), network=network, objective=objective,
         folder=folder, watch=watch,
+        outcome=lambda c: in_task_units(c.network, c.statistics, logits_are_values=True),
     )  # fmt: skip
 
 
@@ -168,6 +176,7 @@ def begin_dqn(
         optimiser=begin_adam(settings.norm, network),
         worlds=empty_worlds(task, settings.environments),
         replay=_empty_replay(settings.room, network),
+        statistics=fresh_statistics(network, settings),
         score=fresh_score(),
         step=jax.device_put(np.int32(0)),
         seed=seed_of(key),
@@ -218,28 +227,31 @@ def _update(
     rate = schedule(carry.step)
 
     def one(now: tuple, number: Int[Array, ""]) -> tuple[tuple, Array]:
-        params, target, optimiser, worlds, replay, score = now
+        params, target, optimiser, worlds, replay, statistics, score = now
         part = (carry.step + number / settings.rounds) / settings.updates
         random = jnp.maximum(
             1 - part * (1 - settings.explore) / settings.exploring, settings.explore
         )
         dice = mix(seed, 1, number)
-        worlds, chunk, score = _play(
-            task, objective, settings, rebuild(params), worlds, starts, score, random, mix(dice, 0)
-        )
+        worlds, statistics, chunk, score = _play(
+            task, objective, settings, rebuild(params), worlds, statistics, starts, score, random,
+            mix(dice, 0),
+        )  # fmt: skip
         replay = _remember(replay, chunk, settings.room)
         learn = jnp.where(replay.size >= settings.warmup, rate, 0.0)
         (params, target, optimiser), losses = _learn(
-            settings, rebuild, (params, target, optimiser), replay, learn, mix(dice, 1)
+            settings, rebuild, (params, target, optimiser), replay, statistics, learn, mix(dice, 1)
         )
-        return (params, target, optimiser, worlds, replay, score), losses.mean()
+        return (params, target, optimiser, worlds, replay, statistics, score), losses.mean()
 
-    now = (params, carry.target, carry.optimiser, worlds, carry.replay, carry.score)
+    rest = (carry.replay, carry.statistics, carry.score)
+    now = (params, carry.target, carry.optimiser, worlds, *rest)
     now, losses = jax.lax.scan(one, now, jnp.arange(settings.rounds))
-    params, target, optimiser, worlds, replay, score = now
+    params, target, optimiser, worlds, replay, statistics, score = now
     after = DQNCarry(
-        rebuild(params), target, optimiser, worlds, replay, score, carry.step + 1, carry.seed
-    )
+        rebuild(params), target, optimiser, worlds, replay, statistics, score, carry.step + 1,
+        carry.seed,
+    )  # fmt: skip
     return after, {"return": score.mean, "loss": losses.mean()}
 
 
@@ -249,19 +261,23 @@ def _play(
     settings: DQN,
     network: Network,
     worlds: Worlds,
+    statistics: Statistics,
     starts: PyTree,
     score: Score,
     random: Float[Array, "*rows"],
     seed: Seed,
-) -> tuple[Worlds, PyTree, Score]:
+) -> tuple[Worlds, Statistics, PyTree, Score]:
     """Some actions in every episode, random or greedy, as transitions over several steps."""
     rows = jnp.arange(settings.environments)
 
-    def act(worlds: Worlds, t: Int[Array, ""]) -> tuple[Worlds, tuple]:
-        now = mix(seed, t)
+    def act(
+        carried: tuple[Worlds, Statistics], t: Int[Array, ""]
+    ) -> tuple[tuple[Worlds, Statistics], tuple]:
+        (worlds, statistics), now = carried, mix(seed, t)
         seen = jax.vmap(task.observe)(worlds.state).astype(jnp.float32)
         legal = jax.vmap(task.legal)(worlds.state)
-        greedy = jnp.argmax(action_values(network, seen, legal), axis=-1)
+        statistics = statistics.seeing(seen)
+        greedy = jnp.argmax(action_values(network, statistics.see(seen), legal), axis=-1)
         any_legal = pick_uniform(legal, uniform(mix(now, 0, rows)))
         action = jnp.where(uniform(mix(now, 1, rows)) < random, any_legal, greedy)
         action = action.astype(jnp.int32)
@@ -269,15 +285,18 @@ def _play(
             task, objective, worlds, action, mix(now, 2), starts=starts,
             discount=settings.discount, timeouts=settings.timeouts,
         )  # fmt: skip
+        statistics = statistics.earning(step.reward, step.gain, step.over)
         after = jax.vmap(task.observe)(step.after).astype(jnp.float32)
         # What ended only by the clock has a value still: that of any action.
         then = jax.vmap(task.legal)(step.after)
         then = then | ~then.any(axis=-1, keepdims=True)
         kept = (seen, action, step.reward, step.gain, after, then, legal)
-        return worlds, (kept, step.over, step.finished)
+        return (worlds, statistics), (kept, step.over, step.finished)
 
-    worlds, (kept, over, finished) = jax.lax.scan(act, worlds, jnp.arange(settings.steps))
-    return worlds, several_steps(kept, over), score.after(finished, over)
+    (worlds, statistics), (kept, over, finished) = jax.lax.scan(
+        act, (worlds, statistics), jnp.arange(settings.steps)
+    )
+    return worlds, statistics, several_steps(kept, over), score.after(finished, over)
 
 
 def several_steps(kept: tuple, over: Bool[Array, "steps batch"]) -> tuple:
@@ -314,24 +333,34 @@ def _remember(replay: Replay, chunk: tuple, room: int) -> Replay:
 
 
 def _learn(
-    settings: DQN, rebuild: Any, now: tuple, replay: Replay, rate: Float[Array, ""], seed: Seed
+    settings: DQN,
+    rebuild: Any,
+    now: tuple,
+    replay: Replay,
+    statistics: Statistics,
+    rate: Float[Array, ""],
+    seed: Seed,
 ) -> tuple[tuple, Float[Array, " fits"]]:
-    """Gradient steps towards returns that end in the target network's values."""
+    """Gradient steps towards returns that end in the target network's values.
+
+    The replay holds what was seen and paid as it was; it is normalised by what is known by now.
+    """
     dice = uniform(mix(seed, jnp.arange(settings.fits * settings.batch)))
     rows = (dice * replay.size).astype(jnp.int32).reshape(settings.fits, settings.batch)
 
     def fit(now: tuple, rows: Int[Array, " batch"]) -> tuple[tuple, Array]:
         params, target, optimiser = now
         network = rebuild(params)
-        after, allowed = replay.after[rows], replay.legal[rows]
+        after, allowed = statistics.see(replay.after[rows]), replay.legal[rows]
         # Double Q-learning: one network chooses, the other says what the choice is worth.
         best = jnp.argmax(action_values(network, after, allowed), axis=-1)
         worth = action_values(rebuild(target), after, allowed)
         follow = jnp.take_along_axis(worth, best[:, None], axis=1)[:, 0]
-        wanted = replay.earned[rows] + replay.gain[rows] * follow
+        wanted = statistics.earn(replay.earned[rows]) + replay.gain[rows] * follow
 
         def loss(network: Network) -> Array:
-            q = action_values(network, replay.seen[rows], replay.here[rows])
+            seen = statistics.see(replay.seen[rows])
+            q = action_values(network, seen, replay.here[rows])
             chosen = jnp.take_along_axis(q, replay.action[rows][:, None], axis=1)[:, 0]
             gap = jnp.abs(chosen - wanted)
             # Huber's loss: the error is clipped at 1, as in Mnih et al. 2015.

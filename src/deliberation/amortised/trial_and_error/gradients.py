@@ -19,7 +19,7 @@ from ...core.task import Task
 from ..files.tensors import checksum
 from ..networks.actor_critic import ActorCritic
 from ..networks.feed_forward import Dense, Network
-from ..networks.gaussian import GaussianMLP
+from ..networks.gaussian import GaussianMLP, GaussianNetwork
 from ..policies.gaussian import GaussianPolicy, check_gaussian
 from ..policies.network import NetworkPolicy, check_fits
 from ..training.optimisers import descend, init_optimiser, make_optimiser
@@ -62,9 +62,9 @@ def fresh_network(
     return jax.tree.map(fill, form, is_leaf=lambda x: isinstance(x, Dense))
 
 
-def check_network(task: Task, network: "Network | GaussianMLP") -> None:
+def check_network(task: Task, network: "Network | GaussianNetwork") -> None:
     """Refuse a network that does not fit the task, of either kind."""
-    if isinstance(network, GaussianMLP):
+    if isinstance(network, GaussianNetwork):
         check_gaussian(task, network)
     else:
         check_fits(task, network)
@@ -117,12 +117,16 @@ def train(
     key: Key[Array, ""],
     settings: Any,
     *,
-    network: "Network | GaussianMLP | None",
+    network: "Network | GaussianNetwork | None",
     objective: Objective | None,
     folder: Path | str | None,
     watch: Watch | None,
+    outcome: Callable[[Any], Any] = lambda carry: carry.network,
 ) -> Trained:
-    """Run a learner that `begin`s with a carry and an update, and count what that costs."""
+    """Run a learner that `begin`s with a carry and an update, and count what that costs.
+
+    `outcome` is the network that acts on the task, from all that training ended with.
+    """
     check_opposed(task, name)
     started = time.perf_counter()
     carry, update = begin(task, key, settings, network=network, objective=objective)
@@ -134,7 +138,7 @@ def train(
         update, carry, updates=settings.updates, folder=folder, identity=identity, watch=watch,
         hasty=settings.compiles_hastily,
     )  # fmt: skip
-    found = done.carry.network
+    found = outcome(done.carry)
     policy = (NetworkPolicy if task.traits.discrete else GaussianPolicy)(task, found)
     # An interrupted training counts the time before the interruption too.
     seconds = max(done.seconds, time.perf_counter() - started)

@@ -20,7 +20,7 @@ from ...core.noise import Seed, mix, uniform
 from ...core.objective import Objective
 from ...core.task import State, Task
 from ..networks.feed_forward import Network
-from ..networks.gaussian import GaussianMLP
+from ..networks.gaussian import GaussianNetwork
 from ..training.optimisers import linear_schedule
 from ..training.trained import Trained
 from ..training.updates import Metrics, Update, Watch
@@ -36,10 +36,12 @@ from .experience import (
     seed_of,
 )
 from .gradients import begin_adam, check_network, flat_step, flatten, fresh_network, train
+from .normalising import Statistics, check_limit, fresh_statistics, in_task_units
+from .recommended import Recommended
 
 
 @dataclass(frozen=True)
-class PPO:
+class PPO(Recommended):
     """Settings; the defaults solve CartPole in some tens of thousands of steps.
 
     An update plays `environments` x `steps` actions and goes through them `epochs` times in
@@ -47,7 +49,10 @@ class PPO:
     advantages; `clip` bounds the change of an action's probability; `value` and `entropy` weigh
     these parts of the loss. With `anneal` the rate falls linearly to zero over all `updates`. With
     `timeouts` ends at the task's horizon are cuts, after which the value goes on: for tasks that do
-    not show the time. `hasty` compiles quickly to a slower program (None: where little is learned).
+    not show the time. With `normalise_observations` and `normalise_rewards` both are normalised by
+    running statistics and cut at -`limit` and `limit` (see `normalising`); the policy that comes
+    out normalises by itself, and its value is in the task's units. `hasty` compiles quickly to a
+    slower program (None: where little is learned).
     """
 
     updates: int = 60
@@ -66,6 +71,9 @@ class PPO:
     depth: int = 2
     anneal: bool = True
     timeouts: bool = False
+    normalise_observations: bool = False
+    normalise_rewards: bool = False
+    limit: float = 10.0
     hasty: bool | None = None
 
     def __post_init__(self) -> None:
@@ -79,6 +87,7 @@ class PPO:
             raise ValueError(
                 f"PPO needs 0 < discount <= 1, 0 <= trace <= 1 and clip > 0; got {self}."
             )
+        check_limit("PPO", self.limit)
 
     @property
     def compiles_hastily(self) -> bool:
@@ -87,6 +96,8 @@ class PPO:
         return samples * self.width < HASTY_BELOW if self.hasty is None else self.hasty
 
 
+PLAIN = Statistics()
+"""Nothing is normalised."""
 HASTY_BELOW = 64 * 2_000_000
 """Samples times width; about where optimising the program begins to pay."""
 
@@ -94,9 +105,10 @@ HASTY_BELOW = 64 * 2_000_000
 class PPOCarry(eqx.Module):
     """All that goes from one update to the next."""
 
-    network: Network | GaussianMLP
+    network: Network | GaussianNetwork
     optimiser: PyTree
     worlds: Worlds
+    statistics: Statistics
     score: Score
     step: Int[Array, ""]
     seed: UInt32[Array, ""]
@@ -118,7 +130,7 @@ def train_ppo(
     *,
     key: Key[Array, ""],
     settings: PPO | None = None,
-    network: Network | GaussianMLP | None = None,
+    network: Network | GaussianNetwork | None = None,
     objective: Objective | None = None,
     folder: Path | str | None = None,
     watch: Watch | None = None,
@@ -133,6 +145,7 @@ def train_ppo(
     return train(
         "ppo", begin_ppo, _cost, task, key, settings or PPO(), network=network, objective=objective,
         folder=folder, watch=watch,
+        outcome=lambda c: in_task_units(c.network, c.statistics, logits_are_values=False),
     )  # fmt: skip
 
 
@@ -141,7 +154,7 @@ def begin_ppo(
     key: Key[Array, ""],
     settings: PPO,
     *,
-    network: Network | GaussianMLP | None = None,
+    network: Network | GaussianNetwork | None = None,
     objective: Objective | None = None,
 ) -> tuple[PPOCarry, Update]:
     """What to carry at first and the update, for loops of one's own: `carry, metrics = ...`."""
@@ -153,6 +166,7 @@ def begin_ppo(
         network=network,
         optimiser=begin_adam(settings.norm, network),
         worlds=empty_worlds(task, settings.environments),
+        statistics=fresh_statistics(network, settings),
         score=fresh_score(),
         step=jax.device_put(np.int32(0)),
         seed=seed_of(key),
@@ -165,7 +179,7 @@ def _update(
     task: Task, objective: Objective, settings: PPO, carry: PPOCarry
 ) -> tuple[PPOCarry, Metrics]:
     seed = mix(carry.seed, carry.step)
-    worlds, batch, score = _play(task, objective, settings, carry, mix(seed, 0))
+    worlds, statistics, batch, score = _play(task, objective, settings, carry, mix(seed, 0))
     params, rebuild = flatten(carry.network)
     schedule = linear_schedule(settings.rate, settings.updates, anneal=settings.anneal)
     rate = schedule(carry.step)
@@ -186,29 +200,30 @@ def _update(
         order.reshape(settings.epochs * settings.minibatches, -1),
     )
     network = rebuild(now[0])
-    after = PPOCarry(network, now[1], worlds, score, carry.step + 1, carry.seed)
+    after = PPOCarry(network, now[1], worlds, statistics, score, carry.step + 1, carry.seed)
     return after, {"return": score.mean, "loss": losses.mean()}
 
 
 def _play(
     task: Task, objective: Objective, settings: PPO, carry: PPOCarry, seed: Seed
-) -> tuple[Worlds, Batch, Score]:
+) -> tuple[Worlds, Statistics, Batch, Score]:
     """Some actions in every episode, with their advantages."""
     starts = first_states(task, settings.environments, mix(seed, 0))
     worlds = jax.tree.map(
         lambda a, b: jnp.where(carry.step == 0, a, b), restart(starts), carry.worlds
     )
-    worlds, batch, finished, over = play(
+    worlds, statistics, batch, finished, over = play(
         task, objective, carry.network, worlds, starts, mix(seed, 1), steps=settings.steps,
         discount=settings.discount, trace=settings.trace, timeouts=settings.timeouts,
+        statistics=carry.statistics,
     )  # fmt: skip
-    return worlds, batch, carry.score.after(finished, over)
+    return worlds, statistics, batch, carry.score.after(finished, over)
 
 
 def play(
     task: Task,
     objective: Objective,
-    network: Network | GaussianMLP,
+    network: Network | GaussianNetwork,
     worlds: Worlds,
     starts: State,
     seed: Seed,
@@ -217,30 +232,38 @@ def play(
     discount: float,
     trace: float,
     timeouts: bool = False,
-) -> tuple[Worlds, Batch, Float[Array, "steps batch"], Bool[Array, "steps batch"]]:
+    statistics: Statistics = PLAIN,
+) -> tuple[Worlds, Statistics, Batch, Float[Array, "steps batch"], Bool[Array, "steps batch"]]:
     """So many actions of a policy in every episode; then returns, where episodes were `over`.
 
-    For the options see `advance` and `advantages`.
+    For the options see `advance` and `advantages`. Each step adds to the `statistics` what is seen
+    and paid in it, and is normalised by all up to it.
     """
 
-    def act(worlds: Worlds, t: Int[Array, ""]) -> tuple[Worlds, tuple]:
-        now = mix(seed, t)
+    def act(
+        carried: tuple[Worlds, Statistics], t: Int[Array, ""]
+    ) -> tuple[tuple[Worlds, Statistics], tuple]:
+        (worlds, statistics), now = carried, mix(seed, t)
         seen = jax.vmap(task.observe)(worlds.state).astype(jnp.float32)
+        statistics = statistics.seeing(seen)
+        seen = statistics.see(seen)
         legal = jax.vmap(task.legal)(worlds.state)
         action, raw, logp, value = draw(task, network, seen, legal, mix(now, 0))
         worlds, step = advance(
             task, objective, worlds, action, mix(now, 1), starts=starts, discount=discount,
             timeouts=timeouts,
         )  # fmt: skip
-        after = jax.vmap(task.observe)(step.after).astype(jnp.float32)
-        kept = (step.reward, step.gain, step.over, step.finished)
-        return worlds, (seen, legal, raw, logp, value, after, *kept)
+        statistics = statistics.earning(step.reward, step.gain, step.over)
+        after = statistics.see(jax.vmap(task.observe)(step.after).astype(jnp.float32))
+        kept = (statistics.earn(step.reward), step.gain, step.over, step.finished)
+        return (worlds, statistics), (seen, legal, raw, logp, value, after, *kept)
 
-    worlds, played = jax.lax.scan(act, worlds, jnp.arange(steps))
+    (worlds, statistics), played = jax.lax.scan(act, (worlds, statistics), jnp.arange(steps))
     seen, legal, raw, logp, value, after, reward, gain, over, finished = played
     follow = values(network, after.reshape(-1, *after.shape[2:])).reshape(value.shape)
     advantage = advantages(reward, gain, over, value, follow, trace)
-    return worlds, Batch(seen, legal, raw, logp, advantage, advantage + value), finished, over
+    batch = Batch(seen, legal, raw, logp, advantage, advantage + value)
+    return worlds, statistics, batch, finished, over
 
 
 def advantages(
@@ -267,7 +290,7 @@ def advantages(
 
 
 def _loss(
-    network: Network | GaussianMLP,
+    network: Network | GaussianNetwork,
     batch: Batch,
     task: Task,
     settings: PPO,
@@ -282,7 +305,7 @@ def _loss(
     return -gained + settings.value * error - settings.entropy * entropy.mean()
 
 
-def _cost(task: Task, settings: PPO, network: Network | GaussianMLP, updates: int) -> Ledger:
+def _cost(task: Task, settings: PPO, network: Network | GaussianNetwork, updates: int) -> Ledger:
     """A forward pass an action to act and one for what followed; three a sample to learn."""
     played = updates * settings.environments * settings.steps
     passes = played * (2 + settings.epochs)

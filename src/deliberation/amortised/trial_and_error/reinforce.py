@@ -18,7 +18,7 @@ from ...core.noise import mix
 from ...core.objective import Objective
 from ...core.task import Task
 from ..networks.feed_forward import Network
-from ..networks.gaussian import GaussianMLP
+from ..networks.gaussian import GaussianNetwork
 from ..training.optimisers import linear_schedule
 from ..training.trained import Trained
 from ..training.updates import Metrics, Update, Watch
@@ -66,7 +66,7 @@ class Reinforce:
 class ReinforceCarry(eqx.Module):
     """All that goes from one update to the next."""
 
-    network: Network | GaussianMLP
+    network: Network | GaussianNetwork
     optimiser: PyTree
     score: Score
     step: Int[Array, ""]
@@ -78,7 +78,7 @@ def train_reinforce(
     *,
     key: Key[Array, ""],
     settings: Reinforce | None = None,
-    network: Network | GaussianMLP | None = None,
+    network: Network | GaussianNetwork | None = None,
     objective: Objective | None = None,
     folder: Path | str | None = None,
     watch: Watch | None = None,
@@ -98,7 +98,7 @@ def begin_reinforce(
     key: Key[Array, ""],
     settings: Reinforce,
     *,
-    network: Network | GaussianMLP | None = None,
+    network: Network | GaussianNetwork | None = None,
     objective: Objective | None = None,
 ) -> tuple[ReinforceCarry, Update]:
     """What to carry at first and the update, for loops of one's own."""
@@ -126,7 +126,7 @@ def _update(
         seed, network = mix(carry.seed, carry.step, number), rebuild(params)
         starts = first_states(task, settings.environments, mix(seed, 0))
         # Summed to the end (a trace of 1), advantages are returns less the baseline.
-        _, batch, finished, over = play(
+        _, _, batch, finished, over = play(
             task, objective, network, restart(starts), starts, mix(seed, 1),
             steps=task.traits.horizon, discount=settings.discount, trace=1.0,
         )  # fmt: skip
@@ -144,7 +144,7 @@ def _update(
 
 
 def _loss(
-    network: Network | GaussianMLP,
+    network: Network | GaussianNetwork,
     batch: Batch,
     first: Bool[Array, "steps batch"],
     task: Task,
@@ -162,7 +162,9 @@ def _loss(
     return jnp.where(first.reshape(-1), each, 0.0).sum() / first.shape[1]
 
 
-def _cost(task: Task, settings: Reinforce, network: Network | GaussianMLP, updates: int) -> Ledger:
+def _cost(
+    task: Task, settings: Reinforce, network: Network | GaussianNetwork, updates: int
+) -> Ledger:
     """A forward pass to act, one for what followed, and three to learn from it."""
     fits = updates * settings.rounds
     played = fits * settings.environments * task.traits.horizon

@@ -5,7 +5,7 @@ from typing import Any
 
 from ...amortised.files.policies import load_network, save_network
 from ...amortised.networks.feed_forward import Buildable, Network
-from ...amortised.networks.gaussian import GaussianMLP
+from ...amortised.networks.gaussian import GaussianNetwork
 from ...amortised.policies.answer import AnswerPolicy
 from ...amortised.policies.gaussian import GaussianPolicy
 from ...amortised.policies.network import NetworkPolicy, check_fits
@@ -84,7 +84,7 @@ def load(
         if not search:
             raise UnsuitableTaskError(f"{path} holds a model, which has no policy without search.")
         return _by_model(task, network, **options)
-    if isinstance(network, GaussianMLP):
+    if isinstance(network, GaussianNetwork):
         if not search:
             return GaussianPolicy(task, network)
         return CEM(task, proposals=PolicyPlans(network=network), **options)

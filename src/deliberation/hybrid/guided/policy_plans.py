@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from ...amortised.networks.feed_forward import Network
-from ...amortised.networks.gaussian import GaussianMLP
+from ...amortised.networks.gaussian import GaussianNetwork
 from ...amortised.policies.gaussian import scaled
 from ...core.objective import Action
 from ...core.task import State, Task
@@ -25,10 +25,10 @@ class PolicyPlans(PlanProposals):
     the planner begins from; the others are drawn from the policy. `plans` is how many at most; they
     take at most half of a decision's simulations. `spread` is the standard deviation that the
     planner begins with around the mean, in units of half the range of actions, None for its own.
-    A network with logits serves discrete actions, a `GaussianMLP` continuous ones.
+    A network with logits serves discrete actions, a `GaussianNetwork` continuous ones.
     """
 
-    network: Network | GaussianMLP
+    network: Network | GaussianNetwork
     plans: int = eqx.field(static=True, default=8)
     spread: float | None = eqx.field(static=True, default=None)
 
@@ -85,7 +85,7 @@ class PolicyPlans(PlanProposals):
     ) -> Float[Array, "..."]:
         """One step of a plan: an action or a score for each, with so much of the noise."""
         seen = task.observe(state).astype(jnp.float32)
-        if isinstance(self.network, GaussianMLP):
+        if isinstance(self.network, GaussianNetwork):
             mean, log_sd, _ = self.network(seen)
             if key is not None:
                 mean = mean + noise * jnp.exp(log_sd) * jax.random.normal(key, mean.shape)

@@ -1,0 +1,61 @@
+"""Settings with which PPO and DQN learn tasks that exist: a starting point for tasks like them.
+
+Found from those that rl-zoo publishes for stable-baselines3 (Raffin 2020); `benchmarks/peers.py`
+measures them beside it. No task here shows its time, so ends by the clock are cuts.
+"""
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ...core.task import Task
+from ...tasks import list_tasks
+
+Kind = TypeVar("Kind")
+RECOMMENDED: dict[str, dict[str, dict[str, Any]]] = {
+    "PPO": {
+        "cartpole": {"timeouts": True},
+        "acrobot": {
+            "updates": 240, "environments": 16, "steps": 256, "epochs": 4, "minibatches": 64,
+            "rate": 3e-4, "discount": 0.99, "trace": 0.94, "timeouts": True,
+            "normalise_observations": True, "normalise_rewards": True,
+        },
+        "mountain_car": {
+            "updates": 3900, "environments": 16, "steps": 16, "epochs": 4, "minibatches": 4,
+            "rate": 3e-4, "discount": 0.99, "trace": 0.98, "timeouts": True, "anneal": False,
+            "normalise_observations": True, "normalise_rewards": True,
+        },
+        "pendulum": {
+            "updates": 200, "environments": 64, "steps": 64, "epochs": 8, "minibatches": 16,
+            "rate": 1e-3, "discount": 0.9, "trace": 0.95, "value": 0.01, "timeouts": True,
+        },
+    },
+    "DQN": {
+        "cartpole": {"timeouts": True},
+        "acrobot": {"timeouts": True},
+        "mountain_car": {"timeouts": True},
+    },
+}  # fmt: skip
+"""By learner and by the task's registered name, what differs from the learner's defaults."""
+
+
+@dataclass(frozen=True)
+class Recommended:
+    """Settings of a learner, which can also be had ready-made for a task."""
+
+    @classmethod
+    def for_task(cls: type[Kind], task: Task | str, **changes: Any) -> Kind:
+        """Those that are known to learn a task (see `RECOMMENDED`), with `changes`.
+
+        The task is handed over, with any options, or told by its registered name. For a task that
+        there are none for they are the defaults.
+        """
+        known = RECOMMENDED[cls.__name__]
+        name = task if isinstance(task, str) else registered_name(task)
+        return cls(**{**known.get(name, {}), **changes})
+
+
+def registered_name(task: Task) -> str:
+    """The name under which a task's kind is registered, whatever its options; "" if it is not."""
+    kind = (type(task).__module__, type(task).__name__)
+    found = (n for n, entry in list_tasks().items() if (entry["module"], entry["factory"]) == kind)
+    return next(found, "")
