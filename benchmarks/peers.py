@@ -1,0 +1,184 @@
+"""PPO and DQN beside stable-baselines3, on four tasks that are Gymnasium's step for step.
+
+    python benchmarks/peers.py                     # whatever is missing, then the report
+    python benchmarks/peers.py --who ours --learner dqn --task cartpole --seeds 1
+    python benchmarks/peers.py --who sb3           # needs `pip install .[sb3]`
+    python benchmarks/peers.py --report            # from what was measured, without measuring
+
+Each learner trains on each task with each seed, ours with the settings of `for_task` and
+stable-baselines3 with those of rl-zoo, and then plays 100 episodes greedily. A training is a cell:
+a process of its own on one thread, whose result is kept in peers.jsonl as soon as it is there, so
+that a run that was killed goes on where it stopped, and several may work side by side. A learner
+passes on a task if with every seed its mean return is within 10 % of the figure that rl-zoo
+publishes. Writes peers.json and peers.md.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+EPISODES, SEEDS, SHARE = 100, 5, 0.10
+PUBLISHED = {
+    ("ppo", "cartpole"): 500.0,
+    ("ppo", "pendulum"): -172.0,
+    ("dqn", "cartpole"): 500.0,
+    ("dqn", "acrobot"): -77.0,
+    ("dqn", "mountain_car"): -101.0,
+    ("ppo", "acrobot"): -74.0,
+    ("ppo", "mountain_car"): -110.0,
+}
+"""rl-zoo's benchmark.md, rounded; in the order of what stable-baselines3's training takes."""
+WHO = ("ours", "sb3")
+ALONE = {
+    "OMP_NUM_THREADS": "1",
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
+    "JAX_PLATFORMS": "cpu",
+}
+Cell = tuple[str, str, str, int]
+
+
+def main() -> None:
+    """Measure what is missing, print and write; or one training, when called by itself."""
+    parser = argparse.ArgumentParser(description="Measure PPO and DQN beside stable-baselines3.")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--who", choices=WHO, help="one of the libraries")
+    parser.add_argument("--learner", choices=("ppo", "dqn"))
+    parser.add_argument("--task", choices=sorted({task for _, task in PUBLISHED}))
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--report", action="store_true", help="write the report only")
+    parser.add_argument("--one", nargs=4, metavar="CELL", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.one:
+        who, learner, task, seed = asked.one
+        learn = learn_ours if who == "ours" else learn_sb3
+        print(json.dumps(learn(learner, task, int(seed))))
+        return
+    cells = [
+        (who, learner, task, seed)
+        for who in WHO
+        for learner, task in PUBLISHED
+        for seed in range(asked.seeds)
+        if asked.who in (None, who)
+        and asked.learner in (None, learner)
+        and asked.task in (None, task)
+    ]
+    if not asked.report:
+        measure(asked.out, cells)
+    report(asked.out)
+
+
+def measure(out: Path, cells: list[Cell]) -> None:
+    """Train every cell that has no result, one after the other, and say how it went."""
+    started, left = time.monotonic(), [cell for cell in cells if cell not in known(out)]
+    for number, cell in enumerate(left):
+        command = [sys.executable, __file__, "--one", *map(str, cell)]
+        done = subprocess.run(
+            command, env={**os.environ, **ALONE}, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"{cell} failed:\n{done.stderr[-2000:]}")
+        found = {"cell": cell, **json.loads(done.stdout.splitlines()[-1])}
+        with (out / "peers.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(found) + "\n")
+        passed = time.monotonic() - started
+        rest = passed / (number + 1) * (len(left) - number - 1) / 60
+        print(
+            f"{number + 1} of {len(left)}: {' '.join(map(str, cell))}: mean return "
+            f"{np.mean(found['returns']):.1f} in {found['seconds']:.0f} s; "
+            f"about {rest:.0f} min left",
+            flush=True,
+        )
+
+
+def known(out: Path) -> dict[Cell, dict[str, Any]]:
+    """Results by cell: those of a report, and those that came since."""
+    found: list[dict[str, Any]] = []
+    if (out / "peers.json").exists():
+        found += json.loads((out / "peers.json").read_text("utf-8"))["runs"]
+    if (out / "peers.jsonl").exists():
+        found += map(json.loads, (out / "peers.jsonl").read_text("utf-8").splitlines())
+    return {tuple(run["cell"]): run for run in found}
+
+
+def learn_ours(learner: str, name: str, seed: int) -> dict[str, Any]:
+    """PPO or DQN of this library with its settings for the task."""
+    import jax
+
+    from deliberation.amortised import DQN, PPO, train_dqn, train_ppo
+    from deliberation.core import rollout
+    from deliberation.tasks import make_task
+
+    task, key = make_task(name), jax.random.key(seed)
+    started = time.perf_counter()
+    if learner == "ppo":
+        found = train_ppo(task, key=key, settings=PPO.for_task(task))
+    else:
+        found = train_dqn(task, key=key, settings=DQN.for_task(task))
+    seconds = time.perf_counter() - started
+    played = rollout(task, found.decider, key=jax.random.key(10_000 + seed), batch=EPISODES)
+    return {
+        "returns": played.returns[:, 0].tolist(),
+        "steps": int(found.ledger.total().model_steps or 0),
+        "seconds": seconds,
+    }
+
+
+def learn_sb3(learner: str, task: str, seed: int) -> dict[str, Any]:
+    """The same learner of stable-baselines3."""
+    from _peers_sb3 import learn
+
+    return learn(learner, task, seed, EPISODES)
+
+
+def report(out: Path) -> None:
+    """The table and the verdicts, from all results there are."""
+    from deliberation.runs.provenance import machine, versions
+
+    runs = known(out)
+    lines = [
+        "| learner | task | published | who | seeds | worst seed | mean | best seed | within 10 % "
+        "| steps | median s |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    verdicts = []
+    for (learner, task), figure in PUBLISHED.items():
+        for who in WHO:
+            mine = [run for cell, run in runs.items() if cell[:3] == (who, learner, task)]
+            if not mine:
+                continue
+            means = np.array([np.mean(run["returns"]) for run in mine])
+            near = int((means >= figure - SHARE * abs(figure)).sum())
+            name = "this library" if who == "ours" else "stable-baselines3"
+            lines.append(
+                f"| {learner} | {task} | {figure:g} | {name} | {len(mine)} | {means.min():.1f} "
+                f"| {means.mean():.1f} | {means.max():.1f} | {near} of {len(mine)} "
+                f"| {mine[0]['steps']:,} | {np.median([run['seconds'] for run in mine]):.0f} |"
+            )
+            if who == "ours":
+                word = "passes" if near == len(mine) and len(mine) >= SEEDS else "falls short"
+                verdicts.append(f"{word}: {learner} on {task}: {near} of {len(mine)} seeds")
+    on = machine()
+    head = (
+        f"Mean returns of the greedy policy over {EPISODES} episodes, one training a seed. "
+        f"Measured on {on['processor']}, one thread a training."
+    )
+    page = "\n".join(
+        ["# PPO and DQN beside stable-baselines3", "", head, "", *lines, "", *verdicts]
+    )
+    print(page)
+    content = {
+        "runs": list(runs.values()), "verdicts": verdicts, "machine": on, "versions": versions()
+    }  # fmt: skip
+    (out / "peers.json").write_text(json.dumps(content, indent=None) + "\n", encoding="utf-8")
+    (out / "peers.md").write_text(page + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
