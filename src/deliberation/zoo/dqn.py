@@ -4,6 +4,7 @@ from jaxtyping import Array, Key
 
 from ..amortised import DQN, train_dqn
 from ..core.task import Task
+from ._trial_and_error import updates_for
 from .made import Made, policy_alone
 
 ZOO = {
@@ -11,13 +12,14 @@ ZOO = {
     "title": "Deep Q-learning (double DQN)",
     "kind": "amortised",
     "items": [16],
-    "tasks": {"cartpole": {}},
+    "tasks": {"cartpole": {}, "acrobot": {}, "mountain_car": {}},
     "source": "Mnih et al. 2015; van Hasselt et al. 2016",
 }
-UPDATES = {"smoke": 3, "quick": 80, "full": 200}
 
 
 def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
-    """The task does not show the time, so an end by the clock is a cut."""
-    found = train_dqn(task, key=key, settings=DQN(updates=UPDATES[effort], timeouts=True))
+    """With the settings known to learn the task."""
+    settings = DQN.for_task(task)
+    settings = DQN.for_task(task, updates=updates_for(effort, settings.updates))
+    found = train_dqn(task, key=key, settings=settings)
     return policy_alone(found.decider, found.ledger)

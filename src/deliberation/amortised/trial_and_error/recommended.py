@@ -15,8 +15,8 @@ RECOMMENDED: dict[str, dict[str, dict[str, Any]]] = {
     "PPO": {
         "cartpole": {"timeouts": True},
         "acrobot": {
-            "updates": 240, "environments": 16, "steps": 256, "epochs": 4, "minibatches": 64,
-            "rate": 3e-4, "discount": 0.99, "trace": 0.94, "timeouts": True,
+            "updates": 120, "environments": 64, "steps": 128, "epochs": 4, "minibatches": 32,
+            "rate": 1e-3, "discount": 0.99, "trace": 0.94, "timeouts": True,
             "normalise_observations": True, "normalise_rewards": True,
         },
         "mountain_car": {
@@ -25,14 +25,15 @@ RECOMMENDED: dict[str, dict[str, dict[str, Any]]] = {
             "normalise_observations": True, "normalise_rewards": True,
         },
         "pendulum": {
-            "updates": 200, "environments": 64, "steps": 64, "epochs": 8, "minibatches": 16,
-            "rate": 1e-3, "discount": 0.9, "trace": 0.95, "value": 0.01, "timeouts": True,
+            "updates": 200, "environments": 16, "steps": 256, "epochs": 10, "minibatches": 64,
+            "rate": 3e-4, "discount": 0.95, "trace": 0.95, "timeouts": True,
+            "normalise_observations": True, "normalise_rewards": True,
         },
     },
     "DQN": {
-        "cartpole": {"timeouts": True},
-        "acrobot": {"timeouts": True},
-        "mountain_car": {"timeouts": True},
+        "cartpole": {"timeouts": True, "normalise_observations": True},
+        "acrobot": {"updates": 300, "timeouts": True, "normalise_observations": True},
+        "mountain_car": {"updates": 300, "timeouts": True, "normalise_observations": True},
     },
 }  # fmt: skip
 """By learner and by the task's registered name, what differs from the learner's defaults."""
