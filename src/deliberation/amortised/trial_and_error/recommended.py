@@ -32,8 +32,14 @@ RECOMMENDED: dict[str, dict[str, dict[str, Any]]] = {
     },
     "DQN": {
         "cartpole": {"timeouts": True, "normalise_observations": True},
-        "acrobot": {"updates": 300, "timeouts": True, "normalise_observations": True},
-        "mountain_car": {"updates": 300, "timeouts": True, "normalise_observations": True},
+        "acrobot": {
+            "updates": 200, "environments": 64, "steps": 2, "batch": 64, "target": 0.02,
+            "width": 128, "timeouts": True, "normalise_observations": True,
+        },
+        "mountain_car": {
+            "updates": 200, "environments": 16, "steps": 8, "explore": 0.07, "target": 0.02,
+            "timeouts": True, "normalise_observations": True,
+        },
     },
 }  # fmt: skip
 """By learner and by the task's registered name, what differs from the learner's defaults."""
