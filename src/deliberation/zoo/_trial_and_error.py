@@ -1,6 +1,11 @@
 """How much learners from trial and error learn at each effort."""
 
-from ..amortised import Tabular
+from dataclasses import replace
+from typing import TypeVar
+
+from ..amortised import DQN, PPO, Tabular
+
+Settings = TypeVar("Settings", PPO, DQN)
 
 UPDATES = {"smoke": 4, "quick": 40, "full": 200}
 CAPACITY = 4096
@@ -11,6 +16,7 @@ def tabular(effort: str, explore: float = 0.05) -> Tabular:
     return Tabular(updates=UPDATES[effort], capacity=CAPACITY, explore=explore)
 
 
-def updates_for(effort: str, enough: int) -> int:
-    """Updates at an effort, where so many are enough: those, or twice as many to be sure."""
-    return {"smoke": 4, "quick": enough, "full": 2 * enough}[effort]
+def at_effort(settings: Settings, effort: str) -> Settings:
+    """With the updates known to be enough (quick), twice as many (full), or 4 (smoke)."""
+    enough = settings.updates
+    return replace(settings, updates={"smoke": 4, "quick": enough, "full": 2 * enough}[effort])

@@ -4,7 +4,7 @@ from jaxtyping import Array, Key
 
 from ..amortised import PPO, train_ppo
 from ..core.task import Task
-from ._trial_and_error import updates_for
+from ._trial_and_error import at_effort
 from .made import Made, policy_alone
 
 ZOO = {
@@ -19,7 +19,5 @@ ZOO = {
 
 def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     """With the settings known to learn the task."""
-    settings = PPO.for_task(task)
-    settings = PPO.for_task(task, updates=updates_for(effort, settings.updates))
-    found = train_ppo(task, key=key, settings=settings)
+    found = train_ppo(task, key=key, settings=at_effort(PPO.for_task(task), effort))
     return policy_alone(found.decider, found.ledger)
