@@ -17,6 +17,7 @@ from deliberation.amortised import (
     PPO,
     GaussianMLP,
     NetworkPolicy,
+    Normalised,
     NormalisedGaussian,
     train_dqn,
     train_ppo,
@@ -200,3 +201,13 @@ def test_settings_are_recommended_for_tasks_that_exist():
 def test_limits_that_leave_nothing_are_refused(kind):
     with pytest.raises(ValueError, match="limit > 0"):
         kind(limit=0.0)
+
+
+def test_a_network_that_normalises_is_trained_on_with_its_own_statistics_or_refused():
+    within = learned().network
+    with pytest.raises(ValueError, match="statistics of its own"):
+        train_ppo(Faint(), key=KEY, settings=SETTINGS, network=within)
+    plain = replace(SETTINGS, updates=1, normalise_observations=False, normalise_rewards=False)
+    again = train_ppo(Faint(), key=KEY, settings=plain, network=within)
+    assert isinstance(again.network, Normalised) and same(again.network.scales, within.scales)
+    assert not same(again.network.network, within.network)

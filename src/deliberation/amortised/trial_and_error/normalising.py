@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float
 
 from ..networks.feed_forward import Network
 from ..networks.gaussian import GaussianNetwork
-from ..networks.normalised import SMALL, Running, Scales, fresh_running, normalised
+from ..networks.normalised import SMALL, Running, Scaled, Scales, fresh_running, normalised
 
 
 class Statistics(eqx.Module):
@@ -76,8 +76,17 @@ class Statistics(eqx.Module):
 
 
 def fresh_statistics(network: Network | GaussianNetwork, settings: Any) -> Statistics:
-    """Before anything was seen: those that a learner's settings ask for."""
+    """Before anything was seen: those that a learner's settings ask for.
+
+    Raises `ValueError` for a network that normalises already, whose numbers would be scaled twice.
+    """
     observations, rewards = settings.normalise_observations, settings.normalise_rewards
+    if isinstance(network, Scaled) and (observations or rewards):
+        raise ValueError(
+            f"A {type(network).__name__} has statistics of its own. Train on it without "
+            "normalise_observations and normalise_rewards, which leaves them as they are, or "
+            "hand over the network within it (`network.network`)."
+        )
     return Statistics(
         fresh_running(math.prod(network.observation_shape)) if observations else None,
         fresh_running(1) if rewards else None,
