@@ -167,7 +167,8 @@ def report(out: Path) -> None:
     on = machine()
     head = (
         f"Mean returns of the greedy policy over {EPISODES} episodes, one training a seed. "
-        f"Measured on {on['processor']}, one thread a training."
+        f"Measured on {on['processor']}, one thread a training, beside other work: seconds tell "
+        "the order of magnitude only."
     )
     page = "\n".join(
         ["# PPO and DQN beside stable-baselines3", "", head, "", *lines, "", *verdicts]
@@ -176,7 +177,8 @@ def report(out: Path) -> None:
     content = {
         "runs": list(runs.values()), "verdicts": verdicts, "machine": on, "versions": versions()
     }  # fmt: skip
-    (out / "peers.json").write_text(json.dumps(content, indent=None) + "\n", encoding="utf-8")
+    text = json.dumps(content).replace('{"cell"', '\n{"cell"')
+    (out / "peers.json").write_text(text + "\n", encoding="utf-8")
     (out / "peers.md").write_text(page + "\n", encoding="utf-8")
 
 
