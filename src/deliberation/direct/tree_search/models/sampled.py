@@ -219,7 +219,7 @@ class SampledModel(Wrapper):
         return min(self.count, traits.actions) if traits.discrete else self.count
 
     @property
-    def horizon(self) -> int:
+    def horizon(self) -> int | Int[Array, ""]:
         """That of the model."""
         return self.of.horizon
 
