@@ -21,7 +21,7 @@ def solved_network(
     The solution is handed over too; solving is counted in what it took.
     """
     solution = solve(task)
-    rows = solution.sample(min(POSITIONS[effort], _live(solution)))
+    rows = solution.sample(min(POSITIONS[effort], enough(solution)))
     observations = jax.jit(jax.vmap(task.observe))(rows)
     legal = jax.jit(jax.vmap(task.legal))(rows)
     best = solution.optimal(rows).astype(np.float32)
@@ -36,5 +36,6 @@ def solved_network(
     return fitted.network, solution, fitted.ledger + solution.spent
 
 
-def _live(solution: Solution) -> int:
+def enough(solution: Solution) -> int:
+    """How many states may be asked for: half of those in which play goes on."""
     return sum(int((~layer.terminal).sum()) for layer in solution) // 2

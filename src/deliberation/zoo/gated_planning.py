@@ -7,7 +7,7 @@ from ..amortised import NetworkPolicy
 from ..core.task import Task
 from ..direct import Gumbel, NoEvaluation, TreeSearch
 from ..hybrid import Gated, fit_gates, guided_search
-from ._taught import solved_network
+from ._taught import enough, solved_network
 from .made import Made
 
 ZOO = {
@@ -26,7 +26,7 @@ def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     network, solution, spent = solved_network(task, effort, first)
     budget = {"smoke": 4}.get(effort, 64)
     planner = guided_search(task, network, budget=budget)
-    states = solution.sample(32 if effort == "smoke" else 512)
+    states = solution.sample(min(32 if effort == "smoke" else 512, enough(solution)))
     gates, learning = fit_gates(task, network, planner, states, budget=budget, key=then)
     decider = Gated(network, planner, gates, cost=5e-4, budget=budget)
     alone = TreeSearch(task, Gumbel(noise=0.0), NoEvaluation(), budget=budget)
