@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import reference_histories
+from reference_histories import LIGHT
 from reference_histories import compile_lightly as history_lightly  # noqa: F401
 from tables import ROWS, as_task, bandit, compile_lightly, random_world, run  # noqa: F401
 
@@ -105,7 +106,7 @@ def test_histories_are_searched_alike_whatever_the_size_of_the_rewards(rule, pla
         np.testing.assert_array_equal(outcome.nodes.edges, edges)
 
 
-plan = eqx.filter_jit(history_search.plan, compiler_options=reference_histories.LIGHT)
+plan = eqx.filter_jit(history_search.plan, compiler_options=LIGHT)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
