@@ -26,7 +26,7 @@ import numpy as np
 SOLVED, EPISODES, TARGET = 475.0, 100, 10.0
 SETTINGS: dict[str, dict[str, Any]] = {
     "ppo": {"updates": 60, "environments": 16, "steps": 64, "rate": 1e-2, "width": 32, "depth": 1},
-    "dqn": {"updates": 80, "environments": 16, "steps": 8, "discount": 0.98},
+    "dqn": {"updates": 80},
 }
 GRIDS = ("gridworld", "gridworld_slippery")
 

@@ -31,14 +31,17 @@ RECOMMENDED: dict[str, dict[str, dict[str, Any]]] = {
         },
     },
     "DQN": {
-        "cartpole": {"timeouts": True, "normalise_observations": True},
+        "cartpole": {
+            "updates": 160, "environments": 32, "steps": 4, "discount": 0.99, "timeouts": True,
+            "normalise_observations": True,
+        },
         "acrobot": {
-            "updates": 200, "environments": 64, "steps": 2, "batch": 64, "target": 0.02,
-            "width": 128, "timeouts": True, "normalise_observations": True,
+            "updates": 200, "environments": 64, "steps": 2, "batch": 64, "discount": 0.99,
+            "target": 0.02, "width": 128, "timeouts": True, "normalise_observations": True,
         },
         "mountain_car": {
-            "updates": 200, "environments": 16, "steps": 8, "explore": 0.07, "target": 0.02,
-            "timeouts": True, "normalise_observations": True,
+            "updates": 200, "environments": 16, "steps": 8, "discount": 0.99, "explore": 0.07,
+            "target": 0.02, "timeouts": True, "normalise_observations": True,
         },
     },
 }  # fmt: skip
