@@ -17,6 +17,7 @@ from ...core.answering import CheckedDecider, Question
 from ...core.budget import Budget
 from ...core.decider import Decision
 from ...core.errors import UnsuitableTaskError
+from ...core.host import on_host
 from ...core.noise import seeds
 from ...core.objective import Objective
 from ...core.rows import where_rows
@@ -109,7 +110,7 @@ class BayesMixture(CheckedDecider):
         memory = learned(self, state, memory)
         legal = np.asarray(_legal(self.task, state))
         roots: list[tuple[State, np.ndarray]] = [
-            jax.tree.map(np.asarray, _listed(world, states))
+            on_host(_listed(world, states))
             for world, states in zip(self.worlds, memory.states, strict=True)
         ]
         posterior = np.asarray(memory.posterior)
@@ -139,7 +140,7 @@ class BayesMixture(CheckedDecider):
     ) -> tuple[np.ndarray, Grown]:
         wants = [world.objective if objective is None else objective for world in self.worlds]
         grown = grow(self.worlds, wants, root, legal[None], self.horizon, *most)
-        return action_values(grown, legal, wants[0].discount), grown
+        return action_values(grown, legal, float(wants[0].discount)), grown
 
 
 def learned(mixture: BayesMixture, state: State, memory: MixtureMemory) -> MixtureMemory:
@@ -186,7 +187,10 @@ def _explained(
 @eqx.filter_jit
 def _seen_as(world: Task, state: State, after: State, anew: Bool[Array, " batch"]) -> State:
     """What came of it, or where the row begins anew the state given, without what it hides."""
-    first = jax.tree.map(lambda x: x[:, 0], _listed(world, state)[0])
+    listed_, chances = _listed(world, state)
+    # What is listed first may be padding.
+    rows, possible = jnp.arange(len(chances)), jnp.argmax(chances > 0, axis=1)
+    first = jax.tree.map(lambda x: x[rows, possible], listed_)
     return where_rows(anew, first, after)
 
 

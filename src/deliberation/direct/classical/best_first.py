@@ -18,6 +18,7 @@ from ...core.answering import CheckedDecider, Question, answer, uniform_weights
 from ...core.budget import Budget
 from ...core.decider import Decision, Memory
 from ...core.errors import ForeignMemoryError
+from ...core.host import on_host
 from ...core.noise import seeds, uniform
 from ...core.objective import Objective
 from ...core.rows import where_rows
@@ -152,7 +153,7 @@ class BestFirst(CheckedDecider):
         if not len(rows):
             return {}
         arena = Arena(self.task, objective, self.merge, self.prune)
-        roots = arena.init(jax.tree.map(lambda x: np.asarray(x)[rows], state))
+        roots = arena.init(jax.tree.map(lambda x: x[rows], on_host(state)))
         queues = [
             Frontier(arena, int(root), *(int(x) for x in limits[:, row]))
             for root, row in zip(roots, rows, strict=True)

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from ...core.errors import NoLegalActionError, NonFiniteError
+from ...core.host import keyless, with_keys
 from ...core.noise import mix
 from ...core.objective import Objective
 from ...core.task import State, Task, batch_size
@@ -125,7 +126,7 @@ class Arena:
             state = jax.tree.map(lambda x: x[np.argmax(stuck)], states)
             raise NoLegalActionError(
                 "The search came to a state that is not terminal and has no legal action; the "
-                f"task must end the episode there.\n{self.task.render(state)}"
+                f"task must end the episode there.\n{self.task.render(with_keys(state))}"
             )
 
     def _states(self, nodes: np.ndarray) -> State:
@@ -278,7 +279,7 @@ def _facts(task: Task, objective: Objective, merge: Any, state: State) -> Facts:
 
 @eqx.filter_jit
 def _describe(task: Task, objective: Objective, merge: Any, states: State) -> Facts:
-    return jax.vmap(lambda s: _facts(task, objective, merge, s))(states)
+    return jax.vmap(lambda s: _facts(task, objective, merge, s))(with_keys(states))
 
 
 @eqx.filter_jit
@@ -292,11 +293,11 @@ def _expand(
         reward = jnp.asarray(objective(state, action, after))[0]
         return after, _facts(task, objective, merge, after), reward
 
-    actions = jnp.arange(task.traits.actions, dtype=jnp.int32)
+    states, actions = with_keys(states), jnp.arange(task.traits.actions, dtype=jnp.int32)
     after, facts, reward = jax.vmap(jax.vmap(act, (None, 0)), (0, None))(states, actions)
     keep = jax.vmap(task.legal)(states)
     if prune is None:
-        return after, facts, reward, keep, jnp.zeros((keep.shape[0], 2), jnp.int32)
+        return keyless(after), facts, reward, keep, jnp.zeros((keep.shape[0], 2), jnp.int32)
     flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), after)
     live = keep & ~facts.terminal
     # A seed for each state, the same wherever it is met: other rows and batches do not matter.
@@ -311,4 +312,4 @@ def _expand(
     facts = eqx.tree_at(lambda f: f.h, facts, jnp.where(finite, facts.h, worth))
     played = jnp.where(live, judged.model_steps.reshape(keep.shape), 0)
     asked = jnp.stack([live.sum(-1), played.sum(-1)], -1)
-    return after, facts, reward, keep & ~(finite & (worth < best - prune.margin)), asked
+    return keyless(after), facts, reward, keep & ~(finite & (worth < best - prune.margin)), asked

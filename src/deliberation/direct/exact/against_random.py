@@ -32,7 +32,8 @@ def return_against_random(
             graph = enumerate_plies(task, objective, None, max_states, 2**31)
             if graph.offsets[1] > 1:
                 return None
-            return _seat(graph, objective.discount, 0), _seat(graph, objective.discount, 1)
+            discount = float(objective.discount)
+            return _seat(graph, discount, 0), _seat(graph, discount, 1)
         listed = task.starts() is not None and (traits.deterministic or traits.outcomes > 0)
         if traits.fully_observable or not listed:
             return None

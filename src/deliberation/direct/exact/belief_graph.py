@@ -20,7 +20,7 @@ from jaxtyping import Array, Bool, Float, Int
 from ...core.errors import NonFiniteError, TooLargeError, UnsuitableTaskError
 from ...core.objective import Objective
 from ...core.task import State, Task
-from .expansion import Edges, described, expanded
+from .expansion import Edges, described, expanded, refuse_dead_ends
 from .states import Reached
 
 _DIGITS = 10
@@ -209,7 +209,7 @@ def solve_beliefs(
             f"{task!r} leads to more than max_beliefs={max_beliefs:,} beliefs. Raise it, take a "
             "smaller task, or search instead (HistorySearch)."
         )
-    q = valued(grown, objective.discount)
+    q = valued(grown, float(objective.discount))
     shown = tuple((float(p), rows[part == k], q[k]) for k, p in enumerate(mass))
     return Beliefs(float(mass @ q.max(1)), grown.beliefs, shown)
 
@@ -252,6 +252,7 @@ def _layer(
             states[number] = ahead.states
     rows = _joined(parts)
     rows = rows.take(rows.sights[:, actions] == 0)
+    _refuse_dead_ends(worlds, states, rows, actions)
     edges, member, belief, chance, count = _group(rows)
     after = [
         Particles(
@@ -265,6 +266,17 @@ def _layer(
     allowed = np.zeros((count, actions), bool)
     allowed[belief] = rows.sights[member, :actions] > 0
     return Layer(legal, gains, *edges), after, allowed
+
+
+def _refuse_dead_ends(
+    worlds: Sequence[Task], states: Sequence[State], rows: _Rows, actions: int
+) -> None:
+    stuck = ~(rows.sights[:, :actions] > 0).any(1)
+    if stuck.any():
+        row = int(np.argmax(stuck))
+        world, found = worlds[rows.world[row]], states[rows.world[row]]
+        one = jax.tree.map(lambda x: x[rows.row[row]][None], found)
+        refuse_dead_ends(world, one, np.zeros(1, bool), np.zeros((1, actions), bool))
 
 
 def _rows(number: int, now: Particles, ahead: Edges, gains: np.ndarray) -> _Rows:

@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 from ...core.budget import Budget
 from ...core.decider import Decider
 from ...core.errors import TooLargeError, UnsuitableTaskError
+from ...core.host import on_host, with_keys
 from ...core.objective import Objective
 from ...core.task import State, Task
 from ..ties import cancel
@@ -188,10 +189,15 @@ def list_histories(
                 f"{room / 2**30:.1f} GiB. Raise max_bytes, or take a smaller game."
             )
         ply = _next(task, objective, ply, knows)
-    kept = jax.tree.map(lambda *x: np.stack(x), *knows.states)
+    kept = with_keys(jax.tree.map(lambda *x: np.stack(x), *knows.states))
     return HistoryTree(
-        task, objective.discount, plies, kept, np.array(knows.movers), np.array(knows.legal, float)
-    )
+        task,
+        float(objective.discount),
+        plies,
+        kept,
+        np.array(knows.movers),
+        np.array(knows.legal, float),
+    )  # fmt: skip
 
 
 def _starts(task: Task) -> tuple[State, np.ndarray]:
@@ -202,7 +208,7 @@ def _starts(task: Task) -> tuple[State, np.ndarray]:
             f"{task!r} cannot be listed history by history: that needs two players, actions that "
             "can be counted, `Task.starts`, and outcomes that are listed where moves have chance."
         )
-    return jax.tree.map(np.asarray, listed[0]), np.asarray(listed[1], float)
+    return on_host(listed[0]), np.asarray(listed[1], float)
 
 
 class _Facts(NamedTuple):
@@ -238,7 +244,7 @@ class _Knowing:
             if key not in self.known:
                 self.known[key] = len(self.known)
                 self.depths.append(depth)
-                self.states.append(jax.tree.map(lambda x, row=row: np.asarray(x)[row], states))
+                self.states.append(jax.tree.map(lambda x, row=row: x[row], states))
                 self.movers.append(int(mover[row]))
                 self.legal.append(legal[row])
             sets[row] = self.known[key]

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt64
 
 from ...core.errors import ContractError, NoLegalActionError
+from ...core.host import keyless, on_host, with_keys
 from ...core.objective import Objective
 from ...core.task import State, Task, batch_size
 from ..ties import SINGLE
@@ -33,7 +34,8 @@ class Edges(NamedTuple):
     """What can come of some states, one entry for each outcome of each legal action.
 
     Entries are in the order of their parents (rows of the states expanded), actions and outcomes.
-    `facts` are what is known of the successors, `rewards` those of all players.
+    `facts` are what is known of the successors, `rewards` those of all players. States are on the
+    host (`core.host`), as they may be where they are given.
     """
 
     parent: Int[np.ndarray, " n"]
@@ -57,9 +59,10 @@ def expansions(
     `look` must be the same object from call to call, or each compiles anew. Chance must be listed
     (`Task.outcomes`).
     """
+    states = on_host(states)
     for rows in _chunks(np.flatnonzero(legal.any(1)), successors(task)):
         padded = np.resize(rows, _chunk_size(len(rows), successors(task)))
-        here = jax.tree.map(lambda x, padded=padded: np.asarray(x)[padded], states)
+        here = jax.tree.map(lambda x, padded=padded: x[padded], states)
         after, chances, facts, rewards = _expand(task, look, objective, here)
         odds = np.asarray(chances, float)
         # In double precision they sum to one again.
@@ -87,7 +90,7 @@ def described(task: Task, states: State, look: Look) -> Any:
     """What is known of each state of a batch, on the host."""
     count = batch_size(states)
     room = _room(count)
-    padded = jax.tree.map(lambda x: np.resize(np.asarray(x), (room, *np.shape(x)[1:])), states)
+    padded = jax.tree.map(lambda x: np.resize(x, (room, *x.shape[1:])), on_host(states))
     return jax.tree.map(lambda x: np.asarray(x)[:count], _describe(task, look, padded))
 
 
@@ -108,7 +111,7 @@ def refuse_dead_ends(
         row = int(np.argmax(stuck))
         raise NoLegalActionError(
             "A reachable state is not terminal and has no legal action; the task must end the "
-            "episode.\n" + task.render(jax.tree.map(lambda x: x[row], states))
+            "episode.\n" + task.render(with_keys(jax.tree.map(lambda x: x[row], states)))
         )
 
 
@@ -139,7 +142,7 @@ def refuse_coarse(task: Task, objective: Objective, first: State, twin: State) -
     count = min(batch_size(first), _TWINS)
     seen = []
     for states in (first, twin):
-        some = jax.tree.map(lambda x: np.asarray(x)[:count], states)
+        some = jax.tree.map(lambda x: x[:count], on_host(states))
         over, legal = described(task, some, _allows)
         earned = np.zeros((count, legal.shape[1], task.traits.players))
         for edges in expansions(task, some, legal & ~over[:, None], objective, _allows):
@@ -153,12 +156,12 @@ def refuse_coarse(task: Task, objective: Objective, first: State, twin: State) -
         same = close.reshape(count, -1).all(1)
         if not same.all():
             row = int(np.argmin(same))
-            example = jax.tree.map(lambda x, row=row: np.asarray(x)[row], twin)
+            example = jax.tree.map(lambda x, row=row: x[row], on_host(twin))
             raise ContractError(
                 f"The fingerprint of {task!r} is too coarse: two states that have the same one "
                 f"differ in their {name} (by {type(objective).__name__}). Put into `fingerprint` "
                 "everything that decides the future and its rewards. One of them is\n"
-                + task.render(jax.tree.map(jnp.asarray, example))
+                + task.render(jax.tree.map(jnp.asarray, with_keys(example)))
             )
 
 
@@ -183,7 +186,7 @@ def _chunk_size(rows: int, wide: int) -> int:
 
 @eqx.filter_jit
 def _describe(task: Task, look: Look, states: State) -> Any:
-    return jax.vmap(lambda s: look(task, s))(states)
+    return jax.vmap(lambda s: look(task, s))(with_keys(states))
 
 
 @eqx.filter_jit
@@ -202,7 +205,7 @@ def _expand(
         def one(outcome: State) -> tuple[Any, Array]:
             return look(task, outcome), jnp.asarray(objective(state, action, outcome))
 
-        return after, chances, *jax.vmap(one)(after)
+        return keyless(after), chances, *jax.vmap(one)(after)
 
     actions = jnp.arange(task.traits.actions, dtype=jnp.int32)
-    return jax.vmap(jax.vmap(act, (None, 0)), (0, None))(states, actions)
+    return jax.vmap(jax.vmap(act, (None, 0)), (0, None))(with_keys(states), actions)

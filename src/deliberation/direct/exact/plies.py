@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from ...core.errors import ContractError, NonFiniteError, TooLargeError, UnsuitableTaskError
+from ...core.host import on_host
 from ...core.objective import Objective
 from ...core.task import State, Task
 from ..checks import check_deterministic
@@ -152,7 +153,7 @@ def enumerate_plies(
 def _first_layer(task: Task, start: State | None) -> tuple[_Layer, np.ndarray]:
     """The distinct first states, and how probable each is."""
     first, probable = first_states(task, start)
-    states = jax.tree.map(np.asarray, first)
+    states = on_host(first)
     found = _Layer(states, *described(task, states, _look))
     if not np.issubdtype(found.fingerprints.dtype, np.integer):
         raise ContractError(

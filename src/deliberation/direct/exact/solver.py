@@ -19,6 +19,7 @@ from jaxtyping import Array, Bool, Float, Int
 from ...core.answering import CheckedDecider, Question
 from ...core.decider import Decision, Memory
 from ...core.errors import UnknownStateError
+from ...core.host import with_keys
 from ...core.ledger import Ledger
 from ...core.objective import Objective, wanted
 from ...core.task import State, Task, check_is_task
@@ -122,7 +123,7 @@ class Solution:
         return found
 
     def _rows(self, rows: slice | np.ndarray) -> State:
-        return jax.tree.map(lambda x: jnp.asarray(x[rows]), self._graph.states)
+        return with_keys(jax.tree.map(lambda x: jnp.asarray(x[rows]), self._graph.states))
 
     def _find(self, states: State) -> Int[np.ndarray, " batch"]:
         found = self._index.find(fingerprints(self.task, states))
@@ -159,7 +160,9 @@ def solve(
     index = RowIndex(graph.fingerprints)
     graph.fingerprints = graph.fingerprints[:0]
     unit = float(np.abs(graph.rewards).max(initial=0.0))
-    action_values, values, preferred = _induct(graph, objective.discount, task.traits.players, unit)
+    action_values, values, preferred = _induct(
+        graph, float(objective.discount), task.traits.players, unit
+    )
     starts = graph.offsets[1]
     sign = np.where(graph.player[:starts] == 0, 1.0, -1.0)
     return Solution(

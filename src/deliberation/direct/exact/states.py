@@ -16,6 +16,7 @@ from ...core.errors import (
     UnknownStateError,
     UnsuitableTaskError,
 )
+from ...core.host import on_host, with_keys
 from ...core.objective import Objective
 from ...core.task import State, Task, batch_size
 from .expansion import (
@@ -138,7 +139,7 @@ def enumerate_states(
     apart = task.fingerprint if tell_apart is None else tell_apart
     # Whoever says what to tell apart may leave out what decides the end, such as the clock.
     found = _Finding(task, apart, max_states, tell_apart is None and compares(task))
-    first = jax.tree.map(np.asarray, first)
+    first = on_host(first)
     starts = found.rows_of(first, described(task, first, found.look))
     done = 0
     while done < found.count:
@@ -269,7 +270,8 @@ class _Finding:
             alike = jax.tree.map(lambda *x: np.stack(x), *self.twins.values())
             twins, known = (np.array(list(self.twins)), alike), []
         return Reached(
-            self.task, states, facts.terminal, facts.legal & ~facts.terminal[:, None], facts.seen,
+            self.task, with_keys(states), facts.terminal, facts.legal & ~facts.terminal[:, None],
+            facts.seen,
             to, chances, starts, probable, self.look.apart, self.rows, known, twins,
         )  # fmt: skip
 
@@ -284,13 +286,13 @@ def prints_of(apart: TellApart, states: State) -> list[bytes]:
     """What tells each state of a batch apart."""
     count = batch_size(states)
     room = 1 << max(count - 1, 0).bit_length()
-    padded = jax.tree.map(lambda x: np.resize(x, (room, *x.shape[1:])), states)
+    padded = jax.tree.map(lambda x: np.resize(x, (room, *x.shape[1:])), on_host(states))
     return [word.tobytes() for word in _keys(np.asarray(_apart(apart, padded))[:count])]
 
 
 @eqx.filter_jit
 def _apart(apart: TellApart, states: State) -> Array:
-    return jax.vmap(apart)(states)
+    return jax.vmap(apart)(with_keys(states))
 
 
 def _same(one: Objective, other: Objective) -> bool:

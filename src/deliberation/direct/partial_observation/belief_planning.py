@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float
 from ...core.answering import CheckedDecider, Question, answer
 from ...core.budget import Budget
 from ...core.decider import Decision, Memory
+from ...core.host import on_host
 from ...core.noise import Seed, mix, seeds
 from ...core.objective import Objective
 from ...core.task import State, Task
@@ -54,7 +55,7 @@ class BeliefPlanning(CheckedDecider):
     def choose(self, question: Question) -> tuple[Decision, Memory]:
         """Search from every row."""
         limits, keys, objective = question.limits, question.keys, question.objective
-        states, chances, legal = jax.tree.map(np.asarray, _roots(self.task, question.state))
+        states, chances, legal = on_host(_roots(self.task, question.state))
         known: dict[tuple[bytes, ...], tuple[np.ndarray, Grown]] = {}
         q, spent = np.full(legal.shape, -np.inf), np.zeros(len(keys), np.int64)
         for row in np.flatnonzero(legal.any(1)):
@@ -79,7 +80,7 @@ class BeliefPlanning(CheckedDecider):
     ) -> tuple[np.ndarray, Grown]:
         first = Particles(root, np.zeros(len(chances), int), chances.astype(float))
         grown = grow([self.task], [objective], [first], legal[None], self.horizon, *most)
-        return action_values(grown, legal, objective.discount), grown
+        return action_values(grown, legal, float(objective.discount)), grown
 
 
 def action_values(

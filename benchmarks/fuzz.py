@@ -1,0 +1,306 @@
+"""Every decider in thousands of small random worlds, against brute force.
+
+    python benchmarks/fuzz.py --tasks 2000 --out benchmarks/results
+
+Worlds of one to three players, alternating or not, with opposite aims or not, with chance, hidden
+parts, dead ends, ties, a single action, rewards from 1e-6 to 1e9, an objective handed over, states
+of 64 bits or with random keys inside (tests/fuzzed.py). An answer is right, well-formed where there
+is no one right answer ("sane"), a typed refusal, wrong (also: refused where it should serve, or
+answered where it should refuse), a raw crash, or a hang. Writes fuzz.json and fuzz.md. A run that
+was ended goes on where it was: what is done stands in `--log`.
+"""
+
+import argparse
+import collections
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+LIMIT = 900.0
+"""Seconds after which a decision counts as a hang; the first one of a kind compiles."""
+FLAGS = (
+    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
+    "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+)
+"""Most of the time goes to compiling small programs."""
+
+
+def main() -> None:
+    """Fuzz what is left to fuzz, and write; or one kind of world, when called by itself."""
+    parser = argparse.ArgumentParser(description="Fuzz every decider against brute force.")
+    parser.add_argument("--tasks", type=int, default=2000)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--log", type=Path, default=Path("out/fuzz.jsonl"), help="what is done")
+    parser.add_argument("--jobs", type=int, default=1, help="kinds of worlds side by side")
+    parser.add_argument("--report", action="store_true", help="of what is done, and no more")
+    parser.add_argument("--task", type=int, help="this one alone, in this process")
+    parser.add_argument("--kind", type=int, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    sys.path.insert(0, str(ROOT / "tests"))
+    if asked.task is not None:
+        for line in fuzz_one(asked.task, set()):
+            print(json.dumps(line))
+    elif asked.kind is not None:
+        work(asked.kind, asked.tasks, asked.log)
+    else:
+        asked.log.parent.mkdir(parents=True, exist_ok=True)
+        if not asked.report:
+            watch(asked.tasks, asked.log, asked.jobs)
+        write(asked.out, read_all(asked.log), asked.tasks)
+
+
+# One kind of worlds, in a process of its own
+
+
+def kinds() -> list[Any]:
+    """All kinds of worlds; task i is of kind i modulo their number."""
+    from fuzzed_deciders import MADE, MADE_WIDE
+
+    return [*MADE, *MADE_WIDE]
+
+
+def entrants(task: int) -> list[Any]:
+    """Who is asked in a world; those that take long only in some, of the kinds with plain states.
+
+    What is learned from trial and error compiles for every world: it is asked in one of every other
+    such kind.
+    """
+    import fuzzed_deciders as deciders
+
+    number, kind = divmod(task, len(kinds()))
+    some = kinds()[kind].form == "plain"
+    found = [
+        entrant
+        for entrant in (*deciders.CONTESTANTS, *deciders.VALUES)
+        if entrant.every == 1 or (some and number % entrant.every == 0)
+    ]
+    return found + [*deciders.CONTESTANTS_THAT_LEARN] * (some and kind % 2 == 0 and number == 0)
+
+
+def fuzz_one(task: int, done: set[tuple[int, str]]) -> Any:
+    """A line before and a line after each decider that was not asked yet."""
+    import fuzzed_deciders as deciders
+    from fuzzed import random_options, random_world
+
+    every = kinds()
+    kind = every[task % len(every)]
+    options = random_options(task)
+    world = random_world(task, kind, **options)
+    # In every third world the task's own rewards are others, and the objective is handed over.
+    usual = {**options, "opposed": True}
+    own = random_world(task, kind, rewards=task + 1, **usual) if task % 3 == 2 else None
+    case = deciders.Case.of(world, task, own)
+    for entrant in entrants(task):
+        if (task, entrant.name) in done:
+            continue
+        yield {"task": task, "decider": entrant.name, "kind": str(kind)}
+        verdict = deciders.judge(entrant, case, task)
+        told = {"scale": world.scale, **dataclasses.asdict(verdict)}
+        yield {"task": task, "decider": entrant.name, "kind": str(kind), **told}
+
+
+def work(kind: int, tasks: int, log: Path) -> None:
+    """All tasks of one kind that are not done yet."""
+    done = {(line["task"], line["decider"]) for line in read(log)}
+    count = len(kinds())
+    with log.open("a", encoding="utf-8") as out:
+        for task in range(kind, tasks, count):
+            for line in fuzz_one(task, done):
+                out.write(json.dumps(line) + "\n")
+                out.flush()
+
+
+def read(log: Path) -> list[dict[str, Any]]:
+    """The outcomes so far; whole lines only, the last of each decision."""
+    found: dict[tuple[int, str], dict[str, Any]] = {}
+    for line in log.read_text(encoding="utf-8").splitlines() if log.exists() else []:
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError:  # cut off when the run was ended
+            continue
+        if "outcome" in entry:
+            found[entry["task"], entry["decider"]] = entry
+    return list(found.values())
+
+
+# The parent
+
+
+@dataclasses.dataclass
+class Worker:
+    """A process that fuzzes one kind of worlds, into a log of its own."""
+
+    kind: int
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    @staticmethod
+    def start(kind: int, tasks: int, log: Path) -> "Worker":
+        """Begin, or go on."""
+        own = log.with_name(f"{log.stem}.{kind}.jsonl")
+        own.touch()
+        flags = f"{os.environ.get('XLA_FLAGS', '')} {FLAGS}".strip()
+        wide = "1" if kinds()[kind].form == "wide" else "0"
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        settings = {
+            "JAX_COMPILATION_CACHE_DIR": str(cache / "deliberation" / "jax"),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            **os.environ, "XLA_FLAGS": flags, "JAX_ENABLE_X64": wide,
+        }  # fmt: skip
+        command = [sys.executable, __file__, "--kind", str(kind), "--tasks", str(tasks)]
+        return Worker(kind, own, subprocess.Popen([*command, "--log", str(own)], env=settings))
+
+    def hangs(self) -> bool:
+        """Whether nothing was heard for too long; then it is ended and that is noted."""
+        if time.time() - self.log.stat().st_mtime < LIMIT:
+            return False
+        self.process.kill()
+        self.process.wait()
+        return self.note("hang", f"no answer within {LIMIT:.0f} s")
+
+    def note(self, outcome: str, why: str) -> bool:
+        """Write down how the decision under way ended; False if there was none."""
+        last = [line for line in self.log.read_text(encoding="utf-8").splitlines() if line][-1:]
+        begun = json.loads(last[0]) if last else {"outcome": ""}
+        if "outcome" in begun:
+            return False
+        with self.log.open("a", encoding="utf-8") as out:
+            out.write(json.dumps({**begun, "outcome": outcome, "why": why, "loss": []}) + "\n")
+        return True
+
+
+def watch(tasks: int, log: Path, jobs: int) -> None:
+    """Run every kind; what hangs or ends its process is noted, and the rest goes on."""
+    waiting, busy = list(range(min(len(kinds()), tasks))), []
+    began, told = time.time(), 0.0
+    first = len(read_all(log))
+    while waiting or busy:
+        while waiting and len(busy) < jobs:
+            busy.append(Worker.start(waiting.pop(0), tasks, log))
+        time.sleep(1)
+        for worker in list(busy):
+            code = worker.process.poll()
+            hung = code is None and worker.hangs()
+            if code is None and not hung:
+                continue
+            busy.remove(worker)
+            crashed = code not in (None, 0) and worker.note("crash", f"the process ended: {code}")
+            if hung or crashed:
+                waiting.insert(0, worker.kind)
+        if time.time() - told > 20:
+            told = time.time()
+            progress(len(read_all(log)), first, tasks, told - began)
+    merge(log)
+
+
+def progress(done: int, first: int, tasks: int, seconds: float) -> None:
+    """One line: how much is done, and how long the rest will take at this pace."""
+    total = sum(len(entrants(task)) for task in range(tasks))
+    pace = (done - first) / max(seconds, 1e-9)
+    left = f"{(total - done) / pace / 60:.0f} min left" if pace > 0 else "starting"
+    print(f"{done:,} of {total:,} decisions, {left}", flush=True)
+
+
+def read_all(log: Path) -> list[dict[str, Any]]:
+    """The outcomes of all workers and earlier runs."""
+    logs = [log, *sorted(log.parent.glob(f"{log.stem}.*.jsonl"))]
+    return [line for one in logs for line in read(one)]
+
+
+def merge(log: Path) -> None:
+    """All outcomes in one log, written at once."""
+    lines = {(x["task"], x["decider"]): x for x in read_all(log)}
+    partial = log.with_suffix(".partial")
+    text = "".join(json.dumps(line) + "\n" for line in lines.values())
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(log)
+
+
+# The report
+
+
+def write(folder: Path, lines: list[dict[str, Any]], tasks: int) -> None:
+    """fuzz.json and fuzz.md: counts by decider, by kind of world and by scale; all that failed."""
+    from deliberation.runs.provenance import machine, versions
+
+    failed = [x for x in lines if x["outcome"] in ("wrong", "crash", "hang")]
+    content = {
+        "tasks": len({x["task"] for x in lines}),
+        "asked": tasks,
+        "decisions": len(lines),
+        "deciders": counts(lines, "decider"),
+        "kinds": counts(lines, "kind"),
+        "scales": counts(lines, "scale"),
+        "loss": losses(lines),
+        "failed": [{k: v for k, v in x.items() if k != "loss"} for x in failed],
+        "machine": machine(),
+        "versions": versions(),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "fuzz.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    (folder / "fuzz.md").write_text(page(content), encoding="utf-8")
+    print(page(content))
+
+
+def counts(lines: list[dict[str, Any]], by: str) -> dict[str, dict[str, int]]:
+    """How often each outcome came, by something."""
+    found: dict[str, collections.Counter[str]] = {}
+    for line in lines:
+        name = line.get(by)
+        name = f"{name:g}" if isinstance(name, float) else str(name)
+        found.setdefault(name, collections.Counter())[line["outcome"]] += 1
+    return {name: dict(count) for name, count in found.items()}
+
+
+def losses(lines: list[dict[str, Any]]) -> dict[str, float]:
+    """What deciders lose on average, in parts of what separates the best action from the worst."""
+    found: dict[str, list[float]] = {}
+    for line in lines:
+        found.setdefault(line["decider"], []).extend(line["loss"])
+    return {name: sum(all_) / len(all_) for name, all_ in found.items() if all_}
+
+
+def page(content: dict[str, Any]) -> str:
+    """As Markdown."""
+    from fuzzed_deciders import OUTCOMES
+
+    told = [
+        "# Every decider against brute force", "",
+        f"{content['tasks']:,} small random worlds, {content['decisions']:,} decisions of batches "
+        f"of four states. Measured on {content['machine']}.", "",
+        "*right*: by brute force; *sane*: well-formed, where there is no one right answer; "
+        "*refused*: by a typed error, where it cannot serve; *wrong*: another answer, or a refusal "
+        "where it should serve; *crash*: any other error; *loss*: the mean of what judged answers "
+        "fall short of the best, in parts of what separates the best action from the worst.",
+    ]  # fmt: skip
+    for title, key in (("decider", "deciders"), ("kind of world", "kinds"), ("rewards", "scales")):
+        heads = [title, *OUTCOMES, *(["loss"] if key == "deciders" else [])]
+        told += ["", f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
+        for name, count in content[key].items():
+            cells = [name, *(str(count.get(outcome, 0)) for outcome in OUTCOMES)]
+            if key == "deciders":
+                loss = content["loss"].get(name)
+                cells.append("" if loss is None else f"{loss:.4f}")
+            told.append(f"| {' | '.join(cells)} |")
+    told += ["", "## What failed", ""]
+    shown = content["failed"][:60]
+    told += [
+        f"- task {x['task']} ({x['kind']}, rewards of {x.get('scale', 0):g}), {x['decider']}: "
+        f"{x['outcome']}: {' '.join(x['why'].split())[:160]}"
+        for x in shown
+    ]
+    more = len(content["failed"]) - len(shown)
+    told += [f"- and {more} more" if more else "" if shown else "Nothing."]
+    told += ["", "`python benchmarks/fuzz.py --task N` asks all deciders in one world again."]
+    return "\n".join(told) + "\n"
+
+
+if __name__ == "__main__":
+    main()

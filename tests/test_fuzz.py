@@ -1,0 +1,170 @@
+"""Random small worlds through the deciders, against brute force: right, or refused by name.
+
+`benchmarks/fuzz.py` does the same in thousands of worlds and for every decider; here are a few of
+each, and what was found there.
+"""
+
+import jax
+import numpy as np
+import pytest
+from fuzzed import Kind, as_task, random_world
+from fuzzed_deciders import (
+    BAND,
+    CONTESTANTS,
+    CRASH,
+    HANG,
+    MADE,
+    REFUSED,
+    RIGHT,
+    SANE,
+    VALUES,
+    WRONG,
+    Case,
+    Contestant,
+    judge,
+)
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from deliberation import check_task
+from deliberation.core import misere
+from deliberation.core.errors import UnsuitableTaskError
+from deliberation.direct import ExactSolver, list_histories, solve
+
+BY_NAME = {entrant.name: entrant for entrant in (*CONTESTANTS, *VALUES)}
+ASKED = {
+    Kind(1): ("BestFirst", "BeamSearch", "CEM", "AlphaBeta"),
+    Kind(1, chance=True, form="keyed"): (
+        "ExactSolver", "value iteration", "TreeSearch uct", "PlanUntilHabit", "optimal_return",
+    ),
+    Kind(1, chance=True, hidden=True): ("BeliefPlanning", "BayesMixture", "optimal_return"),
+    Kind(2, form="keyed"): ("ExactSolver", "AlphaBeta", "TreeSearch uct", "BestOfN", "solve"),
+    Kind(3, chance=True, hidden=True): ("HistorySearch uct", "Quantiliser"),
+}  # fmt: skip
+"""Few, since each decider is compiled once for each kind of world."""
+WORLDS = settings(
+    max_examples=6, derandomize=True, deadline=None, database=None,
+    suppress_health_check=list(HealthCheck), phases=[Phase.generate],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ASKED, ids=str)
+@WORLDS
+@given(
+    seed=st.integers(0, 10_000),
+    scale=st.sampled_from([1e-3, 1.0, 1e3]),
+    opposed=st.booleans(),
+    ties=st.booleans(),
+    dead=st.sampled_from([False, False, False, True]),
+    single=st.sampled_from([False, False, False, True]),
+    handed=st.booleans(),
+)
+def test_every_decider_is_right_or_refuses(kind, seed, handed, **options):
+    world = random_world(seed, kind, **options)
+    own = random_world(seed, kind, rewards=seed + 1, **options) if handed else None
+    case = Case.of(world, seed, own)
+    for name in ASKED[kind]:
+        verdict = judge(BY_NAME[name], case, seed)
+        assert verdict.outcome in (RIGHT, SANE, REFUSED), (name, verdict)
+
+
+def test_the_worlds_keep_the_contract_of_a_task():
+    kind = Kind(3, chance=True, hidden=True, form="keyed")
+    check_task(as_task(random_world(1, kind)), episodes=8)
+
+
+@pytest.mark.parametrize("entrant", CONTESTANTS, ids=lambda x: x.name)
+def test_what_cannot_serve_refuses_at_the_door(entrant):
+    worlds = [random_world(0, kind) for kind in (*MADE[:4], *MADE[5:]) if kind.form == "plain"]
+    for world in worlds:
+        if not entrant.serves(world):
+            with pytest.raises(UnsuitableTaskError, match="Fuzzed"):
+                entrant.make(as_task(world), world)
+
+
+def test_the_judge_knows_wrong_from_right():
+    """The worst action is wrong, and so is much of what chance would answer."""
+    worst = Contestant(
+        "worst", lambda t, w: ExactSolver(t, solve(t, misere(t.objective))), lambda w: True, "near"
+    )
+    found, lost = [], []
+    for seed in range(12):
+        case = Case.of(random_world(seed, Kind(1)), seed)
+        found.append(judge(worst, case, seed).outcome)
+        for truth in case.truths:
+            if truth.low is not None:
+                band = BAND * max(np.ptp(truth.low[truth.low > -np.inf]), case.world.span / 3)
+                legal = np.flatnonzero(truth.low > -np.inf)
+                lost.extend(truth.loss(action) > band for action in legal)
+    assert found.count(WRONG) > 8
+    assert np.mean(lost) > 0.3
+    crash = Contestant("crash", lambda t, w: None, lambda w: True, "near")
+    assert judge(crash, case).outcome == CRASH != HANG
+
+
+# What was found by it
+
+
+def met(name, kind, seed=0, own=None, **options):
+    """How a decider fares in one world."""
+    return judge(BY_NAME[name], Case.of(random_world(seed, kind, **options), seed, own), seed)
+
+
+def test_states_that_hold_random_keys_are_listed_and_given_back_as_they_were():
+    task = as_task(random_world(0, Kind(2, form="keyed")))
+    solution = solve(task)
+    states = solution.sample(4)
+    assert jax.dtypes.issubdtype(states["key"].dtype, jax.dtypes.prng_key)
+    np.testing.assert_array_equal(
+        solution.values(states), solution.values(jax.tree.map(lambda x: x, states))
+    )
+    tree = list_histories(task)
+    assert jax.tree.structure(tree.states) == jax.tree.structure(states)
+
+
+@pytest.mark.parametrize("name", ["TreeSearch uct", "TreeSearch uct, jax", "PlanUntilHabit"])
+def test_two_players_who_both_win_are_refused(name):
+    """By the rewards of the task, and by those that are handed over."""
+    kind = Kind(2)
+    own = random_world(0, kind, rewards=9)
+    for given_ in (None, own):
+        verdict = met(name, kind, opposed=False, own=given_)
+        assert verdict.outcome == REFUSED
+        assert "do not sum to zero" in verdict.why
+    assert met(name, kind).outcome == RIGHT
+
+
+@pytest.mark.parametrize("players", [2, 3])
+def test_a_quantiliser_wants_what_its_player_wants(players):
+    outcomes = [met("Quantiliser", Kind(players), s, opposed=False).outcome for s in range(8)]
+    assert set(outcomes) <= {RIGHT, SANE}
+    assert RIGHT in outcomes
+
+
+@pytest.mark.parametrize(
+    "name", ["BeliefPlanning", "BayesMixture", "PlanUntilHabit", "Quantiliser"]
+)
+def test_dead_ends_are_refused_as_such(name):
+    """Not as numbers that are not finite, and not by an answer."""
+    kind = Kind(1, chance=name != "Quantiliser")
+    cases = (Case.of(random_world(seed, kind, dead=True), seed) for seed in range(99))
+    case = next(case for case in cases if any(truth.dead for truth in case.truths))
+    verdict = judge(BY_NAME[name], case)
+    assert verdict.outcome == REFUSED
+    assert verdict.why.startswith("NoLegalActionError")
+
+
+def test_a_mixture_begins_with_a_state_that_may_be():
+    """The first state that is listed may be impossible, given what is seen."""
+    kind = Kind(1, chance=True, hidden=True)
+    assert {met("BayesMixture", kind, seed).outcome for seed in range(12)} == {RIGHT}
+
+
+def test_the_cross_entropy_method_takes_the_plan_whose_return_it_names():
+    assert {met("CEM", Kind(1), seed).outcome for seed in range(12)} == {RIGHT}
+
+
+@pytest.mark.parametrize("name", ["BestOfN", "CEM", "PlanUntilHabit"])
+def test_rewards_of_64_bits_are_served(name):
+    with jax.enable_x64(True):
+        assert met(name, Kind(1, form="wide"), 1).outcome in (RIGHT, SANE)
