@@ -106,7 +106,7 @@ struct Lanes {
 };
 
 // What a model found behind the edges of the last round. Without `legal` the logits are log-priors
-// already and `faults` and `stuck` are given; with it `stuck` may say where a playout led nowhere.
+// already and `stuck` is given; with it `stuck` may say where a playout led nowhere.
 struct Found {
   const float *reward, *discount, *value, *sign, *logits;
   const bool *legal, *over, *chance, *stuck;
@@ -163,8 +163,8 @@ int64_t expand(const Tree& tree, int64_t row, int64_t lane, int64_t child, float
   } else {
     std::memcpy(e + LOGIT * actions, logits, sizeof(float) * actions);
     stuck = found.stuck[lane];
-    faults |= found.faults[lane];
   }
+  if (found.faults != nullptr) faults |= found.faults[lane];
   if (stuck) tally[STUCK] = 1;
   tally[FAULTS] |= faults;
   float* slots = tree.slots(row, child);

@@ -69,7 +69,8 @@ class TreeSearch(Decider):
 
     Chance is met at chance nodes, for tasks that list what it can do (`Task.outcomes`). Raises
     `UnsuitableTaskError` for hidden state, chance that is not listed, continuous actions or more
-    than two players (see `HistorySearch`), `BudgetError` for budget 0 without a prior or seconds in
+    than two players, and once a search has met rewards by which two players do not have opposite
+    aims (see `HistorySearch`), `BudgetError` for budget 0 without a prior or seconds in
     a compiled function, `TooLargeError` before allocating more than `max_bytes`, `NonFiniteError`
     if the evaluator or the objective gives NaN or infinity, `NoLegalActionError` if a state in the
     tree is live and leaves nothing to do, and `ForeignMemoryError` for a memory not its own.

@@ -97,12 +97,12 @@ class Outcome(eqx.Module):
 
     @property
     def faults(self) -> Int[Array, " batch"]:
-        """What was NaN or infinite, in bits: see `faults.FAULT_OF`."""
+        """What was wrong with the numbers, in bits: see `direct.faults`."""
         return self.tally[:, FAULTS]
 
     @property
     def sound(self) -> Bool[Array, " batch"]:
-        """Rows in which everything was finite."""
+        """Rows in which every number was fit to search with."""
         return self.faults == 0
 
     @property

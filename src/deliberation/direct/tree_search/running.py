@@ -27,8 +27,9 @@ from ...core.objective import Objective
 from ...core.rows import where_rows
 from ...core.task import State, Task
 from ..aims import aim_of
-from ..checks import check_sound, check_stuck
+from ..checks import check_opposed, check_sound, check_stuck
 from ..evaluators import Evaluator
+from ..faults import IN_AIMS
 from ..ties import SINGLE, best_action
 from .engine import Outcome, going_on, init, lost, proceed, watch, won
 from .limits import Limits
@@ -279,6 +280,7 @@ class Running:
         """What the search would choose now; refused where it met something not finite."""
         decision, faults, stuck = answered(self.setting, self.outcome)
         check_stuck(self.setting.task, stuck)
+        check_opposed(self.setting.task, (faults & IN_AIMS) == 0, "tree search")
         check_sound(self.setting.evaluator, faults == 0, faults)
         seconds = jnp.full(faults.shape, (clock.now() - self.started) / faults.shape[0])
         return eqx.tree_at(lambda d: d.spent.seconds, decision, seconds)

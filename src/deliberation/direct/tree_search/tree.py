@@ -189,7 +189,7 @@ def empty(root: State, actions: int, capacity: int, prove: bool, books: Bookkeep
 
 
 def pack(state: State) -> UInt8[Array, "batch bytes"]:
-    """A batch of states as bytes, leaf after leaf."""
+    """A batch of states as bytes, leaf after leaf; random keys by their words."""
 
     def flat(x: Array) -> Array:
         x = x.astype(jnp.uint8) if x.dtype == jnp.bool_ else x

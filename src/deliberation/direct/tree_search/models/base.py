@@ -19,7 +19,8 @@ from ....core.objective import Objective
 from ....core.rows import narrowed
 from ....core.task import Actions, State, Task
 from ...evaluators import Evaluation, Evaluator, check_answer
-from ...faults import IN_PRIOR, IN_REWARD, IN_VALUE
+from ...faults import IN_AIMS, IN_PRIOR, IN_REWARD, IN_VALUE
+from ...ties import cancel
 from ..round import Leaves
 from ..tree import log_prior
 
@@ -28,10 +29,10 @@ class Step(eqx.Module):
     """What was found behind one edge a lane: the new node and the way into it.
 
     `reward` is for the player who moved, `discount` turns the new node's value into that player's
-    view, `value` and `logits` are for the player to move at the new node. With `legal`, the search
-    normalises the logits and looks for numbers that are not finite. Without it, the model did: the
-    logits are those of a prior (`log_prior`), `faults` says what was NaN or infinite
-    (`faults.FAULT_OF`) and `stuck` where a state that is not `over` has no legal action.
+    view, `value` and `logits` are for the player to move at the new node. `faults` says what is
+    wrong with the numbers (`direct.faults`). With `legal`, the search normalises the logits and
+    looks for what is not finite by itself. Without it, the model did: the logits are those of a
+    prior (`log_prior`), and `stuck` says where a state that is not `over` has no legal action.
     `model_steps` and `evaluations` are 0 for lanes that are not new. `chance` marks nodes whose
     edges are outcomes; None: there are none.
     """
@@ -65,6 +66,7 @@ class Step(eqx.Module):
             stuck = stuck | self.stuck
         prior = (jnp.isfinite(self.logits) | ~legal).all(-1)
         faults = jnp.where(prior | self.over, 0, IN_PRIOR)
+        faults = faults if self.faults is None else faults | self.faults
         faults = faults | jnp.where(jnp.isfinite(self.value) | self.over, 0, IN_VALUE)
         faults = faults | jnp.where(jnp.isfinite(self.reward), 0, IN_REWARD)
         return Step(
@@ -189,12 +191,18 @@ class TaskModel(Model):
         steps: int = 1,
     ) -> Step:
         """Evaluate the state that an action led to, which took so many model steps to find."""
-        gains = jax.vmap(self.objective)(state, action, after)[:, 0]
+        earned = jax.vmap(self.objective)(state, action, after)
+        gains = earned[:, 0]
         before = self.sign(state)
         same = before == self.sign(after)
         discount = jnp.where(same, self.objective.discount, -self.objective.discount)
         spent = new.astype(jnp.int32) * steps
-        return self._node(after, new, gains * before, discount, seed, spent, True)
+        step = self._node(after, new, gains * before, discount, seed, spent, True)
+        if self.task.traits.players != 2:
+            return step
+        # What is not finite is refused as that.
+        opposed = cancel(earned) | ~jnp.isfinite(earned).all(-1) | ~new
+        return dataclasses.replace(step, faults=jnp.where(opposed, 0, IN_AIMS))
 
     def _node(
         self,
