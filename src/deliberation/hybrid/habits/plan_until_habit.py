@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from ...core.answering import CheckedDecider, Question, answer
 from ...core.budget import Budget
@@ -17,11 +17,16 @@ from ...core.decider import Decision, Memory, check_finite
 from ...core.errors import TooLargeError, UnsuitableTaskError
 from ...core.noise import Seed, random_choice, seeds
 from ...core.objective import Objective
-from ...core.task import State, Task
-from ...direct.ties import slack
+from ...core.rows import narrowed
+from ...core.task import State, Task, is_concrete
+from ...direct.checks import check_opposed, check_stuck
+from ...direct.ties import cancel, slack
 from .habits import Habit
 
 LARGEST = 1 << 20
+UNOPPOSED, STUCK = range(2)
+"""What a look may meet: rewards of two players that do not cancel, a dead end."""
+Met = Bool[Array, "2"]
 
 
 class PlanUntilHabit(CheckedDecider):
@@ -36,8 +41,9 @@ class PlanUntilHabit(CheckedDecider):
     `expansions(k)` is the budget for k actions. Depths are data: one compilation serves them all.
 
     Raises `UnsuitableTaskError` for hidden state, chance that is not listed (`Task.outcomes`),
-    continuous actions or three players, `TooLargeError` where the tree of `depth` has over a
-    million leaves, `NonFiniteError` where values are not finite.
+    continuous actions, three players, or two who do not have opposite aims by the objective of the
+    call (as far as it looks), `TooLargeError` where the tree of `depth` has over a million leaves,
+    `NoLegalActionError` at a dead end, `NonFiniteError` where values are not finite.
     """
 
     task: Task
@@ -83,9 +89,12 @@ class PlanUntilHabit(CheckedDecider):
         # Every expansion takes at most as many model steps as a node has children.
         paid = jnp.minimum(simulations, steps // _fan(self.task))
         depths = (paid[:, None] >= needs).sum(-1).astype(jnp.int32)
-        decision, values = _decide(
+        decision, values, met = _decide(
             self, question.objective, question.state, depths, seeds(question.keys)
         )
+        if is_concrete(met):
+            check_stuck(self.task, met[:, STUCK])
+            check_opposed(self.task, ~met[:, UNOPPOSED], "plan-until-habit")
         check_finite(f"{type(self.habit).__name__} or the objective", action_values=values)
         return decision, question.memory
 
@@ -102,7 +111,8 @@ def _decide(
     state: State,
     depths: Int[Array, " batch"],
     seed: Seed,
-) -> tuple[Decision, Float[Array, "batch actions"]]:
+) -> tuple[Decision, Float[Array, "batch actions"], Bool[Array, "batch 2"]]:
+    """The decision, player 0's action values, and what was met on the way."""
     task = planner.task
     live = ~jax.vmap(task.terminated)(state)
     legal = jax.vmap(task.legal)(state)
@@ -117,7 +127,7 @@ def _decide(
     # Only the deepest look that some row asks for is computed.
     deepest = jnp.where(live, depths, 0).max(initial=0)
     looks = [looking(levels) for levels in range(planner.depth + 1)]
-    q, steps, asked = jax.lax.switch(deepest, looks, state, jnp.where(live, depths, 0))
+    q, steps, asked, met = jax.lax.switch(deepest, looks, state, jnp.where(live, depths, 0))
     sign = jnp.where(jax.vmap(task.player)(state) == 0, 1.0, -1.0)
     mine = jnp.where(legal, sign[:, None] * q, -jnp.inf)
     top = mine.max(-1, keepdims=True)
@@ -129,7 +139,7 @@ def _decide(
         live, random_choice(weights, seed), weights, jnp.where(live, top[:, 0], 0.0),
         model_steps=jnp.where(live, steps, 0), network_evaluations=asked, flops=asked * each,
     )  # fmt: skip
-    return decision, jnp.where(legal, q, 0.0)
+    return decision, jnp.where(legal, q, 0.0), met & live[:, None]
 
 
 def _plan(
@@ -138,17 +148,17 @@ def _plan(
     state: State,
     left: Int[Array, ""],
     levels: int,
-) -> tuple[Float[Array, " actions"], Int[Array, ""], Int[Array, ""]]:
+) -> tuple[Float[Array, " actions"], Int[Array, ""], Int[Array, ""], Met]:
     """Player 0's action values in a state, looking `left` of at most `levels` actions ahead.
 
-    With them the model steps that took, and the looks at the habit.
+    With them the model steps that took, the looks at the habit, and what was met on the way.
     """
     task = planner.task
     sign = jnp.where(task.player(state) == 0, 1.0, -1.0)
-    cached = sign * planner.habit(task, state)
+    cached = narrowed(sign * planner.habit(task, state))
     nothing, one = jnp.int32(0), jnp.int32(1)
     if levels == 0:
-        return cached, nothing, one
+        return cached, nothing, one, jnp.zeros(2, bool)
     listed = task.traits.outcomes > 0
 
     def after_action(action: Int[Array, ""]):
@@ -157,23 +167,30 @@ def _plan(
         else:
             after = task.advance(state, action, jax.random.key(0))
             after, chance = jax.tree.map(lambda x: x[None], after), jnp.ones(1)
-        reward = jax.vmap(lambda s: jnp.asarray(objective(state, action, s))[0])(after)
-        value, steps, asked = jax.vmap(
+        earned = jax.vmap(lambda s: jnp.asarray(objective(state, action, s)))(after)
+        value, steps, asked, met = jax.vmap(
             lambda s: _value(planner, objective, s, left - 1, levels - 1)
         )(after)
         # Padding among the outcomes means nothing, not even NaN.
         can = chance > 0
-        worth = jnp.where(can, chance * (reward + objective.discount * value), 0.0).sum()
-        return worth, jnp.where(can, 1 + steps, 0).sum(), jnp.where(can, asked, 0).sum()
+        worth = chance * (earned[:, 0] + objective.discount * value)
+        unopposed = ~cancel(earned) & (task.traits.players == 2)
+        met = (met | jnp.stack([unopposed, jnp.zeros_like(unopposed)], -1)) & can[:, None]
+        return (
+            jnp.where(can, worth, 0.0).sum(), jnp.where(can, 1 + steps, 0).sum(),
+            jnp.where(can, asked, 0).sum(), met.any(0),
+        )  # fmt: skip
 
-    worth, steps, asked = jax.vmap(after_action)(jnp.arange(task.traits.actions))
+    worth, steps, asked, met = jax.vmap(after_action)(jnp.arange(task.traits.actions))
     legal = task.legal(state)
     planned = left > 0
-    return (
+    found = (
         jnp.where(planned, worth, cached),
         jnp.where(planned, jnp.where(legal, steps, 0).sum(), nothing),
         jnp.where(planned, jnp.where(legal, asked, 0).sum(), one),
+        (met & legal[:, None]).any(0) & planned,
     )
+    return narrowed(found)
 
 
 def _value(
@@ -182,11 +199,13 @@ def _value(
     state: State,
     left: Int[Array, ""],
     levels: int,
-) -> tuple[Float[Array, ""], Int[Array, ""], Int[Array, ""]]:
+) -> tuple[Float[Array, ""], Int[Array, ""], Int[Array, ""], Met]:
     """The best for whoever moves; nothing is left to gain, or to ask, where it is over."""
     task = planner.task
-    q, steps, asked = _plan(planner, objective, state, left, levels)
+    q, steps, asked, met = _plan(planner, objective, state, left, levels)
     sign = jnp.where(task.player(state) == 0, 1.0, -1.0)
-    best = sign * jnp.where(task.legal(state), sign * q, -jnp.inf).max()
-    over = task.terminated(state)
-    return jnp.where(over, 0.0, best), jnp.where(over, 0, steps), jnp.where(over, 0, asked)
+    legal, over = task.legal(state), task.terminated(state)
+    best = sign * jnp.where(legal, sign * q, -jnp.inf).max()
+    met = met.at[STUCK].set(met[STUCK] | ~legal.any())
+    found = (jnp.where(over, 0.0, best), jnp.where(over, 0, steps), jnp.where(over, 0, asked))
+    return *found, met & ~over
