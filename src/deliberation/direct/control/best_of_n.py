@@ -16,6 +16,7 @@ from ...core.decider import Decision, Memory, check_finite
 from ...core.errors import UnsuitableTaskError
 from ...core.noise import Seed, as_key, gumbel, mix, seeds
 from ...core.objective import Objective
+from ...core.rows import as_kinds
 from ...core.task import State, Task, is_concrete
 from ..checks import check_opposed, check_stuck
 from ..evaluators import Evaluation, Evaluator, NoEvaluation, speaks_for_all
@@ -208,7 +209,7 @@ def _decide(
         top = scores.max(1)
         better = top > held.score
         action = jnp.take_along_axis(actions, best[:, None], 1)[:, 0]
-        return _Held(
+        now = _Held(
             jnp.where(better, action, held.action),
             jnp.where(better, top, held.score),
             held.sound & ~(tried.unsound > 0).any(1),
@@ -216,7 +217,8 @@ def _decide(
             held.opposed & ~(tried.unopposed > 0).any(1),
             held.steps + tried.steps.sum(1),
             held.evaluations + tried.asked.sum(1),
-        ), first + lanes
+        )
+        return as_kinds(now, held), first + lanes
 
     held, _ = jax.lax.while_loop(going, draw, (held, jnp.int32(0)))
     searched = count > 0

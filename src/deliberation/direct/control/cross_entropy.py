@@ -106,8 +106,9 @@ class CEM(PlanSearch):
 
         begun = _Search(start.mean, wide, Best.none(start.mean), Spent.nothing())
         done = jax.lax.while_loop(more, one_round, begun)
-        plan = done.best.plan if problem.planning.certain else done.mean
-        plan, weights = self._answer(problem, plan, done.mean, jax.random.fold_in(key, 0))
+        best = problem.planning.certain & ~jnp.isneginf(done.best.value)
+        plan = jnp.where(best, done.best.plan, done.mean)
+        plan, weights = self._answer(problem, plan, best, done.mean, jax.random.fold_in(key, 0))
         return Found(plan, done.mean, weights, done.best.read(), done.spent)
 
     def _draw(self, problem: Problem, now: _Search, start: Start, key: Key[Array, ""]) -> Array:
@@ -142,14 +143,15 @@ class CEM(PlanSearch):
         return mean, jnp.where(none, now.spread, jnp.maximum(spread, least))
 
     def _answer(
-        self, problem: Problem, plan: Plan, mean: Plan, key: Key[Array, ""]
+        self, problem: Problem, plan: Plan, best: Array, mean: Plan, key: Key[Array, ""]
     ) -> tuple[Plan, Float[Array, " actions"]]:
         if not problem.planning.task.traits.discrete:
             return plan, jnp.ones(1)
         legal = problem.planning.task.legal(problem.state)
         chance = jnp.where(legal, jax.nn.softmax(jnp.where(legal, mean[0], -jnp.inf)), 0.0)
-        # Equal probabilities are no reason to prefer the first action.
-        tie = _TIE * jax.random.gumbel(key, plan.shape)
+        # Equal probabilities are no reason to prefer the first action. A plan that was tried stays
+        # as it is: another action would not earn what it earned.
+        tie = jnp.where(best, 0.0, _TIE) * jax.random.gumbel(key, plan.shape)
         return plan + tie, jnp.where(legal.any(), chance, 0.0)
 
 

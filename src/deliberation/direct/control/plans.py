@@ -19,6 +19,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from ...core.errors import UnsuitableTaskError
 from ...core.noise import seeds
 from ...core.objective import Action, Objective
+from ...core.rows import as_kinds
 from ...core.task import State, Task, Traits
 from ..evaluators import Evaluator
 
@@ -229,7 +230,7 @@ def _follow(
         worth = jnp.where(over, worth, worth * objective.discount)
         kept = jax.tree.map(lambda x, y: jnp.where(over, x, y), state, after)
         one = jax.nn.one_hot(action, written.shape[-1]) * ~over if discrete else None
-        return (kept, total, worth, steps + ~over), one
+        return as_kinds((kept, total, worth, steps + ~over), carry), one
 
     zero = jnp.float32(0)
     carry = (start, zero, zero + 1, jnp.int32(0))
