@@ -4,6 +4,8 @@
 each, and what was found there.
 """
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -27,7 +29,6 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from deliberation import check_task
-from deliberation.core import misere
 from deliberation.core.errors import UnsuitableTaskError
 from deliberation.direct import ExactSolver, list_histories, solve
 
@@ -84,9 +85,12 @@ def test_what_cannot_serve_refuses_at_the_door(entrant):
 
 def test_the_judge_knows_wrong_from_right():
     """The worst action is wrong, and so is much of what chance would answer."""
-    worst = Contestant(
-        "worst", lambda t, w: ExactSolver(t, solve(t, misere(t.objective))), lambda w: True, "near"
-    )
+
+    def losing(task, world):
+        averse = as_objective(dataclasses.replace(world, reward=-world.reward))
+        return ExactSolver(task, solve(task, averse))
+
+    worst = Contestant("worst", losing, lambda w: True, "near")
     found, lost = [], []
     for seed in range(12):
         case = Case.of(random_world(seed, Kind(1)), seed)
