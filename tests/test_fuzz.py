@@ -9,7 +9,7 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
-from fuzzed import Kind, as_task, random_world
+from fuzzed import Kind, as_objective, as_task, random_world
 from fuzzed_deciders import (
     BAND,
     CONTESTANTS,
@@ -100,7 +100,7 @@ def test_the_judge_knows_wrong_from_right():
                 band = BAND * max(np.ptp(truth.low[truth.low > -np.inf]), case.world.span / 3)
                 legal = np.flatnonzero(truth.low > -np.inf)
                 lost.extend(truth.loss(action) > band for action in legal)
-    assert found.count(WRONG) > 8
+    assert found.count(WRONG) > 8, found
     assert np.mean(lost) > 0.3
     crash = Contestant("crash", lambda t, w: None, lambda w: True, "near")
     assert judge(crash, case).outcome == CRASH != HANG
