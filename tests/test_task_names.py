@@ -195,6 +195,16 @@ def test_a_policy_file_makes_its_task_and_calls_nothing_else(tmp_path):
     assert not sys.modules["my_world"].called and not list(tmp_path.glob("touched"))
 
 
+def test_a_policy_file_imports_nothing_from_the_current_folder(here, tmp_path):
+    (here / "strangers_world.py").write_text(WORLD, "utf-8")
+    save_network(tmp_path, small(), "strangers_world:Corridor", {})
+    with pytest.raises(PolicyFileError, match=r"strangers_world.*load\(folder, task=\.\.\.\)"):
+        load_network(tmp_path)
+    assert "strangers_world" not in sys.modules
+    made = make_task("strangers_world:Corridor")  # named by the user, and so to be trusted
+    assert load_network(tmp_path)[0] == made
+
+
 def test_training_by_name_is_saved_under_it(monkeypatch):
     class Begun(Exception):
         pass

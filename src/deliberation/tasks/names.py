@@ -86,13 +86,14 @@ def make_own(name: str, options: dict[str, Any]) -> "Task":
 def make_declared(name: str, options: dict[str, Any]) -> "Task":
     """The same, but only where the code itself says that a task is made: for names in files.
 
-    What is named must be a class of tasks, or a function whose result is annotated as one, and
-    neither in Python's own library. Thus no file can have another function called. Raises also
-    `TaskImportError`.
+    What is named must be a class of tasks, or a function whose result is annotated as one, in a
+    module that is imported already or installed: not in Python's own library, and not in the
+    current folder, where a stranger's file may have come with a stranger's code. Thus no file can
+    have another function called. Raises also `TaskImportError`.
     """
     if name.partition(":")[0].partition(".")[0] in {*sys.stdlib_module_names, "__main__"}:
         raise TaskImportError(f"{name} is no task: its module belongs to Python itself.")
-    factory = find_own(name)
+    factory = find_own(name, here=False)
     if not _declared(factory):
         raise TaskImportError(
             f"{name} is neither a class of tasks nor a function annotated as making one "
@@ -101,13 +102,13 @@ def make_declared(name: str, options: dict[str, Any]) -> "Task":
     return _made(name, factory, options)
 
 
-def find_own(name: str) -> Callable[..., Any]:
-    """What `package.module:factory` names, imported from the current folder too.
+def find_own(name: str, *, here: bool = True) -> Callable[..., Any]:
+    """What `package.module:factory` names, imported from the current folder too if `here`.
 
     Raises `TaskImportError` where there is no such module or name, or the import fails.
     """
     home, _, path = name.partition(":")
-    module = _imported(home, name)
+    module = _imported(home, name, here)
     found: Any = module
     for word in path.split("."):
         if not hasattr(found, word):
@@ -174,19 +175,20 @@ def _made(name: str, factory: Callable[..., Any], options: dict[str, Any]) -> "T
     return made
 
 
-def _imported(home: str, name: str) -> Any:
+def _imported(home: str, name: str, here: bool = True) -> Any:
     if home == "__main__":
         raise TaskImportError(
             f"{name} is known to this process alone: put it into a file, and name it {FORM}."
         )
     try:
-        with _current_folder():
+        with _current_folder() if here else contextlib.nullcontext():
             return importlib.import_module(home)
     except ModuleNotFoundError as error:
         if error.name and (home == error.name or home.startswith(f"{error.name}.")):
+            where = f"neither installed nor in {os.getcwd()}" if here else "as far as is installed"
             raise TaskImportError(
-                f"There is no module {error.name!r}, neither installed nor in {os.getcwd()}: give "
-                f"the task as {FORM}, from the folder that holds it."
+                f"There is no module {error.name!r}, {where}: give the task as {FORM}, from the "
+                "folder that holds it."
             ) from error
         raise _failed(home, error) from error
     except Exception as error:

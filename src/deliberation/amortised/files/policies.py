@@ -159,8 +159,9 @@ def load_network(
 
     `of` is the class expected: `Network` is all with logits or answers and a value; for another,
     such as `GaussianMLP`, name it, or `Buildable` for any. A task of one's own is made by the name
-    that the file tells, `package.module:factory`, where the code declares what is named as a task
-    (see `tasks.names.make_declared`); with `task` given, nothing is imported.
+    that the file tells, `package.module:factory`, where that module is imported already or
+    installed, and declares what is named as a task (see `tasks.names.make_declared`); with `task`
+    given, nothing is imported.
 
     Raises `PolicyFileError`, naming the file, for anything missing, truncated, altered, of another
     class, version or shape, not finite, or of a task that cannot be made. Only JSON and tensors
