@@ -200,7 +200,7 @@ def _named_task(path: Path, named: TaskName) -> Task:
         try:
             return make_declared(base, {**written, **named.options})
         except DeliberationError as error:
-            told = f"which cannot be made here: {error}"
+            told = f"which cannot be made here: {str(error).rstrip('.')}"
     raise _bad(
         path,
         f"is a policy for a task of one's own, {named.name}, {told}",
