@@ -114,6 +114,7 @@ class Clock:
         monkeypatch.setattr(anytime, "grown", count)
         monkeypatch.setattr(anytime, "begun", begin)
         monkeypatch.setattr(anytime, "time", SimpleNamespace(perf_counter=lambda: self.now))
+        monkeypatch.setattr(anytime, "clock", SimpleNamespace(now=lambda: self.now))
         monkeypatch.setattr(anytime, "_compiled", set())
 
 
