@@ -86,7 +86,7 @@ def entrants(task: int) -> list[Any]:
 
 def fuzz_one(task: int, done: set[tuple[int, str]]) -> Any:
     """A line before and a line after each decider that was not asked yet."""
-    import fuzzed_deciders as deciders
+    import fuzzed_judge
     from fuzzed import random_options, random_world
 
     every = kinds()
@@ -96,12 +96,12 @@ def fuzz_one(task: int, done: set[tuple[int, str]]) -> Any:
     # In every third world the task's own rewards are others, and the objective is handed over.
     usual = {**options, "opposed": True}
     own = random_world(task, kind, rewards=task + 1, **usual) if task % 3 == 2 else None
-    case = deciders.Case.of(world, task, own)
+    case = fuzzed_judge.Case.of(world, task, own)
     for entrant in entrants(task):
         if (task, entrant.name) in done:
             continue
         yield {"task": task, "decider": entrant.name, "kind": str(kind)}
-        verdict = deciders.judge(entrant, case, task)
+        verdict = fuzzed_judge.judge(entrant, case, task)
         told = {"scale": world.scale, **dataclasses.asdict(verdict)}
         yield {"task": task, "decider": entrant.name, "kind": str(kind), **told}
 
@@ -269,7 +269,7 @@ def losses(lines: list[dict[str, Any]]) -> dict[str, float]:
 
 def page(content: dict[str, Any]) -> str:
     """As Markdown."""
-    from fuzzed_deciders import OUTCOMES
+    from fuzzed_judge import OUTCOMES
 
     told = [
         "# Every decider against brute force", "",

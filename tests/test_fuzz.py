@@ -10,21 +10,8 @@ import jax
 import numpy as np
 import pytest
 from fuzzed import Kind, as_objective, as_task, random_world
-from fuzzed_deciders import (
-    BAND,
-    CONTESTANTS,
-    CRASH,
-    HANG,
-    MADE,
-    REFUSED,
-    RIGHT,
-    SANE,
-    VALUES,
-    WRONG,
-    Case,
-    Contestant,
-    judge,
-)
+from fuzzed_deciders import CONTESTANTS, MADE, VALUES, Contestant
+from fuzzed_judge import BAND, CRASH, HANG, REFUSED, RIGHT, SANE, WRONG, Case, judge
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
