@@ -1,7 +1,7 @@
 """Reading JAX's random keys: every kind that JAX makes comes out as the one kind used here.
 
 The library works on typed threefry keys. JAX's other generators (`rbg`, `unsafe_rbg`) draw for a
-whole batch from its first key, so that under `vmap` a row's chance would hang on its neighbours;
+whole batch from its first key, so that under `vmap` a row's chance would depend on its neighbours;
 their keys are hashed into threefry ones.
 """
 

@@ -10,7 +10,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, Key
 
 PREFIX_KEPT = "jax_threefry_partitionable"
-"""JAX's setting (on by default) by which a number hangs on the key and on its place alone."""
+"""JAX's setting (on by default) by which a number depends on the key and on its place alone."""
 SMALLEST = 1024
 """Layers up to this many weights share one program; each program costs a third of a second."""
 
@@ -19,7 +19,7 @@ def normal(key: Key[Array, ""], shape: Sequence[int]) -> Float[Array, "..."]:
     """Standard normal weights, to the bit those of `jax.random.normal(key, shape)`.
 
     A program is compiled for each power of two of weights and not for each shape: in JAX a number
-    hangs on the key and on its place, not on how many are drawn. Where it does (`PREFIX_KEPT`
+    depends on the key and on its place, not on how many are drawn. Where it does (`PREFIX_KEPT`
     off), and inside of `jax.jit`, JAX draws by itself.
     """
     size = math.prod(shape)
