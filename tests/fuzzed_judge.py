@@ -125,14 +125,15 @@ def _answered(contestant, case, action, weights, value):
         truth = case.truths[row]
         if truth.low is None or not _holds(contestant.held, case.world, truth):
             continue
-        judged = True
         act, spread = int(action[row]), _spread(truth)
         losses.append(truth.loss(act) / spread if spread > 0 else 0.0)
         exact = contestant.held in ("exact", "last")
         small = CLOSE * case.world.span
-        if contestant.held == "mean":
-            continue
-        if truth.loss(act) > (small if exact else BAND * max(spread, case.world.span / 3)):
+        band = small if exact else BAND * max(spread, case.world.span / 3)
+        if contestant.held == "mean" or (spread <= band and contestant.held != "exact"):
+            continue  # nothing to be wrong about, unless on average
+        judged = True
+        if truth.loss(act) > band:
             return Verdict(WRONG, f"row {row}: action {act} of {truth.low.tolist()}", losses)
         if contestant.held == "exact":
             wrong = _inexact(truth, weights[row], value[row], small)

@@ -27,6 +27,9 @@ class Bench(Context):
     def __init__(self, desk: "Desk", name: str):
         self.desk, self.name = desk, name
 
+    def tell(self, share: float) -> None:
+        """Nobody watches."""
+
     @property
     def folder(self) -> Path:
         return self.desk.home / self.name

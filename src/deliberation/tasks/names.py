@@ -43,7 +43,8 @@ def is_own(name: str) -> bool:
 def split_name(name: str) -> tuple[str, dict[str, Any]]:
     """A name and its options: `gridworld(size=5)` gives `("gridworld", {"size": 5})`.
 
-    Raises `TaskImportError` for options that are not written `name=value`, each value a literal.
+    Raises `TaskImportError` for options that are not written `name=value`, each value a literal
+    that can be written back, or for one that is given twice.
     """
     base, bracket, inside = name.partition("(")
     if not bracket:
@@ -52,8 +53,14 @@ def split_name(name: str) -> tuple[str, dict[str, Any]]:
         call = ast.parse(f"f({inside}", mode="eval").body
         if not isinstance(call, ast.Call) or call.args or not isinstance(call.func, ast.Name):
             raise ValueError("options are written name=value")
-        return base, {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
-    except (SyntaxError, ValueError) as error:
+        words = [str(word.arg) for word in call.keywords if word.arg]
+        if len(set(words)) < len(call.keywords):
+            raise ValueError("each option is written once, name=value")
+        values = [ast.literal_eval(word.value) for word in call.keywords]
+        if not all(_writable(value) for value in values):
+            raise ValueError("a value is none of these")
+        return base, dict(zip(words, values, strict=True))
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise TaskImportError(
             f"The options of {name!r} cannot be read ({error}): write them as in "
             "'gridworld(size=5)', each value a number, a string, a list, True, False or None."
@@ -161,7 +168,7 @@ def _made(name: str, factory: Callable[..., Any], options: dict[str, Any]) -> "T
         made = factory(**options)
     except DeliberationError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         given = ", ".join(f"{key}={value!r}" for key, value in options.items())
         raise TaskFactoryError(
             f"{name} raised {type(error).__name__} when called with ({given}){_place(error)}: "
@@ -191,11 +198,11 @@ def _imported(home: str, name: str, here: bool = True) -> Any:
                 "folder that holds it."
             ) from error
         raise _failed(home, error) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script without a guard may end the process
         raise _failed(home, error) from error
 
 
-def _failed(home: str, error: Exception) -> TaskImportError:
+def _failed(home: str, error: BaseException) -> TaskImportError:
     told = f"{type(error).__name__}: {error}"
     return TaskImportError(f"Importing {home} failed{_place(error)} ({told}): mend that module.")
 
@@ -221,7 +228,7 @@ def _current_folder() -> Iterator[None]:
             sys.path.append(here)
 
 
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
     """Where an error was raised: the file and the line."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -253,6 +260,15 @@ def _options(task: "Task") -> dict[str, Any] | None:
         if type(value) is not type(field.default) or value != field.default:
             found[name] = value
     return found
+
+
+def _writable(value: Any) -> bool:
+    """Whether Python writes the value of an option as it is read."""
+    if isinstance(value, list | tuple):
+        return all(map(_writable, value))
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or isinstance(value, bool | int | str)
 
 
 def _literal(value: Any) -> bool:

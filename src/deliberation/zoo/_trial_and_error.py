@@ -17,6 +17,6 @@ def tabular(effort: str, explore: float = 0.05) -> Tabular:
 
 
 def at_effort(settings: Settings, effort: str) -> Settings:
-    """With the updates known to be enough (quick), twice as many (full), or 4 (smoke)."""
-    enough = settings.updates
-    return replace(settings, updates={"smoke": 4, "quick": enough, "full": 2 * enough}[effort])
+    """With the settings' own updates (quick), twice as many (full), or 4 (smoke)."""
+    own = settings.updates
+    return replace(settings, updates={"smoke": 4, "quick": own, "full": 2 * own}[effort])

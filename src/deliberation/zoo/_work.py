@@ -180,7 +180,8 @@ def _random(
     """What random play earns: exactly where it can be worked out, else from many episodes.
 
     Where two play and one wins what the other loses, both seats together earn nothing on average.
-    Where no optimum is known, nothing is measured against random play, and those `played` will do.
+    Where no optimum is known, nothing is divided by it, and the episodes `played` will do. Shares
+    of search and of learning go by these too: all their returns are from the same first states.
     """
     exact = 0.0 if played.opposed else _known(uniform_return, "random", task, settings)
     if exact is not None:

@@ -146,13 +146,13 @@ def _reached(gap: Estimate, best: float, random: float, error: float) -> Estimat
     2008), on each side.
     """
     way, around = best - random, _NORMAL * error
-    # A difference within rounding says nothing about how much of it is covered.
-    if not abs(way) > 1e-6:
+    # Of a way that may be none, because of rounding or of chance, no part can be told.
+    if not abs(way) > max(around, 1e-6 * max(abs(best), abs(random))):
         return nothing(gap.n)
     middle = 1 - gap.estimate / way
     ends = [
         (1 - gap.low / way, 1 - gap.high / way),
-        tuple(1 - gap.estimate / (way + x) for x in (-around, around) if way != -x),
+        tuple(1 - gap.estimate / (way + x) for x in (-around, around)),
     ]
     low = middle - math.hypot(*(middle - min(middle, *pair) for pair in ends))
     high = middle + math.hypot(*(max(middle, *pair) - middle for pair in ends))

@@ -40,7 +40,9 @@ def description(thing: PyTree) -> str:
     return f"{eqx.tree_pformat(thing, width=10**6)} {checksum(thing)}"
 
 
-def function_description(function: Callable[..., Any] | None) -> str | None:
+def function_description(
+    function: Callable[..., Any] | None, _within: tuple[Any, ...] = ()
+) -> str | None:
     """What tells a function that a training was given from others: its name, and a digest of it.
 
     The digest is of what it computes (code and constants), and of what it holds: the variables of a
@@ -50,33 +52,60 @@ def function_description(function: Callable[..., Any] | None) -> str | None:
     if function is None:
         return None
     if isinstance(function, functools.partial):
-        inner, rest = function_description(function.func), (function.args, function.keywords)
-        return f"partial of {inner} with {_digest(_told(rest))}"
+        inner = function_description(function.func, _within)
+        return (
+            f"partial of {inner} with {_digest(_told([function.args, function.keywords], _within))}"
+        )
     if isinstance(function, types.MethodType):
-        return f"{function_description(function.__func__)} of {_told(function.__self__)}"
+        inner = function_description(function.__func__, _within)
+        return f"{inner} of {_told(function.__self__, _within)}"
     name = f"{getattr(function, '__module__', '?')}:{getattr(function, '__qualname__', '?')}"
     inner = getattr(function, "__wrapped__", function)
     if not isinstance(inner, types.FunctionType):
-        return _told(function) if isinstance(function, eqx.Module) else name
-    held = [cell.cell_contents for cell in inner.__closure__ or ()]
-    rest = (held, inner.__defaults__, inner.__kwdefaults__)
-    return f"{name} {_digest(_code(inner.__code__) + _told(rest))}"
+        return _told(function, _within) if isinstance(function, eqx.Module) else name
+    if inner in _within:
+        return f"{name} itself"  # it calls itself, or what calls it
+    held = [_content(cell) for cell in inner.__closure__ or ()]
+    rest = [held, inner.__defaults__, inner.__kwdefaults__]
+    return f"{name} {_digest(_code(inner.__code__) + _told(rest, (*_within, inner)))}"
+
+
+def _content(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return "not set yet"
 
 
 def _code(code: types.CodeType) -> str:
     """What a function computes; neither where it is written nor on which line."""
-    constants = [_code(x) if isinstance(x, types.CodeType) else repr(x) for x in code.co_consts]
-    return f"{code.co_code.hex()} {code.co_names} {constants}"
+    return f"{code.co_code.hex()} {code.co_names} {[_constant(x) for x in code.co_consts]}"
 
 
-def _told(thing: Any) -> str:
+def _constant(thing: Any) -> str:
+    """A constant of code, in one spelling in every process."""
+    if isinstance(thing, types.CodeType):
+        return _code(thing)
+    if isinstance(thing, tuple):
+        return f"[{', '.join(map(_constant, thing))}]"
+    if isinstance(thing, frozenset):
+        return f"{{{', '.join(sorted(map(_constant, thing)))}}}"
+    return repr(thing)
+
+
+def _told(thing: Any, within: tuple[Any, ...]) -> str:
     """What tells anything that a function holds from others; functions as above."""
     if isinstance(thing, types.FunctionType | types.MethodType | functools.partial):
-        return str(function_description(thing))
+        return str(function_description(thing, within))
     if isinstance(thing, tuple | list):
-        return f"[{', '.join(map(_told, thing))}]"
+        return f"[{', '.join(_told(x, within) for x in thing)}]"
+    if isinstance(thing, set | frozenset):
+        return f"{{{', '.join(sorted(_told(x, within) for x in thing))}}}"
     if isinstance(thing, dict):
-        return f"{{{', '.join(f'{key}: {_told(thing[key])}' for key in sorted(thing))}}}"
+        pairs = sorted(f"{key!r}: {_told(value, within)}" for key, value in thing.items())
+        return f"{{{', '.join(pairs)}}}"
+    if type(thing).__repr__ is object.__repr__:
+        return f"a {type(thing).__module__}.{type(thing).__qualname__}"  # else its address
     return description(thing)
 
 

@@ -18,7 +18,7 @@ from .feed_forward import Buildable, Network, Range, network_from_config
 from .gaussian import GaussianNetwork
 
 SMALL = 1e-8
-"""Added to variances, so that a number that never changed becomes 0."""
+"""Added to variances, so that nothing is divided by 0."""
 
 
 class Running(eqx.Module):

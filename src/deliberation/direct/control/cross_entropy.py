@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
 from ...core.budget import Budget
-from ...core.rows import beside
+from ...core.rows import as_kinds, beside
 from ...core.task import Task
 from .plan_search import Best, Found, PlanSearch, Problem, Start, rank_of, spend, with_given
 from .plans import Ahead, Plan, Scores, Spent, half_range
@@ -102,7 +102,9 @@ class CEM(PlanSearch):
             chosen = elites(scores.value, real, self.elite)
             mean, spread = self._refit(now, plans, scores, chosen)
             best = now.best.among(plans, scores.value, real)
-            return _Search(mean, spread, best, now.spent + spend(problem, scores, real))
+            spent = now.spent + spend(problem, scores, real)
+            # Random numbers are of 64 bits where JAX is.
+            return as_kinds(_Search(mean, spread, best, spent), now)
 
         begun = _Search(start.mean, wide, Best.none(start.mean), Spent.nothing())
         done = jax.lax.while_loop(more, one_round, begun)

@@ -148,8 +148,9 @@ class UCT(Rule):
     """Upper confidence bounds applied to trees (Kocsis and Szepesvari 2006): q + c sqrt(ln N / n).
 
     `c` is for returns between -1 and 1, to which a node's are scaled (see `scale.py`); unless
-    `normalise`, for returns as they are. Unvisited actions come first. The answer is the most
-    visited action, ties broken by the mean return.
+    `normalise`, for returns as they are: the better choice where a great reward is rarely met, so
+    that small costs are all that a node has seen. Unvisited actions come first. The answer is the
+    most visited action, ties broken by the mean return.
     """
 
     needs_value: ClassVar[bool] = False
