@@ -50,6 +50,8 @@ calls = {
     "environment to play": lambda: rollout(Environment(), deciders["random"], key=key),
     "objective to play": lambda: rollout(task, deciders["random"], key=key, objective=none),
     "budget to search": lambda: TreeSearch(task, budget="64"),
+    "class to search": lambda: TreeSearch(type(task)),
+    "name to search": lambda: TreeSearch("tic_tac_toe"),
 }
 for name, decider in deciders.items():
     decide = decider.decide
@@ -57,6 +59,7 @@ for name, decider in deciders.items():
         f"key, {name}": lambda decide=decide: decide(own, key=0),
         f"budget, {name}": lambda decide=decide: decide(own, key=key, budget="64"),
         f"objective, {name}": lambda decide=decide: decide(own, key=key, objective=none),
+        f"one state, {name}": lambda decide=decide: decide(task.init(key), key=key),
         f"gridworld, {name}": lambda decide=decide: decide(states("gridworld"), key=key),
         f"connect_four, {name}": lambda decide=decide: decide(states("connect_four"), key=key),
     }
@@ -75,6 +78,8 @@ print(json.dumps(found))
 """
 KINDS = {
     "environment": "WrongKindError",
+    "class": "WrongKindError",
+    "name": "WrongKindError",
     "objective": "WrongKindError",
     "key": "RandomKeyError",
     "budget": "BudgetError",
@@ -88,7 +93,7 @@ def test_calls_that_make_no_sense_are_refused_by_name():
     wanted = {
         call: KINDS.get(call.replace(",", "").split()[0], "ForeignStateError") for call in found
     }
-    assert len(found) == 16 and found == wanted
+    assert len(found) == 20 and found == wanted
 
 
 @pytest.mark.parametrize("task", ["pendulum", "gridworld_continuous"])

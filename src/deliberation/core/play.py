@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, Shaped
 
 from .budget import Budget
 from .decider import Decider
+from .errors import BatchMismatchError
 from .keys import KeyLike, one_key
 from .ledger import Ledger, exact_sum
 from .objective import Action, Objective, wanted
@@ -73,7 +74,10 @@ def rollout(
     seats = list(deciders) if isinstance(deciders, Sequence) else [deciders] * players
     budgets = list(budget) if isinstance(budget, Sequence) else [budget] * players
     if len(seats) != players or len(budgets) != players:
-        raise ValueError(f"{task} has {players} players: give one decider and budget, or {players}")
+        raise BatchMismatchError(
+            f"{task} has {players} player{'s' * (players > 1)}: give one decider and one budget for "
+            f"all seats, or one for each; got {len(seats)} and {len(budgets)}."
+        )
     key, first = jax.random.split(key)
     if state is None:
         state = jax.vmap(task.init)(jax.random.split(first, batch))

@@ -255,6 +255,10 @@ def batch_size(state: State) -> int:
 
 def check_is_task(task: Any) -> None:
     """Refuse what is no `Task`, such as an environment that keeps its state to itself."""
+    if isinstance(task, type) and issubclass(task, Task):
+        raise WrongKindError(f"{task.__name__} is a class of tasks: call it, `{task.__name__}()`.")
+    if isinstance(task, str):
+        raise WrongKindError(f"{task!r} is a name: make the task by `make_task({task!r})`.")
     if not isinstance(task, Task):
         raise WrongKindError(
             f"{task!r} is no task but a {type(task).__module__}.{type(task).__qualname__}: "
@@ -287,6 +291,12 @@ def _check_own(task: Task, state: State) -> None:
     forms = [jax.tree.flatten(tree) for tree in (state, own)]
     shapes = [[jnp.shape(x) for x in leaves] for leaves, _ in forms]
     rows = [shape[1:] for shape in shapes[0]]
+    if forms[0][1] == forms[1][1] and shapes[0] == shapes[1]:
+        raise ForeignStateError(
+            f"This is one state of {task!r} where a batch of them is needed: make a batch by "
+            "`jax.vmap(task.init)(keys)`, or put an axis in front by "
+            "`jax.tree.map(lambda x: x[None], state)`."
+        )
     if forms[0][1] != forms[1][1] or rows != shapes[1]:
         raise ForeignStateError(
             f"These are not states of {task!r}, whose rows have the form {forms[1][1]} of shapes "
