@@ -79,6 +79,7 @@ print(json.dumps(found))
 KINDS = {
     "environment": "WrongKindError",
     "class": "WrongKindError",
+    "one": "BatchMismatchError",
     "name": "WrongKindError",
     "objective": "WrongKindError",
     "key": "RandomKeyError",

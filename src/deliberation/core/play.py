@@ -75,8 +75,8 @@ def rollout(
     budgets = list(budget) if isinstance(budget, Sequence) else [budget] * players
     if len(seats) != players or len(budgets) != players:
         raise BatchMismatchError(
-            f"{task} has {players} player{'s' * (players > 1)}: give one decider and one budget for "
-            f"all seats, or one for each; got {len(seats)} and {len(budgets)}."
+            f"{task} has {players} player{'s' * (players > 1)}: give one decider and one budget "
+            f"for all seats, or one for each; got {len(seats)} and {len(budgets)}."
         )
     key, first = jax.random.split(key)
     if state is None:
