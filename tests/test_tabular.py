@@ -17,7 +17,12 @@ from deliberation.amortised import (
     train_sarsa,
     train_successor,
 )
-from deliberation.amortised.files.tensors import description, function_description
+from deliberation.amortised.files.tensors import (
+    _constant,
+    _told,
+    description,
+    function_description,
+)
 from deliberation.amortised.policies.state_table import digests
 from deliberation.amortised.trial_and_error.table_learning import falling
 from deliberation.core import check_decider, misere, rollout
@@ -314,6 +319,26 @@ def test_functions_are_told_by_name_content_and_what_they_hold():
         partial(doubled), partial(plain),
     )  # fmt: skip
     assert len({told(way) for way in ways}) == len(ways)
+
+
+def test_functions_that_hold_themselves_or_sets_are_told_alike_in_every_process():
+    def falling(n):
+        return falling(n - 1) if n else later
+
+    class Thing:
+        pass
+
+    thing = Thing()
+    told = function_description(falling)  # `later` is not set yet
+    assert told is not None and told == function_description(falling)
+    later = 1
+    assert function_description(falling) != told
+    # Neither addresses nor the order of sets, which differ from process to process.
+    assert _told([thing, {"b", "a"}, {2: 0, "a": 1}], ()) == (
+        f"[a {__name__}.{Thing.__qualname__}, {{{_told('a', ())}, {_told('b', ())}}}, "
+        f"{{'a': {_told(1, ())}, 2: {_told(0, ())}}}]"
+    )
+    assert _constant(frozenset({"c", "b", "a"})) == "{'a', 'b', 'c'}"
 
 
 def test_a_folder_of_another_aim_is_refused(tmp_path):

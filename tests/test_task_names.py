@@ -93,6 +93,7 @@ def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("own")
     (place / "my_world.py").write_text(WORLD, "utf-8")
     (place / "bad_world.py").write_text("import no_such_package", "utf-8")
+    (place / "leaving.py").write_text("raise SystemExit(0)", "utf-8")
     return place
 
 
@@ -127,6 +128,12 @@ def test_a_name_makes_the_task_from_the_current_folder(here):
         ("my_world:Corridor(cels=3)", TaskFactoryError, "cels"),
         ("my_world:three", WrongKindError, "which is no task"),
         ("my_world:Corridor(3)", TaskImportError, "name=value"),
+        ("my_world:Corridor(cells=1e400)", TaskImportError, "cannot be read"),
+        ("my_world:Corridor(cells=...)", TaskImportError, "cannot be read"),
+        ("my_world:Corridor(**{'cells': 3})", TaskImportError, "written once"),
+        ("my_world:Corridor(cells=3, cells=4)", TaskImportError, "cannot be read"),
+        (f"my_world:Corridor(cells={'-' * 5000}1)", TaskImportError, "cannot be read"),
+        ("leaving:Corridor", TaskImportError, "SystemExit"),
         ("__main__:Corridor", TaskImportError, "this process alone"),
         ("coridor", UnknownNameError, "package.module:factory"),
     ],

@@ -166,8 +166,14 @@ def test_reached_counts_in_what_is_not_known_of_random_play():
     gap = Estimate(1.0, 0.5, 1.5, 64)
     sharp, wide = (_reached(gap, 2.0, 0.0, error) for error in (0.0, 0.2))
     assert (sharp.estimate, sharp.low, sharp.high) == (0.5, 0.25, 0.75)
-    assert wide.low < sharp.low and wide.high > sharp.high and wide.estimate == 0.5
+    # By hand, at 1.96 errors: the way may be 1.608 or 2.392, so that .378 or .582 were reached.
+    ends = (0.5 - np.hypot(0.25, 1 / 1.608 - 0.5), 0.5 + np.hypot(0.25, 0.5 - 1 / 2.392))
+    np.testing.assert_allclose((wide.estimate, wide.low, wide.high), (0.5, *ends), atol=1e-3)
     assert np.isnan(_reached(gap, 2.0, 2.0, 0.0).estimate)
+    # A way that may be none: the less is known, the less is told.
+    assert np.isnan(_reached(gap, 1.0, 0.0, 0.6).estimate)
+    small = Estimate(1e-9, 0.5e-9, 1.5e-9, 64)
+    assert _reached(small, 2e-9, 0.0, 0.0).estimate == pytest.approx(0.5)
 
 
 def test_every_purpose_has_a_key_of_its_own():
