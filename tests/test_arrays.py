@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from deliberation.core import check_task, rollout
-from deliberation.direct import DynamicProgramming, TreeSearch, solve, value_iteration
+from deliberation.direct import (
+    DynamicProgramming,
+    TreeSearch,
+    solve,
+    uniform_return,
+    value_iteration,
+)
 from deliberation.tasks import from_arrays
 
 KEY = jax.random.key(0)
@@ -126,3 +132,14 @@ def test_bounds_hold():
         1.5 * r[p > 0].max()
     )
     assert from_arrays(p, jnp.zeros(7)).objective.bounds == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("horizon", [1, 4])
+def test_random_play_earns_what_numpy_says(horizon):
+    """Discounted, and ended by the clock alone or by an end that is reached before it."""
+    p, r = random_process(3)
+    values = np.zeros(len(p))
+    for _ in range(horizon):
+        values = (expected(p, r) + 0.5 * p @ values).mean(1)
+    found = uniform_return(from_arrays(p, r, start=0, gamma=0.5, horizon=horizon))
+    assert found == pytest.approx(values[0], abs=1e-5) and abs(values[0]) > 0.05
