@@ -2,8 +2,10 @@
 
 As in the baselines of Dhariwal et al. 2017 (`VecNormalize`): observations are brought to mean 0 and
 variance 1; rewards are divided, their mean left as it is, by the standard deviation of the return
-so far, each reward of the past discounted by its age. Both are then clipped. The statistics are
-carried from update to update, and go with the network that comes out (`Normalised`).
+so far, each reward of the past discounted by its age. Both are then clipped; what DQN clips is the
+sum of rewards over its steps. Rewards that are nearly all alike, such as 100 and now and then 101,
+are clipped to one number: subtract what all have in common, or give a larger `limit`. The
+statistics are carried from update to update, and go with the network that comes out (`Normalised`).
 """
 
 import math

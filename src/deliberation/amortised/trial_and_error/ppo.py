@@ -51,8 +51,8 @@ class PPO(Recommended):
     `timeouts` ends at the task's horizon are cuts, after which the value goes on: for tasks that do
     not show the time. With `normalise_observations` and `normalise_rewards` both are normalised by
     running statistics and cut at -`limit` and `limit` (see `normalising`); the policy that comes
-    out normalises by itself, and its value is in the task's units. `hasty` compiles quickly to a
-    slower program (None: where little is learned).
+    out normalises by itself, and its value is in the task's units, but for what was cut. `hasty`
+    compiles quickly to a slower program (None: where little is learned).
     """
 
     updates: int = 60
