@@ -153,6 +153,15 @@ def test_where_nothing_is_drawn_there_is_one_episode_and_no_interval(monkeypatch
         assert placed.random_error == 0.0
 
 
+def test_what_remains_of_a_decider_without_its_learning_is_measured(monkeypatch, tmp_path):
+    """It is the newborn agent, which is another one: that nothing else remains defines no place."""
+    _, placed = measured(
+        monkeypatch, tmp_path, "gridworld",
+        lambda t, e, k: Made(Right(t), searching=Right(t, sure=False)),
+    )  # fmt: skip
+    assert not placed.by_definition
+
+
 def test_what_random_play_earns_is_exact_where_it_can_be_listed():
     for name in ("gridworld", "tiger"):
         task = make_task(name)

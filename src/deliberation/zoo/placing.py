@@ -119,7 +119,7 @@ def _placed(cell: Cell, found: Mapping[str, Any]) -> Placed:
         reached=_reached(gap, math.nan if best is None else float(best.mean()), random, error),
         search_share=place.search_share,
         learning_share=place.learning_share,
-        by_definition=_lacks_a_part(found),
+        by_definition=_is_one_part(found),
         model_steps=per["model_steps"],
         network_evaluations=per["network_evaluations"],
         milliseconds=measured,
@@ -159,12 +159,14 @@ def _reached(gap: Estimate, best: float, random: float, error: float) -> Estimat
     return Estimate(middle, low, high, gap.n)
 
 
-def _lacks_a_part(found: Mapping[str, Any]) -> bool:
-    """Whether search or learning is no part of the decider, so that nothing can be switched off."""
-    if "parts" in found:
-        return len(found["parts"]) < 2
+def _is_one_part(found: Mapping[str, Any]) -> bool:
+    """Whether one part is the whole decider, so that nothing can be switched off.
+
+    Not so where what is left without the other part was measured, as a newborn agent is.
+    """
     scores = found["scores"]
-    return any(scores[name] == scores["random"] for name in ("search", "learned"))
+    parts = found.get("parts", ())
+    return len(parts) < 2 and any(scores[name] == scores["both"] for name in ("search", "learned"))
 
 
 def _mean(values: np.ndarray, bounds: Sequence[float] | None, constant: bool) -> Estimate:
