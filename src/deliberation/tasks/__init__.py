@@ -68,13 +68,16 @@ def name_of_task(task: "Task") -> tuple[str, dict[str, Any]] | None:
     """
     import equinox as eqx
 
-    kind = type(task)
-    for name, entry in list_tasks().items():
-        if (entry["module"], entry["factory"]) != (kind.__module__, kind.__name__):
-            continue
+    for name in registered_names(type(task)):
         if bool(eqx.tree_equal(make_task(name), task)):
             return name, {}
     return derived_name(task)
+
+
+def registered_names(kind: type) -> list[str]:
+    """The names under which a class of tasks is registered, each with options of its own."""
+    place = (kind.__module__, kind.__name__)
+    return [n for n, entry in list_tasks().items() if (entry["module"], entry["factory"]) == place]
 
 
 def portable_name(task: "Task | str") -> str:

@@ -12,16 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PyTree
 
+from ...core.plain import plain
+from ...core.plain import restored as from_numbers
+
 
 def named_arrays(tree: PyTree) -> dict[str, Array]:
     """The arrays of a tree by their path, in the tree's order."""
     leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(tree, eqx.is_array))
     return {jax.tree_util.keystr(path, simple=True, separator="."): x for path, x in leaves}
-
-
-def plain(leaf: Array) -> Array:
-    """An array as numbers: keys become their data."""
-    return jax.random.key_data(leaf) if _is_key(leaf) else leaf
 
 
 def checksum(tree: PyTree) -> str:
@@ -114,11 +112,6 @@ def _digest(text: str) -> str:
 
 
 def restored(found: np.ndarray, like: Array) -> Array:
-    """What `plain` made numbers of, of the form of `like`."""
+    """What `core.plain` made numbers of, of the form of `like`."""
     wanted = plain(like)
-    array = jnp.asarray(found, wanted.dtype).reshape(wanted.shape)
-    return jax.random.wrap_key_data(array) if _is_key(like) else array
-
-
-def _is_key(leaf: Array) -> bool:
-    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return from_numbers(jnp.asarray(found, wanted.dtype).reshape(wanted.shape), like.dtype)

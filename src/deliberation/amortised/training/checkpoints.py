@@ -19,8 +19,9 @@ import safetensors.numpy
 from jaxtyping import PyTree
 
 from ...core.errors import OutputFolderError, PolicyFileError
+from ...core.plain import plain
 from ...runs.storage import atomic_write, storage_error
-from ..files.tensors import named_arrays, plain, restored
+from ..files.tensors import named_arrays, restored
 
 FOLDER = "training"
 STATE = "state.json"

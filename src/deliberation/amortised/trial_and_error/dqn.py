@@ -42,7 +42,7 @@ from .recommended import Recommended
 
 @dataclass(frozen=True)
 class DQN(Recommended):
-    """Settings; the defaults solve CartPole on many seeds, and so do those of `for_task`.
+    """Settings; the defaults solve CartPole where ends by the clock are cuts, as in `for_task`.
 
     An update is `rounds` rounds of `steps` actions in each of `environments` episodes and then
     `fits` gradient steps on `batch` transitions from the `room` kept last. Returns run over up to

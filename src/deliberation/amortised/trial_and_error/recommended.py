@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ...core.task import Task
-from ...tasks import list_tasks
+from ...tasks import registered_names
 from ...tasks.names import split_name
 
 Kind = TypeVar("Kind")
@@ -59,12 +59,6 @@ class Recommended:
         a task that there are none for they are the defaults.
         """
         known = RECOMMENDED[cls.__name__]
-        name = split_name(task)[0] if isinstance(task, str) else registered_name(task)
-        return cls(**{**known.get(name, {}), **changes})
-
-
-def registered_name(task: Task) -> str:
-    """The name under which a task's kind is registered, whatever its options; "" if it is not."""
-    kind = (type(task).__module__, type(task).__name__)
-    found = (n for n, entry in list_tasks().items() if (entry["module"], entry["factory"]) == kind)
-    return next(found, "")
+        names = [split_name(task)[0]] if isinstance(task, str) else registered_names(type(task))
+        found = next((known[name] for name in names if name in known), {})
+        return cls(**{**found, **changes})

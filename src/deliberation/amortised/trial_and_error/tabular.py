@@ -150,8 +150,7 @@ def fill_table(
 
     `learned` is known at first, `learn` improves it, `scores` reads action values from it, and
     `decider` is made of what is known in the end. The `table` of a decider already `known` is gone
-    on with. `places_apart` and `identity` are what else
-    tells this training from others.
+    on with. `places_apart` and `identity` are what else tells this training from others.
     """
     check_opposed(task, name)
     started = time.perf_counter()
