@@ -20,7 +20,8 @@ from deliberation.direct.ties import cancel, slack, tied
 from deliberation.direct.tree_search.backends.choice import why_not_native
 from deliberation.direct.tree_search.limits import Limits
 from deliberation.direct.tree_search.round import DONE
-from deliberation.direct.tree_search.tree import HIGH, LOW, VISITS, Q
+from deliberation.direct.tree_search.scale import HOPE, scale
+from deliberation.direct.tree_search.tree import HIGH, LOW, NODE_SLOTS, VISITS, Q, view
 from deliberation.tasks import make_task
 
 BINARY = (2.0**-10, 2.0**10, 2.0**20)
@@ -133,6 +134,38 @@ def test_the_range_is_what_was_met_unless_a_game_for_two_knows_it(backend):
     nodes = searched(task, judge, RULES["uct"], backend, prove=False)[1].tree.nodes[:, 0]
     np.testing.assert_array_equal(nodes[:, LOW], np.full(ROWS, -1.0))
     np.testing.assert_array_equal(nodes[:, HIGH], np.full(ROWS, 2.0))
+
+
+def test_costs_do_not_hide_from_a_single_player_what_may_still_be_had():
+    def half(low, high, most, **options):
+        node = view(jnp.zeros((1, 4, 2)), jnp.zeros((1, NODE_SLOTS)), False)
+        node = dataclasses.replace(node, low=jnp.full(1, low), high=jnp.full(1, high))
+        return float(scale(node, most=jnp.float32(most), **options)[1][0, 0])
+
+    assert half(-0.25, 0.5, 0.5) == half(-0.25, 0.5, np.inf) == 0.375
+    assert half(-0.25, 0.0, 1.0) == 0.625
+    # Where all is worth the same, and where a bound is out of reach.
+    assert half(-0.25, -0.25, 1.0) == 0.625
+    assert half(-0.25, 0.0, 1e6) == 0.125 * (1 + HOPE)
+    assert half(-0.25, 0.0, 1.0, normalise=False) == 1.0
+
+
+@pytest.mark.skipif(bool(why_not_native()), reason="no native")
+def test_back_ends_widen_the_range_of_a_single_player_alike():
+    task, judge = as_task(random_world(4, players=1, kind="binary"))
+    task = eqx.tree_at(lambda t: t.rewards, task, dataclasses.replace(task.rewards, players=1))
+    visits = []
+    for most in (np.inf, 6.0):
+        task = eqx.tree_at(lambda t: t.rewards.limits, task, jnp.float32([-np.inf, most]))
+        for factor in (1.0, BINARY[0]):
+            world = times(task, judge, factor)
+            trees = [searched(*world, RULES["uct"], x)[1].tree for x in ("native", "jax")]
+            for slot in (VISITS, Q):
+                np.testing.assert_array_equal(*(x.edges[:, :, slot] for x in trees))
+            visits.append(trees[0].edges[:, 0, VISITS])
+    for one, other in ((0, 1), (2, 3)):
+        np.testing.assert_array_equal(visits[one], visits[other])
+    assert (visits[0] != visits[2]).any()
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

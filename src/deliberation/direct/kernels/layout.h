@@ -21,6 +21,7 @@ enum Kind { UCT, PUCT, GUMBEL, MCTX };  // from MCTX on: see mctx.h
 
 constexpr float FORBIDDEN = -1e9f;
 constexpr float SINGLE = 1e-5f;      // relative differences of returns that are rounding: ties.py
+constexpr float HOPE = 8.0f;         // no range is widened by more than so many of itself: scale.py
 constexpr float INFINITE = std::numeric_limits<float>::infinity();
 constexpr int IDLE = -2, FREE = -1;  // a lane that takes no part, or by which the rule chooses
 constexpr int CHUNK = 8;             // actions are scored so many at a time, which vectorises

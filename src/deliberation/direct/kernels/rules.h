@@ -61,7 +61,11 @@ inline float above_rounding(float width, float low, float high) {
 inline Scale scale_of(const Rule& rule, const Node& n) {
   float low = n.slots[LOW], high = n.slots[HIGH];
   if (!(rule.params[0] > 0) || !(low <= high)) return {0.0f, 1.0f};
-  return {0.5f * low + 0.5f * high, above_rounding(0.5f * high - 0.5f * low, low, high)};
+  float most = rule.params[1], half = 0.5f * high - 0.5f * low;
+  float above = std::isfinite(most) ? std::max(0.5f * most - 0.5f * high, 0.0f) : 0.0f;
+  bool unequal = half > SINGLE * std::max(std::fabs(low), std::fabs(high));
+  half += unequal ? std::min(above, HOPE * half) : above;
+  return {0.5f * low + 0.5f * high, above_rounding(half, low, high)};
 }
 
 void score_uct(const Rule& rule, const Node& n, float total, float* out) {

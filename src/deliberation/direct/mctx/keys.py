@@ -11,7 +11,7 @@ from jaxtyping import Array, Int, UInt32
 from ...core.keys import is_key
 from ..tree_search.backends import portable
 from ..tree_search.backends.choice import BackendName, backend_for
-from ..tree_search.rules import Picker
+from ..tree_search.picker import Picker
 
 FRY = "threefry2x32"
 

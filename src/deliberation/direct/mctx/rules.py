@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
-from ..tree_search.rules import Descent, Kernel, Picker
+from ..tree_search.picker import Descent, Kernel, Picker
 from ..tree_search.tree import NodeView, Tree
 from .keys import Keys
 from .keys import at as at_simulation

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int, UInt32
 
 from ...core.errors import ContractError
-from ..tree_search.rules import Descent
+from ..tree_search.picker import Descent
 from .keys import FRY
 from .rules import NOISE, Selection, behind, best, bonus_rate, considered_visits, halving_scores
 from .transforms import (

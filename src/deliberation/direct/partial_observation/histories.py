@@ -31,7 +31,9 @@ from ..faults import IN_REWARD, IN_SUM
 from ..playouts import of_player
 from ..tree_search.backends.portable import choose
 from ..tree_search.limits import Limits
-from ..tree_search.rules import Rule, Schedule
+from ..tree_search.models.base import greatest
+from ..tree_search.picker import Schedule, within
+from ..tree_search.rules import Rule
 from ..tree_search.tree import FORBIDDEN, NodeView, log_prior
 from .information import (
     HISTORIES,
@@ -122,6 +124,7 @@ def search(
     and on what the player to move has seen of its own state, and on nothing else. A simulation
     makes one node at most, so `capacity` bounds the simulations. Terminal rows stay empty.
     """
+    rule = within(rule, greatest(task, objective))
     outcome = _init(task, objective, evaluator, rule, root, limits, seed, capacity, nodes)
 
     def going(carry: tuple[Int[Array, ""], Outcome]) -> Bool[Array, ""]:

@@ -29,6 +29,7 @@ from ...core.task import State
 from ..ties import SINGLE
 from .limits import Limits
 from .models.base import Model, Step
+from .picker import Picker, Schedule, within
 from .round import (
     DONE,
     EVALUATIONS,
@@ -41,7 +42,6 @@ from .round import (
     Terms,
     Widths,
 )
-from .rules import Picker, Schedule
 from .scale import first_range
 from .stopping import Never, Returns, Standing, Stopping
 from .tree import (
@@ -171,6 +171,7 @@ def proceed(
     search that never paused. `backend` is what `backends.choice.backend_for` gives.
     """
     terms = _terms(model, outcome, limits, widths)
+    rule = within(rule, model.most)
     lanes = rule.lane_widths(model.actions)
     if stopping.needs_returns and outcome.returns is None:
         outcome = watch(outcome)

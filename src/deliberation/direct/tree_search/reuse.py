@@ -18,8 +18,8 @@ from ...core.noise import mix
 from ...core.rows import beside, where_rows
 from ...core.task import State
 from .engine import Outcome
+from .picker import Picker
 from .round import DONE
-from .rules import Picker
 from .tree import (
     ACTION,
     CHANCE,

@@ -8,118 +8,19 @@ batched over rows. A rule that has a `kernel` also runs natively.
 import abc
 import dataclasses
 import itertools
-from typing import Any, ClassVar, NamedTuple
+import math
+from typing import ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, UInt32
+from jaxtyping import Array, Bool, Float, Int
 
 from ...core.noise import Seed, gumbel, mix
-from .round import FREE, IDLE
+from .picker import Descent, Kernel, Number, Picker, Schedule, Scores
+from .round import IDLE
 from .scale import above_rounding, scale
-from .tree import NodeView, Tree
-
-Scores = Float[Array, "batch actions"]
-Schedule = Any
-Number = float | Float[Array, ""]
-"""A setting: a plain number is part of the compiled program, an array can be swept without."""
-
-
-class Kernel(NamedTuple):
-    """A rule as the native back end knows it.
-
-    `kind` is its number in search.cpp, `params` its settings there, and `table` what depends on a
-    node's visits alone, so that both back ends have it to the bit.
-    """
-
-    kind: int
-    params: Float[Array, " params"]
-    table: Float[Array, " visits"]
-
-
-class Descent(NamedTuple):
-    """Where the lanes of a round are on their way down: at `node` of `rows`, `depth` edges down.
-
-    `noise` holds two random words for each lane.
-    """
-
-    tree: Tree
-    rows: Int[Array, " lanes"]
-    node: Int[Array, " lanes"]
-    noise: UInt32[Array, "lanes 2"]
-    depth: Int[Array, ""]
-
-    @property
-    def here(self) -> NodeView:
-        """The statistics of the nodes."""
-        return self.tree.at(self.rows, self.node)
-
-
-class Picker(eqx.Module):
-    """What the engine asks of a rule, whichever library the rule follows.
-
-    `needs_value` says whether the rule uses the values that nodes were evaluated at: the root is
-    then evaluated even by an evaluator without a prior.
-    """
-
-    needs_value: eqx.AbstractClassVar[bool]
-
-    @abc.abstractmethod
-    def pick(self, at: Descent) -> tuple[Int[Array, " lanes"], UInt32[Array, "lanes 2"]] | None:
-        """The actions at these nodes, and the noise for the nodes below.
-
-        None leaves it to the engine: the best action by `Rule.interior` that is legal, exact ties
-        broken at random.
-        """
-
-    @property
-    def native(self) -> bool:
-        """Whether the rule has a `kernel`, so that the native back end serves it."""
-        return type(self).kernel is not Picker.kernel
-
-    def kernel(self, visits: int) -> Kernel:
-        """This rule's native form, with a table up to so many visits."""
-        raise NotImplementedError(f"{type(self).__name__} has no native form for {visits} visits.")
-
-    def lane_widths(self, actions: int) -> tuple[int, ...]:
-        """How many simulations of a row may run side by side, falling as the search goes on."""
-        del actions
-        return (1,)
-
-    def in_round(
-        self, number: Int[Array, "batch width"]
-    ) -> tuple["Picker", UInt32[Array, "batch width 2"] | None]:
-        """The rule as it stands in the simulations of these numbers, and random words for them.
-
-        None: words made of the search's own seeds.
-        """
-        del number
-        return self, None
-
-    @property
-    def plans_root(self) -> bool:
-        """Whether the rule chooses the root's simulations by itself, in `next_lanes`."""
-        return type(self).next_lanes is not Picker.next_lanes
-
-    def begin(self, root: NodeView, budget: Int[Array, " batch"], seed: Seed) -> Schedule:
-        """What the rule keeps about the root from one round to the next."""
-        del root, budget, seed
-        return None
-
-    def next_lanes(
-        self, root: NodeView, schedule: Schedule, width: int
-    ) -> tuple[Int[Array, "batch width"], Schedule]:
-        """The root actions of the next round: `FREE` leaves one to `pick`, `IDLE` skips it.
-
-        Forced actions of one row differ from one another; by default one lane, free.
-        """
-        return jnp.full((root.visits.shape[0], width), FREE, jnp.int32), schedule
-
-    def waits(self, schedule: Schedule, width: int) -> Bool[Array, " batch"] | bool:
-        """Rows whose next round is for a narrower width than the one before `width`."""
-        del schedule, width
-        return False
+from .tree import NodeView
 
 
 class Rule(Picker):
@@ -148,19 +49,21 @@ class UCT(Rule):
     """Upper confidence bounds applied to trees (Kocsis and Szepesvari 2006): q + c sqrt(ln N / n).
 
     `c` is for returns between -1 and 1, to which a node's are scaled (see `scale.py`); unless
-    `normalise`, for returns as they are: the better choice where a great reward is rarely met, so
-    that small costs are all that a node has seen. Unvisited actions come first. The answer is the
-    most visited action, ties broken by the mean return.
+    `normalise`, for returns as they are. `most` is the greatest return that can be had; a search
+    for a single player fills in what the objective says (`Objective.bounds`), so that costs do not
+    deter from looking for a rare reward. Unvisited actions come first. The answer is the most
+    visited action, ties broken by the mean return.
     """
 
     needs_value: ClassVar[bool] = False
     most_visited: ClassVar[bool] = True
     c: Number = 1.0
     normalise: bool = eqx.field(static=True, default=True)
+    most: Number = math.inf
 
     def interior(self, node: NodeView) -> Scores:
         """Unvisited actions before all others; no bonus where nothing is left to learn."""
-        middle, half = scale(node, self.normalise)
+        middle, half = scale(node, self.normalise, self.most)
         spread = self._spread(node.visits.sum(-1, keepdims=True))
         # Never below 0: but to say so keeps the product from being fused into the sum.
         bonus = jnp.maximum(half * jnp.sqrt(spread / jnp.maximum(node.visits, 1)), 0.0)
@@ -170,7 +73,7 @@ class UCT(Rule):
     def kernel(self, visits: int) -> Kernel:
         """The table holds c^2 ln N."""
         table = self._spread(jnp.arange(visits, dtype=jnp.float32))
-        return Kernel(0, jnp.full(1, float(self.normalise)), table)
+        return Kernel(0, jnp.stack([float(self.normalise), self.most]), table)
 
     def _spread(self, total: Float[Array, "..."]) -> Float[Array, "..."]:
         # c goes under the root: a product before a sum may be fused, and then rounds otherwise.
@@ -187,7 +90,7 @@ class PUCT(Rule):
     q + c(N) p sqrt(N) / (1 + n) with c(N) = c + ln((N + base + 1) / base), as in AlphaZero.
     Unvisited actions are taken to be worth what the node was evaluated at. `c` is for returns
     between -1 and 1, to which a node's are scaled (see `scale.py`); unless `normalise`, for returns
-    as they are.
+    as they are. `most` is as for `UCT`.
     """
 
     needs_value: ClassVar[bool] = True
@@ -195,10 +98,11 @@ class PUCT(Rule):
     c: Number = 1.25
     base: Number = 19652.0
     normalise: bool = eqx.field(static=True, default=True)
+    most: Number = math.inf
 
     def interior(self, node: NodeView) -> Scores:
         """The prior's bonus on top of the mean return."""
-        middle, half = scale(node, self.normalise)
+        middle, half = scale(node, self.normalise, self.most)
         rate = half * self._rate(node.visits.sum(-1, keepdims=True))
         q = jnp.where(node.visits > 0, node.q, node.value[:, None])
         return q - middle + rate * node.prior / (1 + node.visits)
@@ -206,7 +110,7 @@ class PUCT(Rule):
     def kernel(self, visits: int) -> Kernel:
         """The table holds c(N) sqrt(N)."""
         table = self._rate(jnp.arange(visits, dtype=jnp.float32))
-        return Kernel(1, jnp.full(1, float(self.normalise)), table)
+        return Kernel(1, jnp.stack([float(self.normalise), self.most]), table)
 
     def _rate(self, total: Float[Array, "..."]) -> Float[Array, "..."]:
         rate = self.c + jnp.log((total + self.base + 1) / self.base)

@@ -36,9 +36,10 @@ from .limits import Limits
 from .models.base import Model
 from .models.chance import model_for
 from .models.sampled import Sampling, named
+from .picker import Scores
 from .proofs import hardest
 from .reuse import Remembered, carry, go_on_from, remember
-from .rules import Rule, Scores
+from .rules import Rule
 from .stopping import Stopping
 from .tree import log_prior, pack
 

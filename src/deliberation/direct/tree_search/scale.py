@@ -3,7 +3,13 @@
 By the bounds of a game for two where it has some, else by the least and the greatest return that
 was met from the node. MuZero goes by those of the whole tree (Schrittwieser et al. 2020, appendix
 B); by the node's own, a subtree stays what a search begun there would have grown.
+
+A single player's range is widened upwards, by as much as could still be had: where a reward is
+rare, small costs are all that is met before it, and on their scale one of them looks like a reason
+to try nothing else. The least return needs no such care, for what is never met is not missed.
 """
+
+import math
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -12,6 +18,9 @@ from ..ties import SINGLE
 from .tree import NodeView
 
 Column = Float[Array, "batch 1"]
+HOPE = 8.0
+"""No range is widened by more than so many times itself: bounds may be far above all that can be
+had. A power of 2, so that multiplying by it rounds nothing."""
 
 
 def first_range(
@@ -27,14 +36,22 @@ def first_range(
     return jnp.where(bounded, least, value), jnp.where(bounded, most, value)
 
 
-def scale(node: NodeView, normalise: bool = True) -> tuple[Column, Column]:
+def scale(
+    node: NodeView, normalise: bool = True, most: float | Float[Array, ""] = math.inf
+) -> tuple[Column, Column]:
     """The middle of a node's returns and half of their range: (q - middle) / half is in [-1, 1].
 
-    0 and 1 where nothing was met, and unless `normalise`. Half of the range is never 0.
+    0 and 1 where nothing was met, and unless `normalise`. Half of the range is never 0. `most` is
+    the greatest return that may still be had, to which the range is widened (by `HOPE` times itself
+    at most, unless all returns met are equal); infinite where unknown: then nothing is widened.
     """
     low, high = node.low[:, None], node.high[:, None]
     seen = (low <= high) & normalise
-    half = above_rounding(0.5 * high - 0.5 * low, low, high)
+    half = 0.5 * high - 0.5 * low
+    above = jnp.where(jnp.isfinite(most), jnp.maximum(0.5 * most - 0.5 * high, 0.0), 0.0)
+    unequal = half > SINGLE * jnp.maximum(jnp.abs(low), jnp.abs(high))
+    half = half + jnp.where(unequal, jnp.minimum(above, HOPE * half), above)
+    half = above_rounding(half, low, high)
     return jnp.where(seen, 0.5 * low + 0.5 * high, 0.0), jnp.where(seen, half, 1.0)
 
 

@@ -8,7 +8,7 @@ import jax
 
 from ....core.errors import BackendError, UnknownNameError
 from ...kernels.build import VARIABLE, load
-from ..rules import Picker
+from ..picker import Picker
 
 BackendName = Literal["auto", "native", "jax"]
 _NAMES = ("auto", "native", "jax")

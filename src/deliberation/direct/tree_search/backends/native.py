@@ -11,8 +11,8 @@ from jaxtyping import Array, Float, Int, UInt32
 from ....core.plain import plain, plain_like, restored
 from ....core.rows import narrowed
 from ..models.base import Step
+from ..picker import Picker
 from ..round import TALLY_SLOTS, Leaves, Terms, Trees
-from ..rules import Picker
 from ..tree import NODE_SLOTS
 
 

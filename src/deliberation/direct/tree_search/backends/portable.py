@@ -16,6 +16,7 @@ from ....core.task import State
 from ...faults import IN_REWARD, IN_SUM
 from ...ties import best_action
 from ..models.base import Step
+from ..picker import Descent, Picker
 from ..round import (
     DONE,
     EVALUATIONS,
@@ -29,7 +30,7 @@ from ..round import (
     Trees,
     Widths,
 )
-from ..rules import Descent, Picker, Rule
+from ..rules import Rule
 from ..scale import first_range
 from ..tree import (
     ACTION,

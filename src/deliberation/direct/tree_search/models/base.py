@@ -76,6 +76,11 @@ class Step(eqx.Module):
         )  # fmt: skip
 
 
+def greatest(task: Task, objective: Objective) -> float | Array:
+    """The greatest return of a single player; infinite where unknown, and for several."""
+    return objective.bounds[1] if task.traits.players == 1 else math.inf
+
+
 class Model(eqx.Module):
     """One batched step from nodes along edges."""
 
@@ -101,6 +106,11 @@ class Model(eqx.Module):
         Infinite, as here, where they had better go by the returns that were met.
         """
         return -math.inf, math.inf
+
+    @property
+    def most(self) -> float | Array:
+        """The greatest return of a single player; infinite where unknown, and for several."""
+        return math.inf
 
     def enter(self, state: State) -> State:
         """What a root node keeps of a state to search from: by default the state itself."""
@@ -134,6 +144,11 @@ class Wrapper(Model):
         """Those of the other model."""
         return self.of.scale_bounds
 
+    @property
+    def most(self) -> float | Array:
+        """That of the other model."""
+        return self.of.most
+
 
 class TaskModel(Model):
     """A task, an objective and an evaluator as a model: what `TreeSearch` plans with."""
@@ -164,6 +179,11 @@ class TaskModel(Model):
         Those of one player add up the worst and the best of every step, which no play comes near.
         """
         return self.objective.bounds if self.task.traits.players == 2 else super().scale_bounds
+
+    @property
+    def most(self) -> float | Array:
+        """That of the objective."""
+        return greatest(self.task, self.objective)
 
     def root(self, state: State, seed: Seed, evaluate: bool) -> Step:
         """The roots; they are asked about once, with the search's own seed."""
