@@ -209,7 +209,7 @@ def test_a_new_chance_node_is_judged_without_bias():
     state = Pending.of(jnp.zeros(lanes, jnp.int32), lanes)
     zeros, seed = jnp.zeros(lanes, jnp.int32), jnp.arange(lanes, dtype=jnp.uint32)
     follow = eqx.filter_jit(model.step)
-    leaves = Leaves(zeros, zeros, zeros, zeros == 0, zeros, seed, jnp.int32(lanes), state)
+    leaves = Leaves(zeros, zeros, zeros, zeros, zeros == 0, zeros, seed, jnp.int32(lanes), state)
     step = follow(leaves)
     assert step.chance.all() and not step.over.any()
     assert (step.state.action == 0).all() and (step.state.state == 0).all()

@@ -8,7 +8,7 @@ from tables import compile_lightly  # noqa: F401
 
 from deliberation.core import Objective, Task, Traits
 from deliberation.core.noise import seeds
-from deliberation.direct import RandomRollouts, TreeSearch
+from deliberation.direct import AlphaBeta, HistorySearch, RandomRollouts, TreeSearch
 from deliberation.direct.playouts import random_playouts
 from deliberation.direct.tree_search.backends.choice import why_not_native
 from deliberation.direct.tree_search.decider import plan
@@ -82,5 +82,13 @@ def test_no_path_of_a_search_is_longer_than_the_horizon(backend):
         for node in range(1, size):
             depth[node] = depth[parent[row, node]] + 1
         assert depth.max() == HORIZON
-    # Each path pays 1 an action, and a playout goes on from its end for as long as a whole episode.
-    assert (decision.value > HORIZON).all() and (decision.value <= 2 * HORIZON).all()
+    # Each action pays 1: a path and the playout from its end are as long as an episode together.
+    np.testing.assert_array_equal(decision.value, np.full(ROWS, HORIZON))
+
+
+@pytest.mark.parametrize("make", [HistorySearch, AlphaBeta])
+def test_other_searches_look_no_further_than_the_horizon(make):
+    options = {"depth": 2} if make is AlphaBeta else {"capacity": 32}
+    planner = make(Endless(), evaluator=RandomRollouts(), budget=32, **options)
+    decision, _ = planner.decide(jnp.zeros(ROWS, jnp.int32), key=KEY)
+    np.testing.assert_array_equal(decision.value, np.full(ROWS, HORIZON))

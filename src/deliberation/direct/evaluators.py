@@ -5,7 +5,7 @@ imports a network.
 """
 
 import abc
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -48,9 +48,12 @@ class Evaluator(eqx.Module):
     """Judges a batch of states.
 
     `has_prior` says whether budget 0 can be answered from it, `passes` how many forward passes of
-    a network one judgement takes and `flops` what they cost in floating-point operations.
+    a network one judgement takes and `flops` what they cost in floating-point operations. One that
+    `plays_on` from the states it judges takes one more argument, `left`: how many steps it may play
+    from each (None: as many as an episode has); see `ask`.
     """
 
+    plays_on: ClassVar[bool] = False
     has_prior: eqx.AbstractVar[bool]
     passes: eqx.AbstractVar[int]
     flops: eqx.AbstractVar[float]
@@ -65,6 +68,24 @@ class Evaluator(eqx.Module):
         seed: Seed,
     ) -> Evaluation:
         """Judge every row; rows that are not live may be answered with anything finite."""
+
+
+def ask(
+    evaluator: Evaluator,
+    task: Task,
+    objective: Objective,
+    state: State,
+    live: Bool[Array, " batch"],
+    seed: Seed,
+    left: Int[Array, " batch"],
+) -> Evaluation:
+    """An evaluator's judgement of states with so many steps `left` until the horizon.
+
+    A search has taken steps on its way to a leaf: a playout takes the rest, and no more.
+    """
+    if evaluator.plays_on:
+        return evaluator(task, objective, state, live, seed, left=left)  # type: ignore[call-arg]
+    return evaluator(task, objective, state, live, seed)
 
 
 def speaks_for_all(evaluator: Evaluator) -> bool:
@@ -103,6 +124,7 @@ class Unlearned(Evaluator):
 class RandomRollouts(Unlearned):
     """Play uniformly at random to the end, `count` times, and average the return."""
 
+    plays_on: ClassVar[bool] = True
     count: int = eqx.field(static=True, default=1)
     has_prior: bool = eqx.field(static=True, default=False)
 
@@ -113,9 +135,10 @@ class RandomRollouts(Unlearned):
         state: State,
         live: Bool[Array, " batch"],
         seed: Seed,
+        left: Int[Array, " batch"] | None = None,
     ) -> Evaluation:
         """Uniform prior; the value is the mean return of the playouts, for the player to move."""
-        found = random_playouts(task, objective, state, live, seed, self.count)
+        found = random_playouts(task, objective, state, live, seed, self.count, left)
         logits = jnp.zeros((live.shape[0], task.traits.actions), jnp.float32)
         value = of_player(found.returns, jax.vmap(task.player)(state))
         return Evaluation(logits, value, found.steps, found.returns, found.stuck)

@@ -45,10 +45,12 @@ def play(
     seed: Seed,
     *,
     most: int | None = None,
+    left: Int[Array, " batch"] | None = None,
 ) -> Playout:
     """Play the live rows on by a policy, to the end or by at most so many steps; pure.
 
-    No row takes more steps than the task's horizon, so a task that never ends does not hang.
+    No row takes more steps than the task's horizon, so a task that never ends does not hang, nor
+    more than are `left` to it: its episode is over then.
     """
     longest = task.traits.horizon if most is None else min(most, task.traits.horizon)
 
@@ -65,12 +67,14 @@ def play(
         # Players first: rows lie side by side, which makes a playout of many rows faster.
         reward = jax.vmap(objective, out_axes=1)(now.state, action, after)
         returns = as_kinds(returns + jnp.where(live, now.worth * reward, 0.0), returns)
+        steps = now.steps + live
+        over = jax.vmap(task.terminated)(after)
         later = Playout(
             now.returns,
-            now.steps + live,
+            steps,
             now.stuck | stuck,
             after,
-            live & ~jax.vmap(task.terminated)(after),
+            live & ~over if left is None else live & ~over & (steps < left),
             now.worth * objective.discount,
             jax.tree.map(lambda a, b: a + jnp.where(live, b, 0), now.notes, noted),
         )
@@ -83,7 +87,7 @@ def play(
         jnp.zeros(batch, jnp.int32),
         jnp.zeros(batch, bool),
         state,
-        live,
+        live if left is None else live & (left > 0),
         jnp.ones(batch, jnp.float32),
         jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), noted),
     )
@@ -107,14 +111,18 @@ def random_playouts(
     live: Bool[Array, " batch"],
     seed: Seed,
     count: int = 1,
+    left: Int[Array, " batch"] | None = None,
 ) -> RandomReturns:
-    """Play live rows uniformly at random to their end, `count` times; pure."""
+    """Play live rows uniformly at random to their end, `count` times; pure.
+
+    No row takes more steps than are `left` to it (None: than an episode has).
+    """
 
     def policy(state: State, live: Bool[Array, " batch"], seed: Seed) -> tuple[Actions, None]:
         return random_actions(task, state, seed), None
 
     def once(number: Int[Array, ""] | int, sums: RandomReturns) -> RandomReturns:
-        end = play(task, objective, policy, state, live, mix(seed, number))
+        end = play(task, objective, policy, state, live, mix(seed, number), left=left)
         total = RandomReturns(
             sums.returns + end.returns, sums.steps + end.steps, sums.stuck | end.stuck
         )

@@ -13,7 +13,7 @@ from ...core.noise import mix
 from ...core.objective import Objective
 from ...core.rows import beside
 from ...core.task import State, Task
-from ..evaluators import Evaluator
+from ..evaluators import Evaluator, ask
 from ..ties import cancel
 
 Rows = Int[Array, " batch"]
@@ -188,7 +188,8 @@ def expand(walk: Walk, world: World, asks: Asks) -> Walk:
     made = asks.wanted & paid
     after, reward, opposed, terminal = _children(world, asks.state)
     live = made[:, None] & legal & ~terminal
-    value, played = _judged(world, after, live, mix(walk.seed, walk.expansions))
+    left = world.task.traits.horizon - 1 - asks.level
+    value, played = _judged(world, after, live, mix(walk.seed, walk.expansions), left)
     sign = jnp.where(jax.vmap(task.player)(asks.state) == 0, 1.0, -1.0)
     worth = reward + world.objective.discount * jnp.where(live, value, 0.0)
     fine = jnp.isfinite(jnp.where(legal, worth, 0.0)).all(-1)
@@ -277,13 +278,18 @@ def _children(world: World, state: State) -> tuple[State, Array, Array, Array]:
 
 
 def _judged(
-    world: World, after: State, live: Bool[Array, "batch actions"], seed: UInt32[Array, " batch"]
-) -> tuple[Float[Array, "batch actions"], Rows]:
-    """The judge's values of all children, for player 0; the model steps it took for each row."""
+    world: World, after: State, live: Bool[Array, "batch actions"], seed: UInt32[Array, " batch"],
+    left: Rows,
+) -> tuple[Float[Array, "batch actions"], Rows]:  # fmt: skip
+    """The judge's values of all children, for player 0; the model steps it took for each row.
+
+    From them on, so many steps are `left`.
+    """
     batch, actions = live.shape
     flat = jax.tree.map(lambda x: x.reshape(batch * actions, *x.shape[2:]), after)
     seeds = mix(seed[:, None], jnp.arange(actions)).ravel()
-    found = world.evaluator(world.task, world.objective, flat, live.ravel(), seeds)
+    left = jnp.repeat(left, actions)
+    found = ask(world.evaluator, world.task, world.objective, flat, live.ravel(), seeds, left)
     mover = jnp.where(jax.vmap(world.task.player)(flat) == 0, 1.0, -1.0)
     played = jnp.where(live, found.model_steps.reshape(live.shape), 0).sum(-1)
     return (mover * found.value).reshape(live.shape), played.astype(jnp.int32)

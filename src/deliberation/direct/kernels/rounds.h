@@ -103,6 +103,7 @@ void backup(const Tree& tree, int64_t row, int64_t node, int64_t action, float c
 struct Lanes {
   int32_t *node, *action, *child, *number;
   bool* active;
+  int32_t* depth;  // the actions from the root through the edge; outcomes of chance are none
 };
 
 // What a model found behind the edges of the last round. Without `legal` the logits are log-priors
@@ -253,7 +254,7 @@ int64_t left_of(const Tree& tree, int64_t row, const Plan& plan, const int32_t* 
 
 struct Walker {
   int64_t row, lane;
-  int32_t node, action, child, first;
+  int32_t node, action, child, first, taken;
   uint32_t luck;
 };
 
@@ -279,10 +280,10 @@ int descend(const Tree& tree, int64_t first_row, int64_t last_row, int64_t lanes
       number += active;
       noise[lane] = mix(plan.seeds[row], uint32_t(number));
       at.number[lane] = number, at.active[lane] = active;
-      at.node[lane] = at.action[lane] = 0;
+      at.node[lane] = at.action[lane] = at.depth[lane] = 0;
       at.child[lane] = int32_t(tree.edge(row, 0, CHILD)[0]);
       uint32_t luck = plan.noise != nullptr ? plan.noise[2 * lane] : noise[lane];
-      if (active) walkers.push_back({row, lane, 0, 0, 0, first, luck});
+      if (active) walkers.push_back({row, lane, 0, 0, 0, first, 0, luck});
     }
   }
   int going = int(walkers.size()), walking = going;
@@ -301,6 +302,7 @@ int descend(const Tree& tree, int64_t first_row, int64_t last_row, int64_t lanes
         w.action = select(rule, view, w.luck, uint32_t(w.node), scores.data());
       }
       w.child = int32_t(view.child[w.action]);
+      w.taken += !(view.slots[CHANCE] > 0);
       if (w.child > 0 && d + 1 < plan.depth) {
         w.node = w.child;
         fetch(tree.edge(w.row, w.node, 0), sizeof(float) * EDGE_SLOTS * tree.actions);
@@ -308,6 +310,7 @@ int descend(const Tree& tree, int64_t first_row, int64_t last_row, int64_t lanes
         walkers[still++] = w;
       } else {
         at.node[w.lane] = w.node, at.action[w.lane] = w.action, at.child[w.lane] = w.child;
+        at.depth[w.lane] = w.taken;
         fetch(tree.state(w.row, w.node), tree.bytes);
       }
     }

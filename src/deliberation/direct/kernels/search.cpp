@@ -57,7 +57,7 @@ ffi::Error one_round(ffi::ThreadPool pool, F32 edges, F32 nodes, U8 states, S32 
                  Out<U8> states_out, Out<S32> sizes_out, Out<S32> tallies_out, Out<F32> gain_out,
                  Out<S32> node_out, Out<S32> action_out, Out<S32> child_out, Out<S32> number_out,
                  Out<Pred> active_out, Out<U32> noise_out, Out<S32> going_out,
-                 ffi::RemainingRets asked_states, int32_t kind, int32_t prove,
+                 Out<S32> depth_out, ffi::RemainingRets asked_states, int32_t kind, int32_t prove,
                  int32_t by_simulation, int32_t means, int32_t inserts, int32_t descends) {
   auto shape = edges.dimensions();
   Tree tree{carried(edges, edges_out), carried(nodes, nodes_out), carried(states, states_out),
@@ -68,9 +68,10 @@ ffi::Error one_round(ffi::ThreadPool pool, F32 edges, F32 nodes, U8 states, S32 
             widths.typed_data(), int64_t(widths.element_count()), prove != 0};
   Plan plan{limits.typed_data(), seeds.typed_data(), given(forced), given(noise),
             *depth.typed_data()};
-  Lanes last{given(leaf_node), given(leaf_action), given(leaf_child), nullptr, given(active)};
+  Lanes last{given(leaf_node), given(leaf_action), given(leaf_child), nullptr, given(active),
+             nullptr};
   Lanes next{node_out->typed_data(), action_out->typed_data(), child_out->typed_data(),
-             number_out->typed_data(), active_out->typed_data()};
+             number_out->typed_data(), active_out->typed_data(), depth_out->typed_data()};
   Found found{given(reward), given(discount), given(value), given(sign), given(logits),
               given(legal), given(over), given(chance), given(stuck), given(faults),
               given(steps), given(evaluations), ceilings.typed_data(), known.typed_data()};
@@ -142,8 +143,10 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(
         .Arg<F32>().Arg<F32>()
         .RemainingArgs()
         .Ret<F32>().Ret<F32>().Ret<U8>().Ret<S32>().Ret<S32>()
-        // gain; the next lanes: node, action, child, number, active, noise; how many take part
+        // gain; the next lanes: node, action, child, number, active, noise; how many take part;
+        // how many actions lead through the lanes
         .Ret<F32>().Ret<S32>().Ret<S32>().Ret<S32>().Ret<S32>().Ret<Pred>().Ret<U32>().Ret<S32>()
+        .Ret<S32>()
         .RemainingRets()
         .Attr<int32_t>("kind")
         .Attr<int32_t>("prove")

@@ -136,7 +136,8 @@ def search(
         path, leaf, schedule, stuck = _descend(
             task, objective, rule, root, outcome, active, now, nodes
         )
-        judged = judge(task, objective, evaluator, leaf.state, leaf.open, mix(now, 2))
+        left = task.traits.horizon - path.length
+        judged = judge(task, objective, evaluator, leaf.state, leaf.open, mix(now, 2), left)
         judged = narrowed(judged)
         tree = _insert(task, outcome.nodes, leaf, judged, number)
         values = jnp.where(leaf.open[:, None], judged.values, 0.0)
@@ -205,7 +206,8 @@ def _init(
     asked = evaluator.has_prior or rule.needs_value
     if asked:
         sample = jax.vmap(task.resample)(root, as_key(mix(seed, 3)))
-        judged = narrowed(judge(task, objective, evaluator, sample, live, mix(seed, 0)))
+        left = jnp.full(batch, task.traits.horizon)
+        judged = narrowed(judge(task, objective, evaluator, sample, live, mix(seed, 0), left))
         stuck = stuck | (live & judged.stuck)
         logits, steps = judged.logits, judged.model_steps * live
         value = of_player(judged.values, jax.vmap(task.player)(root))

@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float, Int
 from ...core.noise import Seed
 from ...core.objective import Objective
 from ...core.task import State, Task
-from ..evaluators import Evaluator, check_answer
+from ..evaluators import Evaluator, ask, check_answer
 from ..faults import IN_PRIOR, IN_REWARD, IN_VALUE
 
 
@@ -33,14 +33,17 @@ def judge(
     state: State,
     live: Bool[Array, " batch"],
     seed: Seed,
+    left: Int[Array, " batch"],
 ) -> Judgement:
     """Ask an evaluator, and work out what its answer means for every player.
+
+    No more steps are `left` than so many.
 
     Playouts give each player its own return, whatever the number of players. Another evaluator
     speaks for the player to move; of two, the other one gets the opposite.
     """
     legal, mover = jax.vmap(task.legal)(state), jax.vmap(task.player)(state)
-    judged = evaluator(task, objective, state, live, seed)
+    judged = ask(evaluator, task, objective, state, live, seed, left)
     check_answer(evaluator, judged, *legal.shape)
     values = judged.to_all(mover, task.traits.players)
     prior = (jnp.isfinite(judged.logits) | ~legal).all(-1)

@@ -60,15 +60,17 @@ class Leaves(eqx.Module):
     """The edges at which the descents of a round ended, and so what the model is asked.
 
     An edge leaves `node` by `action`; `child` is 0 where nothing was ever found behind it, else the
-    node there (negative if the edge is settled). `state` is what `node` keeps, a leading axis for
-    all lanes of all rows. `number` counts a row's simulations from 1, `seed` is that simulation's
-    own; `going` says how many lanes of the whole batch are `active`. The others stand at the root.
+    node there (negative if the edge is settled). `depth` counts the actions from the root through
+    the edge (outcomes of chance are none). `state` is what `node` keeps, a leading axis for all
+    lanes of all rows. `number` counts a row's simulations from 1, `seed` is that simulation's own;
+    `going` says how many lanes of the whole batch are `active`. The others stand at the root.
     """
 
     node: Int[Array, "*lanes"]
     action: Int[Array, "*lanes"] | Float[Array, "lanes ..."]
     """An edge's number; for a task's own model, the (maybe continuous) action it stands for."""
     child: Int[Array, "*lanes"]
+    depth: Int[Array, "*lanes"]
     active: Bool[Array, "*lanes"]
     number: Int[Array, "*lanes"]
     seed: UInt32[Array, "*lanes"]
@@ -82,5 +84,5 @@ class Leaves(eqx.Module):
 
     def flat(self) -> "Leaves":
         """The same with one axis for all lanes of all rows."""
-        lanes = ("node", "action", "child", "active", "number", "seed")
+        lanes = ("node", "action", "child", "depth", "active", "number", "seed")
         return dataclasses.replace(self, **{x: getattr(self, x).reshape(-1) for x in lanes})

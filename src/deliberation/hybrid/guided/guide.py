@@ -1,10 +1,12 @@
 """What lets a search see a network: the one place where both sides meet."""
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from ...amortised.networks.feed_forward import Network, flops
 from ...core.noise import Seed
@@ -25,6 +27,7 @@ class NetworkGuide(Evaluator):
     for one objective and ignores others: only the playouts follow another one.
     """
 
+    plays_on: ClassVar[bool] = True
     network: Network
     rollouts: int = eqx.field(static=True, default=0)
     symmetries: bool = eqx.field(static=True, default=False)
@@ -55,12 +58,13 @@ class NetworkGuide(Evaluator):
         state: State,
         live: Bool[Array, " batch"],
         seed: Seed,
+        left: Int[Array, " batch"] | None = None,
     ) -> Evaluation:
         """Judge every row; playouts, if asked for, count as model steps."""
         logits, value = self._look(task, jax.vmap(task.observe)(state))
         steps, stuck = jnp.zeros(live.shape, jnp.int32), None
         if self.rollouts:
-            found = random_playouts(task, objective, state, live, seed, self.rollouts)
+            found = random_playouts(task, objective, state, live, seed, self.rollouts, left)
             mean, steps = of_player(found.returns, jax.vmap(task.player)(state)), found.steps
             value = (value + mean) / 2
             stuck = found.stuck

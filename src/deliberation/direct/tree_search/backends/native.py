@@ -42,7 +42,7 @@ def one_round(
         *(_like(x.shape, x.dtype) for x in kept),
         _like((rows, 0) if answered is None else answered[0].active.shape, "float32"),
         *(_like(lane, kind) for kind in ("int32", "int32", "int32", "int32", "bool", "uint32")),
-        _like((), "int32"), *states,
+        _like((), "int32"), _like(lane, "int32"), *states,
     ]  # fmt: skip
     found, answers, shared = _found(answered, none), [], {i: i for i in range(len(kept))}
     if answered is not None:
@@ -54,7 +54,7 @@ def one_round(
     call = jax.ffi.ffi_call(
         "deliberation_round", results, input_output_aliases=shared, vmap_method="sequential"
     )
-    *kept, gain, node, action, child, number, active, own, going = (
+    *kept, gain, node, action, child, number, active, own, going, depth = (
         out := call(
             *kept, *how, *found, terms.ceilings, terms.known, *answers,
             kind=np.int32(kernel.kind), prove=np.int32(tree.prove),
@@ -69,7 +69,7 @@ def one_round(
         found = zip(out[len(results) - len(states) :], tree.form.leaves, strict=True)
         state = [restored(numbers, kind) for numbers, (_, kind) in found]
         state = jax.tree.unflatten(tree.form.structure, state)
-        leaves = Leaves(node, action, child, active, number, own, going, state)
+        leaves = Leaves(node, action, child, depth, active, number, own, going, state)
     return (tree, tally), None if answered is None else gain, leaves
 
 

@@ -118,9 +118,9 @@ def _find_leaves(
     if noise is None:
         noise = jnp.stack([own, jnp.zeros_like(own)], axis=-1)
     into = jnp.where(active, forced, IDLE)
-    (node, action, child), state = descend(tree, rule, into, noise, terms)
+    (node, action, child, depth), state = descend(tree, rule, into, noise, terms)
     going = active.sum(dtype=jnp.int32)
-    return Leaves(node, action, child, active, number, own, going, state)
+    return Leaves(node, action, child, depth, active, number, own, going, state)
 
 
 def descend(
@@ -130,7 +130,7 @@ def descend(
     """Follow the rule from each root to an edge without a child or to a settled one.
 
     A lane's first action is `forced` where that is not negative. Returns the edges (node, action
-    and child) and the states of their nodes.
+    and child), how many actions lead through them, and the states of their nodes.
     """
     batch, width = forced.shape
     rows = jnp.repeat(jnp.arange(batch), width)
@@ -150,13 +150,14 @@ def descend(
         action, noise = picked
         action = jnp.where((d == 0) & (first >= 0), first, action)
         child = jnp.take_along_axis(node.child, action[:, None], 1)[:, 0].astype(jnp.int32)
-        leaf = where_rows(going, (current, action, child), leaf)
+        taken = leaf[3] + ~node.chance
+        leaf = where_rows(going, (current, action, child, taken), leaf)
         going = going & (child > 0) & (d + 1 < terms.depth)
         return leaf, going, jnp.where(going, child, current), d + 1, noise
 
     zero = jnp.zeros_like(first)
     # Lanes that take no part keep pointing at their first edge as it is.
-    idle = (zero, zero, tree.edges[rows, 0, CHILD, 0].astype(jnp.int32))
+    idle = (zero, zero, tree.edges[rows, 0, CHILD, 0].astype(jnp.int32), zero)
     start = (idle, first != IDLE, zero, jnp.int32(0), noise)
     leaf = jax.lax.while_loop(going_on, down, start)[0]
     states = tree.state(rows, leaf[0])

@@ -18,7 +18,7 @@ from ....core.noise import Seed, as_key, mix
 from ....core.objective import Objective
 from ....core.rows import narrowed
 from ....core.task import Actions, State, Task
-from ...evaluators import Evaluation, Evaluator, check_answer
+from ...evaluators import Evaluation, Evaluator, ask, check_answer
 from ...faults import IN_AIMS, IN_PRIOR, IN_REWARD, IN_VALUE
 from ...ties import cancel
 from ..round import Leaves
@@ -190,8 +190,9 @@ class TaskModel(Model):
         live = ~jax.vmap(self.task.terminated)(state)
         zeros = jnp.zeros(live.shape, jnp.float32)
         return self._node(
-            state, live, zeros, zeros, seed, jnp.zeros(live.shape, jnp.int32), evaluate
-        )
+            state, live, zeros, zeros, seed, jnp.zeros(live.shape, jnp.int32), evaluate,
+            jnp.full(live.shape, self.task.traits.horizon),
+        )  # fmt: skip
 
     def step(self, leaves: Leaves) -> Step:
         """Advance the task and evaluate where that leads."""
@@ -199,25 +200,26 @@ class TaskModel(Model):
         after = jax.vmap(self.task.advance)(state, action, as_key(mix(seed, 1)))
         # Computed once: XLA would work the new state out again for each of its readers.
         after = jax.lax.optimization_barrier(after)
-        return self.arrive(state, action, after, leaves.new, mix(seed, 2))
+        return self.arrive(state, action, after, leaves, mix(seed, 2))
 
     def arrive(
         self,
         state: State,
         action: Actions,
         after: State,
-        new: Bool[Array, " lanes"],
+        leaves: Leaves,
         seed: Seed,
         steps: int = 1,
     ) -> Step:
         """Evaluate the state that an action led to, which took so many model steps to find."""
+        new, left = leaves.new, self.task.traits.horizon - leaves.depth
         earned = jax.vmap(self.objective)(state, action, after)
         gains = earned[:, 0]
         before = self.sign(state)
         same = before == self.sign(after)
         discount = jnp.where(same, self.objective.discount, -self.objective.discount)
         spent = new.astype(jnp.int32) * steps
-        step = self._node(after, new, gains * before, discount, seed, spent, True)
+        step = self._node(after, new, gains * before, discount, seed, spent, True, left)
         if self.task.traits.players != 2:
             return step
         # What is not finite is refused as that.
@@ -233,6 +235,7 @@ class TaskModel(Model):
         seed: Seed,
         steps: Int[Array, " lanes"],
         evaluate: bool,
+        left: Int[Array, " lanes"],
     ) -> Step:
         over = jax.vmap(self.task.terminated)(state)
         legal = jax.vmap(self.task.legal)(state) & ~over[:, None]
@@ -240,7 +243,7 @@ class TaskModel(Model):
         zeros = jnp.zeros(over.shape, jnp.float32)
         found = Evaluation(jnp.zeros(legal.shape), zeros, zeros.astype(jnp.int32))
         if evaluate:
-            found = self.evaluator(self.task, self.objective, state, asked, seed)
+            found = ask(self.evaluator, self.task, self.objective, state, asked, seed, left)
             check_answer(self.evaluator, found, *legal.shape)
         passes = self.evaluator.passes if evaluate else 0
         return Step(

@@ -82,7 +82,7 @@ class ChanceModel(Wrapper):
         # Computed once: XLA would work it out again for each of its readers.
         after = jax.lax.optimization_barrier(_take(listed, jnp.where(rolls, action, drawn)))
         steps = chances.shape[1]
-        met = self.of.arrive(state.state, taken, after, leaves.new, mix(seed, 2), steps).settled()
+        met = self.of.arrive(state.state, taken, after, leaves, mix(seed, 2), steps).settled()
         waits = ~rolls & ((chances > 0).sum(-1) > 1)
         odds = self._widen(log_prior(jnp.log(chances), chances > 0))
         proper = jnp.isfinite(chances).all(-1) & (chances > 0).any(-1)
