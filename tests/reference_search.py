@@ -336,9 +336,14 @@ def plies(node):
 
 
 def answer(world, root, rule, proved):
-    """A proved root shares its weight among its best actions; others leave lost actions out."""
+    """A proved root shares its weight among its best actions; others leave out what is beaten.
+
+    What is proved is preferred to a choice of less mean return.
+    """
     floor = world.low if root.sign > 0 else -world.high
-    hopeless = root.settled & (root.q <= floor + 1e-5)
+    top = root.q[root.settled].max(initial=-np.inf)
+    top -= 1e-5 * abs(top) if np.isfinite(top) else 0
+    hopeless = root.settled & ((root.q <= floor + 1e-5) | (root.q < top))
     if proved:
         q = np.where(root.settled, root.q, -np.inf)
         winners = q >= q.max() - 1e-5 * abs(q.max())
@@ -355,4 +360,8 @@ def answer(world, root, rule, proved):
     rest.q = np.where(hopeless, f32(0), root.q)
     rest.logits = np.where(hopeless, -np.inf, root.logits).astype(f32)
     rest.legal = root.legal & ~hopeless
-    return rule.answer(rest)
+    weights, preference = rule.answer(rest)
+    chosen = np.argmax(np.where(rest.legal, preference, -np.inf))
+    if root.visits[chosen] > 0 and root.q[chosen] < top:
+        preference = np.where(root.settled & (root.q >= top), f32(0), f32(-np.inf))
+    return weights, preference

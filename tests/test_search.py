@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import reference_search as reference
 from tables import (  # noqa: F401
+    NODES,
     ROWS,
     SMALL,
     TableEvaluator,
@@ -32,6 +33,7 @@ from deliberation.direct import (
 )
 from deliberation.direct.tree_search.backends.choice import why_not_native
 from deliberation.direct.tree_search.limits import Limits
+from deliberation.direct.tree_search.tree import CHILD, VISITS
 from deliberation.tasks import make_task
 
 RULES = {
@@ -96,6 +98,28 @@ def test_equals_the_reference_search(name, rollouts, prove, kind, backend):
             )
             got = jax.tree.map(lambda x: x[row], (decision, outcome))  # noqa: B023
             same_answer(*got, true, exact=kind != "real")
+
+
+@pytest.mark.parametrize("name", ["uct", "puct", "gumbel"])
+def test_what_is_proved_is_preferred_to_a_choice_of_less_mean_return(name):
+    """However often that was visited, and however likely it was said to be."""
+    world = random_world(0)
+    world.reward[:], world.value[:], world.over[:-1], world.legal[:] = 0.0, 0.25, False, True
+    world.player[:], world.logits[:] = 0, [0.0, 0.0, 2.0, 2.0]
+    # Two actions end it at once, and one is better; the others lead on for longer than is looked.
+    world.child[:] = np.minimum(np.arange(1, NODES + 1), NODES - 1)[:, None]
+    world.child[0, :2], world.reward[0, :2] = NODES - 1, [0.5, 0.375]
+    task, judge = as_task(world)
+    rule, _, options = RULES[name]
+    rule = rule(**{k: jnp.float32(64 if k == "c" else v) for k, v in options.items()})
+    given = (np.zeros(ROWS, np.int32), *np.full((2, ROWS), 39, np.int32))
+    planner = TreeSearch(task, rule, judge, backend="jax" if why_not_native() else "native")
+    decision, outcome = search_rows(planner, *given, np.arange(ROWS, dtype=np.uint32))
+    visits, proved = outcome["edges"][:, VISITS], outcome["edges"][:, CHILD] < 0
+    assert proved[:, 0].all() and not outcome["done"].any()
+    assert (visits[:, 2:].max(1) > visits[:, 0]).any()
+    assert (decision.action == 0).all()
+    assert (decision.weights[proved[:, 1], 1] == 0).all()
 
 
 def same_answer(decision, outcome, true, exact):

@@ -24,7 +24,7 @@ from deliberation.core.budget import UNLIMITED
 from deliberation.direct import PUCT, UCT, Gumbel, TreeSearch
 from deliberation.direct.tree_search import stopping
 from deliberation.direct.tree_search.backends.choice import why_not_native
-from deliberation.direct.tree_search.engine import lost
+from deliberation.direct.tree_search.engine import beaten
 from deliberation.direct.tree_search.limits import Limits
 from deliberation.direct.tree_search.stopping import (
     Decided,
@@ -106,8 +106,10 @@ def test_with_proofs_only_a_later_proof_can_change_the_action():
         )
         saved += int((whole[1].simulations - early[1].simulations).sum())
         late = np.asarray(whole[1].done & ~early[1].done)
-        bad = (lost(x[1].tree.root, task.objective.bounds) for x in (whole, early))
+        bad = (beaten(x[1].tree.root, task.objective.bounds) for x in (whole, early))
         late = late | np.not_equal(*map(np.asarray, bad)).any(1)
+        sure = (np.asarray(x[1].tree.root.settled) for x in (whole, early))
+        late = late | np.not_equal(*sure).any(1)
         differ = np.asarray(whole[0].action != early[0].action)
         assert not (differ & ~late).any()
         changed += differ.sum()

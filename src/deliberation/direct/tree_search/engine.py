@@ -229,7 +229,7 @@ def _stopped(
         return None
     root = outcome.tree.root
     left = jnp.maximum(terms.limits.min(1) - outcome.simulations, 0)
-    return stopping.stops(Standing(root, lost(root, model.bounds), left, outcome.returns))
+    return stopping.stops(Standing(root, beaten(root, model.bounds), left, outcome.returns))
 
 
 class _Pending(eqx.Module):
@@ -339,11 +339,22 @@ def near(bound: Float[Array, "..."] | float) -> Float[Array, "..."]:
     return jnp.where(jnp.isfinite(bound), SINGLE * jnp.abs(bound), 0.0)
 
 
-def lost(root: NodeView, bounds: Bounds) -> Bool[Array, "batch actions"]:
-    """The actions whose returns are proved as bad as can be for the player to move."""
+def beaten(root: NodeView, bounds: Bounds) -> Bool[Array, "batch actions"]:
+    """The actions whose returns are proved to be worse than those of others for the player to move.
+
+    Worse than another proved one, or as bad as can be.
+    """
     low, high = bounds
     floor = jnp.where(root.sign > 0, low, -high)[:, None]
-    return root.settled & (root.q <= floor + near(floor))
+    top = surest(root)
+    # Where nothing is proved, nothing is worse.
+    worse = root.q < jnp.where(jnp.isfinite(top), top - near(top), -jnp.inf)
+    return root.settled & (worse | (root.q <= floor + near(floor)))
+
+
+def surest(root: NodeView) -> Float[Array, "batch 1"]:
+    """The best return that is proved for the player to move; minus infinity where there is none."""
+    return jnp.where(root.settled, root.q, -jnp.inf).max(-1, keepdims=True)
 
 
 def won(

@@ -31,7 +31,7 @@ from ..checks import check_opposed, check_sound, check_stuck
 from ..evaluators import Evaluator
 from ..faults import IN_AIMS
 from ..ties import SINGLE, best_action
-from .engine import Outcome, going_on, init, lost, proceed, watch, won
+from .engine import Outcome, beaten, going_on, init, proceed, surest, watch, won
 from .limits import Limits
 from .models.base import Model
 from .models.chance import model_for
@@ -169,14 +169,16 @@ def read(setting: Setting, outcome: Outcome) -> Decision:
 
 
 def _answer(setting: Setting, outcome: Outcome) -> tuple[Scores, Scores]:
-    """The rule's answer among actions not proved as bad as can be; a proved root's best actions.
+    """The rule's answer among actions not proved to be worse; a proved root's best actions.
 
-    Where nothing is proved, weights and preference are what the rule says. Where the root is proved
-    (`outcome.done`), weights are shared by the actions of the best value, and the answer is the
-    hardest of them for an imperfect opponent (`proofs.hardest`).
+    Where nothing is proved, weights and preference are what the rule says. Where the mean return of
+    the rule's choice is below what another action is proved to be worth, that one is preferred,
+    however often the other was visited. Where the root is proved (`outcome.done`), weights are
+    shared by the actions of the best value, and the answer is the hardest of them for an imperfect
+    opponent (`proofs.hardest`).
     """
     root = outcome.tree.root
-    hopeless = lost(root, setting.objective.bounds)
+    hopeless = beaten(root, setting.objective.bounds)
     rest = eqx.tree_at(
         lambda n: (n.visits, n.q, n.logits, n.settled),
         root,
@@ -189,9 +191,12 @@ def _answer(setting: Setting, outcome: Outcome) -> tuple[Scores, Scores]:
     )
     weights, preference = setting.rule.answer(rest, outcome.schedule)
     preference = jnp.where(hopeless, -jnp.inf, preference)
-    best = jnp.where(root.settled, root.q, -jnp.inf)
-    top = best.max(-1, keepdims=True)
-    winners = root.settled & (best >= top - SINGLE * jnp.abs(top))
+    top = surest(root)
+    winners = root.settled & (root.q >= top - SINGLE * jnp.abs(top))
+    chosen = root.legal & (preference >= preference.max(-1, keepdims=True))
+    mean = jnp.where(chosen & (root.visits > 0), root.q, -jnp.inf).max(-1, keepdims=True)
+    safer = jnp.isfinite(mean) & (mean < top - SINGLE * jnp.abs(top))
+    preference = jnp.where(safer, jnp.where(winners, 0.0, -jnp.inf), preference)
     shared = winners / jnp.maximum(winners.sum(-1, keepdims=True), 1)
     done = outcome.done
     at_best = won(top[:, 0], root.sign, setting.objective.bounds)

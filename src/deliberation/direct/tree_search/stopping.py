@@ -62,12 +62,12 @@ class Returns(eqx.Module):
 class Standing(eqx.Module):
     """What a stopping rule sees of each row.
 
-    `left` is the most simulations it may still take, `lost` marks actions proved as bad as can be,
-    which no answer names; `returns` is there for the rules that ask for it.
+    `left` is the most simulations it may still take, `beaten` marks actions proved to be worse than
+    others, which no answer names; `returns` is there for the rules that ask for it.
     """
 
     root: NodeView
-    lost: Bool[Array, "batch actions"]
+    beaten: Bool[Array, "batch actions"]
     left: Int[Array, " batch"]
     returns: Returns | None
 
@@ -108,7 +108,9 @@ class Decided(Stopping):
 
     The action is that of the whole budget, for rules that answer with the most visited action and
     a search that proves nothing. Proofs can overrule visits: what is left might have proved a win
-    elsewhere or the leader lost; a stopped row forgoes that. A row with a single action left to
+    elsewhere or the leader lost; a stopped row forgoes that. Where an action is proved that is not
+    worse than others, means decide between it and the most visited one: there no row stops unless
+    the two are one and the same. A row with a single action left to
     choose stops after one simulation, which gives its value.
     """
 
@@ -118,9 +120,11 @@ class Decided(Stopping):
     def stops(self, standing: Standing) -> Bool[Array, " batch"]:
         """Whether the leader's visits exceed all others' by more than is left."""
         root = standing.root
-        open_ = root.legal & ~standing.lost
+        open_ = root.legal & ~standing.beaten
         visits = jnp.where(open_, root.visits, _NOBODY)
-        ahead = (visits > _best_other(visits) + standing.left[:, None]).any(-1)
+        leads = visits > _best_other(visits) + standing.left[:, None]
+        sure = root.settled & open_
+        ahead = (leads & (sure | ~sure.any(-1, keepdims=True))).any(-1)
         return (standing.simulations > 0) & (ahead | (open_.sum(-1) <= 1))
 
 
