@@ -16,6 +16,7 @@ from deliberation.core import Budget, Objective, check_decider, misere, rollout
 from deliberation.core.errors import (
     BatchMismatchError,
     ForeignMemoryError,
+    NoLegalActionError,
     NonFiniteError,
     UnsuitableTaskError,
 )
@@ -150,6 +151,20 @@ def test_another_objective_is_followed(kind):
     decision, _ = planned(kind(STEER, horizon=4), state, 256, objective=misere(STEER.objective))
     outward = np.asarray(decision.action) * np.sign(state.x)
     assert (outward.mean(-1) > 0.25).all() and outward.mean() > 0.5
+
+
+class Stopped(Steering):
+    """After two of its steps nothing is left to do, though it is not over."""
+
+    def legal(self, state):
+        return (state.time < 2)[None]
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_a_plan_that_leads_to_a_dead_end_is_refused(kind):
+    task = Stopped(steps=3)
+    with pytest.raises(NoLegalActionError):
+        planned(kind(task, horizon=3), starts(task, 2), 2)
 
 
 class Exact(Evaluator):

@@ -11,6 +11,7 @@ from deliberation.core.noise import mix
 from deliberation.core.objective import Objective
 from deliberation.core.task import Task, Traits
 from deliberation.direct import AlphaBeta, BestOfN, RandomRollouts, TreeSearch
+from deliberation.direct.control.plans import make_planning, score
 from deliberation.direct.evaluators import Evaluation, Evaluator
 from deliberation.direct.playouts import play, random_playouts
 from deliberation.direct.tree_search.backends.choice import why_not_native
@@ -97,6 +98,14 @@ def test_a_dead_end_is_said_and_nothing_counts_beyond_it():
     task = Walk(hole=2)
     with pytest.raises(NoLegalActionError):
         BestOfN(task).decide(jnp.zeros(2, jnp.int32), key=KEY)
+
+
+def test_nothing_of_a_plan_counts_beyond_a_dead_end():
+    task, start = Walk(hole=2), jnp.zeros(2, jnp.int32)
+    plans = jnp.zeros((1, 4, 2))
+    found = score(make_planning(task, horizon=4), task.objective, start[0], plans, KEY)
+    assert found.stuck.all() and found.value[0] == 1 + 0.5 * 2 and found.model_steps[0] == 2
+    assert found.taken[0].sum() == 2
 
 
 @pytest.mark.parametrize("backend", ["native", "jax"])

@@ -6,7 +6,7 @@ from typing import Unpack
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.answering import CheckedDecider, Question, answer
 from ...core.budget import Budget
@@ -14,7 +14,8 @@ from ...core.decider import Decision, Memory, check_finite
 from ...core.errors import BatchMismatchError, ForeignMemoryError
 from ...core.objective import Objective
 from ...core.rows import where_rows
-from ...core.task import State, Task
+from ...core.task import State, Task, is_concrete
+from ..checks import check_stuck
 from .plans import (
     Ahead,
     Plan,
@@ -79,8 +80,9 @@ class PlanSearch(CheckedDecider):
     any action). The value is the return expected over the planning horizon, and what `terminal`
     says of its end; where chance decides it is an estimate by `particles` futures of the plan that
     fared best in them, and so too high. With `warm_start` a search begins from the plan of the one
-    before, one step later. Raises `NonFiniteError` where a return is NaN or infinite;
-    in a compiled function the row's value is NaN.
+    before, one step later. Raises `NonFiniteError` where a return is NaN or infinite, and
+    `NoLegalActionError` where a plan comes to a state that is live and leaves nothing to do; in a
+    compiled function the row's value is NaN.
     """
 
     task: Task
@@ -119,7 +121,9 @@ class PlanSearch(CheckedDecider):
         aim = self.planning.model.objective if question.given is None else question.given
         # The default budget stays out of the compiled program, or each would compile anew.
         planner = eqx.tree_at(lambda p: p.budget, self, Budget(0))
-        decision, memory = _decide(planner, aim, question.state, memory, allowed, keys)
+        decision, memory, stuck = _decide(planner, aim, question.state, memory, allowed, keys)
+        if is_concrete(stuck):
+            check_stuck(self.planning.model, stuck)
         check_finite(f"A plan of {self!r}", value=decision.value, action=decision.action)
         return decision, memory
 
@@ -157,7 +161,7 @@ def _decide(
     memory: Memory,
     allowed: Int[Array, " batch"],
     keys: Key[Array, " batch"],
-) -> tuple[Decision, Memory]:
+) -> tuple[Decision, Memory, Bool[Array, " batch"]]:
     planning, task = decider.planning, decider.task
 
     def one(state: State, habit: Plan | None, allowed: Int[Array, ""], key: Key[Array, ""]):
@@ -174,16 +178,17 @@ def _decide(
     if not task.traits.discrete:
         # An average of actions may round past the bounds.
         first = jnp.clip(first, task.traits.low, task.traits.high)
+    stuck = live & spent.stuck
     decision = answer(
-        live, first, found.weights, found.value,
+        live, first, found.weights, jnp.where(stuck, jnp.nan, found.value),
         model_steps=spent.model_steps, network_evaluations=spent.network_evaluations,
         flops=spent.flops,
     )  # fmt: skip
     if not decider.warm_start:
-        return decision, memory
+        return decision, memory, stuck
     last = middle(planning)[-1]
     habit = jax.vmap(lambda p: shifted(p, last))(found.habit)
-    return decision, where_rows(live, habit, memory)
+    return decision, where_rows(live, habit, memory), stuck
 
 
 def _start(problem: Problem, habit: Plan | None, key: Key[Array, ""]) -> tuple[Start, Spent]:

@@ -21,19 +21,23 @@ from ...core.noise import seeds
 from ...core.objective import Action, Objective
 from ...core.rows import as_kinds
 from ...core.task import State, Task, Traits
-from ..evaluators import Evaluator
+from ..evaluators import Evaluator, ask
 
 Plan = Float[Array, "horizon ..."]
 Plans = Float[Array, "plans horizon ..."]
 
 
 class Spent(eqx.Module):
-    """What one decision has spent so far."""
+    """What one decision has spent so far, and whether a plan came to a dead end (`stuck`).
+
+    That is a state which is live and has no legal action.
+    """
 
     simulations: Int[Array, ""]
     model_steps: Int[Array, ""]
     network_evaluations: Int[Array, ""]
     flops: Float[Array, ""]
+    stuck: Bool[Array, ""]
 
     def __add__(self, other: "Spent") -> "Spent":
         return jax.tree.map(jnp.add, self, other)
@@ -41,7 +45,8 @@ class Spent(eqx.Module):
     @staticmethod
     def nothing() -> "Spent":
         """Zero of everything."""
-        return Spent(jnp.int32(0), jnp.int32(0), jnp.int32(0), jnp.float32(0))
+        zero = jnp.int32(0)
+        return Spent(zero, zero, zero, jnp.float32(0), jnp.bool_(False))
 
 
 class ProposedPlans(eqx.Module):
@@ -169,13 +174,15 @@ class Scores(eqx.Module):
     """Of each plan: its mean return over the particles, and the share of each action at each step.
 
     `taken` is None for continuous actions; its rows are zero where every particle had ended.
-    `model_steps` and `ends` (terminal evaluations) are of all particles together.
+    `model_steps` and `ends` (terminal evaluations) are of all particles together. `stuck` plans
+    came to a dead end in one of their futures; what follows there counts as nothing.
     """
 
     value: Float[Array, " plans"]
     taken: Float[Array, "plans horizon actions"] | None
     model_steps: Int[Array, " plans"]
     ends: Int[Array, " plans"]
+    stuck: Bool[Array, " plans"]
 
 
 def score(
@@ -193,20 +200,23 @@ def score(
         return _follow(planning, objective, plan, start, keys)
 
     each = jax.vmap(jax.vmap(follow, (None, 0, 0)), (0, None, None))
-    end, total, worth, steps, taken = each(plans, starts, keys)
+    end, total, worth, steps, stuck, taken = each(plans, starts, keys)
     steps, ends = steps.sum(1), jnp.zeros(count, jnp.int32)
     if planning.terminal is not None:
         flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), end)
-        live = ~jax.vmap(planning.model.terminated)(flat)
+        live = ~jax.vmap(planning.model.terminated)(flat) & ~stuck.ravel()
         seed = seeds(jax.random.split(after, live.shape[0]))
-        found = planning.terminal(planning.model, objective, flat, live, seed)
+        left = jnp.full(live.shape, planning.model.traits.horizon - planning.horizon)
+        found = ask(planning.terminal, planning.model, objective, flat, live, seed, left)
         rest = jnp.where(live, found.value, 0.0).reshape(total.shape)
         total = total + worth * rest
         live = live.reshape(total.shape)
         steps = steps + jnp.where(live, found.model_steps.reshape(total.shape), 0).sum(1)
         ends = live.sum(1).astype(jnp.int32)
+        if found.stuck is not None:
+            stuck = stuck | (live & found.stuck.reshape(total.shape))
     shares = None if taken is None else taken.mean(1)
-    return Scores(total.mean(1), shares, steps, ends)
+    return Scores(total.mean(1), shares, steps, ends, stuck.any(1))
 
 
 def _follow(
@@ -215,14 +225,19 @@ def _follow(
     plan: Plan,
     start: State,
     keys: Key[Array, " horizon"],
-) -> tuple[State, Float[Array, ""], Float[Array, ""], Int[Array, ""], Array | None]:
-    """One plan in one future: its end, discounted return, the worth there, steps, actions taken."""
+) -> tuple:
+    """One plan in one future.
+
+    Returns its end, its discounted return, what one is worth there, the steps to it, whether it is
+    a dead end, and the actions taken (None where they are continuous).
+    """
     model, discrete = planning.model, planning.task.traits.discrete
 
     def step(carry: tuple, now: tuple) -> tuple:
-        state, total, worth, steps = carry
+        state, total, worth, steps, stuck = carry
         written, key = now
-        over = model.terminated(state)
+        stuck = stuck | is_dead_end(model, state)
+        over = model.terminated(state) | stuck
         action = choose(model, state, written)
         after = model.advance(state, action, key)
         reward = jnp.asarray(objective(state, action, after))[0]
@@ -230,12 +245,17 @@ def _follow(
         worth = jnp.where(over, worth, worth * objective.discount)
         kept = jax.tree.map(lambda x, y: jnp.where(over, x, y), state, after)
         one = jax.nn.one_hot(action, written.shape[-1]) * ~over if discrete else None
-        return as_kinds((kept, total, worth, steps + ~over), carry), one
+        return as_kinds((kept, total, worth, steps + ~over, stuck), carry), one
 
     zero = jnp.float32(0)
-    carry = (start, zero, zero + 1, jnp.int32(0))
-    (end, total, worth, steps), taken = jax.lax.scan(step, carry, (plan, keys))
-    return end, total, worth, steps, taken
+    carry = (start, zero, zero + 1, jnp.int32(0), jnp.bool_(False))
+    (end, total, worth, steps, stuck), taken = jax.lax.scan(step, carry, (plan, keys))
+    return end, total, worth, steps, stuck | is_dead_end(model, end), taken
+
+
+def is_dead_end(model: Task, state: State) -> Bool[Array, ""]:
+    """Whether a state is live and leaves nothing to do: no task may have such states."""
+    return ~model.terminated(state) & ~model.legal(state).any()
 
 
 def choose(task: Task, state: State, written: Float[Array, "..."]) -> Action:
@@ -255,6 +275,7 @@ def cost_of(planning: Planning, scores: Scores, real: Bool[Array, " plans"]) -> 
         jnp.where(real, scores.model_steps, 0).sum().astype(jnp.int32),
         (ends * passes).astype(jnp.int32),
         (ends * flops).astype(jnp.float32),
+        (real & scores.stuck).any(),
     )
 
 

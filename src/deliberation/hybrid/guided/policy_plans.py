@@ -15,7 +15,7 @@ from ...amortised.networks.gaussian import GaussianNetwork
 from ...amortised.policies.gaussian import scaled
 from ...core.objective import Action
 from ...core.task import State, Task
-from ...direct.control.plans import PlanProposals, ProposedPlans, Spent, choose
+from ...direct.control.plans import PlanProposals, ProposedPlans, Spent, choose, is_dead_end
 
 
 class PolicyPlans(PlanProposals):
@@ -47,7 +47,9 @@ class PolicyPlans(PlanProposals):
     def act(self, task: Task, state: State) -> tuple[Float[Array, "..."], Spent]:
         """What the policy answers by itself: one forward pass."""
         written = self._written(task, state, None)
-        spent = Spent(jnp.int32(0), jnp.int32(0), jnp.int32(1), jnp.float32(self.flops))
+        spent = Spent(
+            jnp.int32(0), jnp.int32(0), jnp.int32(1), jnp.float32(self.flops), jnp.bool_(False)
+        )
         return written, spent
 
     def propose(
@@ -55,24 +57,26 @@ class PolicyPlans(PlanProposals):
     ) -> ProposedPlans:
         """Roll the policy out `count` times; a simulation each, a forward pass each step."""
 
-        def roll(place: Array, key: Key[Array, ""]) -> tuple[Array, Array]:
-            def step(now: State, keys: Key[Array, " 2"]) -> tuple[State, tuple[Array, Array]]:
-                over = task.terminated(now)
+        def roll(place: Array, key: Key[Array, ""]) -> tuple[Array, Array, Array]:
+            def step(now: State, keys: Key[Array, " 2"]) -> tuple[State, tuple]:
+                stuck = is_dead_end(task, now)
+                over = task.terminated(now) | stuck
                 noise = jnp.where(place == 0, 0.0, 1.0)
                 written = self._written(task, now, keys[0], noise)
                 action: Action = choose(task, now, written)
                 after = task.advance(now, action, keys[1])
                 kept = jax.tree.map(lambda x, y: jnp.where(over, x, y), now, after)
-                return kept, (written, ~over)
+                return kept, (written, ~over, stuck)
 
             keys = jax.random.split(key, (horizon, 2))
-            written, live = jax.lax.scan(step, state, keys)[1]
-            return written, live.sum()
+            written, live, stuck = jax.lax.scan(step, state, keys)[1]
+            return written, live.sum(), stuck.any()
 
         places = jnp.arange(self.plans)
-        rolled, steps = jax.vmap(roll)(places, jax.random.split(key, self.plans))
+        rolled, steps, stuck = jax.vmap(roll)(places, jax.random.split(key, self.plans))
         taken = jnp.where(places < count, steps, 0).sum().astype(jnp.int32)
-        spent = Spent(count.astype(jnp.int32), taken, taken, taken * jnp.float32(self.flops))
+        stuck = (stuck & (places < count)).any()
+        spent = Spent(count.astype(jnp.int32), taken, taken, taken * jnp.float32(self.flops), stuck)
         spread = jnp.float32(jnp.nan if self.spread is None else self.spread)
         return ProposedPlans(rolled[0], spread, rolled[1:] if self.plans > 1 else rolled, spent)
 
