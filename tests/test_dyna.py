@@ -147,6 +147,11 @@ def test_a_killed_training_ends_with_the_same_bits(trained, tmp_path):
             np.testing.assert_array_equal(a, b)
 
 
+def test_a_discount_may_be_an_array(trained, recwarn):
+    decider = DynaQ(world(), trained.decider.table, gamma=jnp.float32(0.5), place=place)
+    assert decider.gamma == 0.5 and not recwarn
+
+
 def test_what_it_cannot_serve_is_refused(trained):
     with pytest.raises(TooLargeError, match="raise DynaSettings"):
         train_dyna(world(), key=KEY, settings=replace(SETTINGS, updates=1, hasty=True))

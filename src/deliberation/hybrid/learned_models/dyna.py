@@ -80,13 +80,14 @@ class DynaQ(CheckedDecider):
         task: Task,
         table: DynaTable,
         *,
-        gamma: float = 0.97,
+        gamma: float | Float[Array, ""] = 0.97,
         budget: Budget | int = 0,
         place: Place | None = None,
     ):
         _check_suits(task)
         self.task, self.table, self.budget = task, table, Budget.of(budget)
-        self.gamma, self.place = gamma, place
+        # An objective's discount may be an array, and what is part of a compiled program is none.
+        self.gamma, self.place = float(gamma), place
 
     def __repr__(self) -> str:
         size = self.table.q.shape[0]
