@@ -102,9 +102,9 @@ class PUCT(Rule):
 
     def interior(self, node: NodeView) -> Scores:
         """The prior's bonus on top of the mean return."""
+        q = jnp.where(node.visits > 0, node.q, node.value[:, None])
         middle, half = scale(node, self.normalise, self.most)
         rate = half * self._rate(node.visits.sum(-1, keepdims=True))
-        q = jnp.where(node.visits > 0, node.q, node.value[:, None])
         return q - middle + rate * node.prior / (1 + node.visits)
 
     def kernel(self, visits: int) -> Kernel:
