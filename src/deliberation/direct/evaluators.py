@@ -78,10 +78,11 @@ def ask(
     live: Bool[Array, " batch"],
     seed: Seed,
     left: Int[Array, " batch"],
-) -> Evaluation:
+) -> Any:
     """An evaluator's judgement of states with so many steps `left` until the horizon.
 
-    A search has taken steps on its way to a leaf: a playout takes the rest, and no more.
+    A search has taken steps on its way to a leaf: a playout takes the rest, and no more. What comes
+    is an `Evaluation` if the evaluator is sound, which `check_answer` looks at.
     """
     if evaluator.plays_on:
         return evaluator(task, objective, state, live, seed, left=left)  # type: ignore[call-arg]

@@ -120,10 +120,10 @@ class Picker(eqx.Module):
 def within(rule: AnyPicker, most: Number) -> AnyPicker:
     """The rule for a search in which no return is above `most` (infinite: unknown).
 
-    What a rule knows of that by itself is its field `most`, if it has one.
+    What a rule knows of that by itself is its field `greatest`, if it has one.
     """
-    own = getattr(rule, "most", None)
+    own = getattr(rule, "greatest", None)
     if own is None:
         return rule
     lesser = jnp.minimum(*(jnp.asarray(x, jnp.float32) for x in (own, most)))
-    return dataclasses.replace(rule, most=lesser)
+    return dataclasses.replace(rule, greatest=lesser)

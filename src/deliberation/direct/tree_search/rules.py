@@ -49,7 +49,7 @@ class UCT(Rule):
     """Upper confidence bounds applied to trees (Kocsis and Szepesvari 2006): q + c sqrt(ln N / n).
 
     `c` is for returns between -1 and 1, to which a node's are scaled (see `scale.py`); unless
-    `normalise`, for returns as they are. `most` is the greatest return that can be had; a search
+    `normalise`, for returns as they are. `greatest` is the best return there can be; a search
     for a single player fills in what the objective says (`Objective.bounds`), so that costs do not
     deter from looking for a rare reward. Unvisited actions come first. The answer is the most
     visited action, ties broken by the mean return.
@@ -59,11 +59,11 @@ class UCT(Rule):
     most_visited: ClassVar[bool] = True
     c: Number = 1.0
     normalise: bool = eqx.field(static=True, default=True)
-    most: Number = math.inf
+    greatest: Number = math.inf
 
     def interior(self, node: NodeView) -> Scores:
         """Unvisited actions before all others; no bonus where nothing is left to learn."""
-        middle, half = scale(node, self.normalise, self.most)
+        middle, half = scale(node, self.normalise, self.greatest)
         spread = self._spread(node.visits.sum(-1, keepdims=True))
         # Never below 0: but to say so keeps the product from being fused into the sum.
         bonus = jnp.maximum(half * jnp.sqrt(spread / jnp.maximum(node.visits, 1)), 0.0)
@@ -73,7 +73,7 @@ class UCT(Rule):
     def kernel(self, visits: int) -> Kernel:
         """The table holds c^2 ln N."""
         table = self._spread(jnp.arange(visits, dtype=jnp.float32))
-        return Kernel(0, jnp.stack([float(self.normalise), self.most]), table)
+        return Kernel(0, jnp.stack([float(self.normalise), self.greatest]), table)
 
     def _spread(self, total: Float[Array, "..."]) -> Float[Array, "..."]:
         # c goes under the root: a product before a sum may be fused, and then rounds otherwise.
@@ -90,7 +90,7 @@ class PUCT(Rule):
     q + c(N) p sqrt(N) / (1 + n) with c(N) = c + ln((N + base + 1) / base), as in AlphaZero.
     Unvisited actions are taken to be worth what the node was evaluated at. `c` is for returns
     between -1 and 1, to which a node's are scaled (see `scale.py`); unless `normalise`, for returns
-    as they are. `most` is as for `UCT`.
+    as they are. `greatest` is as for `UCT`.
     """
 
     needs_value: ClassVar[bool] = True
@@ -98,19 +98,19 @@ class PUCT(Rule):
     c: Number = 1.25
     base: Number = 19652.0
     normalise: bool = eqx.field(static=True, default=True)
-    most: Number = math.inf
+    greatest: Number = math.inf
 
     def interior(self, node: NodeView) -> Scores:
         """The prior's bonus on top of the mean return."""
         q = jnp.where(node.visits > 0, node.q, node.value[:, None])
-        middle, half = scale(node, self.normalise, self.most)
+        middle, half = scale(node, self.normalise, self.greatest)
         rate = half * self._rate(node.visits.sum(-1, keepdims=True))
         return q - middle + rate * node.prior / (1 + node.visits)
 
     def kernel(self, visits: int) -> Kernel:
         """The table holds c(N) sqrt(N)."""
         table = self._rate(jnp.arange(visits, dtype=jnp.float32))
-        return Kernel(1, jnp.stack([float(self.normalise), self.most]), table)
+        return Kernel(1, jnp.stack([float(self.normalise), self.greatest]), table)
 
     def _rate(self, total: Float[Array, "..."]) -> Float[Array, "..."]:
         rate = self.c + jnp.log((total + self.base + 1) / self.base)
