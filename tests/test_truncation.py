@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from deliberation.amortised import random_positions
 from deliberation.core import (
     Objective,
     Task,
@@ -17,8 +18,12 @@ from deliberation.core import (
 )
 from deliberation.core.errors import ContractError, FinishedGameError
 from deliberation.core.noise import seeds
-from deliberation.direct import TreeSearch
+from deliberation.direct import RandomShooting, TreeSearch
 from deliberation.direct.playouts import random_playouts
+from deliberation.hybrid import ImitationSettings, LearnedModel, imitate_planner
+from deliberation.hybrid.learned_models.latent import LatentNetworks, LatentTask
+from deliberation.hybrid.learned_models.learned_model import Ensemble
+from deliberation.tasks import make_task
 
 KEY = jax.random.key(0)
 
@@ -153,3 +158,34 @@ def test_random_playouts_are_bounded_by_the_horizon():
     one = random_playouts(task, task.objective, start, jnp.array([True]), seeds(KEY)[None])
     gain, plies = one.returns[:, 0], one.steps
     assert plies.tolist() == [25] and abs(float(gain[0])) <= 25
+
+
+def test_training_starts_anew_where_an_episode_is_cut():
+    """Nothing ends a pendulum's episode: five actions are one of three and two of the next."""
+    task = make_task("pendulum", horizon=3)
+    tiny = ImitationSettings(updates=1, rows=2, steps=5, simulations=2, fits=1, width=2, hasty=True)
+    planner = RandomShooting(task, horizon=2)
+    carry = imitate_planner(planner, key=KEY, settings=tiny).carry
+    assert carry.state.time.tolist() == carry.age.tolist() == [2, 2]
+    positions = random_positions(make_task("cartpole", horizon=2), 8, KEY)
+    assert 1 in positions.time and positions.time.max() == 1
+
+
+@pytest.mark.parametrize(("name", "ends"), [("cartpole", False), ("gridworld", True)])
+def test_learned_worlds_end_at_the_horizon_only_where_the_task_does(name, ends):
+    task = make_task(name, horizon=4)
+    ensemble = Ensemble.of(task, key=KEY, members=1, width=2)
+    model = LearnedModel(task, ensemble, ends=lambda seen: jnp.bool_(False))
+    world = LatentTask(task, LatentNetworks.of(task, key=KEY, latent=2, width=2), 1.0)
+
+    @eqx.filter_jit
+    def told():
+        after = model.advance(model.enter(task.init(KEY), 3), jnp.int32(1), KEY)
+        late = eqx.tree_at(lambda s: s.time, world.init(KEY), jnp.int32(3))
+        onward = world.advance(late, jnp.int32(1), KEY)
+        return (
+            model.terminated(after), ~model.truncated(after), ~model.legal(after).any(),
+            world.terminated(onward), ~world.legal(onward).any(),
+        )  # fmt: skip
+
+    assert np.array(told()).tolist() == [ends] * 5

@@ -39,8 +39,20 @@ class TimedTask(SoloTask):
         return f"{type(self).__name__}({self.horizon} actions)"
 
 
-class ChoosingTask(TimedTask):
-    """A timed task of numbered actions without chance but in the first state."""
+class CutTask(TimedTask):
+    """A timed task whose clock cuts episodes and ends none, as Gymnasium's `TimeLimit` does.
+
+    The limit is no part of the problem: the time is not observed, a state at the limit keeps its
+    legal actions, learners bootstrap from it and planners look past it.
+    """
+
+    def truncated(self, state: State) -> Bool[Array, ""]:
+        """After `horizon` actions."""
+        return state.time >= self.horizon
+
+
+class ChoosingTask(CutTask):
+    """A task with a time limit, numbered actions, and no chance but in the first state."""
 
     actions: eqx.AbstractClassVar[int]
 
@@ -86,7 +98,10 @@ class SoloObjective(Objective):
 
 
 class TimedObjective(SoloObjective):
-    """Rewards for at most `horizon` actions; `gains` are the least and the greatest of one."""
+    """Rewards for at most `horizon` actions; `gains` are the least and the greatest of one.
+
+    The bounds are those of an episode, which no more actions belong to even where it is only cut.
+    """
 
     horizon: int = eqx.field(static=True)
     gains: eqx.AbstractClassVar[tuple[float, float]]
