@@ -147,9 +147,11 @@ def test_what_is_no_task_is_refused_by_name(name, kind, told):
         assert "Traceback" not in refused.output
 
 
-def test_an_option_that_a_registered_task_has_not_is_refused_by_the_commands():
-    refused = CliRunner().invoke(main, ["table", "gridworld(sze=3)"])
-    assert refused.exit_code == 2 and "Options: size, slip, actions" in refused.stderr
+@pytest.mark.parametrize("name", ["gridworld(sze=3)", "gridworld:sze=3", "gridworld:size=abc"])
+def test_an_option_that_a_registered_task_has_not_is_refused_by_the_commands(name):
+    for command in (["table", name], ["train", name], ["zoo", "uct", "--task", name]):
+        refused = CliRunner().invoke(main, command)
+        assert refused.exit_code == 2 and "Options: size, slip, actions" in refused.stderr
 
 
 def test_names_and_options_have_one_spelling():

@@ -10,6 +10,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from ..core.errors import TaskOptionError
 from ..core.objective import Action, Objective
 from ..core.task import State, Task, Traits
 
@@ -160,10 +161,29 @@ def signed(ply: Int[Array, ""], gain: Array) -> Float[Array, ""]:
     return jnp.where(ply % 2 == 0, 1.0, -1.0) * gain
 
 
-def check_horizon(task: str, horizon: int | None) -> None:
-    """Refuse a time limit below 1; None stands for a task's own default."""
+LONGEST = 1_000_000_000
+"""No horizon is longer: the clock counts in 32 bits."""
+
+
+def check_horizon(task: str, horizon: int | None, most: int = LONGEST) -> None:
+    """Refuse a time limit below 1 or beyond `most`; None stands for a task's own default."""
     if horizon is not None and horizon < 1:
         raise ValueError(f"{task} needs a horizon of at least 1; got {horizon}.")
+    check_sizes(task, most, horizon=horizon)
+
+
+def check_sizes(task: str, most: int, **sizes: int | None) -> None:
+    """Refuse sizes beyond what can be computed, by name and before anything is built of them."""
+    for name, size in sizes.items():
+        if size is not None and size > most:
+            told = f"{size:,}" if size < 10**18 else "far more"
+            raise TaskOptionError(f"{task} takes a {name} of at most {most:,}; got {told}.")
+
+
+def check_seed(task: str, seed: int) -> None:
+    """Refuse a negative seed, of which no generator is made."""
+    if seed < 0:
+        raise ValueError(f"{task} needs a seed of at least 0; got {seed}.")
 
 
 def taken(time: Int[Array, ""], horizon: int) -> str:
