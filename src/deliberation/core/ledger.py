@@ -69,16 +69,16 @@ def _told(amount: Amount) -> str:
         return "unknown"
     if isinstance(amount, Tracer):
         return f"{amount.dtype}{list(amount.shape)}"
-    if not hasattr(amount, "shape"):
-        return _number(amount)
-    if not amount.shape or amount.size == 0 or not np.any(amount):
-        return _number(exact_sum(amount))
-    low, high = (_number(np.asarray(f(amount)).item()) for f in (np.min, np.max))
-    rows = f"{amount.size} x {low}" if low == high else f"{amount.size} of {low} to {high}"
-    return f"{_number(exact_sum(amount))} ({rows})"
+    rows = np.asarray(amount)
+    total = _number(exact_sum(rows))
+    if rows.ndim == 0 or not rows.any():
+        return total
+    low, high = _number(rows.min().item()), _number(rows.max().item())
+    each = f"{rows.size} x {low}" if low == high else f"{rows.size} of {low} to {high}"
+    return f"{total} ({each})"
 
 
-def _number(amount: Any) -> str:
+def _number(amount: float | int) -> str:
     return f"{amount:.4g}" if isinstance(amount, float) else str(amount)
 
 

@@ -70,10 +70,10 @@ def _check_option(
 
 def _kinds(option: str, taken: Mapping[str, inspect.Parameter]) -> tuple[type, ...]:
     """The plain kinds of value that an option's annotation allows; none where it says more."""
-    annotation = taken[option].annotation if option in taken else None
+    annotation: Any = taken[option].annotation if option in taken else Any
     union = get_origin(annotation) in (Union, types.UnionType)
     kinds = get_args(annotation) if union else (annotation,)
-    return kinds if all(map(_KINDS.__contains__, kinds)) else ()
+    return kinds if all(kind in _KINDS for kind in kinds) else ()
 
 
 def _is_of(kind: type, value: Any) -> bool:
