@@ -94,9 +94,9 @@ def imitate_planner(
 ) -> Trained:
     """Learn a Gaussian policy (and the planner's value) from a planner's decisions.
 
-    The planner plans for `objective` if one is given; what it spends is counted in the ledger.
-    `folder` and `watch` are those of `run_updates`. Raises what that raises, and
-    `UnsuitableTaskError` for discrete actions.
+    Episodes begin anew where they end or are cut. The planner plans for `objective` if one is
+    given; what it spends is counted in the ledger. `folder` and `watch` are those of
+    `run_updates`. Raises what that raises, and `UnsuitableTaskError` for discrete actions.
     """
     settings = settings or ImitationSettings()
     carry = _begin(planner, settings, key)
