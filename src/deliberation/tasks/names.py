@@ -26,6 +26,7 @@ from ..core.errors import (
     UnknownNameError,
     WrongKindError,
 )
+from .options import offered_by, unknown_option
 
 if TYPE_CHECKING:
     from ..core.task import Task
@@ -216,6 +217,10 @@ def derived_name(task: "Task") -> tuple[str, dict[str, Any]] | None:
 def _made(name: str, factory: Callable[..., Any], options: dict[str, Any]) -> "Task":
     from ..core.task import Task
 
+    offered = offered_by(factory)
+    for option in options:
+        if offered is not None and option not in offered:
+            raise TaskFactoryError(unknown_option(name, option, offered))
     try:
         made = factory(**options)
     except DeliberationError:

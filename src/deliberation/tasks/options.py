@@ -59,13 +59,29 @@ def _check_option(
     taken: Mapping[str, inspect.Parameter],
 ) -> None:
     if option not in offered:
-        near = difflib.get_close_matches(option, offered, n=1, cutoff=0.4)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise TaskOptionError(f"{name} has no option {option!r}.{hint} {_offer(offered)}")
+        raise TaskOptionError(unknown_option(name, option, offered))
     kinds = _kinds(option, taken)
     if kinds and not any(_is_of(kind, value) for kind in kinds):
         wanted = " or ".join(_KINDS[kind] for kind in kinds)
         raise _refused(name, option, value, wanted, offered)
+
+
+def unknown_option(name: str, option: str, offered: Mapping[str, Any]) -> str:
+    """What is said of an option that there is not: the nearest, and all with their defaults."""
+    near = difflib.get_close_matches(option, offered, n=1, cutoff=0.4)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"{name} has no option {option!r}.{hint} {_offer(offered)}"
+
+
+def offered_by(factory: Callable[..., Any]) -> dict[str, Any] | None:
+    """The options of a factory with their defaults; None where it does not say, or takes any."""
+    try:
+        taken = inspect.signature(factory).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    if any(p.kind in (p.VAR_KEYWORD, p.POSITIONAL_ONLY) for p in taken):
+        return None
+    return {p.name: p.default for p in taken if p.kind is not p.VAR_POSITIONAL}
 
 
 def _kinds(option: str, taken: Mapping[str, inspect.Parameter]) -> tuple[type, ...]:
