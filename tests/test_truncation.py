@@ -1,5 +1,7 @@
 """Episodes that end, are cut, or need not end: what play and the contract make of them."""
 
+from types import SimpleNamespace
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -20,7 +22,9 @@ from deliberation.core.errors import ContractError, FinishedGameError
 from deliberation.core.noise import seeds
 from deliberation.direct import RandomShooting, TreeSearch
 from deliberation.direct.playouts import random_playouts
-from deliberation.hybrid import ImitationSettings, LearnedModel, imitate_planner
+from deliberation.hybrid import ImitationSettings, LearnedModel
+from deliberation.hybrid.expert_iteration import games
+from deliberation.hybrid.guided import planner_imitation
 from deliberation.hybrid.learned_models.latent import LatentNetworks, LatentTask
 from deliberation.hybrid.learned_models.learned_model import Ensemble
 from deliberation.tasks import make_task
@@ -165,8 +169,9 @@ def test_training_starts_anew_where_an_episode_is_cut():
     task = make_task("pendulum", horizon=3)
     tiny = ImitationSettings(updates=1, rows=2, steps=5, simulations=2, fits=1, width=2, hasty=True)
     planner = RandomShooting(task, horizon=2)
-    carry = imitate_planner(planner, key=KEY, settings=tiny).carry
-    assert carry.state.time.tolist() == carry.age.tolist() == [2, 2]
+    carry = planner_imitation._begin(planner, tiny, KEY)
+    (state, age, _), *_ = planner_imitation._play(planner, tiny, None, carry, KEY)
+    assert state.time.tolist() == age.tolist() == [2, 2]
     positions = random_positions(make_task("cartpole", horizon=2), 8, KEY)
     assert 1 in positions.time and positions.time.max() == 1
 
@@ -189,3 +194,19 @@ def test_learned_worlds_end_at_the_horizon_only_where_the_task_does(name, ends):
         )  # fmt: skip
 
     assert np.array(told()).tolist() == [ends] * 5
+
+
+def test_self_play_goes_on_from_an_opening_where_a_game_is_cut(monkeypatch):
+    """One lane is cut and one is not; the search stands still for both."""
+    task, rows = Walk(limit=5), jnp.zeros(2, jnp.int32)
+    even = SimpleNamespace(action=rows + 1, weights=jnp.ones((2, 2)) / 2, value=jnp.zeros(2))
+    outcome = SimpleNamespace(
+        done=rows > 0, model_steps=rows, evaluations=rows, sound=rows == 0, stuck=rows > 0
+    )
+    monkeypatch.setattr(games, "plan", lambda *_: (even, outcome))
+    lanes, openings = Line(jnp.array([1, 1]), jnp.array([4, 5])), Line(rows, rows)
+    given = (openings, jax.random.split(KEY, 2))
+    planner = TreeSearch(task, "uct")
+    after, moment = games._ply(planner, Pays(), jnp.int32(1), jnp.float32(0), 4, lanes, given)
+    assert moment.fresh.tolist() == [False, True] and after.time.tolist() == [5, 1]
+    assert not moment.over.any(), "it is cut there, so that its value goes on"
