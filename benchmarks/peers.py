@@ -4,16 +4,21 @@
     python benchmarks/peers.py --who ours --learner dqn --task cartpole --seeds 1
     python benchmarks/peers.py --who sb3           # needs `pip install .[sb3]`
     python benchmarks/peers.py --report            # from what was measured, without measuring
+    python benchmarks/peers.py --anew              # also what was measured at another commit
 
 Each learner trains on each task with each seed, ours with the settings of `for_task` and
 stable-baselines3 with those of rl-zoo, and then plays 100 episodes greedily. A training is a cell:
 a process of its own on one thread, whose result is kept in peers.jsonl as soon as it is there, so
-that a run that was killed goes on where it stopped, and several may work side by side. A learner
+that a run that was killed goes on where it stopped, and several may work side by side. What was
+measured under other settings than today's is measured anew, and with --anew what was measured at
+another commit too; until then the report says which rows that concerns. A learner
 passes on a task if with every seed its mean return is within 10 % of the figure that rl-zoo
 publishes. Writes peers.json and peers.md.
 """
 
 import argparse
+import dataclasses
+import functools
 import json
 import os
 import subprocess
@@ -23,6 +28,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from deliberation.runs.provenance import machine, source, versions
 
 EPISODES, SEEDS, SHARE = 100, 5, 0.10
 PUBLISHED = {
@@ -42,6 +49,8 @@ ALONE = {
     "JAX_PLATFORMS": "cpu",
 }
 Cell = tuple[str, str, str, int]
+Run = dict[str, Any]
+"""The cell, returns, steps and seconds; the settings, and the commit (None: not a checkout's)."""
 
 
 def main() -> None:
@@ -53,6 +62,7 @@ def main() -> None:
     parser.add_argument("--task", choices=sorted({task for _, task in PUBLISHED}))
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--report", action="store_true", help="write the report only")
+    parser.add_argument("--anew", action="store_true", help="also what is of another commit")
     parser.add_argument("--one", nargs=4, metavar="CELL", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one:
@@ -70,13 +80,15 @@ def main() -> None:
         and asked.task in (None, task)
     ]
     if not asked.report:
-        measure(asked.out, cells)
+        measure(asked.out, cells, anew=asked.anew)
     report(asked.out)
 
 
-def measure(out: Path, cells: list[Cell]) -> None:
-    """Train every cell that has no result, one after the other, and say how it went."""
-    started, left = time.monotonic(), [cell for cell in cells if cell not in known(out)]
+def measure(out: Path, cells: list[Cell], *, anew: bool = False) -> None:
+    """Train every cell that has no result of today's, one after the other, and say how it went."""
+    (commit, dirty), found = source(), known(out)
+    left = [cell for cell in cells if not stands(found.get(cell), cell, commit if anew else None)]
+    started = time.monotonic()
     for number, cell in enumerate(left):
         command = [sys.executable, __file__, "--one", *map(str, cell)]
         done = subprocess.run(
@@ -84,7 +96,8 @@ def measure(out: Path, cells: list[Cell]) -> None:
         )
         if done.returncode:
             raise RuntimeError(f"{cell} failed:\n{done.stderr[-2000:]}")
-        found = {"cell": cell, **json.loads(done.stdout.splitlines()[-1])}
+        told = {"settings": settings_of(*cell[:3]), "commit": commit, "dirty": dirty}
+        found = {"cell": cell, **told, **json.loads(done.stdout.splitlines()[-1])}
         with (out / "peers.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(found) + "\n")
         passed = time.monotonic() - started
@@ -97,14 +110,37 @@ def measure(out: Path, cells: list[Cell]) -> None:
         )
 
 
-def known(out: Path) -> dict[Cell, dict[str, Any]]:
-    """Results by cell: those of a report, and those that came since."""
-    found: list[dict[str, Any]] = []
+def known(out: Path) -> dict[Cell, Run]:
+    """The latest result of each cell: those of a report, and those that came since."""
+    found: list[Run] = []
     if (out / "peers.json").exists():
         found += json.loads((out / "peers.json").read_text("utf-8"))["runs"]
     if (out / "peers.jsonl").exists():
         found += map(json.loads, (out / "peers.jsonl").read_text("utf-8").splitlines())
     return {tuple(run["cell"]): run for run in found}
+
+
+def stands(run: Run | None, cell: Cell, commit: str | None = None) -> bool:
+    """Whether a result is of today's settings, and where a commit is given of that one.
+
+    A result that does not say what settings it is of is of others.
+    """
+    if run is None or run.get("settings") != settings_of(*cell[:3]):
+        return False
+    return commit is None or (run.get("commit") == commit and not run.get("dirty"))
+
+
+@functools.cache
+def settings_of(who: str, learner: str, task: str) -> dict[str, Any]:
+    """All that a training is told beside its seed, as JSON reads it back."""
+    if who == "sb3":
+        from _peers_sb3 import SETTINGS
+
+        return json.loads(json.dumps(SETTINGS[learner, task]))
+    from deliberation.amortised import DQN, PPO
+
+    kind = PPO if learner == "ppo" else DQN
+    return json.loads(json.dumps(dataclasses.asdict(kind.for_task(task))))
 
 
 def learn_ours(learner: str, name: str, seed: int) -> dict[str, Any]:
@@ -139,9 +175,8 @@ def learn_sb3(learner: str, task: str, seed: int) -> dict[str, Any]:
 
 def report(out: Path) -> None:
     """The table and the verdicts, from all results there are."""
-    from deliberation.runs.provenance import machine, versions
-
     runs = known(out)
+    older = sorted({" ".join(cell[:3]) for cell, run in runs.items() if not stands(run, cell)})
     lines = [
         "| learner | task | published | who | seeds | worst seed | mean | best seed | within 10 % "
         "| steps | median s |",
@@ -176,6 +211,8 @@ def report(out: Path) -> None:
     page = "\n".join(
         ["# PPO and DQN beside stable-baselines3", "", head, "", *lines, "", *verdicts]
     )
+    if older:
+        page += "\n\nMeasured under other settings than today's: " + ", ".join(older) + "."
     print(page)
     content = {
         "runs": list(runs.values()), "verdicts": verdicts, "machine": on, "versions": versions()

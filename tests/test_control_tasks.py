@@ -8,6 +8,7 @@ import pytest
 
 from deliberation.core import check_task, misere
 from deliberation.core.errors import IllegalActionError
+from deliberation.core.task import stopped
 from deliberation.tasks import make_task
 from deliberation.tasks.control.acrobot import AcrobotState
 from deliberation.tasks.control.cartpole import CartPoleState
@@ -48,6 +49,7 @@ def test_every_step_is_gymnasiums(name, theirs, read, steps):
     task, env = make_task(name), gymnasium.make(theirs)
     advance, look = jax.jit(task.advance), jax.jit(task.observe)
     reward, over = jax.jit(task.objective), jax.jit(task.terminated)
+    cut = jax.jit(task.truncated)
     env.action_space.seed(0)
     env.reset(seed=0)
     time = ended = 0
@@ -59,7 +61,7 @@ def test_every_step_is_gymnasiums(name, theirs, read, steps):
         near = 2e-5 if name == "acrobot" else 2e-6  # four slopes a step, of up to 50 radians/s^2
         np.testing.assert_allclose(look(after), observed, rtol=near, atol=near)
         np.testing.assert_allclose(reward(state, jnp.asarray(action), after)[0], earned, rtol=3e-6)
-        assert bool(over(after)) == (fell or late) and int(after.time) == time
+        assert (bool(over(after)), bool(cut(after))) == (fell, late) and int(after.time) == time
         if fell or late:
             ended, time = ended + 1, 0
             env.reset()
@@ -91,7 +93,7 @@ def test_whole_episodes_are_gymnasiums(name, theirs, read):
         assert not fell and late == (name == "pendulum" and step == 199)
     np.testing.assert_allclose(task.observe(state), observed, atol=2e-3)
     np.testing.assert_allclose(mine, total, rtol=1e-4)
-    assert bool(task.terminated(state)) == (name == "pendulum")
+    assert bool(task.truncated(state)) == (name == "pendulum") and not task.terminated(state)
 
 
 def test_first_states_are_spread_as_gymnasiums():
@@ -121,7 +123,7 @@ def test_the_car_is_stopped_by_the_wall_and_gets_out_by_swinging():
     at_wall = task.step(CarState(jnp.float32(-1.19), jnp.float32(-0.05), jnp.int32(0)), 0, KEY)
     assert float(at_wall.x) == np.float32(-1.2) and float(at_wall.speed) == 0
     state, total, advance = task.init(KEY), 0.0, jax.jit(task.advance)
-    while not bool(task.terminated(state)):
+    while not bool(stopped(task, state)):
         action = jnp.where(state.speed >= 0, 2, 0)
         after = advance(state, action, KEY)
         state, total = after, total + float(task.objective(state, action, after)[0])
@@ -132,7 +134,8 @@ def test_time_limits():
     pole, state = make_task("cartpole"), CartPoleState(*jnp.zeros(4), jnp.int32(499))
     assert not pole.terminated(state) and float(pole.objective.heuristic(state)) == 1.0
     after = pole.advance(state, jnp.int32(0), KEY)
-    assert pole.terminated(after) and not pole.legal(after).any()
+    assert pole.truncated(after) and not pole.terminated(after) and pole.legal(after).all()
+    assert float(pole.objective.heuristic(pole.advance(after, jnp.int32(1), KEY))) == 0.0
     assert make_task("pendulum", horizon=7).traits.horizon == 7
     fallen = CartPoleState(*jnp.array([0.0, 0, 0.3, 0]), jnp.int32(3))
     assert float(pole.objective.heuristic(fallen)) == 0.0 and pole.terminated(fallen)

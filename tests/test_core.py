@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deliberation.core import UniformRandom, check_decider
+from deliberation.core import UniformRandom, check_decider, check_task
 from deliberation.core.budget import UNLIMITED, Budget
 from deliberation.core.catalogue import catalogue
 from deliberation.core.decider import Decider, Decision, check_finite, row_keys
@@ -86,6 +86,20 @@ def test_unknown_is_not_zero():
         "flops": None,
         "seconds": 0,
     }
+
+
+@pytest.mark.parametrize(
+    ("ledger", "told"),
+    [
+        (Ledger(), "Ledger(nothing)"),
+        (Ledger(3, None, seconds=0.12345678), "model_steps=3, network_evaluations=unknown, sec"),
+        (Ledger(np.array([32, 32, 32])), "Ledger(model_steps=96 (3 x 32))"),
+        (Ledger(flops=jnp.array([1e9, 2.5e9])), "Ledger(flops=3.5e+09 (2 of 1e+09 to 2.5e+09))"),
+        (Ledger(np.zeros(1000)), "Ledger(nothing)"),
+    ],
+)
+def test_what_many_rows_spent_is_read_in_one_line(ledger, told):
+    assert told in repr(ledger)
 
 
 def test_turning_an_objective_round_twice_gives_it_back():
@@ -220,6 +234,16 @@ def test_broken_batches_are_refused():
     eqx.filter_jit(lambda x: check_finite("inside", x=x))(jnp.array([jnp.nan]))
 
 
+def test_a_batch_of_no_episodes_is_refused():
+    task = make_task("tic_tac_toe")
+    none = jax.tree.map(lambda x: x[None][:0], task.init(jax.random.key(0)))
+    for wrong in ({"batch": 0}, {"batch": -1}, {"state": none}):
+        with pytest.raises(BatchMismatchError, match="at least 1 episode"):
+            rollout(task, UniformRandom(task), key=jax.random.key(0), **wrong)
+    with pytest.raises(ValueError, match="at least 1 episode"):
+        check_task(task, episodes=0)
+
+
 def test_row_keys_depend_on_their_own_row_only():
     keys = row_keys(KEY, 4)
     assert bool((row_keys(keys, 4) == keys).all())
@@ -259,6 +283,12 @@ def test_listing_tasks_does_not_import_jax():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_an_unknown_name_says_that_none_are_known():
+    assert str(UnknownNameError("factory in my_world", "Corridor", [])) == (
+        "There is no factory in my_world named 'Corridor'. There are none at all."
+    )
 
 
 def test_an_unknown_name_lists_what_is_known_when_nothing_is_near():

@@ -63,7 +63,8 @@ def test_steps_and_rewards_are_gymnasiums(theirs):
         state = after
     seen = np.concatenate([data.qpos[1:], data.qvel])
     np.testing.assert_allclose(task.observe(state), seen, atol=5e-3)
-    assert task.terminated(state) and "HalfCheetah(10" in repr(task) and "m/s" in task.render(state)
+    assert task.truncated(state) and not task.terminated(state)
+    assert "HalfCheetah(10" in repr(task) and "m/s" in task.render(state)
 
 
 def test_it_keeps_the_contract(theirs):

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from deliberation.amortised.trial_and_error.experience import stops
 from deliberation.core import check_decider, check_task
 from deliberation.core.budget import Budget
 from deliberation.core.errors import NonFiniteError, UnsuitableTaskError
@@ -143,17 +144,20 @@ def test_what_would_have_followed_a_cut_is_not_taught():
     assert lost(blind, 0.5) == lost(blind, 0.0) and lost(taught, 0.5) != lost(taught, 0.0)
 
 
-@pytest.mark.parametrize("timeouts", [False, True])
-def test_the_clock_ends_no_worth_where_it_only_cuts(timeouts):
-    """CartPole that lasts 2 actions, which nobody survives by skill: all ends are the clock's."""
+@pytest.mark.parametrize(
+    ("name", "timeouts", "cut"),
+    [("gridworld", False, False), ("gridworld", True, True), ("cartpole", False, True)],
+)
+def test_the_clock_ends_no_worth_where_it_only_cuts(name, timeouts, cut):
+    """Episodes of 2 actions, in which nobody gets anywhere: all ends are the clock's."""
     settings = MuZeroSettings(
         updates=1, hasty=True, lanes=2, plies=5, simulations=1, unroll=1, length=8,
         batch_size=2, gradient_steps=1, latent=4, width=4, timeouts=timeouts,
     )  # fmt: skip
-    task = make_task("cartpole", horizon=2)
+    task = make_task(name, horizon=2)
     carry = train_muzero(task, key=KEY, settings=settings).carry
     assert carry.moments.over[-5:, 0].tolist() == [False, True, False, True, False]
-    np.testing.assert_array_equal(carry.moments.cut, carry.moments.over & timeouts)
+    np.testing.assert_array_equal(carry.moments.cut, carry.moments.over & cut)
     np.testing.assert_array_equal(carry.age, 1)
 
 
@@ -170,8 +174,10 @@ def test_in_the_zoo_the_clock_only_cuts_where_it_is_not_shown(monkeypatch, name)
     with pytest.raises(StopIteration):
         zoo_muzero.build(task, "smoke", KEY)
     early = task.init(KEY)
-    late = eqx.tree_at(lambda s: s.time, early, early.time + 1)
-    assert asked == [np.array_equal(task.observe(early), task.observe(late))]
+    late = eqx.tree_at(lambda s: s.time, early, jnp.int32(task.traits.horizon))
+    batch = jax.tree.map(lambda x: x[None], late)
+    _, cut = stops(task, batch, batch.time, timeouts=asked[0])
+    assert bool(cut[0]) == np.array_equal(task.observe(early), task.observe(late))
 
 
 def test_it_finds_the_shortest_way_over_the_ice(trained):

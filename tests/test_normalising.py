@@ -27,6 +27,7 @@ from deliberation.amortised.trial_and_error.dqn import action_values
 from deliberation.amortised.trial_and_error.normalising import Statistics
 from deliberation.amortised.trial_and_error.recommended import RECOMMENDED
 from deliberation.core import Objective, rollout
+from deliberation.core.task import may_be_cut
 from deliberation.tasks import list_tasks, make_task
 from deliberation.tasks.bases import ChoosingTask
 
@@ -191,7 +192,8 @@ def test_settings_are_recommended_for_tasks_that_exist():
         assert known.keys() <= list_tasks().keys()
         for name, changes in known.items():
             found = kind.for_task(make_task(name))
-            assert found == kind(**changes) == kind.for_task(name) and found.timeouts
+            assert found == kind(**changes) == kind.for_task(name)
+            assert may_be_cut(make_task(name)) and not found.timeouts
         assert kind.for_task(Faint()) == kind.for_task("go") == kind()
     shorter = make_task("mountain_car", horizon=50)
     assert PPO.for_task(shorter, updates=3) == replace(PPO.for_task("mountain_car"), updates=3)

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from deliberation.core.host import plain, plain_like, restored
 from deliberation.core.keys import is_key
-from deliberation.core.plain import plain, plain_like, restored
 from deliberation.direct.tree_search.tree import NODE_SLOTS, Form, pack, size_in_bytes, unpack
 
 STATE = {

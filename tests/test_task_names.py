@@ -125,7 +125,8 @@ def test_a_name_makes_the_task_from_the_current_folder(here):
         ("my_world:Coridor", TaskImportError, "Did you mean 'Corridor'"),
         ("my_world:number", TaskImportError, "cannot be called"),
         ("my_world:broken", TaskFactoryError, r"my_world.py, line \d+\): planted"),
-        ("my_world:Corridor(cels=3)", TaskFactoryError, "cels"),
+        ("my_world:Corridor(cels=3)", TaskFactoryError, "no option 'cels'. Did you mean 'cells'"),
+        ("my_world:long:cells=3", TaskFactoryError, "no option 'cells'. It has no options"),
         ("my_world:three", WrongKindError, "which is no task"),
         ("my_world:Corridor(3)", TaskImportError, "name=value"),
         ("my_world:Corridor(cells=1e400)", TaskImportError, "cannot be read"),
@@ -147,9 +148,11 @@ def test_what_is_no_task_is_refused_by_name(name, kind, told):
         assert "Traceback" not in refused.output
 
 
-def test_an_option_that_a_registered_task_has_not_is_refused_by_the_commands():
-    refused = CliRunner().invoke(main, ["table", "gridworld(sze=3)"])
-    assert refused.exit_code == 2 and "Options: size, slip, actions" in refused.stderr
+@pytest.mark.parametrize("name", ["gridworld(sze=3)", "gridworld:sze=3", "gridworld:size=abc"])
+def test_an_option_that_a_registered_task_has_not_is_refused_by_the_commands(name):
+    for command in (["table", name], ["train", name], ["zoo", "uct", "--task", name]):
+        refused = CliRunner().invoke(main, command)
+        assert refused.exit_code == 2 and "Options: size, slip, actions" in refused.stderr
 
 
 def test_names_and_options_have_one_spelling():

@@ -1,11 +1,14 @@
 """Episodes that end, are cut, or need not end: what play and the contract make of them."""
 
+from types import SimpleNamespace
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from deliberation.amortised import random_positions
 from deliberation.core import (
     Objective,
     Task,
@@ -17,8 +20,14 @@ from deliberation.core import (
 )
 from deliberation.core.errors import ContractError, FinishedGameError
 from deliberation.core.noise import seeds
-from deliberation.direct import TreeSearch
+from deliberation.direct import RandomShooting, TreeSearch
 from deliberation.direct.playouts import random_playouts
+from deliberation.hybrid import ImitationSettings, LearnedModel
+from deliberation.hybrid.expert_iteration import games
+from deliberation.hybrid.guided import planner_imitation
+from deliberation.hybrid.learned_models.latent import LatentNetworks, LatentTask
+from deliberation.hybrid.learned_models.learned_model import Ensemble
+from deliberation.tasks import make_task
 
 KEY = jax.random.key(0)
 
@@ -153,3 +162,51 @@ def test_random_playouts_are_bounded_by_the_horizon():
     one = random_playouts(task, task.objective, start, jnp.array([True]), seeds(KEY)[None])
     gain, plies = one.returns[:, 0], one.steps
     assert plies.tolist() == [25] and abs(float(gain[0])) <= 25
+
+
+def test_training_starts_anew_where_an_episode_is_cut():
+    """Nothing ends a pendulum's episode: five actions are one of three and two of the next."""
+    task = make_task("pendulum", horizon=3)
+    tiny = ImitationSettings(updates=1, rows=2, steps=5, simulations=2, fits=1, width=2, hasty=True)
+    planner = RandomShooting(task, horizon=2)
+    carry = planner_imitation._begin(planner, tiny, KEY)
+    (state, age, _), *_ = planner_imitation._play(planner, tiny, None, carry, KEY)
+    assert state.time.tolist() == age.tolist() == [2, 2]
+    positions = random_positions(make_task("cartpole", horizon=2), 8, KEY)
+    assert 1 in positions.time and positions.time.max() == 1
+
+
+@pytest.mark.parametrize(("name", "ends"), [("cartpole", False), ("gridworld", True)])
+def test_learned_worlds_end_at_the_horizon_only_where_the_task_does(name, ends):
+    task = make_task(name, horizon=4)
+    ensemble = Ensemble.of(task, key=KEY, members=1, width=2)
+    model = LearnedModel(task, ensemble, ends=lambda seen: jnp.bool_(False))
+    world = LatentTask(task, LatentNetworks.of(task, key=KEY, latent=2, width=2), 1.0)
+
+    @eqx.filter_jit
+    def told():
+        after = model.advance(model.enter(task.init(KEY), 3), jnp.int32(1), KEY)
+        late = eqx.tree_at(lambda s: s.time, world.init(KEY), jnp.int32(3))
+        onward = world.advance(late, jnp.int32(1), KEY)
+        return (
+            model.terminated(after), ~model.truncated(after), ~model.legal(after).any(),
+            world.terminated(onward), ~world.legal(onward).any(),
+        )  # fmt: skip
+
+    assert np.array(told()).tolist() == [ends] * 5
+
+
+def test_self_play_goes_on_from_an_opening_where_a_game_is_cut(monkeypatch):
+    """One lane is cut and one is not; the search stands still for both."""
+    task, rows = Walk(limit=5), jnp.zeros(2, jnp.int32)
+    even = SimpleNamespace(action=rows + 1, weights=jnp.ones((2, 2)) / 2, value=jnp.zeros(2))
+    outcome = SimpleNamespace(
+        done=rows > 0, model_steps=rows, evaluations=rows, sound=rows == 0, stuck=rows > 0
+    )
+    monkeypatch.setattr(games, "plan", lambda *_: (even, outcome))
+    lanes, openings = Line(jnp.array([1, 1]), jnp.array([4, 5])), Line(rows, rows)
+    given = (openings, jax.random.split(KEY, 2))
+    planner = TreeSearch(task, "uct")
+    after, moment = games._ply(planner, Pays(), jnp.int32(1), jnp.float32(0), 4, lanes, given)
+    assert moment.fresh.tolist() == [False, True] and after.time.tolist() == [5, 1]
+    assert not moment.over.any(), "it is cut there, so that its value goes on"

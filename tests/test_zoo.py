@@ -7,17 +7,22 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from deliberation.amortised.training.updates import run_updates
 from deliberation.cli import main
-from deliberation.core import Decision, UniformRandom, rollout
+from deliberation.core import Decision, Objective, UniformRandom, rollout
 from deliberation.core.errors import UnknownNameError
 from deliberation.core.keys import named_key
+from deliberation.core.telling import tell
 from deliberation.direct import TreeSearch, uniform_return
 from deliberation.runs import Context, Outcome, Record, RecordError
 from deliberation.runs.worker import Call
-from deliberation.stats import Estimate
-from deliberation.tasks import list_tasks, make_task
+from deliberation.stats import Estimate, bootstrap
+from deliberation.stats.intervals import paired_bootstrap
+from deliberation.tasks import from_arrays, list_tasks, make_task
 from deliberation.zoo import KINDS, Made, _work, analyse, entry, list_zoo, plan
-from deliberation.zoo.placing import _reached
+from deliberation.zoo._as_played import as_played
+from deliberation.zoo._share import Share
+from deliberation.zoo.placing import _Optima, _reached
 
 ENTRIES = list_zoo()
 MISSION = range(12, 81)
@@ -128,6 +133,13 @@ def test_turns_that_do_not_alternate_are_counted_for_whoever_moved(monkeypatch, 
     assert (scores == -1).mean() > 0.5 and (scores == 1).mean() < 0.25
 
 
+class Shared(Objective):
+    """Both win."""
+
+    def __call__(self, state, action, after):
+        return jnp.ones(2) * after.won
+
+
 class Right(UniformRandom):
     """Goes one way always, or draws from its key as `weights` say."""
 
@@ -154,12 +166,21 @@ def test_where_nothing_is_drawn_there_is_one_episode_and_no_interval(monkeypatch
 
 
 def test_what_remains_of_a_decider_without_its_learning_is_measured(monkeypatch, tmp_path):
-    """It is the newborn agent, which is another one: that nothing else remains defines no place."""
-    _, placed = measured(
-        monkeypatch, tmp_path, "gridworld",
-        lambda t, e, k: Made(Right(t), searching=Right(t, sure=False)),
-    )  # fmt: skip
+    """It is the newborn agent, which is another one: that nothing else remains defines no place.
+
+    Meanwhile whoever waits is told how far the training and the plays are.
+    """
+    told = []
+    monkeypatch.setattr(Context, "tell", lambda self, share: told.append(share))
+
+    def build(task, effort, key):
+        run_updates(lambda carry: (carry + 1, {}), jnp.zeros(()), updates=4)
+        return Made(Right(task), searching=Right(task, sure=False))
+
+    _, placed = measured(monkeypatch, tmp_path, "gridworld", build)
     assert not placed.by_definition
+    np.testing.assert_allclose(told[:4], [0.2, 0.4, 0.6, 0.8])
+    assert told == sorted(told) and 0.8 < told[4] < told[-1] == pytest.approx(1.0)
 
 
 def test_what_random_play_earns_is_exact_where_it_can_be_listed():
@@ -183,6 +204,68 @@ def test_reached_counts_in_what_is_not_known_of_random_play():
     assert np.isnan(_reached(gap, 1.0, 0.0, 0.6).estimate)
     small = Estimate(1e-9, 0.5e-9, 1.5e-9, 64)
     assert _reached(small, 2e-9, 0.0, 0.0).estimate == pytest.approx(0.5)
+
+
+def test_reached_counts_in_the_chance_of_first_states_with_an_optimum_each():
+    """Beside the same, worked out by resampling episodes; the gap alone never varies here."""
+    best = np.random.default_rng(0).normal(4.0, 3.0, 64)
+    both, random = best - 1.0, 0.5
+    optima = _Optima.of(best, both, random)
+    assert optima.mean == best.mean() and optima.error == pytest.approx(3 / 8, rel=0.2)
+    gap = optima.gap(bootstrap(best - both, bounds=(0.0, 20.0)), (0.0, 20.0), constant=False)
+    found = _reached(gap, optima.mean, random, 0.0, optima.error)
+    by_hand = paired_bootstrap(
+        lambda b, s, axis: (s.mean(axis) - random) / (b.mean(axis) - random), best, both
+    )
+    assert found.estimate == pytest.approx(by_hand.estimate)
+    np.testing.assert_allclose((found.low, found.high), (by_hand.low, by_hand.high), atol=0.025)
+    assert found.high - found.low > 0.08
+    # One optimum for all is no sample, and a way within the chance of the optima none at all.
+    assert _Optima.of(np.asarray(2.0), both, random).residuals is None
+    assert np.isnan(_reached(gap, 1.0, random, 0.0, spread=0.3).estimate)
+
+
+def test_the_best_is_told_of_episodes_as_they_are_played():
+    """One coin an action, a half as much each: 2 for ever, less what lies beyond the horizon."""
+    endless = from_arrays(np.ones((1, 1, 1)), np.ones((1, 1)), gamma=0.5)
+    horizon = endless.traits.horizon
+    assert _work.best_return(endless) == pytest.approx(2 - 2.0 ** (1 - horizon), abs=1e-9)
+    assert as_played(make_task("gridworld")) == make_task("gridworld")
+
+
+@pytest.mark.parametrize(
+    ("objective", "returns", "opposed"),
+    [
+        (make_task("tic_tac_toe").objective, [[0.0, 0.0]], True),
+        (Shared(), [[3e7, -3e7 + 2], [0.0, 0.0]], True),  # single precision knows no more
+        (Shared(), [[1e-7, 1e-7], [0.0, 0.0]], False),
+        (Shared(), [[1.0, -0.999]], False),
+    ],
+)
+def test_who_wins_what_the_other_loses_is_said_or_seen_whatever_the_scale(
+    objective, returns, opposed
+):
+    assert _work.is_opposed(objective, np.array(returns)) is opposed
+
+
+def test_a_cell_tells_how_far_it_is():
+    told = []
+    share = Share(told.append)
+    with share.making():
+        for step in (0.25, 0.5, 1.0, 0.5):  # the last of another training
+            tell(step)
+    share.expect(plays=4)
+    share.play(0.5)
+    share.played()
+    share.played()
+    np.testing.assert_allclose(told, [0.2, 0.4, 0.8, 0.825, 0.85, 0.9])
+    tell(0.1)  # nobody listens
+    planner, alone = [], Share(lambda x: planner.append(x))
+    alone.expect(plays=2)
+    alone.play(0.5)
+    alone.played()
+    np.testing.assert_allclose(planner, [0.25, 0.5])
+    assert len(told) == 6
 
 
 def test_every_purpose_has_a_key_of_its_own():

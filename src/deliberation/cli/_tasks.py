@@ -5,16 +5,17 @@ from typing import Any
 
 import click
 
-from ..core.errors import DeliberationError
-
-TASK_HELP = "A name of `deliberate tasks`, or package.module:factory for one of your own."
+TASK_HELP = (
+    "A name of `deliberate tasks`, with options as in gridworld:size=5, or package.module:factory "
+    "for one of your own."
+)
 
 
 def checked_tasks(names: Sequence[str]) -> list[str]:
     """The tasks asked for, each once and in one spelling; those of one's own are made once.
 
-    Raises `UnknownNameError`, `TaskImportError`, `TaskFactoryError`, `WrongKindError`. Registered
-    names cost no time; a task of one's own imports JAX.
+    Raises `UnknownNameError`, `TaskOptionError`, `TaskImportError`, `TaskFactoryError` and
+    `WrongKindError`. Registered names without options cost no time; others import JAX.
     """
     from ..tasks import list_tasks, make_task, portable_name
     from ..tasks.names import check_name, is_own, split_name
@@ -25,12 +26,7 @@ def checked_tasks(names: Sequence[str]) -> list[str]:
     for name in asked:
         base, options = split_name(name)
         if options or is_own(base):
-            try:
-                make_task(name)
-            except TypeError as error:  # an option that a registered task does not have
-                if isinstance(error, DeliberationError):
-                    raise
-                raise click.UsageError(str(error)) from error
+            make_task(name)
     return asked
 
 

@@ -16,8 +16,8 @@ from ._refusals import refuse_unknown
 def tasks() -> None:
     """List the tasks by name, with the options that `deliberation.make_task` takes.
 
-    Options stand in brackets behind a name: 'gridworld(size=5)'. Where a task is asked for, one of
-    your own may be named too: package.module:factory.
+    Options stand behind a name: gridworld:size=5,slip=0.2, or 'gridworld(size=5, slip=0.2)'. Where
+    a task is asked for, one of your own may be named too: package.module:factory.
     """
     from ..tasks import list_tasks
     from ..tasks.names import HINT

@@ -35,7 +35,8 @@ from ._tasks import checked_tasks, complete_task
 def train(task: str, minutes: float, out: Path, seed: int) -> None:
     """Train a network on TASK by search and imitation in turn; a killed training resumes.
 
-    TASK is a name of `deliberate tasks`, or package.module:factory for one of your own.
+    TASK is a name of `deliberate tasks`, with options as in connect_four:width=5, or
+    package.module:factory for one of your own.
     """
     keep_compiled_programs()
     (task,) = checked_tasks((task,))

@@ -91,6 +91,10 @@ class TaskFactoryError(DeliberationError, RuntimeError):
     """What makes a task of one's own raised an error; the message says which and where."""
 
 
+class TaskOptionError(DeliberationError, TypeError, ValueError):
+    """An option that a registered task does not have, or a value that it cannot take."""
+
+
 class UnknownNameError(DeliberationError, KeyError):
     """A name that is not registered; the message suggests the nearest one.
 
@@ -100,7 +104,8 @@ class UnknownNameError(DeliberationError, KeyError):
     def __init__(self, kind: str, name: str, known: Iterable[str], more: str = ""):
         self.kind, self.name, self.known = kind, name, sorted(known)
         near = difflib.get_close_matches(name, self.known, n=1, cutoff=0.4)
-        hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(self.known)}."
+        known = f"Known: {', '.join(self.known)}." if self.known else "There are none at all."
+        hint = f"Did you mean {near[0]!r}?" if near else known
         super().__init__(f"There is no {kind} named {name!r}. {hint}{' ' * bool(more)}{more}")
 
     def __str__(self) -> str:  # KeyError would print the repr of the message

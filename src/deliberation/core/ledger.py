@@ -4,6 +4,7 @@ from typing import Any
 
 import equinox as eqx
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Num
 
 Amount = float | int | Num[Array, "*batch"] | Num[np.ndarray, "*batch"] | None
@@ -51,8 +52,34 @@ class Ledger(eqx.Module):
         """Plain numbers for a record; unknown amounts are null."""
         return dict(zip(self.__dataclass_fields__, self.total()._amounts(), strict=True))
 
+    def __repr__(self) -> str:
+        """What was spent, zeros left out; of many rows the sum, and the least and the most."""
+        pairs = zip(self.__dataclass_fields__, self._amounts(), strict=True)
+        told = {name: _told(amount) for name, amount in pairs}
+        spent = ", ".join(f"{name}={amount}" for name, amount in told.items() if amount != "0")
+        return f"Ledger({spent or 'nothing'})"
+
     def _amounts(self) -> list[Amount]:
         return [getattr(self, name) for name in self.__dataclass_fields__]
+
+
+def _told(amount: Amount) -> str:
+    """One amount in words, short whatever its batch."""
+    if amount is None:
+        return "unknown"
+    if isinstance(amount, Tracer):
+        return f"{amount.dtype}{list(amount.shape)}"
+    rows = np.asarray(amount)
+    total = _number(exact_sum(rows))
+    if rows.ndim == 0 or not rows.any():
+        return total
+    low, high = _number(rows.min().item()), _number(rows.max().item())
+    each = f"{rows.size} x {low}" if low == high else f"{rows.size} of {low} to {high}"
+    return f"{total} ({each})"
+
+
+def _number(amount: float | int) -> str:
+    return f"{amount:.4g}" if isinstance(amount, float) else str(amount)
 
 
 def exact_sum(amounts: float | int | Num[Array, "*batch"] | np.ndarray) -> float | int:

@@ -78,10 +78,14 @@ def rollout(
             f"{task} has {players} player{'s' * (players > 1)}: give one decider and one budget "
             f"for all seats, or one for each; got {len(seats)} and {len(budgets)}."
         )
+    if batch < 1:
+        raise BatchMismatchError(f"A batch has at least 1 episode; got batch={batch}.")
     key, first = jax.random.split(key)
     if state is None:
         state = jax.vmap(task.init)(jax.random.split(first, batch))
     batch = batch_size(state)
+    if batch < 1:
+        raise BatchMismatchError("A batch has at least 1 episode; got no states to start from.")
     memories = [seat.begin(batch) for seat in seats]
     spent = [Ledger()] * players
     scored = wanted(task, objective)

@@ -232,6 +232,11 @@ def stopped(task: Task, state: State) -> Bool[Array, ""]:
     return task.terminated(state) | task.truncated(state)
 
 
+def may_be_cut(task: Task) -> bool:
+    """Whether episodes can be cut by anything but the rules; for most tasks an end is an end."""
+    return task.traits.continuing or type(task).truncated is not Task.truncated
+
+
 def dtype_of(traits: Traits) -> type[np.int32] | type[np.float32]:
     """The dtype of actions: int32 where they are numbered, float32 where they are continuous."""
     return np.int32 if traits.discrete else np.float32

@@ -13,6 +13,7 @@ import lazy_loader
 from ..core.catalogue import catalogue, module_of
 from ..core.errors import TaskImportError
 from .names import FORM, check_name, derived_name, is_own, join_name, make_own, split_name
+from .options import make_registered
 
 if TYPE_CHECKING:
     from ..core.task import Task
@@ -40,10 +41,10 @@ def make_task(name: str, **options: Any) -> "Task":
 
     `name` is a registered one (`list_tasks`), or `package.module:factory`: the module is imported,
     from the current folder too, and the class or function called. Options may also stand in the
-    name, as in `gridworld(size=5)`.
+    name, as in `gridworld(size=5)` or `gridworld:size=5`.
 
-    Raises `UnknownNameError` (with the nearest name), `TypeError` for an unknown option of a
-    registered task, and for others what `names.make_own` raises.
+    Raises `UnknownNameError` (with the nearest name), `TaskOptionError` for an option that a
+    registered task does not have or cannot take, and for others what `names.make_own` raises.
     """
     base, written = split_name(name)
     options = {**written, **options}
@@ -52,12 +53,7 @@ def make_task(name: str, **options: Any) -> "Task":
     known = list_tasks()
     entry = known[check_name(base, known)]
     factory = getattr(module_of("task", base, known), entry["factory"])
-    try:
-        return factory(**{**entry["options"], **options})
-    except TypeError as error:
-        raise TypeError(
-            f"{base}: {error}. Options: {', '.join(entry['options']) or 'none'}."
-        ) from None
+    return make_registered(base, factory, entry["options"], options)
 
 
 def name_of_task(task: "Task") -> tuple[str, dict[str, Any]] | None:

@@ -10,6 +10,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from ..core.errors import TaskOptionError
 from ..core.objective import Action, Objective
 from ..core.task import State, Task, Traits
 
@@ -39,8 +40,20 @@ class TimedTask(SoloTask):
         return f"{type(self).__name__}({self.horizon} actions)"
 
 
-class ChoosingTask(TimedTask):
-    """A timed task of numbered actions without chance but in the first state."""
+class CutTask(TimedTask):
+    """A timed task whose clock cuts episodes and ends none, as Gymnasium's `TimeLimit` does.
+
+    The limit is no part of the problem: the time is not observed, a state at the limit keeps its
+    legal actions, learners bootstrap from it and planners look past it.
+    """
+
+    def truncated(self, state: State) -> Bool[Array, ""]:
+        """After `horizon` actions."""
+        return state.time >= self.horizon
+
+
+class ChoosingTask(CutTask):
+    """A task with a time limit, numbered actions, and no chance but in the first state."""
 
     actions: eqx.AbstractClassVar[int]
 
@@ -86,7 +99,10 @@ class SoloObjective(Objective):
 
 
 class TimedObjective(SoloObjective):
-    """Rewards for at most `horizon` actions; `gains` are the least and the greatest of one."""
+    """Rewards for at most `horizon` actions; `gains` are the least and the greatest of one.
+
+    The bounds are those of an episode, which no more actions belong to even where it is only cut.
+    """
 
     horizon: int = eqx.field(static=True)
     gains: eqx.AbstractClassVar[tuple[float, float]]
@@ -145,10 +161,29 @@ def signed(ply: Int[Array, ""], gain: Array) -> Float[Array, ""]:
     return jnp.where(ply % 2 == 0, 1.0, -1.0) * gain
 
 
-def check_horizon(task: str, horizon: int | None) -> None:
-    """Refuse a time limit below 1; None stands for a task's own default."""
+LONGEST = 1_000_000_000
+"""No horizon is longer: the clock counts in 32 bits."""
+
+
+def check_horizon(task: str, horizon: int | None, most: int = LONGEST) -> None:
+    """Refuse a time limit below 1 or beyond `most`; None stands for a task's own default."""
     if horizon is not None and horizon < 1:
         raise ValueError(f"{task} needs a horizon of at least 1; got {horizon}.")
+    check_sizes(task, most, horizon=horizon)
+
+
+def check_sizes(task: str, most: int, **sizes: int | None) -> None:
+    """Refuse sizes beyond what can be computed, by name and before anything is built of them."""
+    for name, size in sizes.items():
+        if size is not None and size > most:
+            told = f"{size:,}" if size < 10**18 else "far more"
+            raise TaskOptionError(f"{task} takes a {name} of at most {most:,}; got {told}.")
+
+
+def check_seed(task: str, seed: int) -> None:
+    """Refuse a negative seed, of which no generator is made."""
+    if seed < 0:
+        raise ValueError(f"{task} needs a seed of at least 0; got {seed}.")
 
 
 def taken(time: Int[Array, ""], horizon: int) -> str:

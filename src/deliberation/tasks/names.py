@@ -1,6 +1,7 @@
 """Tasks by name: a registered one, or `package.module:factory` for a task of one's own.
 
-Either may carry options as Python writes them: `gridworld(size=5)`, `my_world:Corridor(cells=7)`.
+Either may carry options as Python writes them, `gridworld(size=5)`, `my_world:Corridor(cells=7)`,
+or in the way that needs no quotes in a shell, `gridworld:size=5`, `my_world:Corridor:cells=7`.
 One string then says which task it is, on the command line, in a record, and in a worker process.
 Nothing here imports JAX.
 """
@@ -25,6 +26,7 @@ from ..core.errors import (
     UnknownNameError,
     WrongKindError,
 )
+from .options import offered_by, unknown_option
 
 if TYPE_CHECKING:
     from ..core.task import Task
@@ -33,6 +35,9 @@ FORM = "package.module:factory"
 HINT = f"A task of your own is named {FORM}."
 _WORD = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
 _OWN = re.compile(rf"{_WORD}:{_WORD}")
+_OPTION = re.compile(r"\s*([A-Za-z_]\w*)\s*=(.*)", re.DOTALL)
+_NEXT = re.compile(r",(?=\s*[A-Za-z_]\w*\s*=)")
+"""The comma before another option, and no other: values may be lists."""
 
 
 def is_own(name: str) -> bool:
@@ -43,28 +48,76 @@ def is_own(name: str) -> bool:
 def split_name(name: str) -> tuple[str, dict[str, Any]]:
     """A name and its options: `gridworld(size=5)` gives `("gridworld", {"size": 5})`.
 
-    Raises `TaskImportError` for options that are not written `name=value`, each value a literal
-    that can be written back, or for one that is given twice.
+    So does `gridworld:size=5`, in which a value that is no literal is a string. Raises
+    `TaskImportError` for options that are not written `name=value`, each value a literal that can
+    be written back, or for one that is given twice.
     """
     base, bracket, inside = name.partition("(")
-    if not bracket:
-        return name, {}
+    colon, sign = base.rfind(":"), base.find("=")
     try:
-        call = ast.parse(f"f({inside}", mode="eval").body
-        if not isinstance(call, ast.Call) or call.args or not isinstance(call.func, ast.Name):
-            raise ValueError("options are written name=value")
-        words = [str(word.arg) for word in call.keywords if word.arg]
-        if len(set(words)) < len(call.keywords):
-            raise ValueError("each option is written once, name=value")
-        values = [ast.literal_eval(word.value) for word in call.keywords]
-        if not all(_writable(value) for value in values):
-            raise ValueError("a value is none of these")
-        return base, dict(zip(words, values, strict=True))
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        if 0 <= colon < sign:
+            return name[:colon], _after_colon(name[colon + 1 :])
+        return (base, _in_brackets(inside)) if bracket else (name, {})
+    except _UnreadableError as error:
         raise TaskImportError(
             f"The options of {name!r} cannot be read ({error}): write them as in "
-            "'gridworld(size=5)', each value a number, a string, a list, True, False or None."
+            "'gridworld(size=5)' or 'gridworld:size=5', each value a number, a string, a list, "
+            "True, False or None."
         ) from None
+
+
+class _UnreadableError(ValueError):
+    """Options that are not spelled as they should be."""
+
+
+def _in_brackets(inside: str) -> dict[str, Any]:
+    """The options behind an opening bracket, as Python writes the arguments of a call."""
+    try:
+        call = ast.parse(f"f({inside}", mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise _UnreadableError("what is in brackets is not written as Python writes it") from None
+    if not isinstance(call, ast.Call) or call.args or not isinstance(call.func, ast.Name):
+        raise _UnreadableError("options are written name=value")
+    words = [str(word.arg) for word in call.keywords if word.arg]
+    if len(set(words)) < len(call.keywords):
+        raise _UnreadableError("each option is written once, name=value")
+    return {str(word.arg): _value(word) for word in call.keywords}
+
+
+def _value(word: ast.keyword) -> Any:
+    if isinstance(word.value, ast.Name):
+        told = word.value.id
+        raise _UnreadableError(f"{told} is no value; a string is written in quotes, {told!r}")
+    try:
+        value = ast.literal_eval(word.value)
+    except (ValueError, RecursionError, MemoryError):
+        value = ...
+    return _checked(str(word.arg), value)
+
+
+def _after_colon(told: str) -> dict[str, Any]:
+    """The options behind a colon, parted by commas."""
+    found: dict[str, Any] = {}
+    for part in _NEXT.split(told):
+        option = _OPTION.fullmatch(part)
+        if option is None:
+            raise _UnreadableError("options are written name=value")
+        key, text = option[1], option[2].strip()
+        if key in found:
+            raise _UnreadableError("each option is written once, name=value")
+        try:
+            value = ast.literal_eval(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            value = text
+        found[key] = _checked(key, value)
+    return found
+
+
+def _checked(option: str, value: Any) -> Any:
+    """A value that can be written back as it was read."""
+    if not _writable(value):
+        raise _UnreadableError(f"the value of {option} is none of these")
+    return value
 
 
 def join_name(name: str, options: dict[str, Any]) -> str:
@@ -164,6 +217,10 @@ def derived_name(task: "Task") -> tuple[str, dict[str, Any]] | None:
 def _made(name: str, factory: Callable[..., Any], options: dict[str, Any]) -> "Task":
     from ..core.task import Task
 
+    offered = offered_by(factory)
+    for option in options:
+        if offered is not None and option not in offered:
+            raise TaskFactoryError(unknown_option(name, option, offered))
     try:
         made = factory(**options)
     except DeliberationError:
@@ -195,7 +252,7 @@ def _imported(home: str, name: str, here: bool = True) -> Any:
             where = f"neither installed nor in {os.getcwd()}" if here else "as far as is installed"
             raise TaskImportError(
                 f"There is no module {error.name!r}, {where}: give the task as {FORM}, from the "
-                "folder that holds it."
+                "folder that holds it. Options are written name=value."
             ) from error
         raise _failed(home, error) from error
     except (Exception, SystemExit) as error:  # a script without a guard may end the process

@@ -19,12 +19,17 @@ from ..core.decider import Decider, Decision, Memory
 from ..core.errors import TooLargeError, UnsuitableTaskError
 from ..core.keys import named_key
 from ..core.ledger import Ledger
+from ..core.objective import Objective
 from ..core.play import rollout
 from ..core.task import State, Task
 from ..core.uniform import UniformRandom
 from ..direct import optimal_return, return_against_random, uniform_return
+from ..direct.ties import cancel
 from ..runs import Context, Outcome
 from ..tasks import make_task
+from ..tasks.bases import ZeroSum
+from ._as_played import as_played
+from ._share import Share
 from .made import Made
 from .registry import entry
 
@@ -45,21 +50,24 @@ def measure(settings: dict[str, Any], context: Context) -> Outcome:
     the wall `seconds` that they took. Or `refused`, why an entry cannot treat a task that it was
     asked for and is not meant for.
     """
-    del context
     try:
-        return _measured(settings)
+        return _measured(settings, context)
     except (UnsuitableTaskError, TooLargeError) as error:
         if not settings.get("asked"):
             raise  # an entry on a task that it is meant for
         return Outcome({"refused": str(error)})
 
 
-def _measured(settings: dict[str, Any]) -> Outcome:
+def _measured(settings: dict[str, Any], context: Context) -> Outcome:
     task = make_task(settings["task"], **settings["options"])
-    key = jax.random.key(settings["seed"])
-    made = entry(settings["entry"]).build(task, settings["effort"], named_key(key, "build"))
+    key, share = jax.random.key(settings["seed"]), Share(context.tell)
+    with share.making():
+        made = entry(settings["entry"]).build(task, settings["effort"], named_key(key, "build"))
+    parts = [x for x in (made.searching, made.learned) if x is not None]
+    # The decider twice, random play, and each part that is not the whole decider.
+    share.expect(plays=3 + sum(part is not made.decider for part in parts))
     episodes = named_key(key, "episodes")
-    play = functools.partial(_play, task, episodes=settings["episodes"], key=episodes)
+    play = functools.partial(_play, task, episodes=settings["episodes"], key=episodes, share=share)
     # Once for nothing: whatever is to be compiled is by the time that the clock counts.
     play(made.decider, made.budget)
     both = play(made.decider, made.budget)
@@ -93,7 +101,7 @@ class _Played(eqx.Module):
     alike: bool
     """Whether all episodes went the same way."""
     opposed: bool
-    """Whether what one player won the other lost, in each episode."""
+    """Whether what one player wins the other loses, as the objective says, or all episodes do."""
 
 
 Play = Callable[[Decider, Effort], _Played]
@@ -119,6 +127,7 @@ class _Clocked(Decider):
     task: Task
     decider: Decider
     seconds: list[float] = eqx.field(static=True)
+    share: Share | None = eqx.field(static=True)
 
     def begin(self, batch: int) -> Memory:
         """That of the decider."""
@@ -129,21 +138,44 @@ class _Clocked(Decider):
         started = time.perf_counter()
         answer = jax.block_until_ready(self.decider.decide(state, memory, **asked))
         self.seconds.append(time.perf_counter() - started)
+        if self.share is not None:
+            # Of two players either decides at most in as many plies; few episodes last so long.
+            self.share.play(len(self.seconds) / self.task.traits.horizon)
         return answer
 
 
 def _play(
-    task: Task, decider: Decider, budget: Effort, *, episodes: int, key: Key[Array, ""]
+    task: Task,
+    decider: Decider,
+    budget: Effort,
+    *,
+    episodes: int,
+    key: Key[Array, ""],
+    share: Share | None = None,
 ) -> _Played:
     """Episodes of a decider; where two play, each seat half of the time."""
-    clocked = _Clocked(task, decider, [])
-    if task.traits.players == 1:
-        played = rollout(task, clocked, key=key, batch=episodes, budget=budget)
-        ways = played.actions.reshape(episodes, -1)
-        return _Played(
-            played.returns[:, 0], played.spent[0], int(played.lengths.sum()),
-            sum(clocked.seconds), bool((ways == ways[:1]).all()), opposed=False,
-        )  # fmt: skip
+    clocked = _Clocked(task, decider, [], share)
+    played = _played_alone if task.traits.players == 1 else _played_against_random
+    found = played(task, clocked, budget, episodes, key)
+    if share is not None:
+        share.played()
+    return found
+
+
+def _played_alone(
+    task: Task, clocked: _Clocked, budget: Effort, episodes: int, key: Key[Array, ""]
+) -> _Played:
+    played = rollout(task, clocked, key=key, batch=episodes, budget=budget)
+    ways = played.actions.reshape(episodes, -1)
+    return _Played(
+        played.returns[:, 0], played.spent[0], int(played.lengths.sum()),
+        sum(clocked.seconds), bool((ways == ways[:1]).all()), opposed=False,
+    )  # fmt: skip
+
+
+def _played_against_random(
+    task: Task, clocked: _Clocked, budget: Effort, episodes: int, key: Key[Array, ""]
+) -> _Played:
     returns, spent, decisions, opposed = [], Ledger(), 0, True
     for seat in range(2):
         seats: list[Decider] = [UniformRandom(task)] * 2
@@ -154,8 +186,16 @@ def _play(
         returns.append(played.returns[:, seat])
         spent = spent + played.spent[seat]
         decisions += int(played.turns[:, seat].sum())
-        opposed = opposed and bool((np.abs(played.returns.sum(1)) < 1e-6).all())
+        opposed = opposed and is_opposed(task.objective, played.returns)
     return _Played(np.concatenate(returns), spent, decisions, sum(clocked.seconds), False, opposed)
+
+
+def is_opposed(objective: Objective, returns: np.ndarray) -> bool:
+    """Whether what one of two wins the other loses: the objective says so, or all returns do.
+
+    In the latter case but for the rounding of single precision, whatever the scale.
+    """
+    return isinstance(objective, ZeroSum) or bool(cancel(returns).all())
 
 
 def _draws_nothing(task: Task, made: Made, key: Key[Array, ""], count: int) -> bool:
@@ -219,17 +259,24 @@ def _optimum(
 ) -> list[float] | float | None:
     """The best expected return: by a formula for the states played, or by dynamic programming.
 
-    Where two play, against the random opponent that is played, as the mean of both seats.
+    Of episodes that stop as `rollout` stops them, at a cut and at the horizon. Where two play,
+    against the random opponent that is played, as the mean of both seats.
     """
     # The first states of `rollout` under the same key.
     keys = jax.random.split(jax.random.split(key)[1], settings["episodes"])
     best = np.asarray(jax.vmap(lambda k: task.objective.optimum(task.init(k)))(keys))
     if np.isfinite(best).all():
         return best.tolist()
-    work_out = _best_of_both if task.traits.players == 2 else optimal_return
-    return _known(work_out, "best", task, settings)
+    return _known(best_return, "best", task, settings)
 
 
-def _best_of_both(task: Task) -> float | None:
-    seats = return_against_random(task)
+def best_return(task: Task) -> float | None:
+    """The exact best expected return of episodes as they are played; None where it is not known.
+
+    Where two play, against a random opponent, as the mean of both seats.
+    """
+    played = as_played(task)
+    if task.traits.players != 2:
+        return optimal_return(played)
+    seats = return_against_random(played)
     return None if seats is None else float(np.mean(seats))

@@ -7,7 +7,6 @@ from jaxtyping import Array, Key
 from ..core.task import Task
 from ..direct import Gumbel, NoEvaluation, TreeSearch
 from ..hybrid import MuZero, MuZeroSettings, train_muzero
-from ..tasks.control.cartpole import CartPole
 from .made import Made
 
 ZOO = {
@@ -25,9 +24,7 @@ _UPDATES = {"smoke": (4, 4), "quick": (250, 80), "full": (600, 200)}
 def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     """Without what was learned, the same search by the rules, which judges nothing."""
     two = task.traits.players == 2
-    # The lake shows the time that is left; CartPole does not, so there the clock's end is a cut.
-    one = MuZeroSettings(lanes=32, timeouts=isinstance(task, CartPole))
-    settings = MuZeroSettings(width=128, latent=64) if two else one
+    settings = MuZeroSettings(width=128, latent=64) if two else MuZeroSettings(lanes=32)
     updates = _UPDATES[effort][0 if two else 1]
     settings = replace(settings, updates=updates, hasty=effort == "smoke")
     found = train_muzero(task, key=key, settings=settings)

@@ -1,5 +1,6 @@
 """From records to where each decider of the zoo stands."""
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,7 +22,8 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
 
     `gap` is the optimum less the score, `reached` the part of the way from random play to the
     optimum that it covers; both are NaN where no exact optimum is known. `random_error` is the
-    standard error of `random`, 0 where that is exact; the interval of `reached` counts it in.
+    standard error of `random`, 0 where that is exact; the interval of `reached` counts it in, and
+    that of the optima, where each first state has its own.
     Where world and decider draw nothing, every episode is the same: `score` is exact, of one
     episode. `by_definition` says that the decider lacks a part to switch off: then its place is no
     measurement.
@@ -102,6 +104,7 @@ def _placed(cell: Cell, found: Mapping[str, Any]) -> Placed:
     wide = None if found["range"] is None else (0.0, found["range"][1] - found["range"][0])
     constant = found.get("constant", False)
     gap = nothing(len(both)) if best is None else _mean(best - both, wide, constant)
+    spread = _Optima.of(best, both, random)
     per = _per_decision(found["spent"], found["decisions"])
     told = None if per["seconds"] is None else 1000 * per["seconds"]
     measured = 1000 * found["seconds"] / max(found["decisions"], 1) if "seconds" in found else told
@@ -116,7 +119,7 @@ def _placed(cell: Cell, found: Mapping[str, Any]) -> Placed:
         random_error=error,
         optimum=None if best is None else float(best.mean()),
         gap=gap,
-        reached=_reached(gap, math.nan if best is None else float(best.mean()), random, error),
+        reached=_reached(spread.gap(gap, wide, constant), spread.mean, random, error, spread.error),
         search_share=place.search_share,
         learning_share=place.learning_share,
         by_definition=_is_one_part(found),
@@ -138,16 +141,56 @@ def _random(found: Mapping[str, Any], scores: np.ndarray) -> tuple[float, float]
     return float(told["mean"]), float(told["error"])
 
 
-def _reached(gap: Estimate, best: float, random: float, error: float) -> Estimate:
+@dataclasses.dataclass(frozen=True)
+class _Optima:
+    """The optima of the episodes played, where each first state has its own: a sample themselves.
+
+    `mean` and `error` are their mean and its standard error (0 where one optimum holds for all).
+    `residuals` are the gaps of the episodes, with what the chance of their first states adds to
+    the part of the way reached: 1 - gap / way is, to first order in the means of gap and optimum,
+    as uncertain as the mean of gap - (gap / way) (optimum - its mean) is in the place of gap.
+    """
+
+    mean: float
+    error: float
+    residuals: np.ndarray | None
+
+    @staticmethod
+    def of(best: np.ndarray | None, both: np.ndarray, random: float) -> "_Optima":
+        """From the optimum of each episode, or of all, and what each scored."""
+        if best is None:
+            return _Optima(math.nan, 0.0, None)
+        mean = float(best.mean())
+        if best.size < 2 or np.ptp(best) == 0 or mean == random:
+            return _Optima(mean, 0.0, None)
+        gaps = best - both
+        part = gaps.mean() / (mean - random)
+        error = float(np.std(best, ddof=1) / best.size**0.5)
+        return _Optima(mean, error, gaps - part * (best - mean))
+
+    def gap(self, gap: Estimate, wide: tuple[float, float] | None, constant: bool) -> Estimate:
+        """The mean gap, with the uncertainty of the optima in its interval."""
+        if self.residuals is None:
+            return gap
+        ends = (float(self.residuals.min()), float(self.residuals.max()))
+        within = None if wide is None else (min(wide[0], ends[0]), max(wide[1], ends[1]))
+        return _mean(self.residuals, within, constant)
+
+
+def _reached(
+    gap: Estimate, best: float, random: float, error: float, spread: float = 0.0
+) -> Estimate:
     """1 - gap / way, where the way is from random play to the optimum.
 
-    Two things are uncertain, and independently so: what the decider scores, and what random play
-    does. The deviations that each alone would make are added as squares (MOVER; Zou and Donner
-    2008), on each side.
+    Two things are uncertain, and independently so: how the decider does beside the optimum in the
+    episodes played, and what random play earns (of standard error `error`). The deviations that
+    each alone would make are added as squares (MOVER; Zou and Donner 2008), on each side. `spread`
+    is the standard error of the optimum, which the interval of `gap` counts in already.
     """
     way, around = best - random, _NORMAL * error
     # Of a way that may be none, because of rounding or of chance, no part can be told.
-    if not abs(way) > max(around, 1e-6 * max(abs(best), abs(random))):
+    doubt = math.hypot(around, _NORMAL * spread)
+    if not abs(way) > max(doubt, 1e-6 * max(abs(best), abs(random))):
         return nothing(gap.n)
     middle = 1 - gap.estimate / way
     ends = [

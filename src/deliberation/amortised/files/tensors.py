@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PyTree
 
-from ...core.plain import plain
-from ...core.plain import restored as from_numbers
+from ...core.host import plain
+from ...core.host import restored as from_numbers
 
 
 def named_arrays(tree: PyTree) -> dict[str, Array]:
@@ -112,6 +112,6 @@ def _digest(text: str) -> str:
 
 
 def restored(found: np.ndarray, like: Array) -> Array:
-    """What `core.plain` made numbers of, of the form of `like`."""
+    """What `core.host.plain` made numbers of, of the form of `like`."""
     wanted = plain(like)
     return from_numbers(jnp.asarray(found, wanted.dtype).reshape(wanted.shape), like.dtype)

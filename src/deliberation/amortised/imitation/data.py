@@ -17,7 +17,7 @@ from ...core.noise import as_key, mix, pick_uniform, seeds, uniform
 from ...core.objective import Objective
 from ...core.play import masked_total
 from ...core.rows import where_rows
-from ...core.task import State, Symmetry, Task, batch_size
+from ...core.task import State, Symmetry, Task, batch_size, stopped
 
 
 class Dataset(eqx.Module):
@@ -229,16 +229,17 @@ def _play_randomly(task: Task, keys: Key[Array, " n"], plies: int | None) -> Sta
     seed = seeds(keys)
     start = jax.vmap(task.init)(as_key(seed))
     length = task.traits.horizon if plies is None else min(plies, task.traits.horizon)
+    over = jax.vmap(functools.partial(stopped, task))
 
     def ply(now: Int[Array, ""], carry: tuple[State, State]) -> tuple[State, State]:
         state, kept = carry
         here = mix(seed, now)
         action = pick_uniform(jax.vmap(task.legal)(state), uniform(here))
         after = jax.vmap(task.advance)(state, action, as_key(mix(here, 1)))
-        state = where_rows(jax.vmap(task.terminated)(state), state, after)
+        state = where_rows(over(state), state, after)
         # Reservoir sampling: each of the game's positions is kept with equal chance in the end.
         take = uniform(mix(here, 2)) * (now + 2) < 1 if plies is None else now < plies
-        take = take & ~jax.vmap(task.terminated)(state)
+        take = take & ~over(state)
         return state, where_rows(take, state, kept)
 
     return jax.lax.fori_loop(0, length, ply, (start, start))[1]

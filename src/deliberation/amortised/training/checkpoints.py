@@ -19,7 +19,7 @@ import safetensors.numpy
 from jaxtyping import PyTree
 
 from ...core.errors import OutputFolderError, PolicyFileError
-from ...core.plain import plain
+from ...core.host import plain
 from ...runs.storage import atomic_write, storage_error
 from ..files.tensors import named_arrays, restored
 

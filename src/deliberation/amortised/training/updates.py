@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Array, Bool, PyTree
 
 from ...core.errors import NonFiniteError, StorageError
+from ...core.telling import tell
 from ..files.tensors import named_arrays
 from .checkpoints import Checkpoint
 
@@ -81,7 +82,8 @@ def run_updates(
     chance must come from a key inside of the carry. One update should be worth at least some
     milliseconds: put many gradient steps into one. `identity` (plain JSON: task, settings, seed)
     tells this training from others; a folder with another's checkpoint is refused. `watch(step,
-    metrics)` is called after each update, for progress; training ends early where it returns True.
+    metrics)` is called after each update; training ends early where it returns True. What share of
+    the updates is done is told to whoever listens (`core.telling`).
     `hasty` compiles in a fraction of the time, on a CPU, to a program up to twice slower: for
     trainings that last seconds. The bits differ between the two.
 
@@ -115,6 +117,7 @@ def run_updates(
         for name, x in shown.items():
             history.setdefault(name, []).append(x)
         ended = bool(watch and watch(step, shown)) or step >= updates
+        tell(step / updates)
         if home is not None and (ended or time.perf_counter() - written >= checkpoint_seconds):
             unsaved = _try_to_write(home, carry, step, elapsed(), history)
             written = time.perf_counter()

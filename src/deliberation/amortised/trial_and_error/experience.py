@@ -112,7 +112,7 @@ def stops(
 
     `clock` counts the actions taken to get there. A task says itself where it is cut
     (`Task.truncated`), and one that goes on for ever (`traits.continuing`) is cut at its horizon.
-    With `timeouts` any end at `traits.horizon` is taken for a cut: for tasks that call it an end.
+    With `timeouts` any end at `traits.horizon` is taken for a cut too: for tasks that say neither.
     """
     ended, late = jax.vmap(task.terminated)(after), clock >= task.traits.horizon
     cut = jax.vmap(task.truncated)(after)
@@ -120,11 +120,6 @@ def stops(
         cut = cut | late
     over = ended | cut
     return over, (cut & ~ended) | (ended & late if timeouts else False)
-
-
-def may_be_cut(task: Task) -> bool:
-    """Whether the task can say that an episode was cut; for most, an end is an end."""
-    return task.traits.continuing or type(task).truncated is not Task.truncated
 
 
 def check_opposed(task: Task, name: str) -> None:

@@ -47,9 +47,10 @@ class PPO(Recommended):
     An update plays `environments` x `steps` actions and goes through them `epochs` times in
     `minibatches` parts. `discount` multiplies the objective's own; `trace` is the lambda of the
     advantages; `clip` bounds the change of an action's probability; `value` and `entropy` weigh
-    these parts of the loss. With `anneal` the rate falls linearly to zero over all `updates`. With
-    `timeouts` ends at the task's horizon are cuts, after which the value goes on: for tasks that do
-    not show the time. With `normalise_observations` and `normalise_rewards` both are normalised by
+    these parts of the loss. With `anneal` the rate falls linearly to zero over all `updates`. Where
+    a task says that an episode is cut and not over (`Task.truncated`), the value goes on; with
+    `timeouts` so it does after ends at the horizon of a task that says nothing and does not show
+    the time. With `normalise_observations` and `normalise_rewards` both are normalised by
     running statistics and cut at -`limit` and `limit` (see `normalising`); the policy that comes
     out normalises by itself, and its value is in the task's units, but for what was cut. `hasty`
     compiles quickly to a slower program (None: where little is learned).

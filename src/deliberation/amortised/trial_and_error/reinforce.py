@@ -85,7 +85,8 @@ def train_reinforce(
 ) -> Trained:
     """Learn to act by the returns of whole episodes; the decider is the greedy policy.
 
-    Arguments and errors are those of `train_ppo`; the task must end within its horizon.
+    Arguments and errors are those of `train_ppo`. Where an episode is cut (`Task.truncated`, or the
+    horizon of a task that goes on for ever), the baseline's value stands for the rewards to come.
     """
     return train(
         "reinforce", begin_reinforce, _cost, task, key, settings or Reinforce(), network=network,

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt32
 from ...core.noise import Seed, mix, pick_uniform, uniform
 from ...core.objective import Objective
 from ...core.rows import where_rows
-from ...core.task import Task
+from ...core.task import Task, may_be_cut
 from ..policies.state_table import StateTable, TellApart, digests
 from ..training.updates import Metrics
 from .experience import (
@@ -22,7 +22,6 @@ from .experience import (
     empty_worlds,
     first_states,
     fresh_score,
-    may_be_cut,
     restart,
     seed_of,
 )

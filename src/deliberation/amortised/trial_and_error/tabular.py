@@ -94,7 +94,8 @@ def train_table(
 ) -> Trained:
     """Learn action values one step at a time; `follow` says what comes after is worth.
 
-    Two players learn by playing against themselves; values are those of the player to move.
+    Two players learn by playing against themselves; values are those of the player to move. Where
+    an episode is cut and not over (`Task.truncated`), the value of where it was cut still counts.
     Training goes on from `known`, what was learned before, perhaps in another task; visits are
     counted anew, so that what has changed is learned at once, and states are told apart as before.
     `watch(update, metrics)` sees the mean "return" of the episodes that ended last and how many

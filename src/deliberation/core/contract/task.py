@@ -44,6 +44,8 @@ def check_task(
     need more than the default.
     """
     check_is_task(task)
+    if episodes < 1:
+        raise ValueError(f"A contract test plays at least 1 episode; got episodes={episodes}.")
     key = jax.random.key(0) if key is None else one_key(key)
     _check_traits(task)
     _check_shapes(task)

@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
+from ...core.host import plain, plain_like, restored
 from ...core.masks import FORBIDDEN
-from ...core.plain import plain, plain_like, restored
 from ...core.task import State
 
 VISITS, Q, LOGIT, CHILD = range(4)

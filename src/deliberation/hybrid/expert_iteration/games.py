@@ -12,7 +12,7 @@ from ...core.ledger import Ledger
 from ...core.noise import as_key, mix, seeds, uniform
 from ...core.objective import Objective
 from ...core.rows import where_rows
-from ...core.task import State
+from ...core.task import State, stopped
 from ...direct.tree_search.decider import TreeSearch, plan
 from ...direct.tree_search.limits import Limits
 
@@ -62,9 +62,11 @@ def self_play(
     """Play every lane on by as many plies as `openings` has, searching each position.
 
     Actions are the search's own (Gumbel search draws its noise anew at each move). A lane whose
-    game is over, and any other with probability `restart`, goes on from an opening instead. Values
-    are traced back over what followed: G = (1 - trace) v + trace (r +- discount G'), except where
-    the search proved them. Play is for the task's own objective unless another is given.
+    game is over or cut (`Task.truncated`), and any other with probability `restart`, goes on from
+    an opening instead. Values are traced back over what followed: G = (1 - trace) v + trace (r +-
+    discount G'), except where the search proved them; where a lane goes on elsewhere although the
+    game is not over, nothing that followed is known, and the value is the search's. Play is for the
+    task's own objective unless another is given.
     """
     objective = planner.task.objective if objective is None else objective
     batch = jax.tree.leaves(lanes)[0].shape[0]
@@ -97,7 +99,7 @@ def _ply(
     openings, keys = given
     task = planner.task
     seed = seeds(keys)
-    fresh = jax.vmap(task.terminated)(lanes) | (uniform(mix(seed, 1)) < restart)
+    fresh = jax.vmap(partial(stopped, task))(lanes) | (uniform(mix(seed, 1)) < restart)
     state = where_rows(fresh, openings, lanes)
     everyone = jnp.broadcast_to(simulations, seed.shape).astype(jnp.int32)
     limits = Limits(everyone, jnp.full_like(everyone, jnp.iinfo(jnp.int32).max))

@@ -38,6 +38,7 @@ from ...core.errors import NonFiniteError, OutputFolderError
 from ...core.ledger import Ledger
 from ...core.objective import Objective
 from ...core.task import State, Task
+from ...core.telling import tell
 from ...direct.tree_search.decider import TreeSearch
 from ...runs.provenance import cores
 from ...runs.storage import lock, storage_error
@@ -178,6 +179,7 @@ def _run(course: Course, checkpoints: Checkpoint | None, watch: Watch | None) ->
             share = course.share(training)
             _keep_snapshots(course, training, share)
             ended = bool(watch and watch(training.iteration, {"share": min(share, 1.0), **shown}))
+            tell(share)
             every = course.settings.checkpoint_seconds
             due = ended or time.monotonic() - saved >= every
             if checkpoints is not None and share < 1 and due:

@@ -20,6 +20,7 @@ from ...amortised.policies.gaussian import GaussianPolicy, check_gaussian, scale
 from ...amortised.training.optimisers import gradient_steps, init_optimiser, make_optimiser
 from ...amortised.training.trained import Trained, training_identity
 from ...amortised.training.updates import Metrics, Watch, run_updates
+from ...amortised.trial_and_error.experience import stops
 from ...core.ledger import Ledger
 from ...core.objective import Objective
 from ...core.rows import where_rows
@@ -73,6 +74,7 @@ class _Carry(eqx.Module):
     network: GaussianMLP
     moments: PyTree
     state: State
+    age: Int[Array, " rows"]
     memory: Any
     seen: Float[Array, "rounds examples ..."]
     wanted: Float[Array, "rounds examples numbers"]
@@ -92,9 +94,9 @@ def imitate_planner(
 ) -> Trained:
     """Learn a Gaussian policy (and the planner's value) from a planner's decisions.
 
-    The planner plans for `objective` if one is given; what it spends is counted in the ledger.
-    `folder` and `watch` are those of `run_updates`. Raises what that raises, and
-    `UnsuitableTaskError` for discrete actions.
+    Episodes begin anew where they end or are cut. The planner plans for `objective` if one is
+    given; what it spends is counted in the ledger. `folder` and `watch` are those of
+    `run_updates`. Raises what that raises, and `UnsuitableTaskError` for discrete actions.
     """
     settings = settings or ImitationSettings()
     carry = _begin(planner, settings, key)
@@ -139,6 +141,7 @@ def _begin(
         network=network,
         moments=init_optimiser(_OPTIMISER, network),
         state=state,
+        age=jnp.zeros(settings.rows, jnp.int32),
         memory=planner.begin(settings.rows),
         seen=jnp.zeros((*room, *shape)),
         wanted=jnp.zeros((*room, network.log_sd.shape[0])),
@@ -156,7 +159,7 @@ def _update(
 ) -> tuple[_Carry, Metrics]:
     """Play on for some steps, then fit; pure."""
     key, play, fit = jax.random.split(carry.key, 3)
-    state, memory, seen, wanted, worth, spent = _play(planner, settings, objective, carry, play)
+    lanes, seen, wanted, worth, spent = _play(planner, settings, objective, carry, play)
     place = carry.rounds % settings.memory
     kept = [
         old.at[place].set(new.reshape(old.shape[1:]))
@@ -177,7 +180,7 @@ def _update(
     )  # fmt: skip
     seen, wanted, worth = kept
     rounds = carry.rounds + 1
-    after = _Carry(network, moments, state, memory, seen, wanted, worth, rounds, key)
+    after = _Carry(network, moments, *lanes, seen, wanted, worth, rounds, key)
     amounts = {name: getattr(spent, name) for name in _SPENT}
     return after, {"imitation": losses[-1, 0], "value": losses[-1, 1], **amounts}
 
@@ -188,14 +191,19 @@ def _play(
     objective: Objective | None,
     carry: _Carry,
     key: Key[Array, ""],
-) -> tuple[State, Any, Array, Array, Array, Ledger]:
-    """Go on with all episodes, starting anew where one ends; what was seen and what was said."""
+) -> tuple[tuple[State, Array, Any], Array, Array, Array, Ledger]:
+    """Go on with all episodes, starting anew where one ends or is cut.
+
+    Returns the states, ages and memories to go on from, what was seen, what the planner said of it
+    (actions and values), and what that took. Nothing is bootstrapped here: the values are the
+    planner's own, which looks past a cut.
+    """
     task, rows = planner.task, settings.rows
     traits = task.traits
     own = jnp.arange(rows) < settings.share * rows
 
     def step(now: tuple, key: Key[Array, ""]) -> tuple[tuple, tuple]:
-        state, memory = now
+        state, age, memory = now
         search, move, anew = jax.random.split(key, 3)
         said, memory = planner.decide(
             state, memory, objective=objective, budget=settings.simulations, key=search
@@ -204,10 +212,11 @@ def _play(
         mine = scaled(traits, jax.vmap(carry.network)(seen)[0])
         action = where_rows(own, mine, said.action)
         after = jax.vmap(task.advance)(state, action, jax.random.split(move, rows))
-        over = jax.vmap(task.terminated)(after)
+        over, _ = stops(task, after, age + 1)
         fresh = jax.vmap(task.init)(jax.random.split(anew, rows))
         blank = planner.begin(rows)
         after, memory = where_rows(over, (fresh, blank), (after, memory))
+        age = jnp.where(over, 0, age + 1)
         middle = (traits.low + traits.high) / 2
         label = (said.action - middle).reshape(rows, -1) / half_range(traits)
         amounts = jax.tree.map(lambda x: jnp.sum(x, dtype=jnp.float32), said.spent)
@@ -216,13 +225,13 @@ def _play(
             network_evaluations=own.sum().astype(jnp.float32),
             flops=own.sum() * jnp.float32(2 * carry.network.multiply_adds),
         )
-        return (after, memory), (seen, label, said.value, amounts + own_passes)
+        return (after, age, memory), (seen, label, said.value, amounts + own_passes)
 
     keys = jax.random.split(key, settings.steps)
-    (state, memory), told = jax.lax.scan(step, (carry.state, carry.memory), keys)
+    lanes, told = jax.lax.scan(step, (carry.state, carry.age, carry.memory), keys)
     seen, label, value, amounts = told
     spent = jax.tree.map(jnp.sum, amounts)
-    return state, memory, seen, label, value, spent
+    return lanes, seen, label, value, spent
 
 
 def _loss(

@@ -16,7 +16,7 @@ from ...amortised.networks.feed_forward import NETWORKS, Buildable
 from ...core.errors import UnsuitableTaskError
 from ...core.noise import Seed
 from ...core.objective import Objective
-from ...core.task import State, Task, Traits
+from ...core.task import State, Task, Traits, may_be_cut
 from ...direct.evaluators import Evaluation, Evaluator
 from .layers import Layers
 from .scalars import Support
@@ -192,8 +192,9 @@ class LearnedReward(Objective):
 class LatentTask(Task):
     """The learned world as a task. Legal actions and the end are known at the root alone.
 
-    Below it every action is allowed, nothing ends before the task's horizon, and two players take
-    turns (Schrittwieser et al. 2020, appendix A), unless the networks have learned who moves next.
+    Below it every action is allowed, nothing ends before the task's horizon (nor there, if episodes
+    are only cut), and two players take turns (Schrittwieser et al. 2020, appendix A), unless the
+    networks have learned who moves next.
     """
 
     task: Task
@@ -237,7 +238,8 @@ class LatentTask(Task):
         del key
         vector, earned = self.networks.step(state.vector, action)
         time = state.time + 1
-        over = time >= self.task.traits.horizon
+        # Where episodes are only cut, what the networks have learned goes on past the horizon.
+        over = (time >= self.task.traits.horizon) & (not may_be_cut(self.task))
         legal = jnp.broadcast_to(~over, state.legal.shape)
         passes: Array = jnp.bool_(True)
         if self.networks.turn is not None:
@@ -259,7 +261,7 @@ class LatentTask(Task):
         return state.player
 
     def terminated(self, state: LatentState) -> Bool[Array, ""]:
-        """Only at the root, and beyond the horizon."""
+        """Only at the root, and at the horizon of a task that ends there."""
         return state.over
 
 

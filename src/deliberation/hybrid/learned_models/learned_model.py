@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from ...amortised.networks.feed_forward import NETWORKS, Buildable
 from ...core.errors import UnsuitableTaskError
 from ...core.objective import Action, Misere, Objective, misere
-from ...core.task import State, Task, Traits
+from ...core.task import State, Task, Traits, may_be_cut
 from .layers import Layers
 
 Ends = Callable[[Array], Array]
@@ -279,7 +279,8 @@ class LearnedModel(Task):
         seen = seen.reshape(state.observation.shape)
         over = end > 0 if self.ends is None else self.ends(seen)
         time = state.time + 1
-        over = over | (time >= self.traits.horizon)
+        if not may_be_cut(self.task):
+            over = over | (time >= self.traits.horizon)
         return ModelState(seen, reward, jnp.broadcast_to(~over, state.legal.shape), time, over)
 
     def observe(self, state: ModelState) -> Float[Array, "..."]:
@@ -296,8 +297,12 @@ class LearnedModel(Task):
         return jnp.int32(0)
 
     def terminated(self, state: ModelState) -> Bool[Array, ""]:
-        """As known or foretold, and beyond the horizon."""
+        """As known or foretold, and at the horizon of a task that ends there."""
         return state.over
+
+    def truncated(self, state: ModelState) -> Bool[Array, ""]:
+        """At the horizon of a task whose episodes are cut; plans look past it."""
+        return (state.time >= self.traits.horizon) & may_be_cut(self.task)
 
     def translate(self, objective: Objective | None, decode: Decode | None) -> Objective | None:
         """An objective of the real task as one of this model; None is the reward foretold.

@@ -95,7 +95,7 @@ class LearnedModelMPC(CheckedDecider):
     habit. An objective handed over is planned for if it can be read off observations: an
     `OnObservations`, the task's own, `misere` of either, or with `decode` (a state made of an
     observation) any. Others raise `UnsuitableTaskError`. The rules are never asked; but its own
-    actions are counted, so that no plan looks beyond the task's horizon.
+    actions are counted, so that no plan looks beyond the horizon of a task that ends there.
     """
 
     task: Task

@@ -42,8 +42,8 @@ class MuZeroSettings:
     alternate: bool = True
     """Two players take turns. If not, who moves next is learned as well."""
     timeouts: bool = False
-    """Ends at the task's horizon are cuts, after which the value goes on: for tasks that do not
-    show the time (see `PPO`)."""
+    """Ends at the horizon are cuts too, of a task that neither says so nor shows the time (see
+    `PPO`)."""
     length: int = 256
     """Plies of each lane that are remembered."""
     batch_size: int = 256

@@ -56,6 +56,9 @@ def train_muzero(
 ) -> Trained:
     """Learn a world, a policy and values from acting.
 
+    Values go on where an episode is cut and not over (`Task.truncated`; see also
+    `MuZeroSettings.timeouts`), and nothing is taught of what would have followed there.
+
     Metrics of each update: the losses, and `score`, the mean return of player 0 in the episodes
     that ended (the one before's where none did); of two players also `repeats`, how often one
     moved twice in a row, which is refused unless the settings say that they do not `alternate`.

@@ -20,7 +20,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 from ...core import noise
 from ...core.objective import Objective
 from ...core.task import Symmetry, Traits
-from ..bases import AlternatingTask, WinOrLoss, signed
+from ..bases import AlternatingTask, WinOrLoss, check_sizes, signed
 
 TASKS = {
     "go_9x9": {
@@ -29,6 +29,9 @@ TASKS = {
         "options": {"size": 9, "komi": 7.5, "history": 8},
     },
 }
+
+_HISTORY = 64
+"""No more boards before this one are shown."""
 
 
 class GoState(eqx.Module):
@@ -84,6 +87,7 @@ class Go(AlternatingTask):
                 "A Go board has a size from 2 to 19 and a history of at least 1; got "
                 f"size={self.size}, history={self.history}."
             )
+        check_sizes("Go", _HISTORY, history=self.history)
 
     def __repr__(self) -> str:
         return f"Go({self.size}x{self.size}, komi={self.komi}, history={self.history})"

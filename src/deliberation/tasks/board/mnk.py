@@ -20,7 +20,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
 from ...core.objective import Objective
 from ...core.task import Symmetry, Traits
-from ..bases import AlternatingTask, MoverWins
+from ..bases import AlternatingTask, MoverWins, check_sizes
 
 TASKS = {
     "tic_tac_toe": {
@@ -50,6 +50,8 @@ TASKS = {
     },
 }
 
+_WIDEST = 32
+
 Words = tuple[UInt32[Array, ""], ...]
 
 
@@ -75,6 +77,7 @@ class MNK(AlternatingTask):
     gravity: bool = eqx.field(static=True, default=True)
 
     def __check_init__(self) -> None:
+        check_sizes("An m,n,k game", _WIDEST, width=self.width, height=self.height)
         if min(self.width, self.height, self.k) < 1 or self.k > max(self.width, self.height):
             raise ValueError(
                 f"An m,n,k game needs positive sizes and a line that fits: got width={self.width}, "

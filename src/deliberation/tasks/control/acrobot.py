@@ -2,8 +2,8 @@
 
 The dynamics, rewards and first states are those of Gymnasium's Acrobot-v1 (Towers et al. 2024):
 Sutton 1996, "Generalization in reinforcement learning", with the equations of motion of Sutton and
-Barto's book, integrated by one Runge-Kutta step of fourth order. Gymnasium's time limit is part of
-the state here.
+Barto's book, integrated by one Runge-Kutta step of fourth order. The time limit cuts episodes
+(`truncated`), as Gymnasium's does.
 """
 
 import math
@@ -55,8 +55,8 @@ class SwingsUp(TimedObjective):
 class Acrobot(ChoosingTask):
     """Actions 0, 1 and 2 apply a torque of -1, 0 and 1 newton metres between the links for 0.2 s.
 
-    An episode ends when the tip is more than a link's length above the pivot, or after `horizon`
-    actions.
+    An episode ends when the tip is more than a link's length above the pivot, and is cut after
+    `horizon` actions.
     """
 
     actions: ClassVar[int] = 3
@@ -94,8 +94,8 @@ class Acrobot(ChoosingTask):
         return jnp.concatenate([waves.reshape(-1), state.spins])
 
     def terminated(self, state: AcrobotState) -> Bool[Array, ""]:
-        """Up, or out of time."""
-        return _is_up(state) | (state.time >= self.horizon)
+        """Up."""
+        return _is_up(state)
 
     def render(self, state: AcrobotState) -> str:
         """Both angles and speeds, and the time."""

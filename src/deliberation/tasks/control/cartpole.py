@@ -2,8 +2,8 @@
 
 The dynamics, thresholds, rewards and first states are those of Gymnasium's CartPole-v1 (Towers et
 al. 2024), after Barto, Sutton and Anderson 1983, "Neuronlike adaptive elements that can solve
-difficult learning control problems", integrated by explicit Euler steps. Gymnasium's time limit is
-part of the state here.
+difficult learning control problems", integrated by explicit Euler steps. The
+time limit cuts episodes (`truncated`), as Gymnasium's does.
 """
 
 import math
@@ -54,8 +54,8 @@ class StaysUp(TimedObjective):
         return jnp.float32(1)
 
     def heuristic(self, state: CartPoleState) -> Float[Array, ""]:
-        """The time that is left, nothing once the pole has fallen."""
-        left = (self.horizon - state.time).astype(jnp.float32)
+        """The time that is left, nothing past the limit or once the pole has fallen."""
+        left = jnp.maximum(self.horizon - state.time, 0).astype(jnp.float32)
         return jnp.where(_fallen(state), 0.0, left)
 
 
@@ -63,7 +63,7 @@ class CartPole(ChoosingTask):
     """Action 0 pushes left, action 1 right, both with 10 newtons for 20 milliseconds.
 
     An episode ends when the pole leans by more than 12 degrees, when the cart is more than 2.4
-    metres away, or after `horizon` actions. Positions are continuous, actions discrete.
+    metres away, and is cut after `horizon` actions. Positions are continuous, actions discrete.
     """
 
     actions: ClassVar[int] = 2
@@ -103,8 +103,8 @@ class CartPole(ChoosingTask):
         return jnp.stack([state.x, state.speed, state.angle, state.spin]).astype(jnp.float32)
 
     def terminated(self, state: CartPoleState) -> Bool[Array, ""]:
-        """Fallen, driven off, or out of time."""
-        return _fallen(state) | (state.time >= self.horizon)
+        """Fallen, or driven off."""
+        return _fallen(state)
 
     def render(self, state: CartPoleState) -> str:
         """The four numbers, and the time."""

@@ -1,8 +1,8 @@
 """MountainCar: drive out of a valley with a motor too weak for it, by swinging back and forth.
 
 The dynamics, rewards and first states are those of Gymnasium's MountainCar-v0 (Towers et al. 2024),
-after Moore 1990, "Efficient memory-based learning for robot control". Gymnasium's time limit is
-part of the state here.
+after Moore 1990, "Efficient memory-based learning for robot control". The time limit cuts
+episodes (`truncated`), as Gymnasium's does.
 """
 
 from typing import ClassVar
@@ -38,7 +38,7 @@ class CarState(eqx.Module):
 class MountainCar(ChoosingTask):
     """Action 0 accelerates to the left, 1 not at all, 2 to the right; each costs 1.
 
-    An episode ends at the flag (position 0.5), or after `horizon` actions.
+    An episode ends at the flag (position 0.5), and is cut after `horizon` actions.
     """
 
     actions: ClassVar[int] = 3
@@ -68,9 +68,8 @@ class MountainCar(ChoosingTask):
         return jnp.stack([state.x, state.speed])
 
     def terminated(self, state: CarState) -> Bool[Array, ""]:
-        """At the flag and not rolling back, or out of time."""
-        arrived = (state.x >= _GOAL) & (state.speed >= 0)
-        return arrived | (state.time >= self.horizon)
+        """At the flag and not rolling back."""
+        return (state.x >= _GOAL) & (state.speed >= 0)
 
     def render(self, state: CarState) -> str:
         """Position, speed and time."""

@@ -1,8 +1,8 @@
 """Pendulum: swing a pendulum up with a motor too weak to lift it at once, and hold it there.
 
 The dynamics, rewards and first states are those of Gymnasium's Pendulum-v1 (Towers et al. 2024).
-Gymnasium's time limit is part of the state here. Everything but the limits of speed is smooth, so
-gradients of rewards flow back through the actions.
+The time limit cuts episodes (`truncated`), as Gymnasium's does. Everything but the limits of speed
+is smooth, so gradients of rewards flow back through the actions.
 """
 
 import math
@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.objective import Objective
 from ...core.task import Traits
-from ..bases import TimedObjective, TimedTask, taken
+from ..bases import CutTask, TimedObjective, taken
 
 TASKS = {
     "pendulum": {
@@ -57,11 +57,11 @@ class StaysUpright(TimedObjective):
         return -cost
 
 
-class Pendulum(TimedTask):
+class Pendulum(CutTask):
     """An action is a torque from -2 to 2 newton metres, in an array of shape (1,).
 
-    `gravity` is in metres per second squared; an episode lasts `horizon` actions of 50
-    milliseconds.
+    `gravity` is in metres per second squared. Nothing ends an episode; it is cut after `horizon`
+    actions of 50 milliseconds.
     """
 
     horizon: int = eqx.field(static=True, default=200)
@@ -111,8 +111,9 @@ class Pendulum(TimedTask):
         return jnp.stack([jnp.cos(state.angle), jnp.sin(state.angle), state.spin])
 
     def terminated(self, state: PendulumState) -> Bool[Array, ""]:
-        """Out of time."""
-        return state.time >= self.horizon
+        """Never: swinging goes on until the time limit cuts it."""
+        del state
+        return jnp.bool_(False)
 
     def render(self, state: PendulumState) -> str:
         """Where it points, how fast it turns, and the time."""

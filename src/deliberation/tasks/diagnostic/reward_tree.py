@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.task import Traits
-from ..bases import SoloObjective, SoloTask
+from ..bases import SoloObjective, SoloTask, check_sizes
 
 TASKS = {
     "reward_tree": {
@@ -69,6 +69,7 @@ class RewardTree(SoloTask):
     branches: int = eqx.field(static=True, default=2)
 
     def __check_init__(self) -> None:
+        check_sizes("A reward tree", _LARGEST.bit_length() - 1, depth=self.depth)
         if self.depth < 1 or self.branches < 2 or self.branches**self.depth > _LARGEST:
             raise ValueError(
                 "A reward tree needs a depth of at least 1, 2 branches or more and at most "

@@ -9,12 +9,13 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from ...core.objective import Action, Objective
-from ..bases import SoloTask
+from ..bases import SoloTask, check_horizon, check_sizes
 from . import maps as _grid
 
 NAMES = ("step", "goal", "pit", "mud")
 """What a step can bring on every map; weights on features come in this order."""
 
+_LARGEST = 64
 _State = TypeVar("_State")
 
 
@@ -103,12 +104,15 @@ class GridTask(SoloTask):
         """Refuse a map, a slip or a horizon that makes no sense."""
         if self.layout is None and self.size < 3:
             raise ValueError(f"A room has a size of at least 3; got {self.size}.")
+        # Distances are kept from each cell to each.
+        check_sizes("A gridworld", _LARGEST, size=self.size)
         _grid.check_layout(self.map)
         if not 0 <= self.slip <= 1 or (self.horizon or 1) < 1:
             raise ValueError(
                 f"A gridworld has a slip from 0 to 1 and a horizon of at least 1; got "
                 f"slip={self.slip}, horizon={self.horizon}."
             )
+        check_horizon("A gridworld", self.horizon)
 
 
 class CellTask(GridTask):

@@ -20,6 +20,7 @@ MARKS = {
     "~": "mud",
 }
 _STARTS = 4096
+_CELLS = 4096
 
 # In a circle, so that the directions beside each other are one action apart.
 STEPS = {
@@ -52,6 +53,8 @@ def check_layout(layout: str) -> None:
     rows = layout.split()
     if len({len(row) for row in rows}) != 1:
         raise ValueError(f"A map needs rows of one length, parted by spaces; got {layout!r}.")
+    if len(rows) * len(rows[0]) > _CELLS:
+        raise ValueError(f"A map has at most {_CELLS:,} cells; got {len(rows)} x {len(rows[0])}.")
     strange = set("".join(rows)) - set(MARKS)
     if strange:
         known = "; ".join(f"{mark} {meaning}" for mark, meaning in MARKS.items())

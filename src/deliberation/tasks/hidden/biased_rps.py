@@ -27,6 +27,8 @@ TASKS = {
 }
 
 ROCK, PAPER, SCISSORS = range(3)
+_TOLD = 100_000
+"""The exact optimum is told up to this horizon."""
 _NOTHING = 3
 
 
@@ -53,6 +55,8 @@ class WinsRounds(TimedObjective):
 
         Scissors until the opponent wins with rock, which one round in three does; then paper.
         """
+        if self.horizon > _TOLD:
+            return jnp.float32(jnp.nan)
         values = jnp.asarray(rps_values(self.horizon))
         return values[self.horizon - state.time, _repeats(state).astype(jnp.int32)]
 

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from ...core.objective import Objective
 from ...core.task import Traits
-from ..bases import SensingTask, TimedObjective, taken
+from ..bases import SensingTask, TimedObjective, check_horizon, taken
 from ..chance import draw_outcome, draw_uniform
 
 TASKS = {
@@ -30,6 +30,8 @@ TASKS = {
 LISTEN, OPEN_LEFT, OPEN_RIGHT = range(3)
 _REWARDS = (0, -1, 10, -100)
 """What the last action earned: nothing was done yet, listened, found the gold, met the tiger."""
+_TOLD = 1000
+"""The exact optimum is told up to this horizon: its table grows with the square of it."""
 _NOTHING = 2
 
 
@@ -72,6 +74,8 @@ class OpensDoors(TimedObjective):
 
         Dynamic programming over the lead and the time left: all that a belief consists of.
         """
+        if self.horizon > _TOLD:
+            return jnp.float32(jnp.nan)
         values = jnp.asarray(tiger_values(self.accuracy, self.horizon, self.rate))
         return values[self.horizon - state.time, state.lead + self.horizon]
 
@@ -96,6 +100,7 @@ class Tiger(SensingTask):
                 f"discount above 0 and up to 1; got accuracy={self.accuracy}, "
                 f"horizon={self.horizon}, discount={self.discount}."
             )
+        check_horizon("The tiger", self.horizon)
 
     def __repr__(self) -> str:
         return f"Tiger(accuracy={self.accuracy:g}, horizon={self.horizon})"

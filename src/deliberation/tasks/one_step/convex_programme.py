@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from .problem import Problem
+from ..bases import check_seed, check_sizes
+from .problem import LARGEST, Problem
 
 TASKS = {
     "convex_programme": {
@@ -42,6 +43,8 @@ class ConvexProgramme(Problem):
                 "A convex programme needs a size of at least 1 and a condition from 1 to 10000; "
                 f"got size={self.size}, condition={self.condition}."
             )
+        check_sizes("A convex programme", LARGEST, size=self.size)
+        check_seed("A convex programme", self.seed)
 
     def __repr__(self) -> str:
         return f"ConvexProgramme(size={self.size}, condition={self.condition:g}, seed={self.seed})"

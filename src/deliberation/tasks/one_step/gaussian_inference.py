@@ -15,7 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from .problem import InferenceProblem
+from ..bases import check_seed, check_sizes
+from .problem import LARGEST, InferenceProblem
 
 TASKS = {
     "gaussian_inference": {
@@ -46,6 +47,8 @@ class GaussianInference(InferenceProblem):
                 "Inference needs at least 1 latent and 1 observed number; got "
                 f"latents={self.latents}, observed={self.observed}."
             )
+        check_sizes("Inference", LARGEST, latents=self.latents, observed=self.observed)
+        check_seed("Inference", self.seed)
 
     def __repr__(self) -> str:
         return f"GaussianInference({self.latents} from {self.observed}, seed={self.seed})"

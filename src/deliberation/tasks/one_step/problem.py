@@ -17,6 +17,9 @@ from ...core.objective import Objective
 from ...core.task import State, Task, Traits
 from ..bases import SoloObjective, SoloTask
 
+LARGEST = 1000
+"""No problem has more numbers than this on a side: its matrices have as many rows and columns."""
+
 
 class Posed(eqx.Module):
     """The context of a problem, and whether it has been answered."""

@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from .problem import Problem
+from ..bases import check_sizes
+from .problem import LARGEST, Problem
 
 TASKS = {
     "sphere": {
@@ -38,6 +39,8 @@ class Sphere(Problem):
                 "A sphere needs at least 1 component and 2 dimensions; got "
                 f"components={self.components}, dimensions={self.dimensions}."
             )
+        sizes = {"components": self.components, "dimensions": self.dimensions}
+        check_sizes("A sphere", LARGEST, **sizes)
 
     def __repr__(self) -> str:
         return f"Sphere({self.components} components, {self.dimensions} dimensions)"

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.objective import Objective
 from ...core.task import Traits
-from ..bases import SoloObjective, SoloTask, taken
+from ..bases import SoloObjective, SoloTask, check_horizon, taken
 from ..chance import draw, draw_uniform
 
 TASKS = {
@@ -72,6 +72,7 @@ class Game2048(SoloTask):
                 f"2048 needs a horizon of at least 1 and positive points; got "
                 f"horizon={self.horizon}, points={self.points}."
             )
+        check_horizon("2048", self.horizon)
 
     def __repr__(self) -> str:
         return f"Game2048({self.horizon} actions)"

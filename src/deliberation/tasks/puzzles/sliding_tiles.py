@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, UInt8
 
 from ...core.objective import Objective
 from ...core.task import Traits
-from ..bases import SoloObjective, SoloTask
+from ..bases import SoloObjective, SoloTask, check_horizon, check_sizes
 
 TASKS = {
     "sliding_tiles": {
@@ -27,6 +27,7 @@ TASKS = {
 }
 
 LARGEST_SOLVED = 3
+_SCRAMBLED = 1_000_000
 _STEPS = ((0, -1), (1, 0), (0, 1), (-1, 0))
 """Where the gap goes: left, down, right, up, as (rows, columns)."""
 
@@ -91,6 +92,8 @@ class SlidingTiles(SoloTask):
                 f"Sliding tiles need a size from 2 to 5 and a horizon of at least 1; got "
                 f"size={self.size}, horizon={self.horizon}."
             )
+        check_horizon("Sliding tiles", self.horizon)
+        check_sizes("Sliding tiles", _SCRAMBLED, scramble=self.scramble)
         if self.scramble is not None and self.scramble < 1:
             raise ValueError(f"Give a scramble of at least 1 move or None; got {self.scramble}.")
 

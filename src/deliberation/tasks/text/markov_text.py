@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.objective import Objective
 from ...core.task import Traits
-from ..bases import SoloObjective, SoloTask
+from ..bases import SoloObjective, SoloTask, check_seed, check_sizes
 from ..chance import draw
 
 TASKS = {
@@ -27,6 +27,7 @@ TASKS = {
     },
 }
 
+_LONGEST, _HIGHEST = 100_000, 12
 _CONCENTRATION = 0.3
 _FLOOR = 0.05
 """This share of every row is uniform, so that no token is impossible."""
@@ -115,6 +116,9 @@ class MarkovText(SoloTask):
                 "Text needs at least 2 tokens, an order and a length of at least 1; got "
                 f"vocabulary={self.vocabulary}, order={self.order}, length={self.length}."
             )
+        check_seed("Text", self.seed)
+        check_sizes("Text", _LONGEST, length=self.length)
+        check_sizes("Text", _HIGHEST, order=self.order)
         if self.vocabulary**self.order > 4096:
             raise ValueError(
                 f"The source would have {self.vocabulary}^{self.order} contexts; keep to 4096."

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt32
 
-from ....core.plain import plain, plain_like, restored
+from ....core.host import plain, plain_like, restored
 from ....core.rows import narrowed
 from ..models.base import Step
 from ..picker import Picker
