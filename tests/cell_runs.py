@@ -17,7 +17,7 @@ WORK = '''
 """Cells that hash, sleep, fail and look around."""
 import hashlib, os, signal, sys, time
 from pathlib import Path
-from deliberation.runs import Outcome
+from deliberation.runs import Column, Outcome
 
 def digest(settings, context):
     time.sleep(settings.get("sleep", 0.0))
@@ -39,6 +39,17 @@ def look(settings, context):
     return Outcome({"pid": os.getpid(), "jax": "jax" in sys.modules,
                     "deaf": signal.getsignal(signal.SIGINT) == signal.SIG_IGN,
                     **{n: os.environ.get(n) for n in names}})
+
+def sample(settings, context):
+    import numpy as np
+    values = np.arange(6.0).reshape(2, 3) + settings["x"]
+    columns = {"returns": Column(values, ("seed", "episode"), "return"),
+               "solved": Column(values[0] > 1, ("episode",), "1")}
+    return Outcome({"mean": values.mean()}, columns=columns)
+
+def total(settings, context):
+    found = context.column(settings["of"], settings.get("name", "returns"))
+    return Outcome({"sum": found.values.sum(), "axes": found.axes, "unit": found.unit})
 
 def full(settings, context):
     raise OSError(28, "No space left on device")
@@ -101,7 +112,8 @@ def written(out, count=3) -> list[bytes]:
 
 def python(script: str, *arguments, wait=True, **options):
     """A script in a process of its own that can import the tests' files and the cells."""
-    path = os.pathsep.join([str(Path(__file__).parent), *sys.path[:1]])
+    before = os.environ.get("PYTHONPATH", "")
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path[:1], before])
     command = [sys.executable, "-c", script, *map(str, arguments)]
     pipe = subprocess.PIPE
     options = {"stdout": pipe, "stderr": pipe, "text": True, **options}

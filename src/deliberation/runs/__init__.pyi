@@ -1,5 +1,8 @@
 from .cells import Cell as Cell
+from .columns import Column as Column
+from .columns import read_column as read_column
 from .errors import CellError as CellError
+from .errors import ColumnError as ColumnError
 from .errors import FolderBusyError as FolderBusyError
 from .errors import RecordError as RecordError
 from .execution import execute as execute

@@ -23,7 +23,7 @@ from .progress import Progress, RichProgress, Silent
 from .provenance import source, versions
 from .records import Record, RecordFile
 from .storage import FULL, storage_error
-from .worker import ARTEFACTS, PARTIAL, SHARES, Call, Reply, share_done
+from .worker import ARTEFACTS, PARTIAL, SHARES, Call, Needed, Reply, share_done
 
 
 def execute(
@@ -80,7 +80,7 @@ class _Queue:
             self.todo.remove(cell)
             self.running[cell.id] = cell
         self.shown.cell_started(cell)
-        needed = {need: records[need].outcomes for need in cell.needs}
+        needed = {need: _needed(records[need]) for need in cell.needs}
         return Call(cell, str(self.file.folder.resolve()), needed, os.getpid())
 
 
@@ -114,6 +114,10 @@ def _closing(found: Iterator[Reply]) -> Iterator[Iterator[Reply]]:
             found.close()  # type: ignore[attr-defined]
 
 
+def _needed(record: Record) -> Needed:
+    return Needed(record.outcomes, record.columns)
+
+
 def _record(cell: Cell, reply: Reply, commit: str | None, dirty: bool | None) -> Record:
     assert reply.outcome is not None
     return Record(
@@ -123,6 +127,7 @@ def _record(cell: Cell, reply: Reply, commit: str | None, dirty: bool | None) ->
         needs=cell.needs,
         outcomes=reply.outcome.outcomes,
         spent=reply.outcome.spent,
+        columns=reply.columns,
         seconds=reply.seconds,
         started=reply.started,
         versions=versions(),

@@ -24,6 +24,7 @@ class Record(msgspec.Struct, frozen=True):
     """What one cell found, what that cost, and on what it was found.
 
     `spent` is a ledger as a dict, with null for unknown amounts; `started` is UTC in ISO format;
+    `columns` says of each array in the cell's `columns.npz` its axes, unit, shape and dtype;
     `commit` and `dirty` are null where the package does not run from a source checkout.
     """
 
@@ -35,6 +36,7 @@ class Record(msgspec.Struct, frozen=True):
     spent: dict[str, Any]
     seconds: float
     started: str
+    columns: dict[str, Any] = {}
     versions: dict[str, str | None] = {}
     machine: dict[str, Any] = {}
     commit: str | None = None

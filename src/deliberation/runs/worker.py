@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -27,6 +27,9 @@ from .plain import plain, restore
 from .provenance import machine
 from .storage import sync_folder
 
+if TYPE_CHECKING:
+    from .columns import Column
+
 ARTEFACTS = "artefacts"
 PARTIAL = ".partial-"
 SHARES = ".shares"
@@ -37,18 +40,29 @@ _WATCH_SECONDS = 0.3
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What a cell's function returns: outcomes (JSON values) and a ledger as a dict."""
+    """What a cell's function returns: outcomes (JSON values), a ledger as a dict, and arrays.
+
+    Few numbers are outcomes; samples belong into `columns`, which are files of numbers.
+    """
 
     outcomes: dict[str, Any]
     spent: dict[str, Any] = {}
+    columns: "dict[str, Column]" = {}
+
+
+class Needed(msgspec.Struct, frozen=True):
+    """What a record holds that a cell which needs it may ask for."""
+
+    outcomes: dict[str, Any]
+    columns: dict[str, Any] = {}
 
 
 class Call(msgspec.Struct, frozen=True):
-    """A cell on its way to a worker, with the outcomes of the cells it needs."""
+    """A cell on its way to a worker, with what was found by the cells it needs."""
 
     cell: Cell
     folder: str
-    needed: dict[str, dict[str, Any]]
+    needed: dict[str, Needed]
     sender: int
 
 
@@ -60,6 +74,7 @@ class Reply(msgspec.Struct, frozen=True):
     seconds: float
     machine: dict[str, Any]
     outcome: Outcome | None = None
+    columns: dict[str, Any] = {}
     error: str = ""
     errno: int | None = None
 
@@ -92,7 +107,13 @@ class Context:
     def outcomes(self, cell: str) -> dict[str, Any]:
         """The outcomes of a needed cell."""
         self._check(cell)
-        return self._call.needed[cell]
+        return self._call.needed[cell].outcomes
+
+    def column(self, cell: str, name: str) -> "Column":
+        """A column of a needed cell. Raises `CellError` and `RecordError` where there is none."""
+        from .columns import COLUMNS, load_column
+
+        return load_column(self.artefact(cell) / COLUMNS, self._call.needed[cell].columns, name)
 
     def tell(self, share: float) -> None:
         """How much of the cell is done, from 0 to 1, for whoever waits for it."""
@@ -107,6 +128,14 @@ class Context:
                 f"Cell {self._call.cell.id} uses cell {cell} without needing it: "
                 "add it to the cell's `needs`."
             )
+
+    def write(self, columns: "dict[str, Column]") -> dict[str, Any]:
+        """Put arrays beside the cell's other files; returns what the record says of them."""
+        if not columns:
+            return {}
+        from .columns import write_columns
+
+        return write_columns(self.folder, columns)
 
     def keep(self) -> None:
         """Put the artefact in place, over one that a killed run left without a record."""
@@ -150,8 +179,9 @@ def run_cell(call: Call) -> Reply:
         checked = Outcome(
             restore(plain(outcome.outcomes, "outcomes")), restore(plain(outcome.spent, "spent"))
         )
+        columns = context.write(outcome.columns)
         context.keep()
-        return reply(outcome=checked)
+        return reply(outcome=checked, columns=columns)
     except (Exception, SystemExit) as error:
         context.discard()
         # What cannot be done with a task is an answer, and no fault whose place one needs to see.
