@@ -18,6 +18,7 @@ import time
 from itertools import zip_longest
 from pathlib import Path
 
+from deliberation.runs import verify
 from deliberation.runs.provenance import machine, source, versions
 
 COMMAND = [sys.executable, "-m", "deliberation.cli", "table", "--effort", "smoke", "--out"]
@@ -72,6 +73,7 @@ def main() -> None:
         print(f"left alone: {seconds:.0f} s", flush=True)
         struck = killed(broken, given.kills, seconds, random.Random(given.seed))
         expected, found = measured(whole), measured(broken)
+        print(f"compared with their digests: {verify(broken)}", flush=True)
     same = expected == found
     differ = [[a, b] for a, b in zip_longest(expected, found) if a != b]
     print(f"{len(struck)} kills struck; {len(expected)} rows {'are equal' if same else 'DIFFER'}.")

@@ -105,7 +105,7 @@ def record(x=1, **changes) -> Record:
 
 def written(out, count=3) -> list[bytes]:
     with RecordFile(out, MANIFEST) as file:
-        for x in range(count):
+        for x in range(len(file.records), count):
             file.append(record(x))
     return (out / "records.jsonl").read_bytes().splitlines(keepends=True)
 

@@ -38,6 +38,7 @@ from deliberation.runs import (
     write_table,
 )
 from deliberation.runs.cells import urgency
+from deliberation.runs.chain import HEAD
 from deliberation.runs.progress import Forecast, clock_time
 from deliberation.runs.provenance import source
 from deliberation.runs.records import decode, encode
@@ -102,9 +103,12 @@ def test_records_come_back_as_they_were(out):
 
 @pytest.mark.parametrize("keep", [1, 40, -1])
 def test_a_last_line_cut_off_is_dropped_and_repaired(out, keep):
+    lines = written(out, 2)
+    head = (out / HEAD).read_bytes()
     lines = written(out)
     path = out / "records.jsonl"
     path.write_bytes(b"".join(lines[:2]) + lines[2][:keep])
+    (out / HEAD).write_bytes(head)  # which tells of a line once it is there as a whole
     assert len(read_records(out)) == 2, "reading does not need the repair"
     with RecordFile(out, MANIFEST) as file:
         assert len(file.records) == 2
@@ -121,10 +125,12 @@ def test_altered_and_broken_lines_are_named(out):
         with pytest.raises(RecordError, match=r"line 2 \(cell 0+1, .*was altered"):
             read(out)
     path.write_bytes(lines[0] + lines[1][:50] + b"\n" + lines[2])
-    with pytest.raises(RecordError, match=r"line 2 is not a record .*Delete that line"):
+    with pytest.raises(RecordError, match=r"line 2 is not a record .*Restore .*new --out"):
         read_records(out)
-    with pytest.raises(RecordError, match="schema 2"):
-        decode(lines[0].replace(b'"schema":1', b'"schema":2'), "a line")
+    for other in (1, 3):
+        changed = lines[0].replace(b'"schema":2', f'"schema":{other}'.encode())
+        with pytest.raises(RecordError, match=f"schema {other}; this version reads 2.*new --out"):
+            decode(changed, "a line")
     # The lock of a folder that was refused is free again.
     path.write_bytes(b"".join(lines))
     RecordFile(out, MANIFEST).close()

@@ -1,3 +1,4 @@
+from .artefacts import artefact_folder as artefact_folder
 from .cells import Cell as Cell
 from .columns import Column as Column
 from .columns import read_column as read_column
@@ -22,5 +23,7 @@ from .records import RecordFile as RecordFile
 from .records import read_manifest as read_manifest
 from .records import read_records as read_records
 from .storage import atomic_write as atomic_write
+from .verifying import Verified as Verified
+from .verifying import verify as verify
 from .worker import Context as Context
 from .worker import Outcome as Outcome

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from .artefacts import ARTEFACTS, check_files, home
+from .chain import CURE
 from .errors import ColumnError, RecordError
 from .storage import atomic_write
 
@@ -92,7 +94,10 @@ def read_column(folder: Path | str, record: "Record", name: str) -> Column:
     Raises `RecordError` where the record has no such column, or where its file is missing or is
     not what the record says.
     """
-    return load_column(Path(folder) / "artefacts" / record.cell / COLUMNS, record.columns, name)
+    path = Path(folder) / ARTEFACTS / home(record) / COLUMNS
+    if name in record.columns:
+        check_files(path.parent, record.artefacts)
+    return load_column(path, record.columns, name)
 
 
 def load_column(path: Path, described: Mapping[str, Any], name: str) -> Column:
@@ -112,10 +117,7 @@ def load_column(path: Path, described: Mapping[str, Any], name: str) -> Column:
 
 
 def _altered(path: Path, name: str, why: str) -> RecordError:
-    return RecordError(
-        f"Column {name!r} of {path} is missing or was altered ({why}). Restore the file from a "
-        "copy, or measure into a new --out folder."
-    )
+    return RecordError(f"Column {name!r} of {path} is missing or was altered ({why}). {CURE}")
 
 
 def _npz(columns: Mapping[str, Column]) -> bytes:

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from .artefacts import ARTEFACTS
 from .cells import Cell, planned, urgency
 from .errors import CellError
 from .pool import WorkerDied, replies, workers
@@ -23,7 +24,7 @@ from .progress import Progress, RichProgress, Silent
 from .provenance import source, versions
 from .records import Record, RecordFile
 from .storage import FULL, storage_error
-from .worker import ARTEFACTS, PARTIAL, SHARES, Call, Needed, Reply, share_done
+from .worker import PARTIAL, SHARES, Call, Needed, Reply, share_done
 
 
 def execute(
@@ -115,7 +116,7 @@ def _closing(found: Iterator[Reply]) -> Iterator[Iterator[Reply]]:
 
 
 def _needed(record: Record) -> Needed:
-    return Needed(record.outcomes, record.columns)
+    return Needed(record.outcomes, record.artefacts, record.columns)
 
 
 def _record(cell: Cell, reply: Reply, commit: str | None, dirty: bool | None) -> Record:
@@ -128,6 +129,7 @@ def _record(cell: Cell, reply: Reply, commit: str | None, dirty: bool | None) ->
         outcomes=reply.outcome.outcomes,
         spent=reply.outcome.spent,
         columns=reply.columns,
+        artefacts=reply.artefacts,
         seconds=reply.seconds,
         started=reply.started,
         versions=versions(),

@@ -1,22 +1,23 @@
 """Records: what each cell found, one line of JSON each, appended and never changed.
 
-A folder holds one run: `run.json` says which, `records.jsonl` what is measured so far, and
-`artefacts/<cell id>/` whatever files a cell left.
+A folder holds one run: `run.json` says which, `records.jsonl` what is measured so far, `head.json`
+how many lines those are, and `artefacts/<cell id>/` whatever files a cell left. Each line holds the
+digest of the one before it, the first that of `run.json` (see `chain`).
 """
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from ..core.errors import OutputFolderError
+from ..core.errors import OutputFolderError, StorageError
+from .chain import CURE, Head, check_heads, digest_of, read_head, sweep_heads, write_head
 from .errors import RecordError
 from .plain import canonical, plain, restore
 from .storage import PART, append_line, atomic_write, lock, storage_error
 
-SCHEMA = 1
+SCHEMA = 2
 MANIFEST, RECORDS, LOCK = "run.json", "records.jsonl", ".lock"
 
 
@@ -24,7 +25,9 @@ class Record(msgspec.Struct, frozen=True):
     """What one cell found, what that cost, and on what it was found.
 
     `spent` is a ledger as a dict, with null for unknown amounts; `started` is UTC in ISO format;
+    `artefacts` are the sha256 of the files that the cell left, by their paths in its folder;
     `columns` says of each array in the cell's `columns.npz` its axes, unit, shape and dtype;
+    `previous` is the digest of the line before, or of `run.json`, which the file fills in;
     `commit` and `dirty` are null where the package does not run from a source checkout.
     """
 
@@ -37,19 +40,27 @@ class Record(msgspec.Struct, frozen=True):
     seconds: float
     started: str
     columns: dict[str, Any] = {}
+    artefacts: dict[str, str] = {}
     versions: dict[str, str | None] = {}
     machine: dict[str, Any] = {}
     commit: str | None = None
     dirty: bool | None = None
     schema: int = SCHEMA
+    previous: str = ""
     digest: str = ""
+
+
+_OTHER_SCHEMA = (
+    f"this version reads {SCHEMA}. Measure into a new --out folder, or read this one with the "
+    "version of deliberation that wrote it: its records name the commit."
+)
 
 
 def encode(record: Record) -> bytes:
     """One line, with the digest of everything else in it."""
     content = plain(msgspec.structs.asdict(record), "record")
     del content["digest"]
-    return canonical({**content, "digest": _digest(content)}) + b"\n"
+    return canonical({**content, "digest": digest_of(canonical(content))}) + b"\n"
 
 
 def decode(line: bytes, where: str) -> Record:
@@ -59,19 +70,14 @@ def decode(line: bytes, where: str) -> Record:
         digest, schema = content.pop("digest"), content["schema"]
     except (msgspec.DecodeError, TypeError, AttributeError, KeyError) as error:
         raise RecordError(
-            f"{where} is not a record ({error}). Delete that line to measure its cell again, "
-            "or restore the file from a copy."
+            f"{where} is not a record ({error}): it was altered after it was written. {CURE}"
         ) from error
     if schema != SCHEMA:
-        raise RecordError(
-            f"{where} has schema {schema}; this version reads {SCHEMA}. Choose another --out, "
-            "or read the folder with the version that wrote it."
-        )
-    if digest != _digest(content):
+        raise RecordError(f"{where} has schema {schema}; {_OTHER_SCHEMA}")
+    if digest != digest_of(canonical(content)):
         raise RecordError(
             f"{where} (cell {content.get('cell')}, {content.get('function')}) was altered after "
-            "it was written: its digest does not match. Delete that line to measure the cell "
-            "again, or restore the file from a copy."
+            f"it was written: its digest does not match. {CURE}"
         )
     return msgspec.convert({**restore(content), "digest": digest}, Record)
 
@@ -93,16 +99,24 @@ class RecordFile:
         try:
             _claim(self.folder, manifest)
             self._file = _open(self.path)
-            self.records = self._load()
+            self.records, self._head = self._load()
         except BaseException:
             self.close()
             raise
 
     def append(self, record: Record) -> Record:
         """Write one record durably; as a whole or not at all. Returns it as a reader would."""
-        line = encode(record)
+        line = encode(msgspec.structs.replace(record, previous=self._head.digest))
+        size = os.fstat(self._file).st_size
         append_line(self._file, line, self.path)
-        self.records[record.cell] = kept = decode(line, "the new record")
+        kept = decode(line, "the new record")
+        head = Head(self._head.length + 1, kept.digest)
+        try:
+            write_head(self.folder, head)
+        except StorageError:
+            os.ftruncate(self._file, size)
+            raise
+        self._head, self.records[record.cell] = head, kept
         return kept
 
     def close(self) -> None:
@@ -118,15 +132,20 @@ class RecordFile:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _load(self) -> dict[str, Record]:
+    def _load(self) -> tuple[dict[str, Record], Head]:
         data = self.path.read_bytes()
         whole = data.rfind(b"\n") + 1
-        records = _decode_all(data[:whole], self.path)
+        digests, records = _decode_all(data[:whole], self.path)
+        head, true = read_head(self.folder), Head(len(digests) - 1, digests[-1])
+        check_heads(self.folder, digests, head, head)
         if whole < len(data):
             # One truncation: it needs no room, and there is no moment at which it is half done.
             os.ftruncate(self._file, whole)
             os.fsync(self._file)
-        return records
+        sweep_heads(self.folder)
+        if head != true:
+            write_head(self.folder, true)
+        return records, true
 
 
 def read_records(folder: Path | str) -> dict[str, Record]:
@@ -136,8 +155,12 @@ def read_records(folder: Path | str) -> dict[str, Record]:
     """
     read_manifest(folder)
     path = Path(folder) / RECORDS
+    before = read_head(path.parent)
     data = path.read_bytes() if path.exists() else b""
-    return _decode_all(data[: data.rfind(b"\n") + 1], path)
+    after = read_head(path.parent)
+    digests, records = _decode_all(data[: data.rfind(b"\n") + 1], path)
+    check_heads(path.parent, digests, before, after)
+    return records
 
 
 def read_manifest(folder: Path | str) -> dict[str, Any]:
@@ -146,25 +169,36 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
     try:
         content = msgspec.json.decode(path.read_bytes())
         if content["schema"] != SCHEMA:
-            raise OutputFolderError(
-                f"{path} has schema {content['schema']}; this version reads {SCHEMA}. "
-                "Choose another --out, or delete the folder."
-            )
+            raise OutputFolderError(f"{path} has schema {content['schema']}; {_OTHER_SCHEMA}")
         return restore(content["manifest"])
     except FileNotFoundError as error:
         raise OutputFolderError(
             f"{folder} holds no run ({MANIFEST} is missing): name the --out folder of a run."
         ) from error
     except (msgspec.DecodeError, TypeError, KeyError) as error:
-        raise OutputFolderError(
-            f"{path} cannot be read ({error}): choose another --out, or delete the folder."
-        ) from error
+        raise OutputFolderError(f"{path} cannot be read ({error}). {CURE}") from error
 
 
-def _decode_all(data: bytes, path: Path) -> dict[str, Record]:
-    lines = data.splitlines()
-    records = (decode(line, f"{path}, line {i}") for i, line in enumerate(lines, 1))
-    return {record.cell: record for record in records}
+def _decode_all(data: bytes, path: Path) -> tuple[list[str], dict[str, Record]]:
+    """The digests of `run.json` and of each line, and the latest record of each cell."""
+    digests, records = [digest_of((path.parent / MANIFEST).read_bytes())], {}
+    for i, line in enumerate(data.splitlines(), 1):
+        record = decode(line, f"{path}, line {i}")
+        if record.previous != digests[-1]:
+            raise RecordError(_unchained(path, i, record))
+        digests.append(record.digest)
+        records[record.cell] = record
+    return digests, records
+
+
+def _unchained(path: Path, line: int, record: Record) -> str:
+    where = f"{path}, line {line} (cell {record.cell}, {record.function})"
+    if line == 1:
+        return (
+            f"{where} does not follow from {MANIFEST}: lines before it are missing or were moved, "
+            f"or {MANIFEST} was altered. {CURE}"
+        )
+    return f"{where} does not follow line {line - 1}: lines are missing, added or moved. {CURE}"
 
 
 def _refuse_foreign(folder: Path) -> None:
@@ -205,7 +239,3 @@ def _open(path: Path) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     except OSError as error:
         raise storage_error(f"open {path}", error) from error
-
-
-def _digest(content: dict[str, Any]) -> str:
-    return hashlib.sha256(canonical(content)).hexdigest()

@@ -21,6 +21,7 @@ import msgspec
 
 from ..core.cache import cache_folder
 from ..core.errors import TooLargeError, UnsuitableTaskError
+from .artefacts import ARTEFACTS, check_files, hashes
 from .cells import Cell
 from .errors import CellError
 from .plain import plain, restore
@@ -30,7 +31,6 @@ from .storage import sync_folder
 if TYPE_CHECKING:
     from .columns import Column
 
-ARTEFACTS = "artefacts"
 PARTIAL = ".partial-"
 SHARES = ".shares"
 """A folder of how far running cells are; gone once nothing runs."""
@@ -54,6 +54,7 @@ class Needed(msgspec.Struct, frozen=True):
     """What a record holds that a cell which needs it may ask for."""
 
     outcomes: dict[str, Any]
+    artefacts: dict[str, str] = {}
     columns: dict[str, Any] = {}
 
 
@@ -75,6 +76,7 @@ class Reply(msgspec.Struct, frozen=True):
     machine: dict[str, Any]
     outcome: Outcome | None = None
     columns: dict[str, Any] = {}
+    artefacts: dict[str, str] = {}
     error: str = ""
     errno: int | None = None
 
@@ -94,14 +96,16 @@ class Context:
         return self._partial
 
     def artefact(self, cell: str) -> Path:
-        """The folder that a needed cell left. Raises `CellError` where there is none."""
+        """The folder that a needed cell left, its files compared with their recorded hashes.
+
+        Raises `CellError` where the cell left none, and `RecordError` where they are not as they
+        were written.
+        """
         self._check(cell)
-        path = self._home / cell
-        if not path.is_dir():
-            raise CellError(
-                f"Cell {cell} is recorded but {path} is missing. Restore it, or delete its line "
-                "in records.jsonl to run it again."
-            )
+        recorded, path = self._call.needed[cell].artefacts, self._home / cell
+        if not recorded:
+            raise CellError(f"Cell {cell}, which cell {self._call.cell.id} needs, left no files.")
+        check_files(path, recorded)
         return path
 
     def outcomes(self, cell: str) -> dict[str, Any]:
@@ -137,15 +141,20 @@ class Context:
 
         return write_columns(self.folder, columns)
 
-    def keep(self) -> None:
-        """Put the artefact in place, over one that a killed run left without a record."""
+    def keep(self) -> dict[str, str]:
+        """Put the artefact in place, over one that a killed run left without a record.
+
+        Returns the hashes of its files.
+        """
         if not self._partial.exists():
-            return
+            return {}
+        found = hashes(self._partial)
         final = self._home / self._call.cell.id
         if final.exists():
             shutil.rmtree(final)
         os.replace(self._partial, final)
         sync_folder(self._home)
+        return found
 
     def discard(self) -> None:
         """Drop what a failed cell left."""
@@ -180,8 +189,8 @@ def run_cell(call: Call) -> Reply:
             restore(plain(outcome.outcomes, "outcomes")), restore(plain(outcome.spent, "spent"))
         )
         columns = context.write(outcome.columns)
-        context.keep()
-        return reply(outcome=checked, columns=columns)
+        artefacts = context.keep()
+        return reply(outcome=checked, columns=columns, artefacts=artefacts)
     except (Exception, SystemExit) as error:
         context.discard()
         # What cannot be done with a task is an answer, and no fault whose place one needs to see.

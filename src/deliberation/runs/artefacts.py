@@ -1,0 +1,64 @@
+"""The files that cells leave, each cell in a folder of its own, known by their hashes."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .chain import CURE
+from .errors import RecordError
+
+if TYPE_CHECKING:
+    from .records import Record
+
+ARTEFACTS = "artefacts"
+_MOST = 5
+"""So many files are named where more are not as they were written."""
+
+
+def home(record: "Record") -> str:
+    """The name of the folder that a record's cell left."""
+    return record.cell
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """The sha256 of each file below a folder, by its path from there."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): _hash(path) for path in files}
+
+
+def check_files(folder: Path, recorded: Mapping[str, str]) -> None:
+    """Compare the files below a folder with their recorded hashes.
+
+    Raises `RecordError`, which names the files that are missing, altered or not recorded.
+    """
+    found = hashes(folder) if folder.is_dir() else {}
+    wrong = [
+        f"{folder / name} {_what(found.get(name), recorded.get(name))}"
+        for name in sorted({*found, *recorded})
+        if found.get(name) != recorded.get(name)
+    ]
+    if wrong:
+        more = f"; and {len(wrong) - _MOST} more" if len(wrong) > _MOST else ""
+        raise RecordError(f"{'; '.join(wrong[:_MOST])}{more}. {CURE}")
+
+
+def artefact_folder(folder: Path | str, record: "Record") -> Path:
+    """Where the files of a record lie, after comparing them with its hashes.
+
+    Raises `RecordError` where they are missing or altered.
+    """
+    path = Path(folder) / ARTEFACTS / home(record)
+    check_files(path, record.artefacts)
+    return path
+
+
+def _what(found: str | None, recorded: str | None) -> str:
+    if found is None:
+        return "is missing"
+    return "is not recorded" if recorded is None else "was altered after it was written"
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,27 @@
+"""Is a run's folder as it was written? Every line of its records, and every file of its cells."""
+
+from pathlib import Path
+
+import msgspec
+
+from .artefacts import artefact_folder
+from .records import read_records
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """What was compared with its digest: records, and files that their cells left."""
+
+    records: int
+    files: int
+
+
+def verify(folder: Path | str) -> Verified:
+    """Compare everything in a run's folder with its digests, also while the run goes on.
+
+    Raises `OutputFolderError` where there is no run, and `RecordError`, which names the line or
+    the file and says what to do.
+    """
+    records = read_records(folder)
+    for record in records.values():
+        artefact_folder(folder, record)
+    return Verified(len(records), sum(len(record.artefacts) for record in records.values()))
