@@ -40,7 +40,7 @@ from deliberation.runs import (
 from deliberation.runs.cells import urgency
 from deliberation.runs.chain import HEAD
 from deliberation.runs.progress import Forecast, clock_time
-from deliberation.runs.provenance import source
+from deliberation.runs.provenance import code, source
 from deliberation.runs.records import decode, encode
 from deliberation.runs.worker import SHARES, Call, Context, share_done
 
@@ -256,14 +256,15 @@ def test_one_job_keeps_one_worker_across_waves(out):
 
 def test_artefacts_are_kept_and_undeclared_needs_refused(out):
     left = cell("write", x=7)
-    killed, unrecorded = out / "artefacts" / ".partial-0-1", out / "artefacts" / left.id
+    name = f"{left.id}-{code()}"
+    killed, unrecorded = out / "artefacts" / ".partial-0-1", out / "artefacts" / name
     RecordFile(out, MANIFEST).close()
     for folder in (killed, unrecorded):  # what a killed run leaves
         folder.mkdir(parents=True)
         (folder / "half").touch()
     reader = cell("read", of=left.id, needs=[left.id])
     assert run([left, reader], out)[reader.id].outcomes == {"read": "7"}
-    assert [p.name for p in (out / "artefacts").iterdir()] == [left.id]
+    assert [p.name for p in (out / "artefacts").iterdir()] == [name]
     assert [p.name for p in unrecorded.iterdir()] == ["weights"]
     with pytest.raises(CellError, match="without needing it"):
         run([left, cell("read", of=left.id)], out)

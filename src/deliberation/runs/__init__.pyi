@@ -20,6 +20,7 @@ from .progress import Progress as Progress
 from .progress import RichProgress as RichProgress
 from .records import Record as Record
 from .records import RecordFile as RecordFile
+from .records import codes as codes
 from .records import read_manifest as read_manifest
 from .records import read_records as read_records
 from .storage import atomic_write as atomic_write

@@ -18,7 +18,16 @@ _MOST = 5
 
 def home(record: "Record") -> str:
     """The name of the folder that a record's cell left."""
-    return record.cell
+    return home_of(record.cell, record.code)
+
+
+def home_of(cell: str, code: str) -> str:
+    """The name of the folder that a cell leaves when a version of the code measures it.
+
+    With the code in it, a cell that is measured again leaves the recorded files alone, so that a
+    run killed before the new record is written still has the files of the old one.
+    """
+    return f"{cell}-{code}" if code else cell
 
 
 def hashes(folder: Path) -> dict[str, str]:

@@ -16,15 +16,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .artefacts import ARTEFACTS
+from .artefacts import ARTEFACTS, home
 from .cells import Cell, planned, urgency
 from .errors import CellError
 from .pool import WorkerDied, replies, workers
 from .progress import Progress, RichProgress, Silent
-from .provenance import source, versions
-from .records import Record, RecordFile
+from .provenance import code, source, versions
+from .records import Record, RecordFile, current
 from .storage import FULL, storage_error
-from .worker import PARTIAL, SHARES, Call, Needed, Reply, share_done
+from .worker import SHARES, Call, Needed, Reply, share_done
 
 
 def execute(
@@ -39,50 +39,53 @@ def execute(
 
     `manifest` says which run this is; a folder with another is refused. `jobs` worker processes,
     by default one a core. Killed at any moment, the same call goes on at the first missing cell.
+    Cells that were recorded by another version of the code, or that need such a cell, are measured
+    again: a run's records come from one version once it has ended.
     When a cell fails, those already running end and are recorded, then `CellError` is raised.
     Also raises `OutputFolderError`, `FolderBusyError`, `RecordError`, `StorageError`.
     """
     unique = list({cell.id: cell for cell in cells}.values())
     shown = progress or Silent()
     with RecordFile(folder, manifest) as file:
-        _sweep(file.folder)
-        todo = urgency(unique, file.records)
-        done = [cell for cell in unique if cell.id in file.records]
+        _sweep(file)
+        ready = current(file.records, code())
+        todo = urgency(unique, ready)
+        done = [cell for cell in unique if cell.id in ready]
         count = min(workers(jobs), len(todo)) if todo else 1
         shown.start(len(unique), len(done), planned(unique), planned(done), count)
         if isinstance(shown, RichProgress):
             known = [(cell, file.records[cell.id]) for cell in done]
-            shown.plan(todo, known, functools.partial(share_done, file.folder))
+            again = sum(cell.id in file.records for cell in todo)
+            shown.plan(todo, known, functools.partial(share_done, file.folder), again)
         try:
-            _run(_Queue(todo, file, shown), count, file, shown)
+            _run(_Queue(todo, ready, file, shown), count, file, shown)
         finally:
             shown.stop()
-            shutil.rmtree(file.folder / SHARES, ignore_errors=True)
+            _sweep(file)
         return {cell.id: file.records[cell.id] for cell in unique}
 
 
 class _Queue:
     """Cells that wait, and those with the workers."""
 
-    def __init__(self, todo: list[Cell], file: RecordFile, shown: Progress):
-        self.todo, self.file, self.shown = todo, file, shown
+    def __init__(self, todo: list[Cell], done: set[str], file: RecordFile, shown: Progress):
+        self.todo, self.done, self.file, self.shown = todo, done, file, shown
         self.running: dict[str, Cell] = {}
         self.failures: list[tuple[Cell, Reply]] = []
         self._lock = threading.Lock()  # joblib's backends ask from threads of theirs
 
     def following(self) -> Call | None:
         """The most urgent cell whose needs are recorded; none once a cell has failed."""
-        records = self.file.records
         with self._lock:
-            ready = (c for c in self.todo if all(need in records for need in c.needs))
+            ready = (c for c in self.todo if self.done.issuperset(c.needs))
             cell = None if self.failures else next(ready, None)
             if cell is None:
                 return None
             self.todo.remove(cell)
             self.running[cell.id] = cell
         self.shown.cell_started(cell)
-        needed = {need: _needed(records[need]) for need in cell.needs}
-        return Call(cell, str(self.file.folder.resolve()), needed, os.getpid())
+        needed = {need: _needed(self.file.records[need]) for need in cell.needs}
+        return Call(cell, str(self.file.folder.resolve()), needed, os.getpid(), code())
 
 
 def _run(queue: _Queue, jobs: int, file: RecordFile, shown: Progress) -> None:
@@ -97,6 +100,7 @@ def _run(queue: _Queue, jobs: int, file: RecordFile, shown: Progress) -> None:
                     queue.failures.append((cell, reply))
                     continue
                 record = file.append(_record(cell, reply, commit, dirty))
+                queue.done.add(cell.id)
                 shown.cell_done(cell, record)
         except WorkerDied as error:
             raise _died(list(queue.running.values())) from error
@@ -116,11 +120,17 @@ def _closing(found: Iterator[Reply]) -> Iterator[Iterator[Reply]]:
 
 
 def _needed(record: Record) -> Needed:
-    return Needed(record.outcomes, record.artefacts, record.columns)
+    return Needed(record.outcomes, home(record), record.artefacts, record.columns)
 
 
 def _record(cell: Cell, reply: Reply, commit: str | None, dirty: bool | None) -> Record:
     assert reply.outcome is not None
+    if reply.code != code():
+        raise CellError(
+            f"Cell {cell.id} ({cell.name}) was measured by other source files of deliberation "
+            f"({reply.code}) than this process has ({code()}): were files edited during the run, "
+            "or is another version installed on the cluster? Run the same command again with one."
+        )
     return Record(
         cell=cell.id,
         function=cell.function,
@@ -128,6 +138,7 @@ def _record(cell: Cell, reply: Reply, commit: str | None, dirty: bool | None) ->
         needs=cell.needs,
         outcomes=reply.outcome.outcomes,
         spent=reply.outcome.spent,
+        code=reply.code,
         columns=reply.columns,
         artefacts=reply.artefacts,
         seconds=reply.seconds,
@@ -157,8 +168,10 @@ def _failure(cell: Cell, reply: Reply) -> Exception:
     )
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what killed workers left unfinished."""
-    for path in (folder / ARTEFACTS).glob(f"{PARTIAL}*"):
-        shutil.rmtree(path, ignore_errors=True)
-    shutil.rmtree(folder / SHARES, ignore_errors=True)
+def _sweep(file: RecordFile) -> None:
+    """Remove files that no record tells of: of killed workers, and of cells measured again."""
+    recorded = {home(record) for record in file.records.values()}
+    for path in (file.folder / ARTEFACTS).glob("*"):
+        if path.name not in recorded:
+            shutil.rmtree(path, ignore_errors=True)
+    shutil.rmtree(file.folder / SHARES, ignore_errors=True)

@@ -182,8 +182,15 @@ class RichProgress:
         todo: "Iterable[Cell]",
         done: "Iterable[tuple[Cell, Record]]",
         told: Callable[[str], float],
+        again: int = 0,
     ) -> None:
-        """What is to come, what was measured before, and how to ask a cell how far it is."""
+        """What is to come, what was measured before, and how to ask a cell how far it is.
+
+        `again` of those to come were measured before by another version of the code.
+        """
+        if again:
+            cells = "1 cell is" if again == 1 else f"{again} cells are"
+            self.console.print(f"{cells} measured again, since the code has changed.")
         self.forecast.told = told
         self.forecast.expect(todo)
         for cell, record in done:

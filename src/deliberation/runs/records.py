@@ -1,11 +1,13 @@
 """Records: what each cell found, one line of JSON each, appended and never changed.
 
 A folder holds one run: `run.json` says which, `records.jsonl` what is measured so far, `head.json`
-how many lines those are, and `artefacts/<cell id>/` whatever files a cell left. Each line holds the
-digest of the one before it, the first that of `run.json` (see `chain`).
+how many lines those are, and `artefacts/<cell id>-<code>/` whatever files a cell left. Each line
+holds the digest of the one before it, the first that of `run.json` (see `chain`). A cell that was
+measured again by another version of the code has several lines; the latest is its record.
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ class Record(msgspec.Struct, frozen=True):
     """What one cell found, what that cost, and on what it was found.
 
     `spent` is a ledger as a dict, with null for unknown amounts; `started` is UTC in ISO format;
+    `code` is the version of the source that measured it (`provenance.code`);
     `artefacts` are the sha256 of the files that the cell left, by their paths in its folder;
     `columns` says of each array in the cell's `columns.npz` its axes, unit, shape and dtype;
     `previous` is the digest of the line before, or of `run.json`, which the file fills in;
@@ -39,6 +42,7 @@ class Record(msgspec.Struct, frozen=True):
     spent: dict[str, Any]
     seconds: float
     started: str
+    code: str = ""
     columns: dict[str, Any] = {}
     artefacts: dict[str, str] = {}
     versions: dict[str, str | None] = {}
@@ -116,7 +120,8 @@ class RecordFile:
         except StorageError:
             os.ftruncate(self._file, size)
             raise
-        self._head, self.records[record.cell] = head, kept
+        self._head = head
+        _put(self.records, kept)
         return kept
 
     def close(self) -> None:
@@ -149,8 +154,9 @@ class RecordFile:
 
 
 def read_records(folder: Path | str) -> dict[str, Record]:
-    """The records of a folder by cell id, without touching it; also while a run goes on.
+    """The latest record of each cell by its id, in the order in which they were written.
 
+    The folder is not touched, and a run may be going on in it.
     Raises `OutputFolderError` where there is no run, and `RecordError`.
     """
     read_manifest(folder)
@@ -161,6 +167,24 @@ def read_records(folder: Path | str) -> dict[str, Record]:
     digests, records = _decode_all(data[: data.rfind(b"\n") + 1], path)
     check_heads(path.parent, digests, before, after)
     return records
+
+
+def codes(records: Mapping[str, Record]) -> list[str]:
+    """The different versions of the code that measured some records; several do not compare."""
+    return list(dict.fromkeys(record.code for record in records.values() if record.code))
+
+
+def current(records: Mapping[str, Record], code: str) -> set[str]:
+    """The ids of cells that a version of the code need not measure again.
+
+    These are recorded by it, and so are the cells that they need, before them. `records` are in
+    the order in which they were written.
+    """
+    found: set[str] = set()
+    for cell, record in records.items():
+        if record.code == code and found.issuperset(record.needs):
+            found.add(cell)
+    return found
 
 
 def read_manifest(folder: Path | str) -> dict[str, Any]:
@@ -187,8 +211,14 @@ def _decode_all(data: bytes, path: Path) -> tuple[list[str], dict[str, Record]]:
         if record.previous != digests[-1]:
             raise RecordError(_unchained(path, i, record))
         digests.append(record.digest)
-        records[record.cell] = record
+        _put(records, record)
     return digests, records
+
+
+def _put(records: dict[str, Record], record: Record) -> None:
+    """The latest record of a cell, after all that were written before it."""
+    records.pop(record.cell, None)
+    records[record.cell] = record
 
 
 def _unchained(path: Path, line: int, record: Record) -> str:

@@ -21,11 +21,11 @@ import msgspec
 
 from ..core.cache import cache_folder
 from ..core.errors import TooLargeError, UnsuitableTaskError
-from .artefacts import ARTEFACTS, check_files, hashes
+from .artefacts import ARTEFACTS, check_files, hashes, home_of
 from .cells import Cell
 from .errors import CellError
 from .plain import plain, restore
-from .provenance import machine
+from .provenance import code, machine
 from .storage import sync_folder
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class Needed(msgspec.Struct, frozen=True):
     """What a record holds that a cell which needs it may ask for."""
 
     outcomes: dict[str, Any]
+    home: str = ""
     artefacts: dict[str, str] = {}
     columns: dict[str, Any] = {}
 
@@ -65,6 +66,7 @@ class Call(msgspec.Struct, frozen=True):
     folder: str
     needed: dict[str, Needed]
     sender: int
+    code: str = ""
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -74,6 +76,7 @@ class Reply(msgspec.Struct, frozen=True):
     started: str
     seconds: float
     machine: dict[str, Any]
+    code: str = ""
     outcome: Outcome | None = None
     columns: dict[str, Any] = {}
     artefacts: dict[str, str] = {}
@@ -102,10 +105,11 @@ class Context:
         were written.
         """
         self._check(cell)
-        recorded, path = self._call.needed[cell].artefacts, self._home / cell
-        if not recorded:
+        needed = self._call.needed[cell]
+        path = self._home / needed.home
+        if not needed.artefacts:
             raise CellError(f"Cell {cell}, which cell {self._call.cell.id} needs, left no files.")
-        check_files(path, recorded)
+        check_files(path, needed.artefacts)
         return path
 
     def outcomes(self, cell: str) -> dict[str, Any]:
@@ -149,7 +153,7 @@ class Context:
         if not self._partial.exists():
             return {}
         found = hashes(self._partial)
-        final = self._home / self._call.cell.id
+        final = self._home / home_of(self._call.cell.id, self._call.code)
         if final.exists():
             shutil.rmtree(final)
         os.replace(self._partial, final)
@@ -178,7 +182,7 @@ def run_cell(call: Call) -> Reply:
 
     def reply(**result: Any) -> Reply:
         seconds = time.perf_counter() - clock
-        return Reply(call.cell.id, started, seconds, machine(), **result)
+        return Reply(call.cell.id, started, seconds, machine(), code(), **result)
 
     try:
         function = load(call.cell.function)
