@@ -57,6 +57,12 @@ def full(settings, context):
 def die(settings, context):
     os._exit(9)
 
+def die_once(settings, context):
+    if not os.path.exists(settings["marker"]):
+        Path(settings["marker"]).touch()
+        os._exit(9)
+    return Outcome({"x": settings["x"]})
+
 def tell(settings, context):
     Path(settings["pids"], str(os.getpid())).touch()
     time.sleep(60)
@@ -85,8 +91,8 @@ def cell(function="digest", needs=(), seconds=1.0, label="", **settings) -> Cell
     return Cell(f"cell_work:{function}", settings, tuple(needs), seconds, label)
 
 
-def run(cells, out, jobs=1, manifest=MANIFEST, progress=None):
-    return execute(cells, out, manifest=manifest, jobs=jobs, progress=progress)
+def run(cells, out, jobs=1, manifest=MANIFEST, **options):
+    return execute(cells, out, manifest=manifest, jobs=jobs, **options)
 
 
 def record(x=1, **changes) -> Record:

@@ -23,6 +23,7 @@ from .records import RecordFile as RecordFile
 from .records import codes as codes
 from .records import read_manifest as read_manifest
 from .records import read_records as read_records
+from .results import Run as Run
 from .storage import atomic_write as atomic_write
 from .verifying import Verified as Verified
 from .verifying import verify as verify

@@ -10,9 +10,8 @@ import contextlib
 import functools
 import os
 import shutil
-import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,9 @@ from .errors import CellError
 from .pool import WorkerDied, replies, workers
 from .progress import Progress, RichProgress, Silent
 from .provenance import code, source, versions
+from .queue import Queue, once
 from .records import Record, RecordFile, current
+from .results import Run
 from .storage import FULL, storage_error
 from .worker import SHARES, Call, Needed, Reply, share_done
 
@@ -34,14 +35,19 @@ def execute(
     manifest: dict[str, Any],
     jobs: int | None = None,
     progress: Progress | None = None,
-) -> dict[str, Record]:
+    keep_going: bool = False,
+) -> Run:
     """The records of all cells by id, running those that the folder does not hold yet.
 
     `manifest` says which run this is; a folder with another is refused. `jobs` worker processes,
     by default one a core. Killed at any moment, the same call goes on at the first missing cell.
     Cells that were recorded by another version of the code, or that need such a cell, are measured
     again: a run's records come from one version once it has ended.
-    When a cell fails, those already running end and are recorded, then `CellError` is raised.
+
+    When a cell fails, those already running end and are recorded, then `CellError` is raised. With
+    `keep_going` all others run that do not need it, and `failures` of what is returned says why it
+    and those that need it have no record; a cell whose worker process dies is tried once more by
+    itself before it counts as failed. Nothing of a failure is recorded: the same call tries again.
     Also raises `OutputFolderError`, `FolderBusyError`, `RecordError`, `StorageError`.
     """
     unique = list({cell.id: cell for cell in cells}.values())
@@ -57,55 +63,67 @@ def execute(
             known = [(cell, file.records[cell.id]) for cell in done]
             again = sum(cell.id in file.records for cell in todo)
             shown.plan(todo, known, functools.partial(share_done, file.folder), again)
+        queue = Queue(todo, ready, keep_going)
         try:
-            _run(_Queue(todo, ready, file, shown), count, file, shown)
+            if todo:
+                _Running(queue, file, shown).run(count)
         finally:
             shown.stop()
             _sweep(file)
-        return {cell.id: file.records[cell.id] for cell in unique}
+        found = {c.id: file.records[c.id] for c in unique if c.id not in queue.failures}
+        return Run(found, queue.failures)
 
 
-class _Queue:
-    """Cells that wait, and those with the workers."""
+class _Running:
+    """Hands cells to workers, and records what they found."""
 
-    def __init__(self, todo: list[Cell], done: set[str], file: RecordFile, shown: Progress):
-        self.todo, self.done, self.file, self.shown = todo, done, file, shown
-        self.running: dict[str, Cell] = {}
-        self.failures: list[tuple[Cell, Reply]] = []
-        self._lock = threading.Lock()  # joblib's backends ask from threads of theirs
+    def __init__(self, queue: Queue, file: RecordFile, shown: Progress):
+        self.queue, self.file, self.shown = queue, file, shown
+        self.commit, self.dirty = source()
 
-    def following(self) -> Call | None:
-        """The most urgent cell whose needs are recorded; none once a cell has failed."""
-        with self._lock:
-            ready = (c for c in self.todo if self.done.issuperset(c.needs))
-            cell = None if self.failures else next(ready, None)
-            if cell is None:
-                return None
-            self.todo.remove(cell)
-            self.running[cell.id] = cell
+    def run(self, jobs: int) -> None:
+        """Run all cells of the queue; those that ran when a worker died once more, one by one."""
+        queue = self.queue
+        while True:
+            try:
+                return self._work(queue.following, jobs)
+            except WorkerDied as error:
+                if not queue.keep_going:
+                    raise _died(list(queue.running.values())) from error
+            for cell in list(queue.running.values()):
+                try:
+                    self._work(once(cell), 1)
+                except WorkerDied:
+                    self._failed(queue.running.pop(cell.id), _DIED_TWICE)
+
+    def _work(self, cells: Callable[[], Cell | None], jobs: int) -> None:
+        failure: Exception | None = None
+        with _closing(replies(lambda: self._call(cells()), jobs)) as found:
+            for reply in found:
+                cell = self.queue.running.pop(reply.cell)
+                if reply.outcome is not None:
+                    record = self.file.append(_record(cell, reply, self.commit, self.dirty))
+                    self.queue.finished(cell)
+                    self.shown.cell_done(cell, record)
+                    continue
+                if not self.queue.keep_going or reply.errno in FULL:
+                    failure = failure or _failure(cell, reply)
+                    self.queue.stop()
+                self._failed(cell, reply.reason)
+        if failure is not None:
+            raise failure
+
+    def _call(self, cell: Cell | None) -> Call | None:
+        if cell is None:
+            return None
         self.shown.cell_started(cell)
         needed = {need: _needed(self.file.records[need]) for need in cell.needs}
         return Call(cell, str(self.file.folder.resolve()), needed, os.getpid(), code())
 
-
-def _run(queue: _Queue, jobs: int, file: RecordFile, shown: Progress) -> None:
-    if not queue.todo:
-        return
-    commit, dirty = source()
-    with _closing(replies(queue.following, jobs)) as found:
-        try:
-            for reply in found:
-                cell = queue.running.pop(reply.cell)
-                if reply.outcome is None:
-                    queue.failures.append((cell, reply))
-                    continue
-                record = file.append(_record(cell, reply, commit, dirty))
-                queue.done.add(cell.id)
-                shown.cell_done(cell, record)
-        except WorkerDied as error:
-            raise _died(list(queue.running.values())) from error
-    if queue.failures:
-        raise _failure(*queue.failures[0])
+    def _failed(self, cell: Cell, reason: str) -> None:
+        for lost in self.queue.failed(cell, reason):
+            if isinstance(self.shown, RichProgress):
+                self.shown.cell_failed(lost, self.queue.failures[lost.id])
 
 
 @contextlib.contextmanager
@@ -148,6 +166,9 @@ def _record(cell: Cell, reply: Reply, commit: str | None, dirty: bool | None) ->
         commit=commit,
         dirty=dirty,
     )
+
+
+_DIED_TWICE = "its worker process died twice, as when memory runs out; try fewer --jobs"
 
 
 def _died(running: list[Cell]) -> CellError:

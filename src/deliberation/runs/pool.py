@@ -64,7 +64,8 @@ def _local(following: Next, jobs: int) -> Iterator[Reply]:
             if not running:
                 return
             ended, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in ended:
+            # What came back in time is not lost where another worker died meanwhile.
+            for future in sorted(ended, key=lambda f: f.exception() is not None):
                 yield future.result()
     finally:
         with contextlib.suppress(ProcessLookupError):

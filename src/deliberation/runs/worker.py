@@ -70,7 +70,10 @@ class Call(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """What came of a cell; `error` is a traceback where it failed, or why its task is refused."""
+    """What came of a cell; `error` is a traceback where it failed, or why its task is refused.
+
+    `reason` is the error in one line.
+    """
 
     cell: str
     started: str
@@ -81,6 +84,7 @@ class Reply(msgspec.Struct, frozen=True):
     columns: dict[str, Any] = {}
     artefacts: dict[str, str] = {}
     error: str = ""
+    reason: str = ""
     errno: int | None = None
 
 
@@ -200,7 +204,8 @@ def run_cell(call: Call) -> Reply:
         # What cannot be done with a task is an answer, and no fault whose place one needs to see.
         refused = isinstance(error, TooLargeError | UnsuitableTaskError)
         told = f"{error}\n" if refused else traceback.format_exc()
-        return reply(error=told, errno=getattr(error, "errno", None))
+        reason = " ".join((f"{error}" if refused else f"{type(error).__name__}: {error}").split())
+        return reply(error=told, reason=reason, errno=getattr(error, "errno", None))
 
 
 def load(name: str) -> Callable[..., Any]:

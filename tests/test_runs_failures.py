@@ -1,0 +1,63 @@
+"""With `keep_going`, one failing cell takes down what needs it, and nothing else."""
+
+import cell_runs
+import pytest
+from cell_runs import cell, run
+from rich.console import Console
+
+from deliberation.core.errors import StorageError
+from deliberation.runs import CellError, RichProgress, read_records, verify
+
+out, work = cell_runs.out, cell_runs.work  # fixtures
+
+
+def broken(i=0):
+    """A cell that fails, one that needs it, one that needs that, and one that stands alone."""
+    bad = cell("write", x=i, fail=True, seconds=9.0, label="the bad one")
+    second = cell(x=i, needs=[bad.id])
+    third = cell(x=i, needs=[second.id, cell(x=100).id])
+    return bad, second, third, cell(x=100)
+
+
+def test_what_does_not_need_a_failed_cell_is_measured(out, tmp_path):
+    bad, second, third, alone = cells = broken()
+    more = [cell(x=i) for i in range(200, 206)]
+    with open(tmp_path / "log", "w") as log:
+        shown = RichProgress(Console(file=log))
+        found = run([*cells, *more], out, 2, progress=shown, keep_going=True)
+    assert set(found) == {alone.id, *(c.id for c in more)} == set(read_records(out))
+    assert found.failures == {
+        bad.id: "ValueError: planted failure",
+        second.id: f"needs {bad.id} (the bad one), which failed",
+        third.id: f"needs {second.id} (digest), which failed",
+    }
+    assert repr(found) == "Run(7 records, 3 failures)"
+    log = (tmp_path / "log").read_text()
+    assert "the bad one" in log and "planted failure" in log and "7/10 cells" in log
+    assert shown.forecast.remaining() == 0
+    assert not list((out / "artefacts").iterdir()) and verify(out).records == 7
+    lines = (out / "records.jsonl").read_bytes()
+    again = run([*cells, *more], out, keep_going=True)
+    assert again.failures == found.failures and again.records == found.records
+    assert (out / "records.jsonl").read_bytes() == lines
+    with pytest.raises(CellError, match=r"(?s)Traceback.*planted failure"):
+        run(list(cells), out)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_cells_that_ran_when_a_worker_died_are_tried_once_more(out, tmp_path, jobs):
+    dead, lucky = cell("die", seconds=9.0), cell("die_once", marker=str(tmp_path / "m"), x=1)
+    beside, waiting = [cell(x=i, sleep=0.05) for i in range(6)], cell(x=9, needs=[cell("die").id])
+    found = run([dead, lucky, *beside, waiting], out, jobs, keep_going=True)
+    assert set(found) == {lucky.id, *(c.id for c in beside)} == set(read_records(out))
+    assert found.failures == {
+        dead.id: "its worker process died twice, as when memory runs out; try fewer --jobs",
+        waiting.id: f"needs {dead.id} (die), which failed",
+    }
+
+
+def test_a_full_disk_ends_the_run_all_the_same(out):
+    cells = [cell("full", seconds=9.0), *(cell(x=i, sleep=0.1) for i in range(10))]
+    with pytest.raises(StorageError, match="Make room"):
+        run(cells, out, keep_going=True)
+    assert len(read_records(out)) < 8
