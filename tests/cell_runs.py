@@ -55,6 +55,8 @@ def full(settings, context):
     raise OSError(28, "No space left on device")
 
 def die(settings, context):
+    while not os.path.exists(settings.get("after", "/")):
+        time.sleep(0.01)
     os._exit(9)
 
 def die_once(settings, context):

@@ -46,8 +46,10 @@ def test_what_does_not_need_a_failed_cell_is_measured(out, tmp_path):
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_cells_that_ran_when_a_worker_died_are_tried_once_more(out, tmp_path, jobs):
-    dead, lucky = cell("die", seconds=9.0), cell("die_once", marker=str(tmp_path / "m"), x=1)
-    beside, waiting = [cell(x=i, sleep=0.05) for i in range(6)], cell(x=9, needs=[cell("die").id])
+    lucky = cell("die_once", marker=str(tmp_path / "m"), x=1, seconds=8.0)
+    together = {"after": str(tmp_path / "m")} if jobs == 2 else {}
+    dead = cell("die", seconds=9.0, **together)
+    beside, waiting = [cell(x=i, sleep=0.05) for i in range(6)], cell(x=9, needs=[dead.id])
     found = run([dead, lucky, *beside, waiting], out, jobs, keep_going=True)
     assert set(found) == {lucky.id, *(c.id for c in beside)} == set(read_records(out))
     assert found.failures == {
