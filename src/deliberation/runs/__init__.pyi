@@ -1,3 +1,4 @@
+from . import backends as backends
 from .artefacts import artefact_folder as artefact_folder
 from .cells import Cell as Cell
 from .columns import Column as Column
@@ -16,6 +17,7 @@ from .findings import Row as Row
 from .findings import Series as Series
 from .findings import read_table as read_table
 from .findings import write_table as write_table
+from .pool import Pool as Pool
 from .progress import Progress as Progress
 from .progress import RichProgress as RichProgress
 from .records import Record as Record

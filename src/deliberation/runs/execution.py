@@ -1,9 +1,8 @@
 """Run the cells that are not recorded yet, in worker processes, and record what they find.
 
 Workers compute; only this process writes records. By default workers are local processes
-(joblib's loky), each keeping its compiled programs from cell to cell. Inside of
-`joblib.parallel_config("ray")` or `("dask")` the same cells go there; their workers must see the
-output folder.
+(joblib's loky), each keeping its compiled programs from cell to cell; `backends.open_pool` gives
+those of a cluster.
 """
 
 import contextlib
@@ -18,7 +17,7 @@ from typing import Any
 from .artefacts import ARTEFACTS, home
 from .cells import Cell, planned, urgency
 from .errors import CellError
-from .pool import WorkerDied, replies, workers
+from .pool import Pool, WorkerDied, replies, workers
 from .progress import Progress, RichProgress, Silent
 from .provenance import code, source, versions
 from .queue import Queue, once
@@ -36,11 +35,15 @@ def execute(
     jobs: int | None = None,
     progress: Progress | None = None,
     keep_going: bool = False,
+    pool: Pool | None = None,
 ) -> Run:
     """The records of all cells by id, running those that the folder does not hold yet.
 
     `manifest` says which run this is; a folder with another is refused. `jobs` worker processes,
-    by default one a core. Killed at any moment, the same call goes on at the first missing cell.
+    by default one a core, or so many cells at once of a `pool` (`backends.open_pool`), or of the
+    joblib backend that `joblib.parallel_config` names. Killed at any moment, the same call goes on
+    at the first missing cell.
+
     Cells that were recorded by another version of the code, or that need such a cell, are measured
     again: a run's records come from one version once it has ended.
 
@@ -57,7 +60,7 @@ def execute(
         ready = current(file.records, code())
         todo = urgency(unique, ready)
         done = [cell for cell in unique if cell.id in ready]
-        count = min(workers(jobs), len(todo)) if todo else 1
+        count = min(workers(jobs, pool), len(todo)) if todo else 1
         shown.start(len(unique), len(done), planned(unique), planned(done), count)
         if isinstance(shown, RichProgress):
             known = [(cell, file.records[cell.id]) for cell in done]
@@ -66,7 +69,7 @@ def execute(
         queue = Queue(todo, ready, keep_going)
         try:
             if todo:
-                _Running(queue, file, shown).run(count)
+                _Running(queue, file, shown, pool).run(count)
         finally:
             shown.stop()
             _sweep(file)
@@ -77,8 +80,8 @@ def execute(
 class _Running:
     """Hands cells to workers, and records what they found."""
 
-    def __init__(self, queue: Queue, file: RecordFile, shown: Progress):
-        self.queue, self.file, self.shown = queue, file, shown
+    def __init__(self, queue: Queue, file: RecordFile, shown: Progress, pool: Pool | None):
+        self.queue, self.file, self.shown, self.pool = queue, file, shown, pool
         self.commit, self.dirty = source()
 
     def run(self, jobs: int) -> None:
@@ -98,7 +101,7 @@ class _Running:
 
     def _work(self, cells: Callable[[], Cell | None], jobs: int) -> None:
         failure: Exception | None = None
-        with _closing(replies(lambda: self._call(cells()), jobs)) as found:
+        with _closing(replies(lambda: self._call(cells()), jobs, self.pool)) as found:
             for reply in found:
                 cell = self.queue.running.pop(reply.cell)
                 if reply.outcome is not None:

@@ -1,9 +1,10 @@
-"""Worker processes by joblib: local ones (loky), or where `joblib.parallel_config` sends them."""
+"""Workers: processes of this machine (joblib's loky), or wherever a pool or joblib sends cells."""
 
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
 from typing import Any
 
 from .provenance import cores
@@ -17,16 +18,30 @@ class WorkerDied(RuntimeError):
     """A worker process ended without an answer."""
 
 
-def workers(jobs: int | None) -> int:
+@dataclass(frozen=True)
+class Pool:
+    """Workers on a cluster: `submit` sends a cell there and gives what will be its reply.
+
+    `jobs` cells run at once. `died` are the errors of a reply whose worker ended without one.
+    """
+
+    submit: Callable[[Call], "Future[Reply]"]
+    jobs: int
+    died: tuple[type[BaseException], ...]
+
+
+def workers(jobs: int | None, pool: Pool | None = None) -> int:
     """How many workers to use: as asked, or one a core, or what the chosen backend offers."""
     if jobs is not None:
         return max(1, jobs)
+    if pool is not None:
+        return pool.jobs
     from joblib import effective_n_jobs
 
     return cores() if _is_local() else effective_n_jobs(-1)
 
 
-def replies(following: Next, jobs: int) -> Iterator[Reply]:
+def replies(following: Next, jobs: int, pool: Pool | None = None) -> Iterator[Reply]:
     """What comes back from the workers, in the order in which cells end, until all have.
 
     `following` is asked whenever a worker is free. Local workers end with this generator, and
@@ -34,9 +49,13 @@ def replies(following: Next, jobs: int) -> Iterator[Reply]:
     """
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
+    died = (BrokenProcessPool, *(() if pool is None else pool.died))
     try:
-        yield from _local(following, jobs) if _is_local() else _elsewhere(following, jobs)
-    except BrokenProcessPool as error:
+        if pool is not None:
+            yield from _answers(following, jobs, pool.submit)
+        else:
+            yield from _local(following, jobs) if _is_local() else _elsewhere(following, jobs)
+    except died as error:
         raise WorkerDied(str(error)) from error
 
 
@@ -56,11 +75,22 @@ def _local(following: Next, jobs: int) -> Iterator[Reply]:
 
     env = dict.fromkeys(THREADS, "1")
     pool: Any = ProcessPoolExecutor(jobs, env=env, initializer=enter, initargs=(os.getpid(),))
-    running: set[Any] = set()
+    try:
+        yield from _answers(following, jobs, lambda call: pool.submit(run_cell, call))
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            pool.shutdown(kill_workers=True)
+
+
+def _answers(
+    following: Next, jobs: int, submit: "Callable[[Call], Future[Reply]]"
+) -> Iterator[Reply]:
+    """The replies of cells, so many of which are with the workers at once."""
+    running: set[Future[Reply]] = set()
     try:
         while True:
             while len(running) < jobs and (call := following()) is not None:
-                running.add(pool.submit(run_cell, call))
+                running.add(submit(call))
             if not running:
                 return
             ended, running = wait(running, return_when=FIRST_COMPLETED)
@@ -68,12 +98,12 @@ def _local(following: Next, jobs: int) -> Iterator[Reply]:
             for future in sorted(ended, key=lambda f: f.exception() is not None):
                 yield future.result()
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            pool.shutdown(kill_workers=True)
+        for future in running:
+            future.cancel()
 
 
 def _elsewhere(following: Next, jobs: int) -> Iterator[Reply]:
-    """By the backend the caller chose, in waves: a wave ends when no cell can run before it."""
+    """By the joblib backend that the caller chose, in waves: a wave ends when no cell can run."""
     from joblib import Parallel, delayed
 
     how: dict[str, Any] = {"batch_size": 1, "pre_dispatch": "n_jobs"}
