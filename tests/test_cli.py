@@ -219,17 +219,19 @@ def test_measuring_elsewhere_is_asked_for_by_name(command, tmp_path, monkeypatch
         asked.update(backend=backend, jobs=jobs, address=address)
         yield "a pool"
 
-    def execute(cells, folder, *, manifest, jobs, progress, pool):
-        asked["pool"] = pool
+    def execute(cells, folder, *, manifest, jobs, progress, **there):
+        asked.update(there)
         raise BackendError("that is enough")
 
     monkeypatch.setattr(runs, "execute", execute, raising=False)
     monkeypatch.setattr(backends, "open_pool", open_pool, raising=False)
-    where = ("--backend", "ray", "--address", "10.0.0.1:6379", "--jobs", "3")
+    kept = "s3://bucket/runs"
+    where = ("--backend", "ray", "--address", "10.0.0.1:6379", "--jobs", "3", "--artefacts", kept)
     names = {"table": ["tic_tac_toe"], "zoo": ["uct"]}[command]
     ran = run(command, *names, "--effort", "smoke", *where, "--out", str(tmp_path / "out"))
     assert ran.exit_code == 2 and "that is enough" in ran.stderr
-    assert asked == {"backend": "ray", "jobs": 3, "address": "10.0.0.1:6379", "pool": "a pool"}
+    told = {"backend": "ray", "jobs": 3, "address": "10.0.0.1:6379"}
+    assert asked == {**told, "pool": "a pool", "artefacts": kept}
     monkeypatch.undo()
     refused = run(command, *names, "--address", "here", "--out", str(tmp_path / "out"))
     assert refused.exit_code == 2 and "choose ray or dask" in refused.stderr

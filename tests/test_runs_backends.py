@@ -9,8 +9,8 @@ import pytest
 from cell_runs import MANIFEST, cell, run
 
 from deliberation.core.errors import BackendError, UnknownNameError
-from deliberation.runs import CellError, execute, read_records, verify
-from deliberation.runs.backends import choosing, open_pool
+from deliberation.runs import CellError, execute, optional, read_records, verify
+from deliberation.runs.backends import open_pool
 
 work = cell_runs.work  # fixture
 
@@ -69,7 +69,7 @@ def test_a_missing_package_says_how_to_get_it(monkeypatch, backend):
     def absent(name):
         raise ImportError(f"No module named {name!r}")
 
-    monkeypatch.setattr(choosing.importlib, "import_module", absent)
+    monkeypatch.setattr(optional, "import_module", absent)
     said = rf'pip install "deliberation\[{backend}\]"'
     with pytest.raises(BackendError, match=said), open_pool(backend):
         pass

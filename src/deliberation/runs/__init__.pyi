@@ -1,5 +1,4 @@
 from . import backends as backends
-from .artefacts import artefact_folder as artefact_folder
 from .cells import Cell as Cell
 from .columns import Column as Column
 from .columns import read_column as read_column
@@ -27,6 +26,7 @@ from .records import read_manifest as read_manifest
 from .records import read_records as read_records
 from .results import Run as Run
 from .storage import atomic_write as atomic_write
+from .stores import artefact_folder as artefact_folder
 from .verifying import Verified as Verified
 from .verifying import verify as verify
 from .worker import Context as Context

@@ -36,30 +36,20 @@ def hashes(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): _hash(path) for path in files}
 
 
-def check_files(folder: Path, recorded: Mapping[str, str]) -> None:
-    """Compare the files below a folder with their recorded hashes.
+def check_files(folder: Path, recorded: Mapping[str, str], shown: str = "") -> None:
+    """Compare the files below a folder with their recorded hashes; `shown` is where they come from.
 
     Raises `RecordError`, which names the files that are missing, altered or not recorded.
     """
     found = hashes(folder) if folder.is_dir() else {}
     wrong = [
-        f"{folder / name} {_what(found.get(name), recorded.get(name))}"
+        f"{shown or folder}/{name} {_what(found.get(name), recorded.get(name))}"
         for name in sorted({*found, *recorded})
         if found.get(name) != recorded.get(name)
     ]
     if wrong:
         more = f"; and {len(wrong) - _MOST} more" if len(wrong) > _MOST else ""
         raise RecordError(f"{'; '.join(wrong[:_MOST])}{more}. {CURE}")
-
-
-def artefact_folder(folder: Path | str, record: "Record") -> Path:
-    """Where the files of a record lie, after comparing them with its hashes.
-
-    Raises `RecordError` where they are missing or altered.
-    """
-    path = Path(folder) / ARTEFACTS / home(record)
-    check_files(path, record.artefacts)
-    return path
 
 
 def _what(found: str | None, recorded: str | None) -> str:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from .artefacts import ARTEFACTS, check_files, home
 from .chain import CURE
 from .errors import ColumnError, RecordError
 from .storage import atomic_write
+from .stores import artefact_folder
 
 if TYPE_CHECKING:
     from .records import Record
@@ -94,18 +94,13 @@ def read_column(folder: Path | str, record: "Record", name: str) -> Column:
     Raises `RecordError` where the record has no such column, or where its file is missing or is
     not what the record says.
     """
-    path = Path(folder) / ARTEFACTS / home(record) / COLUMNS
-    if name in record.columns:
-        check_files(path.parent, record.artefacts)
-    return load_column(path, record.columns, name)
+    _known(record.columns, name, f"cell {record.cell}")
+    return load_column(artefact_folder(folder, record) / COLUMNS, record.columns, name)
 
 
 def load_column(path: Path, described: Mapping[str, Any], name: str) -> Column:
     """A column from its file, checked against what the record says of it. Raises `RecordError`."""
-    if name not in described:
-        there = ", ".join(described) or "none"
-        raise RecordError(f"There is no column {name!r} in {path.parent}; it has {there}.")
-    said = described[name]
+    said = _known(described, name, f"{path.parent}")
     try:
         with np.load(path, allow_pickle=False) as file:
             found = Column(file[name], tuple(said["axes"]), said["unit"])
@@ -114,6 +109,13 @@ def load_column(path: Path, described: Mapping[str, Any], name: str) -> Column:
     if found.described() != dict(said):
         raise _altered(path, name, f"it is {found.described()}, and was recorded as {dict(said)}")
     return found
+
+
+def _known(described: Mapping[str, Any], name: str, where: str) -> Mapping[str, Any]:
+    if name not in described:
+        there = ", ".join(described) or "none"
+        raise RecordError(f"There is no column {name!r} in {where}; it has {there}.")
+    return described[name]
 
 
 def _altered(path: Path, name: str, why: str) -> RecordError:

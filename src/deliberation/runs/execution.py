@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .artefacts import ARTEFACTS, home
+from .artefacts import home
 from .cells import Cell, planned, urgency
 from .errors import CellError
 from .pool import Pool, WorkerDied, replies, workers
@@ -24,6 +24,7 @@ from .queue import Queue, once
 from .records import Record, RecordFile, current
 from .results import Run
 from .storage import FULL, storage_error
+from .stores import store_at
 from .worker import SHARES, Call, Needed, Reply, share_done
 
 
@@ -36,6 +37,7 @@ def execute(
     progress: Progress | None = None,
     keep_going: bool = False,
     pool: Pool | None = None,
+    artefacts: str | None = None,
 ) -> Run:
     """The records of all cells by id, running those that the folder does not hold yet.
 
@@ -51,11 +53,15 @@ def execute(
     `keep_going` all others run that do not need it, and `failures` of what is returned says why it
     and those that need it have no record; a cell whose worker process dies is tried once more by
     itself before it counts as failed. Nothing of a failure is recorded: the same call tries again.
+
+    Cells keep their files in the folder, or at an address that fsspec understands (`artefacts`);
+    workers on other machines then need not see the folder.
+
     Also raises `OutputFolderError`, `FolderBusyError`, `RecordError`, `StorageError`.
     """
     unique = list({cell.id: cell for cell in cells}.values())
     shown = progress or Silent()
-    with RecordFile(folder, manifest) as file:
+    with RecordFile(folder, manifest, artefacts) as file:
         _sweep(file)
         ready = current(file.records, code())
         todo = urgency(unique, ready)
@@ -121,7 +127,9 @@ class _Running:
             return None
         self.shown.cell_started(cell)
         needed = {need: _needed(self.file.records[need]) for need in cell.needs}
-        return Call(cell, str(self.file.folder.resolve()), needed, os.getpid(), code())
+        return Call(
+            cell, str(self.file.folder.resolve()), needed, os.getpid(), code(), self.file.place
+        )
 
     def _failed(self, cell: Cell, reason: str) -> None:
         for lost in self.queue.failed(cell, reason):
@@ -195,7 +203,5 @@ def _failure(cell: Cell, reply: Reply) -> Exception:
 def _sweep(file: RecordFile) -> None:
     """Remove files that no record tells of: of killed workers, and of cells measured again."""
     recorded = {home(record) for record in file.records.values()}
-    for path in (file.folder / ARTEFACTS).glob("*"):
-        if path.name not in recorded:
-            shutil.rmtree(path, ignore_errors=True)
+    store_at(file.folder, file.place).sweep(recorded)
     shutil.rmtree(file.folder / SHARES, ignore_errors=True)

@@ -7,6 +7,7 @@ measured again by another version of the code has several lines; the latest is i
 """
 
 import os
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -90,18 +91,20 @@ class RecordFile:
     """The records of a run's folder, open for its one writer.
 
     Opening creates the folder and its manifest, or checks that it is this run's, takes its lock
-    and drops a last line that was cut off while it was written. Raises `OutputFolderError`,
+    and drops a last line that was cut off while it was written. `artefacts` is an address at which
+    the run's cells keep their files, if that is not the folder. Raises `OutputFolderError`,
     `FolderBusyError`, `RecordError`, `StorageError`. Use it in a `with` statement.
     """
 
-    def __init__(self, folder: Path | str, manifest: dict[str, Any]):
+    def __init__(self, folder: Path | str, manifest: dict[str, Any], artefacts: str | None = None):
         self.folder = Path(folder)
         self.path = self.folder / RECORDS
         _refuse_foreign(self.folder)
         self._lock = lock(self.folder / LOCK)
         self._file = -1
         try:
-            _claim(self.folder, manifest)
+            _claim(self.folder, manifest, artefacts)
+            self.place = place_of(self.folder)
             self._file = _open(self.path)
             self.records, self._head = self._load()
         except BaseException:
@@ -189,12 +192,26 @@ def current(records: Mapping[str, Record], code: str) -> set[str]:
 
 def read_manifest(folder: Path | str) -> dict[str, Any]:
     """What the run in a folder was asked for. Raises `OutputFolderError` where there is none."""
+    return restore(_read_claim(folder)["manifest"])
+
+
+def place_of(folder: Path | str) -> str:
+    """The address at which a run's files are, or "" where that is its folder.
+
+    Raises `OutputFolderError` where there is no run.
+    """
+    claim = _read_claim(folder)
+    return f"{claim['artefacts']}/{claim['run']}" if claim.get("artefacts") else ""
+
+
+def _read_claim(folder: Path | str) -> dict[str, Any]:
     path = Path(folder) / MANIFEST
     try:
         content = msgspec.json.decode(path.read_bytes())
         if content["schema"] != SCHEMA:
             raise OutputFolderError(f"{path} has schema {content['schema']}; {_OTHER_SCHEMA}")
-        return restore(content["manifest"])
+        content["manifest"]
+        return content
     except FileNotFoundError as error:
         raise OutputFolderError(
             f"{folder} holds no run ({MANIFEST} is missing): name the --out folder of a run."
@@ -248,12 +265,22 @@ def _refuse_foreign(folder: Path) -> None:
         )
 
 
-def _claim(folder: Path, manifest: dict[str, Any]) -> None:
+def _claim(folder: Path, manifest: dict[str, Any], artefacts: str | None) -> None:
     """Write the manifest, or check that the one there is the same."""
     wanted = plain(manifest, "manifest")
     if not (folder / MANIFEST).exists():
-        atomic_write(folder / MANIFEST, canonical({"schema": SCHEMA, "manifest": wanted}) + b"\n")
+        claim = {"schema": SCHEMA, "manifest": wanted}
+        if artefacts:
+            # Two runs may name the same address: their cells may too.
+            claim |= {"artefacts": artefacts.rstrip("/"), "run": uuid.uuid4().hex[:16]}
+        atomic_write(folder / MANIFEST, canonical(claim) + b"\n")
         return
+    there = _read_claim(folder).get("artefacts")
+    if artefacts and artefacts.rstrip("/") != there:
+        raise OutputFolderError(
+            f"The run in {folder} keeps its files {f'at {there}' if there else 'there'}, and not "
+            f"at {artefacts}: leave --artefacts out, or choose another --out."
+        )
     found = plain(read_manifest(folder), "manifest")
     if canonical(found) != canonical(wanted):
         keys = sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k))

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import msgspec
 
-from .artefacts import artefact_folder
 from .records import read_records
+from .stores import artefact_folder
 
 
 class Verified(msgspec.Struct, frozen=True):
@@ -17,6 +17,8 @@ class Verified(msgspec.Struct, frozen=True):
 
 def verify(folder: Path | str) -> Verified:
     """Compare everything in a run's folder with its digests, also while the run goes on.
+
+    Files that are kept at an address are downloaded where there is no copy yet.
 
     Raises `OutputFolderError` where there is no run, and `RecordError`, which names the line or
     the file and says what to do.

@@ -21,17 +21,16 @@ import msgspec
 
 from ..core.cache import cache_folder
 from ..core.errors import TooLargeError, UnsuitableTaskError
-from .artefacts import ARTEFACTS, check_files, hashes, home_of
+from .artefacts import hashes, home_of
 from .cells import Cell
 from .errors import CellError
 from .plain import plain, restore
 from .provenance import code, machine
-from .storage import sync_folder
+from .stores import store_at
 
 if TYPE_CHECKING:
     from .columns import Column
 
-PARTIAL = ".partial-"
 SHARES = ".shares"
 """A folder of how far running cells are; gone once nothing runs."""
 _XLA = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
@@ -67,6 +66,7 @@ class Call(msgspec.Struct, frozen=True):
     needed: dict[str, Needed]
     sender: int
     code: str = ""
+    place: str = ""
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -93,8 +93,8 @@ class Context:
 
     def __init__(self, call: Call):
         self._call = call
-        self._home = Path(call.folder) / ARTEFACTS
-        self._partial = self._home / f"{PARTIAL}{call.cell.id}-{os.getpid()}"
+        self._store = store_at(Path(call.folder), call.place)
+        self._partial = self._store.partial(call.cell.id)
 
     @property
     def folder(self) -> Path:
@@ -110,11 +110,9 @@ class Context:
         """
         self._check(cell)
         needed = self._call.needed[cell]
-        path = self._home / needed.home
         if not needed.artefacts:
             raise CellError(f"Cell {cell}, which cell {self._call.cell.id} needs, left no files.")
-        check_files(path, needed.artefacts)
-        return path
+        return self._store.fetch(needed.home, needed.artefacts)
 
     def outcomes(self, cell: str) -> dict[str, Any]:
         """The outcomes of a needed cell."""
@@ -150,18 +148,11 @@ class Context:
         return write_columns(self.folder, columns)
 
     def keep(self) -> dict[str, str]:
-        """Put the artefact in place, over one that a killed run left without a record.
-
-        Returns the hashes of its files.
-        """
+        """Keep the files, in the place of some that a killed run left; returns their hashes."""
         if not self._partial.exists():
             return {}
         found = hashes(self._partial)
-        final = self._home / home_of(self._call.cell.id, self._call.code)
-        if final.exists():
-            shutil.rmtree(final)
-        os.replace(self._partial, final)
-        sync_folder(self._home)
+        self._store.keep(self._partial, home_of(self._call.cell.id, self._call.code))
         return found
 
     def discard(self) -> None:

@@ -1,9 +1,7 @@
 """Choose where cells run, by name; what a backend needs is imported once it is asked for."""
 
 import contextlib
-import importlib
 from collections.abc import Iterator
-from typing import Any
 
 from ...core.errors import BackendError, UnknownNameError
 from ..pool import Pool
@@ -39,17 +37,6 @@ def open_pool(
         from .on_dask import dask_pool as opened
     with opened(jobs, address) as pool:
         yield pool
-
-
-def required(module: str, extra: str) -> Any:
-    """A module of an optional package. Raises `BackendError` that says how to install it."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise BackendError(
-            f"The backend {extra} needs a package that is not installed ({error}): pip install "
-            f'"deliberation[{extra}]"'
-        ) from error
 
 
 def unreachable(kind: str, address: str, error: Exception) -> BackendError:

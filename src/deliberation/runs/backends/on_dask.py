@@ -4,10 +4,11 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+from ..optional import required
 from ..pool import Pool
 from ..provenance import cores
 from ..worker import run_cell
-from .choosing import required, unreachable
+from .choosing import unreachable
 
 _SECONDS = 15
 """So long we wait for an answer of a scheduler, and for its first worker."""
@@ -19,7 +20,7 @@ def dask_pool(jobs: int | None, address: str | None) -> Iterator[Pool]:
 
     Raises `BackendError`.
     """
-    dask, distributed = required("dask", "dask"), required("distributed", "dask")
+    dask, distributed = (required(n, "dask", "The backend dask") for n in ("dask", "distributed"))
     # A cell that takes its worker down is for us to try again, and by itself.
     once = {"distributed.scheduler.allowed-failures": 0}
     with contextlib.ExitStack() as stack:

@@ -6,10 +6,11 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from ..optional import required
 from ..pool import Pool
 from ..provenance import cores
 from ..worker import run_cell
-from .choosing import required, unreachable
+from .choosing import unreachable
 
 
 @contextlib.contextmanager
@@ -19,7 +20,7 @@ def ray_pool(jobs: int | None, address: str | None) -> Iterator[Pool]:
     A cluster that this process is connected to already is used as it is, and left running. Raises
     `BackendError`.
     """
-    ray = required("ray", "ray")
+    ray = required("ray", "ray", "The backend ray")
     ours = not ray.is_initialized()
     if ours:
         _begin(ray, jobs, address)
