@@ -1,5 +1,6 @@
 """Files of cells at an address: uploaded once, downloaded where needed, known by their hashes."""
 
+import os
 import shutil
 
 import cell_runs
@@ -21,7 +22,8 @@ from deliberation.runs import (
 )
 from deliberation.runs.artefacts import ARTEFACTS, home
 from deliberation.runs.records import place_of
-from deliberation.runs.stores import PARTIAL
+from deliberation.runs.stores import PARTIAL, store_at
+from deliberation.runs.worker import Call, run_cell
 
 out, work = cell_runs.out, cell_runs.work  # fixtures
 
@@ -94,6 +96,32 @@ def test_a_store_in_memory_serves_threads_and_two_runs_do_not_meet(out, tmp_path
         assert found[reader.id].outcomes == {"read": "7"}
     assert place_of(out) != place_of(tmp_path / "again")
     assert verify(out).files == verify(tmp_path / "again").files == 2
+
+
+def test_a_copy_that_another_process_reads_is_left_alone(out, there, cache, monkeypatch):
+    left = plan()[0]
+    (record,) = run([left], out, artefacts=f"file://{there}").values()
+    (copy,) = cache.glob(f"*/*/{home(record)}")
+    other = copy.with_name("other")
+    copy.rename(other)
+    store, faster = store_at(out, place_of(out)), []
+    download = store.files.get_file
+
+    def slow(source, target):
+        download(source, target)
+        faster.append(other.rename(copy))
+
+    monkeypatch.setattr(store.files, "get_file", slow)
+    before = (other / "weights").stat().st_ino
+    assert store.fetch(home(record), record.artefacts) == copy
+    assert faster and (copy / "weights").stat().st_ino == before
+    assert not list(cache.rglob(f"{PARTIAL}*"))
+
+
+def test_a_folder_that_a_machine_does_not_see_is_named(out):
+    call = Call(cell("write", x=1), str(out / "nowhere"), {}, os.getpid() + 1)
+    reply = run_cell(call)
+    assert reply.outcome is None and "cannot be seen from" in reply.reason
 
 
 def test_addresses_that_cannot_be_used_are_refused(out, tmp_path, there, monkeypatch):

@@ -204,6 +204,11 @@ def place_of(folder: Path | str) -> str:
     return f"{claim['artefacts']}/{claim['run']}" if claim.get("artefacts") else ""
 
 
+def seen(folder: Path) -> bool:
+    """Whether a run's folder is there, as seen from this machine."""
+    return (folder / MANIFEST).exists()
+
+
 def _read_claim(folder: Path | str) -> dict[str, Any]:
     path = Path(folder) / MANIFEST
     try:

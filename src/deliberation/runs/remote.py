@@ -69,7 +69,7 @@ class RemoteStore(Store):
                 with contextlib.suppress(FileNotFoundError):
                     self.files.get_file(f"{self.root}/{name}/{file}", str(target))
             check_files(fresh, recorded, f"{self.place}/{name}")
-            move(fresh, copy)
+            _settle(fresh, copy, recorded)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
         return copy
@@ -84,3 +84,14 @@ class RemoteStore(Store):
         for path in self.copies.glob("*"):
             if path.name not in names:
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _settle(fresh: Path, copy: Path, recorded: Mapping[str, str]) -> None:
+    """Make a download the copy, unless another process was faster, which may read its own now."""
+    with contextlib.suppress(OSError):
+        os.rename(fresh, copy)
+        return
+    try:
+        check_files(copy, recorded)
+    except RecordError:
+        move(fresh, copy)

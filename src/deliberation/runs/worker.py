@@ -6,6 +6,7 @@ Nothing here imports JAX; the environment must be set before a cell's function d
 import contextlib
 import importlib
 import os
+import platform
 import shutil
 import signal
 import sys
@@ -26,6 +27,7 @@ from .cells import Cell
 from .errors import CellError
 from .plain import plain, restore
 from .provenance import code, machine
+from .records import seen
 from .stores import store_at
 
 if TYPE_CHECKING:
@@ -151,6 +153,12 @@ class Context:
         """Keep the files, in the place of some that a killed run left; returns their hashes."""
         if not self._partial.exists():
             return {}
+        call = self._call
+        if call.sender != os.getpid() and not call.place and not seen(Path(call.folder)):
+            raise CellError(
+                f"The run's folder {call.folder} cannot be seen from {platform.node()}, where cell "
+                f"{call.cell.id} left files: use a folder that all machines share, or --artefacts."
+            )
         found = hashes(self._partial)
         self._store.keep(self._partial, home_of(self._call.cell.id, self._call.code))
         return found
