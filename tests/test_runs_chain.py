@@ -17,7 +17,7 @@ from deliberation.runs import (
     records,
     verify,
 )
-from deliberation.runs.chain import HEAD, read_head
+from deliberation.runs.chain import HEAD, Head, check_heads, read_head
 from deliberation.runs.records import RECORDS
 
 out, work = cell_runs.out, cell_runs.work  # fixtures
@@ -138,6 +138,13 @@ def test_records_are_read_while_they_are_written(out):
         lengths.append(len(read_records(out)))
     writer.join()
     assert lengths == sorted(lengths) and len(read_records(out)) == 60
+
+
+def test_a_run_that_begins_while_its_folder_is_read_is_no_fault(tmp_path):
+    check_heads(tmp_path, ["a", "b", "c"], None, Head(1, "b"))
+    for after in (None, Head(0, "a")):
+        with pytest.raises(RecordError, match=r"head\.json"):
+            check_heads(tmp_path, ["a", "b", "c"], None, after)
 
 
 def test_a_folder_of_an_earlier_version_is_refused(out):

@@ -20,7 +20,7 @@ from deliberation.runs import (
     read_records,
     verify,
 )
-from deliberation.runs.artefacts import ARTEFACTS, home
+from deliberation.runs.artefacts import ARTEFACTS, home_of
 from deliberation.runs.provenance import code
 from deliberation.runs.records import current
 
@@ -31,10 +31,11 @@ def aged(folder, new, ids) -> dict:
     """The same run as if another version of the code had measured some of its cells."""
     with RecordFile(new, MANIFEST) as file:
         for found in read_records(folder).values():
-            old = found.cell in ids
-            kept = file.append(msgspec.structs.replace(found, code="older" if old else found.code))
+            old = "older" if found.cell in ids else found.code
+            home = home_of(found.cell, old)
+            file.append(msgspec.structs.replace(found, code=old, home=home))
             if found.artefacts:
-                shutil.copytree(folder / ARTEFACTS / home(found), new / ARTEFACTS / home(kept))
+                shutil.copytree(folder / ARTEFACTS / found.home, new / ARTEFACTS / home)
     assert verify(new).records == len(read_records(folder))
     return read_records(new)
 
@@ -61,7 +62,7 @@ def test_cells_of_another_code_and_what_needs_them_are_measured_again(out, tmp_p
     assert list(after) == [cells[2].id, cells[0].id, cells[1].id], "in the order of their lines"
     assert len((tmp_path / "aged" / "records.jsonl").read_bytes().splitlines()) == 5
     names = [path.name for path in (tmp_path / "aged" / ARTEFACTS).iterdir()]
-    assert names == [home(after[cells[0].id])], "files that no record tells of any more are gone"
+    assert names == [after[cells[0].id].home], "files that no record tells of any more are gone"
     assert verify(tmp_path / "aged").files == 1
     lines = (tmp_path / "aged" / "records.jsonl").read_bytes()
     run(cells, tmp_path / "aged")

@@ -1,12 +1,15 @@
 """With `keep_going`, one failing cell takes down what needs it, and nothing else."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import cell_runs
 import pytest
 from cell_runs import cell, run
 from rich.console import Console
 
 from deliberation.core.errors import StorageError
-from deliberation.runs import CellError, RichProgress, read_records, verify
+from deliberation.runs import CellError, Pool, RichProgress, read_records, verify
+from deliberation.runs.worker import run_cell
 
 out, work = cell_runs.out, cell_runs.work  # fixtures
 
@@ -63,3 +66,25 @@ def test_a_full_disk_ends_the_run_all_the_same(out):
     with pytest.raises(StorageError, match="Make room"):
         run(cells, out, keep_going=True)
     assert len(read_records(out)) < 8
+
+
+def test_on_a_cluster_only_the_cell_whose_worker_died_is_tried_again(out):
+    dead, lucky, slow = cell("die", seconds=9.0), cell(x=1, seconds=8.0), cell(x=2, sleep=0.2)
+    waiting, sent = cell(x=3, needs=[lucky.id]), []
+
+    def work(call):
+        sent.append(call.cell.id)
+        if call.cell == dead or (sent.count(lucky.id) == 1 and call.cell == lucky):
+            raise MemoryError
+        return run_cell(call)
+
+    with ThreadPoolExecutor(3) as threads:
+        pool = Pool(submit=lambda call: threads.submit(work, call), jobs=3, died=(MemoryError,))
+        with pytest.raises(CellError, match=r"died.*die \{\}"):
+            run([dead, cell("write", x=7)], out, pool=pool)
+        sent.clear()
+        found = run([dead, lucky, slow, waiting], out, pool=pool, jobs=3, keep_going=True)
+    assert set(found) == {lucky.id, slow.id, waiting.id} and found.failures.keys() == {dead.id}
+    assert sorted(sent) == sorted([dead.id, dead.id, lucky.id, lucky.id, slow.id, waiting.id])
+    homes = [record.home for record in read_records(out).values()]
+    assert all(len(home.split("-")) == 3 for home in homes), "each attempt has its own folder"

@@ -20,7 +20,7 @@ from deliberation.runs import (
     read_records,
     verify,
 )
-from deliberation.runs.artefacts import ARTEFACTS, home
+from deliberation.runs.artefacts import ARTEFACTS
 from deliberation.runs.records import place_of
 from deliberation.runs.stores import PARTIAL, store_at
 from deliberation.runs.worker import Call, run_cell
@@ -56,12 +56,12 @@ def test_files_go_to_an_address_and_come_back_from_there(out, there, cache):
     (place,) = there.iterdir()
     assert place_of(out) == f"file://{place}"
     records = read_records(out)
-    assert {p.name for p in place.iterdir()} == {home(r) for r in records.values()}
+    assert {p.name for p in place.iterdir()} == {r.home for r in records.values()}
     shutil.rmtree(cache)
     (place / "left by a killed run").mkdir()
     found = run([left, made, reader, summed], out)  # the folder knows the address
     assert found[reader.id].outcomes == {"read": "7"} and found[summed.id].outcomes["sum"] == 21.0
-    assert {p.name for p in place.iterdir()} == {home(records[c.id]) for c in (left, made)}
+    assert {p.name for p in place.iterdir()} == {records[c.id].home for c in (left, made)}
     assert not list(cache.rglob(f"{PARTIAL}*"))
     shutil.rmtree(cache)
     assert verify(out).files == 2
@@ -101,7 +101,7 @@ def test_a_store_in_memory_serves_threads_and_two_runs_do_not_meet(out, tmp_path
 def test_a_copy_that_another_process_reads_is_left_alone(out, there, cache, monkeypatch):
     left = plan()[0]
     (record,) = run([left], out, artefacts=f"file://{there}").values()
-    (copy,) = cache.glob(f"*/*/{home(record)}")
+    (copy,) = cache.glob(f"*/*/{record.home}")
     other = copy.with_name("other")
     copy.rename(other)
     store, faster = store_at(out, place_of(out)), []
@@ -113,7 +113,7 @@ def test_a_copy_that_another_process_reads_is_left_alone(out, there, cache, monk
 
     monkeypatch.setattr(store.files, "get_file", slow)
     before = (other / "weights").stat().st_ino
-    assert store.fetch(home(record), record.artefacts) == copy
+    assert store.fetch(record.home, record.artefacts) == copy
     assert faster and (copy / "weights").stat().st_ino == before
     assert not list(cache.rglob(f"{PARTIAL}*"))
 

@@ -3,31 +3,23 @@
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from .chain import CURE
 from .errors import RecordError
-
-if TYPE_CHECKING:
-    from .records import Record
 
 ARTEFACTS = "artefacts"
 _MOST = 5
 """So many files are named where more are not as they were written."""
 
 
-def home(record: "Record") -> str:
-    """The name of the folder that a record's cell left."""
-    return home_of(record.cell, record.code)
-
-
-def home_of(cell: str, code: str) -> str:
-    """The name of the folder that a cell leaves when a version of the code measures it.
+def home_of(cell: str, code: str, attempt: str = "") -> str:
+    """The name of the folder for what a cell leaves when a version of the code measures it.
 
     With the code in it, a cell that is measured again leaves the recorded files alone, so that a
-    run killed before the new record is written still has the files of the old one.
+    run killed before the new record is written still has the files of the old one. On a cluster
+    each attempt has a name of its own: workers may go on after the run that sent them is gone.
     """
-    return f"{cell}-{code}" if code else cell
+    return "-".join(part for part in (cell, code, attempt) if part)
 
 
 def hashes(folder: Path) -> dict[str, str]:

@@ -59,13 +59,14 @@ def check_heads(
     on, `before` and `after` are the heads from before and after that. Raises `RecordError`.
     """
     length, path = len(digests) - 1, folder / HEAD
-    if before is None or after is None:
+    if after is None:
         if length:
             raise RecordError(
                 f"{path} is missing, so nobody can tell whether the last lines of the records "
                 f"are. {CURE}"
             )
         return
+    before = before or Head(0, digests[0])  # a run began while its folder was read
     if before.length > length:
         raise RecordError(
             f"The records end after line {length}, but {path} tells of {before.length} lines: the "

@@ -9,12 +9,13 @@ import contextlib
 import functools
 import os
 import shutil
+import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .artefacts import home
+from .artefacts import home_of
 from .cells import Cell, planned, urgency
 from .errors import CellError
 from .pool import Pool, WorkerDied, replies, workers
@@ -89,34 +90,40 @@ class _Running:
     def __init__(self, queue: Queue, file: RecordFile, shown: Progress, pool: Pool | None):
         self.queue, self.file, self.shown, self.pool = queue, file, shown, pool
         self.commit, self.dirty = source()
+        self.homes: dict[str, str] = {}
 
     def run(self, jobs: int) -> None:
-        """Run all cells of the queue; those that ran when a worker died once more, one by one."""
-        queue = self.queue
+        """Run all cells of the queue; those whose worker died once more, one by one."""
+        running = self.queue.running
         while True:
             try:
-                return self._work(queue.following, jobs)
+                self._work(self.queue.following, jobs)
             except WorkerDied as error:
-                if not queue.keep_going:
-                    raise _died(list(queue.running.values())) from error
-            for cell in list(queue.running.values()):
-                try:
+                if not self.queue.keep_going:
+                    raise _died(list(running.values())) from error
+            if not running:
+                return
+            for cell in list(running.values()):
+                with contextlib.suppress(WorkerDied):
                     self._work(once(cell), 1)
-                except WorkerDied:
-                    self._failed(queue.running.pop(cell.id), _DIED_TWICE)
+                if cell.id in running:
+                    self._failed(running.pop(cell.id), _DIED_TWICE)
 
     def _work(self, cells: Callable[[], Cell | None], jobs: int) -> None:
+        """Run some cells; those whose worker died, and may be tried again, count as running."""
         failure: Exception | None = None
         with _closing(replies(lambda: self._call(cells()), jobs, self.pool)) as found:
             for reply in found:
+                if reply.died and self.queue.keep_going:
+                    continue
                 cell = self.queue.running.pop(reply.cell)
                 if reply.outcome is not None:
-                    record = self.file.append(_record(cell, reply, self.commit, self.dirty))
+                    record = self.file.append(self._record(cell, reply))
                     self.queue.finished(cell)
                     self.shown.cell_done(cell, record)
                     continue
                 if not self.queue.keep_going or reply.errno in FULL:
-                    failure = failure or _failure(cell, reply)
+                    failure = failure or (_died([cell]) if reply.died else _failure(cell, reply))
                     self.queue.stop()
                 self._failed(cell, reply.reason)
         if failure is not None:
@@ -127,14 +134,42 @@ class _Running:
             return None
         self.shown.cell_started(cell)
         needed = {need: _needed(self.file.records[need]) for need in cell.needs}
-        return Call(
-            cell, str(self.file.folder.resolve()), needed, os.getpid(), code(), self.file.place
-        )
+        attempt = "" if self.pool is None else uuid.uuid4().hex[:8]
+        self.homes[cell.id] = home = home_of(cell.id, code(), attempt)
+        folder = str(self.file.folder.resolve())
+        return Call(cell, folder, needed, os.getpid(), home, self.file.place)
 
     def _failed(self, cell: Cell, reason: str) -> None:
         for lost in self.queue.failed(cell, reason):
             if isinstance(self.shown, RichProgress):
                 self.shown.cell_failed(lost, self.queue.failures[lost.id])
+
+    def _record(self, cell: Cell, reply: Reply) -> Record:
+        assert reply.outcome is not None
+        if reply.code != code():
+            raise CellError(
+                f"Cell {cell.id} ({cell.name}) was measured by other source files ({reply.code}) "
+                f"than this process has ({code()}): were files edited during the run, or does the "
+                "cluster have another version? Run the same command again with one."
+            )
+        return Record(
+            cell=cell.id,
+            function=cell.function,
+            settings=cell.settings,
+            needs=cell.needs,
+            outcomes=reply.outcome.outcomes,
+            spent=reply.outcome.spent,
+            code=reply.code,
+            home=self.homes[cell.id],
+            columns=reply.columns,
+            artefacts=reply.artefacts,
+            seconds=reply.seconds,
+            started=reply.started,
+            versions=versions(),
+            machine=reply.machine,
+            commit=self.commit,
+            dirty=self.dirty,
+        )
 
 
 @contextlib.contextmanager
@@ -149,34 +184,7 @@ def _closing(found: Iterator[Reply]) -> Iterator[Iterator[Reply]]:
 
 
 def _needed(record: Record) -> Needed:
-    return Needed(record.outcomes, home(record), record.artefacts, record.columns)
-
-
-def _record(cell: Cell, reply: Reply, commit: str | None, dirty: bool | None) -> Record:
-    assert reply.outcome is not None
-    if reply.code != code():
-        raise CellError(
-            f"Cell {cell.id} ({cell.name}) was measured by other source files of deliberation "
-            f"({reply.code}) than this process has ({code()}): were files edited during the run, "
-            "or is another version installed on the cluster? Run the same command again with one."
-        )
-    return Record(
-        cell=cell.id,
-        function=cell.function,
-        settings=cell.settings,
-        needs=cell.needs,
-        outcomes=reply.outcome.outcomes,
-        spent=reply.outcome.spent,
-        code=reply.code,
-        columns=reply.columns,
-        artefacts=reply.artefacts,
-        seconds=reply.seconds,
-        started=reply.started,
-        versions=versions(),
-        machine=reply.machine,
-        commit=commit,
-        dirty=dirty,
-    )
+    return Needed(record.outcomes, record.home, record.artefacts, record.columns)
 
 
 _DIED_TWICE = "its worker process died twice, as when memory runs out; try fewer --jobs"
@@ -202,6 +210,6 @@ def _failure(cell: Cell, reply: Reply) -> Exception:
 
 def _sweep(file: RecordFile) -> None:
     """Remove files that no record tells of: of killed workers, and of cells measured again."""
-    recorded = {home(record) for record in file.records.values()}
+    recorded = {record.home for record in file.records.values()}
     store_at(file.folder, file.place).sweep(recorded)
     shutil.rmtree(file.folder / SHARES, ignore_errors=True)

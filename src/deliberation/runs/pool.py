@@ -22,7 +22,8 @@ class WorkerDied(RuntimeError):
 class Pool:
     """Workers on a cluster: `submit` sends a cell there and gives what will be its reply.
 
-    `jobs` cells run at once. `died` are the errors of a reply whose worker ended without one.
+    `jobs` cells run at once. `died` are the errors of a reply whose worker ended without one; the
+    other workers go on.
     """
 
     submit: Callable[[Call], "Future[Reply]"]
@@ -45,17 +46,17 @@ def replies(following: Next, jobs: int, pool: Pool | None = None) -> Iterator[Re
     """What comes back from the workers, in the order in which cells end, until all have.
 
     `following` is asked whenever a worker is free. Local workers end with this generator, and
-    when this process is killed. Raises `WorkerDied`.
+    when this process is killed; where one dies, all of them have, which raises `WorkerDied`. Of a
+    worker that dies on a cluster the reply says so.
     """
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
-    died = (BrokenProcessPool, *(() if pool is None else pool.died))
     try:
         if pool is not None:
-            yield from _answers(following, jobs, pool.submit)
+            yield from _answers(following, jobs, pool.submit, pool.died)
         else:
             yield from _local(following, jobs) if _is_local() else _elsewhere(following, jobs)
-    except died as error:
+    except BrokenProcessPool as error:
         raise WorkerDied(str(error)) from error
 
 
@@ -83,20 +84,25 @@ def _local(following: Next, jobs: int) -> Iterator[Reply]:
 
 
 def _answers(
-    following: Next, jobs: int, submit: "Callable[[Call], Future[Reply]]"
+    following: Next,
+    jobs: int,
+    submit: "Callable[[Call], Future[Reply]]",
+    died: tuple[type[BaseException], ...] = (),
 ) -> Iterator[Reply]:
     """The replies of cells, so many of which are with the workers at once."""
-    running: set[Future[Reply]] = set()
+    running: dict[Future[Reply], Call] = {}
     try:
         while True:
             while len(running) < jobs and (call := following()) is not None:
-                running.add(submit(call))
+                running[submit(call)] = call
             if not running:
                 return
-            ended, running = wait(running, return_when=FIRST_COMPLETED)
+            ended = wait(running, return_when=FIRST_COMPLETED).done
             # What came back in time is not lost where another worker died meanwhile.
             for future in sorted(ended, key=lambda f: f.exception() is not None):
-                yield future.result()
+                call = running.pop(future)
+                lost = isinstance(future.exception(), died)
+                yield Reply(call.cell.id, died=True) if lost else future.result()
     finally:
         for future in running:
             future.cancel()

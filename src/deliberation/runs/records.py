@@ -29,7 +29,8 @@ class Record(msgspec.Struct, frozen=True):
 
     `spent` is a ledger as a dict, with null for unknown amounts; `started` is UTC in ISO format;
     `code` is the version of the source that measured it (`provenance.code`);
-    `artefacts` are the sha256 of the files that the cell left, by their paths in its folder;
+    `artefacts` are the sha256 of the files that the cell left, by their paths in the folder that
+    `home` names;
     `columns` says of each array in the cell's `columns.npz` its axes, unit, shape and dtype;
     `previous` is the digest of the line before, or of `run.json`, which the file fills in;
     `commit` and `dirty` are null where the package does not run from a source checkout.
@@ -44,6 +45,7 @@ class Record(msgspec.Struct, frozen=True):
     seconds: float
     started: str
     code: str = ""
+    home: str = ""
     columns: dict[str, Any] = {}
     artefacts: dict[str, str] = {}
     versions: dict[str, str | None] = {}

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .artefacts import ARTEFACTS, check_files, home
+from .artefacts import ARTEFACTS, check_files
 from .records import place_of
 from .storage import sync_folder
 
@@ -18,7 +18,7 @@ PARTIAL = ".partial-"
 
 
 class Store(abc.ABC):
-    """Keeps a folder of files for each record, by the name that `artefacts.home` gives it."""
+    """Keeps a folder of files for each record, by the name in its `home`."""
 
     @abc.abstractmethod
     def partial(self, cell: str) -> Path:
@@ -82,7 +82,7 @@ def artefact_folder(folder: Path | str, record: "Record") -> Path:
     altered.
     """
     folder = Path(folder)
-    return store_at(folder, place_of(folder)).fetch(home(record), record.artefacts)
+    return store_at(folder, place_of(folder)).fetch(record.home or record.cell, record.artefacts)
 
 
 def move(partial: Path, final: Path) -> None:

@@ -22,7 +22,7 @@ import msgspec
 
 from ..core.cache import cache_folder
 from ..core.errors import TooLargeError, UnsuitableTaskError
-from .artefacts import hashes, home_of
+from .artefacts import hashes
 from .cells import Cell
 from .errors import CellError
 from .plain import plain, restore
@@ -61,26 +61,30 @@ class Needed(msgspec.Struct, frozen=True):
 
 
 class Call(msgspec.Struct, frozen=True):
-    """A cell on its way to a worker, with what was found by the cells it needs."""
+    """A cell on its way to a worker, with what was found by the cells it needs.
+
+    The files that it leaves go into a folder named `home`, at the address `place` if there is one.
+    """
 
     cell: Cell
     folder: str
     needed: dict[str, Needed]
     sender: int
-    code: str = ""
+    home: str = ""
     place: str = ""
 
 
 class Reply(msgspec.Struct, frozen=True):
     """What came of a cell; `error` is a traceback where it failed, or why its task is refused.
 
-    `reason` is the error in one line.
+    `reason` is the error in one line; `died` says that the worker ended without an answer.
     """
 
     cell: str
-    started: str
-    seconds: float
-    machine: dict[str, Any]
+    died: bool = False
+    started: str = ""
+    seconds: float = 0.0
+    machine: dict[str, Any] = {}
     code: str = ""
     outcome: Outcome | None = None
     columns: dict[str, Any] = {}
@@ -160,7 +164,7 @@ class Context:
                 f"{call.cell.id} left files: use a folder that all machines share, or --artefacts."
             )
         found = hashes(self._partial)
-        self._store.keep(self._partial, home_of(self._call.cell.id, self._call.code))
+        self._store.keep(self._partial, self._call.home or self._call.cell.id)
         return found
 
     def discard(self) -> None:
@@ -185,7 +189,8 @@ def run_cell(call: Call) -> Reply:
 
     def reply(**result: Any) -> Reply:
         seconds = time.perf_counter() - clock
-        return Reply(call.cell.id, started, seconds, machine(), code(), **result)
+        about = {"started": started, "seconds": seconds, "machine": machine(), "code": code()}
+        return Reply(call.cell.id, **about, **result)
 
     try:
         function = load(call.cell.function)
