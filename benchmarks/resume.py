@@ -22,6 +22,7 @@ import time
 from itertools import zip_longest
 from pathlib import Path
 
+from deliberation.runs import verify
 from deliberation.runs.provenance import machine, source, versions
 
 COMMAND = [sys.executable, "-m", "deliberation.cli", "table", "--effort", "smoke", "--out"]
@@ -114,6 +115,7 @@ def main() -> None:
         print(f"left alone: {seconds:.0f} s, {len(times)} records", flush=True)
         struck = killed(broken, moments(times, given.kills, random.Random(given.seed)))
         expected, found = measured(whole), measured(broken)
+        print(f"compared with their digests: {verify(broken)}", flush=True)
     same = expected == found
     differ = [[a, b] for a, b in zip_longest(expected, found) if a != b]
     states = len({kill["records"] for kill in struck})

@@ -1,5 +1,6 @@
 """The command line: errors in one line with exit code 2, and instant answers."""
 
+import contextlib
 import re
 import subprocess
 import sys
@@ -14,8 +15,8 @@ from deliberation import claims, hybrid, runs
 from deliberation.cli import main
 from deliberation.cli._caches import folder_size, keep_compiled_programs
 from deliberation.cli._progress import Clock, Lines
-from deliberation.core.errors import BudgetError
-from deliberation.runs import Cell, RecordFile
+from deliberation.core.errors import BackendError, BudgetError
+from deliberation.runs import Cell, RecordFile, backends
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("jax", "numpy", "scipy", "matplotlib", "equinox", "pgx")
@@ -207,6 +208,33 @@ def test_remaining_time_comes_from_the_speed_since_the_start():
     assert clock.left(110, 0.25) == "30 s left"
     assert clock.left(160, 0.1) == "9 min left"
     assert clock.left(200, 1.0) == ""
+
+
+@pytest.mark.parametrize("command", ["table", "zoo"])
+def test_measuring_elsewhere_is_asked_for_by_name(command, tmp_path, monkeypatch):
+    asked = {}
+
+    @contextlib.contextmanager
+    def open_pool(backend, *, jobs, address):
+        asked.update(backend=backend, jobs=jobs, address=address)
+        yield "a pool"
+
+    def execute(cells, folder, *, manifest, jobs, progress, **there):
+        asked.update(there)
+        raise BackendError("that is enough")
+
+    monkeypatch.setattr(runs, "execute", execute, raising=False)
+    monkeypatch.setattr(backends, "open_pool", open_pool, raising=False)
+    kept = "s3://bucket/runs"
+    where = ("--backend", "ray", "--address", "10.0.0.1:6379", "--jobs", "3", "--artefacts", kept)
+    names = {"table": ["tic_tac_toe"], "zoo": ["uct"]}[command]
+    ran = run(command, *names, "--effort", "smoke", *where, "--out", str(tmp_path / "out"))
+    assert ran.exit_code == 2 and "that is enough" in ran.stderr
+    told = {"backend": "ray", "jobs": 3, "address": "10.0.0.1:6379"}
+    assert asked == {**told, "pool": "a pool", "artefacts": kept}
+    monkeypatch.undo()
+    refused = run(command, *names, "--address", "here", "--out", str(tmp_path / "out"))
+    assert refused.exit_code == 2 and "choose ray or dask" in refused.stderr
 
 
 def test_a_resumed_training_is_not_taken_for_a_fast_one():

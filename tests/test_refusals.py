@@ -20,7 +20,7 @@ from deliberation.direct import solve
 from deliberation.report import build
 from deliberation.report.zoo import placed
 from deliberation.runs import CellError, execute
-from deliberation.runs.records import MANIFEST
+from deliberation.runs.records import MANIFEST, SCHEMA
 from deliberation.stats import Estimate, break_even, nothing
 from deliberation.tasks import make_task
 
@@ -125,7 +125,7 @@ def test_what_follows_from_exact_numbers_is_not_called_unknown():
 
 def a_run(folder, asked: dict) -> None:
     folder.mkdir()
-    (folder / MANIFEST).write_text(json.dumps({"schema": 1, "manifest": asked}), "utf-8")
+    (folder / MANIFEST).write_text(json.dumps({"schema": SCHEMA, "manifest": asked}), "utf-8")
     (folder / "records.jsonl").write_text("", "utf-8")
 
 

@@ -8,14 +8,15 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 
+import cell_runs
 import joblib
 import numpy as np
 import pytest
+from cell_runs import MANIFEST, cell, python, record, run, written
 from rich.console import Console
 
 from deliberation.core.errors import OutputFolderError, StorageError
@@ -24,7 +25,6 @@ from deliberation.runs import (
     CellError,
     Finding,
     FolderBusyError,
-    Record,
     RecordError,
     RecordFile,
     RichProgress,
@@ -38,95 +38,13 @@ from deliberation.runs import (
     write_table,
 )
 from deliberation.runs.cells import urgency
+from deliberation.runs.chain import HEAD
 from deliberation.runs.progress import Forecast, clock_time
-from deliberation.runs.provenance import source
+from deliberation.runs.provenance import code, source
 from deliberation.runs.records import decode, encode
 from deliberation.runs.worker import SHARES, Call, Context, share_done
 
-MANIFEST = {"tasks": ["tic_tac_toe"], "effort": "smoke"}
-WORK = '''
-"""Cells that hash, sleep, fail and look around."""
-import hashlib, os, signal, sys, time
-from pathlib import Path
-from deliberation.runs import Outcome
-
-def digest(settings, context):
-    time.sleep(settings.get("sleep", 0.0))
-    needed = "".join(context.outcomes(c)["hash"] for c in settings.get("reads", []))
-    value = hashlib.sha256(f"{settings['x']}{needed}".encode()).hexdigest()
-    return Outcome({"hash": value, "nan": float("nan")}, {"model_steps": 1, "flops": None})
-
-def write(settings, context):
-    (context.folder / "weights").write_text(str(settings["x"]))
-    if settings.get("fail"):
-        raise ValueError("planted failure")
-    return Outcome({"x": settings["x"]})
-
-def read(settings, context):
-    return Outcome({"read": (context.artefact(settings["of"]) / "weights").read_text()})
-
-def look(settings, context):
-    names = ("XLA_FLAGS", "OMP_NUM_THREADS", "JAX_COMPILATION_CACHE_DIR")
-    return Outcome({"pid": os.getpid(), "jax": "jax" in sys.modules,
-                    "deaf": signal.getsignal(signal.SIGINT) == signal.SIG_IGN,
-                    **{n: os.environ.get(n) for n in names}})
-
-def full(settings, context):
-    raise OSError(28, "No space left on device")
-
-def die(settings, context):
-    os._exit(9)
-
-def tell(settings, context):
-    Path(settings["pids"], str(os.getpid())).touch()
-    time.sleep(60)
-    return Outcome({})
-'''
-
-
-@pytest.fixture(autouse=True)
-def work(tmp_path, monkeypatch):
-    """A module of cell functions, importable here and in worker processes."""
-    home = tmp_path / "modules"
-    home.mkdir()
-    (home / "cell_work.py").write_text(WORK)
-    monkeypatch.syspath_prepend(str(home))
-    return home
-
-
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / "out"
-
-
-def cell(function="digest", needs=(), seconds=1.0, label="", **settings) -> Cell:
-    return Cell(f"cell_work:{function}", settings, tuple(needs), seconds, label)
-
-
-def run(cells, out, jobs=1, manifest=MANIFEST, progress=None):
-    return execute(cells, out, manifest=manifest, jobs=jobs, progress=progress)
-
-
-def record(x=1, **changes) -> Record:
-    plain = {
-        "cell": f"{x:016x}",
-        "function": "cell_work:digest",
-        "settings": {"x": x},
-        "needs": (),
-        "outcomes": {"score": 0.5},
-        "spent": {"flops": None},
-        "seconds": 0.1,
-        "started": "2026-01-01T00:00:00+00:00",
-    }
-    return Record(**{**plain, **changes})
-
-
-def written(out, count=3) -> list[bytes]:
-    with RecordFile(out, MANIFEST) as file:
-        for x in range(count):
-            file.append(record(x))
-    return (out / "records.jsonl").read_bytes().splitlines(keepends=True)
-
+out, work = cell_runs.out, cell_runs.work  # fixtures
 
 # Cells
 
@@ -185,9 +103,12 @@ def test_records_come_back_as_they_were(out):
 
 @pytest.mark.parametrize("keep", [1, 40, -1])
 def test_a_last_line_cut_off_is_dropped_and_repaired(out, keep):
+    lines = written(out, 2)
+    head = (out / HEAD).read_bytes()
     lines = written(out)
     path = out / "records.jsonl"
     path.write_bytes(b"".join(lines[:2]) + lines[2][:keep])
+    (out / HEAD).write_bytes(head)  # which tells of a line once it is there as a whole
     assert len(read_records(out)) == 2, "reading does not need the repair"
     with RecordFile(out, MANIFEST) as file:
         assert len(file.records) == 2
@@ -204,10 +125,12 @@ def test_altered_and_broken_lines_are_named(out):
         with pytest.raises(RecordError, match=r"line 2 \(cell 0+1, .*was altered"):
             read(out)
     path.write_bytes(lines[0] + lines[1][:50] + b"\n" + lines[2])
-    with pytest.raises(RecordError, match=r"line 2 is not a record .*Delete that line"):
+    with pytest.raises(RecordError, match=r"line 2 is not a record .*Restore .*new --out"):
         read_records(out)
-    with pytest.raises(RecordError, match="schema 2"):
-        decode(lines[0].replace(b'"schema":1', b'"schema":2'), "a line")
+    for other in (1, 3):
+        changed = lines[0].replace(b'"schema":2', f'"schema":{other}'.encode())
+        with pytest.raises(RecordError, match=f"schema {other}; this version reads 2.*new --out"):
+            decode(changed, "a line")
     # The lock of a folder that was refused is free again.
     path.write_bytes(b"".join(lines))
     RecordFile(out, MANIFEST).close()
@@ -298,19 +221,6 @@ def test_atomic_write_keeps_the_old_file_on_failure(tmp_path, monkeypatch):
 # Running
 
 
-def python(script: str, *arguments, wait=True, **options):
-    """A script in a process of its own that can import this file and the cells."""
-    path = os.pathsep.join([str(Path(__file__).parent), *sys.path[:1]])
-    command = [sys.executable, "-c", script, *map(str, arguments)]
-    pipe = subprocess.PIPE
-    options = {"stdout": pipe, "stderr": pipe, "text": True, **options}
-    child = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, **options)
-    if not wait:
-        return child
-    stdout, stderr = child.communicate(timeout=60)
-    return subprocess.CompletedProcess(command, child.returncode, stdout, stderr)
-
-
 def test_cells_see_what_they_need_and_one_thread(out, monkeypatch, tmp_path):
     monkeypatch.setenv("DELIBERATION_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
@@ -346,14 +256,15 @@ def test_one_job_keeps_one_worker_across_waves(out):
 
 def test_artefacts_are_kept_and_undeclared_needs_refused(out):
     left = cell("write", x=7)
-    killed, unrecorded = out / "artefacts" / ".partial-0-1", out / "artefacts" / left.id
+    name = f"{left.id}-{code()}"
+    killed, unrecorded = out / "artefacts" / ".partial-0-1", out / "artefacts" / name
     RecordFile(out, MANIFEST).close()
     for folder in (killed, unrecorded):  # what a killed run leaves
         folder.mkdir(parents=True)
         (folder / "half").touch()
     reader = cell("read", of=left.id, needs=[left.id])
     assert run([left, reader], out)[reader.id].outcomes == {"read": "7"}
-    assert [p.name for p in (out / "artefacts").iterdir()] == [left.id]
+    assert [p.name for p in (out / "artefacts").iterdir()] == [name]
     assert [p.name for p in unrecorded.iterdir()] == ["weights"]
     with pytest.raises(CellError, match="without needing it"):
         run([left, cell("read", of=left.id)], out)

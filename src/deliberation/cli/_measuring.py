@@ -32,12 +32,36 @@ def jobs_option() -> Option:
     return click.option("--jobs", type=click.IntRange(1), help=about)
 
 
-def measure(cells: "Sequence[Cell]", out: Path, manifest: dict[str, Any], jobs: int | None) -> None:
+def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Where cells run and keep their files: `backend`, `address` and `artefacts`."""
+    kinds = click.Choice(("local", "ray", "dask"))
+    about = "Where to work: processes of this machine, or a cluster of Ray or Dask."
+    backend = click.option("--backend", type=kinds, default="local", show_default=True, help=about)
+    about = "Of a running cluster; without it, one of --jobs workers is started here."
+    address = click.option("--address", metavar="ADDRESS", help=about)
+    about = "Where files of cells go, as s3://bucket/folder; by default into the --out folder."
+    return backend(address(click.option("--artefacts", metavar="URL", help=about)(command)))
+
+
+def measure(
+    cells: "Sequence[Cell]",
+    out: Path,
+    manifest: dict[str, Any],
+    jobs: int | None,
+    *,
+    backend: str = "local",
+    address: str | None = None,
+    artefacts: str | None = None,
+) -> None:
     """Run what is not recorded yet; an interruption says how to go on."""
     from ..runs import RichProgress, execute
+    from ..runs.backends import open_pool
 
     try:
-        execute(cells, out, manifest=manifest, jobs=jobs, progress=RichProgress())
+        with open_pool(backend, jobs=jobs, address=address) as pool:
+            there = {"pool": pool, "artefacts": artefacts}
+            there = {name: value for name, value in there.items() if value is not None}
+            execute(cells, out, manifest=manifest, jobs=jobs, progress=RichProgress(), **there)
     except KeyboardInterrupt:
         click.echo(f"\nInterrupted; what is measured is kept in {out}.", err=True)
         click.echo("The same command goes on at the first missing cell.", err=True)

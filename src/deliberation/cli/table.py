@@ -1,11 +1,12 @@
 """`deliberate table` and `deliberate report`: measure, and show what was measured."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ._caches import keep_compiled_programs
-from ._measuring import effort_option, jobs_option, measure, out_option
+from ._measuring import effort_option, jobs_option, measure, out_option, place_options
 from ._refusals import refuse_unknown
 from ._tasks import checked_tasks, complete_task, told_tasks
 from .zoo import present as present_zoo
@@ -19,7 +20,8 @@ from .zoo import present as present_zoo
     "  deliberate table tic_tac_toe connect_four --effort smoke\n"
     "  deliberate table connect_four --claim budget_slope --out slope\n"
     "  deliberate table my_world:Corridor --effort smoke\n"
-    "  deliberate table --effort full --out results --jobs 8",
+    "  deliberate table --effort full --out results --jobs 8\n"
+    "  deliberate table --effort full --backend ray --address 10.0.0.1:6379",
 )
 @click.argument("names", nargs=-1, metavar="[TASKS]...", shell_complete=complete_task)
 @effort_option(
@@ -28,8 +30,14 @@ from .zoo import present as present_zoo
 @out_option("out", "Folder of the records, table.json and report.html.")
 @click.option("--claim", "only", multiple=True, metavar="NAME", help="Only this claim; repeatable.")
 @jobs_option()
+@place_options
 def table(
-    names: tuple[str, ...], effort: str, out: Path, only: tuple[str, ...], jobs: int | None
+    names: tuple[str, ...],
+    effort: str,
+    out: Path,
+    only: tuple[str, ...],
+    jobs: int | None,
+    **place: Any,
 ) -> None:
     """Measure every claim on TASKS and show the table; kill it and it goes on when called again.
 
@@ -48,7 +56,7 @@ def table(
         "claims": [name for name in claims.list_claims() if not only or name in only],
     }
     claims.refuse_unmeasurable(run["tasks"])
-    measure(claims.plan(run["tasks"], effort, only=run["claims"]), out, run, jobs)
+    measure(claims.plan(run["tasks"], effort, only=run["claims"]), out, run, jobs, **place)
     _present(out)
 
 

@@ -1,11 +1,12 @@
 """`deliberate zoo`: every named kind of decider, measured on a task it is meant for."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ._caches import keep_compiled_programs
-from ._measuring import effort_option, jobs_option, measure, out_option
+from ._measuring import effort_option, jobs_option, measure, out_option, place_options
 from ._refusals import refuse_unknown
 from ._tasks import TASK_HELP, checked_tasks, complete_task, told_tasks
 
@@ -26,6 +27,7 @@ from ._tasks import TASK_HELP, checked_tasks, complete_task, told_tasks
 )
 @out_option("zoo", "Folder of the records, zoo.json and report.html.")
 @jobs_option()
+@place_options
 @click.option(
     "--task", "tasks", multiple=True, metavar="TASK", shell_complete=complete_task,
     help=f"Measure on this task instead; repeatable. {TASK_HELP}",
@@ -38,6 +40,7 @@ def zoo(
     jobs: int | None,
     tasks: tuple[str, ...],
     listing: bool,
+    **place: Any,
 ) -> None:
     """Train and play DECIDERS (by default all), each on the tasks it is meant for or on --task.
 
@@ -55,7 +58,7 @@ def zoo(
     asked = checked_tasks(tasks)
     wanted = [name for name in known if not names or name in names]
     cells = entries.plan(effort, only=wanted, tasks=asked or None)
-    measure(cells, out, {"zoo": wanted, "effort": effort, **told_tasks(asked)}, jobs)
+    measure(cells, out, {"zoo": wanted, "effort": effort, **told_tasks(asked)}, jobs, **place)
     present(out)
 
 

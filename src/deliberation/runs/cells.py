@@ -18,7 +18,10 @@ class Cell(msgspec.Struct, frozen=True, dict=True):
     """A function by name ("package.module:function") and its settings (JSON values).
 
     `needs` are the ids of cells whose outcomes and artefacts it uses. `seconds`, a rough cost, and
-    `label` serve scheduling and progress; they are no part of the cell's identity.
+    `label` serve scheduling and progress; they are no part of the cell's identity. Neither is the
+    version of the code: a later version finds the records of an earlier one by the same ids, and
+    can build a report from them. Each record says which code measured it, and `execute` measures
+    again what another code did.
     """
 
     function: str
@@ -61,7 +64,8 @@ def urgency(cells: Iterable[Cell], done: Iterable[str]) -> list[Cell]:
         if missing:
             raise CellError(
                 f"Cell {cell.id} ({cell.name}) needs {', '.join(missing)}, which is neither "
-                "among the cells to run nor recorded: pass the cells it needs as well."
+                "among the cells to run nor recorded by this version of the code: pass the cells "
+                "it needs as well."
             )
         for need in cell.needs:
             waiting.setdefault(need, []).append(cell)

@@ -11,5 +11,9 @@ class RecordError(DeliberationError, ValueError):
     """A record is altered, unreadable, of another schema, or holds what JSON cannot."""
 
 
+class ColumnError(DeliberationError, ValueError):
+    """An array with axes that do not fit it, without a unit, or of objects."""
+
+
 class FolderBusyError(OutputFolderError):
     """Another run is writing into this output folder right now."""

@@ -1,29 +1,32 @@
 """Run the cells that are not recorded yet, in worker processes, and record what they find.
 
 Workers compute; only this process writes records. By default workers are local processes
-(joblib's loky), each keeping its compiled programs from cell to cell. Inside of
-`joblib.parallel_config("ray")` or `("dask")` the same cells go there; their workers must see the
-output folder.
+(joblib's loky), each keeping its compiled programs from cell to cell; `backends.open_pool` gives
+those of a cluster.
 """
 
 import contextlib
 import functools
 import os
 import shutil
-import threading
+import uuid
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from .artefacts import home_of
 from .cells import Cell, planned, urgency
 from .errors import CellError
-from .pool import WorkerDied, replies, workers
+from .pool import Pool, WorkerDied, replies, workers
 from .progress import Progress, RichProgress, Silent
-from .provenance import source, versions
-from .records import Record, RecordFile
+from .provenance import code, source, versions
+from .queue import Queue, once
+from .records import Record, RecordFile, current
+from .results import Run
 from .storage import FULL, storage_error
-from .worker import ARTEFACTS, PARTIAL, SHARES, Call, Reply, share_done
+from .stores import store_at
+from .worker import SHARES, Call, Needed, Reply, share_done
 
 
 def execute(
@@ -33,74 +36,140 @@ def execute(
     manifest: dict[str, Any],
     jobs: int | None = None,
     progress: Progress | None = None,
-) -> dict[str, Record]:
+    keep_going: bool = False,
+    pool: Pool | None = None,
+    artefacts: str | None = None,
+) -> Run:
     """The records of all cells by id, running those that the folder does not hold yet.
 
     `manifest` says which run this is; a folder with another is refused. `jobs` worker processes,
-    by default one a core. Killed at any moment, the same call goes on at the first missing cell.
-    When a cell fails, those already running end and are recorded, then `CellError` is raised.
+    by default one a core, or so many cells at once of a `pool` (`backends.open_pool`), or of the
+    joblib backend that `joblib.parallel_config` names. Killed at any moment, the same call goes on
+    at the first missing cell.
+
+    Cells that were recorded by another version of the code, or that need such a cell, are measured
+    again: a run's records come from one version once it has ended.
+
+    When a cell fails, those already running end and are recorded, then `CellError` is raised. With
+    `keep_going` all others run that do not need it, and `failures` of what is returned says why it
+    and those that need it have no record; a cell whose worker process dies is tried once more by
+    itself before it counts as failed. Nothing of a failure is recorded: the same call tries again.
+
+    Cells keep their files in the folder, or at an address that fsspec understands (`artefacts`);
+    workers on other machines then need not see the folder.
+
     Also raises `OutputFolderError`, `FolderBusyError`, `RecordError`, `StorageError`.
     """
     unique = list({cell.id: cell for cell in cells}.values())
     shown = progress or Silent()
-    with RecordFile(folder, manifest) as file:
-        _sweep(file.folder)
-        todo = urgency(unique, file.records)
-        done = [cell for cell in unique if cell.id in file.records]
-        count = min(workers(jobs), len(todo)) if todo else 1
+    with RecordFile(folder, manifest, artefacts) as file:
+        _sweep(file)
+        ready = current(file.records, code())
+        todo = urgency(unique, ready)
+        done = [cell for cell in unique if cell.id in ready]
+        count = min(workers(jobs, pool), len(todo)) if todo else 1
         shown.start(len(unique), len(done), planned(unique), planned(done), count)
         if isinstance(shown, RichProgress):
             known = [(cell, file.records[cell.id]) for cell in done]
-            shown.plan(todo, known, functools.partial(share_done, file.folder))
+            again = sum(cell.id in file.records for cell in todo)
+            shown.plan(todo, known, functools.partial(share_done, file.folder), again)
+        queue = Queue(todo, ready, keep_going)
         try:
-            _run(_Queue(todo, file, shown), count, file, shown)
+            if todo:
+                _Running(queue, file, shown, pool).run(count)
         finally:
             shown.stop()
-            shutil.rmtree(file.folder / SHARES, ignore_errors=True)
-        return {cell.id: file.records[cell.id] for cell in unique}
+            _sweep(file)
+        found = {c.id: file.records[c.id] for c in unique if c.id not in queue.failures}
+        return Run(found, queue.failures)
 
 
-class _Queue:
-    """Cells that wait, and those with the workers."""
+class _Running:
+    """Hands cells to workers, and records what they found."""
 
-    def __init__(self, todo: list[Cell], file: RecordFile, shown: Progress):
-        self.todo, self.file, self.shown = todo, file, shown
-        self.running: dict[str, Cell] = {}
-        self.failures: list[tuple[Cell, Reply]] = []
-        self._lock = threading.Lock()  # joblib's backends ask from threads of theirs
+    def __init__(self, queue: Queue, file: RecordFile, shown: Progress, pool: Pool | None):
+        self.queue, self.file, self.shown, self.pool = queue, file, shown, pool
+        self.commit, self.dirty = source()
+        self.homes: dict[str, str] = {}
 
-    def following(self) -> Call | None:
-        """The most urgent cell whose needs are recorded; none once a cell has failed."""
-        records = self.file.records
-        with self._lock:
-            ready = (c for c in self.todo if all(need in records for need in c.needs))
-            cell = None if self.failures else next(ready, None)
-            if cell is None:
-                return None
-            self.todo.remove(cell)
-            self.running[cell.id] = cell
-        self.shown.cell_started(cell)
-        needed = {need: records[need].outcomes for need in cell.needs}
-        return Call(cell, str(self.file.folder.resolve()), needed, os.getpid())
+    def run(self, jobs: int) -> None:
+        """Run all cells of the queue; those whose worker died once more, one by one."""
+        running = self.queue.running
+        while True:
+            try:
+                self._work(self.queue.following, jobs)
+            except WorkerDied as error:
+                if not self.queue.keep_going:
+                    raise _died(list(running.values())) from error
+            if not running:
+                return
+            for cell in list(running.values()):
+                with contextlib.suppress(WorkerDied):
+                    self._work(once(cell), 1)
+                if cell.id in running:
+                    self._failed(running.pop(cell.id), _DIED_TWICE)
 
-
-def _run(queue: _Queue, jobs: int, file: RecordFile, shown: Progress) -> None:
-    if not queue.todo:
-        return
-    commit, dirty = source()
-    with _closing(replies(queue.following, jobs)) as found:
-        try:
+    def _work(self, cells: Callable[[], Cell | None], jobs: int) -> None:
+        """Run some cells; those whose worker died, and may be tried again, count as running."""
+        failure: Exception | None = None
+        with _closing(replies(lambda: self._call(cells()), jobs, self.pool)) as found:
             for reply in found:
-                cell = queue.running.pop(reply.cell)
-                if reply.outcome is None:
-                    queue.failures.append((cell, reply))
+                if reply.died and self.queue.keep_going:
                     continue
-                record = file.append(_record(cell, reply, commit, dirty))
-                shown.cell_done(cell, record)
-        except WorkerDied as error:
-            raise _died(list(queue.running.values())) from error
-    if queue.failures:
-        raise _failure(*queue.failures[0])
+                cell = self.queue.running.pop(reply.cell)
+                if reply.outcome is not None:
+                    record = self.file.append(self._record(cell, reply))
+                    self.queue.finished(cell)
+                    self.shown.cell_done(cell, record)
+                    continue
+                if not self.queue.keep_going or reply.errno in FULL:
+                    failure = failure or (_died([cell]) if reply.died else _failure(cell, reply))
+                    self.queue.stop()
+                self._failed(cell, reply.reason)
+        if failure is not None:
+            raise failure
+
+    def _call(self, cell: Cell | None) -> Call | None:
+        if cell is None:
+            return None
+        self.shown.cell_started(cell)
+        needed = {need: _needed(self.file.records[need]) for need in cell.needs}
+        attempt = "" if self.pool is None else uuid.uuid4().hex[:8]
+        self.homes[cell.id] = home = home_of(cell.id, code(), attempt)
+        folder = str(self.file.folder.resolve())
+        return Call(cell, folder, needed, os.getpid(), home, self.file.place)
+
+    def _failed(self, cell: Cell, reason: str) -> None:
+        for lost in self.queue.failed(cell, reason):
+            if isinstance(self.shown, RichProgress):
+                self.shown.cell_failed(lost, self.queue.failures[lost.id])
+
+    def _record(self, cell: Cell, reply: Reply) -> Record:
+        assert reply.outcome is not None
+        if reply.code != code():
+            raise CellError(
+                f"Cell {cell.id} ({cell.name}) was measured by other source files ({reply.code}) "
+                f"than this process has ({code()}): were files edited during the run, or does the "
+                "cluster have another version? Run the same command again with one."
+            )
+        return Record(
+            cell=cell.id,
+            function=cell.function,
+            settings=cell.settings,
+            needs=cell.needs,
+            outcomes=reply.outcome.outcomes,
+            spent=reply.outcome.spent,
+            code=reply.code,
+            home=self.homes[cell.id],
+            columns=reply.columns,
+            artefacts=reply.artefacts,
+            seconds=reply.seconds,
+            started=reply.started,
+            versions=versions(),
+            machine=reply.machine,
+            commit=self.commit,
+            dirty=self.dirty,
+        )
 
 
 @contextlib.contextmanager
@@ -114,22 +183,11 @@ def _closing(found: Iterator[Reply]) -> Iterator[Iterator[Reply]]:
             found.close()  # type: ignore[attr-defined]
 
 
-def _record(cell: Cell, reply: Reply, commit: str | None, dirty: bool | None) -> Record:
-    assert reply.outcome is not None
-    return Record(
-        cell=cell.id,
-        function=cell.function,
-        settings=cell.settings,
-        needs=cell.needs,
-        outcomes=reply.outcome.outcomes,
-        spent=reply.outcome.spent,
-        seconds=reply.seconds,
-        started=reply.started,
-        versions=versions(),
-        machine=reply.machine,
-        commit=commit,
-        dirty=dirty,
-    )
+def _needed(record: Record) -> Needed:
+    return Needed(record.outcomes, record.home, record.artefacts, record.columns)
+
+
+_DIED_TWICE = "its worker process died twice, as when memory runs out; try fewer --jobs"
 
 
 def _died(running: list[Cell]) -> CellError:
@@ -150,8 +208,8 @@ def _failure(cell: Cell, reply: Reply) -> Exception:
     )
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what killed workers left unfinished."""
-    for path in (folder / ARTEFACTS).glob(f"{PARTIAL}*"):
-        shutil.rmtree(path, ignore_errors=True)
-    shutil.rmtree(folder / SHARES, ignore_errors=True)
+def _sweep(file: RecordFile) -> None:
+    """Remove files that no record tells of: of killed workers, and of cells measured again."""
+    recorded = {record.home for record in file.records.values()}
+    store_at(file.folder, file.place).sweep(recorded)
+    shutil.rmtree(file.folder / SHARES, ignore_errors=True)

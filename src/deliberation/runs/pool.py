@@ -1,9 +1,10 @@
-"""Worker processes by joblib: local ones (loky), or where `joblib.parallel_config` sends them."""
+"""Workers: processes of this machine (joblib's loky), or wherever a pool or joblib sends cells."""
 
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
 from typing import Any
 
 from .provenance import cores
@@ -17,25 +18,44 @@ class WorkerDied(RuntimeError):
     """A worker process ended without an answer."""
 
 
-def workers(jobs: int | None) -> int:
+@dataclass(frozen=True)
+class Pool:
+    """Workers on a cluster: `submit` sends a cell there and gives what will be its reply.
+
+    `jobs` cells run at once. `died` are the errors of a reply whose worker ended without one; the
+    other workers go on.
+    """
+
+    submit: Callable[[Call], "Future[Reply]"]
+    jobs: int
+    died: tuple[type[BaseException], ...]
+
+
+def workers(jobs: int | None, pool: Pool | None = None) -> int:
     """How many workers to use: as asked, or one a core, or what the chosen backend offers."""
     if jobs is not None:
         return max(1, jobs)
+    if pool is not None:
+        return pool.jobs
     from joblib import effective_n_jobs
 
     return cores() if _is_local() else effective_n_jobs(-1)
 
 
-def replies(following: Next, jobs: int) -> Iterator[Reply]:
+def replies(following: Next, jobs: int, pool: Pool | None = None) -> Iterator[Reply]:
     """What comes back from the workers, in the order in which cells end, until all have.
 
     `following` is asked whenever a worker is free. Local workers end with this generator, and
-    when this process is killed. Raises `WorkerDied`.
+    when this process is killed; where one dies, all of them have, which raises `WorkerDied`. Of a
+    worker that dies on a cluster the reply says so.
     """
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
     try:
-        yield from _local(following, jobs) if _is_local() else _elsewhere(following, jobs)
+        if pool is not None:
+            yield from _answers(following, jobs, pool.submit, pool.died)
+        else:
+            yield from _local(following, jobs) if _is_local() else _elsewhere(following, jobs)
     except BrokenProcessPool as error:
         raise WorkerDied(str(error)) from error
 
@@ -56,23 +76,40 @@ def _local(following: Next, jobs: int) -> Iterator[Reply]:
 
     env = dict.fromkeys(THREADS, "1")
     pool: Any = ProcessPoolExecutor(jobs, env=env, initializer=enter, initargs=(os.getpid(),))
-    running: set[Any] = set()
     try:
-        while True:
-            while len(running) < jobs and (call := following()) is not None:
-                running.add(pool.submit(run_cell, call))
-            if not running:
-                return
-            ended, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in ended:
-                yield future.result()
+        yield from _answers(following, jobs, lambda call: pool.submit(run_cell, call))
     finally:
         with contextlib.suppress(ProcessLookupError):
             pool.shutdown(kill_workers=True)
 
 
+def _answers(
+    following: Next,
+    jobs: int,
+    submit: "Callable[[Call], Future[Reply]]",
+    died: tuple[type[BaseException], ...] = (),
+) -> Iterator[Reply]:
+    """The replies of cells, so many of which are with the workers at once."""
+    running: dict[Future[Reply], Call] = {}
+    try:
+        while True:
+            while len(running) < jobs and (call := following()) is not None:
+                running[submit(call)] = call
+            if not running:
+                return
+            ended = wait(running, return_when=FIRST_COMPLETED).done
+            # What came back in time is not lost where another worker died meanwhile.
+            for future in sorted(ended, key=lambda f: f.exception() is not None):
+                call = running.pop(future)
+                lost = isinstance(future.exception(), died)
+                yield Reply(call.cell.id, died=True) if lost else future.result()
+    finally:
+        for future in running:
+            future.cancel()
+
+
 def _elsewhere(following: Next, jobs: int) -> Iterator[Reply]:
-    """By the backend the caller chose, in waves: a wave ends when no cell can run before it."""
+    """By the joblib backend that the caller chose, in waves: a wave ends when no cell can run."""
     from joblib import Parallel, delayed
 
     how: dict[str, Any] = {"batch_size": 1, "pre_dispatch": "n_jobs"}

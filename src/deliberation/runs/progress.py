@@ -81,12 +81,17 @@ class Forecast:
 
     def finished(self, cell: "Cell", seconds: float | int) -> None:
         """A cell took so long."""
+        self.dropped(cell)
+        with self._lock:
+            self._kind(cell).measure(cell.seconds, seconds)
+
+    def dropped(self, cell: "Cell") -> None:
+        """A cell will not come any more."""
         with self._lock:
             self._running.pop(cell.id, None)
             self.left -= cell.seconds
             kind = self._kind(cell)
             kind.left = max(kind.left - cell.seconds, 0.0)
-            kind.measure(cell.seconds, seconds)
 
     def remaining(self) -> float:
         """Seconds until everything is done: the work left shared out, or the longest cell left."""
@@ -182,8 +187,15 @@ class RichProgress:
         todo: "Iterable[Cell]",
         done: "Iterable[tuple[Cell, Record]]",
         told: Callable[[str], float],
+        again: int = 0,
     ) -> None:
-        """What is to come, what was measured before, and how to ask a cell how far it is."""
+        """What is to come, what was measured before, and how to ask a cell how far it is.
+
+        `again` of those to come were measured before by another version of the code.
+        """
+        if again:
+            cells = "1 cell is" if again == 1 else f"{again} cells are"
+            self.console.print(f"{cells} measured again, since the code has changed.")
         self.forecast.told = told
         self.forecast.expect(todo)
         for cell, record in done:
@@ -202,6 +214,13 @@ class RichProgress:
         self.forecast.finished(cell, record.seconds)
         if self._bar is not None:
             self._bar.update(self._task, completed=self._past)
+
+    def cell_failed(self, cell: "Cell", reason: str) -> None:
+        """Say that a cell, or one that it needs, has failed, and go on with the others."""
+        self._running.pop(cell.id, None)
+        self._past += cell.seconds
+        self.forecast.dropped(cell)
+        self.console.print(f"{cell.name} ({cell.id}): {reason}", markup=False, soft_wrap=True)
 
     def stop(self) -> None:
         """Take the bar away, and say how far it went."""

@@ -1,6 +1,7 @@
-"""On what something was measured: versions, source commit, machine."""
+"""On what something was measured: the code, versions, source commit, machine."""
 
 import functools
+import hashlib
 import importlib.metadata
 import os
 import platform
@@ -10,6 +11,9 @@ from typing import Any
 
 PACKAGES = ("deliberation", "jax", "jaxlib", "equinox", "numpy", "scipy", "pgx")
 _SECONDS = 5.0
+_SOURCES = {".py", ".cpp", ".h", ".txt"}
+_SHOWING = {"cli", "report"}
+"""Wings that nothing which measures can import: they show what was measured."""
 
 
 @functools.cache
@@ -29,6 +33,24 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@functools.cache
+def code(package: Path | None = None) -> str:
+    """16 hex digits of the sha256 of all source that can bear on a measurement.
+
+    These are the package's Python and C++ files and its tasks' data, by path and content; not the
+    command line and the report, which only show what was measured. Where git knows a commit, this
+    tells uncommitted changes apart too.
+    """
+    folder = package or Path(__file__).resolve().parents[1]
+    found = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.suffix in _SOURCES and p.is_file()):
+        name = path.relative_to(folder)
+        if name.parts[0] not in _SHOWING:
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            found.update(f"{name.as_posix()} {content}\n".encode())
+    return found.hexdigest()[:16]
 
 
 def source(package: Path | None = None) -> tuple[str | None, bool | None]:

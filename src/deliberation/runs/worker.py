@@ -6,6 +6,7 @@ Nothing here imports JAX; the environment must be set before a cell's function d
 import contextlib
 import importlib
 import os
+import platform
 import shutil
 import signal
 import sys
@@ -15,20 +16,23 @@ import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ..core.cache import cache_folder
 from ..core.errors import TooLargeError, UnsuitableTaskError
+from .artefacts import hashes
 from .cells import Cell
 from .errors import CellError
 from .plain import plain, restore
-from .provenance import machine
-from .storage import sync_folder
+from .provenance import code, machine
+from .records import seen
+from .stores import store_at
 
-ARTEFACTS = "artefacts"
-PARTIAL = ".partial-"
+if TYPE_CHECKING:
+    from .columns import Column
+
 SHARES = ".shares"
 """A folder of how far running cells are; gone once nothing runs."""
 _XLA = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
@@ -37,30 +41,56 @@ _WATCH_SECONDS = 0.3
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What a cell's function returns: outcomes (JSON values) and a ledger as a dict."""
+    """What a cell's function returns: outcomes (JSON values), a ledger as a dict, and arrays.
+
+    Few numbers are outcomes; samples belong into `columns`, which are files of numbers.
+    """
 
     outcomes: dict[str, Any]
     spent: dict[str, Any] = {}
+    columns: "dict[str, Column]" = {}
+
+
+class Needed(msgspec.Struct, frozen=True):
+    """What a record holds that a cell which needs it may ask for."""
+
+    outcomes: dict[str, Any]
+    home: str = ""
+    artefacts: dict[str, str] = {}
+    columns: dict[str, Any] = {}
 
 
 class Call(msgspec.Struct, frozen=True):
-    """A cell on its way to a worker, with the outcomes of the cells it needs."""
+    """A cell on its way to a worker, with what was found by the cells it needs.
+
+    The files that it leaves go into a folder named `home`, at the address `place` if there is one.
+    """
 
     cell: Cell
     folder: str
-    needed: dict[str, dict[str, Any]]
+    needed: dict[str, Needed]
     sender: int
+    home: str = ""
+    place: str = ""
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """What came of a cell; `error` is a traceback where it failed, or why its task is refused."""
+    """What came of a cell; `error` is a traceback where it failed, or why its task is refused.
+
+    `reason` is the error in one line; `died` says that the worker ended without an answer.
+    """
 
     cell: str
-    started: str
-    seconds: float
-    machine: dict[str, Any]
+    died: bool = False
+    started: str = ""
+    seconds: float = 0.0
+    machine: dict[str, Any] = {}
+    code: str = ""
     outcome: Outcome | None = None
+    columns: dict[str, Any] = {}
+    artefacts: dict[str, str] = {}
     error: str = ""
+    reason: str = ""
     errno: int | None = None
 
 
@@ -69,8 +99,8 @@ class Context:
 
     def __init__(self, call: Call):
         self._call = call
-        self._home = Path(call.folder) / ARTEFACTS
-        self._partial = self._home / f"{PARTIAL}{call.cell.id}-{os.getpid()}"
+        self._store = store_at(Path(call.folder), call.place)
+        self._partial = self._store.partial(call.cell.id)
 
     @property
     def folder(self) -> Path:
@@ -79,20 +109,27 @@ class Context:
         return self._partial
 
     def artefact(self, cell: str) -> Path:
-        """The folder that a needed cell left. Raises `CellError` where there is none."""
+        """The folder that a needed cell left, its files compared with their recorded hashes.
+
+        Raises `CellError` where the cell left none, and `RecordError` where they are not as they
+        were written.
+        """
         self._check(cell)
-        path = self._home / cell
-        if not path.is_dir():
-            raise CellError(
-                f"Cell {cell} is recorded but {path} is missing. Restore it, or delete its line "
-                "in records.jsonl to run it again."
-            )
-        return path
+        needed = self._call.needed[cell]
+        if not needed.artefacts:
+            raise CellError(f"Cell {cell}, which cell {self._call.cell.id} needs, left no files.")
+        return self._store.fetch(needed.home, needed.artefacts)
 
     def outcomes(self, cell: str) -> dict[str, Any]:
         """The outcomes of a needed cell."""
         self._check(cell)
-        return self._call.needed[cell]
+        return self._call.needed[cell].outcomes
+
+    def column(self, cell: str, name: str) -> "Column":
+        """A column of a needed cell. Raises `CellError` and `RecordError` where there is none."""
+        from .columns import COLUMNS, load_column
+
+        return load_column(self.artefact(cell) / COLUMNS, self._call.needed[cell].columns, name)
 
     def tell(self, share: float) -> None:
         """How much of the cell is done, from 0 to 1, for whoever waits for it."""
@@ -108,15 +145,27 @@ class Context:
                 "add it to the cell's `needs`."
             )
 
-    def keep(self) -> None:
-        """Put the artefact in place, over one that a killed run left without a record."""
+    def write(self, columns: "dict[str, Column]") -> dict[str, Any]:
+        """Put arrays beside the cell's other files; returns what the record says of them."""
+        if not columns:
+            return {}
+        from .columns import write_columns
+
+        return write_columns(self.folder, columns)
+
+    def keep(self) -> dict[str, str]:
+        """Keep the files, in the place of some that a killed run left; returns their hashes."""
         if not self._partial.exists():
-            return
-        final = self._home / self._call.cell.id
-        if final.exists():
-            shutil.rmtree(final)
-        os.replace(self._partial, final)
-        sync_folder(self._home)
+            return {}
+        call = self._call
+        if call.sender != os.getpid() and not call.place and not seen(Path(call.folder)):
+            raise CellError(
+                f"The run's folder {call.folder} cannot be seen from {platform.node()}, where cell "
+                f"{call.cell.id} left files: use a folder that all machines share, or --artefacts."
+            )
+        found = hashes(self._partial)
+        self._store.keep(self._partial, self._call.home or self._call.cell.id)
+        return found
 
     def discard(self) -> None:
         """Drop what a failed cell left."""
@@ -140,7 +189,8 @@ def run_cell(call: Call) -> Reply:
 
     def reply(**result: Any) -> Reply:
         seconds = time.perf_counter() - clock
-        return Reply(call.cell.id, started, seconds, machine(), **result)
+        about = {"started": started, "seconds": seconds, "machine": machine(), "code": code()}
+        return Reply(call.cell.id, **about, **result)
 
     try:
         function = load(call.cell.function)
@@ -150,14 +200,16 @@ def run_cell(call: Call) -> Reply:
         checked = Outcome(
             restore(plain(outcome.outcomes, "outcomes")), restore(plain(outcome.spent, "spent"))
         )
-        context.keep()
-        return reply(outcome=checked)
+        columns = context.write(outcome.columns)
+        artefacts = context.keep()
+        return reply(outcome=checked, columns=columns, artefacts=artefacts)
     except (Exception, SystemExit) as error:
         context.discard()
         # What cannot be done with a task is an answer, and no fault whose place one needs to see.
         refused = isinstance(error, TooLargeError | UnsuitableTaskError)
         told = f"{error}\n" if refused else traceback.format_exc()
-        return reply(error=told, errno=getattr(error, "errno", None))
+        reason = " ".join((f"{error}" if refused else f"{type(error).__name__}: {error}").split())
+        return reply(error=told, reason=reason, errno=getattr(error, "errno", None))
 
 
 def load(name: str) -> Callable[..., Any]:

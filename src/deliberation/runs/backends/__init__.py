@@ -1,0 +1,5 @@
+"""Where cells run: processes of this machine, or a cluster of Ray or Dask."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
