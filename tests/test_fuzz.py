@@ -133,11 +133,15 @@ def test_a_quantiliser_wants_what_its_player_wants(players):
 
 
 @pytest.mark.parametrize(
-    "name", ["BeliefPlanning", "BayesMixture", "PlanUntilHabit", "Quantiliser"]
-)
+    "name",
+    [
+        "BeliefPlanning", "BayesMixture", "PlanUntilHabit", "Quantiliser", "AlphaBeta", "BestFirst",
+        "BeamSearch",
+    ],
+)  # fmt: skip
 def test_dead_ends_are_refused_as_such(name):
     """Not as numbers that are not finite, and not by an answer."""
-    kind = Kind(1, chance=name != "Quantiliser")
+    kind = Kind(1, chance=name in ("BeliefPlanning", "BayesMixture", "PlanUntilHabit"))
     cases = (Case.of(random_world(seed, kind, dead=True), seed) for seed in range(99))
     case = next(case for case in cases if any(truth.dead for truth in case.truths))
     verdict = judge(BY_NAME[name], case)
@@ -159,3 +163,43 @@ def test_the_cross_entropy_method_takes_the_plan_whose_return_it_names():
 def test_rewards_of_64_bits_are_served(name):
     with jax.enable_x64(True):
         assert met(name, Kind(1, form="wide"), 1).outcome in (RIGHT, SANE)
+
+
+def by_hand(mover, first, second, last, discount=1.0):
+    """A world for two players: place 0 leads to 4, or to an end; 4, the other's, to 7, or to one.
+
+    `first` and `second` are the rewards in places 0 and 4, `last` that in place 7, where all ends;
+    all for the one who moves first.
+    """
+    world = random_world(0, Kind(2, form="keyed"))
+    reward, legal = np.zeros(world.reward.shape[:-1], np.float32), np.zeros((12, 3), bool)
+    reward[0, 0, :2], reward[0, 4, :2], reward[0, 7] = np.c_[first], np.c_[second], last
+    legal[[0, 0, 4, 4, 7], [0, 1, 0, 1, 0]] = True
+    child = np.zeros_like(world.child)
+    child[0, [0, 0, 4, 4, 7], [0, 1, 0, 1, 0], 0] = 4, 3, 7, 6, 9
+    sign = 1 - 2 * mover
+    return dataclasses.replace(
+        world, child=child, legal=legal, over=~legal.any(1), discount=discount,
+        reward=np.stack([sign * reward, -sign * reward], -1), first=np.eye(3)[0],
+        mover=np.where(np.arange(12) // 3 == 1, 1 - mover, mover),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("mover", [0, 1])
+def test_a_line_that_was_cut_is_not_preferred_for_a_rounding(mover):
+    """The cut is at a return that rounds to more than that of the way already known."""
+    known, way, discount = np.float32(0.21), np.float32(2.5), np.float32(0.75)
+    bound = (known - way) / discount
+    assert way + discount * bound > known
+    case = Case.of(by_hand(mover, [way, known], [0.0, bound], -100.0, 0.75), 0)
+    assert case.truths[0].low[1] > case.truths[0].high[0] + 50
+    verdict = judge(BY_NAME["AlphaBeta"], case)
+    assert verdict.outcome == RIGHT, verdict
+
+
+def test_what_is_certain_is_preferred_to_what_is_thought():
+    """Both are worth as much as can be had at most; what was not looked into counts as 0."""
+    world = by_hand(0, [0.0, 0.0], [0.0, 0.0], -1.0)
+    assert world.limits == (-1.0, 0.0)
+    verdict = judge(BY_NAME["AlphaBeta"], Case.of(world, 0))
+    assert verdict.outcome == RIGHT, verdict
