@@ -155,6 +155,23 @@ def test_a_mixture_begins_with_a_state_that_may_be():
     assert {met("BayesMixture", kind, seed).outcome for seed in range(12)} == {RIGHT}
 
 
+@pytest.mark.parametrize("seed", [59, 78])
+def test_a_first_state_that_cannot_be_makes_no_return_unknown(seed):
+    """It is listed with probability 0, and leads to what would never be seen otherwise."""
+    kind = Kind(1, chance=True, hidden=True)
+    assert not random_world(seed, kind).prior.all()
+    assert met("optimal_return", kind, seed).outcome == RIGHT
+
+
+def test_a_first_state_that_cannot_be_may_leave_nothing_to_do():
+    world = random_world(3, Kind(1, chance=True, form="keyed"))
+    legal, over = world.legal.copy(), world.over.copy()
+    legal[0], over[0] = False, False
+    world = dataclasses.replace(world, legal=legal, over=over, first=np.array([0, 0.5, 0.5]))
+    for name in ("optimal_return", "solve"):
+        assert judge(BY_NAME[name], Case.of(world, 0)).outcome == RIGHT
+
+
 def test_the_cross_entropy_method_takes_the_plan_whose_return_it_names():
     assert {met("CEM", Kind(1), seed).outcome for seed in range(12)} == {RIGHT}
 
