@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 from fuzzed import Kind, as_objective, as_task, random_world
-from fuzzed_deciders import CONTESTANTS, MADE, VALUES, Contestant
+from fuzzed_deciders import CONTESTANTS, MADE, VALUES, Contestant, aims
 from fuzzed_judge import BAND, CRASH, HANG, REFUSED, RIGHT, SANE, WRONG, Case, judge
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -34,6 +34,26 @@ WORLDS = settings(
     max_examples=6, derandomize=True, deadline=None, database=None,
     suppress_health_check=list(HealthCheck), phases=[Phase.generate],
 )  # fmt: skip
+
+
+def by_hand(mover, first, second, last, discount=1.0):
+    """A world for two players: place 0 leads to 4, or to an end; 4, the other's, to 7, or to one.
+
+    `first` and `second` are the rewards in places 0 and 4, `last` that in place 7, where all ends;
+    all for the one who moves first.
+    """
+    world = random_world(0, Kind(2, form="keyed"))
+    reward, legal = np.zeros(world.reward.shape[:-1], np.float32), np.zeros((12, 3), bool)
+    reward[0, 0, :2], reward[0, 4, :2], reward[0, 7] = np.c_[first], np.c_[second], last
+    legal[[0, 0, 4, 4, 7], [0, 1, 0, 1, 0]] = True
+    child = np.zeros_like(world.child)
+    child[0, [0, 0, 4, 4, 7], [0, 1, 0, 1, 0], 0] = 4, 3, 7, 6, 9
+    sign = 1 - 2 * mover
+    return dataclasses.replace(
+        world, child=child, legal=legal, over=~legal.any(1), discount=discount,
+        reward=np.stack([sign * reward, -sign * reward], -1), first=np.eye(3)[0],
+        mover=np.where(np.arange(12) // 3 == 1, 1 - mover, mover),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", ASKED, ids=str)
@@ -91,6 +111,25 @@ def test_the_judge_knows_wrong_from_right():
     assert np.mean(lost) > 0.3
     crash = Contestant("crash", lambda t, w: None, lambda w: True, "near")
     assert judge(crash, case).outcome == CRASH != HANG
+
+
+@pytest.mark.parametrize("place", [0, 7])
+def test_the_judge_wants_a_refusal_of_what_must_be_met(place):
+    """Two players who both win, now or later: what cuts lines off may not come to it."""
+    world = by_hand(0, [0.5, 1.0], [0.0, 2.0], -1.0)
+    reward = world.reward.copy()
+    reward[0, place] = 1.0
+
+    def outcome(sees, over=()):
+        asked = dataclasses.replace(BY_NAME["UniformRandom"], serves=aims, sees=sees)
+        ended = world.over.copy()
+        ended[list(over)] = True
+        here = dataclasses.replace(world, reward=reward, over=ended)
+        return judge(asked, Case.of(here, 0)).outcome
+
+    assert outcome("some") == (WRONG if place == 0 else SANE)
+    assert outcome("ahead") == outcome("start") == WRONG
+    assert outcome("ahead", over=[4]) == (WRONG if place == 0 else SANE)
 
 
 # What was found by it
@@ -180,26 +219,6 @@ def test_the_cross_entropy_method_takes_the_plan_whose_return_it_names():
 def test_rewards_of_64_bits_are_served(name):
     with jax.enable_x64(True):
         assert met(name, Kind(1, form="wide"), 1).outcome in (RIGHT, SANE)
-
-
-def by_hand(mover, first, second, last, discount=1.0):
-    """A world for two players: place 0 leads to 4, or to an end; 4, the other's, to 7, or to one.
-
-    `first` and `second` are the rewards in places 0 and 4, `last` that in place 7, where all ends;
-    all for the one who moves first.
-    """
-    world = random_world(0, Kind(2, form="keyed"))
-    reward, legal = np.zeros(world.reward.shape[:-1], np.float32), np.zeros((12, 3), bool)
-    reward[0, 0, :2], reward[0, 4, :2], reward[0, 7] = np.c_[first], np.c_[second], last
-    legal[[0, 0, 4, 4, 7], [0, 1, 0, 1, 0]] = True
-    child = np.zeros_like(world.child)
-    child[0, [0, 0, 4, 4, 7], [0, 1, 0, 1, 0], 0] = 4, 3, 7, 6, 9
-    sign = 1 - 2 * mover
-    return dataclasses.replace(
-        world, child=child, legal=legal, over=~legal.any(1), discount=discount,
-        reward=np.stack([sign * reward, -sign * reward], -1), first=np.eye(3)[0],
-        mover=np.where(np.arange(12) // 3 == 1, 1 - mover, mover),
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize("mover", [0, 1])
