@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 LIMIT = 900.0
 """Seconds after which a decision counts as a hang; the first one of a kind compiles."""
+FAILED = ("wrong", "crash", "hang")
 FLAGS = (
     "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
     "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("--log", type=Path, default=Path("out/fuzz.jsonl"), help="what is done")
     parser.add_argument("--jobs", type=int, default=1, help="kinds of worlds side by side")
     parser.add_argument("--report", action="store_true", help="of what is done, and no more")
+    parser.add_argument("--again", action="store_true", help="ask anew where it failed")
     parser.add_argument("--task", type=int, help="this one alone, in this process")
     parser.add_argument("--kind", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -51,6 +53,8 @@ def main() -> None:
         work(asked.kind, asked.tasks, asked.log)
     else:
         asked.log.parent.mkdir(parents=True, exist_ok=True)
+        if asked.again:
+            forget(asked.log)
         if not asked.report:
             watch(asked.tasks, asked.log, asked.jobs)
         write(asked.out, read_all(asked.log), asked.tasks)
@@ -208,18 +212,32 @@ def progress(done: int, first: int, tasks: int, seconds: float) -> None:
     print(f"{done:,} of {total:,} decisions, {left}", flush=True)
 
 
+def logs(log: Path) -> list[Path]:
+    """The one of earlier runs, and those of all workers."""
+    return [log, *sorted(log.parent.glob(f"{log.stem}.*.jsonl"))]
+
+
 def read_all(log: Path) -> list[dict[str, Any]]:
-    """The outcomes of all workers and earlier runs."""
-    logs = [log, *sorted(log.parent.glob(f"{log.stem}.*.jsonl"))]
-    return [line for one in logs for line in read(one)]
+    """The outcomes of all workers and earlier runs: each decision once, the latest."""
+    found = {(x["task"], x["decider"]): x for one in logs(log) for x in read(one)}
+    return list(found.values())
 
 
 def merge(log: Path) -> None:
-    """All outcomes in one log, written at once."""
-    lines = {(x["task"], x["decider"]): x for x in read_all(log)}
+    """All outcomes in one log."""
+    write_lines(log, read_all(log))
+
+
+def forget(log: Path) -> None:
+    """Drop what failed, so that it is asked anew."""
+    for one in logs(log):
+        write_lines(one, [x for x in read(one) if x["outcome"] not in FAILED])
+
+
+def write_lines(log: Path, lines: list[dict[str, Any]]) -> None:
+    """Replace a log, at once."""
     partial = log.with_suffix(".partial")
-    text = "".join(json.dumps(line) + "\n" for line in lines.values())
-    partial.write_text(text, encoding="utf-8")
+    partial.write_text("".join(json.dumps(x) + "\n" for x in lines), encoding="utf-8")
     partial.replace(log)
 
 
@@ -230,7 +248,7 @@ def write(folder: Path, lines: list[dict[str, Any]], tasks: int) -> None:
     """fuzz.json and fuzz.md: counts by decider, by kind of world and by scale; all that failed."""
     from deliberation.runs.provenance import machine, versions
 
-    failed = [x for x in lines if x["outcome"] in ("wrong", "crash", "hang")]
+    failed = [x for x in lines if x["outcome"] in FAILED]
     content = {
         "tasks": len({x["task"] for x in lines}),
         "asked": tasks,

@@ -5,6 +5,8 @@ each, and what was found there.
 """
 
 import dataclasses
+import sys
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -18,6 +20,9 @@ from hypothesis import strategies as st
 from deliberation import check_task
 from deliberation.core.errors import UnsuitableTaskError
 from deliberation.direct import ExactSolver, list_histories, solve
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "benchmarks"))
+import fuzz
 
 BY_NAME = {entrant.name: entrant for entrant in (*CONTESTANTS, *VALUES)}
 ASKED = {
@@ -239,3 +244,22 @@ def test_what_is_certain_is_preferred_to_what_is_thought():
     assert world.limits == (-1.0, 0.0)
     verdict = judge(BY_NAME["AlphaBeta"], Case.of(world, 0))
     assert verdict.outcome == RIGHT, verdict
+
+
+# What the benchmark makes of it
+
+
+def noted(task, outcome, decider="TreeSearch uct", loss=(0.0,)):
+    return {
+        "task": task, "decider": decider, "kind": "1p plain", "scale": 1.0, "outcome": outcome,
+        "why": "", "loss": list(loss),
+    }  # fmt: skip
+
+
+def test_each_decision_counts_once(tmp_path):
+    log = tmp_path / "fuzz.jsonl"
+    fuzz.write_lines(tmp_path / "fuzz.0.jsonl", [noted(0, WRONG), noted(1, RIGHT)])
+    fuzz.merge(log)
+    assert fuzz.read_all(log) == fuzz.read(log) == [noted(0, WRONG), noted(1, RIGHT)]
+    fuzz.forget(log)
+    assert fuzz.read_all(log) == [noted(1, RIGHT)]
