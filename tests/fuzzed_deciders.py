@@ -36,6 +36,11 @@ class Contestant:
     learns: bool = False
     sees: str = "ahead"
 
+    @property
+    def draws(self):
+        """Whether it answers by chance, better with a larger budget; then it is held to a rate."""
+        return self.budget is not None and self.held in ("near", "certain")
+
 
 def alone(world):
     return world.kind.players == 1
@@ -193,7 +198,7 @@ CONTESTANTS = (
     Contestant("MCAIXI", aixi, alone, "sane", 16, 4),
     Contestant("Quantiliser", quantiliser, anything, "last"),
     Contestant("PlanUntilHabit", habit, both(aims, seen), "exact"),
-    Contestant("Gated", gated, both(aims, seen), "near", every=4, sees="some"),
+    Contestant("Gated", gated, both(aims, seen), "near", BUDGET, 4, sees="some"),
 )  # fmt: skip
 
 MADE = (

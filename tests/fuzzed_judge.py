@@ -15,11 +15,14 @@ from fuzzed_truth import Oracle
 
 from deliberation.core.errors import DeliberationError, NoLegalActionError
 
-RIGHT, SANE, REFUSED, WRONG, CRASH, HANG = OUTCOMES = (
-    "right", "sane", "refused", "wrong", "crash", "hang",
+RIGHT, SANE, REFUSED, MISSED, WRONG, CRASH, HANG = OUTCOMES = (
+    "right", "sane", "refused", "missed", "wrong", "crash", "hang",
 )  # fmt: skip
 """Right by brute force; well-formed, where there is no single right answer; refused by a typed
-error; wrong (or refused where it serves); another error; not done within the time limit."""
+error; missed by one that draws, and right with `MORE` times its budget; wrong (or refused where it
+serves); another error; not done within the time limit."""
+MORE = 16
+"""So many times the simulations tell an error of a finite budget from a fault."""
 BAND = 0.1
 """Sampling deciders may lose so much of what separates the best action from the worst, or of the
 greatest reward where that is more."""
@@ -66,11 +69,22 @@ def judge(contestant, case, seed=0):
     """Ask a decider in one world, and say how it went."""
     if isinstance(contestant, Value):
         return _judge_value(contestant, case)
+    verdict = _judge_decision(contestant, case, seed, 1)
+    if verdict.outcome == WRONG and contestant.draws:
+        again = _judge_decision(contestant, case, seed, MORE)
+        if again.outcome in (RIGHT, SANE):
+            return dataclasses.replace(verdict, outcome=MISSED)
+    return verdict
+
+
+def _judge_decision(contestant, case, seed, times):
+    """Ask it once, with so many times its budget."""
     try:
         decider = contestant.make(case.task, case.world)
         batch = len(case.truths)
+        budget = None if contestant.budget is None else times * contestant.budget
         decision, _ = decider.decide(
-            case.states, decider.begin(batch), objective=case.objective, budget=contestant.budget,
+            case.states, decider.begin(batch), objective=case.objective, budget=budget,
             key=jax.random.key(seed),
         )  # fmt: skip
         found = [np.asarray(x, float) for x in (decision.action, decision.weights, decision.value)]

@@ -7,13 +7,14 @@ each, and what was found there.
 import dataclasses
 import sys
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 import pytest
 from fuzzed import Kind, as_objective, as_task, random_world
 from fuzzed_deciders import CONTESTANTS, MADE, VALUES, Contestant, aims
-from fuzzed_judge import BAND, CRASH, HANG, REFUSED, RIGHT, SANE, WRONG, Case, judge
+from fuzzed_judge import BAND, CRASH, HANG, MISSED, REFUSED, RIGHT, SANE, WRONG, Case, judge
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -263,3 +264,42 @@ def test_each_decision_counts_once(tmp_path):
     assert fuzz.read_all(log) == fuzz.read(log) == [noted(0, WRONG), noted(1, RIGHT)]
     fuzz.forget(log)
     assert fuzz.read_all(log) == [noted(1, RIGHT)]
+
+
+def test_who_misses_or_loses_more_than_it_may_is_named_first(tmp_path):
+    def told(missed, loss):
+        lines = [noted(i, MISSED if i < missed else RIGHT, loss=[loss]) for i in range(200)]
+        fuzz.write(tmp_path, lines, 200)
+        return (tmp_path / "fuzz.md").read_text().partition("## Outcomes")[0]
+
+    assert "- Nobody." in told(12, 0.04)
+    assert "- TreeSearch uct misses in 12.0% of 200 worlds" in told(24, 0.0)
+    assert "- TreeSearch uct loses 0.0600 on average" in told(0, 0.06)
+
+
+def test_more_simulations_tell_a_miss_from_a_fault():
+    """One that answers badly unless it may take many is not wrong, only short of them."""
+
+    @dataclasses.dataclass
+    class Hasty:
+        worst: Any
+        best: Any
+        enough: int
+
+        def begin(self, batch):
+            return None
+
+        def decide(self, *given, budget, **rest):
+            asked = self.best if budget >= self.enough else self.worst
+            return asked.decide(*given, **rest)
+
+    def outcome(enough):
+        def make(task, world):
+            averse = as_objective(dataclasses.replace(world, reward=-world.reward))
+            worst, best = solve(task, averse), solve(task)
+            return Hasty(ExactSolver(task, worst), ExactSolver(task, best), enough)
+
+        asked = Contestant("hasty", make, lambda world: True, "near", 10)
+        return judge(asked, Case.of(random_world(1, Kind(1)), 1)).outcome
+
+    assert [outcome(10), outcome(160), outcome(161)] == [RIGHT, MISSED, WRONG]
