@@ -5,8 +5,10 @@
 Worlds of one to three players, alternating or not, with opposite aims or not, with chance, hidden
 parts, dead ends, ties, a single action, rewards from 1e-6 to 1e9, an objective handed over, states
 of 64 bits or with random keys inside (tests/fuzzed.py). An answer is right, well-formed where there
-is no one right answer ("sane"), a typed refusal, wrong (also: refused where it should serve, or
-answered where it should refuse), a raw crash, or a hang. Writes fuzz.json and fuzz.md. A run that
+is no one right answer ("sane"), a typed refusal, missed (by a decider that draws and is right with
+more simulations), wrong (also: refused where it should serve, or answered where it should refuse),
+a raw crash, or a hang. Deciders that draw are held to how often they miss, and all to what they
+lose on average; what exceeds its limit stands at the top. Writes fuzz.json and fuzz.md. A run that
 was ended goes on where it was: what is done stands in `--log`.
 """
 
@@ -25,6 +27,12 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 LIMIT = 900.0
 """Seconds after which a decision counts as a hang; the first one of a kind compiles."""
+FAILED = ("wrong", "crash", "hang")
+MOST_MISSED = 0.05
+"""In so many of the worlds where it is judged may a decider that draws miss."""
+MOST_LOST = 0.05
+"""So much may a decider lose on average, in parts of what separates the best action from the worst.
+"""
 FLAGS = (
     "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
     "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
@@ -40,6 +48,7 @@ def main() -> None:
     parser.add_argument("--log", type=Path, default=Path("out/fuzz.jsonl"), help="what is done")
     parser.add_argument("--jobs", type=int, default=1, help="kinds of worlds side by side")
     parser.add_argument("--report", action="store_true", help="of what is done, and no more")
+    parser.add_argument("--again", action="store_true", help="ask anew where it failed")
     parser.add_argument("--task", type=int, help="this one alone, in this process")
     parser.add_argument("--kind", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -51,6 +60,8 @@ def main() -> None:
         work(asked.kind, asked.tasks, asked.log)
     else:
         asked.log.parent.mkdir(parents=True, exist_ok=True)
+        if asked.again:
+            forget(asked.log)
         if not asked.report:
             watch(asked.tasks, asked.log, asked.jobs)
         write(asked.out, read_all(asked.log), asked.tasks)
@@ -208,18 +219,32 @@ def progress(done: int, first: int, tasks: int, seconds: float) -> None:
     print(f"{done:,} of {total:,} decisions, {left}", flush=True)
 
 
+def logs(log: Path) -> list[Path]:
+    """The one of earlier runs, and those of all workers."""
+    return [log, *sorted(log.parent.glob(f"{log.stem}.*.jsonl"))]
+
+
 def read_all(log: Path) -> list[dict[str, Any]]:
-    """The outcomes of all workers and earlier runs."""
-    logs = [log, *sorted(log.parent.glob(f"{log.stem}.*.jsonl"))]
-    return [line for one in logs for line in read(one)]
+    """The outcomes of all workers and earlier runs: each decision once, the latest."""
+    found = {(x["task"], x["decider"]): x for one in logs(log) for x in read(one)}
+    return list(found.values())
 
 
 def merge(log: Path) -> None:
-    """All outcomes in one log, written at once."""
-    lines = {(x["task"], x["decider"]): x for x in read_all(log)}
+    """All outcomes in one log."""
+    write_lines(log, read_all(log))
+
+
+def forget(log: Path) -> None:
+    """Drop what failed, so that it is asked anew."""
+    for one in logs(log):
+        write_lines(one, [x for x in read(one) if x["outcome"] not in FAILED])
+
+
+def write_lines(log: Path, lines: list[dict[str, Any]]) -> None:
+    """Replace a log, at once."""
     partial = log.with_suffix(".partial")
-    text = "".join(json.dumps(line) + "\n" for line in lines.values())
-    partial.write_text(text, encoding="utf-8")
+    partial.write_text("".join(json.dumps(x) + "\n" for x in lines), encoding="utf-8")
     partial.replace(log)
 
 
@@ -230,7 +255,8 @@ def write(folder: Path, lines: list[dict[str, Any]], tasks: int) -> None:
     """fuzz.json and fuzz.md: counts by decider, by kind of world and by scale; all that failed."""
     from deliberation.runs.provenance import machine, versions
 
-    failed = [x for x in lines if x["outcome"] in ("wrong", "crash", "hang")]
+    failed = [x for x in lines if x["outcome"] in FAILED]
+    missed, lost = misses(lines), losses(lines)
     content = {
         "tasks": len({x["task"] for x in lines}),
         "asked": tasks,
@@ -238,7 +264,9 @@ def write(folder: Path, lines: list[dict[str, Any]], tasks: int) -> None:
         "deciders": counts(lines, "decider"),
         "kinds": counts(lines, "kind"),
         "scales": counts(lines, "scale"),
-        "loss": losses(lines),
+        "loss": lost,
+        "missed": missed,
+        "exceeded": exceeded(missed, lost),
         "failed": [{k: v for k, v in x.items() if k != "loss"} for x in failed],
         "machine": machine(),
         "versions": versions(),
@@ -267,6 +295,37 @@ def losses(lines: list[dict[str, Any]]) -> dict[str, float]:
     return {name: sum(all_) / len(all_) for name, all_ in found.items() if all_}
 
 
+def misses(lines: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Of deciders that draw: in what part of the worlds where they are judged they miss."""
+    from fuzzed_deciders import CONTESTANTS
+
+    from deliberation.stats import proportion
+
+    found = {}
+    for name in (x.name for x in CONTESTANTS if x.draws):
+        outcomes = [x["outcome"] for x in lines if x["decider"] == name]
+        count = sum(outcomes.count(x) for x in ("right", "missed", "wrong"))
+        if count:
+            rate = proportion(outcomes.count("missed"), count)
+            found[name] = {k: getattr(rate, k) for k in ("estimate", "low", "high", "n")}
+    return found
+
+
+def exceeded(missed: dict[str, dict[str, float]], lost: dict[str, float]) -> list[str]:
+    """Who surely misses more often, or loses more on average, than it may."""
+    found = [
+        f"{name} misses in {rate['estimate']:.1%} of {rate['n']} worlds (95% interval from "
+        f"{rate['low']:.1%} to {rate['high']:.1%}), more than {MOST_MISSED:.0%}."
+        for name, rate in missed.items()
+        if rate["low"] > MOST_MISSED
+    ]
+    return found + [
+        f"{name} loses {loss:.4f} on average, more than {MOST_LOST:g}."
+        for name, loss in lost.items()
+        if loss > MOST_LOST
+    ]
+
+
 def page(content: dict[str, Any]) -> str:
     """As Markdown."""
     from fuzzed_judge import OUTCOMES
@@ -276,18 +335,27 @@ def page(content: dict[str, Any]) -> str:
         f"{content['tasks']:,} small random worlds, {content['decisions']:,} decisions of batches "
         f"of four states. Measured on {content['machine']}.", "",
         "*right*: by brute force; *sane*: well-formed, where there is no one right answer; "
-        "*refused*: by a typed error, where it cannot serve; *wrong*: another answer, or a refusal "
-        "where it should serve; *crash*: any other error; *loss*: the mean of what judged answers "
-        "fall short of the best, in parts of what separates the best action from the worst.",
+        "*refused*: by a typed error, where it cannot serve; *missed*: by a decider that draws, "
+        "and is right with 16 times the simulations; *wrong*: another answer, or a refusal where "
+        "it should serve; *crash*: any other error; *miss rate*: of the worlds where it is judged, "
+        f"with a 95% interval, at most {MOST_MISSED:.0%}; *loss*: the mean of what judged answers "
+        "fall short of the best, in parts of what separates the best action from the worst, at "
+        f"most {MOST_LOST:g}.", "",
+        "## Beyond its limit", "", *(f"- {x}" for x in content["exceeded"] or ["Nobody."]), "",
+        "## Outcomes",
     ]  # fmt: skip
     for title, key in (("decider", "deciders"), ("kind of world", "kinds"), ("rewards", "scales")):
-        heads = [title, *OUTCOMES, *(["loss"] if key == "deciders" else [])]
+        heads = [title, *OUTCOMES, *(["loss", "miss rate"] if key == "deciders" else [])]
         told += ["", f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
         for name, count in content[key].items():
             cells = [name, *(str(count.get(outcome, 0)) for outcome in OUTCOMES)]
             if key == "deciders":
                 loss = content["loss"].get(name)
                 cells.append("" if loss is None else f"{loss:.4f}")
+                rate = content["missed"].get(name)
+                cells.append(
+                    "{estimate:.3f} [{low:.3f}, {high:.3f}]".format(**rate) if rate else ""
+                )
             told.append(f"| {' | '.join(cells)} |")
     told += ["", "## What failed", ""]
     shown = content["failed"][:60]

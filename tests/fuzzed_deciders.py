@@ -22,7 +22,9 @@ class Contestant:
     and no others, and the value), "near" (an action that loses little), "last" (exact where only
     one action is left, and that is certain), "certain" (near, where nothing is left to chance or
     hidden), "mean" (near on average over many worlds: the rule may never look at some action again)
-    or "sane". A benchmark asks it in `every` so manieth world of a kind.
+    or "sane". A benchmark asks it in `every` so manieth world of a kind. `sees` says what it surely
+    meets: all that can follow the first states ("start") or the states asked about ("ahead"), or
+    "some" of it: it cuts, proves or draws.
     """
 
     name: str
@@ -32,6 +34,12 @@ class Contestant:
     budget: int | None = None
     every: int = 1
     learns: bool = False
+    sees: str = "ahead"
+
+    @property
+    def draws(self):
+        """Whether it answers by chance, better with a larger budget; then it is held to a rate."""
+        return self.budget is not None and self.held in ("near", "certain")
 
 
 def alone(world):
@@ -123,33 +131,43 @@ def aixi(task, world):
 
 
 TREE, PLAN = both(aims, seen), both(alone)
+
+
+def searching(name, held="near", every=1, rule=None, **options):
+    """A tree search, by default with the rule that its name begins with."""
+    rule = name.partition(",")[0] if rule is None else rule
+    return Contestant(
+        f"TreeSearch {name}", tree(rule, **options), TREE, held, BUDGET, every, sees="some"
+    )
+
+
 CONTESTANTS = (
     Contestant("UniformRandom", lambda t, w: UniformRandom(t), anything, "sane"),
     Contestant(
         "NetworkPolicy", lambda t, w: amortised.NetworkPolicy(t, network(t)), anything, "sane"
     ),
     Contestant(
-        "ExactSolver", lambda t, w: direct.ExactSolver(t, direct.solve(t)), TREE, "exact"
+        "ExactSolver", lambda t, w: direct.ExactSolver(t, direct.solve(t)), TREE, "exact",
+        sees="start",
     ),
     Contestant(
-        "value iteration", lambda t, w: direct.DynamicProgramming(t), both(alone, seen), "exact"
+        "value iteration", lambda t, w: direct.DynamicProgramming(t), both(alone, seen), "exact",
+        sees="start",
     ),
     Contestant(
         "policy iteration", lambda t, w: direct.DynamicProgramming(t, "policy iteration"),
-        both(alone, seen), "exact",
+        both(alone, seen), "exact", sees="start",
     ),
-    Contestant("TreeSearch uct", tree("uct"), TREE, "near", BUDGET),
-    Contestant("TreeSearch uct, jax", tree("uct", backend="jax"), TREE, "near", BUDGET, 4),
-    Contestant("TreeSearch uct, unproved", tree("uct", prove=False), TREE, "near", BUDGET, 4),
-    Contestant("TreeSearch uct, reuse", tree("uct", reuse=True), TREE, "near", BUDGET, 4),
-    Contestant("TreeSearch puct", tree("puct"), TREE, "near", BUDGET),
-    Contestant("TreeSearch gumbel", tree("gumbel"), TREE, "mean", BUDGET),
-    Contestant(
-        "TreeSearch sampled", tree("uct", sampling=direct.Sampling()), TREE, "sane", BUDGET, 4
-    ),
+    searching("uct"),
+    searching("uct, jax", every=4, backend="jax"),
+    searching("uct, unproved", every=4, prove=False),
+    searching("uct, reuse", every=4, reuse=True),
+    searching("puct"),
+    searching("gumbel", "mean"),
+    searching("sampled", "sane", 4, rule="uct", sampling=direct.Sampling()),
     Contestant(
         "guided_search", lambda t, w: hybrid.guided_search(t, network(t), capacity=1024), TREE,
-        "mean", BUDGET, 4,
+        "mean", BUDGET, 4, sees="some",
     ),
     Contestant("HistorySearch uct", history("uct", "histories"), anything, "near", BUDGET),
     Contestant("HistorySearch puct", history("puct", "histories"), anything, "near", BUDGET, 4),
@@ -157,7 +175,8 @@ CONTESTANTS = (
     Contestant("HistorySearch actions", history("uct", "actions"), anything, "certain", BUDGET, 4),
     Contestant("HistorySearch states", history("uct", "states"), seen, "near", BUDGET, 4),
     Contestant(
-        "AlphaBeta", lambda t, w: direct.AlphaBeta(t), both(aims, certain), "exact"
+        "AlphaBeta", lambda t, w: direct.AlphaBeta(t), both(aims, certain), "exact",
+        sees="some",
     ),
     Contestant(
         "BestFirst", lambda t, w: direct.BestFirst(t), both(alone, certain), "exact"
@@ -179,7 +198,7 @@ CONTESTANTS = (
     Contestant("MCAIXI", aixi, alone, "sane", 16, 4),
     Contestant("Quantiliser", quantiliser, anything, "last"),
     Contestant("PlanUntilHabit", habit, both(aims, seen), "exact"),
-    Contestant("Gated", gated, both(aims, seen), "near", every=4),
+    Contestant("Gated", gated, both(aims, seen), "near", BUDGET, 4, sees="some"),
 )  # fmt: skip
 
 MADE = (
@@ -227,7 +246,7 @@ LEARNERS = (
     ),
 )  # fmt: skip
 CONTESTANTS_THAT_LEARN = tuple(
-    Contestant(name, trained(train, settings), serves, "sane", learns=True)
+    Contestant(name, trained(train, settings), serves, "sane", learns=True, sees="start")
     for name, train, settings, serves in LEARNERS
 )
 
@@ -241,6 +260,7 @@ class Value:
     serves: Callable[[Any], bool]
     every: int = 4
     learns: bool = False
+    sees: str = "start"
     held: str = "exact"
 
 

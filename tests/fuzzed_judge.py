@@ -15,11 +15,14 @@ from fuzzed_truth import Oracle
 
 from deliberation.core.errors import DeliberationError, NoLegalActionError
 
-RIGHT, SANE, REFUSED, WRONG, CRASH, HANG = OUTCOMES = (
-    "right", "sane", "refused", "wrong", "crash", "hang",
+RIGHT, SANE, REFUSED, MISSED, WRONG, CRASH, HANG = OUTCOMES = (
+    "right", "sane", "refused", "missed", "wrong", "crash", "hang",
 )  # fmt: skip
 """Right by brute force; well-formed, where there is no single right answer; refused by a typed
-error; wrong (or refused where it serves); another error; not done within the time limit."""
+error; missed by one that draws, and right with `MORE` times its budget; wrong (or refused where it
+serves); another error; not done within the time limit."""
+MORE = 16
+"""So many times the simulations tell an error of a finite budget from a fault."""
 BAND = 0.1
 """Sampling deciders may lose so much of what separates the best action from the worst, or of the
 greatest reward where that is more."""
@@ -41,6 +44,7 @@ class Case:
     truths: list[Any]
     oracle: Oracle
     objective: Any = None
+    own: Any = None
 
     @staticmethod
     def of(world, seed, own=None):
@@ -49,7 +53,7 @@ class Case:
         every = zip(rows.places, rows.kinds, rows.posteriors, strict=True)
         truths = [oracle.truth(*row) for row in every]
         handed = None if own is None else as_objective(world)
-        return Case(world, task, rows, as_states(task, rows), truths, oracle, handed)
+        return Case(world, task, rows, as_states(task, rows), truths, oracle, handed, own)
 
 
 @dataclasses.dataclass
@@ -65,11 +69,22 @@ def judge(contestant, case, seed=0):
     """Ask a decider in one world, and say how it went."""
     if isinstance(contestant, Value):
         return _judge_value(contestant, case)
+    verdict = _judge_decision(contestant, case, seed, 1)
+    if verdict.outcome == WRONG and contestant.draws:
+        again = _judge_decision(contestant, case, seed, MORE)
+        if again.outcome in (RIGHT, SANE):
+            return dataclasses.replace(verdict, outcome=MISSED)
+    return verdict
+
+
+def _judge_decision(contestant, case, seed, times):
+    """Ask it once, with so many times its budget."""
     try:
         decider = contestant.make(case.task, case.world)
         batch = len(case.truths)
+        budget = None if contestant.budget is None else times * contestant.budget
         decision, _ = decider.decide(
-            case.states, decider.begin(batch), objective=case.objective, budget=contestant.budget,
+            case.states, decider.begin(batch), objective=case.objective, budget=budget,
             key=jax.random.key(seed),
         )  # fmt: skip
         found = [np.asarray(x, float) for x in (decision.action, decision.weights, decision.value)]
@@ -77,7 +92,7 @@ def judge(contestant, case, seed=0):
         return _refused(contestant, case, error)
     except Exception as error:  # the very thing looked for
         return Verdict(CRASH, f"{type(error).__name__}: {str(error)[:200]}")
-    if not contestant.serves(case.world):
+    if _must_refuse(contestant, case):
         return Verdict(WRONG, "answered where it should refuse")
     return _answered(contestant, case, *found)
 
@@ -89,7 +104,7 @@ def _judge_value(asked, case):
         return _refused(asked, case, error)
     except Exception as error:  # the very thing looked for
         return Verdict(CRASH, f"{type(error).__name__}: {str(error)[:200]}")
-    if not asked.serves(case.world):
+    if _must_refuse(asked, case):
         fine = found is None
         return Verdict(REFUSED if fine else WRONG, "" if fine else "answered what it cannot know")
     truth = case.oracle.start()
@@ -104,14 +119,43 @@ def _refused(contestant, case, error):
     if isinstance(error, NoLegalActionError):
         # A training meets the whole world, a decision what follows from its states.
         follows = any(t.dead for t in case.truths) or (
-            bool(case.world.dead.any()) and _sees_all(contestant)
+            bool(case.world.dead.any()) and contestant.sees == "start"
         )
         return Verdict(REFUSED if follows else WRONG, said)
-    return Verdict(WRONG if contestant.serves(case.world) else REFUSED, said)
+    return Verdict(REFUSED if _may_refuse(contestant, case) else WRONG, said)
 
 
-def _sees_all(contestant):
-    return contestant.learns or contestant.held == "exact"
+def _may_refuse(contestant, case):
+    """Whether it cannot serve, or rewards that do not cancel can follow where it needs others."""
+    if not _needs_opposed(contestant, case):
+        return not contestant.serves(_learned_from(contestant, case))
+    rows = any(truth.clash for truth in case.truths)
+    return rows or (contestant.sees == "start" and case.oracle.clash)
+
+
+def _must_refuse(contestant, case):
+    """Whether it cannot serve, or must have met rewards that do not cancel, and needs others.
+
+    What cuts, proves or draws need not meet all that can follow, but all that it can do at once.
+    """
+    if not _needs_opposed(contestant, case):
+        return not contestant.serves(_learned_from(contestant, case))
+    if contestant.sees == "some":
+        return any(truth.clash_now for truth in case.truths)
+    rows = any(truth.clash for truth in case.truths)
+    return rows or (contestant.sees == "start" and case.oracle.clash)
+
+
+def _needs_opposed(contestant, case):
+    """Whether it would serve if only the rewards of the two players cancelled."""
+    world = _learned_from(contestant, case)
+    opposed = dataclasses.replace(world, reward=0 * world.reward)
+    return contestant.serves(opposed) and not contestant.serves(world)
+
+
+def _learned_from(contestant, case):
+    """The world whose rewards decide whether it serves: a training knows only the task's own."""
+    return case.own if contestant.learns and case.own is not None else case.world
 
 
 def _answered(contestant, case, action, weights, value):
@@ -123,7 +167,8 @@ def _answered(contestant, case, action, weights, value):
     judged, losses = False, []
     for row in np.flatnonzero(live):
         truth = case.truths[row]
-        if truth.low is None or not _holds(contestant.held, case.world, truth):
+        blind = truth.clash and _needs_opposed(contestant, case)
+        if blind or truth.low is None or not _holds(contestant.held, case.world, truth):
             continue
         act, spread = int(action[row]), _spread(truth)
         losses.append(truth.loss(act) / spread if spread > 0 else 0.0)

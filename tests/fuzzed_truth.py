@@ -17,7 +17,9 @@ class Truth:
 
     `low` and `high` are minus infinity where illegal; `value` holds the least and the greatest
     value; all None where something is hidden from several who have still to move. `dead` says
-    whether a dead end can follow, `last` whether every action surely ends the episode.
+    whether a dead end can follow, `last` whether every action surely ends the episode, `clash`
+    whether rewards of two players can follow that do not cancel, and `clash_now` whether they can
+    at once, where there is a choice.
     """
 
     low: np.ndarray | None
@@ -25,6 +27,8 @@ class Truth:
     value: tuple[float, float] | None
     dead: bool
     last: bool
+    clash: bool = False
+    clash_now: bool = False
 
     def loss(self, action):
         """How much an action falls short of the best one, at the least."""
@@ -56,9 +60,9 @@ class Oracle:
         own = world.seen[mover] == world.seen[mover, kind]
         belief = np.where(own, posterior, 0.0)
         belief = belief / belief.sum()
-        movers, dead, last = self._ahead(place, belief > 0)
-        if dead or (world.kind.hidden and movers != {mover}):
-            return Truth(None, None, None, dead, last)
+        movers, *facts = self._ahead([place], belief > 0)
+        if facts[0] or (world.kind.hidden and movers != {mover}):
+            return Truth(None, None, None, *facts)
         try:
             q = self._actions(place, tuple(belief))
             legal = np.flatnonzero(world.legal[place])
@@ -67,8 +71,8 @@ class Oracle:
                 low[a], high[a] = q[a][:, mover].min(), q[a][:, mover].max()
             values = np.concatenate(list(self._chosen(place, q).values()))[:, mover]
         except TooManyError:
-            return Truth(None, None, None, dead, last)
-        return Truth(low, high, (values.min(), values.max()), dead, last)
+            return Truth(None, None, None, *facts)
+        return Truth(low, high, (values.min(), values.max()), *facts)
 
     def start(self):
         """Player 0's expected return from the first states, one player or two opposed; or None."""
@@ -85,9 +89,15 @@ class Oracle:
                 total += share * weight.sum() * sign * found.value[0]
         return total
 
-    def _ahead(self, place, kinds):
-        """(who has still to move, whether a dead end can follow, whether all ends at once)."""
-        world, movers, seen, left, last = self.world, set(), set(), [place], True
+    @property
+    def clash(self):
+        """Whether rewards of two players that do not cancel can follow any first state."""
+        return self._ahead(np.flatnonzero(self.world.first), self.world.prior > 0)[3]
+
+    def _ahead(self, places, kinds):
+        """(who has still to move, then the last four facts of a `Truth`), from some places."""
+        world, movers, seen, left, last = self.world, set(), set(), list(places), True
+        clash = clash_now = False
         while left:
             now = left.pop()
             if now in seen or world.over[now]:
@@ -96,9 +106,15 @@ class Oracle:
             movers.add(world.mover[now])
             for a in np.flatnonzero(world.legal[now]):
                 possible = (world.chance[:, now, a] > 0) & kinds[:, None]
-                left.extend(np.unique(world.child[:, now, a][possible]))
-            last = last and (now == place) and world.over[left].all()
-        return movers, bool(world.dead[list(seen)].any()), last
+                after = world.child[:, now, a][possible]
+                left.extend(np.unique(after))
+                paid = world.reward[np.nonzero(possible)[0], now, a, after % WIDTH]
+                clashes = world.kind.players == 2 and bool(paid.sum(-1).any())
+                clash = clash or clashes
+                choice = now in places and world.legal[now].sum() > 1
+                clash_now = clash_now or (choice and clashes)
+            last = last and now in places and world.over[left].all()
+        return movers, bool(world.dead[list(seen)].any()), bool(last), clash, bool(clash_now)
 
     def _values(self, place, belief):
         """Every vector of values that best play from here can have, [equilibria, players]."""

@@ -5,19 +5,25 @@ each, and what was found there.
 """
 
 import dataclasses
+import sys
+from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 import pytest
 from fuzzed import Kind, as_objective, as_task, random_world
-from fuzzed_deciders import CONTESTANTS, MADE, VALUES, Contestant
-from fuzzed_judge import BAND, CRASH, HANG, REFUSED, RIGHT, SANE, WRONG, Case, judge
+from fuzzed_deciders import CONTESTANTS, MADE, VALUES, Contestant, aims
+from fuzzed_judge import BAND, CRASH, HANG, MISSED, REFUSED, RIGHT, SANE, WRONG, Case, judge
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from deliberation import check_task
 from deliberation.core.errors import UnsuitableTaskError
 from deliberation.direct import ExactSolver, list_histories, solve
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "benchmarks"))
+import fuzz
 
 BY_NAME = {entrant.name: entrant for entrant in (*CONTESTANTS, *VALUES)}
 ASKED = {
@@ -34,6 +40,26 @@ WORLDS = settings(
     max_examples=6, derandomize=True, deadline=None, database=None,
     suppress_health_check=list(HealthCheck), phases=[Phase.generate],
 )  # fmt: skip
+
+
+def by_hand(mover, first, second, last, discount=1.0):
+    """A world for two players: place 0 leads to 4, or to an end; 4, the other's, to 7, or to one.
+
+    `first` and `second` are the rewards in places 0 and 4, `last` that in place 7, where all ends;
+    all for the one who moves first.
+    """
+    world = random_world(0, Kind(2, form="keyed"))
+    reward, legal = np.zeros(world.reward.shape[:-1], np.float32), np.zeros((12, 3), bool)
+    reward[0, 0, :2], reward[0, 4, :2], reward[0, 7] = np.c_[first], np.c_[second], last
+    legal[[0, 0, 4, 4, 7], [0, 1, 0, 1, 0]] = True
+    child = np.zeros_like(world.child)
+    child[0, [0, 0, 4, 4, 7], [0, 1, 0, 1, 0], 0] = 4, 3, 7, 6, 9
+    sign = 1 - 2 * mover
+    return dataclasses.replace(
+        world, child=child, legal=legal, over=~legal.any(1), discount=discount,
+        reward=np.stack([sign * reward, -sign * reward], -1), first=np.eye(3)[0],
+        mover=np.where(np.arange(12) // 3 == 1, 1 - mover, mover),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", ASKED, ids=str)
@@ -93,6 +119,25 @@ def test_the_judge_knows_wrong_from_right():
     assert judge(crash, case).outcome == CRASH != HANG
 
 
+@pytest.mark.parametrize("place", [0, 7])
+def test_the_judge_wants_a_refusal_of_what_must_be_met(place):
+    """Two players who both win, now or later: what cuts lines off may not come to it."""
+    world = by_hand(0, [0.5, 1.0], [0.0, 2.0], -1.0)
+    reward = world.reward.copy()
+    reward[0, place] = 1.0
+
+    def outcome(sees, over=()):
+        asked = dataclasses.replace(BY_NAME["UniformRandom"], serves=aims, sees=sees)
+        ended = world.over.copy()
+        ended[list(over)] = True
+        here = dataclasses.replace(world, reward=reward, over=ended)
+        return judge(asked, Case.of(here, 0)).outcome
+
+    assert outcome("some") == (WRONG if place == 0 else SANE)
+    assert outcome("ahead") == outcome("start") == WRONG
+    assert outcome("ahead", over=[4]) == (WRONG if place == 0 else SANE)
+
+
 # What was found by it
 
 
@@ -133,11 +178,15 @@ def test_a_quantiliser_wants_what_its_player_wants(players):
 
 
 @pytest.mark.parametrize(
-    "name", ["BeliefPlanning", "BayesMixture", "PlanUntilHabit", "Quantiliser"]
-)
+    "name",
+    [
+        "BeliefPlanning", "BayesMixture", "PlanUntilHabit", "Quantiliser", "AlphaBeta", "BestFirst",
+        "BeamSearch",
+    ],
+)  # fmt: skip
 def test_dead_ends_are_refused_as_such(name):
     """Not as numbers that are not finite, and not by an answer."""
-    kind = Kind(1, chance=name != "Quantiliser")
+    kind = Kind(1, chance=name in ("BeliefPlanning", "BayesMixture", "PlanUntilHabit"))
     cases = (Case.of(random_world(seed, kind, dead=True), seed) for seed in range(99))
     case = next(case for case in cases if any(truth.dead for truth in case.truths))
     verdict = judge(BY_NAME[name], case)
@@ -151,6 +200,23 @@ def test_a_mixture_begins_with_a_state_that_may_be():
     assert {met("BayesMixture", kind, seed).outcome for seed in range(12)} == {RIGHT}
 
 
+@pytest.mark.parametrize("seed", [59, 78])
+def test_a_first_state_that_cannot_be_makes_no_return_unknown(seed):
+    """It is listed with probability 0, and leads to what would never be seen otherwise."""
+    kind = Kind(1, chance=True, hidden=True)
+    assert not random_world(seed, kind).prior.all()
+    assert met("optimal_return", kind, seed).outcome == RIGHT
+
+
+def test_a_first_state_that_cannot_be_may_leave_nothing_to_do():
+    world = random_world(3, Kind(1, chance=True, form="keyed"))
+    legal, over = world.legal.copy(), world.over.copy()
+    legal[0], over[0] = False, False
+    world = dataclasses.replace(world, legal=legal, over=over, first=np.array([0, 0.5, 0.5]))
+    for name in ("optimal_return", "solve"):
+        assert judge(BY_NAME[name], Case.of(world, 0)).outcome == RIGHT
+
+
 def test_the_cross_entropy_method_takes_the_plan_whose_return_it_names():
     assert {met("CEM", Kind(1), seed).outcome for seed in range(12)} == {RIGHT}
 
@@ -159,3 +225,81 @@ def test_the_cross_entropy_method_takes_the_plan_whose_return_it_names():
 def test_rewards_of_64_bits_are_served(name):
     with jax.enable_x64(True):
         assert met(name, Kind(1, form="wide"), 1).outcome in (RIGHT, SANE)
+
+
+@pytest.mark.parametrize("mover", [0, 1])
+def test_a_line_that_was_cut_is_not_preferred_for_a_rounding(mover):
+    """The cut is at a return that rounds to more than that of the way already known."""
+    known, way, discount = np.float32(0.21), np.float32(2.5), np.float32(0.75)
+    bound = (known - way) / discount
+    assert way + discount * bound > known
+    case = Case.of(by_hand(mover, [way, known], [0.0, bound], -100.0, 0.75), 0)
+    assert case.truths[0].low[1] > case.truths[0].high[0] + 50
+    verdict = judge(BY_NAME["AlphaBeta"], case)
+    assert verdict.outcome == RIGHT, verdict
+
+
+def test_what_is_certain_is_preferred_to_what_is_thought():
+    """Both are worth as much as can be had at most; what was not looked into counts as 0."""
+    world = by_hand(0, [0.0, 0.0], [0.0, 0.0], -1.0)
+    assert world.limits == (-1.0, 0.0)
+    verdict = judge(BY_NAME["AlphaBeta"], Case.of(world, 0))
+    assert verdict.outcome == RIGHT, verdict
+
+
+# What the benchmark makes of it
+
+
+def noted(task, outcome, decider="TreeSearch uct", loss=(0.0,)):
+    return {
+        "task": task, "decider": decider, "kind": "1p plain", "scale": 1.0, "outcome": outcome,
+        "why": "", "loss": list(loss),
+    }  # fmt: skip
+
+
+def test_each_decision_counts_once(tmp_path):
+    log = tmp_path / "fuzz.jsonl"
+    fuzz.write_lines(tmp_path / "fuzz.0.jsonl", [noted(0, WRONG), noted(1, RIGHT)])
+    fuzz.merge(log)
+    assert fuzz.read_all(log) == fuzz.read(log) == [noted(0, WRONG), noted(1, RIGHT)]
+    fuzz.forget(log)
+    assert fuzz.read_all(log) == [noted(1, RIGHT)]
+
+
+def test_who_misses_or_loses_more_than_it_may_is_named_first(tmp_path):
+    def told(missed, loss):
+        lines = [noted(i, MISSED if i < missed else RIGHT, loss=[loss]) for i in range(200)]
+        fuzz.write(tmp_path, lines, 200)
+        return (tmp_path / "fuzz.md").read_text().partition("## Outcomes")[0]
+
+    assert "- Nobody." in told(12, 0.04)
+    assert "- TreeSearch uct misses in 12.0% of 200 worlds" in told(24, 0.0)
+    assert "- TreeSearch uct loses 0.0600 on average" in told(0, 0.06)
+
+
+def test_more_simulations_tell_a_miss_from_a_fault():
+    """One that answers badly unless it may take many is not wrong, only short of them."""
+
+    @dataclasses.dataclass
+    class Hasty:
+        worst: Any
+        best: Any
+        enough: int
+
+        def begin(self, batch):
+            return None
+
+        def decide(self, *given, budget, **rest):
+            asked = self.best if budget >= self.enough else self.worst
+            return asked.decide(*given, **rest)
+
+    def outcome(enough):
+        def make(task, world):
+            averse = as_objective(dataclasses.replace(world, reward=-world.reward))
+            worst, best = solve(task, averse), solve(task)
+            return Hasty(ExactSolver(task, worst), ExactSolver(task, best), enough)
+
+        asked = Contestant("hasty", make, lambda world: True, "near", 10)
+        return judge(asked, Case.of(random_world(1, Kind(1)), 1)).outcome
+
+    assert [outcome(10), outcome(160), outcome(161)] == [RIGHT, MISSED, WRONG]

@@ -16,7 +16,7 @@ from ...core.decider import Decision, Memory, check_finite
 from ...core.noise import Seed, mix, pick_uniform, seeds, uniform
 from ...core.objective import Objective
 from ...core.task import State, Task, is_concrete
-from ..checks import check_deterministic, check_opposed
+from ..checks import check_deterministic, check_opposed, check_stuck
 from ..evaluators import Evaluator, NoEvaluation
 from .window import Walk, World, ended, expand, init, step
 
@@ -43,8 +43,9 @@ class AlphaBeta(CheckedDecider):
     which saves expansions and errs where the evaluator does. The margin is data.
 
     Raises `UnsuitableTaskError` for chance, hidden state, continuous actions, three players or two
-    whose rewards (by the objective of the call) are not opposite, and `NonFiniteError` where
-    rewards or values are not finite.
+    whose rewards (by the objective of the call) are not opposite, `NoLegalActionError` where a
+    state that is not terminal has no legal action, and `NonFiniteError` where rewards or values are
+    not finite. Only what the search meets is refused: what it cut may hold any of them.
     """
 
     task: Task
@@ -84,6 +85,7 @@ class AlphaBeta(CheckedDecider):
             self, question.objective, question.state, question.limits, question.keys
         )
         if is_concrete(looked):
+            check_stuck(self.task, looked.stuck)
             check_opposed(self.task, looked.opposed, "alpha-beta search")
         check_finite("alpha-beta search", rewards_and_values=faults)
         return decision, question.memory
@@ -101,6 +103,8 @@ class Looked(eqx.Module):
     """Of the last look: what each root action is worth to player 0, or a bound on it."""
     opposed: Bool[Array, " batch"]
     """Whether all rewards met were opposite for two players."""
+    stuck: Bool[Array, " batch"]
+    """Whether a dead end was met: a state that is not terminal and leaves nothing to do."""
 
 
 def look(
@@ -151,5 +155,7 @@ def _look(
         flops=walk.evaluations * each,
     )  # fmt: skip
     faults = jnp.where(walk.sound, 0.0, jnp.nan)
-    looked = Looked(walk.exact & found, walk.looked, walk.expansions, walk.scores, walk.opposed)
+    looked = Looked(
+        walk.exact & found, walk.looked, walk.expansions, walk.scores, walk.opposed, walk.stuck
+    )
     return decision, faults, looked

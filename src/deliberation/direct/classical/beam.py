@@ -15,6 +15,7 @@ from ...core.errors import NonFiniteError
 from ...core.noise import Seed, mix, pick_uniform, seeds, uniform
 from ...core.objective import Objective
 from ...core.task import State, Task, is_concrete
+from ..checks import check_stuck
 from .best_first import Merge, check_plannable
 
 _PLACES = 1 << 14
@@ -36,6 +37,7 @@ class BeamSearch(CheckedDecider):
     without `merge` its answer is optimal. `weights` are one action's alone; budget 0 draws evenly.
 
     Raises `UnsuitableTaskError` for chance, hidden state, continuous actions or a second player,
+    `NoLegalActionError` if it expands a state that is not terminal and has no legal action, and
     `NonFiniteError` where rewards or the heuristic are not finite.
     """
 
@@ -65,7 +67,7 @@ class BeamSearch(CheckedDecider):
     def choose(self, question: Question) -> tuple[Decision, Memory]:
         """Search from every row."""
         objective = question.objective
-        decision, sound = _decide(
+        decision, sound, stuck = _decide(
             self.task, Shape(self.width, self.merge), objective, question.state, question.limits,
             seeds(question.keys),
         )  # fmt: skip
@@ -76,6 +78,8 @@ class BeamSearch(CheckedDecider):
                 "rewards and a finite `Objective.heuristic`, which is the upper end of `bounds` "
                 "unless defined: give either."
             )
+        if is_concrete(stuck):
+            check_stuck(self.task, stuck)
         return decision, question.memory
 
 
@@ -106,6 +110,8 @@ class _Best(eqx.Module):
     expansions: Int[Array, ""]
     steps: Int[Array, ""]
     sound: Bool[Array, ""]
+    stuck: Bool[Array, ""]
+    """Whether the beam came to a dead end: not terminal, and no legal action."""
 
 
 @eqx.filter_jit
@@ -116,7 +122,8 @@ def _decide(
     state: State,
     limits: tuple[Int[Array, " batch"], Int[Array, " batch"]],
     seed: Seed,
-) -> tuple[Decision, Bool[Array, " batch"]]:
+) -> tuple[Decision, Bool[Array, " batch"], Bool[Array, " batch"]]:
+    """The decisions, and for each row whether all numbers were finite, and any dead end."""
     live = ~jax.vmap(task.terminated)(state)
     legal = jax.vmap(task.legal)(state)
 
@@ -139,7 +146,7 @@ def _decide(
         live, jnp.where(planned, first, drawn), weights, jnp.where(planned, value, 0.0),
         model_steps=best.steps,
     )  # fmt: skip
-    return decision, best.sound | ~live
+    return decision, best.sound | ~live, best.stuck & live
 
 
 def _search(
@@ -157,7 +164,8 @@ def _search(
         name=jnp.broadcast_to(_names(task, shape, state), (width, 2)),
     )
     zero = jnp.int32(0)
-    best = _Best(jnp.float32(-jnp.inf), jnp.int32(-1), zero, zero, jnp.isfinite(root.promise).all())
+    sound = jnp.isfinite(root.promise).all()
+    best = _Best(jnp.float32(-jnp.inf), jnp.int32(-1), zero, zero, sound, jnp.bool_(False))
 
     def going(carry: tuple) -> Bool[Array, ""]:
         beam, best, _, depth = carry
@@ -214,7 +222,8 @@ def _grown(
     after, reward, rest, over, name = jax.tree.map(
         lambda x: x.reshape(width * actions, *x.shape[2:]), each
     )
-    legal = (jax.vmap(task.legal)(beam.state) & chosen[:, None]).ravel()
+    allowed = jax.vmap(task.legal)(beam.state)
+    legal = (allowed & chosen[:, None]).ravel()
     sound = jnp.where(legal, jnp.isfinite(reward) & jnp.isfinite(rest), True).all()
     gain = jnp.repeat(beam.gain, actions) + worth * reward
     promise = gain + worth * objective.discount * rest
@@ -229,6 +238,7 @@ def _grown(
         best.expansions + chosen.sum(),
         best.steps + legal.sum(),
         best.sound & sound,
+        best.stuck | (chosen & ~allowed.any(-1)).any(),
     )
     new = _distinct(name, legal & ~over, gain)
     if shape.merge is not None:

@@ -61,6 +61,8 @@ class Walk(eqx.Module):
     sound: Flags
     opposed: Flags
     """Whether all rewards met were opposite for two players."""
+    stuck: Flags
+    """Whether a state was met that is not terminal and has no legal action."""
     expansions: Rows
     steps: Rows
     evaluations: Rows
@@ -106,8 +108,9 @@ def init(
     return Walk(
         root=state, stack=stack, top=zero - 1, limit=zero + 1, choice=zero - 1, short=flag,
         pruned=flag, over=flag, busy=live & (most[0] > 0), sound=flag | True, opposed=flag | True,
-        expansions=zero, steps=zero, evaluations=zero, most=most, seed=seed, answer=zero - 1,
-        value=jnp.zeros(batch), looked=zero, exact=flag, scores=jnp.zeros((batch, actions)),
+        stuck=flag, expansions=zero, steps=zero, evaluations=zero, most=most, seed=seed,
+        answer=zero - 1, value=jnp.zeros(batch), looked=zero, exact=flag,
+        scores=jnp.zeros((batch, actions)),
     )  # fmt: skip
 
 
@@ -133,10 +136,9 @@ def step(walk: Walk, world: World) -> tuple[Walk, Asks]:
 def _asks(walk: Walk, world: World, here: Level, child: Rows, down: Flags) -> Asks:
     """The chosen child in its window, or the root of a new look in the widest."""
     first = walk.busy & (walk.top < 0)
-    low, high = (jnp.float32(x) for x in world.objective.bounds)
+    low, high = _bounds(world)
     discount = jnp.float32(world.objective.discount)
-    alpha = jnp.where(here.sign > 0, jnp.maximum(here.low, here.best), here.low)
-    beta = jnp.where(here.sign > 0, here.high, jnp.minimum(here.high, here.best))
+    alpha, beta = _window(here)
     reward = _pick(here.reward, child)
 
     def within(edge: Reals, widest: Array) -> Reals:
@@ -148,21 +150,29 @@ def _asks(walk: Walk, world: World, here: Level, child: Rows, down: Flags) -> As
         walk.root,
         here.states,
     )
+    inner = within(alpha, low)
+    # Two edges that rounding made one would leave open which of them a value had reached.
+    outer = jnp.maximum(within(beta, high), jnp.nextafter(inner, jnp.inf))
     return Asks(
         wanted=down | first,
         state=state,
         level=jnp.where(first, 0, walk.top + 1),
         # No return is beyond the bounds, so a node that reaches one is done.
-        low=jnp.maximum(within(alpha, low), low),
-        high=jnp.minimum(within(beta, high), high),
+        low=jnp.maximum(inner, low),
+        high=jnp.minimum(outer, high),
     )
 
 
 def _raised(walk: Walk, world: World, found: Reals, up: Flags) -> Walk:
     """Rows that are done with a node hand its value to the node above, or end their look."""
     above = walk.top - 1
-    parent = _at(walk.stack, above)
+    parent, own = _at(walk.stack, above), _at(walk.stack, walk.top)
     worth = _pick(parent.reward, parent.child) + world.objective.discount * found
+    # What a cut left open is a bound on the value, not the value: it must not pass, by rounding,
+    # for one on the other side of the edge at which the line was cut.
+    (alpha, beta), (low, high) = _window(parent), _bounds(world)
+    worth = jnp.where((found <= own.low) & (own.low > low), jnp.minimum(worth, alpha), worth)
+    worth = jnp.where((found >= own.high) & (own.high < high), jnp.maximum(worth, beta), worth)
     better = parent.sign * worth > parent.sign * parent.best
     inner = up & (above >= 0)
     scores = jnp.where(
@@ -186,22 +196,25 @@ def expand(walk: Walk, world: World, asks: Asks) -> Walk:
     count = legal.sum(-1).astype(jnp.int32)
     paid = (walk.expansions < walk.most[0]) & (count <= walk.most[1] - walk.steps)
     made = asks.wanted & paid
-    after, reward, opposed, terminal = _children(world, asks.state)
+    after, reward, opposed, terminal, dead = _children(world, asks.state)
     live = made[:, None] & legal & ~terminal
     left = world.task.traits.horizon - 1 - asks.level
-    value, played = _judged(world, after, live, mix(walk.seed, walk.expansions), left)
+    seed = mix(walk.seed, walk.expansions)
+    value, played, lost = _judged(world, after, live, seed, left)
+    stuck = (live & (dead | lost)).any(-1)
     sign = jnp.where(jax.vmap(task.player)(asks.state) == 0, 1.0, -1.0)
     worth = reward + world.objective.discount * jnp.where(live, value, 0.0)
     fine = jnp.isfinite(jnp.where(legal, worth, 0.0)).all(-1)
     mine = jnp.where(legal, sign[:, None] * worth, -jnp.inf)
     keep = ~(mine < mine.max(-1, keepdims=True) - world.margin)
     frontier = (asks.level + 1 >= walk.limit)[:, None]
-    counted = legal & (terminal | frontier)
-    best = sign * jnp.where(counted, mine, -jnp.inf).max(-1)
     certain = sign * jnp.where(legal & terminal, mine, -jnp.inf).max(-1)
-    todo = live & ~frontier & keep
-    # A certain way to the edge of the window makes the other lines irrelevant.
+    # A certain way to the edge of the window makes the other lines irrelevant: what the judge
+    # thinks of these is not preferred to it.
     matters = ~_beyond(sign, certain, asks.low, asks.high)
+    counted = legal & (terminal | (frontier & matters[:, None]))
+    best = sign * jnp.where(counted, mine, -jnp.inf).max(-1)
+    todo = live & ~frontier & keep
     short = (live & frontier).any(-1) & matters
     pruned = (live & ~frontier & ~keep).any(-1) & matters
     node = Level(after, reward, worth, todo, sign, asks.low, asks.high, best, walk.choice * 0)
@@ -211,8 +224,8 @@ def expand(walk: Walk, world: World, asks: Asks) -> Walk:
     first = jnp.where(counted.any(-1), first, -1)
     return eqx.tree_at(
         lambda w: (
-            w.stack, w.top, w.choice, w.short, w.pruned, w.busy, w.sound, w.opposed, w.expansions,
-            w.steps, w.evaluations,
+            w.stack, w.top, w.choice, w.short, w.pruned, w.busy, w.sound, w.opposed, w.stuck,
+            w.expansions, w.steps, w.evaluations,
         ),
         walk,
         (
@@ -221,9 +234,10 @@ def expand(walk: Walk, world: World, asks: Asks) -> Walk:
             jnp.where(root, first, walk.choice),
             walk.short | (made & short),
             walk.pruned | (made & pruned),
-            walk.busy & ~(asks.wanted & ~(paid & fine)),
+            walk.busy & ~(asks.wanted & ~(paid & fine & ~stuck)),
             walk.sound & ~(made & ~fine),
             walk.opposed & ~(made & (legal & ~opposed).any(-1)),
+            walk.stuck | stuck,
             walk.expansions + made,
             walk.steps + jnp.where(made, count + played, 0),
             walk.evaluations + live.sum(-1).astype(jnp.int32) * world.evaluator.passes,
@@ -264,14 +278,16 @@ def ended(walk: Walk, depth: int) -> Walk:
     )  # fmt: skip
 
 
-def _children(world: World, state: State) -> tuple[State, Array, Array, Array]:
-    """By action: the child, player 0's reward, whether the other's is opposite, and the end."""
+def _children(world: World, state: State) -> tuple[State, Array, Array, Array, Array]:
+    """By action: the child, player 0's reward, whether the other's is opposite, the end, and
+    whether nothing can be done."""
 
     def act(s: State, action: Int[Array, ""]):
         after = world.task.advance(s, action, jax.random.key(0))
         reward = jnp.asarray(world.objective(s, action, after)).astype(jnp.float32)
         opposed = jnp.bool_(True) if reward.shape[0] == 1 else cancel(reward)
-        return after, reward[0], opposed, world.task.terminated(after)
+        dead = ~world.task.legal(after).any()
+        return after, reward[0], opposed, world.task.terminated(after), dead
 
     actions = jnp.arange(world.task.traits.actions, dtype=jnp.int32)
     return jax.vmap(jax.vmap(act, (None, 0)), (0, None))(state, actions)
@@ -280,11 +296,9 @@ def _children(world: World, state: State) -> tuple[State, Array, Array, Array]:
 def _judged(
     world: World, after: State, live: Bool[Array, "batch actions"], seed: UInt32[Array, " batch"],
     left: Rows,
-) -> tuple[Float[Array, "batch actions"], Rows]:  # fmt: skip
-    """The judge's values of all children, for player 0; the model steps it took for each row.
-
-    From them on, so many steps are `left`.
-    """
+) -> tuple[Float[Array, "batch actions"], Rows, Bool[Array, "batch actions"]]:  # fmt: skip
+    """The judge's values of all children, for player 0; its model steps for each row; and whether
+    it came to a dead end. From them on, so many steps are `left`."""
     batch, actions = live.shape
     flat = jax.tree.map(lambda x: x.reshape(batch * actions, *x.shape[2:]), after)
     seeds = mix(seed[:, None], jnp.arange(actions)).ravel()
@@ -292,7 +306,21 @@ def _judged(
     found = ask(world.evaluator, world.task, world.objective, flat, live.ravel(), seeds, left)
     mover = jnp.where(jax.vmap(world.task.player)(flat) == 0, 1.0, -1.0)
     played = jnp.where(live, found.model_steps.reshape(live.shape), 0).sum(-1)
-    return (mover * found.value).reshape(live.shape), played.astype(jnp.int32)
+    stuck = jnp.zeros_like(live) if found.stuck is None else found.stuck.reshape(live.shape)
+    return (mover * found.value).reshape(live.shape), played.astype(jnp.int32), stuck
+
+
+def _bounds(world: World) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """The least and the greatest return of player 0 that any state leaves."""
+    low, high = world.objective.bounds
+    return jnp.float32(low), jnp.float32(high)
+
+
+def _window(node: Level) -> tuple[Reals, Reals]:
+    """In which the value of the next child can still matter, given the best one so far."""
+    alpha = jnp.where(node.sign > 0, jnp.maximum(node.low, node.best), node.low)
+    beta = jnp.where(node.sign > 0, node.high, jnp.minimum(node.high, node.best))
+    return alpha, beta
 
 
 def _beyond(sign: Reals, best: Reals, low: Reals, high: Reals) -> Flags:

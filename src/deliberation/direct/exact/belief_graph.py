@@ -188,7 +188,7 @@ def solve_beliefs(
     """
     task = reached.task
     objective = task.objective if objective is None else objective
-    live = ~reached.terminal[reached.starts]
+    live = ~reached.terminal[reached.starts] & (reached.probable > 0)
     rows, chances = reached.starts[live], reached.probable[live]
     if not len(rows):
         return Beliefs(0.0, 0, ())
@@ -251,7 +251,8 @@ def _layer(
             parts.append(_rows(number, now, ahead, gains))
             states[number] = ahead.states
     rows = _joined(parts)
-    rows = rows.take(rows.sights[:, actions] == 0)
+    # What is seen only where something impossible is the case is never seen.
+    rows = rows.take((rows.sights[:, actions] == 0) & (rows.weight > 0))
     _refuse_dead_ends(worlds, states, rows, actions)
     edges, member, belief, chance, count = _group(rows)
     after = [

@@ -23,6 +23,7 @@ from ...core.objective import Objective
 from ...core.task import State, Task
 from ..ties import cancel
 from .expansion import described, expanded, successors
+from .starts import possible
 
 Policy = Decider | Float[np.ndarray, "sets actions"] | Callable[["HistoryTree"], np.ndarray]
 
@@ -208,7 +209,8 @@ def _starts(task: Task) -> tuple[State, np.ndarray]:
             f"{task!r} cannot be listed history by history: that needs two players, actions that "
             "can be counted, `Task.starts`, and outcomes that are listed where moves have chance."
         )
-    return on_host(listed[0]), np.asarray(listed[1], float)
+    states, chances = possible(*listed)
+    return on_host(states), chances
 
 
 class _Facts(NamedTuple):

@@ -159,10 +159,8 @@ def _first_layer(task: Task, start: State | None) -> tuple[_Layer, np.ndarray]:
         raise ContractError(
             f"{task}.fingerprint gives {found.fingerprints.dtype}; it must give integers."
         )
-    possible = np.flatnonzero(probable > 0)
-    found = found.take(possible)
     index = RowIndex(found.fingerprints, inverse=True)
-    mass = np.bincount(index.inverse, probable[possible], len(index.first))
+    mass = np.bincount(index.inverse, probable, len(index.first))
     return found.take(index.first), mass
 
 
