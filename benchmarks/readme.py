@@ -15,8 +15,6 @@ from typing import Any
 
 from deliberation import report
 from deliberation.report.figures import standalone_svg
-from deliberation.report.numbers import estimate
-from deliberation.report.verdicts import SYMBOLS
 from deliberation.report.zoo import HEADS, placed, texts
 from deliberation.report.zoo import figure as zoo_figure
 
@@ -38,19 +36,9 @@ def replace_block(text: str, name: str, content: str) -> str:
 
 
 def table_block(findings: Sequence[Any], provenance: Mapping[str, str]) -> str:
-    """Every quantity that carries a verdict, as Markdown with one column a task."""
-    rows = [r for finding in findings for r in finding.rows if r.verdict in SYMBOLS]
-    tasks = list(dict.fromkeys(row.task for row in rows))
-    lines: dict[tuple[Any, ...], dict[str, str]] = {}
-    for row in rows:
-        value = f"{SYMBOLS[row.verdict]} {estimate(row.estimate, row.low, row.high)}"
-        lines.setdefault((row.item, row.quantity, row.decider), {})[row.task] = value
-    heads = ["Item", "Quantity", "Decider", *tasks]
-    shown = [[*key, *(cells.get(task, "") for task in tasks)] for key, cells in lines.items()]
-    legend = ", ".join(f"{symbol} {name}" for name, symbol in SYMBOLS.items())
+    """The sources' own table of eleven rows with what was measured, as Markdown."""
     source = "; ".join(f"{term.lower()}: {value}" for term, value in provenance.items())
-    note = f"<sub>Estimates with 95 % intervals: {legend}. Measured on {source}.</sub>"
-    return "\n".join([*_markdown(heads, shown), "", note])
+    return f"{report.markdown(findings)}\n\n<sub>Measured on {source}.</sub>"
 
 
 def _markdown(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:

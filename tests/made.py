@@ -12,7 +12,9 @@ BUDGETS = [0.0, 1.0, 4.0, 16.0, 64.0]
 def row(**changes) -> Row:
     plain = {
         "claim": "slope",
-        "item": 25,
+        "aspect": "scalability",
+        "side": "direct",
+        "kind": "claim",
         "task": "tic_tac_toe",
         "decider": "UCT",
         "quantity": "gain a doubling",
@@ -20,11 +22,25 @@ def row(**changes) -> Row:
         "low": 0.069,
         "high": 0.093,
         "n": 1400,
+        "above": 0.01,
         "verdict": "supported",
-        "timing": False,
-        "note": "",
+        "alone": "supported",
     }
     return Row(**{**plain, **changes})
+
+
+def check(**changes) -> Row:
+    """A row that is true by construction."""
+    same = {"estimate": 0.0, "low": 0.0, "high": 0.0, "verdict": "holds", "alone": "holds"}
+    return row(**{"kind": "check", "decider": "network", "above": None, **same, **changes})
+
+
+def absent(verdict="not applicable", reason="it is no game", **changes) -> Row:
+    """A row of what was not measured."""
+    nan = float("nan")
+    nothing = {"estimate": nan, "low": nan, "high": nan, "n": 0, "above": None, "alone": None}
+    row_of = {"kind": "absent", "decider": "", "verdict": verdict, "reason": reason}
+    return row(**{**nothing, **row_of, **changes})
 
 
 def series(label="UCT", kind="line", y=(0.1, 0.2, 0.4, 0.8, 0.9)) -> Series:
@@ -60,11 +76,15 @@ def figure(panels=None, alternative="Search rises, the network stays.") -> Figur
 def finding(**changes) -> Finding:
     plain = {
         "claim": "slope",
-        "item": 25,
+        "aspect": "scalability",
+        "side": "direct",
         "title": "Search gains from compute",
         "statement": "It rises.",
         "refuted_if": "It does not.",
-        "rows": [row(), row(decider="network", estimate=0.0, low=0.0, high=0.0)],
+        "estimand": "The slope.",
+        "unit": "positions",
+        "smallest": "0.01 a doubling",
+        "rows": [row(), check()],
         "figures": [figure()],
         "summary": "It does.",
     }

@@ -2,41 +2,55 @@
 
 import ast
 import functools
+import itertools
 import math
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
-from planted import FORWARD, World, rising
 
 from deliberation import claims
-from deliberation.claims import _students
-from deliberation.claims._cells import closure, lesson
-from deliberation.claims._effort import LEVELS, effort_of
+from deliberation.claims.measuring import students
+from deliberation.claims.measuring.about import about
+from deliberation.claims.measuring.cells import closure, lesson
+from deliberation.claims.measuring.effort import LEVELS, effort_of
+from deliberation.claims.measuring.planted import FORWARD, STEP, World
+from deliberation.claims.validation import validate
 from deliberation.core.errors import UnknownNameError
-from deliberation.report.verdicts import overall
-from deliberation.runs import Finding, RecordError, Row
+from deliberation.runs import Finding, Row
 from deliberation.stats import Estimate
 
 TASK = "tic_tac_toe"
 NAMES = tuple(claims.list_claims())
+OWN = tuple(name for name in NAMES if hasattr(claims.claim(name), "PLANTED"))
 
 
 @functools.cache
-def measure(name: str, world: World, effort: str = "smoke") -> Finding:
+def where(name: str) -> tuple[str, str]:
+    """A task that can show a claim, and an effort at which it does: tic-tac-toe wherever it can."""
+    module = claims.claim(name)
+    places = itertools.product(("smoke", "quick"), (TASK, "gridworld", "gridworld_slippery"))
+    return next(
+        (task, effort)
+        for effort, task in places
+        if not module.applies(about(task), effort_of(effort))
+    )
+
+
+@functools.cache
+def measure(name: str, world: World) -> Finding:
     """One claim's finding in a planted world."""
-    records = world.records(claims.plan([TASK], effort, only=[name]))
-    (finding,) = claims.analyse(records, [TASK], effort, only=[name])
+    task, effort = where(name)
+    records = world.records(claims.plan([task], effort, only=[name]))
+    (finding,) = claims.analyse(records, [task], effort, only=[name])
     return finding
 
 
-def rows(name: str, world: World, effort: str = "smoke") -> dict[str, Row]:
+def rows(name: str, world: World) -> dict[str, Row]:
     """The rows of a finding, by decider and quantity."""
-    return {f"{r.decider}: {r.quantity}": r for r in measure(name, world, effort).rows}
+    return {f"{r.decider}: {r.quantity}": r for r in measure(name, world).rows}
 
 
 def pick(found: dict[str, Row], part: str) -> Row:
@@ -51,94 +65,26 @@ def assert_near(row: Row, truth: float, tolerance: float) -> None:
     assert row.low <= row.estimate <= row.high
 
 
-# --- each claim can come out either way --------------------------------------------------------
-
-
-def isolines(train: float, decision: float):
-    """A plane of logits over log10 of training FLOPs (1e9 at rung 0) and decision FLOPs."""
-
-    def guided(rung: int, budget: int) -> float:
-        logit = train * rung + decision * math.log10(1 + budget) - 1.0
-        return 1 / (1 + math.exp(-logit))
-
-    return guided
-
-
 W = World()
-FEW = World(n=3)
-PLANTED = {
-    "positions": {
-        "supported": World(guided=lambda rung, b: 0.5 if b == 0 else 0.9),
-        # The network is worse than random, and spoils the search that it guides.
-        "refuted": World(guided=lambda rung, b: 0.1 if b == 0 else 0.5, blind=lambda b: 0.9),
-        "inconclusive": World(guided=lambda rung, b: 0.5 if b == 0 else 0.9, n=3),
-    },
-    "computation": {"supported": W, "refuted": World(search_steps=0.0)},
-    "runtime_cost": {
-        "supported": World(n=1000),
-        "refuted": World(n=1000, search_steps=0.01, search_ms=0.0001),
-        "inconclusive": World(n=3),
-    },
-    "budget_slope": {
-        "supported": W,
-        "refuted": World(search=rising(0.9, -0.08)),
-        "inconclusive": FEW,
-    },
-    "data_slope": {
-        "supported": W,
-        "refuted": World(network=rising(0.9, -0.05)),
-        "inconclusive": FEW,
-    },
-    "exchange_rate": {
-        "supported": World(n=1000, guided=isolines(1.2, 1.0)),
-        "refuted": World(n=1000, guided=isolines(-0.6, 1.0)),
-        "inconclusive": World(n=4, guided=isolines(1.2, 1.0)),
-    },
-    "search_equivalent": {
-        "supported": World(network=lambda count: 0.3 + 0.08 * 4),
-        "refuted": World(network=lambda count: 0.05),
-        "inconclusive": World(network=lambda count: 0.3 + 0.08 * 4, n=3),
-    },
-    "converges_to_optimum": {
-        "supported": W,
-        "refuted": World(search=rising(0.9, -0.08)),
-        "inconclusive": FEW,
-    },
-    "converges_to_teacher": {
-        "supported": W,
-        "refuted": World(regret_gap=-0.4),
-        # Nobody could tell this teacher from the optimum.
-        "inconclusive": World(teacher_regret=0.04),
-    },
-    "data_efficiency": {
-        "supported": W,
-        "refuted": World(network=lambda count: 0.95),
-        "inconclusive": World(n=3, network=rising(0.3, 0.08)),
-    },
-    "optimal_from_rules": {
-        "supported": World(everywhere=lambda b: 0.998, n=4000),
-        "refuted": World(everywhere=lambda b: 0.9, n=4000),
-        "inconclusive": World(everywhere=rising(0.8, 0.02), n=4000),
-    },
-    "better_data": {
-        "supported": W,
-        "refuted": World(student=lambda b: 0.5 if b else 0.7),
-        "inconclusive": World(student=lambda b: 0.7),
-    },
-}
 
 
-def test_every_claim_has_planted_worlds():
-    assert set(PLANTED) == set(NAMES)
-    assert all({"supported", "refuted"} <= set(worlds) for worlds in PLANTED.values())
+# --- verdicts ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("name", "verdict"), [(name, verdict) for name in PLANTED for verdict in PLANTED[name]]
-)
-def test_verdicts_follow_the_planted_truth(name, verdict):
-    finding = measure(name, PLANTED[name][verdict])
-    assert overall(finding.rows) == verdict, [(r.quantity, r.low, r.high) for r in finding.rows]
+@pytest.mark.parametrize("name", OWN)
+def test_nulls_are_not_supported_and_effects_are(name):
+    """A few repeats of what `deliberate claims --validate` repeats 200 times."""
+    found = validate([name], repeats=2, effort="quick")
+    assert {one.planted for one in found} == {"null", "effect"}
+    for one in found:
+        wrong = one.supported if one.planted == "null" else one.repeats - one.supported
+        assert wrong <= 1, one
+
+
+def test_every_claim_that_claims_something_has_planted_worlds():
+    for name in NAMES:
+        kinds = {row.kind for row in measure(name, W).rows}
+        assert ("claim" in kinds) == (name in OWN), name
 
 
 @pytest.mark.parametrize(
@@ -151,42 +97,83 @@ def test_verdicts_follow_the_planted_truth(name, verdict):
         (World(network_fits=0), "network: gradient steps"),
     ],
 )
-def test_each_count_refutes_by_itself(world, part):
+def test_each_count_fails_by_itself_and_is_a_check(world, part):
     found = rows("computation", world)
-    assert pick(found, part).verdict == "refuted"
-    judged = [r.verdict for r in found.values() if not r.timing]
-    assert judged.count("supported") == len(judged) - 1 == 4
+    assert pick(found, part).verdict == "fails"
+    judged = [r for r in found.values() if r.verdict]
+    assert {r.kind for r in judged} == {"check"}
+    assert [r.verdict for r in judged].count("holds") == len(judged) - 1 == 4
 
 
-def test_a_network_that_heeds_the_budget_refutes_the_flat_slope():
-    found = rows("budget_slope", World(network=lambda count: 0.4, drift=0.03))
+def test_a_network_that_heeds_the_budget_fails_the_check_of_a_flat_slope():
+    found = rows("budget_slope", World(network=(0.4, 0.0), drift=0.03))
     assert_near(pick(found, "network"), 0.03, 0.002)
-    assert pick(found, "network").verdict == "refuted"
+    assert pick(found, "network").verdict == "fails"
     assert pick(found, "search").verdict == "supported"
 
 
-def test_a_divergence_that_stays_refutes_convergence():
-    found = rows("converges_to_teacher", World(divergence=rising(0.5, 0.1)))
-    assert pick(found, "KL").verdict == "refuted"
-    assert pick(found, "beyond").verdict == "supported"
+def test_verdicts_share_one_error_rate():
+    """What clears its bound by itself need not do so among many."""
+    world = World(n=400, exact=False, search=(0.3, 0.0125), luck=3)
+    alone = measure("budget_slope", world)
+    records = world.records(claims.plan([TASK], "smoke"))
+    family = {f.claim: f for f in claims.analyse(records, [TASK], "smoke")}
+    row, same = alone.rows[0], family["budget_slope"].rows[0]
+    assert (row.estimate, row.low, row.alone) == (same.estimate, same.low, same.alone)
+    judged = [r for f in family.values() for r in f.rows if r.kind == "claim"]
+    assert len(judged) >= 15
+    for r in judged:
+        assert r.verdict in (r.alone, "inconclusive")
+    assert any(r.verdict != r.alone for r in judged)
 
 
-def test_networks_beyond_their_teacher_refute_the_equivalent():
-    found = rows("search_equivalent", World(network=lambda count: 0.995))
-    assert pick(found, "worth").verdict == "refuted"
+def test_networks_beyond_their_teacher_are_not_supported():
+    found = rows("search_equivalent", World(network=(0.995, 0.0)))
+    assert pick(found, "worth").verdict != "supported"
     assert pick(found, "worth").estimate == math.inf
 
 
 def test_a_search_that_is_always_right_measures_no_network():
-    perfect = World(search=lambda b: 1.0, network=lambda count: 1.0)
-    assert pick(rows("search_equivalent", perfect), "worth").verdict == "inconclusive"
+    perfect = World(search=(1.0, 0.0), network=(1.0, 0.0))
+    worth = pick(rows("search_equivalent", perfect), "worth")
+    assert worth.verdict != "supported" and "more search scores no more" in worth.note
 
 
 def test_compute_that_harms_on_both_sides_is_no_exchange():
-    found = rows("exchange_rate", World(n=1000, guided=isolines(-0.6, -0.5)))
-    (rate,) = found.values()
-    assert rate.high < 0
-    assert rate.verdict == "refuted"
+    found = rows("exchange_rate", World(n=1000, guided=(0.9, -0.1, -0.05)))
+    assert pick(found, "gained by decision compute").verdict == "refuted"
+
+
+def test_what_a_task_cannot_show_is_not_applicable_and_says_why():
+    cells = claims.plan(["gridworld_hidden"], "smoke", only=["data_slope"])
+    assert cells == []
+    (finding,) = claims.analyse({}, ["gridworld_hidden"], "smoke", only=["data_slope"])
+    (row,) = finding.rows
+    assert (row.kind, row.verdict) == ("absent", "not applicable")
+    assert "not known here" in row.reason
+
+
+def test_one_claim_that_cannot_be_computed_takes_no_other_down(monkeypatch):
+    module = claims.claim("budget_slope")
+
+    def broken(*_):
+        raise ZeroDivisionError("a fault of ours")
+
+    monkeypatch.setattr(module, "analyse", broken)
+    only = ["budget_slope", "converges_to_optimum"]
+    records = W.records(claims.plan([TASK], "smoke", only=only))
+    slope, optimum = claims.analyse(records, [TASK], "smoke", only=only)
+    assert slope.rows[0].verdict == "not measured" and "a fault of ours" in slope.rows[0].reason
+    assert optimum.rows[0].kind == "claim"
+
+
+def test_a_missing_record_is_not_measured_and_says_what_to_do():
+    findings = claims.analyse({}, [TASK], "smoke")
+    found = [row for finding in findings for row in finding.rows]
+    missing = [row for row in found if row.verdict == "not measured"]
+    assert {row.verdict for row in found} == {"not measured", "not applicable"}
+    assert len(missing) > 10
+    assert all("same `deliberate table` call" in row.reason for row in missing)
 
 
 # --- estimates are the planted numbers ---------------------------------------------------------
@@ -195,86 +182,86 @@ def test_compute_that_harms_on_both_sides_is_no_exchange():
 def test_slopes_are_the_planted_ones():
     assert_near(pick(rows("budget_slope", W), "search"), 0.08, 0.002)
     assert_near(pick(rows("data_slope", W), "network"), 0.05, 0.002)
-    assert_near(pick(rows("converges_to_optimum", W), "doubling"), -0.08, 0.002)
-    assert_near(pick(rows("converges_to_optimum", W), "left"), 1 - (0.3 + 0.08 * 8), 0.004)
-    assert_near(pick(rows("converges_to_teacher", W), "KL"), -0.1, 1e-6)
+    assert_near(pick(rows("converges_to_optimum", W), "largest"), 0.3 + 0.08 * 8, 0.004)
+    assert_near(pick(rows("converges_to_teacher", W), "divergence"), -0.1, 1e-6)
     world = World(regret_gap=0.03)
     assert_near(pick(rows("converges_to_teacher", world), "beyond"), 0.03, 1e-6)
     assert_near(pick(rows("converges_to_teacher", world), "biased teacher"), 0.5, 1e-6)
 
 
 def test_no_regret_seen_leaves_room_for_some():
-    left = pick(rows("converges_to_optimum", World(search=rising(0.2, 0.1))), "left")
-    assert (left.estimate, left.low) == (0.0, 0.0)
-    # Wilson's upper limit for none in 100, and a position can lose 2.
-    assert left.high == pytest.approx(2 * 1.959964**2 / (100 + 1.959964**2), abs=1e-5)
-
-
-def test_regret_left_is_measured_at_the_largest_budget():
-    left = pick(rows("converges_to_optimum", World(search=rising(0.1, 0.1))), "left")
-    assert_near(left, 0.1, 1e-9)
-    assert 0.04 < left.low < 0.07 and 0.14 < left.high < 0.2
+    reached = pick(rows("converges_to_optimum", World(search=(0.2, 0.1))), "largest")
+    assert (reached.estimate, reached.high) == (1.0, 1.0)
+    # Wilson's limit for none in 100, and a position can lose 1.
+    assert reached.low == pytest.approx(1 - 1.959964**2 / (100 + 1.959964**2), abs=1e-5)
 
 
 def test_gains_and_equivalents_are_the_planted_ones():
     assert_near(pick(rows("better_data", W), "gained"), 0.1, 0.006)
-    worth = pick(rows("search_equivalent", World(n=1000, network=lambda c: 0.62)), "worth")
+    worth = pick(rows("search_equivalent", World(n=1000, network=(0.62, 0.0))), "worth")
     assert_near(worth, 16.0, 0.5)
-    needed = pick(rows("data_efficiency", World(n=1000, network=rising(0.12, 0.05))), "examples")
-    assert_near(needed, 2.0**10, 30.0)
+    gained = pick(rows("data_efficiency", World(n=1000, network=(0.12, 0.05))), "over little")
+    assert_near(gained, 6 * 0.05, 0.002)
+    assert_near(pick(rows("data_efficiency", W), "no example"), 0.3 + 0.08 * 4, 0.002)
 
 
 def test_the_exchange_rate_is_the_planted_one():
-    (rate,) = rows("exchange_rate", World(n=1000, guided=isolines(1.2, 1.0))).values()
-    assert_near(rate, -1.2, 0.02)
+    # A decade of training is worth .1, a decade of decision compute .05 x log2(10).
+    found = rows("exchange_rate", World(n=1000, guided=(0.3, 0.1, 0.05)))
+    rate = pick(found, "slope of lines")
+    assert_near(rate, -0.1 / (0.05 * math.log2(10)), 0.02)
     assert "12 cells" in rate.note
+    assert_near(pick(found, "curvature"), 0.0, 0.01)
 
 
 def test_costs_and_break_even_are_the_planted_ones():
-    found = rows("runtime_cost", World(n=1000, network=lambda count: 0.62))
-    calls, counted = pick(found, "calls a decision"), pick(found, "n*, in calls")
-    assert_near(calls, 10 * 16, 1e-6)
-    assert_near(counted, (9000 + 1000) / (160 - 1), 1e-6)
-    assert_near(pick(found, "ms a decision"), 0.5 * 16 / 0.05, 1e-6)
-    assert_near(pick(found, "n*, in seconds"), 4000 / (8 - 0.05), 1e-6)
-    # The equivalent lies between measured budgets 4 and 64, and so do its costs.
-    assert 0.9 * 40 < calls.low < 42
-    assert 600 < calls.high < 1.1 * 640
-    assert [r.timing for r in found.values()] == [False, False, True, True]
+    found = rows("runtime_cost", World(n=1000, network=(0.62, 0.0)))
+    ratio, paid = pick(found, "operations a decision"), pick(found, "n*, by operations")
+    slow = 10 * 16 * STEP
+    assert_near(ratio, slow / FORWARD, 0.1)
+    assert_near(paid, (9000 * STEP + 1e6) / (slow - FORWARD), 3)
+    assert_near(pick(found, "time a decision"), 0.5 * 16 / 0.05, 1.0)
+    assert_near(pick(found, "n*, by time"), 4000 / (8 - 0.05), 3)
+    # The equivalent lies between measured budgets, and so do its costs: nothing is rounded up.
+    assert 4 < ratio.low < 8 < ratio.high < 16
+    assert [r.timing for r in found.values()] == [False, True, False, True]
 
 
 def test_costs_beyond_the_budgets_tried_are_bounds():
-    strong = rows("runtime_cost", World(network=lambda count: 0.995))
-    assert pick(strong, "calls a decision").high == math.inf
-    assert pick(strong, "calls a decision").verdict == "supported"
-    weak = rows("runtime_cost", World(network=lambda count: 0.05))
-    assert pick(weak, "calls a decision").low == 0.0
-    assert pick(weak, "calls a decision").verdict == "inconclusive"
-    assert "fewer than 1 simulations" in pick(weak, "calls a decision").note
+    strong = pick(rows("runtime_cost", World(network=(0.995, 0.0))), "operations a decision")
+    assert strong.high == math.inf and strong.alone == "supported"
+    weak = pick(rows("runtime_cost", World(network=(0.05, 0.0))), "operations a decision")
+    assert weak.low == 0.0 and weak.verdict != "supported"
+    assert "fewer than 1 simulations" in weak.note
 
 
-def test_positions_are_the_shapley_shares_of_the_planted_scores():
-    # Only scores at 4 simulations, and of the last rung, are those meant.
-    scores = {0: 0.65, 4: 0.95}
-    world = World(
-        guided=lambda rung, b: scores.get(b, 0.7) if rung == 2 else 0.4,
-        blind=lambda b: 0.45 if b == 4 else 0.3,
-    )
+def test_positions_are_the_shapley_gains_of_the_planted_scores():
+    world = World(n=1000, guided=(0.3, 0.1, 0.05), blind=(0.2, 0.1))
     found = rows("positions", world)
-    random, blind, learned, both = 0.25, 0.45, 0.65, 0.95
-    by_search = ((blind - random) + (both - learned)) / 2 / (both - random)
-    assert_near(pick(found, "guided search (4): search share"), by_search, 0.01)
-    assert_near(pick(found, "guided search (4): learning share"), 1 - by_search, 0.01)
-    assert_near(pick(found, "guided search (4): score above"), 0.7, 0.005)
-    for who, share in (("search (16)", (1.0, 0.0)), ("network", (0.0, 1.0))):
-        mine = [r for r in found.values() if r.decider == who]
-        assert [r.estimate for r in mine[:2]] == pytest.approx(share)
-        assert mine[0].verdict is None and "by construction" in mine[0].note
+    blind, learned, both = 0.4, 0.5, 0.5 + 0.05 * math.log2(5)
+    by_search, by_learning = (blind + both - learned) / 2, (learned + both - blind) / 2
+    assert_near(pick(found, "guided search (4): carried by search"), by_search, 0.01)
+    assert_near(pick(found, "guided search (4): carried by learning"), by_learning, 0.01)
+    assert_near(pick(found, "only together"), both - blind - learned, 0.01)
+    assert_near(pick(found, "guided search (4): reached"), both, 0.005)
+    assert_near(pick(found, "lost without search"), both - learned, 0.005)
+    assert_near(pick(found, "lost without learning"), both - blind, 0.005)
+    for who, lacks in (("search (16)", "learning"), ("network", "search")):
+        none = found[f"{who}: carried by {lacks}"]
+        assert (none.estimate, none.kind, none.verdict) == (0.0, "check", "holds")
+
+
+def test_redundant_parts_stand_at_halves_and_refute():
+    """Each would do alone: both coordinates read .45, and switching either off loses nothing."""
+    found = rows("positions", World(n=1000, guided=(0.9, 0.0, 0.0), blind=(0.9, 0.0)))
+    assert_near(pick(found, "guided search (4): carried by search"), 0.45, 0.01)
+    assert_near(pick(found, "only together"), -0.9, 0.01)
+    assert pick(found, "lost without search").verdict == "refuted"
 
 
 def test_seeds_that_differ_widen_the_intervals():
     alike, apart = World(n=400), World(n=400, seed_effects=(-0.08, 0.0, 0.08))
-    for name, part in (("search_equivalent", "worth"), ("positions", "(4): score above random")):
+    for name, part in (("search_equivalent", "worth"), ("positions", "(4): reached")):
         narrow, wide = (pick(rows(name, world), part) for world in (alike, apart))
         assert wide.high - wide.low > 1.5 * (narrow.high - narrow.low)
         assert wide.n == narrow.n == 400 * (3 if name == "search_equivalent" else 2)
@@ -293,11 +280,12 @@ def test_what_seeds_share_is_paired_away():
 def test_findings_are_whole(name):
     finding = measure(name, W)
     stated = claims.list_claims()[name]
-    for field in ("item", "title", "statement", "refuted_if"):
+    for field in ("aspect", "side", "title", "statement", "refuted_if", "estimand", "smallest"):
         assert getattr(finding, field) == stated[field]
     assert finding.claim == name
     for row in finding.rows:
-        assert (row.claim, row.item, row.task) == (name, stated["item"], TASK)
+        assert (row.claim, row.aspect, row.task) == (name, stated["aspect"], where(name)[0])
+        assert row.side in ("direct", "amortised", "both") and row.over
         assert row.decider and row.quantity and row.n > 0
         assert row.low <= row.estimate <= row.high
     assert len({(r.decider, r.quantity) for r in finding.rows}) == len(finding.rows)
@@ -305,12 +293,12 @@ def test_findings_are_whole(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("world", [W, World(n=2), World(n=20, guided=lambda rung, b: 1.0)])
+@pytest.mark.parametrize("world", [W, World(n=2), World(n=20, guided=(1.0, 0.0, 0.0))])
 def test_figures_can_be_drawn(name, world):
     figures = measure(name, world).figures
     assert len(figures) == (name != "computation")
     for panel in (panel for figure in figures for panel in figure.panels):
-        assert panel.x_label and panel.y_label and panel.title.startswith(TASK)
+        assert panel.x_label and panel.y_label and panel.title.startswith(where(name)[0])
         for series in panel.series:
             lengths = {len(series.x), len(series.y)}
             lengths |= {len(ends) for ends in (series.low, series.high) if ends is not None}
@@ -331,23 +319,23 @@ def test_the_heat_map_has_the_planted_axes():
     assert heat is not None
     assert heat.x == pytest.approx([1e9, 1e10, 1e11])
     assert heat.y == pytest.approx([FORWARD * (1 + b) for b in (0, 1, 4, 16)])
-    assert heat.z[2][1] == pytest.approx(W.guided(1, 4), abs=0.01)
+    assert heat.z[2][1] == pytest.approx(0.6 + 0.02 * math.log2(5), abs=0.01)
 
 
 def test_a_flat_heat_map_has_no_isolines():
-    (figure,) = measure("exchange_rate", World(guided=lambda rung, b: 0.5)).figures
+    (figure,) = measure("exchange_rate", World(guided=(0.5, 0.0, 0.0))).figures
     heat = figure.panels[0].heat
     assert heat is not None and heat.isolines == []
 
 
 EXTREMES = {
     "ordinary": W,
-    "nothing to learn": World(n=3, chance=0.5, guided=lambda rung, b: 0.5, blind=lambda b: 0.5),
-    "perfect": World(search=lambda b: 1.0, network=lambda c: 1.0, guided=lambda rung, b: 1.0),
-    "hopeless": World(search=lambda b: 0.0, network=lambda c: 0.0, guided=lambda rung, b: 0.0),
+    "nothing to learn": World(n=3, guided=(0.5, 0.0, 0.0), blind=(0.5, 0.0)),
+    "perfect": World(search=(1.0, 0.0), network=(1.0, 0.0), guided=(1.0, 0.0, 0.0)),
+    "hopeless": World(search=(0.0, 0.0), network=(0.0, 0.0), guided=(0.0, 0.0, 0.0)),
     "cheap search": World(search_steps=0.001, search_ms=0.0001),
     "one position": World(n=1),
-    "steep": World(n=50, guided=isolines(1.2, 0.001)),
+    "steep": World(n=50, guided=(0.2, 0.3, 0.0001)),
 }
 
 
@@ -357,17 +345,17 @@ def test_words_survive_what_is_not_known(name, extreme):
     finding = measure(name, EXTREMES[extreme])
     words = finding.summary.lower().replace(",", " ").split()
     assert not {"nan", "inf", "-inf", "[nan", "nan]", "[inf", "inf]", "inf."} & set(words)
-    assert bool(finding.summary) == (name != "computation")
+    assert finding.summary
 
 
 def test_words_say_what_was_planted():
-    said = measure("search_equivalent", World(n=1000, network=lambda c: 0.62)).summary
-    assert said.startswith("On tic_tac_toe the network alone (0.62) is worth about 16 [")
-    said = measure("exchange_rate", World(n=1000, guided=isolines(1.2, 1.0))).summary
-    assert "saves 1.20 decades" in said
-    said = measure("exchange_rate", World(n=1000, guided=isolines(-0.6, 1.0))).summary
+    said = measure("search_equivalent", World(n=1000, network=(0.62, 0.0))).summary
+    assert said.startswith("On tic_tac_toe the network alone (0.62 of the way) is worth about 16 [")
+    said = measure("exchange_rate", World(n=1000, guided=(0.3, 0.1, 0.05))).summary
+    assert "saves 0.60 decades" in said
+    said = measure("exchange_rate", World(n=1000, guided=(0.7, -0.1, 0.05))).summary
     assert "costs 0.60 decades" in said
-    said = measure("search_equivalent", World(network=lambda c: 0.995)).summary
+    said = measure("search_equivalent", World(network=(0.995, 0.0))).summary
     assert "worth more than 256 simulations" in said
 
 
@@ -384,7 +372,7 @@ def test_words_say_what_was_planted():
 )
 def test_equivalents_in_words(at, words):
     estimate, low, high = at
-    assert _students.reached(Estimate(estimate, low, high, 100), (4, 64, 4096)) == words
+    assert students.reached(Estimate(estimate, low, high, 100), (4, 64, 4096)) == words
 
 
 def test_the_order_of_records_does_not_matter():
@@ -402,6 +390,7 @@ def test_tasks_follow_each_other_in_one_finding():
     slope, places = claims.analyse(records, tasks, "smoke", only=["budget_slope", "positions"])
     assert (slope.claim, places.claim) == ("budget_slope", "positions")
     assert [row.task for row in slope.rows] == [TASK, TASK, "connect_four", "connect_four"]
+    assert places.rows[-1].task == "connect_four" and places.rows[-1].kind == "absent"
     assert [panel.title for panel in slope.figures[0].panels] == tasks
     assert "On tic_tac_toe" in slope.summary and "On connect_four" in slope.summary
 
@@ -420,7 +409,7 @@ def test_plans_hold_every_needed_cell_once(effort):
         cell.id for name in NAMES for t in tasks for cell in claims.plan([t], effort, only=[name])
     ]
     assert set(single) == set(ids)
-    assert len(single) > 1.5 * len(ids)
+    assert len(single) > 1.2 * len(ids)
 
 
 def test_plans_do_not_depend_on_order():
@@ -428,19 +417,11 @@ def test_plans_do_not_depend_on_order():
     cells = {cell.id: cell for cell in claims.plan(tasks, "quick")}
     turned = claims.plan(tasks[::-1], "quick", only=NAMES[::-1])
     assert {cell.id: cell for cell in turned} == cells
-    fresh = "from deliberation import claims; import sys\n" + (
-        f"ids = sorted(c.id for c in claims.plan({tasks!r}, 'quick'))\n"
-        "assert 'jax' not in sys.modules\nprint(*ids)"
-    )
-    answer = subprocess.run(
-        [sys.executable, "-c", fresh], capture_output=True, text=True, check=True
-    )
-    assert answer.stdout.split() == sorted(cells)
 
 
 def test_needs_come_with_their_own_needs():
     e = effort_of("smoke")
-    cells = closure([_students.scored(TASK, e, 256)[0]])
+    cells = closure([students.scored(TASK, e, 256)[0]])
     assert sorted(c.function.partition(":")[2] for c in cells) == [
         "find_positions", "fit", "score", "teach",
     ]  # fmt: skip
@@ -466,7 +447,8 @@ def test_unknown_names_suggest_the_nearest(call, near):
 
 def test_the_catalogue_is_complete_and_literal():
     listed = claims.list_claims()
-    files = sorted(Path(claims.__file__).parent.glob("[!_]*.py"))
+    home = Path(claims.__file__).parent
+    files = sorted([*home.glob("rows/[!_]*.py"), *home.glob("commentary/[!_]*.py")])
     assert len(listed) == len(files)
     for path in files:
         (literal,) = [
@@ -474,12 +456,25 @@ def test_the_catalogue_is_complete_and_literal():
             for node in ast.parse(path.read_text()).body
             if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "CLAIM"
         ]
-        assert set(literal) == {"name", "item", "title", "statement", "refuted_if"}
-        assert literal["name"] == path.stem and isinstance(literal["item"], int)
-        assert all(literal.values())
+        assert set(literal) == {
+            "name", "aspect", "side", "title", "statement", "estimand", "unit", "smallest",
+            "refuted_if",
+        }  # fmt: skip
+        assert literal["name"] == path.stem and all(literal.values())
+        beneath = path.parent.name == "commentary"
+        assert (literal["aspect"] == claims.COMMENTARY) == beneath
+        assert beneath or literal["aspect"] in claims.ASPECTS
         assert literal == claims.claim(path.stem).CLAIM
-    items = [entry["item"] for entry in listed.values()]
-    assert items == sorted(items)
+    places = [list(claims.ORDER).index(entry["aspect"]) for entry in listed.values()]
+    assert places == sorted(places)
+
+
+def test_the_table_has_the_eleven_rows_of_the_sources_in_their_order():
+    assert [aspect.title for aspect in claims.ASPECTS.values()] == [
+        "Problem solving", "Computational approach", "Runtime cost", "Scalability with compute",
+        "Convergence", "Performance", "Data efficiency", "Generalisation", "Alignment focus",
+        "Out-of-distribution behaviour", "Examples",
+    ]  # fmt: skip
 
 
 def test_first_rungs_have_learned_something():
@@ -489,8 +484,3 @@ def test_first_rungs_have_learned_something():
         assert e.seeds >= 3 and e.ladders >= 2 and len(e.lessons) >= 3
         assert e.budgets[0] == 1 and e.teacher <= e.budgets[-1]
         assert all(list(s) == sorted(set(s)) for s in (e.budgets, e.dial, e.lessons))
-
-
-def test_a_missing_record_says_what_to_do():
-    with pytest.raises(RecordError, match="same `deliberate table` call"):
-        claims.analyse({}, [TASK], "smoke")

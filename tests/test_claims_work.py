@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from deliberation.amortised import Dataset, load_network
-from deliberation.claims import _work
+from deliberation.claims.measuring import exams, scoring, split, subjects, teaching
 from deliberation.direct import solve
 from deliberation.hybrid import Settings, guided_search
 from deliberation.runs import Context
@@ -50,23 +50,25 @@ class Desk:
     def run(self, name: str, function: Any, **settings: Any) -> dict[str, Any]:
         (self.home / name).mkdir()
         outcome = function({"task": TASK, **settings}, Bench(self, name))
-        self.found[name], self.spent[name] = outcome.outcomes, outcome.spent
-        return outcome.outcomes
+        arrays = {name: column.values.tolist() for name, column in outcome.columns.items()}
+        self.found[name], self.spent[name] = {**outcome.outcomes, **arrays}, outcome.spent
+        return self.found[name]
 
-    def score(self, name: str, kind: str, budgets: list[int], on: str, **more: Any) -> dict:
-        settings = {"decider": {"kind": kind}, "budgets": budgets, "positions": on}
-        return self.run(name, _work.score, **settings, **{"policy": None, "rung": None, **more})
+    def score(self, name: str, who: str, budgets: list[int], on: str, **more: Any) -> dict:
+        subject = {"subject": f"{subjects.HERE}:{who}", "options": {}, "key": 17}
+        settings = {**subject, "budgets": budgets, "positions": on}
+        return self.run(name, scoring.score, **settings, **{"policy": None, "rung": None, **more})
 
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory) -> Desk:
     desk = Desk(tmp_path_factory.mktemp("artefacts"))
-    desk.run("all", _work.find_positions, count=5000, contested=False)
-    desk.run("some", _work.find_positions, count=40, contested=True)
-    desk.run("lesson", _work.teach, teacher="uct", count=64, budget=16)
-    desk.run("biased", _work.teach, teacher="biased", count=2048, budget=1)
-    fitted = {"steps": 60, "width": 16}
-    desk.run("student", _work.fit, lesson="lesson", count=32, seed=0, **fitted)
+    desk.run("all", exams.find_positions, count=5000, contested=False)
+    desk.run("some", exams.find_positions, count=40, contested=True)
+    desk.run("lesson", teaching.teach, teacher="planner", count=64, budget=16)
+    desk.run("biased", teaching.teach, teacher="biased", count=2048, budget=1)
+    fitted = {"steps": [60], "width": 16}
+    desk.run("student", teaching.fit, lesson="lesson", count=32, seed=0, **fitted)
     return desk
 
 
@@ -76,12 +78,12 @@ def solution():
 
 
 def read(desk: Desk, name: str):
-    return _work.read_positions(desk.home / name, make_task(TASK))
+    return exams.read_positions(desk.home / name, make_task(TASK))
 
 
 def test_positions_are_all_unfinished_ones_with_the_solvers_values(desk, solution):
     states, values = read(desk, "all")
-    assert desk.found["all"] == {"count": 4520, "actions": 9}
+    assert (desk.found["all"]["count"], desk.found["all"]["actions"]) == (4520, 9)
     exact = solution.action_values(states)
     assert np.array_equal(np.nan_to_num(values, nan=-np.inf), exact)
     task = make_task(TASK)
@@ -93,7 +95,7 @@ def test_positions_are_all_unfinished_ones_with_the_solvers_values(desk, solutio
 def test_contested_positions_have_something_to_lose(desk, solution):
     states, values = read(desk, "some")
     assert len(values) == desk.found["some"]["count"] == 40
-    keeps = _work.kept(values)
+    keeps = exams.best_actions(values)
     assert np.array_equal(keeps, solution.optimal(states))
     assert keeps.any(1).all() and (keeps != ~np.isnan(values)).any(1).all()
 
@@ -101,7 +103,7 @@ def test_contested_positions_have_something_to_lose(desk, solution):
 def test_solved_connect_four_comes_with_the_signs_of_its_scores(tmp_path):
     desk = Desk(tmp_path)
     settings = {"task": "connect_four", "count": 9999, "contested": False}
-    desk.run("c4", _work.find_positions, **settings)
+    desk.run("c4", exams.find_positions, **settings)
     with np.load(tmp_path / "c4" / "positions.npz") as data:
         values = data["values"]
     assert values.shape == (1000, 7)
@@ -109,21 +111,22 @@ def test_solved_connect_four_comes_with_the_signs_of_its_scores(tmp_path):
     assert desk.spent["c4"]["model_steps"] is None
 
 
-def test_random_scores_the_closed_form(desk):
+def test_random_play_stands_at_nothing_and_the_best_at_one(desk):
     found = desk.score("random", "random", [0], "some")
     _, values = read(desk, "some")
-    legal = ~np.isnan(values)
-    chance = _work.kept(values).sum(1) / legal.sum(1)
-    regret = np.nanmax(values, 1) - np.nansum(values, 1) / legal.sum(1)
-    assert found["keeps"] == [pytest.approx(chance.tolist(), abs=1e-6)]
-    assert found["regret"] == [pytest.approx(regret.tolist(), abs=1e-6)]
-    assert found["model_steps"] == [[0] * 40]
+    regret = np.nanmax(values, 1) - np.nanmean(values, 1)
+    assert desk.found["some"]["stake"] == pytest.approx(regret.mean())
+    assert desk.found["some"]["stakes"] == pytest.approx(regret.tolist(), abs=1e-6)
+    assert np.mean(found["way"]) == pytest.approx(0.0, abs=1e-6)
+    # The worst choice loses a won game: 2 of the mean stake.
+    assert found["low"] == pytest.approx(1 - 2 / regret.mean())
+    assert "model_steps" not in found, "random play is worked out, and spends nothing"
 
 
 def test_search_with_enough_budget_is_perfect_and_counted(desk):
-    found = desk.score("uct", "uct", [1, 1000], "some")
-    assert found["keeps"][1] == [1.0] * 40 and found["regret"][1] == [0.0] * 40
-    assert 0 < np.mean(found["keeps"][0]) < 1 and np.mean(found["regret"][0]) > 0.1
+    found = desk.score("uct", "planner", [1, 1000], "some")
+    assert found["way"][1] == [1.0] * 40
+    assert found["low"] - 1e-5 <= np.min(found["way"][0]) and np.mean(found["way"][0]) < 0.9
     # A win in one is proved by the first simulation; elsewhere a larger budget is spent.
     assert np.less_equal(*found["model_steps"]).all()
     assert np.mean(found["model_steps"][1]) > 3 * np.mean(found["model_steps"][0]) > 3
@@ -131,40 +134,63 @@ def test_search_with_enough_budget_is_perfect_and_counted(desk):
     assert desk.spent["uct"]["model_steps"] == total
     assert (desk.spent["uct"]["fits"], desk.spent["uct"]["data"]) == (0, 0)
     assert np.min(found["milliseconds"]) > 0
+    assert all(len(times) >= 8 for times in found["milliseconds"])
 
 
-def test_keeping_and_regret_agree(desk):
+def test_ways_are_regrets_of_the_chosen_actions(desk):
     found = desk.score("blind", "blind", [1, 8], "some")
-    for keeps, regret in zip(found["keeps"], found["regret"], strict=True):
-        assert np.array_equal(np.equal(keeps, 1), np.equal(regret, 0))
-        assert set(regret) <= {0.0, 1.0, 2.0}
+    _, values = read(desk, "some")
+    for way, action in zip(found["way"], found["action"], strict=True):
+        regret = np.nanmax(values, 1) - values[np.arange(40), action]
+        assert way == pytest.approx((1 - regret / desk.found["some"]["stake"]).tolist(), abs=1e-5)
     assert np.sum(found["evaluations"]) == 0
 
 
+def test_nothing_is_taught_that_is_tested_nor_its_mirror_image(desk):
+    """A third of the classes of positions are kept apart, whole classes at a time."""
+    task = make_task(TASK)
+    states, _ = read(desk, "some")
+    assert split.held_out(task, states).all()
+    taught = split.lessons(task, 512, jax.random.key(3))
+    assert not split.held_out(task, taught).any()
+    every, _ = read(desk, "all")
+    kept = split.held_out(task, every)
+    assert 0.28 < kept.mean() < 0.39
+    observed = jax.vmap(task.observe)(every)
+    for symmetry in task.symmetries:
+        image = jax.vmap(symmetry.observation)(observed)
+        same = {row.tobytes(): k for row, k in zip(np.asarray(observed), kept, strict=True)}
+        assert all(
+            same[row.tobytes()] == k
+            for row, k in zip(np.asarray(image), kept, strict=True)
+            if row.tobytes() in same
+        )
+
+
 def test_chunks_and_padding_change_no_answer(desk, monkeypatch):
-    whole = desk.score("whole", "uct", [16], "some")
-    monkeypatch.setattr(_work, "CHUNK", 16)
-    parts = desk.score("parts", "uct", [16], "some")
-    for column in ("keeps", "regret", "model_steps"):
+    whole = desk.score("whole", "planner", [16], "some")
+    monkeypatch.setattr(scoring, "CHUNK", 16)
+    parts = desk.score("parts", "planner", [16], "some")
+    for column in ("way", "action", "model_steps"):
         assert whole[column] == parts[column]
 
 
 def test_a_network_answers_the_same_at_every_budget(desk):
     found = desk.score("network", "network", [1, 64], "some", policy="student")
-    assert found["keeps"][0] == found["keeps"][1]
+    assert found["way"][0] == found["way"][1]
     assert found["evaluations"] == [[1] * 40] * 2 and np.sum(found["model_steps"]) == 0
     assert np.min(found["flops"]) > 0
     guided = desk.score("guided", "guided", [0, 16], "some", policy="student")
     # With search off, the hybrid is its network, and costs one forward pass.
-    assert guided["keeps"][0] == found["keeps"][0]
+    assert guided["way"][0] == found["way"][0]
     assert guided["evaluations"][0] == [1] * 40 and guided["flops"][0] == found["flops"][0]
-    assert np.mean(guided["keeps"][1]) > np.mean(guided["keeps"][0])
+    assert np.mean(guided["way"][1]) > np.mean(guided["way"][0])
 
 
 def test_biased_weights_are_exact():
     legal = jnp.array([[True, True, True], [False, True, True], [True, False, False]])
     expected = [[4 / 7, 2 / 7, 1 / 7], [0, 2 / 3, 1 / 3], [1, 0, 0]]
-    assert np.allclose(_work.biased_weights(legal), expected, atol=1e-7)
+    assert np.allclose(teaching.biased_weights(legal), expected, atol=1e-7)
 
 
 def test_lessons_hold_the_teachers_answers(desk):
@@ -173,35 +199,35 @@ def test_lessons_hold_the_teachers_answers(desk):
     with np.load(desk.home / "biased" / "lesson.npz") as data:
         lesson = Dataset(**{name: jnp.asarray(data[name]) for name in data.files})
     assert len(lesson) == 2048
-    assert np.array_equal(lesson.weights, _work.biased_weights(lesson.legal))
+    assert np.array_equal(lesson.weights, teaching.biased_weights(lesson.legal))
 
 
 def test_fits_draw_their_own_nested_examples(desk, monkeypatch):
     seen = {}
 
-    def look(task, dataset, settings, room, symmetric):
+    def look(task, dataset, settings, room, *, symmetric, acts):
         assert room == 2048  # one size for all, so that training is compiled once
         rows = np.asarray(dataset.observations).reshape(len(dataset), -1)
-        seen[settings["seed"], settings["count"]] = rows, symmetric
+        seen[settings["seed"], settings["count"]] = rows, symmetric, acts
         raise InterruptedError
 
-    monkeypatch.setattr(_work, "_fit", look)
+    monkeypatch.setattr(teaching, "best_fit", look)
     for number, (seed, count) in enumerate([(0, 64), (0, 512), (1, 512)]):
         with pytest.raises(InterruptedError):
-            desk.run(f"look{number}", _work.fit, lesson="biased", count=count, seed=seed)
+            desk.run(f"look{number}", teaching.fit, lesson="biased", count=count, seed=seed)
     small, large, other = (seen[k][0] for k in ((0, 64), (0, 512), (1, 512)))
     assert np.array_equal(large[:64], small) and len(large) == len(other) == 512
     assert not np.array_equal(large, other)
     # Symmetries would show a lopsided teacher's acts mirrored.
-    assert not seen[0, 64][1]
+    assert seen[0, 64][1:] == (False, True)
 
 
 def test_fits_are_counted_and_repeat(desk):
-    again = {"lesson": "lesson", "count": 32, "steps": 60, "width": 16}
-    desk.run("again", _work.fit, seed=0, **again)
-    desk.run("other", _work.fit, seed=1, **again)
+    again = {"lesson": "lesson", "count": 32, "steps": [20, 60], "width": 16}
+    desk.run("again", teaching.fit, seed=0, **again)
+    desk.run("other", teaching.fit, seed=1, **again)
     spent = desk.spent["again"]
-    assert (spent["fits"], spent["data"]) == (60, 32)
+    assert (spent["fits"], spent["data"]) == (80, 32)
     first, same, other = (
         jax.tree.leaves(load_network(desk.home / name)[1].batched(jnp.ones((1, 3, 3, 2))))
         for name in ("student", "again", "other")
@@ -210,11 +236,11 @@ def test_fits_are_counted_and_repeat(desk):
 
 
 def test_a_student_of_the_biased_teacher_comes_close_to_it(desk):
-    settings = {"lesson": "biased", "steps": 500, "width": 64, "seed": 0}
-    desk.run("few", _work.fit, count=32, **settings)
-    desk.run("many", _work.fit, count=2048, **settings)
+    settings = {"lesson": "biased", "steps": [500], "width": 64, "seed": 0}
+    desk.run("few", teaching.fit, count=32, **settings)
+    desk.run("many", teaching.fit, count=2048, **settings)
     few, many = (
-        desk.run(f"near {p}", _work.compare, positions="all", policy=p, limit=200)
+        desk.run(f"near {p}", teaching.compare, positions="all", policy=p, limit=200)
         for p in ("few", "many")
     )
     assert len(few["divergence"]) == 200
@@ -232,24 +258,25 @@ def test_the_teacher_is_at_no_distance_from_itself(desk, monkeypatch):
             self.task = task
 
         def decide(self, states, *, key):
-            weights = _work.biased_weights(jax.vmap(self.task.legal)(states))
+            weights = teaching.biased_weights(jax.vmap(self.task.legal)(states))
             return SimpleNamespace(weights=weights), None
 
-    monkeypatch.setattr(_work, "NetworkPolicy", Teacher)
-    found = desk.run("itself", _work.compare, positions="all", policy="student", limit=300)
+    monkeypatch.setattr(teaching, "NetworkPolicy", Teacher)
+    found = desk.run("itself", teaching.compare, positions="all", policy="student", limit=300)
     assert found["divergence"] == [0.0] * 300
     assert found["student_regret"] == found["teacher_regret"]
     rows = np.unique(np.linspace(0, 4519, 300).astype(int))
     _, values = read(desk, "all")
-    weights = np.asarray(_work.biased_weights(jnp.asarray(~np.isnan(values[rows]))))
+    weights = np.asarray(teaching.biased_weights(jnp.asarray(~np.isnan(values[rows]))))
     regret = np.nanmax(values[rows], 1) - (weights * np.nan_to_num(values[rows])).sum(1)
-    assert found["teacher_regret"] == pytest.approx(regret.tolist(), abs=1e-5)
+    parts = regret / desk.found["all"]["stake"]
+    assert found["teacher_regret"] == pytest.approx(parts.tolist(), abs=1e-5)
 
 
 def test_ladders_cost_more_from_rung_to_rung_and_teach(desk, monkeypatch):
-    monkeypatch.setattr(_work, "Settings", partial(Settings, warmup_simulations=4))
+    monkeypatch.setattr(teaching, "Settings", partial(Settings, warmup_simulations=4))
     climbed = desk.run(
-        "ladder", _work.climb, iterations=3, rungs=2, width=16, simulations=4, seed=0
+        "ladder", teaching.climb, iterations=3, rungs=2, width=16, simulations=4, seed=0
     )
     flops = [step["flops"] for step in climbed["ladder"]]
     assert len(flops) == 2 and 0 < flops[0] < flops[1]
@@ -260,15 +287,15 @@ def test_ladders_cost_more_from_rung_to_rung_and_teach(desk, monkeypatch):
         guides.append(network)
         return guided_search(task, network)
 
-    monkeypatch.setattr(_work, "guided_search", guided)
+    monkeypatch.setattr(subjects, "guided_search", guided)
     rung = desk.score("rung", "guided", [0], "some", policy="ladder", rung=0)
     assert rung["evaluations"] == [[1] * 40]
     early, last = (load_network(desk.home / "ladder" / "snapshots" / str(i))[1] for i in (0, 1))
     assert eqx.tree_equal(guides[0], early) and not eqx.tree_equal(guides[0], last)
-    again = {"source": "ladder", "rung": 0, "count": 64, "steps": 20, "width": 16, "seed": 0}
+    again = {"source": "ladder", "rung": 0, "count": 64, "steps": [20], "width": 16, "seed": 0}
     again["room"] = 128
-    desk.run("plain", _work.relearn, budget=0, **again)
-    desk.run("searched", _work.relearn, budget=8, **again)
+    desk.run("plain", teaching.relearn, budget=0, **again)
+    desk.run("searched", teaching.relearn, budget=8, **again)
     assert desk.spent["plain"]["model_steps"] == 0 < desk.spent["searched"]["model_steps"]
     assert desk.spent["plain"]["data"] == desk.spent["searched"]["data"] == 64
 
@@ -280,10 +307,24 @@ def test_repeated_examples_show_no_more_acts(desk, monkeypatch):
         given["examples"], given["new"] = dataset, more["new"]
         raise InterruptedError
 
-    monkeypatch.setattr(_work, "fit_network", look)
+    monkeypatch.setattr(teaching, "fit_network", look)
     with pytest.raises(InterruptedError):
-        desk.run("acts", _work.fit, lesson="biased", count=8, steps=1, width=8, seed=0)
+        desk.run("acts", teaching.fit, lesson="biased", count=8, steps=[1], width=8, seed=0)
     weights = np.asarray(given["examples"].weights)
-    assert given["new"] == 8 and len(weights) == 2048
+    assert given["new"] == 8 and len(weights) == 2048  # one of eight is set aside
     assert np.isin(weights, (0, 1)).all() and (weights.sum(1) == 1).all()
-    assert np.array_equal(weights[:8], weights[8:16])
+    assert np.array_equal(weights[:7], weights[7:14])
+
+
+def test_one_position_of_each_class_and_time_does_not_make_another(tmp_path):
+    """In a gridworld the same cell at another time is no other position, and is not taught."""
+    grid = make_task("gridworld")
+    states = split.lessons(grid, 256, jax.random.key(0))
+    later = eqx.tree_at(lambda s: s.time, states, states.time + 1)
+    assert np.array_equal(split.classes(grid, states), split.classes(grid, later))
+    desk = Desk(tmp_path)
+    found = desk.run("grid", exams.find_positions, task="gridworld", count=400, contested=True)
+    tested, _ = exams.read_positions(tmp_path / "grid", grid)
+    cells = np.asarray(tested.cell)
+    assert len(set(cells.tolist())) == len(cells) == found["count"] > 3
+    assert not set(cells.tolist()) & set(np.asarray(states.cell).tolist())

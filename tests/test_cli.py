@@ -16,7 +16,7 @@ from deliberation.cli import main
 from deliberation.cli._caches import folder_size, keep_compiled_programs
 from deliberation.cli._progress import Clock, Lines
 from deliberation.core.errors import BackendError, BudgetError
-from deliberation.runs import Cell, RecordFile, backends
+from deliberation.runs import Cell, RecordFile, Run, backends
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("jax", "numpy", "scipy", "matplotlib", "equinox", "pgx")
@@ -115,16 +115,17 @@ def measured(monkeypatch):
     asked = {}
     cell = Cell("package.module:play", {"seed": 1})
 
-    def execute(cells, folder, *, manifest, jobs, progress):
-        assert [c.id for c in cells] == [cell.id]
+    def execute(cells, folder, *, manifest, jobs, progress, keep_going):
+        assert [c.id for c in cells] == [cell.id] and keep_going
         asked.update(manifest, jobs=jobs)
         with RecordFile(folder, manifest) as file:
             if cell.id not in file.records:
                 file.append(record(cell))
+            return Run(file.records, {})
 
     monkeypatch.setattr(runs, "execute", execute, raising=False)
     monkeypatch.setattr(claims, "plan", lambda tasks, effort, only: [cell])
-    monkeypatch.setattr(claims, "analyse", lambda *_, only: [finding()])
+    monkeypatch.setattr(claims, "analyse", lambda *_, **__: [finding()])
     return asked
 
 
@@ -231,7 +232,8 @@ def test_measuring_elsewhere_is_asked_for_by_name(command, tmp_path, monkeypatch
     ran = run(command, *names, "--effort", "smoke", *where, "--out", str(tmp_path / "out"))
     assert ran.exit_code == 2 and "that is enough" in ran.stderr
     told = {"backend": "ray", "jobs": 3, "address": "10.0.0.1:6379"}
-    assert asked == {**told, "pool": "a pool", "artefacts": kept}
+    goes_on = command == "table"
+    assert asked == {**told, "pool": "a pool", "artefacts": kept, "keep_going": goes_on}
     monkeypatch.undo()
     refused = run(command, *names, "--address", "here", "--out", str(tmp_path / "out"))
     assert refused.exit_code == 2 and "choose ray or dask" in refused.stderr

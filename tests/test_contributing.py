@@ -15,8 +15,9 @@ import deliberation
 ROOT = Path(__file__).parents[1]
 PLANTED = """
 import pytest
-from planted import World
 from deliberation import claims
+from deliberation.claims.measuring.planted import World
+from deliberation.claims.validation import validate
 
 def verdict(world):
     cells = claims.plan(["tic_tac_toe"], "smoke", only=["beats_chance"])
@@ -26,10 +27,11 @@ def verdict(world):
     return row.estimate, row.verdict
 
 def test_the_claim_can_come_out_either_way():
-    estimate, supported = verdict(World(chance=0.25))
-    assert supported == "supported" and estimate == pytest.approx(0.3 + 0.08 * 8 - 0.25, abs=0.01)
-    assert verdict(World(chance=0.9, search=lambda budget: 0.3))[1] == "refuted"
-    assert verdict(World(chance=0.5, search=lambda budget: 0.5, n=8))[1] == "inconclusive"
+    estimate, supported = verdict(World(search=(0.3, 0.08)))
+    assert supported == "supported" and estimate == pytest.approx(0.3 + 0.08 * 8, abs=0.01)
+    assert verdict(World(search=(0.1, 0.0)))[1] == "refuted"
+    assert verdict(World(search=(0.25, 0.0), n=8))[1] == "inconclusive"
+    assert all(one.trusted for one in validate(["beats_chance"], repeats=20))
 """
 
 
@@ -46,7 +48,6 @@ def house(tmp_path_factory) -> Path:
     skip = shutil.ignore_patterns("__pycache__")
     shutil.copytree(deliberation.__path__[0], folder / "src" / "deliberation", ignore=skip)
     (folder / "tests").mkdir()
-    shutil.copy(ROOT / "tests" / "planted.py", folder / "tests")
     for name, text in files().items():
         assert (folder / name).parent.is_dir() and not (folder / name).exists(), name
         (folder / name).write_text(text, "utf-8")
@@ -66,7 +67,8 @@ def run(house: Path, *arguments: str) -> str:
 def test_the_page_adds_a_task_a_rule_a_learner_a_decider_and_a_claim():
     added = {name for name in files() if name.startswith("src/")}
     assert {str(Path(name).parent.relative_to("src/deliberation")) for name in added} == {
-        "tasks/grids", "direct/tree_search", "amortised/trial_and_error", "zoo", "claims",
+        "tasks/grids", "direct/tree_search", "amortised/trial_and_error", "zoo",
+        "claims/commentary",
     }  # fmt: skip
 
 

@@ -10,10 +10,10 @@ import sys
 
 import pytest
 from click.testing import CliRunner
-
-from deliberation.claims import plan, refuse_unmeasurable
 from deliberation.claims._cells import closure
 from deliberation.claims._size import least_states
+
+from deliberation.claims import plan, refuse_unmeasurable
 from deliberation.cli import main
 from deliberation.core.errors import OutputFolderError, TooLargeError, UnsuitableTaskError
 from deliberation.direct import solve

@@ -7,17 +7,23 @@ import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from pathlib import Path
 
+import msgspec
 import pytest
-from made import COMMAND, EVIL, RUN, figure, finding, panel, record, row, series
+from click.testing import CliRunner
+from made import COMMAND, EVIL, RUN, absent, check, figure, finding, panel, record, row, series
 from rich.console import Console
 
 from deliberation import claims, report
+from deliberation.cli import main
 from deliberation.core.errors import OutputFolderError
-from deliberation.report.html import chip, page
+from deliberation.report.chips import chip
+from deliberation.report.html import page
 from deliberation.report.numbers import THIN
 from deliberation.report.svg import SVG
 from deliberation.report.terminal import show
-from deliberation.runs import Cell, RecordFile, read_table
+from deliberation.runs import Cell, RecordFile, read_records, read_table
+
+UNCOMMITTED = "Measured with uncommitted changes: the commit does not tell all of the code."
 
 # The page
 
@@ -25,7 +31,7 @@ from deliberation.runs import Cell, RecordFile, read_table
 class Reader(HTMLParser):
     """Collects tags and checks that they close in order."""
 
-    VOID = ("meta", "link", "br", "img", "use", "path", "rect")
+    VOID = ("meta", "link", "br", "img", "use", "path", "rect", "input")
 
     def __init__(self, text: str):
         super().__init__(convert_charrefs=True)
@@ -62,15 +68,15 @@ def test_the_page_is_well_formed_and_self_contained():
     ids = [value for _, name, value in reader.attributes if name == "id"]
     assert len(ids) == len(set(ids))
     assert {target[1:] for target in targets} <= set(ids)
-    assert reader.seen.count("caption") == reader.seen.count("table") == 3
+    assert reader.seen.count("caption") == reader.seen.count("table") > 3
 
 
 def test_the_page_shows_claim_refutation_verdict_interval_and_provenance():
     text = Reader(page([finding()], {"Commit": "abc123"})).data
-    for words in ("Item 25", "It rises.", "What would refute it.", "It does not.", "abc123"):
+    for words in ("It rises.", "What would refute it", "It does not.", "The slope.", "abc123"):
         assert words in text
     assert "0.081 [0.069, 0.093]" in text and f"1{THIN}400" in text
-    assert re.search(r"✓ supported 2", text)
+    assert re.search(r"✓ supported", text)
 
 
 def test_whatever_is_shown_is_escaped():
@@ -105,18 +111,19 @@ def test_a_verdict_is_a_word_and_a_symbol_not_only_a_colour():
 @pytest.mark.parametrize("width", [40, 72, 120])
 def test_the_terminal_table_fits_and_says_everything(width):
     console = Console(width=width, record=True, file=io.StringIO(), highlight=False)
-    show([finding(rows=[row(), row(verdict="refuted"), row(verdict=None)])], console)
+    refuted = row(verdict="refuted", estimate=0.1, task="connect_four")
+    show([finding(rows=[row(), refuted, row(kind="told", verdict=None)])], console)
     shown = console.export_text()
     assert max(map(len, shown.splitlines())) <= width
     joined = re.sub(r"\s+", " ", shown)
-    for words in ("Search gains from compute", "✓ supported", "✕ refuted", "0.081 [0.069, 0.093]"):
+    for words in ("Scalability", "gain a doubling: 0.081 to 0.10 on 2", "✕ refuted"):
         assert words in joined
-    assert "✓ 1 supported ✕ 1 refuted" in joined
+    assert "(✓ 1 ~ 0 ✕ 1 of 2)" in joined
 
 
 def test_brackets_in_names_are_not_taken_for_markup():
     console = Console(width=120, record=True, file=io.StringIO(), highlight=False)
-    show([finding(rows=[row(decider="[red]net[/red]")])], console)
+    show([finding(rows=[row(quantity="[red]net[/red]")])], console)
     assert "[red]net[/red]" in console.export_text()
 
 
@@ -128,7 +135,7 @@ def folder(tmp_path, monkeypatch):
     """A run of three cells of which two are recorded, under claims that make one finding."""
     cells = [Cell("package.module:play", {"seed": seed}) for seed in (3, 4, 5)]
     monkeypatch.setattr(claims, "plan", lambda tasks, effort, only: cells)
-    found = lambda records, *_, only: [finding(rows=[row(n=len(records))])]  # noqa: E731
+    found = lambda records, *_, **__: [finding(rows=[row(n=len(records))])]  # noqa: E731
     monkeypatch.setattr(claims, "analyse", found)
     with RecordFile(tmp_path / "run", RUN) as file:
         for cell in cells[:2]:
@@ -150,6 +157,48 @@ def test_a_run_that_has_not_ended_is_refused_with_the_command_that_goes_on(folde
     assert not (folder / "report.html").exists()
 
 
+def test_a_run_with_missing_cells_shows_what_there_is_and_says_how_to_go_on(folder, monkeypatch):
+    some = [finding(figures=[], rows=[row(), absent("not measured", "cell 5 failed")])]
+    monkeypatch.setattr(claims, "analyse", lambda *_, **__: some)
+    found = report.findings(folder, partial=True)
+    assert report.notes(folder, found) == [
+        "1 of 3 cells failed or have not run, so 1 row was not measured. Go on with "
+        f"`{COMMAND} --out {folder}`.",
+        UNCOMMITTED,
+    ]
+    text = report.build(folder, found).read_text()
+    assert "so 1 row was not measured" in text and UNCOMMITTED in text
+    assert sorted(r.reason for r in read_table(folder)) == ["", "cell 5 failed"]
+    done = CliRunner().invoke(main, ["report", str(folder), "--partial"])
+    assert done.exit_code == 0 and "so 1 row was not measured" in done.stdout
+    refused = CliRunner().invoke(main, ["report", str(folder)])
+    assert refused.exit_code == 2 and f"`deliberate report {folder} --partial`" in refused.stderr
+
+
+def test_a_whole_run_of_committed_code_has_nothing_to_note(folder):
+    finish(folder)
+    assert report.notes(folder, []) == [UNCOMMITTED]
+    failed = [finding(rows=[absent("not measured", "KeyError: x")] * 2)]
+    assert report.notes(folder, failed)[0] == (
+        "2 rows were not measured: the reasons stand in them."
+    )
+    broken = [finding(rows=[check(verdict="fails", quantity="model steps"), check()])]
+    assert report.notes(folder, broken)[0] == (
+        "An instrument check fails: model steps of network on tic_tac_toe. What stands in the same "
+        "row is not to be trusted."
+    )
+    clean = {k: msgspec.structs.replace(r, dirty=False) for k, r in read_records(folder).items()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("deliberation.report.folder.read_records", lambda _: clean)
+        assert report.notes(folder, []) == []
+        first = next(iter(clean))
+        clean[first] = msgspec.structs.replace(clean[first], code="b")
+        clean["x"] = msgspec.structs.replace(clean[first], code="a")
+        assert report.notes(folder, []) == [
+            "Measured by 2 versions of the code, which need not agree."
+        ]
+
+
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(OutputFolderError, match="holds no run"):
         report.build(tmp_path)
@@ -168,7 +217,10 @@ def test_the_report_is_rebuilt_from_the_records_alone(folder):
 
 def test_provenance_names_commit_versions_machine_seeds_and_time(folder):
     finish(folder)
-    assert report.provenance(folder) == {
+    shown = report.provenance(folder)
+    chain = shown.pop("Chain")
+    assert re.fullmatch(r"[0-9a-f]{16}, 3 records and 0 files verified", chain)
+    assert shown == {
         "Tasks": "tic_tac_toe",
         "Effort": "smoke",
         "Commit": "0123456789ab with uncommitted changes",
@@ -179,7 +231,9 @@ def test_provenance_names_commit_versions_machine_seeds_and_time(folder):
         "Time": "6 s of computing",
     }
     report.build(folder)
-    assert "Time" not in json.loads((folder / "table.json").read_text())["provenance"]
+    assert (
+        not {"Time", "Chain"} & json.loads((folder / "table.json").read_text())["provenance"].keys()
+    )
 
 
 def test_the_readme_is_written_from_a_run(folder, tmp_path, monkeypatch):
@@ -188,8 +242,12 @@ def test_the_readme_is_written_from_a_run(folder, tmp_path, monkeypatch):
     import readme
 
     block = readme.table_block(report.findings(folder), {"Commit": "abc"})
-    assert block.splitlines()[0] == "| Item | Quantity | Decider | tic_tac_toe |"
-    assert block.splitlines()[2] == "| 25 | gain a doubling | UCT | ✓ 0.081 [0.069, 0.093] |"
+    rows = block.splitlines()
+    assert rows[0] == "| Aspect | Direct: search when asked | Amortised: a learned function |"
+    titles = [aspect.title for aspect in claims.ASPECTS.values()]
+    assert [row.split("|")[1].strip(" *") for row in rows[2:13]] == titles
+    assert "gain a doubling: 0.081 [0.069, 0.093] ✓" in rows[5]
+    assert all(row.count("|") == 4 for row in rows[:13])
     assert "commit: abc" in block
     text = "a\n<!-- table:start -->\nold\n<!-- table:end -->\nb\n"
     once = readme.replace_block(text, "table", "new \\1")

@@ -7,14 +7,19 @@ import pytest
 import scipy.stats
 
 from deliberation.stats import (
+    Claimed,
     Estimate,
     SampleError,
     bootstrap,
     break_even,
     combine,
+    exact_proportion,
     exchange_rate,
+    holm,
     judge,
+    judge_family,
     nothing,
+    p_value,
     paired_bootstrap,
     position,
     proportion,
@@ -193,9 +198,10 @@ def test_poles_land_at_the_poles():
     strong = strong + 2.0
     planner = position(random, strong, random, strong)
     network = position(random, random, strong, strong)
-    assert (planner.search_share.estimate, planner.learning_share.estimate) == (1.0, 0.0)
-    assert (network.search_share.estimate, network.learning_share.estimate) == (0.0, 1.0)
-    assert planner.total.estimate == pytest.approx((strong - random).mean())
+    gain = pytest.approx((strong - random).mean())
+    assert (planner.search.estimate, planner.learning.estimate) == (gain, 0.0)
+    assert (network.search.estimate, network.learning.estimate) == (0.0, gain)
+    assert planner.total.estimate == gain and planner.interaction.estimate == pytest.approx(0.0)
 
 
 def test_additive_hybrids_land_where_they_were_planted():
@@ -206,10 +212,12 @@ def test_additive_hybrids_land_where_they_were_planted():
         return base + gain + rng.normal(0, 0.2, base.shape)
 
     found = position(base, noisy(0.6), noisy(0.2), noisy(0.8))
-    assert found.search_share.low < 0.75 < found.search_share.high
-    assert found.search_share.high - found.search_share.low < 0.15
-    shares = found.search_share.estimate + found.learning_share.estimate
-    assert shares == pytest.approx(1.0)
+    assert found.search.low < 0.6 < found.search.high
+    assert found.learning.low < 0.2 < found.learning.high
+    assert found.search.high - found.search.low < 0.1
+    assert found.interaction.low < 0.0 < found.interaction.high
+    both = found.search.estimate + found.learning.estimate
+    assert both == pytest.approx(found.total.estimate)
 
 
 def test_a_planner_without_seeds_pairs_with_trained_networks():
@@ -218,14 +226,98 @@ def test_a_planner_without_seeds_pairs_with_trained_networks():
     learned, both = rng.normal(1, 1, (3, 200)), rng.normal(2, 1, (3, 200))
     found = position(random, search, learned, both)
     assert found.total.n == 600
-    assert found.search_share.low < 0.5 < found.search_share.high
+    assert found.search.low < 1.0 < found.search.high
 
 
-def test_random_has_no_position():
-    x = np.random.default_rng(5).normal(size=(4, 100))
+def test_random_stands_at_nothing_and_redundant_parts_at_halves():
+    """The two coordinates vary independently: they are not parts of one sum."""
+    x = np.random.default_rng(7).normal(size=(4, 100))
     found = position(*x)
-    assert found.total.low < 0 < found.total.high
-    assert math.isnan(found.search_share.estimate) and math.isnan(found.learning_share.low)
+    for at in (found.search, found.learning, found.total, found.interaction):
+        assert at.low < 0 < at.high
+    zero, one = np.zeros(50), np.ones(50)
+    redundant = position(zero, one, one, one)
+    assert (redundant.search.estimate, redundant.learning.estimate) == (0.5, 0.5)
+    assert redundant.interaction.estimate == -1.0
+
+
+# Families of verdicts
+
+
+def test_holm_is_the_textbook_procedure():
+    # Holm 1979: sorted .005, .01, .03, .04 against .05/4, .05/3, .05/2, .05/1.
+    assert holm([0.01, 0.04, 0.03, 0.005]) == [True, False, False, True]
+    assert holm([0.04]) == [True] and holm([]) == []
+    # After the first that fails nothing holds, however small against its own bound.
+    assert holm([0.02, 0.026, 0.049]) == [False, False, False]
+
+
+def test_p_is_small_exactly_where_the_interval_clears_the_bound():
+    claimed = Claimed(above=0.1)
+    for low, beyond in ((0.1 + 1e-9, True), (0.1 - 1e-9, False)):
+        p = p_value(Estimate(0.2, low, 0.3, 50, 49.0), claimed)
+        assert (p < 0.05) == beyond
+    # Student's t with 4 degrees of freedom: the interval's half width is 2.776 standard errors.
+    at = Estimate(0.5, 0.5 - 2.7764451, 0.5 + 2.7764451, 5, 4.0)
+    assert p_value(at, Claimed(below=0.5 + 4.604095)) == pytest.approx(0.01, abs=1e-6)
+    assert p_value(Estimate(0.0, 0.0, 0.0, 9), Claimed(within=(-1, 1))) == 0.0
+    assert p_value(nothing(), claimed) == 1.0
+    assert p_value(Estimate(math.inf, 5.0, math.inf, 9), claimed) == 0.05
+
+
+def test_equivalence_has_to_rule_out_both_ends():
+    claimed = Claimed(within=(-0.1, 0.1))
+    inside, wide = Estimate(0.0, -0.05, 0.05, 99), Estimate(0.0, -0.2, 0.05, 99)
+    assert claimed.judge(inside) == "supported" and p_value(inside, claimed) < 0.05
+    assert claimed.judge(wide) == "inconclusive" and p_value(wide, claimed) > 0.05
+    beyond = Estimate(0.3, 0.2, 0.4, 99)
+    assert claimed.judge(beyond) == "refuted" and p_value(beyond, claimed) < 0.05
+
+
+def test_a_family_keeps_its_error_rate_where_single_verdicts_do_not():
+    """Sixty null effects measured at once: at most one family in twenty has any verdict."""
+    rng = np.random.default_rng(6)
+    claimed, alone, family = Claimed(above=0.0), 0, 0
+    for _ in range(200):
+        means = rng.normal(0, 1, 60)
+        found = [(Estimate(m, m - 1.959964, m + 1.959964, 100), claimed) for m in means.tolist()]
+        alone += any(claimed.judge(estimate) != "inconclusive" for estimate, _ in found)
+        family += any(verdict != "inconclusive" for verdict in judge_family(found))
+    assert alone > 180 and family <= 18
+
+
+def test_an_estimate_that_is_only_a_bound_is_never_certain():
+    """Costs beyond the budgets tried: 3.8 or more is no exact 3.8."""
+    bound = Estimate(3.8, 3.8, math.inf, 100)
+    assert p_value(bound, Claimed(above=2.0)) == 0.05
+    assert p_value(bound, Claimed(above=4.0)) == 1.0
+
+
+def test_ratios_are_judged_in_logarithms():
+    # 8 [2, 32]: two doublings either way, of which 1 lies three below.
+    at = Estimate(8.0, 2.0, 32.0, 100)
+    z = 3 / 2 * 1.959964
+    assert p_value(at, Claimed(above=1.0, log=True)) == pytest.approx(math.erfc(z / 2**0.5), 1e-4)
+
+
+def test_differences_that_are_nought_or_one_are_no_rates():
+    found = bootstrap(np.zeros((3, 20)), bounds=(-10, 10))
+    unseen = 1.959964**2 / (20 + 1.959964**2)
+    assert (found.low, found.high) == (pytest.approx(-10 * unseen), pytest.approx(10 * unseen))
+
+
+def test_exact_proportions_are_clopper_and_pearsons():
+    assert exact_proportion(6, 6).low == pytest.approx(0.025 ** (1 / 6))
+    found = exact_proportion(3, 10)
+    assert (found.low, found.high) == (
+        pytest.approx(0.06674, abs=1e-5),
+        pytest.approx(0.65245, abs=1e-5),
+    )
+
+
+def test_exactly_one_thing_is_claimed():
+    with pytest.raises(SampleError, match="Exactly one"):
+        Claimed(above=0.0, below=1.0)
 
 
 # Curves

@@ -1,9 +1,10 @@
 """The claims of the sources, one file each: what is said, how it is measured, what would refute it.
 
-A module here declares a literal `CLAIM = {"name", "item", "title", "statement", "refuted_if"}`, so
-that it can be listed without being imported, and two functions: `cells(task, effort)`, what has to
-be measured, and `analyse(task, effort, results)`, what that shows. Modules with an underscore are
-what the claims share.
+A module in `rows` (of the comparison table) or `commentary` (the text beneath it) declares a
+literal `CLAIM`, so that it can be listed without being imported, and three functions:
+`applies(about, effort)`, why a task cannot show it ("" where it can), `cells(task, effort)`, what
+has to be measured, and `analyse(task, effort, results)`, what that shows. `measuring` has what
+claims share.
 """
 
 import functools
@@ -13,20 +14,24 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..core.catalogue import catalogue, module_of
-from ..core.errors import TooLargeError, UnsuitableTaskError
+from .aspects import ASPECTS, COMMENTARY, ORDER, Aspect
 
 if TYPE_CHECKING:
     from ..core.task import Task
     from ..runs import Cell, Finding, Record
+    from .measuring.effort import Effort
+    from .measuring.results import Results, Shown
 
+__all__ = ["ASPECTS", "COMMENTARY", "ORDER", "Aspect", "analyse", "claim", "list_claims", "plan"]
 EFFORTS = ("smoke", "quick", "full")
+NOT_APPLICABLE, NOT_MEASURED = "not applicable", "not measured"
 
 
 @functools.cache
 def list_claims() -> dict[str, dict[str, Any]]:
-    """Every claim by name, in the order of its item, without importing any."""
+    """Every claim by name, in the order of the table's rows, without importing any."""
     found = catalogue(Path(__file__).parent, "CLAIM")
-    order = sorted(found.items(), key=lambda entry: (entry[1]["item"], entry[0]))
+    order = sorted(found.items(), key=lambda entry: (ORDER[entry[1]["aspect"]], entry[1]["name"]))
     return {claim["name"]: {**claim, "module": f"{__name__}.{file}"} for file, claim in order}
 
 
@@ -37,7 +42,7 @@ def claim(name: str) -> ModuleType:
 
 def default_tasks(effort: str) -> tuple[str, ...]:
     """The tasks that a table measures at an effort unless others are named."""
-    from ._effort import effort_of
+    from .measuring.effort import effort_of
 
     return effort_of(effort).tasks
 
@@ -48,57 +53,36 @@ def plan(
     """All cells that the claims need on some tasks; cells that claims share appear once.
 
     Tasks are named as in `tasks.make_task`, or given as objects that a name makes again: cells run
-    in other processes. `only` restricts to some claims. Raises `UnknownNameError` for a task or
-    claim that is not, and `TaskImportError` for an object that has no such name.
+    in other processes. A claim needs nothing of a task that cannot show it. `only` restricts to
+    some claims. Raises `UnknownNameError` for a task or claim that is not, and `TaskImportError`
+    for an object that has no such name.
     """
     from ..tasks import portable_name
-    from ._cells import closure
-    from ._effort import effort_of
+    from .measuring.about import about
+    from .measuring.cells import closure
+    from .measuring.effort import effort_of
 
     level, names = effort_of(effort), [portable_name(task) for task in tasks]
     wanted = [
-        cell for module in _modules(only) for name in names for cell in module.cells(name, level)
+        cell
+        for module in _modules(only)
+        for name in names
+        if not module.applies(about(name), level)
+        for cell in module.cells(name, level)
     ]
     return closure(wanted)
 
 
 def refuse_unmeasurable(tasks: "Sequence[str | Task]") -> None:
-    """Raise `UnsuitableTaskError` for a task that has no exact answers to measure against.
+    """Raise for a task on which nothing can be measured, before any work.
 
-    Also `TooLargeError`, for one that cannot be solved, as far as random play can tell. Building
-    the tasks imports JAX, which planning does without.
+    `TooLargeError` for a game that cannot be solved, `UnsuitableTaskError` for one of several
+    players that has chance or hidden state, or more than two players.
     """
-    from ..tasks import make_task, portable_name
-    from ._effort import LEVELS
+    from ..tasks import portable_name
+    from .measuring.about import refuse_unmeasurable as refuse
 
-    known = {name for level in LEVELS.values() for name in level.tasks}
-    for name in map(portable_name, tasks):
-        task = make_task(name)
-        traits = task.traits
-        if not traits.discrete:
-            raise UnsuitableTaskError(
-                f"{name} has continuous actions, and the claims are measured against exact values "
-                "of each action. Take a task whose actions can be counted, such as tic_tac_toe."
-            )
-        if not (traits.deterministic and traits.fully_observable):
-            raise UnsuitableTaskError(
-                f"{name} has chance or hidden state, and the claims are measured against exact "
-                "solutions of tasks that have neither. Take a game in full view, such as "
-                "tic_tac_toe."
-            )
-        if name not in known:
-            _refuse_large(name, task)
-
-
-def _refuse_large(name: str, task: "Task") -> None:
-    from ._size import MOST, least_states
-
-    if least_states(task) > MOST:
-        raise TooLargeError(
-            f"{name} is too large to be solved: random play alone meets millions of states, and "
-            "the claims are measured against exact solutions. Take a smaller one, or give "
-            "`deliberate zoo` a decider for it, which needs no solution."
-        )
+    refuse([portable_name(task) for task in tasks])
 
 
 def analyse(
@@ -107,18 +91,48 @@ def analyse(
     effort: str,
     *,
     only: Sequence[str] | None = None,
+    folder: Path | str | None = None,
 ) -> "list[Finding]":
-    """What the records show of each claim; pure, and the same however the records came about."""
-    from ..tasks import portable_name
-    from ._effort import effort_of
-    from ._results import Results, gather
+    """What the records show of each claim, the same however the records came about.
 
-    level, results = effort_of(effort), Results(records)
+    `folder` is the run's, from which arrays are read that records only describe.
+
+    A claim that a task cannot show says so; one whose cells are not among the records, or that
+    cannot be computed from them, says that, and the others go on. All verdicts share one error
+    rate (Holm 1979).
+    """
+    from ..tasks import portable_name
+    from .measuring.effort import effort_of
+    from .measuring.results import Results, gather
+    from .measuring.verdicts import judge_all
+
+    level, results = effort_of(effort), Results(records, folder)
     names = [portable_name(task) for task in tasks]
-    return [
-        gather(module.CLAIM, [module.analyse(name, level, results) for name in names])
-        for module in _modules(only)
-    ]
+    return judge_all(
+        [
+            gather(module.CLAIM, [_shown(module, name, level, results) for name in names])
+            for module in _modules(only)
+        ]
+    )
+
+
+def _shown(module: ModuleType, task: str, level: "Effort", results: "Results") -> "Shown":
+    from .measuring.about import about
+    from .measuring.results import Missing, Shown
+    from .measuring.rows import absent
+
+    reason = module.applies(about(task), level)
+    if reason:
+        return Shown([absent(module.CLAIM, task, NOT_APPLICABLE, reason)], [])
+    try:
+        return module.analyse(task, level, results)
+    except Missing as missing:
+        return Shown([absent(module.CLAIM, task, NOT_MEASURED, str(missing))], [])
+    except Exception as error:  # one claim that fails does not take the others down
+        why = f"{type(error).__name__}: {error}"
+        return Shown(
+            [absent(module.CLAIM, task, NOT_MEASURED, f"could not be worked out: {why}")], []
+        )
 
 
 def _modules(only: Sequence[str] | None) -> list[ModuleType]:

@@ -16,6 +16,7 @@ def caches() -> dict[str, Path]:
     return {
         "compiled": Path(compiled) if compiled else cache_folder() / "jax",
         "kernels": cache_folder() / "native",
+        "artefacts": cache_folder() / "artefacts",
     }
 
 

@@ -11,6 +11,9 @@ from ._refusals import INTERRUPTED
 if TYPE_CHECKING:
     from ..runs import Cell
 
+MOST_TOLD = 5
+"""Failed cells whose reasons are told one by one."""
+
 Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -52,8 +55,12 @@ def measure(
     backend: str = "local",
     address: str | None = None,
     artefacts: str | None = None,
+    keep_going: bool = False,
 ) -> None:
-    """Run what is not recorded yet; an interruption says how to go on."""
+    """Run what is not recorded yet; an interruption says how to go on.
+
+    With `keep_going` a cell that fails takes down only what needs it, and is told at the end.
+    """
     from ..runs import RichProgress, execute
     from ..runs.backends import open_pool
 
@@ -61,8 +68,21 @@ def measure(
         with open_pool(backend, jobs=jobs, address=address) as pool:
             there = {"pool": pool, "artefacts": artefacts}
             there = {name: value for name, value in there.items() if value is not None}
-            execute(cells, out, manifest=manifest, jobs=jobs, progress=RichProgress(), **there)
+            shown = RichProgress()
+            run = execute(
+                cells, out, manifest=manifest, jobs=jobs, progress=shown, keep_going=keep_going,
+                **there,
+            )  # fmt: skip
     except KeyboardInterrupt:
         click.echo(f"\nInterrupted; what is measured is kept in {out}.", err=True)
         click.echo("The same command goes on at the first missing cell.", err=True)
         raise SystemExit(INTERRUPTED) from None
+    names = {cell.id: cell.name for cell in cells}
+    for cell, why in list(run.failures.items())[:MOST_TOLD]:
+        click.echo(
+            f"Not measured: {names.get(cell, cell)}: {why.strip().splitlines()[-1]}", err=True
+        )
+    if run.failures:
+        click.echo(
+            f"{len(run.failures)} cells failed; the same command tries them again.", err=True
+        )

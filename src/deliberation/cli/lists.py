@@ -2,6 +2,7 @@
 
 import shutil
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -37,24 +38,71 @@ def _short(value: Any) -> str:
 
 
 @click.command(
-    short_help="List the claims that are measured.",
-    epilog="\b\nExamples:\n  deliberate claims\n  deliberate claims budget_slope",
+    short_help="List the claims that are measured, or validate them.",
+    epilog="\b\nExamples:\n  deliberate claims\n  deliberate claims budget_slope\n"
+    "  deliberate claims --validate\n  deliberate claims exchange_rate --validate --repeats 50",
 )
 @click.argument("names", nargs=-1, metavar="[CLAIM]...")
-def claims(names: tuple[str, ...]) -> None:
-    """List the claims: what each states and what would refute it, fixed before measuring."""
+@click.option(
+    "--validate",
+    is_flag=True,
+    help="Put the claims to worlds in which the truth is planted, and count their verdicts.",
+)
+@click.option(
+    "--repeats", type=click.IntRange(1), default=200, show_default=True, help="Draws of each world."
+)
+def claims(names: tuple[str, ...], validate: bool, repeats: int) -> None:
+    """List the claims: what each states and what would refute it, fixed before measuring.
+
+    With --validate, a matrix of planted truths by verdicts: a null effect may be supported in no
+    more than 5 % of its repeats, an effect of twice the smallest that matters must be in at least
+    80 %.
+    """
     from ..claims import list_claims
 
     known = list_claims()
     refuse_unknown("claim", names, known)
+    if validate:
+        _validate(names or tuple(known), repeats)
+        return
     for name in names or known:
         _show_claim(name, known[name])
 
 
+def _validate(names: Sequence[str], repeats: int) -> None:
+    from ..claims.validation import Validated
+    from ..claims.validation import validate as put
+
+    heads = ("claim", "planted", "world", "supported", "refuted", "neither")
+    click.echo(f"{heads[0]:24}{heads[1]:8}{heads[2]:48}{heads[3]:>10}{heads[4]:>9}{heads[5]:>9}")
+
+    def show(one: Validated) -> None:
+        counts = f"{one.supported:10}{one.refuted:9}{one.inconclusive:9}"
+        mark = "✓" if one.trusted else click.style("✕", fg="red")
+        click.echo(f"{one.claim:24}{one.planted:8}{one.world[:46]:48}{counts}  {mark}")
+
+    found = put(names, repeats=repeats, watch=show)
+    good = sum(one.trusted for one in found)
+    click.echo(f"{good} of {len(found)} planted worlds are judged as they should be.")
+    if good < len(found):
+        raise SystemExit(1)
+
+
 def _show_claim(name: str, claim: dict[str, Any]) -> None:
-    click.echo(f"{click.style(name, bold=True)}  (item {claim['item']}: {claim['title']})")
-    click.echo(_wrapped(claim["statement"], "    States:    ", 13))
-    click.echo(_wrapped(claim["refuted_if"], "    Refuted if:", 13) + "\n")
+    from ..claims import ASPECTS
+
+    aspect = claim["aspect"]
+    row = ASPECTS[aspect].title if aspect in ASPECTS else "Beneath the table"
+    click.echo(f"{click.style(name, bold=True)}  ({row}: {claim['title']})")
+    for label, field in (
+        ("    States:    ", "statement"),
+        ("    Measured:  ", "estimand"),
+        ("    Over:      ", "unit"),
+        ("    Matters:   ", "smallest"),
+        ("    Refuted if:", "refuted_if"),
+    ):
+        click.echo(_wrapped(claim[field], label, 13))
+    click.echo()
 
 
 def _wrapped(text: str, label: str, width: int) -> str:

@@ -42,7 +42,8 @@ def table(
     """Measure every claim on TASKS and show the table; kill it and it goes on when called again.
 
     A task is a name of `deliberate tasks`, or package.module:factory for one of your own.
-    Into the folder go records.jsonl (one line a measured cell), table.json and report.html.
+    Into the folder go records.jsonl (one line a measured cell), report.html, and every row as
+    table.json and table.csv.
     """
     from .. import claims
 
@@ -56,16 +57,19 @@ def table(
         "claims": [name for name in claims.list_claims() if not only or name in only],
     }
     claims.refuse_unmeasurable(run["tasks"])
-    measure(claims.plan(run["tasks"], effort, only=run["claims"]), out, run, jobs, **place)
-    _present(out)
+    cells = claims.plan(run["tasks"], effort, only=run["claims"])
+    measure(cells, out, run, jobs, keep_going=True, **place)
+    _present(out, partial=True)
 
 
 @click.command(
     short_help="Rebuild the report from its records.",
-    epilog="\b\nExamples:\n  deliberate report out\n  deliberate report zoo",
+    epilog="\b\nExamples:\n  deliberate report out\n  deliberate report out --partial\n"
+    "  deliberate report zoo",
 )
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-def report(folder: Path) -> None:
+@click.option("--partial", is_flag=True, help="Show what is measured so far of a run not ended.")
+def report(folder: Path, partial: bool) -> None:
     """Rebuild the table and report.html in FOLDER from its records alone, measuring nothing.
 
     FOLDER is what `deliberate table` or `deliberate zoo` wrote into.
@@ -75,14 +79,17 @@ def report(folder: Path) -> None:
     if "zoo" in read_manifest(folder):
         present_zoo(folder)
     else:
-        _present(folder)
+        _present(folder, partial)
 
 
-def _present(out: Path) -> None:
-    """From the records to the table in the terminal, table.json and report.html."""
+def _present(out: Path, partial: bool) -> None:
+    """From the records to the table in the terminal, and the files of the folder."""
     from .. import report as pages
 
-    findings = pages.findings(out)
-    path = pages.build(out, findings)
+    findings = pages.findings(out, partial=partial)
+    path = pages.build(out, findings).resolve()
     pages.show(findings)
-    click.echo(f"Report: {path.resolve()}")
+    for note in pages.notes(out, findings):
+        click.echo(f"\n{note}")
+    click.echo(f"\nReport: {path}")
+    click.echo(f"Every row: {path.with_name('table.csv')}, and table.json")

@@ -1,7 +1,8 @@
 """Draws the figures of findings as SVG: one picture a panel, so that a page can stack them."""
 
 import io
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,6 +32,17 @@ HEAT_SHADOW = "#0b1a2b"
 
 FONT = 11.0
 
+CROWDED = 16
+"""A line of more points is drawn without markers, which would run into each other."""
+
+
+class Mark(NamedTuple):
+    """A point of a panel that is named: where two lines cross, say."""
+
+    x: float
+    y: float
+    label: str
+
 
 def figure_svgs(figure: Figure, prefix: str) -> list[str]:
     """One SVG element a panel; `prefix` makes ids unique within a page."""
@@ -45,7 +57,7 @@ def standalone_svg(figure: Figure, prefix: str = "figure") -> str:
     return standalone(figure_svgs(figure, prefix))
 
 
-def panel_svg(panel: Panel, prefix: str, alternative: str) -> str:
+def panel_svg(panel: Panel, prefix: str, alternative: str, marks: Sequence[Mark] = ()) -> str:
     """One panel as an SVG element that follows the page's colours and fonts."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -56,6 +68,7 @@ def panel_svg(panel: Panel, prefix: str, alternative: str) -> str:
         FigureCanvasSVG(canvas)
         axes = canvas.add_subplot()
         _draw(axes, panel)
+        _draw_marks(axes, marks, panel)
         out = io.StringIO()
         canvas.savefig(out, format="svg", transparent=True, metadata={"Date": None})
     title = panel.title or panel.y_label
@@ -136,7 +149,7 @@ def _draw_series(
         y,
         label=series.label,
         color=colour,
-        marker="" if step else marker,
+        marker="" if step or (not points and len(x) > CROWDED) else marker,
         linestyle="none" if points else dash,
         drawstyle="steps-post" if step else "default",
         linewidth=2,
@@ -174,6 +187,36 @@ def _draw_references(axes: Any, panel: Panel, ys: list[float]) -> None:
             va="bottom",
             color=NAMES["muted"],
             fontsize=FONT - 1,
+        )
+
+
+def _draw_marks(axes: Any, marks: Sequence[Mark], panel: Panel) -> None:
+    """A ring at each mark, a line from it down to its axis, and its name beside the line."""
+    xs, ys = _extent(panel)
+    for mark in marks:
+        (x,), (y,) = (
+            positions([value], scale, known)
+            for value, scale, known in ((mark.x, panel.x_scale, xs), (mark.y, panel.y_scale, ys))
+        )
+        low, high = axes.get_xlim()
+        left = x - low > 0.6 * (high - low)
+        ink = NAMES["ink"]
+        axes.plot([x, x], [axes.get_ylim()[0], y], color=ink, linewidth=1.2, scaley=False)
+        axes.plot(
+            [x], [y], marker="o", markersize=9, markerfacecolor="none", markeredgecolor=ink,
+            markeredgewidth=1.6, zorder=5,
+        )  # fmt: skip
+        axes.annotate(
+            mark.label,
+            (x, 0.06),
+            xycoords=("data", "axes fraction"),
+            xytext=(-6 if left else 6, 0),
+            textcoords="offset points",
+            ha="right" if left else "left",
+            color=ink,
+            fontsize=FONT + 1,
+            fontweight="bold",
+            zorder=5,
         )
 
 

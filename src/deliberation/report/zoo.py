@@ -16,8 +16,9 @@ from ..runs.records import read_records
 from ..runs.storage import atomic_write
 from ..stats import Estimate
 from ..zoo import Placed, Refused
+from .details import figure_html
 from .folder import REPORT, manifest_of, provenance
-from .html import document, facts, figure_html
+from .html import document, facts
 from .numbers import MISSING, duration, estimate, number
 
 TABLE = "zoo.json"
@@ -36,9 +37,10 @@ EXPLAINED = {
     "play",
     "Reached": "the part of the way from random play to the optimum; random play's return is exact "
     "where it can be worked out",
-    "Search, Learning": "shares of the difference to random play that are lost when a part is "
-    "switched off (Shapley values); none where there is no clear difference. In brackets where a "
-    "decider has one part alone: its place is then so by definition, and no measurement",
+    "Search, Learning": "how far search, and how far learning, carry the decider from random play "
+    "(0) towards the optimum (1): Shapley values over its scores with each part switched off, "
+    "where the optimum is known. In brackets where a decider has one part alone: the other "
+    "coordinate is then 0 by definition, and no measurement",
     "Steps, Evals": "steps of a model and evaluations of a network per decision, by the decider's "
     "own word",
     "Time": "wall time per decision, measured from outside",
@@ -132,8 +134,8 @@ def figure(found: Sequence[Placed]) -> Figure:
         panels=[
             Panel(
                 title="Position",
-                x_label="search share",
-                y_label="learning share",
+                x_label="carried by search",
+                y_label="carried by learning",
                 series=[
                     *_points([p for p in found if not p.by_definition], _at),
                     *_points([p for p in found if p.by_definition], _at, " (by definition)"),
@@ -147,14 +149,26 @@ def figure(found: Sequence[Placed]) -> Figure:
                 series=_points(found, lambda p: (p.milliseconds, p.reached.estimate)),
             ),
         ],
-        alternative="By definition deciders that only search stand at search share 1, and those "
-        "that only learned at learning share 1; hybrids were measured between them; beside it, how "
-        "near each comes to the optimum against its cost.",
+        alternative=_alternative(found),
+    )
+
+
+def _alternative(found: Sequence[Placed]) -> str:
+    """What the picture shows, in numbers of those that are in it."""
+    spots = [(one, *_at(one)) for one in found if math.isfinite(sum(_at(one)))]
+    alone = sum(one.by_definition for one, *_ in spots)
+    both = [(x, y) for one, x, y in spots if not one.by_definition]
+    mixed = sum(x > 0.05 and y > 0.05 for x, y in both)
+    return (
+        f"{len(spots)} deciders by how far search and learning carry each: {alone} have one part "
+        f"alone and stand on an axis by definition; of the {len(both)} with two parts {mixed} owe "
+        "at least a twentieth of the way to each. Beside it, how near each comes to the optimum "
+        "against its cost."
     )
 
 
 def _at(one: Placed) -> tuple[float, float]:
-    return one.search_share.estimate, one.learning_share.estimate
+    return one.search_gain.estimate, one.learning_gain.estimate
 
 
 def _points(found: Iterable[Placed], at: Any, more: str = "") -> list[Series]:
@@ -177,7 +191,7 @@ def texts(one: Placed) -> list[str]:
         _score(one.score),
         number(one.optimum),
         _share(one.reached),
-        *(_place(share, one.by_definition) for share in (one.search_share, one.learning_share)),
+        *(_place(share, one.by_definition) for share in (one.search_gain, one.learning_gain)),
         number(one.model_steps),
         number(one.network_evaluations),
         MISSING if one.milliseconds is None else f"{number(one.milliseconds)} ms",

@@ -1,20 +1,32 @@
 """Estimates with intervals, verdicts, positions, and curves of score against compute."""
 
-from .curves import Plane, break_even, exchange_rate, search_equivalent, slope
+from .curves import (
+    Plane,
+    break_even,
+    curvature,
+    decision_gain,
+    exchange_rate,
+    search_equivalent,
+    slope,
+)
+from .family import Claimed, holm, judge_family, p_value
 from .intervals import (
     Estimate,
     SampleError,
     bootstrap,
     bootstrap_means,
+    exact_proportion,
     nothing,
     paired_bootstrap,
     proportion,
     rate,
+    weighted_sum,
 )
 from .position import Position, position, shapley
 from .verdict import Verdict, combine, judge
 
 __all__ = [
+    "Claimed",
     "Estimate",
     "Plane",
     "Position",
@@ -24,9 +36,15 @@ __all__ = [
     "bootstrap_means",
     "break_even",
     "combine",
+    "curvature",
+    "decision_gain",
+    "exact_proportion",
     "exchange_rate",
+    "holm",
     "judge",
+    "judge_family",
     "nothing",
+    "p_value",
     "paired_bootstrap",
     "position",
     "proportion",
@@ -34,4 +52,5 @@ __all__ = [
     "search_equivalent",
     "shapley",
     "slope",
+    "weighted_sum",
 ]

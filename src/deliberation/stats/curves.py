@@ -46,7 +46,7 @@ def slope(
     if widest > 0 and np.ptp(each) == 0:
         # Set aside by 2, since slopes that are all 0 or all 1 would be taken for rates.
         far = bootstrap(each + 2.0, bounds=(2.0 - widest, 2.0 + widest), level=level)
-        return Estimate(far.estimate - 2.0, far.low - 2.0, far.high - 2.0, each.size)
+        return Estimate(far.estimate - 2.0, far.low - 2.0, far.high - 2.0, each.size, far.freedom)
     return bootstrap_means(lambda m: m[:, 0], each, seed=seed, level=level)[0]
 
 
@@ -75,7 +75,7 @@ def search_equivalent(
     )
     low = 0.0 if log.low < log_budgets[0] else float(np.exp2(log.low))
     high = np.inf if log.high > log_budgets[-1] else float(np.exp2(log.high))
-    return Estimate(float(np.exp2(log.estimate)), low, float(high), log.n)
+    return Estimate(float(np.exp2(log.estimate)), low, float(high), log.n, log.freedom)
 
 
 class Plane(msgspec.Struct, frozen=True):
@@ -125,16 +125,10 @@ def exchange_rate(
     or probit, other scores by the identity (set `unsaturated` to their range). Too few cells give
     NaN; an interval of the decision slope that includes 0 gives an unbounded exchange rate.
     """
-    train, table = _points("train_flops", train_flops, scores)
-    decision, _ = _points("decision_flops", decision_flops, scores)
-    if (train <= 0).any() or (decision <= 0).any():
-        raise SampleError("FLOPs must be positive: they are read on a log scale.")
-    means = table.mean((0, 2)) if table.size else np.full(len(train), np.nan)
-    keep = (means >= unsaturated[0]) & (means <= unsaturated[1])
-    design = np.stack([np.ones(keep.sum()), np.log10(train[keep]), np.log10(decision[keep])], 1)
+    table, design = _unsaturated(train_flops, decision_flops, scores, unsaturated)
     if len(design) < 3 or np.linalg.matrix_rank(design) < 3:
         nan = float("nan")
-        return Plane(nan, nan, nan, nothing(table[:, keep].size), link, len(design))
+        return Plane(nan, nan, nan, nothing(table.size), link, len(design))
     solve = np.linalg.pinv(design)
     margin = 0.5 / max(table.shape[2] * table.shape[0], 1)
 
@@ -143,11 +137,54 @@ def exchange_rate(
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.column_stack([plane, -plane[:, 1] / plane[:, 2]])
 
-    columns = np.moveaxis(table[:, keep], 1, 0)
+    columns = np.moveaxis(table, 1, 0)
     a, b, c, rate = bootstrap_means(fit, *columns, seed=seed, level=level)
     if c.low <= 0 <= c.high:
-        rate = Estimate(rate.estimate, -float("inf"), float("inf"), rate.n)
+        rate = Estimate(rate.estimate, -float("inf"), float("inf"), rate.n, rate.freedom)
     return Plane(a.estimate, b.estimate, c.estimate, rate, link, len(design))
+
+
+def decision_gain(
+    train_flops: Any,
+    decision_flops: Any,
+    scores: Any,
+    *,
+    unsaturated: tuple[Number, Number] = (0.05, 0.95),
+    seed: int = 0,
+    level: float = 0.95,
+) -> Estimate:
+    """What ten times the decision compute adds to the score, by the plane of `exchange_rate`."""
+    table, plane = _unsaturated(train_flops, decision_flops, scores, unsaturated)
+    return _coefficient(table, plane, seed, level)
+
+
+def curvature(
+    train_flops: Any,
+    decision_flops: Any,
+    scores: Any,
+    *,
+    unsaturated: tuple[Number, Number] = (0.05, 0.95),
+    seed: int = 0,
+    level: float = 0.95,
+) -> Estimate:
+    """How far scores bend in log10 of decision compute, beside the plane of `exchange_rate`.
+
+    The coefficient of the squared logarithm in a least-squares fit over the same cells: 0 where a
+    plane fits, and the rate of exchange is the same everywhere.
+    """
+    table, plane = _unsaturated(train_flops, decision_flops, scores, unsaturated)
+    at = plane[:, 2]
+    design = np.column_stack([plane, (at - at.sum() / max(len(at), 1)) ** 2])
+    return _coefficient(table, design, seed, level)
+
+
+def _coefficient(table: np.ndarray, design: np.ndarray, seed: int, level: float) -> Estimate:
+    """The last coefficient of a least-squares fit to the cells' scores."""
+    if len(design) < design.shape[1] or np.linalg.matrix_rank(design) < design.shape[1]:
+        return nothing(table.size)
+    solve = np.linalg.pinv(design)[-1:]
+    columns = np.moveaxis(table, 1, 0)
+    return bootstrap_means(lambda m: m @ solve.T, *columns, seed=seed, level=level)[0]
 
 
 def break_even(training: Any, search_decision: Any, network_decision: Any) -> Estimate:
@@ -173,6 +210,21 @@ def break_even(training: Any, search_decision: Any, network_decision: Any) -> Es
     low = estimate * np.exp(-down) if gain > 0 else (cost.low / gain_high if gain_high > 0 else inf)
     high = estimate * np.exp(up)
     return Estimate(float(estimate), float(low), float(high), n)
+
+
+def _unsaturated(
+    train_flops: Any, decision_flops: Any, scores: Any, within: tuple[Number, Number]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores [seeds, cells, n] of cells whose mean lies within, and rows of a plane's design."""
+    train, table = _points("train_flops", train_flops, scores)
+    decision, _ = _points("decision_flops", decision_flops, scores)
+    if (train <= 0).any() or (decision <= 0).any():
+        raise SampleError("FLOPs must be positive: they are read on a log scale.")
+    means = table.mean((0, 2)) if table.size else np.full(len(train), np.nan)
+    keep = (means >= within[0]) & (means <= within[1])
+    ones = np.ones(int(keep.sum()))
+    design = np.stack([ones, np.log10(train[keep]), np.log10(decision[keep])], 1)
+    return table[:, keep], design
 
 
 def _points(name: str, x: Any, scores: Any) -> tuple[np.ndarray, np.ndarray]:

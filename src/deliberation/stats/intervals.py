@@ -7,7 +7,7 @@ and by item (Cameron, Gelbach and Miller 2011), each part by resampling its axis
 with Satterthwaite's degrees of freedom (as Hesterberg 2015 does for one axis).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -27,13 +27,15 @@ class Estimate(msgspec.Struct, frozen=True):
     """A number with its interval and how many observations stand behind it.
 
     NaN means *not known* (no data, or a quantity that is not defined here); it is never 0.
-    Infinity means that no bound is known on that side.
+    Infinity means that no bound is known on that side. `freedom`, the degrees of freedom behind
+    the interval, says how fast its tails fall (infinite: as a normal distribution's).
     """
 
     estimate: float
     low: float
     high: float
     n: int
+    freedom: float = float("inf")
 
     def __repr__(self) -> str:
         if self.n == 0 and np.isnan(self.estimate):
@@ -57,6 +59,18 @@ def proportion(successes: Number, n: Number, *, level: float = 0.95) -> Estimate
     return Estimate(successes / n, low, high, int(n))
 
 
+def exact_proportion(successes: int, n: int, *, level: float = 0.95) -> Estimate:
+    """Clopper and Pearson's interval for a rate, never too narrow, for few trials (1934)."""
+    from scipy.stats import beta
+
+    if n == 0:
+        return nothing()
+    tail = (1 - level) / 2
+    low = float(beta.ppf(tail, successes, n - successes + 1)) if successes else 0.0
+    high = float(beta.ppf(1 - tail, successes + 1, n - successes)) if successes < n else 1.0
+    return Estimate(successes / n, low, high, n)
+
+
 def rate(outcomes: Any, *, level: float = 0.95) -> Estimate:
     """The rate of ones among 0/1 outcomes [n] or [seeds, n], with an interval never of width 0.
 
@@ -77,8 +91,8 @@ def rate(outcomes: Any, *, level: float = 0.95) -> Estimate:
         _mean_variance(x.mean(1)), _mean_variance(x.mean(0)), p * (1 - p) / x.size, seeds, n
     )
     trials = min(p * (1 - p) / variance, float(x.size))
-    low, high = _wilson(p, trials, _t_quantile(level, freedom))
-    return Estimate(p, low, high, x.size)
+    low, high = _wilson(p, trials, t_quantile(level, freedom))
+    return Estimate(p, low, high, x.size, freedom)
 
 
 def bootstrap(
@@ -100,7 +114,7 @@ def bootstrap(
     x = _as_sample(values)
     if statistic is not np.mean:
         return paired_bootstrap(statistic, x, seed=seed, level=level, draws=draws)
-    if x.size and np.isin(x, (0.0, 1.0)).all():
+    if x.size and np.isin(x, (0.0, 1.0)).all() and bounds in (None, (0, 1)):
         return rate(x, level=level)
     if x.size > 1 and np.ptp(x) == 0:
         return _constant(float(x.flat[0]), x, bounds, level)
@@ -135,6 +149,26 @@ def paired_bootstrap(
     flat = stack.reshape(len(stack), 1, -1)
     value = np.asarray(statistic(*flat, axis=-1), float)[0]
     return _interval(value, draw, stack.shape[1:], seed, level, draws)
+
+
+def weighted_sum(estimates: Sequence[Estimate], weights: Sequence[Number]) -> Estimate:
+    """A sum of independent quantities, each with its weight; deviations add as squares.
+
+    By the method of variance estimates recovery (Zou and Donner 2008). The degrees of freedom are
+    the fewest of those that take part: on the safe side.
+    """
+    part = [(e, float(w)) for e, w in zip(estimates, weights, strict=True) if w != 0]
+    if not part:
+        return nothing()
+    middle = sum(w * e.estimate for e, w in part)
+    down = np.hypot.reduce([abs(w) * _reach(e, low=w > 0) for e, w in part])
+    up = np.hypot.reduce([abs(w) * _reach(e, low=w < 0) for e, w in part])
+    least, freedom = min(e.n for e, _ in part), min(e.freedom for e, _ in part)
+    return Estimate(float(middle), float(middle - down), float(middle + up), least, freedom)
+
+
+def _reach(estimate: Estimate, *, low: bool) -> float:
+    return estimate.estimate - estimate.low if low else estimate.high - estimate.estimate
 
 
 def bootstrap_means(
@@ -250,21 +284,25 @@ def _interval(
     # inverted_cdf picks a replicate: interpolating between infinities would make NaN.
     low, high = np.quantile(known, [tail, 1 - tail], method="inverted_cdf")
     if not np.isfinite([low, value, high]).all():
-        return Estimate(float(value), float(low), float(high), seeds * n)
+        few = float(seeds - 1 if seeds > 1 else n - 1)
+        return Estimate(float(value), float(low), float(high), seeds * n, few)
     if seeds == 1:
-        stretch = np.sqrt(n / (n - 1)) * _t_quantile(level, n - 1) / _normal_quantile(level)
-        down, up = stretch * (value - low), stretch * (high - value)
+        stretch = np.sqrt(n / (n - 1)) * t_quantile(level, n - 1) / _normal_quantile(level)
+        down, up, freedom = stretch * (value - low), stretch * (high - value), float(n - 1)
     else:
-        width = _clustered_width(draw, seeds, n, seed, level, draws)
+        width, freedom = _clustered_width(draw, seeds, n, seed, level, draws)
         share = (value - low) / (high - low) if high > low else 0.5
         down, up = share * width, (1 - share) * width
-    return Estimate(float(value), float(value - down), float(value + up), seeds * n)
+    return Estimate(float(value), float(value - down), float(value + up), seeds * n, freedom)
 
 
 def _clustered_width(
     draw: Callable[..., np.ndarray], seeds: int, n: int, seed: int, level: float, draws: int
-) -> float:
-    """The width of a t interval for seeds crossed with items; the bootstrap keeps its skew."""
+) -> tuple[float, float]:
+    """The width of a t interval for seeds crossed with items, and its degrees of freedom.
+
+    The bootstrap keeps its skew.
+    """
     few = max(200, draws // 4)
     parts = [
         _variance(draw(kind, few, np.random.default_rng([seed, i])))
@@ -272,7 +310,7 @@ def _clustered_width(
     ]
     by_seed, by_item = parts[0] * seeds / (seeds - 1), parts[1] * n / (n - 1)
     total, freedom = _clustered(by_seed, by_item, parts[2], seeds, n)
-    return 2 * _t_quantile(level, freedom) * float(np.sqrt(total))
+    return 2 * t_quantile(level, freedom) * float(np.sqrt(total)), freedom
 
 
 def _clustered(
@@ -323,7 +361,8 @@ def _normal_quantile(level: float) -> float:
     return float(ndtri((1 + level) / 2))
 
 
-def _t_quantile(level: float, freedom: Number) -> float:
+def t_quantile(level: float, freedom: Number) -> float:
+    """Student's t: between minus and plus this lies a share `level` of it."""
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, (1 + level) / 2))

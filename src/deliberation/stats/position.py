@@ -1,8 +1,9 @@
-"""Where a decider stands between search and learning: two coordinates and a total.
+"""How far search, and how far learning, carry a decider: two coordinates that vary independently.
 
 Each part is switched off in turn (search: budget 0; learned parts: uniform prior and zero value).
-The 2x2 of mean scores gives Shapley values over two players (Shapley 1953), divided by the total
-gain over the random policy.
+The 2x2 of mean scores gives the Shapley values of a game of two players (Shapley 1953), and what
+the parts do together beyond what they do alone. They are not divided by their sum: shares that add
+to 1 are one axis, and give random play a position by luck.
 """
 
 from typing import Any
@@ -10,23 +11,26 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from .intervals import Estimate, bootstrap, bootstrap_means, nothing
+from .intervals import Estimate, bootstrap_means
 
 
 class Position(msgspec.Struct, frozen=True):
-    """Shares of the gain over random owed to search and to learning, and that gain itself.
+    """Gains over random play owed to search and to learning, in the units of the scores.
 
-    Shares sum to 1. They are NaN where the gain's interval reaches 0: random has no position.
+    With scores as shares of the way from random play to the optimum, random play stands at (0, 0),
+    an optimal pure planner at (1, 0), an optimal table at (0, 1), and two parts each of which would
+    do alone at (.5, .5) with an interaction of -1. `total` is the sum of both gains.
     """
 
-    search_share: Estimate
-    learning_share: Estimate
+    search: Estimate
+    learning: Estimate
+    interaction: Estimate
     total: Estimate
 
     def __repr__(self) -> str:
         return (
-            f"Position(search {self.search_share}, learning {self.learning_share}, "
-            f"total {self.total})"
+            f"Position(search {self.search}, learning {self.learning}, "
+            f"interaction {self.interaction}, total {self.total})"
         )
 
 
@@ -39,15 +43,9 @@ def position(
     that a decider lacks is off whatever one does: a network alone has search = random and
     both = learned. Samples without training seeds are taken as the same for every seed.
     """
-    gain = np.asarray(both, float) - np.asarray(random, float)
-    total = bootstrap(gain, seed=seed, level=level, bounds=_range(random, search, learned, both))
-    if not (total.low > 0 or total.high < 0):
-        n = total.n
-        return Position(nothing(n), nothing(n), total)
-    by_search, by_learning = bootstrap_means(
-        _shares, random, search, learned, both, seed=seed, level=level
+    return Position(
+        *bootstrap_means(_coordinates, random, search, learned, both, seed=seed, level=level)
     )
-    return Position(by_search, by_learning, total)
 
 
 def shapley(
@@ -59,14 +57,7 @@ def shapley(
     return by_search, by_learning
 
 
-def _shares(means: np.ndarray) -> np.ndarray:
-    values = np.stack(shapley(*means.T), -1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return values / values.sum(-1, keepdims=True)
-
-
-def _range(*scores: Any) -> tuple[float, float]:
-    """The widest gain that scores like these allow."""
-    pooled = np.concatenate([np.ravel(np.asarray(s, float)) for s in scores])
-    width = float(np.ptp(pooled)) if pooled.size else 0.0
-    return -width, width
+def _coordinates(means: np.ndarray) -> np.ndarray:
+    random, search, learned, both = means.T
+    gains = shapley(random, search, learned, both)
+    return np.stack([*gains, both - search - learned + random, both - random], -1)

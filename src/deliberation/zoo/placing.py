@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from ..runs import Cell, Record, RecordError
-from ..stats import Estimate, bootstrap, position
+from ..stats import Estimate, Position, bootstrap, position
 from ..stats.intervals import nothing
 from .registry import list_zoo
 
@@ -43,8 +43,8 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
     optimum: float | None
     gap: Estimate
     reached: Estimate
-    search_share: Estimate
-    learning_share: Estimate
+    search_gain: Estimate
+    learning_gain: Estimate
     by_definition: bool
     model_steps: float | None
     network_evaluations: float | None
@@ -99,12 +99,12 @@ def _placed(cell: Cell, found: Mapping[str, Any]) -> Placed:
     about = list_zoo()[cell.settings["entry"]]
     scores = {name: np.asarray(x, float) for name, x in found["scores"].items()}
     both, (random, error) = scores["both"], _random(found, scores["random"])
-    place = position(scores["random"], scores["search"], scores["learned"], both)
     best = None if found["optimum"] is None else np.asarray(found["optimum"], float)
     wide = None if found["range"] is None else (0.0, found["range"][1] - found["range"][0])
     constant = found.get("constant", False)
     gap = nothing(len(both)) if best is None else _mean(best - both, wide, constant)
     spread = _Optima.of(best, both, random)
+    place = _position(scores, spread.mean - random)
     per = _per_decision(found["spent"], found["decisions"])
     told = None if per["seconds"] is None else 1000 * per["seconds"]
     measured = 1000 * found["seconds"] / max(found["decisions"], 1) if "seconds" in found else told
@@ -120,8 +120,8 @@ def _placed(cell: Cell, found: Mapping[str, Any]) -> Placed:
         optimum=None if best is None else float(best.mean()),
         gap=gap,
         reached=_reached(spread.gap(gap, wide, constant), spread.mean, random, error, spread.error),
-        search_share=place.search_share,
-        learning_share=place.learning_share,
+        search_gain=place.search,
+        learning_gain=place.learning,
         by_definition=_is_one_part(found),
         model_steps=per["model_steps"],
         network_evaluations=per["network_evaluations"],
@@ -130,6 +130,17 @@ def _placed(cell: Cell, found: Mapping[str, Any]) -> Placed:
         training_seconds=found["trained"]["seconds"],
         training_steps=found["trained"]["model_steps"],
     )
+
+
+def _position(scores: Mapping[str, np.ndarray], way: float) -> Position:
+    """How far search, and how far learning, carry a decider, in parts of the way to the optimum.
+
+    Where no optimum is known, or random play is as good, no part of a way can be told.
+    """
+    if not abs(way) > 0:
+        return Position(*[nothing(len(scores["both"]))] * 4)
+    parts = (scores[name] / way for name in ("random", "search", "learned", "both"))
+    return position(*parts)
 
 
 def _random(found: Mapping[str, Any], scores: np.ndarray) -> tuple[float, float]:

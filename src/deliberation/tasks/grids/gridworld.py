@@ -29,6 +29,14 @@ TASKS = {
         "factory": "Gridworld",
         "options": {"layout": "..... ..... ..... S.P.G", "slip": 0.2},
     },
+    "gridworld_pits": {
+        "summary": "A larger slippery map with pits beside the way; option slip",
+        "factory": "Gridworld",
+        "options": {
+            "layout": "......... ..P...P.. ......... ....P.... ......... ..P...P.. S...P...G",
+            "slip": 0.2,
+        },
+    },
     "gridworld_hidden": {
         "summary": "One of two exits is the goal, a door may be shut: seen from nearby only",
         "factory": "Gridworld",

@@ -1,0 +1,1 @@
+"""What the sources say beneath their table, one claim a file."""

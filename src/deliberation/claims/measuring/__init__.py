@@ -1,0 +1,1 @@
+"""What claims share: what is examined, the cells that are measured, and reading them back."""

@@ -1,0 +1,126 @@
+"""What kind of world a task is, and so which claims can be measured on it and how."""
+
+import functools
+
+import msgspec
+
+from ...core.errors import TooLargeError, UnsuitableTaskError
+from .effort import Effort
+
+SOLVED = {
+    "tic_tac_toe", "connect_3_4x4", "connect_4_5x4", "connect_four", "hex_3x3",
+    "gridworld", "gridworld_slippery", "gridworld_pits", "gridworld(size=9)", "frozen_lake",
+    "cliff_walk",
+}  # fmt: skip
+"""Known to be small enough, or to come with solved positions; others are looked at."""
+MOST_STATES = 200_000
+"""Worlds of one player with fewer states are examined state by state."""
+
+
+class About(msgspec.Struct, frozen=True):
+    """A task as the claims see it.
+
+    `exact` says that the value of every action in every position is known, so that decisions are
+    judged one by one; elsewhere whole episodes are played and judged by their return.
+    """
+
+    name: str
+    players: int
+    actions: int
+    deterministic: bool
+    fully_observable: bool
+    discrete: bool
+    exact: bool
+    states: float = float("inf")
+    """At least so many, as random play tells; infinite where they were not counted."""
+
+    @property
+    def adjectives(self) -> str:
+        """In the words of the sources: deterministic or stochastic, and so on."""
+        return ", ".join(
+            (
+                "deterministic" if self.deterministic else "stochastic",
+                "discrete" if self.discrete else "continuous",
+                "fully observable" if self.fully_observable else "partially observable",
+                "one player" if self.players == 1 else f"{self.players} players",
+            )
+        )
+
+
+@functools.cache
+def about(name: str) -> About:
+    """Look at a task, by the name that makes it. Raises `UnknownNameError`."""
+    from ...tasks import make_task
+    from .size import MOST, least_states
+
+    task = make_task(name)
+    traits = task.traits
+    seen = traits.discrete and traits.fully_observable
+    listed = traits.deterministic or traits.outcomes > 0
+    exact = seen and traits.players <= 2 and listed
+    states = float("inf")
+    if exact and name not in SOLVED:
+        solo = traits.players == 1
+        most = MOST_STATES if solo else MOST
+        states = least_states(task, most) if solo or traits.deterministic else states
+        exact = states <= most
+    return About(
+        name=name,
+        players=traits.players,
+        actions=traits.actions,
+        deterministic=traits.deterministic,
+        fully_observable=traits.fully_observable,
+        discrete=traits.discrete,
+        exact=exact,
+        states=states,
+    )
+
+
+def refuse_unmeasurable(names: list[str]) -> None:
+    """Raise for a task on which nothing can be measured, before any work.
+
+    `TooLargeError` for a game of two that cannot be solved, `UnsuitableTaskError` for one of more
+    than one player with chance or hidden state, or of more than two players.
+    """
+    for name in names:
+        it = about(name)
+        if it.players == 1 or it.exact:
+            continue
+        if it.players == 2 and it.deterministic and it.fully_observable and it.discrete:
+            raise TooLargeError(
+                f"{name} is too large to be solved: random play alone meets millions of states, "
+                "and claims about games are measured against exact solutions. Take a smaller one, "
+                "or give `deliberate zoo` a decider for it, which needs no solution."
+            )
+        raise UnsuitableTaskError(
+            f"{name} is {it.adjectives}; claims about games of several players are measured "
+            "against exact solutions of those of two without chance or hidden state, such as "
+            "tic_tac_toe, and claims about richer worlds on those of one player."
+        )
+
+
+def positions_only(it: About, e: Effort) -> str:
+    """Why a claim that judges single decisions does not apply; nothing where it does."""
+    del e
+    if it.exact:
+        return ""
+    return "what each action is worth is not known here, so single decisions cannot be judged"
+
+
+def climbed_only(it: About, e: Effort) -> str:
+    """The same for one that needs expert iteration, which an effort runs on few games."""
+    if games_only(it, e) or it.name in e.climbed:
+        return games_only(it, e)
+    return f"at this effort expert iteration is run on {', '.join(e.climbed)} only"
+
+
+def games_only(it: About, e: Effort) -> str:
+    """The same for one about games of two."""
+    del e
+    return "" if it.exact and it.players == 2 else "asked of games of two players that are solved"
+
+
+def everywhere(it: About, e: Effort) -> str:
+    """For a claim that any task can show."""
+    del it, e
+    return ""

@@ -1,0 +1,183 @@
+"""The cells that claims are made of; equal settings give equal cells, so claims share them."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ...runs import Cell
+from .about import about
+from .effort import Effort
+
+_HERE = "deliberation.claims.measuring"
+SUBJECTS = f"{_HERE}.subjects"
+_KNOWN: dict[str, Cell] = {}
+
+MANY = 5000
+"""Positions drawn where any will do, contested or not: all 4,520 of tic-tac-toe, and a sample of
+larger tasks."""
+
+
+def closure(cells: Iterable[Cell]) -> list[Cell]:
+    """The cells and everything that they need, each once."""
+    found: dict[str, Cell] = {}
+    waiting = list(cells)
+    while waiting:
+        cell = waiting.pop()
+        if cell.id not in found:
+            found[cell.id] = cell
+            waiting += [_KNOWN[need] for need in cell.needs]
+    return list(found.values())
+
+
+def cell(
+    function: str, settings: dict[str, Any], needs: tuple[str, ...], seconds: float, label: str
+) -> Cell:
+    """A cell, known from now on to those that need it; `function` is "package.module:function"."""
+    made = Cell(function, settings, needs, seconds, label)
+    return _KNOWN.setdefault(made.id, made)
+
+
+def positions(task: str, e: Effort, *, every: bool = False) -> Cell:
+    """Unfinished positions with the exact value of each action, contested ones unless `every`.
+
+    With `every`, contested or not, and of all positions: no more than `MANY`.
+    """
+    rough = {"connect_4_5x4": 25.0, "connect_four": 3.0}.get(task, 4.0)
+    settings = {"task": task, "count": MANY if every else e.positions, "contested": not every}
+    return cell(f"{_HERE}.exams:find_positions", settings, (), rough, f"positions of {task}")
+
+
+def scale(task: str, e: Effort) -> Cell:
+    """What random play and the best play earn, where whole episodes are played."""
+    settings = {"task": task, "count": 16 * e.episodes, "seed": 0}
+    return cell(f"{_HERE}.exams:find_scale", settings, (), 8.0, f"random play of {task}")
+
+
+def random_score(task: str, e: Effort, *, every: bool = False) -> Cell:
+    """What choosing uniformly at random scores, in expectation."""
+    return score(task, e, f"{SUBJECTS}:random", (0,), every=every)
+
+
+def planner_score(task: str, e: Effort) -> Cell:
+    """Search from the rules alone over the budgets."""
+    return score(task, e, f"{SUBJECTS}:planner", budgets(task, e))
+
+
+def budgets(task: str, e: Effort) -> tuple[int, ...]:
+    """Simulations at which search from the rules alone is scored."""
+    return e.budgets if about(task).exact else e.plays
+
+
+def score(
+    task: str,
+    e: Effort,
+    subject: str,
+    budgets: Sequence[int],
+    *,
+    options: dict[str, Any] | None = None,
+    policy: Cell | None = None,
+    rung: int | None = None,
+    every: bool = False,
+    key: int = 17,
+) -> Cell:
+    """A subject's choices at each budget: on positions, or in episodes where values are not known.
+
+    `subject` is an importable reference (see `subjects`), `policy` the cell that trains it.
+    """
+    settings: dict[str, Any] = {
+        "task": task,
+        "subject": subject,
+        "options": options or {},
+        "budgets": list(budgets),
+        "policy": None if policy is None else policy.id,
+        "rung": rung,
+        "key": key,
+    }
+    who = subject.rpartition(":")[2]
+    if about(task).exact:
+        on = positions(task, e, every=every)
+        many = MANY if every else e.positions
+        function, settings["positions"] = "score", on.id
+        rough = 4 + sum(budgets) * many * (2e-5 if policy else 5e-6)
+    else:
+        on = scale(task, e)
+        function, settings["scale"], settings["episodes"] = "play", on.id, e.episodes
+        rough = 8 + sum(budgets) * e.episodes * 2e-4
+    needs = (on.id,) if policy is None else (on.id, policy.id)
+    return cell(f"{_HERE}.scoring:{function}", settings, needs, rough, f"{who} on {task}")
+
+
+def lesson(task: str, e: Effort, *, teacher: str = "planner") -> Cell:
+    """Positions with a teacher's answers, as many as the largest fit wants.
+
+    Teachers: "planner" (a search), or "biased" (see `teaching.biased_weights`: known, and not
+    optimal).
+    """
+    settings = {"task": task, "teacher": teacher, "count": max(e.lessons), "budget": e.teacher}
+    rough = 5 + max(e.lessons) * (e.teacher * 5e-6 if teacher == "planner" else 1e-4)
+    return cell(f"{_HERE}.teaching:teach", settings, (), rough, f"{teacher} teaches {task}")
+
+
+def fit(
+    task: str, e: Effort, taught: Cell, count: int, seed: int, *, symmetric: bool = True
+) -> Cell:
+    """A network fitted to `count` answers of a lesson, drawn by the seed.
+
+    It sees every example under the task's symmetries, unless it is not to be told of them.
+    """
+    settings = {
+        "task": task,
+        "lesson": taught.id,
+        "count": count,
+        "steps": list(e.steps),
+        "width": e.width,
+        "seed": seed,
+        **({} if symmetric else {"symmetric": False}),
+    }
+    rough = 4 + sum(e.steps) * 5e-3
+    label = f"{count} examples of {task}"
+    return cell(f"{_HERE}.teaching:fit", settings, (taught.id,), rough, label)
+
+
+def ladder(task: str, e: Effort, seed: int) -> Cell:
+    """Expert iteration, keeping networks along the way."""
+    settings = {
+        "task": task,
+        "iterations": e.iterations,
+        "rungs": e.rungs,
+        "width": e.width,
+        "simulations": e.practice,
+        "seed": seed,
+    }
+    rough = 12 + e.iterations * (0.5 + e.practice * 0.04)
+    return cell(f"{_HERE}.teaching:climb", settings, (), rough, f"expert iteration on {task}")
+
+
+def relearn(task: str, e: Effort, source: Cell, rung: int, budget: int, seed: int) -> Cell:
+    """A fresh network fitted to what an earlier one says with `budget` simulations of search."""
+    settings = {
+        "task": task,
+        "source": source.id,
+        "rung": rung,
+        "budget": budget,
+        "count": sorted(e.lessons)[-2],
+        "room": max(e.lessons),
+        "steps": list(e.steps),
+        "width": e.width,
+        "seed": seed,
+    }
+    rough = 6 + sum(e.steps) * 5e-3 + settings["count"] * budget * 2e-5
+    label = f"{budget} simulations teach {task}"
+    return cell(f"{_HERE}.teaching:relearn", settings, (source.id,), rough, label)
+
+
+def closeness(task: str, e: Effort, fitted: Cell) -> Cell:
+    """How far a student of the biased teacher is from its teacher, and each from the optimum."""
+    on = positions(task, e)
+    settings = {"task": task, "positions": on.id, "policy": fitted.id, "limit": e.positions}
+    label = f"student and teacher on {task}"
+    return cell(f"{_HERE}.teaching:compare", settings, (on.id, fitted.id), 4.0, label)
+
+
+def price(task: str) -> Cell:
+    """What one step of the rules costs, in the currency of networks."""
+    return cell(f"{_HERE}.exams:find_price", {"task": task}, (), 3.0, f"price of a step of {task}")

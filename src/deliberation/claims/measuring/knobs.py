@@ -1,0 +1,133 @@
+"""Knobs that make a simple world rich, one for each adjective of the sources."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ...runs import Cell
+from ...stats import Estimate, bootstrap, weighted_sum
+from . import cells as shared
+from .about import About
+from .effort import Effort
+from .results import Results, mean
+
+SIMULATIONS = 64
+"""What search is given for a decision, wherever a knob stands."""
+SEEDS = 3
+"""Networks that are fitted wherever a knob stands."""
+
+
+class Knob(NamedTuple):
+    """What is turned: the adjective of a rich world, and the task at each setting, simple first."""
+
+    adjective: str
+    label: str
+    settings: tuple[float | int, ...]
+    tasks: tuple[str, ...]
+
+
+def graded(e: Effort) -> list[Knob]:
+    """The knobs of gridworld that have degrees; its own setting comes first."""
+    every = e.name != "smoke"
+    sizes = (5, 7, 9) if every else (5, 7)
+    slips = (0.0, 0.2, 0.4) if every else (0.0, 0.2)
+    return [
+        Knob("large", "size", sizes, tuple(_named(size=size) for size in sizes)),
+        Knob("stochastic", "slip", slips, tuple(_named(slip=slip) for slip in slips)),
+    ]
+
+
+def knobs(e: Effort) -> list[Knob]:
+    """All knobs of gridworld."""
+    more = Knob("many actions", "actions", (4, 8), (_named(), _named(actions=8)))
+    return [*graded(e), *([more] if e.name != "smoke" else [])]
+
+
+def _named(**options: float | int) -> str:
+    """A gridworld's name; the plain one where every option is the usual."""
+    from ...tasks import portable_name
+
+    usual = {"size": 5, "slip": 0.0, "actions": 4}
+    told = ", ".join(f"{k}={v}" for k, v in options.items() if v != usual[k])
+    return portable_name(f"gridworld({told})") if told else "gridworld"
+
+
+def family_only(it: About, e: Effort) -> str:
+    """Why a claim about knobs does not apply; nothing for the world whose knobs are turned."""
+    del e
+    if it.name in ("gridworld", "gridworld_pits"):
+        return ""
+    return "asked once of the family of gridworlds, whose members differ in one knob at a time"
+
+
+def knob_cells(knob: Knob, e: Effort) -> list[Cell]:
+    """Search with a fixed budget and networks fitted in the same way, wherever the knob stands."""
+    return [cell for task in knob.tasks for cell in (search(task, e), *networks(task, e))]
+
+
+def search(task: str, e: Effort) -> Cell:
+    """Search from the rules alone with the fixed budget."""
+    return shared.score(task, e, f"{shared.SUBJECTS}:planner", (SIMULATIONS,))
+
+
+def networks(task: str, e: Effort) -> list[Cell]:
+    """Networks fitted to equally many answers of the same search everywhere."""
+    taught = shared.lesson(task, e)
+    count = sorted(e.lessons)[-2]
+    fitted = [shared.fit(task, e, taught, count, seed) for seed in range(SEEDS)]
+    who = f"{shared.SUBJECTS}:network"
+    return [shared.score(task, e, who, (0,), policy=policy) for policy in fitted]
+
+
+def ways(
+    knob: Knob, e: Effort, results: Results
+) -> tuple[list[Estimate], list[Estimate], list[Estimate]]:
+    """Of search, of the networks, and search less network, at each setting of a knob."""
+    found: tuple[list[Estimate], ...] = ([], [], [])
+    for task in knob.tasks:
+        low = results.low(search(task, e))
+        planned = results.table(search(task, e))[0]
+        learned = results.tables(networks(task, e))[:, 0]
+        found[0].append(mean(planned, low))
+        found[1].append(mean(learned, low))
+        found[2].append(bootstrap(planned - learned, bounds=(low - 1, 1 - low)))
+    return found[0], found[1], found[2]
+
+
+def alone(task: str, e: Effort, results: Results) -> Estimate:
+    """Of search at one setting."""
+    cell = search(task, e)
+    return mean(results.table(cell)[0], results.low(cell))
+
+
+def per_step(estimates: Sequence[Estimate]) -> Estimate:
+    """Least-squares slope over the settings of a knob, a step at a time."""
+    at = np.arange(len(estimates), dtype=float)
+    weights = (at - at.mean()) / ((at - at.mean()) ** 2).sum()
+    return weighted_sum(estimates, weights.tolist())
+
+
+def crossing(knob: Knob, ahead: Sequence[Estimate], *, draws: int = 2000) -> Estimate:
+    """The setting at which a line through the differences is zero, and where it may lie.
+
+    The differences are drawn from their intervals, each anew; where fewer than 19 in 20 of the
+    lines cross within the settings tried, an end is infinite: it lies beyond.
+    """
+    at = np.asarray(knob.settings, float)
+    middle = np.array([e.estimate for e in ahead])
+    spread = np.array([(e.high - e.low) / 3.92 for e in ahead])
+    rng = np.random.default_rng(0)
+    lines = middle + spread * rng.standard_normal((draws, len(ahead)))
+    zeros = np.sort(_zeros(at, np.concatenate([middle[None], lines]))[1:])
+    low, high = np.quantile(zeros, [0.025, 0.975], method="inverted_cdf")
+    estimate = _zeros(at, middle[None])[0]
+    ends = [x if at[0] <= x <= at[-1] else np.inf * np.sign(x - at.mean()) for x in (low, high)]
+    return Estimate(float(estimate), float(ends[0]), float(ends[1]), min(e.n for e in ahead))
+
+
+def _zeros(at: np.ndarray, lines: np.ndarray) -> np.ndarray:
+    x = at - at.mean()
+    slope = lines @ x / (x @ x)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return at.mean() - lines.mean(1) / slope

@@ -1,0 +1,176 @@
+"""Reading cells back as samples, and putting rows and figures together."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from ...runs import (
+    Cell,
+    Figure,
+    Finding,
+    Panel,
+    Record,
+    RecordError,
+    Reference,
+    Row,
+    Series,
+)
+from ...runs.columns import read_column
+from ...stats import Estimate, bootstrap, rate
+
+OWN_WORD = "counted by the decider itself"
+"""Of every count of steps and evaluations: what a decider reports is its own word."""
+CLOCK = "wall time, measured from outside"
+
+
+class Missing(RecordError):
+    """A cell that a claim needs is not among the records: it failed, or has not run yet."""
+
+
+class Results:
+    """The records of a run, asked for by cell; arrays are read from the run's folder."""
+
+    def __init__(self, records: Mapping[str, Record], folder: Path | str | None = None):
+        self._records, self._folder = records, folder
+        self._read: dict[tuple[str, str], np.ndarray] = {}
+
+    def outcomes(self, cell: Cell) -> dict[str, Any]:
+        """What a cell found."""
+        return self._record(cell).outcomes
+
+    def spent(self, cell: Cell) -> dict[str, Any]:
+        """What a cell spent, as a ledger's dict."""
+        return self._record(cell).spent
+
+    def _record(self, cell: Cell) -> Record:
+        if cell.id not in self._records:
+            raise Missing(
+                f"{cell.name} ({cell.id}) is not among the records: it failed, or the run has not "
+                "ended. Make the same `deliberate table` call again."
+            )
+        return self._records[cell.id]
+
+    def table(self, cell: Cell, column: str = "way") -> np.ndarray:
+        """A score cell's column as [budgets, items]: positions, or episodes."""
+        return self.column(cell, column)
+
+    def column(self, cell: Cell, name: str) -> np.ndarray:
+        """An array that a cell found, as numbers of 64 bits."""
+        record, folder = self._record(cell), self._folder
+        if (cell.id, name) not in self._read:
+            if name in record.columns and folder is not None:
+                found = read_column(folder, record, name).values
+            else:
+                found = record.outcomes[name]
+            self._read[cell.id, name] = np.asarray(found, float)
+        return self._read[cell.id, name]
+
+    def tables(self, cells: Iterable[Cell], column: str = "way") -> np.ndarray:
+        """The same of one cell a training seed: [seeds, budgets, items]."""
+        return np.stack([self.table(cell, column) for cell in cells])
+
+    def low(self, cell: Cell) -> float:
+        """The lowest share of the way that one item of a score cell can have."""
+        low = self.outcomes(cell)["low"]
+        return float("-inf") if low is None else float(low)
+
+
+class Shown(msgspec.Struct):
+    """What a claim shows of one task: rows, panels for its figure, and a sentence."""
+
+    rows: list[Row]
+    panels: list[Panel]
+    sentence: str = ""
+
+
+STATED = ("aspect", "side", "title", "statement", "refuted_if", "estimand", "unit", "smallest")
+"""What a claim declares before anything is measured, besides its name."""
+
+
+def gather(claim: Mapping[str, Any], shown: Sequence[Shown]) -> Finding:
+    """One claim's finding over all tasks; panels become one figure."""
+    panels = [panel for part in shown for panel in part.panels]
+    sentences = [part.sentence for part in shown if part.sentence]
+    figure = Figure(title=claim["title"], panels=panels, alternative=" ".join(sentences))
+    stated = {field: claim[field] for field in STATED}
+    return Finding(
+        claim=claim["name"],
+        **stated,
+        rows=[row for part in shown for row in part.rows],
+        figures=[figure] if panels else [],
+        summary=" ".join(sentences),
+    )
+
+
+def mean(values: np.ndarray, low: float = 0.0) -> Estimate:
+    """The mean of [n] or [seeds, n] scores of at most 1 and at least `low`.
+
+    Taken of what is missing to 1, in parts of the most that can be missing: where nothing was lost,
+    the interval allows for losses that were not seen.
+    """
+    most = 1.0 - low
+    if not np.isfinite(most):
+        return bootstrap(values)
+    lost = np.clip((1.0 - values) / most, 0.0, 1.0)
+    at = rate(lost) if np.isin(lost, (0.0, 1.0)).all() else bootstrap(lost, bounds=(0.0, 1.0))
+    return Estimate(1 - most * at.estimate, 1 - most * at.high, 1 - most * at.low, at.n, at.freedom)
+
+
+def series_of(
+    label: str, x: Sequence[float | int], points: Sequence[Estimate], **more: Any
+) -> Series:
+    """A line, or points, of estimates with their intervals; `more` are fields of `Series`."""
+    return Series(
+        label=label,
+        x=[float(v) for v in x],
+        y=[p.estimate for p in points],
+        low=[p.low for p in points],
+        high=[p.high for p in points],
+        **more,
+    )
+
+
+def way_panel(title: str, x_label: str, series: list[Series], y_label: str = "") -> Panel:
+    """Axes for shares of the way, with random play and the optimum drawn in."""
+    return Panel(
+        title=title,
+        x_label=x_label,
+        y_label=y_label or "way from random to optimum",
+        series=series,
+        references=[Reference(label="random", y=0.0), Reference(label="optimum", y=1.0)],
+    )
+
+
+def curve(
+    label: str, x: Sequence[float | int], samples: Sequence[np.ndarray], low: float = 0.0
+) -> Series:
+    """A line of means with their intervals; one sample [n] or [seeds, n] for each x."""
+    return series_of(label, x, [mean(sample, low) for sample in samples])
+
+
+def timed(times: Any) -> Estimate:
+    """The median of times and a 95 % interval of it, by order statistics (the sign test's).
+
+    With fewer than six times there is none.
+    """
+    apart = np.sort(np.asarray(times, float).ravel())
+    return Estimate(float(np.median(apart)), *_around_median(apart), len(apart))
+
+
+def _around_median(ordered: np.ndarray) -> tuple[float, float]:
+    from scipy.stats import binom
+
+    n = len(ordered)
+    if n < 6:
+        return float("-inf"), float("inf")
+    rank = int(binom.ppf(0.025, n, 0.5))  # so many at each end are surely outside
+    return float(ordered[rank - 1]), float(ordered[n - rank])
+
+
+def percent(estimate: Estimate) -> str:
+    """A share in words, with its interval."""
+    low, high = 100 * estimate.low, 100 * estimate.high
+    return f"{100 * estimate.estimate:.0f} % [{low:.0f}, {high:.0f}]"

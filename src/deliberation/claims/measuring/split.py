@@ -1,0 +1,68 @@
+"""Positions to learn from apart from those to be tested on, up to the task's symmetries."""
+
+import hashlib
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Int, Key, UInt64
+
+from ...amortised import random_positions
+from ...core.errors import UnsuitableTaskError
+from ...core.task import State, Task
+
+SHARE = 3
+"""One class of positions in so many is kept for testing."""
+
+
+def held_out(task: Task, states: State) -> Bool[np.ndarray, " n"]:
+    """Which states are for testing only: a third, chosen by what is observed in them.
+
+    A state and its images under the task's symmetries go together, so that no learner that is
+    taught on the others has met the same position turned round.
+    """
+    return classes(task, states) % SHARE == 0
+
+
+def classes(task: Task, states: State) -> UInt64[np.ndarray, " n"]:
+    """A number for each state, the same for its images under the task's symmetries.
+
+    And for the same place at another time, where the clock is a part of the state (`time`): what is
+    right there a step earlier says what is right now.
+    """
+    if hasattr(states, "time"):
+        states = eqx.tree_at(lambda s: s.time, states, jnp.zeros_like(states.time))
+    observed = jax.vmap(task.observe)(states)
+    images = [observed, *(jax.vmap(s.observation)(observed) for s in task.symmetries)]
+    return np.stack([_prints(np.asarray(image)) for image in images]).min(0)
+
+
+def one_each(task: Task, states: State) -> Int[np.ndarray, " classes"]:
+    """The rows of one state of each class, drawn: more of a class would be no more observations."""
+    drawn = np.random.default_rng(0).permutation(len(jax.tree.leaves(states)[0]))
+    found = classes(task, jax.tree.map(lambda x: x[drawn], states))
+    return np.sort(drawn[np.unique(found, return_index=True)[1]])
+
+
+def lessons(task: Task, count: int, key: Key[Array, ""]) -> State:
+    """Random positions that nobody is tested on; they repeat where there are fewer.
+
+    Raises `UnsuitableTaskError` where there are none.
+    """
+    drawn = random_positions(task, count * SHARE // (SHARE - 1) + 16, key, distinct=False)
+    rows = np.flatnonzero(~held_out(task, drawn))
+    if len(rows) == 0:
+        raise UnsuitableTaskError(
+            f"All positions that random play met in {task!r} are kept for testing: it is too small "
+            "for a claim about learning."
+        )
+    rows = np.resize(rows, count)
+    return jax.tree.map(lambda x: x[rows], drawn)
+
+
+def _prints(observed: np.ndarray) -> np.ndarray:
+    """A number for each observation, the same in every process."""
+    rows = np.ascontiguousarray(observed.reshape(len(observed), -1).astype(np.float32))
+    digests = [hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in rows]
+    return np.array([int.from_bytes(digest, "big") for digest in digests], np.uint64)

@@ -1,0 +1,175 @@
+"""The price of a decision, and after how many decisions learning has paid."""
+
+import numpy as np
+from scipy.optimize import isotonic_regression
+
+from ...runs import Cell, Panel, Series
+from ...stats import Estimate, bootstrap, break_even
+from ..measuring import cells as shared
+from ..measuring import students
+from ..measuring.about import positions_only
+from ..measuring.effort import Effort
+from ..measuring.results import CLOCK, OWN_WORD, Results, Shown, timed
+from ..measuring.rows import claimed, told
+from ..measuring.scoring import CHUNK
+
+SMALLEST = 2.0
+CLAIM = {
+    "name": "runtime_cost",
+    "aspect": "runtime_cost",
+    "side": "both",
+    "title": "Runtime cost, and the decisions after which learning has paid",
+    "statement": "Where both choose equally well, a decision costs at least twice as much by "
+    "search as by one forward pass, so that learning pays after a number n* of decisions.",
+    "estimand": "Cost of a decision by search over that by the network, at the budget at which "
+    "search comes as near to the optimum as the network, in floating-point operations, the rules' "
+    "own steps priced as the compiler counts them. Beside it the same in time, which holds what a "
+    "call costs and so claims nothing.",
+    "unit": "trainings and positions",
+    "smallest": "twice the cost",
+    "refuted_if": "The ratio of the operations lies below 2.",
+}
+
+PLANTED = {
+    "null": {
+        "a search as cheap as the network": {
+            "network": (0.62, 0.0),
+            "search_steps": 1.25,
+            "search_ms": 0.003125,
+        },
+    },
+    "effect": {
+        "twice the smallest": {"network": (0.62, 0.0), "search_steps": 5.0, "search_ms": 0.0125},
+    },
+}
+applies = positions_only
+
+
+def cells(task: str, e: Effort) -> list[Cell]:
+    """Search over its budgets, the networks fitted to the most data, and the price of a step."""
+    return [*students.search_and_best(task, e), shared.price(task)]
+
+
+def analyse(task: str, e: Effort, results: Results) -> Shown:
+    """Costs where search scores what the network scores, over the whole interval of that budget."""
+    search = shared.planner_score(task, e)
+    networks = students.scored(task, e, max(e.lessons))
+    worth = students.equivalent(task, e, results)
+    price = results.outcomes(shared.price(task))["flops"]
+    counts = results.table(search, "model_steps") * price + results.table(search, "flops")
+    slow = at_budget(worth, e.budgets, counts.mean(1))
+    fast = _mean(results.tables(networks, "flops")[:, 0])
+    times = [timed(row) for row in results.outcomes(search)["milliseconds"]]
+    slow_ms = at_budget(
+        worth,
+        e.budgets,
+        np.array([t.estimate for t in times]),
+        np.array([[t.low for t in times], [t.high for t in times]]),
+    )
+    fast_ms = timed([t for cell in networks for t in results.outcomes(cell)["milliseconds"][0]])
+    training = np.array([_training(results, task, e, seed, price) for seed in range(e.seeds)])
+    in_flops = break_even(training[:, 0], slow, fast)
+    in_seconds = break_even(1e3 * training[:, 1], slow_ms, fast_ms)
+    who = "search / network, equally good"
+    note = f"the network is worth {students.reached(worth, e.budgets)} simulations"
+    rows = [
+        claimed(
+            CLAIM, task, who, "operations a decision, ratio", _ratio(slow, fast), above=SMALLEST,
+            log=True, unit="times", note=f"{note}; {OWN_WORD}",
+        ),
+        told(
+            CLAIM, task, who, "time a decision, ratio", _ratio(slow_ms, fast_ms), unit="times",
+            timing=True, note=f"{note}; {CLOCK}, in batches of {CHUNK}, what a call costs included",
+        ),
+        told(CLAIM, task, who, "n*, by operations", in_flops, unit="decisions"),
+        told(CLAIM, task, who, "n*, by time", in_seconds, unit="decisions", timing=True),
+    ]  # fmt: skip
+    panel = _panel(task, float(training[:, 1].mean()), slow_ms.estimate, fast_ms.estimate)
+    ratio = rows[0].estimate
+    return Shown(rows, [panel], _sentence(task, ratio, in_flops))
+
+
+def at_budget(
+    worth: Estimate, budgets: tuple[int, ...], costs: np.ndarray, around: np.ndarray | None = None
+) -> Estimate:
+    """The cost of a decision at a budget between those measured, by interpolation in logarithms.
+
+    More simulations never cost less (isotonic fit). `around` [2, budgets] are the ends of the
+    costs' own intervals. Beyond what was tried only a bound is known: no less than at the largest
+    budget, no more than at the smallest.
+    """
+    ends = np.stack([costs, costs]) if around is None else around
+
+    def read(budget: float, curve: np.ndarray, beyond: float, before: float) -> float:
+        rising = isotonic_regression(np.maximum(curve, 1e-12)).x
+        if budget > budgets[-1]:
+            return beyond
+        if budget < budgets[0]:
+            return before
+        return float(np.exp(np.interp(np.log2(budget), np.log2(budgets), np.log(rising))))
+
+    middle = read(worth.estimate, costs, float(costs[-1]), float(costs[0]))
+    low = read(worth.low, ends[0], float(ends[0][-1]), 0.0)
+    high = read(worth.high, ends[1], float("inf"), float(ends[1][0]))
+    return Estimate(middle, min(low, middle), max(high, middle), worth.n, worth.freedom)
+
+
+def _mean(counts: np.ndarray) -> Estimate:
+    """The mean of counts, exact where all are the same."""
+    if np.ptp(counts) == 0:
+        same = float(counts.flat[0])
+        return Estimate(same, same, same, counts.size)
+    return bootstrap(counts)
+
+
+def _ratio(slow: Estimate, fast: Estimate) -> Estimate:
+    """Of two costs, from the ends of their intervals."""
+    return Estimate(
+        slow.estimate / fast.estimate,
+        slow.low / fast.high,
+        slow.high / fast.low if fast.low > 0 else float("inf"),
+        slow.n,
+        slow.freedom,
+    )
+
+
+def _training(
+    results: Results, task: str, e: Effort, seed: int, price: float
+) -> tuple[float, float]:
+    """(operations, seconds) of teaching and fitting one network, the teacher's steps included."""
+    lesson = results.spent(shared.lesson(task, e))
+    fitted = results.spent(students.taught(task, e, max(e.lessons))[seed])
+    operations = lesson["model_steps"] * price + lesson["flops"] + fitted["flops"]
+    return float(operations), float(lesson["seconds"] + fitted["seconds"])
+
+
+def _panel(task: str, invested: float, slow: float, fast: float) -> Panel:
+    decisions = np.logspace(0, 7, 29)
+    return Panel(
+        title=task,
+        x_label="decisions",
+        y_label="seconds in all",
+        x_scale="log10",
+        y_scale="log10",
+        series=[
+            Series(
+                label="search, equally good",
+                x=decisions.tolist(),
+                y=(decisions * slow / 1e3).tolist(),
+            ),
+            Series(
+                label="network, training included",
+                x=decisions.tolist(),
+                y=(invested + decisions * fast / 1e3).tolist(),
+            ),
+        ],
+    )
+
+
+def _sentence(task: str, ratio: float, paid: Estimate) -> str:
+    if not np.isfinite(paid.estimate):
+        return f"On {task} the network's decisions are not known to cost less than search's."
+    return (
+        f"On {task} search that chooses as well as the network takes about {ratio:,.1f} times its "
+        f"operations; learning has paid after {paid.estimate:,.0f} decisions."
+    )
