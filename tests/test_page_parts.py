@@ -197,6 +197,14 @@ def test_a_forest_has_a_line_a_task_and_says_where_the_family_took_a_verdict_awa
 # The page
 
 
+def test_numbers_without_a_bound_can_be_said():
+    """A network that is never dearer pays after no number of decisions."""
+    from deliberation.report import headline
+
+    assert headline._round(float("inf")) == "∞" and headline._span(3.0, float("inf")) == " [3, ∞]"
+    assert headline._round(33333.0) == "33\u202f000"
+
+
 def shown(findings, **changes):
     bare = [msgspec.structs.replace(one, figures=[]) for one in findings]
     return page(bare, {"Commit": "abc"}, **changes)

@@ -10,19 +10,19 @@ import sys
 
 import pytest
 from click.testing import CliRunner
-from deliberation.claims._cells import closure
-from deliberation.claims._size import least_states
 
-from deliberation.claims import plan, refuse_unmeasurable
+from deliberation.claims import refuse_unmeasurable
+from deliberation.claims.measuring.size import least_states
 from deliberation.cli import main
 from deliberation.core.errors import OutputFolderError, TooLargeError, UnsuitableTaskError
 from deliberation.direct import solve
 from deliberation.report import build
 from deliberation.report.zoo import placed
-from deliberation.runs import CellError, execute
+from deliberation.runs import Cell, CellError, execute
 from deliberation.runs.records import MANIFEST, SCHEMA
 from deliberation.stats import Estimate, break_even, nothing
 from deliberation.tasks import make_task
+from deliberation.zoo import plan as zoo_plan
 
 CALLS = """
 import jax, json
@@ -105,9 +105,9 @@ def test_training_is_refused_before_anything_is_written(task, tmp_path):
     assert not out.exists()
 
 
-@pytest.mark.parametrize("task", ["pendulum", "sphere", "cartpole", "sliding_tiles"])
+@pytest.mark.parametrize("task", ["kuhn_poker", "leduc_poker", "hex"])
 def test_a_table_is_refused_before_anything_is_measured(task, tmp_path):
-    kind = TooLargeError if task in ("cartpole", "sliding_tiles") else UnsuitableTaskError
+    kind = TooLargeError if task == "hex" else UnsuitableTaskError
     with pytest.raises(kind, match=task):
         refuse_unmeasurable([task])
     ran = CliRunner().invoke(main, ["table", task, "--out", str(tmp_path / "out")])
@@ -153,7 +153,9 @@ def test_what_can_be_solved_is_not_called_too_large():
 
 
 def test_a_cell_that_cannot_be_done_says_why_without_a_traceback(tmp_path):
-    cell = plan(["sphere"], "smoke", only=["budget_slope"])[-1:]
+    (cell,) = zoo_plan("smoke", only=["uct"], tasks=["tic_tac_toe"])
+    # As if the entry were meant for it, and not only asked for.
+    settings = {k: v for k, v in cell.settings.items() if k != "asked"} | {"task": "sphere"}
     with pytest.raises(CellError) as refused:
-        execute(closure(cell), tmp_path / "out", manifest={}, jobs=1)
+        execute([Cell(cell.function, settings)], tmp_path / "out", manifest={}, jobs=1)
     assert "continuous actions" in str(refused.value) and "Traceback" not in str(refused.value)

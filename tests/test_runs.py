@@ -502,7 +502,7 @@ def test_the_table_is_in_a_fixed_order_and_keeps_what_is_not_known(tmp_path):
     def row(task, estimate):
         return Row(
             claim="slope",
-            item=25,
+            aspect="scalability",
             task=task,
             decider="UCT",
             quantity="gain a doubling",
@@ -515,15 +515,21 @@ def test_the_table_is_in_a_fixed_order_and_keeps_what_is_not_known(tmp_path):
 
     def finding(*rows):
         return Finding(
-            claim="slope", item=25, title="", statement="", refuted_if="", rows=list(rows)
+            claim="slope",
+            aspect="scalability",
+            side="direct",
+            title="",
+            statement="",
+            refuted_if="",
+            rows=list(rows),
         )
 
-    path = write_table(tmp_path, [finding(row("b", 0.1)), finding(row("a", math.nan))])
+    path = write_table(tmp_path, [finding(row("b", 0.1), row("a", math.nan))])
     once = path.read_bytes()
     write_table(tmp_path, [finding(row("a", math.nan), row("b", 0.1))])
     assert path.read_bytes() == once
     content = json.loads(once)
-    assert content["schema"] == 1 and content["rows"][0]["estimate"] == "NaN"
+    assert content["schema"] == 2 and content["rows"][0]["estimate"] == "NaN"
     first, second = read_table(tmp_path)
     assert (first.task, first.low, second) == ("a", -math.inf, row("b", 0.1))
     assert math.isnan(first.estimate)

@@ -236,8 +236,10 @@ def _advice(met: Crossing | None, paid: Row | None) -> str:
 
 def _round(value: Number) -> str:
     """Two significant digits: none of these numbers is known better."""
+    if not math.isfinite(value):
+        return number(value)
     size = abs(value)
-    if size < 10 or not math.isfinite(size):
+    if size < 10:
         return number(value, 1 if size != round(size) else 0)
     places = 1 - math.floor(math.log10(size))
     return number(round(value, places), 0)

@@ -152,9 +152,10 @@ def grids_only(it: About, e: Effort) -> str:
     from ...tasks.grids import Gridworld
 
     task = make_task(it.name)
-    if it.exact and isinstance(task, Gridworld) and task.view is None:
+    # Without pits another reward would matter only beside the goal.
+    if it.exact and isinstance(task, Gridworld) and task.view is None and "P" in task.map:
         return ""
-    return "asked of gridworlds in full view, whose starts, walls and rewards can be changed"
+    return "asked of gridworlds in full view that have pits: starts, walls and rewards are changed"
 
 
 def shifted(task: str, e: Effort) -> Cell:
