@@ -25,7 +25,7 @@ from .zoo import present as present_zoo
 )
 @click.argument("names", nargs=-1, metavar="[TASKS]...", shell_complete=complete_task)
 @effort_option(
-    "smoke: one or two minutes a task, to see that it works; quick: more; full: narrow intervals."
+    "smoke: minutes, to see that it works; quick: a quarter of an hour; full: narrow intervals."
 )
 @out_option("out", "Folder of the records, table.json and report.html.")
 @click.option("--claim", "only", multiple=True, metavar="NAME", help="Only this claim; repeatable.")
