@@ -17,6 +17,7 @@ from deliberation.claims.measuring.about import about
 from deliberation.claims.measuring.cells import closure, lesson
 from deliberation.claims.measuring.effort import LEVELS, effort_of
 from deliberation.claims.measuring.planted import FORWARD, STEP, World
+from deliberation.claims.measuring.results import mean
 from deliberation.claims.validation import validate
 from deliberation.core.errors import UnknownNameError
 from deliberation.runs import Finding, Row
@@ -484,3 +485,10 @@ def test_first_rungs_have_learned_something():
         assert e.seeds >= 3 and e.ladders >= 2 and len(e.lessons) >= 3
         assert e.budgets[0] == 1 and e.teacher <= e.budgets[-1]
         assert all(list(s) == sorted(set(s)) for s in (e.budgets, e.dial, e.lessons))
+
+
+def test_episodes_that_end_better_than_the_best_play_on_average_count_in_full():
+    """Luck beyond the optimum is not cut off, or what was lost by bad luck would stay alone."""
+    lucky = mean(np.array([0.5, 1.5] * 20), -1.0)
+    assert lucky.estimate == pytest.approx(1.0) and lucky.low < 1.0 < lucky.high
+    assert mean(np.array([1.0, 1.0 + 1e-7] * 20), -1.0).high == 1.0

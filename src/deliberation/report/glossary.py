@@ -17,7 +17,8 @@ WORDS = r"""
 way from random to optimum
 (?:of the |the )?way from random(?: play)? to (?:[a-z]+ )*optimum|of the way|way (?=gained|reached)
 A scale for how good choices are: 0 is what choosing at random earns, 1 what the best choices
-earn. At 0.9 of the way a tenth of that difference is lost.
+earn. In a position one choice is at random and play is best afterwards; where whole episodes are
+played, all choices are. At 0.9 of the way a tenth of that difference is lost.
 
 n*
 n\*

@@ -83,11 +83,13 @@ class Plane(msgspec.Struct, frozen=True):
 
     `exchange` is the slope of its isolines, d log10 D / d log10 T = -train / decision: how many
     decades of decision compute one decade of training compute is worth (negative: it saves them).
+    `gain` is `decision` with its interval: without gain there is nothing to exchange.
     """
 
     intercept: float
     train: float
     decision: float
+    gain: Estimate
     exchange: Estimate
     link: Link
     cells: int
@@ -128,7 +130,8 @@ def exchange_rate(
     table, design = _unsaturated(train_flops, decision_flops, scores, unsaturated)
     if len(design) < 3 or np.linalg.matrix_rank(design) < 3:
         nan = float("nan")
-        return Plane(nan, nan, nan, nothing(table.size), link, len(design))
+        unknown = nothing(table.size)
+        return Plane(nan, nan, nan, unknown, unknown, link, len(design))
     solve = np.linalg.pinv(design)
     margin = 0.5 / max(table.shape[2] * table.shape[0], 1)
 
@@ -141,21 +144,7 @@ def exchange_rate(
     a, b, c, rate = bootstrap_means(fit, *columns, seed=seed, level=level)
     if c.low <= 0 <= c.high:
         rate = Estimate(rate.estimate, -float("inf"), float("inf"), rate.n, rate.freedom)
-    return Plane(a.estimate, b.estimate, c.estimate, rate, link, len(design))
-
-
-def decision_gain(
-    train_flops: Any,
-    decision_flops: Any,
-    scores: Any,
-    *,
-    unsaturated: tuple[Number, Number] = (0.05, 0.95),
-    seed: int = 0,
-    level: float = 0.95,
-) -> Estimate:
-    """What ten times the decision compute adds to the score, by the plane of `exchange_rate`."""
-    table, plane = _unsaturated(train_flops, decision_flops, scores, unsaturated)
-    return _coefficient(table, plane, seed, level)
+    return Plane(a.estimate, b.estimate, c.estimate, c, rate, link, len(design))
 
 
 def curvature(
@@ -175,12 +164,7 @@ def curvature(
     table, plane = _unsaturated(train_flops, decision_flops, scores, unsaturated)
     at = plane[:, 2]
     design = np.column_stack([plane, (at - at.sum() / max(len(at), 1)) ** 2])
-    return _coefficient(table, design, seed, level)
-
-
-def _coefficient(table: np.ndarray, design: np.ndarray, seed: int, level: float) -> Estimate:
-    """The last coefficient of a least-squares fit to the cells' scores."""
-    if len(design) < design.shape[1] or np.linalg.matrix_rank(design) < design.shape[1]:
+    if len(design) < 4 or np.linalg.matrix_rank(design) < 4:
         return nothing(table.size)
     solve = np.linalg.pinv(design)[-1:]
     columns = np.moveaxis(table, 1, 0)

@@ -106,15 +106,18 @@ def gather(claim: Mapping[str, Any], shown: Sequence[Shown]) -> Finding:
 
 
 def mean(values: np.ndarray, low: float = 0.0) -> Estimate:
-    """The mean of [n] or [seeds, n] scores of at most 1 and at least `low`.
+    """The mean of [n] or [seeds, n] scores.
 
-    Taken of what is missing to 1, in parts of the most that can be missing: where nothing was lost,
-    the interval allows for losses that were not seen.
+    Where none is above 1 or below `low`, it is taken of what is missing to 1, in parts of the most
+    that can be missing: where nothing was lost, the interval allows for losses that were not seen.
+    An episode in a world of chance may end better than the best play does on average; then it is
+    the plain mean.
     """
     most = 1.0 - low
-    if not np.isfinite(most):
+    lost = (1.0 - values) / most
+    if not np.isfinite(most) or lost.min() < -1e-6 or lost.max() > 1 + 1e-6:
         return bootstrap(values)
-    lost = np.clip((1.0 - values) / most, 0.0, 1.0)
+    lost = np.clip(lost, 0.0, 1.0)  # of rounding alone
     at = rate(lost) if np.isin(lost, (0.0, 1.0)).all() else bootstrap(lost, bounds=(0.0, 1.0))
     return Estimate(1 - most * at.estimate, 1 - most * at.high, 1 - most * at.low, at.n, at.freedom)
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...runs import Cell, Heat, Panel
-from ...stats import Plane, curvature, decision_gain
+from ...stats import Plane, curvature
 from ...stats import exchange_rate as fit_plane
 from ..measuring import cells as shared
 from ..measuring.about import climbed_only
@@ -79,10 +79,9 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
     who, quantity = "expert iteration + search", "slope of lines of equal score"
     unit = "decades a decade"
     # Where both kinds of compute do harm, isolines fall too, but nothing is bought back.
-    gain = decision_gain(across, each.reshape(-1), flat, unsaturated=UNSATURATED)
     bought = [
         claimed(CLAIM, task, who, quantity, plane.exchange, below=-SMALLEST, unit=unit, note=note),
-        claimed(CLAIM, task, who, "gained by decision compute", gain, above=GAINED,
+        claimed(CLAIM, task, who, "gained by decision compute", plane.gain, above=GAINED,
                 unit="of the way a decade"),
     ]  # fmt: skip
     straight = told(
