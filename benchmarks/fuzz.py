@@ -253,9 +253,12 @@ def write_lines(log: Path, lines: list[dict[str, Any]]) -> None:
 
 def write(folder: Path, lines: list[dict[str, Any]], tasks: int) -> None:
     """fuzz.json and fuzz.md: counts by decider, by kind of world and by scale; all that failed."""
+    from fuzzed_judge import MORE
+
     from deliberation.runs.provenance import machine, versions
 
     failed = [x for x in lines if x["outcome"] in FAILED]
+    slow = [x for x in lines if x["outcome"] == "missed" and f"with {MORE[1]} " in x["why"]]
     missed, lost = misses(lines), losses(lines)
     content = {
         "tasks": len({x["task"] for x in lines}),
@@ -268,6 +271,7 @@ def write(folder: Path, lines: list[dict[str, Any]], tasks: int) -> None:
         "missed": missed,
         "exceeded": exceeded(missed, lost),
         "failed": [{k: v for k, v in x.items() if k != "loss"} for x in failed],
+        "slow": [{k: v for k, v in x.items() if k != "loss"} for x in slow],
         "machine": machine(),
         "versions": versions(),
     }
@@ -328,15 +332,16 @@ def exceeded(missed: dict[str, dict[str, float]], lost: dict[str, float]) -> lis
 
 def page(content: dict[str, Any]) -> str:
     """As Markdown."""
-    from fuzzed_judge import OUTCOMES
+    from fuzzed_judge import MORE, OUTCOMES
 
     told = [
         "# Every decider against brute force", "",
         f"{content['tasks']:,} small random worlds, {content['decisions']:,} decisions of batches "
-        f"of four states. Measured on {content['machine']}.", "",
+        f"of four states, on {content['machine']['cores']} cores.", "",
         "*right*: by brute force; *sane*: well-formed, where there is no one right answer; "
         "*refused*: by a typed error, where it cannot serve; *missed*: by a decider that draws, "
-        "and is right with 16 times the simulations; *wrong*: another answer, or a refusal where "
+        f"and is right with {MORE[0]} times the simulations, or with {MORE[1]}, which are listed "
+        "below; *wrong*: another answer, or a refusal where "
         "it should serve; *crash*: any other error; *miss rate*: of the worlds where it is judged, "
         f"with a 95% interval, at most {MOST_MISSED:.0%}; *loss*: the mean of what judged answers "
         "fall short of the best, in parts of what separates the best action from the worst, at "
@@ -359,15 +364,20 @@ def page(content: dict[str, Any]) -> str:
             told.append(f"| {' | '.join(cells)} |")
     told += ["", "## What failed", ""]
     shown = content["failed"][:60]
-    told += [
-        f"- task {x['task']} ({x['kind']}, rewards of {x.get('scale', 0):g}), {x['decider']}: "
-        f"{x['outcome']}: {' '.join(x['why'].split())[:160]}"
-        for x in shown
-    ]
+    told += [f"- {told_of(x)}" for x in shown]
     more = len(content["failed"]) - len(shown)
     told += [f"- and {more} more" if more else "" if shown else "Nothing."]
+    told += ["", f"## Right with {MORE[1]} times the simulations only", ""]
+    told += [f"- {told_of(x)}" for x in content["slow"]] or ["Nothing."]
     told += ["", "`python benchmarks/fuzz.py --task N` asks all deciders in one world again."]
     return "\n".join(told) + "\n"
+
+
+def told_of(line: dict[str, Any]) -> str:
+    """One decision in a line."""
+    world = f"{line['kind']}, rewards of {line.get('scale', 0):g}"
+    why = " ".join(line["why"].split())[:160]
+    return f"task {line['task']} ({world}), {line['decider']}: {line['outcome']}: {why}"
 
 
 if __name__ == "__main__":

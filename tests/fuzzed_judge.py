@@ -19,10 +19,12 @@ RIGHT, SANE, REFUSED, MISSED, WRONG, CRASH, HANG = OUTCOMES = (
     "right", "sane", "refused", "missed", "wrong", "crash", "hang",
 )  # fmt: skip
 """Right by brute force; well-formed, where there is no single right answer; refused by a typed
-error; missed by one that draws, and right with `MORE` times its budget; wrong (or refused where it
-serves); another error; not done within the time limit."""
-MORE = 16
-"""So many times the simulations tell an error of a finite budget from a fault."""
+error; missed by one that draws, and right with one of `MORE` times its budget; wrong (or refused
+where it serves); another error; not done within the time limit."""
+MORE = (16, 256)
+"""So many times the simulations tell an error of a finite budget from a fault. The first serves
+nearly always; traps, whose first steps look bad, take the second (UCT's regret may stay for long:
+Coquelin and Munos 2007)."""
 BAND = 0.1
 """Sampling deciders may lose so much of what separates the best action from the worst, or of the
 greatest reward where that is more."""
@@ -71,9 +73,11 @@ def judge(contestant, case, seed=0):
         return _judge_value(contestant, case)
     verdict = _judge_decision(contestant, case, seed, 1)
     if verdict.outcome == WRONG and contestant.draws:
-        again = _judge_decision(contestant, case, seed, MORE)
-        if again.outcome in (RIGHT, SANE):
-            return dataclasses.replace(verdict, outcome=MISSED)
+        for times in MORE:
+            again = _judge_decision(contestant, case, seed, times)
+            if again.outcome in (RIGHT, SANE):
+                why = f"right with {times} times the simulations; {verdict.why}"
+                return dataclasses.replace(verdict, outcome=MISSED, why=why)
     return verdict
 
 

@@ -203,7 +203,7 @@ class Bench(Context):
 @pytest.fixture(scope="module")
 def home(tmp_path_factory) -> Path:
     home = tmp_path_factory.mktemp("cells")
-    work(home, "all", exams.find_positions, count=500, contested=False)
+    work(home, "all", exams.find_positions, count=500, which="all")
     work(home, "swapped", swaps.find_swapped, count=60, every=True)
     work(home, "lesson", teaching.teach, teacher="biased", count=64, budget=1)
     task, bench = make_task(TINY), Bench(home, "student")

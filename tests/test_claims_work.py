@@ -63,8 +63,8 @@ class Desk:
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory) -> Desk:
     desk = Desk(tmp_path_factory.mktemp("artefacts"))
-    desk.run("all", exams.find_positions, count=5000, contested=False)
-    desk.run("some", exams.find_positions, count=40, contested=True)
+    desk.run("all", exams.find_positions, count=5000, which="all")
+    desk.run("some", exams.find_positions, count=40, which="contested")
     desk.run("lesson", teaching.teach, teacher="planner", count=64, budget=16)
     desk.run("biased", teaching.teach, teacher="biased", count=2048, budget=1)
     fitted = {"steps": [60], "width": 16}
@@ -92,6 +92,14 @@ def test_positions_are_all_unfinished_ones_with_the_solvers_values(desk, solutio
     assert np.array_equal(~np.isnan(values), np.asarray(jax.vmap(task.legal)(states)))
 
 
+def test_of_any_positions_there_is_one_of_each_class(desk):
+    """Tic-tac-toe has 627 unfinished positions up to rotation and reflection."""
+    desk.run("any", exams.find_positions, count=5000, which="any")
+    assert desk.found["any"]["count"] == 627
+    states, _ = read(desk, "any")
+    assert len(np.unique(split.classes(make_task(TASK), states))) == 627
+
+
 def test_contested_positions_have_something_to_lose(desk, solution):
     states, values = read(desk, "some")
     assert len(values) == desk.found["some"]["count"] == 40
@@ -102,7 +110,7 @@ def test_contested_positions_have_something_to_lose(desk, solution):
 
 def test_solved_connect_four_comes_with_the_signs_of_its_scores(tmp_path):
     desk = Desk(tmp_path)
-    settings = {"task": "connect_four", "count": 9999, "contested": False}
+    settings = {"task": "connect_four", "count": 9999, "which": "all"}
     desk.run("c4", exams.find_positions, **settings)
     with np.load(tmp_path / "c4" / "positions.npz") as data:
         values = data["values"]
@@ -323,7 +331,7 @@ def test_one_position_of_each_class_and_time_does_not_make_another(tmp_path):
     later = eqx.tree_at(lambda s: s.time, states, states.time + 1)
     assert np.array_equal(split.classes(grid, states), split.classes(grid, later))
     desk = Desk(tmp_path)
-    found = desk.run("grid", exams.find_positions, task="gridworld", count=400, contested=True)
+    found = desk.run("grid", exams.find_positions, task="gridworld", count=400, which="contested")
     tested, _ = exams.read_positions(tmp_path / "grid", grid)
     cells = np.asarray(tested.cell)
     assert len(set(cells.tolist())) == len(cells) == found["count"] > 3

@@ -100,6 +100,7 @@ def fit(
     target: str = "distribution",
     symmetries: bool = True,
     new: int | None = None,
+    room: int | None = None,
     folder: Path | str | None = None,
     watch: Watch | None = None,
 ) -> Trained:
@@ -110,7 +111,8 @@ def fit(
     drawn from its weights, once. With `symmetries` every row is seen under symmetries of the task
     drawn anew. `warmup` is a twentieth of the steps unless given. `new` is how many rows no fit
     has seen before (all unless given); the ledger counts these as data, and three forward passes a
-    sample as the FLOPs of a step. Metrics are the losses step by step: "policy" (nats) and "value"
+    sample as the FLOPs of a step. Fits of up to `room` steps share one compiled program (the number
+    of `steps` itself unless given). Metrics are the losses step by step: "policy" (nats) and "value"
     (squared error). Equal keys give equal bits; `folder` and `watch` are those of `run_updates`.
     Raises `DivergedError`.
     """
@@ -126,13 +128,16 @@ def fit(
         )  # fmt: skip
     key, labels = jax.random.split(key)
     data = draw_actions(dataset, labels) if target == "action" else dataset
-    room = min(steps, STEPS_PER_CALL)
-    updates = -(-steps // room)
+    most = max(steps, room or 0)
+    each = min(most, STEPS_PER_CALL)
     rates = cosine(steps, learning_rate, steps // 20 if warmup is None else warmup)
-    optimiser, blank = make_optimiser(weight_decay), jnp.zeros(room * updates)
+    # On the host, where no program is compiled for each number of steps.
+    padded = np.zeros(each * -(-most // each), np.float32)
+    padded[:steps] = rates
+    optimiser, blank = make_optimiser(weight_decay), jnp.zeros(padded.shape)
     update = eqx.Partial(
-        _fit_some, data, optimiser, jnp.pad(rates, (0, room * updates - steps)), jnp.int32(steps),
-        jnp.float32(value_weight), key, room=room, batch_size=batch_size,
+        _fit_some, data, optimiser, jnp.asarray(padded), jnp.int32(steps),
+        jnp.float32(value_weight), key, room=each, batch_size=batch_size,
         task=task if symmetries else None,
     )  # fmt: skip
     carry = FitCarry(
@@ -140,7 +145,7 @@ def fit(
     )
     try:
         done = run_updates(
-            update, carry, updates=updates, folder=folder, identity=identity, watch=watch
+            update, carry, updates=-(-steps // each), folder=folder, identity=identity, watch=watch
         )
     except TrainingDivergedError as error:
         # The same update once more: which of its steps it was, and the network before that.
@@ -148,7 +153,7 @@ def fit(
         check_losses(carry.losses, carry.network)
         raise
     found = done.carry
-    taken = min(int(found.step) * room, steps)
+    taken = min(int(found.step) * each, steps)
     losses = {n: np.asarray(getattr(found.losses, n))[:taken] for n in ("policy", "value")}
     cost = training_cost(found.network, taken, batch_size, len(dataset) if new is None else new)
     return Trained(

@@ -36,12 +36,12 @@ applies = positions_only
 
 def cells(task: str, e: Effort) -> list[Cell]:
     """Search that stops by itself and with a fixed budget, on positions of every kind."""
-    return [shared.positions(task, e, every=True), _search(task, e), _economical(task, e)]
+    return [shared.positions(task, e, "any"), _search(task, e), _economical(task, e)]
 
 
 def analyse(task: str, e: Effort, results: Results) -> Shown:
     """Steps against those of the fixed budget, where something is at stake and where not."""
-    stakes = results.column(shared.positions(task, e, every=True), "stakes")
+    stakes = results.column(shared.positions(task, e, "any"), "stakes")
     fixed, own = (results.table(cell, "model_steps")[0] for cell in _both(task, e))
     more = np.log2(np.maximum(own, 1) / np.maximum(fixed, 1))
     apart = stakes > 1e-6 * max(float(stakes.max()), 1e-30)
@@ -96,8 +96,8 @@ def _both(task: str, e: Effort) -> tuple[Cell, Cell]:
 
 
 def _search(task: str, e: Effort) -> Cell:
-    return shared.score(task, e, f"{shared.SUBJECTS}:planner", (BUDGET,), every=True)
+    return shared.score(task, e, f"{shared.SUBJECTS}:planner", (BUDGET,), which="any")
 
 
 def _economical(task: str, e: Effort) -> Cell:
-    return shared.score(task, e, f"{shared.SUBJECTS}:economical", (BUDGET,), every=True)
+    return shared.score(task, e, f"{shared.SUBJECTS}:economical", (BUDGET,), which="any")

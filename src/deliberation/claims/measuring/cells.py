@@ -12,8 +12,7 @@ SUBJECTS = f"{_HERE}.subjects"
 _KNOWN: dict[str, Cell] = {}
 
 MANY = 5000
-"""Positions drawn where any will do, contested or not: all 4,520 of tic-tac-toe, and a sample of
-larger tasks."""
+"""Positions to learn from: all 4,520 of tic-tac-toe, and a sample of those of larger tasks."""
 
 
 def closure(cells: Iterable[Cell]) -> list[Cell]:
@@ -36,14 +35,18 @@ def cell(
     return _KNOWN.setdefault(made.id, made)
 
 
-def positions(task: str, e: Effort, *, every: bool = False) -> Cell:
-    """Unfinished positions with the exact value of each action, contested ones unless `every`.
+def positions(task: str, e: Effort, which: str = "contested") -> Cell:
+    """Unfinished positions with the exact value of each action: "contested", "any" or "all".
 
-    With `every`, contested or not, and of all positions: no more than `MANY`.
+    See `exams.find_positions`.
     """
     rough = {"connect_4_5x4": 25.0, "connect_four": 3.0}.get(task, 4.0)
-    settings = {"task": task, "count": MANY if every else e.positions, "contested": not every}
+    settings = {"task": task, "count": _most(e, which), "which": which}
     return cell(f"{_HERE}.exams:find_positions", settings, (), rough, f"positions of {task}")
+
+
+def _most(e: Effort, which: str) -> int:
+    return {"contested": e.positions, "any": 4 * e.positions, "all": MANY}[which]
 
 
 def scale(task: str, e: Effort) -> Cell:
@@ -52,9 +55,9 @@ def scale(task: str, e: Effort) -> Cell:
     return cell(f"{_HERE}.exams:find_scale", settings, (), 8.0, f"random play of {task}")
 
 
-def random_score(task: str, e: Effort, *, every: bool = False) -> Cell:
+def random_score(task: str, e: Effort) -> Cell:
     """What choosing uniformly at random scores, in expectation."""
-    return score(task, e, f"{SUBJECTS}:random", (0,), every=every)
+    return score(task, e, f"{SUBJECTS}:random", (0,))
 
 
 def planner_score(task: str, e: Effort) -> Cell:
@@ -76,7 +79,7 @@ def score(
     options: dict[str, Any] | None = None,
     policy: Cell | None = None,
     rung: int | None = None,
-    every: bool = False,
+    which: str = "contested",
     key: int = 17,
 ) -> Cell:
     """A subject's choices at each budget: on positions, or in episodes where values are not known.
@@ -94,10 +97,9 @@ def score(
     }
     who = subject.rpartition(":")[2]
     if about(task).exact:
-        on = positions(task, e, every=every)
-        many = MANY if every else e.positions
+        on = positions(task, e, which)
         function, settings["positions"] = "score", on.id
-        rough = 4 + sum(budgets) * many * (2e-5 if policy else 5e-6)
+        rough = 4 + sum(budgets) * _most(e, which) * (2e-5 if policy else 5e-6)
     else:
         on = scale(task, e)
         function, settings["scale"], settings["episodes"] = "play", on.id, e.episodes

@@ -19,6 +19,8 @@ from ...tasks.board.solved import solved_connect_four
 from .about import MOST_STATES
 from .split import held_out, one_each
 
+CONTESTED, ANY, ALL = "contested", "any", "all"
+"""Which positions: where it matters what is done and nothing was taught; any; images too."""
 MANY_STATES = 100_000
 """Plenty to draw from; evenly spaced, they keep the mix of plies."""
 
@@ -28,18 +30,19 @@ def find_positions(settings: dict[str, Any], context: Context) -> Outcome:
 
     Values are returns still to come; NaN where illegal. Connect Four's (the signs of its scores)
     come with the package, games of two are solved, worlds of one player go through dynamic
-    programming. A position is contested if its actions are not all worth the same; those are taken
-    from the third of positions that no imitator is taught on (play against oneself may meet them),
-    one of each class: up to symmetry, and at one time only. `stakes` are what separates random play
-    from the best in each, `stake` is their mean.
+    programming. `which` is "contested" (the actions are not all worth the same; from the third of
+    positions that no imitator is taught on, though play against oneself may meet them) or "any",
+    one of each class: up to symmetry, and at one time only; or "all", where positions are not the
+    units of a statement but something to learn from. `stakes` are what separates random play from
+    the best in each, `stake` is their mean.
     """
     task = make_task(settings["task"])
     states, values, spent = exact_values(settings["task"], task)
     rows = np.arange(len(values))
-    if settings["contested"]:
+    if settings["which"] == CONTESTED:
         rows = np.flatnonzero(stakes(values) > 1e-6 * max(np.nanmax(np.abs(values)), 1e-30))
-        states, values = jax.tree.map(lambda x: x[rows], states), values[rows]
-        rows = np.flatnonzero(held_out(task, states))
+        rows = rows[held_out(task, jax.tree.map(lambda x: x[rows], states))]
+    if settings["which"] != ALL:
         rows = rows[one_each(task, jax.tree.map(lambda x: x[rows], states))]
     if len(rows) > settings["count"]:
         rng = np.random.default_rng(0)

@@ -121,12 +121,22 @@ def on(line: Line, x: float | int) -> float:
 _HERE = "deliberation.claims.measuring"
 
 
+def _contested(exam: Cell | None) -> bool:
+    return exam is None or exam.settings.get("which", "contested") == "contested"
+
+
+def _count(world: World, exam: Cell | None) -> int:
+    """Of positions contested or not there are more."""
+    if exam is None or _contested(exam):
+        return world.n
+    return min(exam.settings["count"], 4 * world.n)
+
+
 @plants(f"{_HERE}.exams:find_positions")
 def _positions(world: World, cell: Cell, known: Known) -> tuple[dict, dict]:
     del known
-    contested = cell.settings["contested"]
-    count = world.n if contested else cell.settings["count"]
-    # Of all positions every other one is contested.
+    contested, count = _contested(cell), _count(world, cell)
+    # Of any positions every other one is contested.
     stakes = [1.0 if contested or i % 2 else 0.0 for i in range(count)]
     return {"count": count, "actions": 9, "stake": 1.0, "low": 0.0, "stakes": stakes}, {}
 
@@ -149,8 +159,7 @@ def _score(world: World, cell: Cell, known: Known) -> tuple[dict, dict]:
     settings, rows = cell.settings, []
     who = settings["subject"].rpartition(":")[2]
     exam = known.get(settings.get("positions", ""))
-    # Of all positions there are many, contested or not.
-    many = world.n if exam is None or exam.settings["contested"] else exam.settings["count"]
+    many = _count(world, exam)
     for budget in settings["budgets"]:
         # A network that does not heed the budget answers the same at each.
         heeds = 0 if who == "network" and not world.drift else budget
@@ -168,8 +177,7 @@ def _level(world: World, who: str, cell: Cell, known: Known, budget: int) -> flo
     policy = known.get(settings["policy"] or "")
     if who in ("planner", "economical"):
         exam = known.get(settings.get("positions", ""))
-        contested = exam is None or exam.settings["contested"]
-        level = on(world.search if contested else world.everywhere, budget)
+        level = on(world.search if _contested(exam) else world.everywhere, budget)
         more, task = world.more or {}, settings["task"]
         grown = task.startswith("mnk(") or _steps(task) > 1
         level += more.get("larger", 0.0) * grown

@@ -132,6 +132,7 @@ def best_fit(
             learning_rate=3e-3,
             symmetries=symmetric,
             new=0 if found else len(dataset),
+            room=max(settings["steps"]),
         )
         spent = spent + fitted.ledger
         found.append((float(_unseen_loss(fitted.network, unseen)), steps, fitted))

@@ -55,7 +55,7 @@ def told_both(task: str, e: Effort, subject: str) -> Cell:
 
 def larger_positions(task: str, e: Effort) -> Cell:
     """Contested positions of a task that is known to be solved exactly."""
-    settings = {"task": task, "count": e.positions, "contested": True}
+    settings = {"task": task, "count": e.positions, "which": "contested"}
     return cell(f"{_HERE}.exams:find_positions", settings, (), 8.0, f"positions of {task}")
 
 
@@ -77,7 +77,7 @@ def larger_score(task: str, e: Effort, budgets: tuple[int, ...]) -> Cell:
 
 def covered(task: str, e: Effort, share: float, width: int) -> Cell:
     """Networks of a width fitted to exact answers in a share of the positions."""
-    lesson, on = cells.positions(task, e, every=True), cells.positions(task, e)
+    lesson, on = cells.positions(task, e, "all"), cells.positions(task, e)
     settings = {
         "task": task,
         "lesson": lesson.id,
