@@ -112,9 +112,9 @@ def fit(
     drawn anew. `warmup` is a twentieth of the steps unless given. `new` is how many rows no fit
     has seen before (all unless given); the ledger counts these as data, and three forward passes a
     sample as the FLOPs of a step. Fits of up to `room` steps share one compiled program (the number
-    of `steps` itself unless given). Metrics are the losses step by step: "policy" (nats) and "value"
-    (squared error). Equal keys give equal bits; `folder` and `watch` are those of `run_updates`.
-    Raises `DivergedError`.
+    of `steps` itself unless given). Metrics are the losses step by step: "policy" (nats) and
+    "value" (squared error). Equal keys give equal bits; `folder` and `watch` are those of
+    `run_updates`. Raises `DivergedError`.
     """
     _check_settings(steps, batch_size, target)
     check_fits(task, network)
