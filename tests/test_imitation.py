@@ -8,6 +8,7 @@ import pytest
 from lessons import KEY, TTT, lesson, same, small_net
 
 from deliberation import amortised as am
+from deliberation.amortised.training import cosine_schedule
 from deliberation.core import errors
 from deliberation.core.errors import OutputFolderError
 
@@ -113,6 +114,13 @@ def test_learning_rates_rise_and_fall():
     rates = am.cosine(100, 0.1, 10)
     np.testing.assert_allclose(rates[[0, 9, 10, 55]], [0.01, 0.1, 0.1, 0.05], rtol=1e-6)
     assert 0 < rates[99] < 1e-4 and (np.diff(rates[10:]) < 0).all()
+
+
+@pytest.mark.parametrize("warmup", [0, 1, 7])
+def test_the_rates_of_a_fit_are_those_of_the_schedule(warmup):
+    rates = am.cosine(30, 0.1, warmup)
+    schedule = cosine_schedule(0.1, 30, warmup=warmup)(jnp.arange(30))
+    np.testing.assert_allclose(rates, schedule, rtol=1e-5, atol=1e-8)
 
 
 def test_a_training_step_is_adamw_by_hand():

@@ -25,14 +25,15 @@ class Dataset(eqx.Module):
 
     `weights` are zero where illegal and sum to 1. `sample_weights` scales how much a row counts,
     in the policy's loss (first column) and the value's (second). Observations may be kept as any
-    numbers (int8 to save room); they are read as float32.
+    numbers (int8 to save room); they are read as float32. Arrays may be NumPy's, whose rows are
+    picked without compiling anything.
     """
 
-    observations: Num[Array, "n ..."]
-    legal: Bool[Array, "n actions"]
-    weights: Float[Array, "n actions"]
-    value: Float[Array, " n"]
-    sample_weights: Float[Array, "n 2"]
+    observations: Num[Array, "n ..."] | Num[np.ndarray, "n ..."]
+    legal: Bool[Array, "n actions"] | Bool[np.ndarray, "n actions"]
+    weights: Float[Array, "n actions"] | Float[np.ndarray, "n actions"]
+    value: Float[Array, " n"] | Float[np.ndarray, " n"]
+    sample_weights: Float[Array, "n 2"] | Float[np.ndarray, "n 2"]
 
     @staticmethod
     def of(
@@ -182,24 +183,29 @@ def random_images(symmetries: Sequence[Symmetry], dataset: Dataset, key: Key[Arr
 
 def draw_actions(dataset: Dataset, key: Key[Array, ""]) -> Dataset:
     """The data set with one action drawn from each row's weights as its only target."""
-    chosen = jax.random.categorical(key, jnp.log(dataset.weights), axis=-1)
-    hot = jax.nn.one_hot(chosen, dataset.weights.shape[1])
-    return eqx.tree_at(lambda d: d.weights, dataset, hot)
+    return eqx.tree_at(lambda d: d.weights, dataset, _draw(dataset.weights, key))
+
+
+@jax.jit
+def _draw(weights: Float[Array, "n actions"], key: Key[Array, ""]) -> Float[Array, "n actions"]:
+    chosen = jax.random.categorical(key, jnp.log(weights), axis=-1)
+    return jax.nn.one_hot(chosen, weights.shape[1])
 
 
 def _check_targets(dataset: Dataset) -> None:
     for name in ("observations", "weights", "value", "sample_weights"):
-        if not bool(jnp.isfinite(getattr(dataset, name)).all()):
+        if not np.isfinite(np.asarray(getattr(dataset, name))).all():
             raise NonFiniteError(
                 f"The data set's {name} hold NaN or infinity: check the teacher or the file."
             )
-    weights = dataset.weights
-    wrong = (weights < 0).any(1) | (jnp.abs(weights.sum(1) - 1) > 1e-3)
-    wrong = wrong | (~dataset.legal & (weights > 0)).any(1)
-    if bool(wrong.any()):
-        row = int(jnp.argmax(wrong))
+    # On the host, where no program is compiled for each size of a data set.
+    weights = np.asarray(dataset.weights)
+    wrong = (weights < 0).any(1) | (np.abs(weights.sum(1) - 1) > 1e-3)
+    wrong = wrong | (~np.asarray(dataset.legal) & (weights > 0)).any(1)
+    if wrong.any():
+        row = int(np.argmax(wrong))
         raise ValueError(
-            f"Row {row} has weights {np.asarray(weights[row]).tolist()}: a distribution must not "
+            f"Row {row} has weights {weights[row].tolist()}: a distribution must not "
             "be negative, must sum to 1 and be zero on illegal actions."
         )
 

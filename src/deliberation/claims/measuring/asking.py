@@ -11,6 +11,7 @@ from ...core.objective import Objective
 from ...core.task import State, batch_size
 from .exams import stakes
 from .scoring import CHUNK
+from .split import take
 
 
 class Answers(NamedTuple):
@@ -38,7 +39,7 @@ def ask(
     for start in range(0, n, CHUNK):
         rows = np.resize(np.arange(start, min(start + CHUNK, n)), CHUNK)
         decision, _ = decider.decide(
-            jax.tree.map(lambda x, r=rows: x[r], states), decider.begin(CHUNK),
+            take(states, rows), decider.begin(CHUNK),
             objective=objective, budget=budget, key=keys[rows],
         )  # fmt: skip
         real = min(CHUNK, n - start)
@@ -56,10 +57,10 @@ def batch_free(
     and "alone" a few positions each in a batch of copies of itself.
     """
     n = min(batch_size(states), CHUNK)
-    states, keys = jax.tree.map(lambda x: x[:n], states), jax.random.split(key, n)
+    states, keys = take(states, np.arange(n)), jax.random.split(key, n)
     first = ask(decider, states, keys, budget=budget)
     order = np.random.default_rng(0).permutation(n)
-    turned = jax.tree.map(lambda x: x[order], states)
+    turned = take(states, order)
     permuted = ask(decider, turned, keys[order], budget=budget)
     again = ask(decider, states, keys, budget=budget)
     few = np.unique(np.linspace(0, n - 1, 3).astype(int))
@@ -75,7 +76,7 @@ def _alone(
     decider: Decider, states: State, keys: Key[Array, " n"], row: int, budget: int | None
 ) -> int:
     """The answer in one position among copies of itself, which draw chance of their own."""
-    copies = jax.tree.map(lambda x: x[np.full(CHUNK, row)], states)
+    copies = take(states, np.full(CHUNK, row))
     mine = jax.random.split(keys[row], CHUNK).at[0].set(keys[row])
     return int(ask(decider, copies, mine, budget=budget).action[0])
 

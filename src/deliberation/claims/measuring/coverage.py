@@ -14,7 +14,7 @@ from ...runs import Context, Outcome
 from ...tasks import make_task
 from .asking import ask, ways
 from .exams import best_actions, read_positions
-from .split import SHARE, classes
+from .split import SHARE, classes, take
 from .teaching import best_fit
 
 
@@ -32,7 +32,7 @@ def cover(settings: dict[str, Any], context: Context) -> Outcome:
     way, covered, spent = [], [], Ledger()
     for seed in settings["seeds"]:
         rows, different = covered_rows(task, lesson[0], settings["share"], settings["count"], seed)
-        examples = exact_lesson(task, jax.tree.map(lambda x, r=rows: x[r], lesson[0]),
+        examples = exact_lesson(task, take(lesson[0], rows),
                                 lesson[1][rows])  # fmt: skip
         told = {"steps": settings["steps"], "width": settings["width"], "seed": seed}
         fitted = best_fit(task, examples, told, len(rows), symmetric=True)

@@ -17,7 +17,7 @@ from ...runs import Column, Context, Outcome
 from ...tasks import make_task
 from ...tasks.board.solved import solved_connect_four
 from .about import MOST_STATES
-from .split import held_out, one_each
+from .split import held_out, one_each, take
 
 CONTESTED, ANY, ALL = "contested", "any", "all"
 """Which positions: where it matters what is done and nothing was taught; any; images too."""
@@ -41,13 +41,13 @@ def find_positions(settings: dict[str, Any], context: Context) -> Outcome:
     rows = np.arange(len(values))
     if settings["which"] == CONTESTED:
         rows = np.flatnonzero(stakes(values) > 1e-6 * max(np.nanmax(np.abs(values)), 1e-30))
-        rows = rows[held_out(task, jax.tree.map(lambda x: x[rows], states))]
+        rows = rows[held_out(task, take(states, rows))]
     if settings["which"] != ALL:
-        rows = rows[one_each(task, jax.tree.map(lambda x: x[rows], states))]
+        rows = rows[one_each(task, take(states, rows))]
     if len(rows) > settings["count"]:
         rng = np.random.default_rng(0)
         rows = np.sort(rng.choice(rows, settings["count"], replace=False))
-    states, values = jax.tree.map(lambda x: x[rows], states), values[rows]
+    states, values = take(states, rows), values[rows]
     keep_positions(context.folder, states, values=values)
     told = {"count": len(values), "actions": task.traits.actions, **scale_of(values)}
     each = Column(stakes(values).astype(np.float32), ("position",), "return")
@@ -69,7 +69,7 @@ def scale_of(values: Float[np.ndarray, "n actions"]) -> dict[str, float]:
 def exact_values(
     name: str, task: Task, objective: Objective | None = None
 ) -> tuple[State, np.ndarray, Ledger]:
-    """Unfinished states, each action's value (NaN where illegal), and what working them out cost.
+    """Unfinished states (NumPy), each action's value (NaN where illegal), and what that cost.
 
     Under another objective the states are the same, in the same order; not of Connect Four, whose
     solved positions come with the package for its own objective alone.
@@ -77,7 +77,11 @@ def exact_values(
     if name == "connect_four":
         solved = solved_connect_four()
         values = np.sign(solved.action_scores)
-        return solved.states, values.astype(np.float32), Ledger(None, 0, 0, 0, 0, None)
+        return (
+            jax.tree.map(np.asarray, solved.states),
+            values.astype(np.float32),
+            Ledger(None, 0, 0, 0, 0, None),
+        )
     if task.traits.players == 1:
         table = value_iteration(task, objective, max_states=10 * MOST_STATES)
         ended = ~np.isfinite(table.action_values).any(1)
@@ -85,7 +89,7 @@ def exact_values(
         rows = rows[
             np.unique(np.linspace(0, len(rows) - 1, min(len(rows), MANY_STATES)).astype(int))
         ]
-        states = jax.tree.map(lambda x: jnp.asarray(np.asarray(x)[rows]), table.states)
+        states = take(jax.tree.map(np.asarray, table.states), rows)
         values = table.action_values[rows]
         return states, np.where(np.isfinite(values), values, np.nan), table.spent
     solution = solve(task, objective)
@@ -97,7 +101,7 @@ def exact_values(
     states = jax.tree.map(lambda *x: np.concatenate(x), *live)
     count = len(jax.tree.leaves(states)[0])
     rows = np.unique(np.linspace(0, count - 1, min(count, MANY_STATES)).astype(int))
-    states = jax.tree.map(lambda x: jnp.asarray(x[rows]), states)
+    states = take(states, rows)
     values = solution.action_values(states)
     return states, np.where(np.isfinite(values), values, np.nan), solution.spent
 
@@ -115,10 +119,10 @@ def keep_positions(folder: Path, states: State, **arrays: np.ndarray) -> None:
 
 
 def read_positions(folder: Path, task: Task, column: str = "values") -> tuple[State, np.ndarray]:
-    """States that `keep_positions` left, and one of the arrays beside them."""
+    """States that `keep_positions` left (NumPy), and one of the arrays beside them."""
     with np.load(folder / "positions.npz", allow_pickle=False) as data:
         shape = jax.eval_shape(task.init, jax.random.key(0))
-        leaves = [jnp.asarray(data[f"state{i}"]) for i in range(len(jax.tree.leaves(shape)))]
+        leaves = [data[f"state{i}"] for i in range(len(jax.tree.leaves(shape)))]
         return jax.tree.unflatten(jax.tree.structure(shape), leaves), data[column]
 
 

@@ -15,6 +15,7 @@ from ...runs import Column, Context, Outcome
 from ...tasks import make_task
 from . import subjects
 from .exams import read_positions
+from .split import take
 
 CHUNK = 128
 """Positions decided at a time: few enough that their trees stay in the cache, and one size, so
@@ -126,7 +127,7 @@ def _choose(
         # The last chunk is filled up with copies, so that one shape is compiled.
         rows = np.resize(np.arange(start, min(start + CHUNK, n)), CHUNK)
         real = min(CHUNK, n - start)
-        asked = jax.tree.map(lambda x, r=rows: x[r], states)
+        asked = take(states, rows)
         started = clock.now()
         decision, _ = decider.decide(asked, decider.begin(CHUNK), budget=budget, key=keys[rows])
         jax.block_until_ready(decision)

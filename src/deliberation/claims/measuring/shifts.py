@@ -20,6 +20,7 @@ from ...tasks.grids import Gridworld, neighbours, places
 from . import subjects
 from .asking import Answers, ask, ways
 from .exams import best_actions, keep_positions, read_positions, scale_of
+from .split import take
 from .swaps import swapped
 
 BEFORE, START, DYNAMICS, OBSERVATION, REWARD = (
@@ -50,7 +51,7 @@ def find_shifts(settings: dict[str, Any], context: Context) -> Outcome:
     taken = (walls >= 0) & ~np.isin(np.asarray(states.cell), places(task.map, "S"))
     if taken.sum() < 2:
         raise UnsuitableTaskError(f"In {task!r} no wall can go up without shutting an exit off.")
-    states, values = jax.tree.map(lambda x: x[taken], states), values[taken]
+    states, values = take(states, taken), values[taken]
     twins = {BEFORE: (states, values), **_twins(task, states, values, walls[taken])}
     for name, (twin, worth) in twins.items():
         (context.folder / name).mkdir()
@@ -63,7 +64,7 @@ def _twins(
     task: Gridworld, states: State, values: np.ndarray, walls: Int[np.ndarray, " n"]
 ) -> dict[str, tuple[State, np.ndarray]]:
     early = eqx.tree_at(lambda s: s.time, states, jnp.zeros_like(states.time))
-    stand = states.walls.at[jnp.arange(len(walls)), walls].set(True)
+    stand = jnp.asarray(states.walls).at[jnp.arange(len(walls)), walls].set(True)
     walled = eqx.tree_at(lambda s: s.walls, states, stand)
     return {
         START: (early, action_values(task, task.objective, early)),
@@ -173,11 +174,16 @@ def _answers(
 
 def noisy(policy: NetworkPolicy, states: State, key: Array) -> Answers:
     """What a network answers to observations with noise on every number."""
+    weights = np.asarray(_noisy_weights(policy, states, key), float)
+    return Answers(weights.argmax(1), weights)
+
+
+@eqx.filter_jit
+def _noisy_weights(policy: NetworkPolicy, states: State, key: Array) -> Float[Array, "n actions"]:
     task = policy.task
     seen, legal = jax.vmap(task.observe)(states), jax.vmap(task.legal)(states)
     logits, _ = evaluate(policy.network, seen + NOISE * jax.random.normal(key, seen.shape), legal)
-    weights = np.asarray(masked_softmax(logits, legal), float)
-    return Answers(weights.argmax(1), weights)
+    return masked_softmax(logits, legal)
 
 
 def _wrong(task: Gridworld, folder: Path) -> Float[np.ndarray, "n actions"]:

@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Int, Key, UInt64
 
 from ...amortised import random_positions
 from ...core.errors import UnsuitableTaskError
-from ...core.task import State, Task
+from ...core.task import State, Task, batch_size
 
 SHARE = 3
 """One class of positions in so many is kept for testing."""
@@ -31,17 +31,31 @@ def classes(task: Task, states: State) -> UInt64[np.ndarray, " n"]:
     And for the same place at another time, where the clock is a part of the state (`time`): what is
     right there a step earlier says what is right now.
     """
+    n = batch_size(states)
+    # Filled up with copies to a power of two, so that few sizes are compiled.
+    rows = np.resize(np.arange(n), 1 << max(n - 1, 1).bit_length())
+    images = _images(task, take(states, rows))
+    return np.stack([_prints(np.asarray(image)[:n]) for image in images]).min(0)
+
+
+@eqx.filter_jit
+def _images(task: Task, states: State) -> list[Array]:
+    """What is observed, and the same under each symmetry."""
     if hasattr(states, "time"):
         states = eqx.tree_at(lambda s: s.time, states, jnp.zeros_like(states.time))
     observed = jax.vmap(task.observe)(states)
-    images = [observed, *(jax.vmap(s.observation)(observed) for s in task.symmetries)]
-    return np.stack([_prints(np.asarray(image)) for image in images]).min(0)
+    return [observed, *(jax.vmap(s.observation)(observed) for s in task.symmetries)]
+
+
+def take(states: State, rows: Int[np.ndarray, " n"] | Bool[np.ndarray, " all"]) -> State:
+    """Some of a batch of states; of those on the host without compiling anything."""
+    return jax.tree.map(lambda x: x[rows], states)
 
 
 def one_each(task: Task, states: State) -> Int[np.ndarray, " classes"]:
     """The rows of one state of each class, drawn: more of a class would be no more observations."""
-    drawn = np.random.default_rng(0).permutation(len(jax.tree.leaves(states)[0]))
-    found = classes(task, jax.tree.map(lambda x: x[drawn], states))
+    drawn = np.random.default_rng(0).permutation(batch_size(states))
+    found = classes(task, take(states, drawn))
     return np.sort(drawn[np.unique(found, return_index=True)[1]])
 
 
@@ -57,8 +71,7 @@ def lessons(task: Task, count: int, key: Key[Array, ""]) -> State:
             f"All positions that random play met in {task!r} are kept for testing: it is too small "
             "for a claim about learning."
         )
-    rows = np.resize(rows, count)
-    return jax.tree.map(lambda x: x[rows], drawn)
+    return take(drawn, np.resize(rows, count))
 
 
 def _prints(observed: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from ...tasks.grids import Features, Gridworld, limits, marked
 from . import subjects
 from .asking import ask, batch_free, ways
 from .exams import exact_values, keep_positions, read_positions, scale_of, stakes
-from .split import held_out, one_each
+from .split import held_out, one_each, take
 
 OWN, OTHER = "own", "other"
 """The objective that a task has, and the one that is handed over instead."""
@@ -50,9 +50,9 @@ def find_swapped(settings: dict[str, Any], context: Context) -> Outcome:
     matters = _contested(own) & _contested(other)
     rows = np.flatnonzero(matters)
     if len(rows):
-        rows = rows[held_out(task, jax.tree.map(lambda x: x[rows], states))]
+        rows = rows[held_out(task, take(states, rows))]
     if len(rows) and not settings.get("every"):
-        rows = rows[one_each(task, jax.tree.map(lambda x: x[rows], states))]
+        rows = rows[one_each(task, take(states, rows))]
     if len(rows) < 2:
         raise UnsuitableTaskError(
             f"In {task!r} hardly a position is left where it matters both under its own objective "
@@ -61,7 +61,7 @@ def find_swapped(settings: dict[str, Any], context: Context) -> Outcome:
     if len(rows) > settings["count"]:
         rng = np.random.default_rng(0)
         rows = np.sort(rng.choice(rows, settings["count"], replace=False))
-    states = jax.tree.map(lambda x: x[rows], states)
+    states = take(states, rows)
     keep_positions(context.folder, states, own=own[rows], other=other[rows])
     told = {"count": len(rows), "share": float(matters.mean())}
     low = {name: scale_of(x[rows])["low"] for name, x in ((OWN, own), (OTHER, other))}

@@ -30,7 +30,7 @@ from ...runs import Column, Context, Outcome
 from ...tasks import make_task
 from .exams import read_positions
 from .scoring import CHUNK
-from .split import lessons
+from .split import lessons, take
 
 
 def teach(settings: dict[str, Any], context: Context) -> Outcome:
@@ -57,6 +57,7 @@ def _biased_lesson(task: Task, states: State) -> Dataset:
     return Dataset.of(observations, legal, biased_weights(legal), jnp.zeros(legal.shape[0]))
 
 
+@jax.jit
 def biased_weights(legal: Bool[Array, "n actions"]) -> Float[Array, "n actions"]:
     """A teacher known exactly and far from optimal: each legal action half as likely as the last.
 
@@ -93,7 +94,7 @@ def read_lesson(folder: Path, count: int, seed: int) -> tuple[Dataset, int]:
     with np.load(folder / "lesson.npz", allow_pickle=False) as data:
         rows = np.random.default_rng(seed).integers(len(data["value"]), size=len(data["value"]))
         few = rows[:count]
-        return Dataset(**{name: jnp.asarray(data[name][few]) for name in data.files}), len(rows)
+        return Dataset(**{name: data[name][few] for name in data.files}), len(rows)
 
 
 def best_fit(
@@ -155,7 +156,7 @@ def compare(settings: dict[str, Any], context: Context) -> Outcome:
     stake = context.outcomes(settings["positions"])["stake"]
     states, values = read_positions(context.artefact(settings["positions"]), task)
     rows = np.unique(np.linspace(0, len(values) - 1, settings["limit"]).astype(int))
-    states, values = jax.tree.map(lambda x: x[rows], states), values[rows]
+    states, values = take(states, rows), values[rows]
     _, network, _ = load_network(context.artefact(settings["policy"]), task=task)
     policy = NetworkPolicy(task, network)
     decision, _ = policy.decide(states, key=jax.random.key(0))
