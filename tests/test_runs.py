@@ -41,6 +41,7 @@ from deliberation.runs.cells import urgency
 from deliberation.runs.chain import HEAD
 from deliberation.runs.progress import Forecast, clock_time
 from deliberation.runs.provenance import code, source
+from deliberation.runs.queue import Queue
 from deliberation.runs.records import decode, encode
 from deliberation.runs.worker import SHARES, Call, Context, share_done
 
@@ -72,10 +73,34 @@ def test_what_the_longest_chain_waits_for_goes_first():
     a, b, c = cell(x=1, seconds=1.0), cell(x=2, seconds=5.0), cell(x=3, seconds=9.0)
     d = cell(x=4, needs=[a.id], seconds=3.0)
     e = cell(x=5, needs=[d.id, b.id], seconds=7.0)
-    assert urgency([e, d, a, b, c], []) == [b, a, d, c, e]  # chains of 12, 11, 10, 9, 7
-    assert urgency([e, d, a, b, c], [a.id, b.id]) == [d, c, e]
+    chains = urgency([e, d, a, b, c], [])
+    assert list(chains.items()) == [
+        (b.id, 12), (a.id, 11), (d.id, 10), (c.id, 9), (e.id, 7),
+    ]  # fmt: skip
+    assert list(urgency([e, d, a, b, c], [a.id, b.id])) == [d.id, c.id, e.id]
     with pytest.raises(CellError, match=f"needs {a.id}"):
         urgency([d], [])
+
+
+def test_a_kind_of_cell_stays_with_the_worker_that_compiled_it():
+    """Unless something else is more urgent by more than compiling takes."""
+    near = [Cell("m:near", {"task": "a", "x": i}, (), 2.0) for i in range(3)]
+    far = [Cell("m:far", {"task": "a", "x": i}, (), 1.0) for i in range(2)]
+    late = Cell("m:near", {"task": "a", "x": 9}, (), 30.0)
+    cells = [*near, *far]
+
+    def queue(*more: Cell) -> Queue:
+        chains = urgency([*cells, *more], [])
+        by_id = {c.id: c for c in [*cells, *more]}
+        return Queue([by_id[i] for i in chains], set(), keep_going=False, chains=chains)
+
+    local = queue()
+    first, second, third = local.following(0), local.following(1), local.following(1)
+    assert (first.function, second.function, third.function) == ("m:near", "m:far", "m:far")
+    assert local.following(1).function == "m:near", "nobody is idle"
+    assert [c.function for c in iter(queue().following, None)] == ["m:near"] * 3 + ["m:far"] * 2
+    urgent = queue(late)
+    assert urgent.following(0) is late and urgent.following(1).function == "m:far"
 
 
 # Records

@@ -50,11 +50,12 @@ class Cell(msgspec.Struct, frozen=True, dict=True):
         return self.label or self.function.rpartition(":")[2]
 
 
-def urgency(cells: Iterable[Cell], done: Iterable[str]) -> list[Cell]:
-    """Cells not done yet, those first on which the longest chain of work waits.
+def urgency(cells: Iterable[Cell], done: Iterable[str]) -> dict[str, float]:
+    """How long a chain of work waits for each cell that is not done yet, in rough seconds.
 
-    A cell's id depends on the ids it needs, so cells cannot need each other in a circle. Raises
-    `CellError` where a needed cell is neither listed nor done.
+    By cell, the most urgent first; the cell's own work is a part of it. A cell's id depends on the
+    ids it needs, so cells cannot need each other in a circle. Raises `CellError` where a needed
+    cell is neither listed nor done.
     """
     recorded = set(done)
     todo = {cell.id: cell for cell in cells if cell.id not in recorded}
@@ -75,7 +76,8 @@ def urgency(cells: Iterable[Cell], done: Iterable[str]) -> list[Cell]:
         after = (chain(cell.id) for cell in waiting.get(cell_id, []))
         return todo[cell_id].seconds + max(after, default=0.0)
 
-    return sorted(todo.values(), key=lambda cell: -chain(cell.id))
+    chains = {cell_id: chain(cell_id) for cell_id in todo}
+    return dict(sorted(chains.items(), key=lambda entry: -entry[1]))
 
 
 def planned(cells: Sequence[Cell]) -> float:

@@ -65,7 +65,9 @@ def execute(
     with RecordFile(folder, manifest, artefacts) as file:
         _sweep(file)
         ready = current(file.records, code())
-        todo = urgency(unique, ready)
+        by_id = {cell.id: cell for cell in unique}
+        chains = urgency(unique, ready)
+        todo = [by_id[cell_id] for cell_id in chains]
         done = [cell for cell in unique if cell.id in ready]
         count = min(workers(jobs, pool), len(todo)) if todo else 1
         shown.start(len(unique), len(done), planned(unique), planned(done), count)
@@ -73,7 +75,7 @@ def execute(
             known = [(cell, file.records[cell.id]) for cell in done]
             again = sum(cell.id in file.records for cell in todo)
             shown.plan(todo, known, functools.partial(share_done, file.folder), again)
-        queue = Queue(todo, ready, keep_going)
+        queue = Queue(todo, ready, keep_going, chains)
         try:
             if todo:
                 _Running(queue, file, shown, pool).run(count)
@@ -109,10 +111,10 @@ class _Running:
                 if cell.id in running:
                     self._failed(running.pop(cell.id), _DIED_TWICE)
 
-    def _work(self, cells: Callable[[], Cell | None], jobs: int) -> None:
+    def _work(self, cells: Callable[[int | None], Cell | None], jobs: int) -> None:
         """Run some cells; those whose worker died, and may be tried again, count as running."""
         failure: Exception | None = None
-        with _closing(replies(lambda: self._call(cells()), jobs, self.pool)) as found:
+        with _closing(replies(lambda worker: self._call(cells(worker)), jobs, self.pool)) as found:
             for reply in found:
                 if reply.died and self.queue.keep_going:
                     continue

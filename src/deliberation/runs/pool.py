@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +10,10 @@ from typing import Any
 from .provenance import cores
 from .worker import THREADS, Call, Reply, enter, run_cell
 
-Next = Callable[[], Call | None]
-"""Hands out the next cell that can run, or None while there is none."""
+Next = Callable[[int | None], Call | None]
+"""Hands out the next cell that can run, or None while there is none, to a worker by its number;
+None where it is not known which will run it."""
+Submit = Callable[[Call], "Future[Reply]"]
 
 
 class WorkerDied(RuntimeError):
@@ -46,18 +48,20 @@ def replies(following: Next, jobs: int, pool: Pool | None = None) -> Iterator[Re
     """What comes back from the workers, in the order in which cells end, until all have.
 
     `following` is asked whenever a worker is free. Local workers end with this generator, and
-    when this process is killed; where one dies, all of them have, which raises `WorkerDied`. Of a
-    worker that dies on a cluster the reply says so.
+    when this process is killed. Of a worker that dies the reply says so, and the others go on; of
+    those of a joblib backend all die together, which raises `WorkerDied`.
     """
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
-    try:
-        if pool is not None:
-            yield from _answers(following, jobs, pool.submit, pool.died)
-        else:
-            yield from _local(following, jobs) if _is_local() else _elsewhere(following, jobs)
-    except BrokenProcessPool as error:
-        raise WorkerDied(str(error)) from error
+    if pool is not None:
+        yield from _answers(following, [(None, pool.submit)] * jobs, pool.died)
+    elif _is_local():
+        yield from _local(following, jobs)
+    else:
+        try:
+            yield from _elsewhere(following, jobs)
+        except BrokenProcessPool as error:
+            raise WorkerDied(str(error)) from error
 
 
 def _is_local() -> bool:
@@ -72,35 +76,69 @@ def _local(following: Next, jobs: int) -> Iterator[Reply]:
 
     joblib's shared pool is left alone, since its workers may have imported JAX already.
     """
-    from joblib.externals.loky import ProcessPoolExecutor
+    from joblib.externals.loky.process_executor import BrokenProcessPool
 
-    env = dict.fromkeys(THREADS, "1")
-    pool: Any = ProcessPoolExecutor(jobs, env=env, initializer=enter, initargs=(os.getpid(),))
+    died = (BrokenProcessPool,)
+    lanes = [Lane(jobs) for _ in range(jobs)]
     try:
-        yield from _answers(following, jobs, lambda call: pool.submit(run_cell, call))
+        submits = [(number, lane.submit) for number, lane in enumerate(lanes)]
+        yield from _answers(following, submits, died)
     finally:
+        for lane in lanes:
+            lane.close()
+
+
+class Lane:
+    """One worker process, so that it is known which one runs a cell; begun anew where it died."""
+
+    def __init__(self, lanes: int):
+        self._lanes = lanes
+        self._pool = self._open()
+
+    def _open(self) -> Any:
+        from joblib.externals.loky import ProcessPoolExecutor
+
+        env = dict.fromkeys(THREADS, "1")
+        args = (os.getpid(), self._lanes)
+        return ProcessPoolExecutor(1, env=env, initializer=enter, initargs=args)
+
+    def submit(self, call: Call) -> "Future[Reply]":
+        """What will be the reply of a cell."""
+        from joblib.externals.loky.process_executor import BrokenProcessPool
+
+        try:
+            return self._pool.submit(run_cell, call)
+        except BrokenProcessPool:  # by the cell before
+            self.close()
+            self._pool = self._open()
+            return self._pool.submit(run_cell, call)
+
+    def close(self) -> None:
+        """End the process."""
         with contextlib.suppress(ProcessLookupError):
-            pool.shutdown(kill_workers=True)
+            self._pool.shutdown(kill_workers=True)
 
 
 def _answers(
     following: Next,
-    jobs: int,
-    submit: "Callable[[Call], Future[Reply]]",
-    died: tuple[type[BaseException], ...] = (),
+    workers: Sequence[tuple[int | None, Submit]],
+    died: tuple[type[BaseException], ...],
 ) -> Iterator[Reply]:
-    """The replies of cells, so many of which are with the workers at once."""
-    running: dict[Future[Reply], Call] = {}
+    """The replies of cells, one of which is with each worker at a time."""
+    free = list(workers)
+    running: dict[Future[Reply], tuple[Call, tuple[int | None, Submit]]] = {}
     try:
         while True:
-            while len(running) < jobs and (call := following()) is not None:
-                running[submit(call)] = call
+            while free and (call := following(free[0][0])) is not None:
+                worker = free.pop(0)
+                running[worker[1](call)] = call, worker
             if not running:
                 return
             ended = wait(running, return_when=FIRST_COMPLETED).done
             # What came back in time is not lost where another worker died meanwhile.
             for future in sorted(ended, key=lambda f: f.exception() is not None):
-                call = running.pop(future)
+                call, worker = running.pop(future)
+                free.append(worker)
                 lost = isinstance(future.exception(), died)
                 yield Reply(call.cell.id, died=True) if lost else future.result()
     finally:
@@ -113,7 +151,7 @@ def _elsewhere(following: Next, jobs: int) -> Iterator[Reply]:
     from joblib import Parallel, delayed
 
     how: dict[str, Any] = {"batch_size": 1, "pre_dispatch": "n_jobs"}
-    while (first := following()) is not None:
+    while (first := following(None)) is not None:
         calls = (delayed(run_cell)(call) for call in _chain(first, following))
         found: Any = Parallel(n_jobs=jobs, return_as="generator_unordered", **how)(calls)
         yield from found
@@ -121,4 +159,4 @@ def _elsewhere(following: Next, jobs: int) -> Iterator[Reply]:
 
 def _chain(first: Call, following: Next) -> Iterator[Call]:
     yield first
-    yield from iter(following, None)
+    yield from iter(lambda: following(None), None)

@@ -221,12 +221,27 @@ def load(name: str) -> Callable[..., Any]:
         raise CellError(f"There is no function {name}: {error}.") from error
 
 
-def enter(parent: int) -> None:
-    """Begin a local worker process: its environment, and dying with its parent."""
+def enter(parent: int, workers: int) -> None:
+    """Begin one of so many local worker processes: its environment, and dying with its parent."""
     prepare()
+    _keep_programs(workers)
     # The parent decides what an interrupt means; a worker's traceback would only be noise.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+
+
+def _keep_programs(workers: int) -> None:
+    """Take compiled programs for no leak of memory.
+
+    loky begins a process anew that has grown by 300 MB, which would compile everything again; here
+    it may take half of its share of the memory.
+    """
+    from joblib.externals.loky import process_executor
+
+    with contextlib.suppress(ValueError, OSError):
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        most = max(memory // (2 * workers), process_executor._MAX_MEMORY_LEAK_SIZE)
+        process_executor._MAX_MEMORY_LEAK_SIZE = most
 
 
 def prepare() -> None:
