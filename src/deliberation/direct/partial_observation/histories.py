@@ -268,11 +268,12 @@ def _descend(
         action = choose(rule, _view(tree, node, legal), mix(now, 0), None)
         action = jnp.where((d == 0) & (forced[:, 0] >= 0), forced[:, 0], action)
         after = jax.vmap(task.advance)(state, action, as_key(now))
+        reward = jax.vmap(objective)(state, action, after).astype(path.rewards.dtype)
         path = Path(
             path.nodes.at[d].set(node),
             path.actions.at[d].set(action),
             path.movers.at[d].set(jax.vmap(task.player)(state).astype(jnp.int32)),
-            path.rewards.at[d].set(jax.vmap(objective)(state, action, after)),
+            path.rewards.at[d].set(reward),
             path.length + going,
         )
         pasts = remember(pasts, leaf.key, action, path.movers[d], nodes)
