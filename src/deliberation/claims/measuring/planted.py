@@ -36,6 +36,10 @@ def plants(function: str) -> Callable[[Maker], Maker]:
     return register
 
 
+SPREAD, ALIKE = 0.04, 0.4
+"""Standard deviation between trainings, in parts of the way, and correlation of their scores over
+positions: medians over the tasks and sizes of data that the quick effort measures."""
+
 Line = tuple[float | int, float | int]
 """A level at 1, and what each doubling adds."""
 
@@ -57,6 +61,10 @@ class World:
     network: Line = (0.1, 0.05)
     drift: float | int = 0.0
     seed_effects: tuple[float, ...] = (0.0,)
+    spread: float = 0.0
+    """Standard deviation between trainings, drawn anew for each luck, on top of those effects."""
+    alike: float = 0.0
+    """In so many of the positions all trainings meet the same luck: some are hard for everybody."""
     guided: tuple[float, float, float] = (0.5, 0.1, 0.02)
     """Level, gain a rung, gain a doubling of 1 + budget."""
     blind: Line = (0.3, 0.02)
@@ -96,9 +104,14 @@ class World:
         settings, needs = cell.settings, cell.needs
         return Record(cell.id, cell.function, settings, needs, outcomes, ledger, 1.0, "2026-01-01")
 
-    def draw(self, mean: float, name: str, n: int | None = None) -> np.ndarray:
+    def draw(
+        self, mean: float, name: str, n: int | None = None, *, trained: bool = False
+    ) -> np.ndarray:
         """`n` zeros and ones with this mean, in parts where it lies beyond 0 and 1."""
         uniform = self.uniform(name, n)
+        if trained and self.alike:
+            shared = self.uniform(f"{name} alike", n) < self.alike
+            uniform = np.where(shared, self.uniform("hard for everybody", n), uniform)
         whole = np.floor(mean)
         return whole + (uniform < mean - whole)
 
@@ -110,7 +123,8 @@ class World:
 
     def effect(self, seed: int) -> float:
         """What a training seed adds."""
-        return self.seed_effects[seed % len(self.seed_effects)]
+        drawn = np.random.default_rng([9, seed, self.luck]).normal(0.0, self.spread)
+        return self.seed_effects[seed % len(self.seed_effects)] + float(drawn)
 
 
 def on(line: Line, x: float | int) -> float:
@@ -164,7 +178,13 @@ def _score(world: World, cell: Cell, known: Known) -> tuple[dict, dict]:
         # A network that does not heed the budget answers the same at each.
         heeds = 0 if who == "network" and not world.drift else budget
         level = 0.0 if who == "random" else _level(world, who, cell, known, budget)
-        way = np.zeros(many) if who == "random" else world.draw(level, f"{cell.id} {heeds}", many)
+        way = (
+            np.zeros(many)
+            if who == "random"
+            else world.draw(
+                level, f"{cell.id} {heeds}", many, trained=settings["policy"] is not None
+            )
+        )
         rows.append({"way": way, **_costs(world, who, budget, cell.id, many)})
     columns = {name: [row[name].tolist() for row in rows] for name in rows[0]}
     searches = who == "planner"
@@ -286,5 +306,7 @@ def _put_through(world: World, cell: Cell, known: Known) -> tuple[dict, dict]:
 
 
 def world_at(e: Effort, luck: int, **planted: Any) -> World:
-    """A world drawn at random, with as many items as an effort measures."""
-    return World(**{"n": e.positions, **planted}, luck=luck, exact=False)
+    """A world drawn at random, with as many items as an effort measures; trainings differ too."""
+    return World(
+        **{"n": e.positions, "spread": SPREAD, "alike": ALIKE, **planted}, luck=luck, exact=False
+    )

@@ -34,7 +34,7 @@ PLANTED = {
         "a network that needs next to nothing": {"network": (0.9, 0.0), "search": (0.9, 0.0)},
         "random play in place of search": {"search": (0.0, 0.0)},
     },
-    "effect": {"twice the smallest": {"network": (0.1, 0.025), "search": (0.75, 0.0)}},
+    "effect": {"twice the smallest": {"network": (0.1, 0.0334), "search": (0.75, 0.0)}},
 }
 applies = positions_only
 
