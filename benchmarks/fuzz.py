@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="kinds of worlds side by side")
     parser.add_argument("--report", action="store_true", help="of what is done, and no more")
     parser.add_argument("--again", action="store_true", help="ask anew where it failed")
+    parser.add_argument("--limit", type=float, default=LIMIT, help="seconds that are a hang")
     parser.add_argument("--task", type=int, help="this one alone, in this process")
     parser.add_argument("--kind", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -63,7 +64,7 @@ def main() -> None:
         if asked.again:
             forget(asked.log)
         if not asked.report:
-            watch(asked.tasks, asked.log, asked.jobs)
+            watch(asked.tasks, asked.log, asked.jobs, asked.limit)
         write(asked.out, read_all(asked.log), asked.tasks)
 
 
@@ -168,13 +169,13 @@ class Worker:
         command = [sys.executable, __file__, "--kind", str(kind), "--tasks", str(tasks)]
         return Worker(kind, own, subprocess.Popen([*command, "--log", str(own)], env=settings))
 
-    def hangs(self) -> bool:
-        """Whether nothing was heard for too long; then it is ended and that is noted."""
-        if time.time() - self.log.stat().st_mtime < LIMIT:
+    def hangs(self, limit: float) -> bool:
+        """Whether nothing was heard for so many seconds; then it is ended and that is noted."""
+        if time.time() - self.log.stat().st_mtime < limit:
             return False
         self.process.kill()
         self.process.wait()
-        return self.note("hang", f"no answer within {LIMIT:.0f} s")
+        return self.note("hang", f"no answer within {limit:.0f} s")
 
     def note(self, outcome: str, why: str) -> bool:
         """Write down how the decision under way ended; False if there was none."""
@@ -187,7 +188,7 @@ class Worker:
         return True
 
 
-def watch(tasks: int, log: Path, jobs: int) -> None:
+def watch(tasks: int, log: Path, jobs: int, limit: float = LIMIT) -> None:
     """Run every kind; what hangs or ends its process is noted, and the rest goes on."""
     waiting, busy = list(range(min(len(kinds()), tasks))), []
     began, told = time.time(), 0.0
@@ -198,7 +199,7 @@ def watch(tasks: int, log: Path, jobs: int) -> None:
         time.sleep(1)
         for worker in list(busy):
             code = worker.process.poll()
-            hung = code is None and worker.hangs()
+            hung = code is None and worker.hangs(limit)
             if code is None and not hung:
                 continue
             busy.remove(worker)
