@@ -17,6 +17,7 @@ from deliberation.claims.measuring.about import about
 from deliberation.claims.measuring.cells import closure, lesson
 from deliberation.claims.measuring.effort import LEVELS, effort_of
 from deliberation.claims.measuring.planted import FORWARD, STEP, World
+from deliberation.claims.measuring.prices import Prices
 from deliberation.claims.measuring.results import mean
 from deliberation.claims.validation import validate
 from deliberation.core.errors import UnknownNameError
@@ -225,7 +226,23 @@ def test_costs_and_break_even_are_the_planted_ones():
     assert_near(pick(found, "n*, by time"), 4000 / (8 - 0.05), 3)
     # The equivalent lies between measured budgets, and so do its costs: nothing is rounded up.
     assert 4 < ratio.low < 8 < ratio.high < 16
-    assert [r.timing for r in found.values()] == [False, True, False, True]
+    assert [r.timing for r in found.values()] == [False, True, False, True, True, True]
+
+
+def test_the_break_even_in_dollars_follows_the_prices():
+    """At equal prices n* is that of time, and what is spent is training, whole, and decisions."""
+    world, only = World(n=1000, network=(0.62, 0.0)), ["runtime_cost"]
+    records = world.records(claims.plan([TASK], "smoke", only=only))
+    told = {}
+    for prices in (Prices(), Prices(0.36, 3.6)):
+        (found,) = claims.analyse(records, [TASK], "smoke", only=only, prices=prices)
+        told[prices.training] = {r.quantity: r for r in found.rows}
+    usual, dear = told.values()
+    assert usual["n*, by money"].estimate == pytest.approx(usual["n*, by time"].estimate)
+    assert dear["n*, by money"].estimate == pytest.approx(10 * usual["n*, by time"].estimate)
+    # 4 seconds of training at 0.1 cents each, and a network at 1/160 of search's time.
+    assert_near(dear["money spent at n*"], 0.004 / (1 - 0.05 / 8), 1e-5)
+    assert "$0.36 an hour" in dear["money spent at n*"].note
 
 
 def test_costs_beyond_the_budgets_tried_are_bounds():

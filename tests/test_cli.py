@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from made import finding, record
 
 from deliberation import claims, hybrid, runs
+from deliberation.claims.measuring.prices import Prices
 from deliberation.cli import main
 from deliberation.cli._caches import folder_size, keep_compiled_programs
 from deliberation.cli._progress import Clock, Lines
@@ -143,6 +144,22 @@ def test_table_measures_shows_and_writes(measured, tmp_path):
     assert again.exit_code == 0 and (out / "report.html").exists()
     refused = run("table", "connect_four", "--effort", "smoke", "--out", str(out))
     assert refused.exit_code == 2 and "another run's records" in refused.stderr
+
+
+def test_prices_are_kept_with_the_run_and_can_be_changed_in_the_report(
+    measured, tmp_path, monkeypatch
+):
+    seen = []
+    monkeypatch.setattr(
+        claims, "analyse", lambda *_, prices, **__: seen.append(prices) or [finding()]
+    )
+    out = str(tmp_path / "out")
+    assert run("table", "tic_tac_toe", "--price", "0.04", "--out", out).exit_code == 0
+    assert measured["prices"] == {"decision": 0.04, "training": 0.04}
+    run("report", out)
+    run("report", out, "--training-price", "2.5")
+    assert seen == [Prices(0.04, 0.04), Prices(0.04, 0.04), Prices(0.05, 2.5)]
+    assert run("report", out, "--price", "0").exit_code == 2
 
 
 def test_an_interrupted_table_says_how_to_go_on(measured, tmp_path, monkeypatch):

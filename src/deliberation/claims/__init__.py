@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..core.task import Task
     from ..runs import Cell, Finding, Record
     from .measuring.effort import Effort
+    from .measuring.prices import Prices
     from .measuring.results import Results, Shown
 
 __all__ = ["ASPECTS", "COMMENTARY", "ORDER", "Aspect", "analyse", "claim", "list_claims", "plan"]
@@ -92,10 +93,12 @@ def analyse(
     *,
     only: Sequence[str] | None = None,
     folder: Path | str | None = None,
+    prices: "Prices | None" = None,
 ) -> "list[Finding]":
     """What the records show of each claim, the same however the records came about.
 
-    `folder` is the run's, from which arrays are read that records only describe.
+    `folder` is the run's, from which arrays are read that records only describe; `prices` are what
+    computing is paid for where amounts of money are told.
 
     A claim that a task cannot show says so; one whose cells are not among the records, or that
     cannot be computed from them, says that, and the others go on. All verdicts share one error
@@ -106,7 +109,7 @@ def analyse(
     from .measuring.results import Results, gather
     from .measuring.verdicts import judge_all
 
-    level, results = effort_of(effort), Results(records, folder)
+    level, results = effort_of(effort), Results(records, folder, prices)
     names = [portable_name(task) for task in tasks]
     return judge_all(
         [

@@ -1,7 +1,8 @@
 """`deliberate table` and `deliberate report`: measure, and show what was measured."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,6 +11,18 @@ from ._measuring import effort_option, jobs_option, measure, out_option, place_o
 from ._refusals import refuse_unknown
 from ._tasks import checked_tasks, complete_task, told_tasks
 from .zoo import present as present_zoo
+
+if TYPE_CHECKING:
+    from ..claims.measuring.prices import Prices
+
+
+def price_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What computing is paid for: `price` and `training_price`, for the rows in dollars."""
+    cost: Any = {"type": click.FloatRange(min=0, min_open=True), "metavar": "DOLLARS"}
+    about = "Dollars an hour of a core that decides, for n* by money; 0.05 unless told."
+    price = click.option("--price", help=about, **cost)
+    about = "The same of a core that trains; that of decisions unless told."
+    return price(click.option("--training-price", help=about, **cost)(command))
 
 
 @click.command(
@@ -21,6 +34,7 @@ from .zoo import present as present_zoo
     "  deliberate table connect_four --claim budget_slope --out slope\n"
     "  deliberate table my_world:Corridor --effort smoke\n"
     "  deliberate table --effort full --out results --jobs 8\n"
+    "  deliberate table tic_tac_toe --price 0.04 --training-price 2.5\n"
     "  deliberate table --effort full --backend ray --address 10.0.0.1:6379",
 )
 @click.argument("names", nargs=-1, metavar="[TASKS]...", shell_complete=complete_task)
@@ -30,6 +44,7 @@ from .zoo import present as present_zoo
 @out_option("out", "Folder of the records, table.json and report.html.")
 @click.option("--claim", "only", multiple=True, metavar="NAME", help="Only this claim; repeatable.")
 @jobs_option()
+@price_options
 @place_options
 def table(
     names: tuple[str, ...],
@@ -37,6 +52,8 @@ def table(
     out: Path,
     only: tuple[str, ...],
     jobs: int | None,
+    price: float | None,
+    training_price: float | None,
     **place: Any,
 ) -> None:
     """Measure every claim on TASKS and show the table; kill it and it goes on when called again.
@@ -46,6 +63,7 @@ def table(
     table.json and table.csv.
     """
     from .. import claims
+    from ..claims.measuring.prices import Prices
 
     refuse_unknown("claim", only, claims.list_claims())
     keep_compiled_programs()
@@ -56,6 +74,8 @@ def table(
         "effort": effort,
         "claims": [name for name in claims.list_claims() if not only or name in only],
     }
+    if (prices := Prices.asked(price, training_price)) is not None:
+        run["prices"] = prices.told()
     claims.refuse_unmeasurable(run["tasks"])
     cells = claims.plan(run["tasks"], effort, only=run["claims"])
     measure(cells, out, run, jobs, keep_going=True, **place)
@@ -65,28 +85,31 @@ def table(
 @click.command(
     short_help="Rebuild the report from its records.",
     epilog="\b\nExamples:\n  deliberate report out\n  deliberate report out --partial\n"
-    "  deliberate report zoo",
+    "  deliberate report out --price 0.04 --training-price 2.5\n  deliberate report zoo",
 )
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--partial", is_flag=True, help="Show what is measured so far of a run not ended.")
-def report(folder: Path, partial: bool) -> None:
+@price_options
+def report(folder: Path, partial: bool, price: float | None, training_price: float | None) -> None:
     """Rebuild the table and report.html in FOLDER from its records alone, measuring nothing.
 
-    FOLDER is what `deliberate table` or `deliberate zoo` wrote into.
+    FOLDER is what `deliberate table` or `deliberate zoo` wrote into; prices are those that the
+    table was asked for, unless others are given.
     """
+    from ..claims.measuring.prices import Prices
     from ..runs import read_manifest
 
     if "zoo" in read_manifest(folder):
         present_zoo(folder)
     else:
-        _present(folder, partial)
+        _present(folder, partial, Prices.asked(price, training_price))
 
 
-def _present(out: Path, partial: bool) -> None:
+def _present(out: Path, partial: bool, prices: "Prices | None" = None) -> None:
     """From the records to the table in the terminal, and the files of the folder."""
     from .. import report as pages
 
-    findings = pages.findings(out, partial=partial)
+    findings = pages.findings(out, partial=partial, prices=prices)
     path = pages.build(out, findings).resolve()
     pages.show(findings)
     for note in pages.notes(out, findings):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import claims
+from ..claims.measuring.prices import Prices
 from ..core.errors import OutputFolderError
 from ..runs import verify
 from ..runs.findings import Finding, write_csv, write_table
@@ -19,8 +20,10 @@ REPORT = "report.html"
 NOT_MEASURED = claims.NOT_MEASURED
 
 
-def findings(folder: Path | str, *, partial: bool = False) -> list[Finding]:
-    """What the claims make of a folder's records.
+def findings(
+    folder: Path | str, *, partial: bool = False, prices: Prices | None = None
+) -> list[Finding]:
+    """What the claims make of a folder's records, at the prices of its settings unless told.
 
     With `partial`, claims whose cells are missing say that they were not measured. Raises
     `OutputFolderError` where there is no run, one of the zoo, or, unless `partial`, cells are
@@ -35,7 +38,8 @@ def findings(folder: Path | str, *, partial: bool = False) -> list[Finding]:
             f"or this version measures more. Go on with `{_command(manifest, folder)}`, or see "
             f"what is there with `deliberate report {folder} --partial`."
         )
-    return claims.analyse(records, tasks, effort, only=only, folder=folder)
+    paid = prices or Prices.read(manifest)
+    return claims.analyse(records, tasks, effort, only=only, folder=folder, prices=paid)
 
 
 def notes(folder: Path | str, found: Sequence[Finding]) -> list[str]:
@@ -103,6 +107,9 @@ def _command(manifest: dict[str, Any], folder: Path | str) -> str:
     only = manifest["claims"]
     some = [] if only == list(claims.list_claims()) else [f"--claim {name}" for name in only]
     words = ["deliberate table", *manifest["tasks"], f"--effort {manifest['effort']}", *some]
+    if "prices" in manifest:
+        paid = Prices.read(manifest)
+        words += [f"--price {paid.decision:g}", f"--training-price {paid.training:g}"]
     return " ".join([*words, f"--out {folder}"])
 
 

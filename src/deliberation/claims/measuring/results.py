@@ -20,6 +20,7 @@ from ...runs import (
 )
 from ...runs.columns import read_column
 from ...stats import Estimate, bootstrap, rate
+from .prices import Prices
 
 OWN_WORD = "counted by the decider itself"
 """Of every count of steps and evaluations: what a decider reports is its own word."""
@@ -31,10 +32,19 @@ class Missing(RecordError):
 
 
 class Results:
-    """The records of a run, asked for by cell; arrays are read from the run's folder."""
+    """The records of a run, asked for by cell; arrays are read from the run's folder.
 
-    def __init__(self, records: Mapping[str, Record], folder: Path | str | None = None):
+    `prices` are what computing is paid for.
+    """
+
+    def __init__(
+        self,
+        records: Mapping[str, Record],
+        folder: Path | str | None = None,
+        prices: Prices | None = None,
+    ):
         self._records, self._folder = records, folder
+        self.prices = prices or Prices()
         self._read: dict[tuple[str, str], np.ndarray] = {}
 
     def outcomes(self, cell: Cell) -> dict[str, Any]:

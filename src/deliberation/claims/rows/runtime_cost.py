@@ -1,19 +1,22 @@
 """The price of a decision, and after how many decisions learning has paid."""
 
+from typing import Any
+
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from ...runs import Cell, Panel, Series
-from ...stats import Estimate, bootstrap, break_even
+from ...runs import Cell, Panel, Row, Series
+from ...stats import Estimate, bootstrap, break_even, weighted_sum
 from ..measuring import cells as shared
 from ..measuring import students
 from ..measuring.about import positions_only
 from ..measuring.effort import Effort
+from ..measuring.prices import Prices
 from ..measuring.results import CLOCK, OWN_WORD, Results, Shown, timed
 from ..measuring.rows import claimed, told
 from ..measuring.scoring import CHUNK
 
-SMALLEST = 2.0
+SMALLEST, HOUR = 2.0, 3600.0
 CLAIM = {
     "name": "runtime_cost",
     "aspect": "runtime_cost",
@@ -24,7 +27,7 @@ CLAIM = {
     "estimand": "Cost of a decision by search over that by the network, at the budget at which "
     "search comes as near to the optimum as the network, in floating-point operations, the rules' "
     "own steps priced as the compiler counts them. Beside it the same in time, which holds what a "
-    "call costs and so claims nothing.",
+    "call costs and so claims nothing, and in dollars, at a price of an hour of a core.",
     "unit": "trainings and positions",
     "smallest": "twice the cost",
     "refuted_if": "The ratio of the operations lies below 2.",
@@ -83,10 +86,48 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
         ),
         told(CLAIM, task, who, "n*, by operations", in_flops, unit="decisions"),
         told(CLAIM, task, who, "n*, by time", in_seconds, unit="decisions", timing=True),
+        *_in_dollars(task, who, results.prices, training[:, 1], slow_ms, fast_ms),
     ]  # fmt: skip
     panel = _panel(task, float(training[:, 1].mean()), slow_ms.estimate, fast_ms.estimate)
     ratio = rows[0].estimate
     return Shown(rows, [panel], _sentence(task, ratio, in_flops))
+
+
+def _in_dollars(
+    task: str, who: str, prices: Prices, seconds: np.ndarray, slow_ms: Estimate, fast_ms: Estimate
+) -> list[Row]:
+    """n* where training and decisions are paid for by the hour, and what is spent until then."""
+    note = (
+        f"at ${prices.decision:g} an hour of a core for decisions, ${prices.training:g} for "
+        "training; --price and --training-price set others"
+    )
+    invested = seconds * prices.training / HOUR
+    slow, fast = (_scaled(ms, prices.decision / HOUR / 1e3) for ms in (slow_ms, fast_ms))
+    paid = break_even(invested, slow, fast)
+    # Training and n* decisions of the network: training / (1 - network / search).
+    spent = break_even(invested, 1.0, _share(fast_ms, slow_ms))
+    more: dict[str, Any] = {"timing": True, "note": note}
+    return [
+        told(CLAIM, task, who, "n*, by money", paid, unit="decisions", **more),
+        told(CLAIM, task, who, "money spent at n*", spent, unit="dollars", **more),
+    ]
+
+
+def _scaled(cost: Estimate, factor: float) -> Estimate:
+    low, middle, high = (x * factor for x in (cost.low, cost.estimate, cost.high))
+    return Estimate(middle, low, high, cost.n, cost.freedom)
+
+
+def _share(part: Estimate, whole: Estimate) -> Estimate:
+    """One of two independent costs as a share of the other (Zou and Donner 2008, in logs)."""
+    with np.errstate(divide="ignore"):
+        a, b = (
+            Estimate(*np.log(np.maximum([x.estimate, x.low, x.high], 0.0)).tolist(), x.n)
+            for x in (part, whole)
+        )
+    apart = weighted_sum([a, b], [1.0, -1.0])
+    middle, low, high = np.exp([apart.estimate, apart.low, apart.high]).tolist()
+    return Estimate(middle, low, high, apart.n)
 
 
 def at_budget(
