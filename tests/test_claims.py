@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from deliberation import claims
+from deliberation.claims.commentary.both_directions import Spent, compared
 from deliberation.claims.measuring import students
 from deliberation.claims.measuring.about import about
 from deliberation.claims.measuring.cells import closure, lesson
@@ -144,6 +145,56 @@ def test_a_search_that_is_always_right_measures_no_network():
 def test_compute_that_harms_on_both_sides_is_no_exchange():
     found = rows("exchange_rate", World(n=1000, guided=(0.9, -0.1, -0.05)))
     assert pick(found, "gained by decision compute").verdict == "refuted"
+
+
+def test_exponents_and_what_they_cost_are_the_planted_ones():
+    """Two and a half doublings of the budget for 32 times as many positions."""
+    world = World(n=1000, search=(0.5, 0.08), more={"larger": -0.2})
+    records = world.records(claims.plan([TASK], "quick", only=["limit_of_search"]))
+    (finding,) = claims.analyse(records, [TASK], "quick", only=["limit_of_search"])
+    found = {f"{r.decider}: {r.quantity}": r for r in finding.rows}
+    assert len([r for r in found.values() if r.kind == "claim"]) == 3
+    assert_near(pick(found, "UCT): exponent"), 0.5, 0.02)
+    assert_near(pick(found, "alpha-beta: steps needed at the smallest"), 10 * 32, 12)
+    assert_near(pick(found, "alpha-beta: steps over UCT's"), 1.0, 0.05)
+    assert_near(pick(found, "alpha-beta: exponent less UCT's"), 0.0, 0.02)
+
+
+def test_nothing_is_claimed_of_what_needs_more_than_was_tried():
+    hard = World(n=400, search=(0.5, 0.08), more={"larger": -0.5})
+    records = hard.records(claims.plan([TASK], "quick", only=["limit_of_search"]))
+    (finding,) = claims.analyse(records, [TASK], "quick", only=["limit_of_search"])
+    rows = [row for row in finding.rows if row.quantity.startswith("exponent of")]
+    assert {row.kind for row in rows} == {"told"} and len(rows) == 3
+    for row in rows:  # 32 of 1024 simulations at the smallest size: five doublings at least
+        assert row.low == row.estimate == pytest.approx(1.0, abs=0.1) and row.high == math.inf
+        assert "more than 10,2" in row.note and "nothing is claimed" in row.note
+
+
+def test_equal_totals_are_worked_out_from_the_planted_costs():
+    """A tenth of the network's training, and decisions 17 times as dear as its own."""
+    loop, network = Spent(1e5, 17e3), Spent(1e6, 1e3)
+    at = compared(loop, network)
+    assert at.equal and loop.total(at.decisions) == pytest.approx(network.total(at.decisions))
+    assert compared(Spent(1e7, 17e3), network) == (1e7 / 17e3, False)
+    dear = rows("both_directions", World(n=400))
+    assert pick(dear, "beyond a network alone").kind == "told"
+    world = World(n=1000, train_flops=1e3, search=(0.3, 0.06), guided=(0.8, 0.0, 0.0))
+    found = rows("both_directions", world)
+    # (1.45e6 - 1e5) / 16e3 decisions of as many operations as 1.45e6 / 84 + 1e3, at 500 each.
+    share = 0.3 + 0.06 * math.log2((1.45e6 / 84.375 + 1e3) / 500)
+    assert_near(pick(found, "beyond search alone, at equal"), 0.8 - share, 0.01)
+    assert_near(pick(found, "beyond a network alone"), 0.8 - (0.1 + 0.05 * 11), 0.01)
+    assert "after 84 decisions" in pick(found, "beyond a network alone").note
+
+
+def test_what_pruning_saves_and_loses_is_the_planted():
+    found = rows("value_prunes", World(n=1000))
+    who = "alpha-beta pruned by a value of 2048 examples"
+    assert_near(pick(found, f"{who}: steps of the rules saved"), 0.6, 0.01)
+    assert_near(pick(found, f"{who}: way lost"), 0.01, 0.002)
+    assert_near(pick(found, "more way lost than without noise"), 0.19, 0.005)
+    assert_near(pick(found, f"{who}: error of the value"), 0.2, 0.01)
 
 
 def test_what_a_task_cannot_show_is_not_applicable_and_says_why():

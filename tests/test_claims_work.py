@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from deliberation.amortised import Dataset, load_network
-from deliberation.claims.measuring import exams, scoring, split, subjects, teaching
+from deliberation.claims.measuring import exams, pruning, scoring, split, subjects, teaching
 from deliberation.direct import solve
 from deliberation.hybrid import Settings, guided_search
 from deliberation.runs import Context
@@ -193,6 +193,26 @@ def test_a_network_answers_the_same_at_every_budget(desk):
     assert guided["way"][0] == found["way"][0]
     assert guided["evaluations"][0] == [1] * 40 and guided["flops"][0] == found["flops"][0]
     assert np.mean(guided["way"][1]) > np.mean(guided["way"][0])
+
+
+def test_pruning_by_a_value_is_measured_beside_the_same_search_without(desk, monkeypatch):
+    monkeypatch.setattr(pruning, "AHEAD", 2)
+    cases = [[0.0, 0.25], [0.0, 1e9], [1.0, 0.25]]
+    found = desk.run("pruned", pruning.prune, positions="some", policies=["student"], cases=cases)
+    way, full, steps, whole, error = (np.array(found[name]) for name in pruning.UNITS)
+    assert way.shape == error.shape == (3, 40)
+    # A margin that nothing exceeds prunes nothing.
+    assert np.array_equal(steps[1], whole[1]) and np.array_equal(way[1], full[1])
+    assert steps[0].sum() < whole[0].sum() and np.array_equal(full[0], full[1])
+    assert np.array_equal(error[0], error[1]) and error[2].mean() > error[0].mean()
+
+
+def test_noise_on_a_value_is_the_states_own(desk):
+    states, _ = read(desk, "all")
+    drawn = jax.vmap(partial(pruning.draw, make_task(TASK)))(states)
+    assert np.array_equal(drawn[::-1], jax.vmap(partial(pruning.draw, make_task(TASK)))(
+        jax.tree.map(lambda x: x[::-1], states)))  # fmt: skip
+    assert abs(drawn.mean()) < 0.05 and abs(drawn.std() - 1) < 0.05
 
 
 def test_biased_weights_are_exact():

@@ -18,6 +18,7 @@ from deliberation.stats import (
     holm,
     judge,
     judge_family,
+    needed_cost,
     nothing,
     p_value,
     paired_bootstrap,
@@ -364,6 +365,22 @@ def test_search_equivalent_of_a_planted_logistic():
     # A dip is noise: more search is never worse.
     dip = np.tile(np.array([[0.0], [0.6], [0.4], [1.0]]), (1, 4))
     assert search_equivalent([1, 4, 16, 64], dip, np.full(4, 0.5)).estimate == 4.0
+
+
+def test_the_cost_of_a_goal_is_read_between_mean_costs():
+    """Costs vary with the items: the mean cost counts, in logarithms between two points."""
+    rng = np.random.default_rng(4)
+    scores = (rng.random((3, 4000)) < [[0.2], [0.6], [1.0]]).astype(float)
+    costs = np.array([[10.0], [40.0], [160.0]]) * rng.uniform(0.5, 1.5, (3, 4000))
+    found = needed_cost(costs, scores, 0.8)
+    assert found.estimate == pytest.approx(80.0, rel=0.05) and found.low < 80 < found.high
+    assert found.high / found.low < 1.2 and found.n == 4000
+    seeds = needed_cost(np.stack([costs] * 3), np.stack([scores] * 3), 0.8)
+    assert seeds.estimate == pytest.approx(found.estimate)
+    assert needed_cost(costs, scores, 0.1).estimate == 0.0
+    assert needed_cost(costs[:2], scores[:2], 0.8).estimate == math.inf
+    with pytest.raises(SampleError, match="shape of the scores"):
+        needed_cost(costs[:2], scores, 0.8)
 
 
 def test_search_equivalent_is_censored_at_both_ends():

@@ -5,6 +5,7 @@ from .curves import (
     break_even,
     curvature,
     exchange_rate,
+    needed_cost,
     search_equivalent,
     slope,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "holm",
     "judge",
     "judge_family",
+    "needed_cost",
     "nothing",
     "p_value",
     "paired_bootstrap",

@@ -78,6 +78,34 @@ def search_equivalent(
     return Estimate(float(np.exp2(log.estimate)), low, float(high), log.n, log.freedom)
 
 
+def needed_cost(
+    costs: Any, scores: Any, goal: Number, *, seed: int = 0, level: float = 0.95
+) -> Estimate:
+    """The mean cost at which the mean score reaches a goal, both measured on the same items.
+
+    `costs` and `scores` [points, n] or [seeds, points, n], points in the order of their costs. The
+    curve is the isotonic fit, linear in log2 of the mean cost. Censored answers are bounds, as of
+    `search_equivalent`: 0 reads "less than the smallest cost", infinity "more than the largest".
+    """
+    paid, table = (np.asarray(x, float) for x in (costs, scores))
+    paid, table = (x[None] if x.ndim == 2 else x for x in (paid, table))
+    if paid.shape != table.shape or paid.ndim != 3 or (paid < 0).any():
+        raise SampleError(
+            f"Costs are 0 or more and of the shape of the scores, [points, n] or [seeds, points, "
+            f"n]; got {np.shape(costs)} and {np.shape(scores)}."
+        )
+    count = table.shape[1]
+
+    def reached(means: np.ndarray) -> np.ndarray:
+        at = np.log2(np.maximum(np.maximum.accumulate(means[:, count:], axis=1), 1e-9))
+        return np.array([_reach(x, m[:count], goal) for x, m in zip(at, means, strict=True)])
+
+    columns = [*np.moveaxis(table, 1, 0), *np.moveaxis(paid, 1, 0)]
+    (log,) = bootstrap_means(reached, *columns, seed=seed, level=level, draws=1000)
+    middle, low, high = np.exp2([log.estimate, log.low, log.high]).tolist()
+    return Estimate(middle, low, high, log.n, log.freedom)
+
+
 class Plane(msgspec.Struct, frozen=True):
     """A fitted score surface: link(score) = intercept + train x log10 T + decision x log10 D.
 

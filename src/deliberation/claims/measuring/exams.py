@@ -34,12 +34,15 @@ def find_positions(settings: dict[str, Any], context: Context) -> Outcome:
     positions that no imitator is taught on, though play against oneself may meet them) or "any",
     one of each class: up to symmetry, and at one time only; or "all", where positions are not the
     units of a statement but something to learn from. `stakes` are what separates random play from
-    the best in each, `stake` is their mean.
+    the best in each, `stake` is their mean. `different` is how many classes the task has: null
+    where its states were too many to be looked at, or are only some, or it was not asked for.
     """
     task = make_task(settings["task"])
     states, values, spent = exact_values(settings["task"], task)
-    rows = np.arange(len(values))
+    rows, different = np.arange(len(values)), None
     if settings["which"] == CONTESTED:
+        whole = len(values) < MANY_STATES and spent.model_steps is not None
+        different = len(one_each(task, states)) if whole else None
         rows = np.flatnonzero(stakes(values) > 1e-6 * max(np.nanmax(np.abs(values)), 1e-30))
         rows = rows[held_out(task, take(states, rows))]
     if settings["which"] != ALL:
@@ -50,6 +53,7 @@ def find_positions(settings: dict[str, Any], context: Context) -> Outcome:
     states, values = take(states, rows), values[rows]
     keep_positions(context.folder, states, values=values)
     told = {"count": len(values), "actions": task.traits.actions, **scale_of(values)}
+    told["different"] = different
     each = Column(stakes(values).astype(np.float32), ("position",), "return")
     return Outcome(told, spent.as_dict(), {"stakes": each})
 

@@ -73,11 +73,14 @@ def search(task: str, e: Effort) -> Cell:
 
 def networks(task: str, e: Effort) -> list[Cell]:
     """Networks fitted to equally many answers of the same search everywhere."""
-    taught = shared.lesson(task, e)
-    count = sorted(e.lessons)[-2]
-    fitted = [shared.fit(task, e, taught, count, seed) for seed in range(SEEDS)]
     who = f"{shared.SUBJECTS}:network"
-    return [shared.score(task, e, who, (0,), policy=policy) for policy in fitted]
+    return [shared.score(task, e, who, (0,), policy=policy) for policy in fitted(task, e)]
+
+
+def fitted(task: str, e: Effort) -> list[Cell]:
+    """The networks themselves."""
+    taught, count = shared.lesson(task, e), sorted(e.lessons)[-2]
+    return [shared.fit(task, e, taught, count, seed) for seed in range(SEEDS)]
 
 
 def ways(

@@ -133,6 +133,8 @@ def on(line: Line, x: float | int) -> float:
 
 
 _HERE = "deliberation.claims.measuring"
+UNLEARNED = ("planner", "economical", "even", "zoo")
+"""Searches from the rules alone, all of one level."""
 
 
 def _contested(exam: Cell | None) -> bool:
@@ -152,7 +154,15 @@ def _positions(world: World, cell: Cell, known: Known) -> tuple[dict, dict]:
     contested, count = _contested(cell), _count(world, cell)
     # Of any positions every other one is contested.
     stakes = [1.0 if contested or i % 2 else 0.0 for i in range(count)]
-    return {"count": count, "actions": 9, "stake": 1.0, "low": 0.0, "stakes": stakes}, {}
+    found = {"count": count, "actions": 9, "stake": 1.0, "low": 0.0, "stakes": stakes}
+    return {**found, "different": _different(cell.settings["task"])}, {}
+
+
+def _different(task: str) -> int:
+    """Positions of a board that is 32 times as many where it is larger, or of a room."""
+    if not task.startswith("gridworld"):
+        return 20_000 if task.startswith("mnk(") else 625
+    return int(split_name(task)[1].get("size", 5)) ** 2
 
 
 @plants(f"{_HERE}.exams:find_scale")
@@ -195,7 +205,7 @@ def _score(world: World, cell: Cell, known: Known) -> tuple[dict, dict]:
 def _level(world: World, who: str, cell: Cell, known: Known, budget: int) -> float:
     settings = cell.settings
     policy = known.get(settings["policy"] or "")
-    if who in ("planner", "economical"):
+    if who in UNLEARNED:
         exam = known.get(settings.get("positions", ""))
         level = on(world.search if _contested(exam) else world.everywhere, budget)
         more, task = world.more or {}, settings["task"]
@@ -208,7 +218,7 @@ def _level(world: World, who: str, cell: Cell, known: Known, budget: int) -> flo
     effect = world.effect(policy.settings["seed"])
     if who in ("guided", "gated"):
         base, rung, gain = world.guided
-        habit = base + rung * settings["rung"] + effect
+        habit = base + rung * (settings["rung"] or 0) + effect
         opens = (world.more or {}).get("gate", 1.0) if who == "gated" else 1.0
         return habit + opens * gain * float(np.log2(1 + budget))
     if policy.function.endswith(":relearn"):
@@ -227,7 +237,7 @@ def _steps(task: str) -> float:
 
 
 def _costs(world: World, who: str, budget: int, name: str, n: int) -> dict[str, np.ndarray]:
-    searches = who in ("planner", "blind", "economical")
+    searches = who in (*UNLEARNED, "blind")
     more, ones = world.more or {}, np.ones(n)
     varied = 0.8 + 0.4 * world.uniform(f"{name} {budget} cost", n)
     steps = varied * world.search_steps * budget if searches else ones * world.network_steps

@@ -16,6 +16,8 @@ TRUTH: dict[str, Any] = {
     "network_moved": 0.05,
     "lost": 0.4,
     "wrong": 0.7,
+    "pruned": (0.6, 0.01),
+    "noisily_pruned": (0.8, 0.2),
 }
 """What holds where `more` says nothing: all that is claimed is true, and well beyond its bounds.
 
@@ -25,6 +27,8 @@ covered, and all. `poisoned`: way after a poisoned lesson. `learner`: way by tri
 with a corrupted reward, with corrupted data. `moved`: total variation of search with the reward,
 `network_moved` of the network with each other shift. `lost`: what changed dynamics and rewards cost
 the network. `wrong`: how often it is competent and wrong, where random play is in a quarter.
+`pruned`: the share of steps that pruning saves and the way that it loses, `noisily_pruned` the same
+by values with noise.
 """
 _HERE = "deliberation.claims.measuring"
 CHANCE = 0.25
@@ -122,3 +126,26 @@ def _meet(world: World, cell: Any, known: Known) -> tuple[dict, dict]:
         "wrong": _rows(world, wrong, f"{cell.id} wrong", count),
         "chance": [CHANCE] * world.n,
     }, {}
+
+
+@plants(f"{_HERE}.pruning:prune")
+def _prune(world: World, cell: Any, known: Known) -> tuple[dict, dict]:
+    """Way lost and share of steps saved as planted; noise loses and saves more."""
+    del known
+    found: dict[str, list[list[float]]] = {}
+    for row, _ in enumerate(cell.settings["policies"]):
+        for noise, margin in cell.settings["cases"]:
+            saved, lost = _true(world, "noisily_pruned" if noise else "pruned")
+            name = f"{cell.id} {row} {noise} {margin}"
+            steps = 200 * world.uniform(f"{name} steps")
+            full = world.draw(0.9, f"{cell.id} {row} {noise} full")
+            drawn = {
+                "way": full - world.draw(lost, f"{name} lost"),
+                "full": full,
+                "steps": 200 * (1 - saved) * world.uniform(f"{name} fewer"),
+                "full_steps": steps,
+                "error": 2 * (0.2 + noise) * world.uniform(f"{name} error"),
+            }
+            for column, values in drawn.items():
+                found.setdefault(column, []).append(values.tolist())
+    return {**found, "low": -2.0}, {}

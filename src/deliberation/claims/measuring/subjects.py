@@ -17,6 +17,7 @@ from ...core.task import Task
 from ...core.uniform import UniformRandom
 from ...direct import (
     CEM,
+    UCT,
     Gumbel,
     HistorySearch,
     NoEvaluation,
@@ -56,6 +57,12 @@ def planner(task: Task, folder: Path | None = None, **options: Any) -> Decider:
     if not traits.fully_observable:
         return HistorySearch(task, **options)
     return TreeSearch(task, "uct", **options)
+
+
+def even(task: Task, folder: Path | None = None) -> Decider:
+    """The same search with an exploration so great that it spreads its simulations evenly."""
+    del folder
+    return TreeSearch(task, UCT(c=1e3))
 
 
 def blind(task: Task, folder: Path | None = None) -> Decider:

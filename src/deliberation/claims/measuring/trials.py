@@ -59,20 +59,26 @@ def larger_positions(task: str, e: Effort) -> Cell:
     return cell(f"{_HERE}.exams:find_positions", settings, (), 8.0, f"positions of {task}")
 
 
-def larger_score(task: str, e: Effort, budgets: tuple[int, ...]) -> Cell:
-    """Search from the rules alone on those positions."""
+def larger_score(
+    task: str,
+    e: Effort,
+    budgets: tuple[int, ...],
+    subject: str = "planner",
+    options: dict[str, Any] | None = None,
+) -> Cell:
+    """Search from the rules alone, or another subject without a network, on those positions."""
     on = larger_positions(task, e)
     settings: dict[str, Any] = {
         "task": task,
-        "subject": f"{cells.SUBJECTS}:planner",
-        "options": {},
+        "subject": f"{cells.SUBJECTS}:{subject}",
+        "options": options or {},
         "budgets": list(budgets),
         "policy": None,
         "rung": None,
         "key": 17,
         "positions": on.id,
     }
-    return cell(f"{_HERE}.scoring:score", settings, (on.id,), 8.0, f"planner on {task}")
+    return cell(f"{_HERE}.scoring:score", settings, (on.id,), 8.0, f"{subject} on {task}")
 
 
 def covered(task: str, e: Effort, share: float, width: int) -> Cell:

@@ -61,10 +61,11 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
     home = shared.planner_score(task, e)
     fixed = [results.table(home)[e.budgets.index(SMALL)]]
     kept, lows = [fixed[0]], [results.low(home)]
-    for cell in _larger(task, e):
-        small, large = results.table(cell)
-        fixed.append(small)
-        kept.append(large)
+    grown_to = budgets_grown(1 + len(larger))[1:]
+    for cell, budget in zip(_larger(task, e), grown_to, strict=True):
+        way = results.table(cell)
+        fixed.append(way[e.budgets.index(SMALL)])
+        kept.append(way[e.budgets.index(budget)])
         lows.append(results.low(cell))
     (gained,) = bootstrap_means(lambda m: m[..., 1] - m[..., 0], fixed[-1], kept[-1])
     held = apart(mean(kept[-1], lows[-1]), mean(kept[0], lows[0]))
@@ -98,9 +99,7 @@ def apart(one: Estimate, other: Estimate) -> Estimate:
 
 
 def _larger(task: str, e: Effort) -> list[Cell]:
-    names = sizes(task, e)
-    pairs = zip(names[1:], budgets_grown(len(names))[1:], strict=True)
-    return [trials.larger_score(name, e, (SMALL, budget)) for name, budget in pairs]
+    return [trials.larger_score(name, e, e.budgets) for name in sizes(task, e)[1:]]
 
 
 def _panel(task: str, fixed: list[np.ndarray], kept: list[np.ndarray], lows: list[float]) -> Panel:

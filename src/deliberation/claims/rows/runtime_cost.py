@@ -70,7 +70,7 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
         np.array([[t.low for t in times], [t.high for t in times]]),
     )
     fast_ms = timed([t for cell in networks for t in results.outcomes(cell)["milliseconds"][0]])
-    training = np.array([_training(results, task, e, seed, price) for seed in range(e.seeds)])
+    training = np.array([training_cost(results, task, e, seed, price) for seed in range(e.seeds)])
     in_flops = break_even(training[:, 0], slow, fast)
     in_seconds = break_even(1e3 * training[:, 1], slow_ms, fast_ms)
     who = "search / network, equally good"
@@ -174,7 +174,7 @@ def _ratio(slow: Estimate, fast: Estimate) -> Estimate:
     )
 
 
-def _training(
+def training_cost(
     results: Results, task: str, e: Effort, seed: int, price: float
 ) -> tuple[float, float]:
     """(operations, seconds) of teaching and fitting one network, the teacher's steps included."""

@@ -1,0 +1,123 @@
+"""How the budget that a search needs grows with the size of its task, algorithm by algorithm."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...runs import Cell
+from ...stats import Estimate, needed_cost, nothing, weighted_sum
+from ...tasks import make_task
+from . import cells as shared
+from . import knobs, trials
+from .about import About
+from .effort import Effort
+from .growth import grown, size_only
+from .results import Results
+
+LEVEL = 0.9
+"""The share of the way that has to be reached: a mean regret of a tenth of what is at stake."""
+ROOMS = ("gridworld", "gridworld_pits")
+
+
+class Algorithm(NamedTuple):
+    """A search: its name, the subject behind it with its options, and what network guides it."""
+
+    label: str
+    subject: str
+    options: dict[str, Any]
+    learned: bool = False
+    budgets: tuple[int, ...] = ()
+    """Those that tell; the effort's where there are none."""
+
+
+UCT = Algorithm("tree search (UCT)", "planner", {})
+EVEN = Algorithm("uninformed tree search", "even", {})
+ALPHA_BETA = Algorithm("alpha-beta", "zoo", {"entry": "alpha_beta"})
+A_STAR = Algorithm("best-first (A*)", "zoo", {"entry": "a_star"}, budgets=(1, 16))
+LEARNED = Algorithm("search with a learned value", "guided", {}, learned=True)
+
+
+def sized_only(it: About, e: Effort) -> str:
+    """Why a claim about growing budgets does not apply; nothing where it does."""
+    if it.players > 1:
+        return (
+            "at this effort only rooms are made larger" if e.name == "smoke" else size_only(it, e)
+        )
+    if it.name in ROOMS:
+        return ""
+    return "asked once of the family of gridworlds, whose rooms grow"
+
+
+def sizes(task: str, e: Effort) -> tuple[str, ...]:
+    """Names of the same task from small to large: rooms of the knob "size", or larger boards."""
+    if _game(task):
+        return grown(task)
+    (room,) = (knob for knob in knobs.graded(e) if knob.label == "size")
+    return room.tasks
+
+
+def algorithms(task: str, e: Effort) -> tuple[Algorithm, ...]:
+    """From the least informed to what a learned value guides; at the smallest effort one."""
+    best = ALPHA_BETA if _game(task) else A_STAR
+    if e.name == "smoke":
+        return (UCT,)
+    return (EVEN, best, UCT) if _game(task) else (EVEN, best, UCT, LEARNED)
+
+
+def scores(name: str, e: Effort, who: Algorithm) -> list[Cell]:
+    """Cells that score an algorithm at one size; one a network where networks guide it."""
+    subject = f"{shared.SUBJECTS}:{who.subject}"
+    if who.learned:
+        return [
+            shared.score(name, e, subject, e.dial, policy=policy)
+            for policy in knobs.fitted(name, e)
+        ]
+    if _larger_board(name):
+        return [trials.larger_score(name, e, e.budgets, who.subject, who.options)]
+    return [shared.score(name, e, subject, who.budgets or e.budgets, options=who.options)]
+
+
+def states(name: str, e: Effort) -> Cell:
+    """The cell that counts the different positions of one size."""
+    return trials.larger_positions(name, e) if _larger_board(name) else shared.positions(name, e)
+
+
+def _game(name: str) -> bool:
+    return make_task(name).traits.players > 1
+
+
+def _larger_board(name: str) -> bool:
+    """Whether the name is one that `grown` gives to a board: known to be small enough."""
+    return name.startswith("mnk(")
+
+
+def needed(name: str, e: Effort, who: Algorithm, results: Results) -> Estimate:
+    """The rules' own steps a decision with which an algorithm goes `LEVEL` of the way."""
+    cells = scores(name, e, who)
+    way, steps = results.tables(cells), results.tables(cells, "model_steps")
+    return needed_cost(steps, way, LEVEL)
+
+
+def most_tried(name: str, e: Effort, who: Algorithm, results: Results) -> float:
+    """The steps that its largest budget took."""
+    return float(results.tables(scores(name, e, who), "model_steps").mean((0, 2)).max())
+
+
+def exponent(counts: list[float], costs: list[Estimate]) -> Estimate:
+    """By how many decades costs grow as sizes grow by one: least squares, in logarithms.
+
+    Sizes have positions of their own, so that costs are independent. NaN where a cost is not known.
+    """
+    if (
+        not np.isfinite([cost.estimate for cost in costs]).all()
+        or min(cost.estimate for cost in costs) <= 0
+    ):
+        return nothing(min(cost.n for cost in costs))
+    at = np.log10(counts) - np.log10(counts).mean()
+    return weighted_sum([_logged(cost) for cost in costs], (at / (at @ at)).tolist())
+
+
+def _logged(cost: Estimate) -> Estimate:
+    with np.errstate(divide="ignore"):
+        middle, low, high = np.log10([cost.estimate, cost.low, cost.high]).tolist()
+    return Estimate(middle, low, high, cost.n, cost.freedom)
