@@ -71,13 +71,13 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
     own, wide, noisy = most
     values = {
         f"value of {max(e.lessons)} examples": own,
-        f"the same, margin {WIDE:g}": wide,
-        f"the same with noise {NOISE:g}": noisy,
+        f"value of {max(e.lessons)} examples, margin {WIDE:g}": wide,
+        f"value of {max(e.lessons)} examples, noise {NOISE:g}": noisy,
         f"value of {min(e.lessons)} examples": few[0],
     }
     saved = [_saved(each) for each in values.values()]
     lost = [_lost(each, low) for each in values.values()]
-    who, *others = (f"alpha-beta pruned by a {name}" if name[0] == "v" else name for name in values)
+    who, *others = (f"alpha-beta pruned by a {name}" for name in values)
     note = f"margin {MARGIN:g}, {AHEAD} plies"
     rows = [
         claimed(CLAIM, task, who, "steps of the rules saved", saved[0], above=SAVED, unit="share",
