@@ -209,10 +209,11 @@ def test_pruning_by_a_value_is_measured_beside_the_same_search_without(desk, mon
 
 def test_noise_on_a_value_is_the_states_own(desk):
     states, _ = read(desk, "all")
-    drawn = jax.vmap(partial(pruning.draw, make_task(TASK)))(states)
-    assert np.array_equal(drawn[::-1], jax.vmap(partial(pruning.draw, make_task(TASK)))(
-        jax.tree.map(lambda x: x[::-1], states)))  # fmt: skip
-    assert abs(drawn.mean()) < 0.05 and abs(drawn.std() - 1) < 0.05
+    some, turned = (jax.tree.map(lambda x, w=way: x[:1024][::w], states) for way in (1, -1))
+    noise = jax.jit(jax.vmap(partial(pruning.draw, make_task(TASK))))
+    drawn = np.asarray(noise(some))
+    assert np.array_equal(drawn[::-1], noise(turned))
+    assert abs(drawn.mean()) < 0.1 and abs(drawn.std() - 1) < 0.1
 
 
 def test_biased_weights_are_exact():
