@@ -9,7 +9,7 @@ from ...stats import Estimate, nothing, weighted_sum
 from ..measuring import hardness
 from ..measuring.effort import Effort
 from ..measuring.hardness import LEVEL, UCT, Algorithm
-from ..measuring.results import OWN_WORD, Results, Shown, series_of
+from ..measuring.results import OWN_WORD, Results, Shown, quotient, series_of
 from ..measuring.rows import claimed, told
 
 SMALLEST = 0.25
@@ -142,12 +142,9 @@ def _against(task: str, each: _Grown, usual: _Grown) -> list[Row]:
     """What an algorithm changes against UCT: at the smallest size, and in the exponent."""
     rows = []
     if _known(each.costs[0]) and _known(usual.costs[0]):
-        pair = [_log(each.costs[0]), _log(usual.costs[0])]
-        ratio = weighted_sum(pair, [1.0, -1.0])
-        ends = np.exp([ratio.estimate, ratio.low, ratio.high]).tolist()
         rows.append(
             told(CLAIM, task, each.who.label, "steps over UCT's at the smallest size",
-                 Estimate(*ends, ratio.n, ratio.freedom), unit="times")
+                 quotient(each.costs[0], usual.costs[0]), unit="times")
         )  # fmt: skip
     if np.isfinite([each.exponent.estimate, usual.exponent.estimate]).all():
         apart = weighted_sum([each.exponent, usual.exponent], [1.0, -1.0])
@@ -156,12 +153,6 @@ def _against(task: str, each: _Grown, usual: _Grown) -> list[Row]:
                  note="as if they had been measured on other positions: on the wide side")
         )  # fmt: skip
     return rows
-
-
-def _log(cost: Estimate) -> Estimate:
-    with np.errstate(divide="ignore"):
-        middle, low, high = np.log([cost.estimate, cost.low, cost.high]).tolist()
-    return Estimate(middle, low, high, cost.n, cost.freedom)
 
 
 def _sentence(task: str, names: tuple[str, ...], found: list[_Grown]) -> str:

@@ -12,7 +12,7 @@ from . import knobs, trials
 from .about import About
 from .effort import Effort
 from .growth import grown, size_only
-from .results import Results
+from .results import Results, in_logs
 
 LEVEL = 0.9
 """The share of the way that has to be reached: a mean regret of a tenth of what is at stake."""
@@ -113,11 +113,5 @@ def exponent(counts: list[float], costs: list[Estimate]) -> Estimate:
         or min(cost.estimate for cost in costs) <= 0
     ):
         return nothing(min(cost.n for cost in costs))
-    at = np.log10(counts) - np.log10(counts).mean()
-    return weighted_sum([_logged(cost) for cost in costs], (at / (at @ at)).tolist())
-
-
-def _logged(cost: Estimate) -> Estimate:
-    with np.errstate(divide="ignore"):
-        middle, low, high = np.log10([cost.estimate, cost.low, cost.high]).tolist()
-    return Estimate(middle, low, high, cost.n, cost.freedom)
+    at = np.log(counts) - np.log(counts).mean()
+    return weighted_sum([in_logs(cost) for cost in costs], (at / (at @ at)).tolist())

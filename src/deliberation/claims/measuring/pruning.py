@@ -66,6 +66,11 @@ class Noisy(Evaluator):
         return Evaluation(found.logits, jnp.clip(moved, low, high), found.model_steps)
 
 
+def noisy(judge: NetworkGuide, deviation: float) -> Noisy:
+    """A judge whose values have noise of a standard deviation."""
+    return Noisy(judge, jnp.float32(deviation))  # type: ignore[call-arg]  # properties here
+
+
 def draw(task: Task, state: State) -> Float[Array, ""]:
     """A draw from the standard normal distribution that is the state's own."""
     drawn = jnp.uint32(31)
@@ -117,7 +122,7 @@ def prune(settings: dict[str, Any], context: Context) -> Outcome:
         _, network, _ = load_network(context.artefact(policy), task=task)
         whole: dict[float, _Decided] = {}
         for noise, margin in settings["cases"]:
-            judge = Noisy(NetworkGuide.of(task, network), jnp.float32(noise))
+            judge = noisy(NetworkGuide.of(task, network), noise)
             if noise not in whole:
                 whole[noise] = _decide(task, judge, np.inf, states, values)
             full, few = whole[noise], _decide(task, judge, margin, states, values)

@@ -19,7 +19,7 @@ from ...runs import (
     Series,
 )
 from ...runs.columns import read_column
-from ...stats import Estimate, bootstrap, rate
+from ...stats import Estimate, bootstrap, rate, weighted_sum
 from .prices import Prices
 
 OWN_WORD = "counted by the decider itself"
@@ -130,6 +130,20 @@ def mean(values: np.ndarray, low: float = 0.0) -> Estimate:
     lost = np.clip(lost, 0.0, 1.0)  # of rounding alone
     at = rate(lost) if np.isin(lost, (0.0, 1.0)).all() else bootstrap(lost, bounds=(0.0, 1.0))
     return Estimate(1 - most * at.estimate, 1 - most * at.high, 1 - most * at.low, at.n, at.freedom)
+
+
+def in_logs(quantity: Estimate) -> Estimate:
+    """The natural logarithm of a positive quantity, and of its interval's ends."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        at = np.log(np.maximum([quantity.estimate, quantity.low, quantity.high], 0.0))
+    return Estimate(float(at[0]), float(at[1]), float(at[2]), quantity.n, quantity.freedom)
+
+
+def quotient(one: Estimate, other: Estimate) -> Estimate:
+    """One of two independent positive quantities over the other (Zou and Donner 2008, in logs)."""
+    apart = weighted_sum([in_logs(one), in_logs(other)], [1.0, -1.0])
+    middle, low, high = np.exp([apart.estimate, apart.low, apart.high]).tolist()
+    return Estimate(middle, low, high, apart.n, apart.freedom)
 
 
 def series_of(

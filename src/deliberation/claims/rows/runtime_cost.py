@@ -6,13 +6,13 @@ import numpy as np
 from scipy.optimize import isotonic_regression
 
 from ...runs import Cell, Panel, Row, Series
-from ...stats import Estimate, bootstrap, break_even, weighted_sum
+from ...stats import Estimate, bootstrap, break_even
 from ..measuring import cells as shared
 from ..measuring import students
 from ..measuring.about import positions_only
 from ..measuring.effort import Effort
 from ..measuring.prices import Prices
-from ..measuring.results import CLOCK, OWN_WORD, Results, Shown, timed
+from ..measuring.results import CLOCK, OWN_WORD, Results, Shown, quotient, timed
 from ..measuring.rows import claimed, told
 from ..measuring.scoring import CHUNK
 
@@ -105,7 +105,7 @@ def _in_dollars(
     slow, fast = (_scaled(ms, prices.decision / HOUR / 1e3) for ms in (slow_ms, fast_ms))
     paid = break_even(invested, slow, fast)
     # Training and n* decisions of the network: training / (1 - network / search).
-    spent = break_even(invested, 1.0, _share(fast_ms, slow_ms))
+    spent = break_even(invested, 1.0, quotient(fast_ms, slow_ms))
     more: dict[str, Any] = {"timing": True, "note": note}
     return [
         told(CLAIM, task, who, "n*, by money", paid, unit="decisions", **more),
@@ -116,18 +116,6 @@ def _in_dollars(
 def _scaled(cost: Estimate, factor: float) -> Estimate:
     low, middle, high = (x * factor for x in (cost.low, cost.estimate, cost.high))
     return Estimate(middle, low, high, cost.n, cost.freedom)
-
-
-def _share(part: Estimate, whole: Estimate) -> Estimate:
-    """One of two independent costs as a share of the other (Zou and Donner 2008, in logs)."""
-    with np.errstate(divide="ignore"):
-        a, b = (
-            Estimate(*np.log(np.maximum([x.estimate, x.low, x.high], 0.0)).tolist(), x.n)
-            for x in (part, whole)
-        )
-    apart = weighted_sum([a, b], [1.0, -1.0])
-    middle, low, high = np.exp([apart.estimate, apart.low, apart.high]).tolist()
-    return Estimate(middle, low, high, apart.n)
 
 
 def at_budget(
