@@ -16,6 +16,8 @@ from .results import Results, in_logs
 
 LEVEL = 0.9
 """The share of the way that has to be reached: a mean regret of a tenth of what is at stake."""
+KEYS = (17, 18, 19, 20)
+"""Of the luck of tree search in a room, whose contested positions are few."""
 ROOMS = ("gridworld", "gridworld_pits")
 
 
@@ -33,8 +35,10 @@ class Algorithm(NamedTuple):
 UCT = Algorithm("tree search (UCT)", "planner", {})
 EVEN = Algorithm("uninformed tree search", "even", {})
 ALPHA_BETA = Algorithm("alpha-beta", "zoo", {"entry": "alpha_beta"})
-A_STAR = Algorithm("best-first (A*)", "zoo", {"entry": "a_star"}, budgets=(1, 16))
-LEARNED = Algorithm("search with a learned value", "guided", {}, learned=True)
+A_STAR = Algorithm("best-first (A*)", "zoo", {"entry": "a_star"}, budgets=(1, 4))
+LEARNED = Algorithm(
+    "search with a learned value", "guided", {}, learned=True, budgets=(4, 16, 64, 256)
+)
 
 
 def sized_only(it: About, e: Effort) -> str:
@@ -61,20 +65,24 @@ def algorithms(task: str, e: Effort) -> tuple[Algorithm, ...]:
     best = ALPHA_BETA if _game(task) else A_STAR
     if e.name == "smoke":
         return (UCT,)
-    return (EVEN, best, UCT) if _game(task) else (EVEN, best, UCT, LEARNED)
+    if _game(task):  # alpha-beta is told nothing either
+        return (best, UCT) if e.name == "quick" else (EVEN, best, UCT)
+    return EVEN, best, UCT, LEARNED
 
 
 def scores(name: str, e: Effort, who: Algorithm) -> list[Cell]:
-    """Cells that score an algorithm at one size; one a network where networks guide it."""
+    """Cells that score an algorithm at one size: one a network, or one a key in small rooms."""
     subject = f"{shared.SUBJECTS}:{who.subject}"
     if who.learned:
         return [
-            shared.score(name, e, subject, e.dial, policy=policy)
+            shared.score(name, e, subject, who.budgets, policy=policy)
             for policy in knobs.fitted(name, e)
         ]
     if _larger_board(name):
         return [trials.larger_score(name, e, e.budgets, who.subject, who.options)]
-    return [shared.score(name, e, subject, who.budgets or e.budgets, options=who.options)]
+    budgets = who.budgets or e.budgets
+    keys = KEYS if who == UCT and not _game(name) else KEYS[:1]
+    return [shared.score(name, e, subject, budgets, options=who.options, key=key) for key in keys]
 
 
 def states(name: str, e: Effort) -> Cell:
@@ -95,6 +103,8 @@ def needed(name: str, e: Effort, who: Algorithm, results: Results) -> Estimate:
     """The rules' own steps a decision with which an algorithm goes `LEVEL` of the way."""
     cells = scores(name, e, who)
     way, steps = results.tables(cells), results.tables(cells, "model_steps")
+    if not who.learned:  # luck is no more observations: positions are what is resampled
+        way, steps = way.mean(0), steps.mean(0)
     return needed_cost(steps, way, LEVEL)
 
 
