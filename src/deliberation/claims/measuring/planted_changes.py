@@ -16,6 +16,12 @@ TRUTH: dict[str, Any] = {
     "network_moved": 0.05,
     "lost": 0.4,
     "wrong": 0.7,
+    "swapped": 0.95,
+    "shuffled": 0.0,
+    "near": (0.5, 0.1),
+    "other_teacher": 1.0,
+    "spoilt": 0.3,
+    "halved": 0.5,
 }
 """What holds where `more` says nothing: all that is claimed is true, and well beyond its bounds.
 
@@ -25,6 +31,9 @@ covered, and all. `poisoned`: way after a poisoned lesson. `learner`: way by tri
 with a corrupted reward, with corrupted data. `moved`: total variation of search with the reward,
 `network_moved` of the network with each other shift. `lost`: what changed dynamics and rewards cost
 the network. `wrong`: how often it is competent and wrong, where random play is in a quarter.
+Of other outputs than actions, `swapped` is the way of an optimiser by an exchanged objective;
+`shuffled`, `spoilt` and `halved` that of networks after each of these; `near` the distance from the
+teacher with little data and much, and `other_teacher` what another teacher is farther (at most 1).
 """
 _HERE = "deliberation.claims.measuring"
 CHANCE = 0.25
@@ -122,3 +131,34 @@ def _meet(world: World, cell: Any, known: Known) -> tuple[dict, dict]:
         "wrong": _rows(world, wrong, f"{cell.id} wrong", count),
         "chance": [CHANCE] * world.n,
     }, {}
+
+
+@plants(f"{_HERE}.outputs:put_through")
+def _outputs(world: World, cell: Any, known: Known) -> tuple[dict, dict]:
+    """Students at .9 of the way; `near`: distances from the own teacher, with little data, much."""
+    del known
+    sizes, seeds = len(cell.settings["counts"]), len(cell.settings["seeds"])
+    own, (little, much) = 0.9, _true(world, "near")
+
+    def way(mean: float, name: str) -> list[list[float]]:
+        return _rows(world, mean, f"{cell.id} {name}", seeds)
+
+    def direct(mean: float, name: str) -> list[float]:
+        return world.draw(mean, f"{cell.id} direct {name}").tolist()
+
+    near = [way(x, f"near {x}") for x in np.linspace(little, much, sizes).tolist()]
+    told = {"own": direct(0.95, "own"), "other": direct(-0.5, "misled")}
+    turned = {"own": direct(-0.5, "turned"), "other": direct(_true(world, "swapped"), "other")}
+    students = {name: way(much, f"own {name}") for name in ("own", "other")}
+    return {
+        "direct": {"own": told, "other": turned},
+        "network": {"own": way(own, "own"), "other": way(-0.5, "other")},
+        **{name: way(_true(world, name), name) for name in ("shuffled", "spoilt")},
+        "left_out": {"halved": way(_true(world, "halved"), "halved"), "whole": way(own, "whole")},
+        "sizes": [way(own * (k + 1) / sizes, f"size {k}") for k in range(sizes)],
+        "apart": near,
+        "from_own": students,
+        "from_other": {name: way(min(much + _true(world, "other_teacher"), 1.0), f"far {name}")
+                       for name in students},
+        "beaten": [0.0] * world.n,
+    }, {}  # fmt: skip

@@ -1,5 +1,7 @@
 from .convex_programme import ConvexProgramme as ConvexProgramme
 from .gaussian_inference import GaussianInference as GaussianInference
+from .labelling import Labelling as Labelling
+from .labelling import Utility as Utility
 from .problem import InferenceProblem as InferenceProblem
 from .problem import LowCost as LowCost
 from .problem import Posed as Posed
