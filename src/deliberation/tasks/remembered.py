@@ -107,8 +107,12 @@ class Remembered(Task):
         return self.task.render(state.state)
 
 
+MOST = 8
+"""So many observations are remembered unless told otherwise."""
+
+
 def shown_with_memory(task: Any) -> Task:
-    """The task itself where all is seen; else with all observations of an episode remembered."""
+    """The task itself where all is seen; else with up to `MOST` observations remembered."""
     if task.traits.fully_observable:
         return task
-    return Remembered(task, task.traits.horizon)
+    return Remembered(task, min(task.traits.horizon, MOST))

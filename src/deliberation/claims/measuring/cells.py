@@ -110,15 +110,23 @@ def score(
     return cell(f"{_HERE}.scoring:{function}", settings, needs, rough, f"{who} on {task}")
 
 
-def lesson(task: str, e: Effort, *, teacher: str = "planner", played: bool = False) -> Cell:
-    """Positions with a teacher's answers, as many as the largest fit wants.
+def lesson(
+    task: str,
+    e: Effort,
+    *,
+    teacher: str = "planner",
+    played: bool = False,
+    count: int | None = None,
+) -> Cell:
+    """Positions with a teacher's answers, as many as the largest fit wants or `count`.
 
     Teachers: "planner" (a search), or "biased" (see `teaching.biased_weights`: known, and not
     optimal). Where values are not known, and with `played`, the positions are those that the search
     itself meets in its episodes.
     """
-    settings = {"task": task, "teacher": teacher, "count": max(e.lessons), "budget": e.teacher}
-    rough = 5 + max(e.lessons) * (e.teacher * 5e-6 if teacher == "planner" else 1e-4)
+    count = max(e.lessons) if count is None else count
+    settings = {"task": task, "teacher": teacher, "count": count, "budget": e.teacher}
+    rough = 5 + count * (e.teacher * 5e-6 if teacher == "planner" else 1e-4)
     label = f"{teacher} teaches {task}"
     if about(task).exact and not played:
         return cell(f"{_HERE}.teaching:teach", settings, (), rough, label)

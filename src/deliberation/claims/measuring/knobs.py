@@ -103,8 +103,11 @@ def search(knob: Knob, task: str, e: Effort) -> Cell:
 
 def networks(knob: Knob, task: str, e: Effort) -> list[Cell]:
     """Networks fitted to equally many answers of the same search everywhere."""
-    taught = shared.lesson(task, e, played=knob.played)
     count = sorted(e.lessons)[-2]
+    if knob.played:
+        taught = shared.lesson(task, e, played=True, count=count)
+    else:
+        taught = shared.lesson(task, e)
     fitted = [shared.fit(task, e, taught, count, seed) for seed in range(SEEDS)]
     who = f"{shared.SUBJECTS}:network"
     return [shared.score(task, e, who, (0,), policy=p, played=knob.played) for p in fitted]
