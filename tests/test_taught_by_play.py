@@ -1,4 +1,4 @@
-"""Networks taught from search's own episodes, where something is hidden or steps have any length."""
+"""Networks taught by search's own episodes, where something is hidden or steps have any length."""
 
 import jax
 import jax.numpy as jnp

@@ -4,10 +4,11 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Key
 
-from ..core.objective import Action, Objective
+from ..core.objective import Action
 from ..core.task import State, Task, Traits
+from .wrapped import WrappedTask
 
 
 class Recalled(eqx.Module):
@@ -17,29 +18,7 @@ class Recalled(eqx.Module):
     seen: Float[Array, "frames ..."]
 
 
-class OfState(Objective):
-    """An objective on the states beneath."""
-
-    of: Objective
-
-    def __call__(
-        self, state: Recalled, action: Action, after: Recalled
-    ) -> Float[Array, " players"]:
-        """The original rewards."""
-        return self.of(state.state, action, after.state)
-
-    @property
-    def discount(self) -> float:
-        """The discount of the original."""
-        return self.of.discount
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """The bounds of the original."""
-        return self.of.bounds
-
-
-class Remembered(Task):
+class Remembered(WrappedTask):
     """The same task, observed as its last `frames` observations on a new leading axis.
 
     Where something is hidden, a function of this can do what one of the latest observation cannot.
@@ -56,16 +35,6 @@ class Remembered(Task):
     def __repr__(self) -> str:
         return f"Remembered({self.task!r}, {self.frames} observations)"
 
-    @property
-    def traits(self) -> Traits:
-        """Those of the task."""
-        return self.task.traits
-
-    @property
-    def objective(self) -> Objective:
-        """That of the task."""
-        return OfState(self.task.objective)
-
     def init(self, key: Key[Array, ""]) -> Recalled:
         """A first state, with what is seen in it."""
         state = self.task.init(key)
@@ -78,6 +47,11 @@ class Remembered(Task):
         now = self.task.observe(after).astype(jnp.float32)
         return Recalled(after, jnp.concatenate([now[None], state.seen[:-1]]))
 
+    @property
+    def traits(self) -> Traits:
+        """Those of the task."""
+        return self.task.traits
+
     def observe(self, state: Recalled) -> Float[Array, "frames ..."]:
         """The latest observations, the newest first."""
         return state.seen
@@ -85,10 +59,6 @@ class Remembered(Task):
     def legal(self, state: Recalled) -> Bool[Array, " actions"]:
         """As in the task."""
         return self.task.legal(state.state)
-
-    def player(self, state: Recalled) -> Int[Array, ""]:
-        """As in the task."""
-        return self.task.player(state.state)
 
     def terminated(self, state: Recalled) -> Bool[Array, ""]:
         """As in the task."""
@@ -101,10 +71,6 @@ class Remembered(Task):
     def resample(self, state: Recalled, key: Key[Array, ""]) -> Recalled:
         """Another state that all that was seen allows; that stays the same."""
         return Recalled(self.task.resample(state.state, key), state.seen)
-
-    def render(self, state: Recalled) -> str:
-        """As in the task."""
-        return self.task.render(state.state)
 
 
 MOST = 8

@@ -129,12 +129,16 @@ def games_only(it: About, e: Effort) -> str:
     return "" if it.exact and it.players == 2 else "asked of games of two players that are solved"
 
 
-def once(it: About, e: Effort) -> str:
-    """The same for one that is asked once a table, not of each of its tasks."""
+def beside_gridworlds(it: About, e: Effort, *, why: str) -> str:
+    """The same for one that is asked once a table: `why`, except of a task that tables share."""
     del e
-    if it.name in ("gridworld", "gridworld_pits"):
-        return ""
-    return "asked once a table, of worlds of its own, beside gridworld_pits"
+    return "" if it.name in ("gridworld", "gridworld_pits") else why
+
+
+once = functools.partial(
+    beside_gridworlds, why="asked once a table, of worlds of its own, beside gridworld_pits"
+)
+"""For a claim about worlds of its own."""
 
 
 def everywhere(it: About, e: Effort) -> str:

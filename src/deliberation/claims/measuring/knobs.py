@@ -1,5 +1,6 @@
 """Knobs that make a simple world rich, one for each adjective of the sources."""
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -8,7 +9,7 @@ import numpy as np
 from ...runs import Cell
 from ...stats import Estimate, bootstrap, weighted_sum
 from . import cells as shared
-from .about import About
+from .about import beside_gridworlds
 from .effort import Effort
 from .results import Results, mean
 
@@ -80,12 +81,11 @@ def _named(**options: float | int) -> str:
     return portable_name(f"gridworld({told})") if told else "gridworld"
 
 
-def family_only(it: About, e: Effort) -> str:
-    """Why a claim about knobs does not apply; nothing for the world whose knobs are turned."""
-    del e
-    if it.name in ("gridworld", "gridworld_pits"):
-        return ""
-    return "asked once of the family of gridworlds, whose members differ in one knob at a time"
+family_only = functools.partial(
+    beside_gridworlds,
+    why="asked once of the family of gridworlds, whose members differ in one knob at a time",
+)
+"""Why a claim about knobs does not apply; nothing for the world whose knobs are turned."""
 
 
 def knob_cells(knob: Knob, e: Effort) -> list[Cell]:

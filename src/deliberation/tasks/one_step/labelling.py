@@ -12,11 +12,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Float, Int, Key
 
 from ...core.task import Traits
-from ..bases import SoloObjective, SoloTask, check_seed, check_sizes
-from .problem import LARGEST, Posed
+from ..bases import SoloObjective, check_seed, check_sizes
+from .problem import LARGEST, Posed, PosedTask
 
 TASKS = {
     "labelling": {
@@ -55,7 +55,7 @@ class Utility(SoloObjective):
         return jnp.where(state.answered, 0.0, self.expected(state).max())
 
 
-class Labelling(SoloTask):
+class Labelling(PosedTask):
     """The state is an input; the one action is the label given to it, which ends the episode.
 
     Classes are equally probable; the input is its class's mean plus standard normal noise. The
@@ -69,21 +69,17 @@ class Labelling(SoloTask):
     seed: int = eqx.field(static=True, default=0)
 
     def __check_init__(self) -> None:
-        if self.classes < 2 or self.features < 1 or not 0 < self.spread <= 100:
+        check_seed("Labelling", self.seed)
+        check_sizes("Labelling", LARGEST, classes=self.classes, features=self.features)
+        fits = self.classes >= 2 and self.features >= 1 and 0 < self.spread <= 100
+        if not fits:
             raise ValueError(
                 "Labelling needs at least 2 classes, 1 feature and a spread above 0 (at most 100); "
                 f"got classes={self.classes}, features={self.features}, spread={self.spread}."
             )
-        check_sizes("Labelling", LARGEST, classes=self.classes, features=self.features)
-        check_seed("Labelling", self.seed)
 
     def __repr__(self) -> str:
         return f"Labelling({self.classes} classes, {self.features} features, seed={self.seed})"
-
-    @property
-    def traits(self) -> Traits:
-        """One player, one answer, no chance after the input is drawn."""
-        return Traits(players=1, actions=self.classes, horizon=1)
 
     @property
     def objective(self) -> Utility:
@@ -104,24 +100,16 @@ class Labelling(SoloTask):
         """The probability of each class given the input."""
         return jax.nn.softmax(-jnp.square(context - jnp.asarray(self.means)).sum(1) / 2)
 
+    @property
+    def traits(self) -> Traits:
+        """One player, one answer, no chance after the input is drawn."""
+        return Traits(players=1, actions=self.classes, horizon=1)
+
     def init(self, key: Key[Array, ""]) -> Posed:
         """An input of a class drawn evenly, not yet labelled."""
         which, noise = jax.random.split(key)
         mean = jnp.asarray(self.means)[jax.random.randint(which, (), 0, self.classes)]
         return Posed(mean + jax.random.normal(noise, mean.shape), jnp.bool_(False))
-
-    def advance(self, state: Posed, action: Int[Array, ""], key: Key[Array, ""]) -> Posed:
-        """Any label ends the episode."""
-        del action, key
-        return Posed(state.context, jnp.bool_(True))
-
-    def observe(self, state: Posed) -> Float[Array, " features"]:
-        """The input."""
-        return state.context
-
-    def terminated(self, state: Posed) -> Bool[Array, ""]:
-        """Whether a label has been given."""
-        return state.answered
 
 
 @functools.cache

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Float
 
 from ....amortised.policies.answer import cut_off
 from ....core.decider import Decider
@@ -14,7 +14,7 @@ from ....core.objective import Objective
 from ....core.task import State
 from ....tasks.bases import SoloObjective
 from ....tasks.one_step import Posed, Problem, one_step_return
-from .kind import OutputKind, Outputs, fresh, observed
+from .kind import Outputs, PosedKind
 
 
 class Signed(SoloObjective):
@@ -32,7 +32,7 @@ class Signed(SoloObjective):
         return self.problem.solution(self.signs * state.context)
 
 
-class AnswerKind(OutputKind):
+class AnswerKind(PosedKind):
     """A continuous output: the answer to a problem whose exact solution is known."""
 
     task: eqx.AbstractVar[Problem]
@@ -41,23 +41,6 @@ class AnswerKind(OutputKind):
     def numbers(self) -> int:
         """As many as an answer has."""
         return int(np.prod(self.task.traits.shape))
-
-    def inputs(self, count: int, tested: int, key: Key[Array, ""]) -> tuple[State, State]:
-        """Contexts drawn anew."""
-        return fresh(self.task, count, tested, key)
-
-    def seen(self, states: State) -> Float[Array, "n numbers"]:
-        """The context."""
-        return observed(self.task, states)
-
-    def left_out(self, states: State) -> Bool[np.ndarray, " n"]:
-        """Where the first number of the context is positive."""
-        return np.asarray(states.context[:, 0] > 0)
-
-    def outputs(self, decision, memory) -> Outputs:
-        """The answers."""
-        del memory
-        return np.asarray(decision.action)
 
     def solve(self, states: State, objective: Objective) -> Outputs:
         """By the problem's own formula or solver."""

@@ -3,17 +3,17 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Float
 
 from ....core.decider import Decider
 from ....core.objective import Objective
 from ....core.task import State
 from ....direct import TreeSearch
 from ....tasks.one_step import Labelling, Utility
-from .kind import OutputKind, Outputs, cross_entropy, fresh, hot, observed
+from .kind import Outputs, PosedKind, cross_entropy, hot
 
 
-class Category(OutputKind):
+class Category(PosedKind):
     """The label of the highest expected utility; the other objective rewards the next class's."""
 
     task: Labelling
@@ -26,23 +26,6 @@ class Category(OutputKind):
     def numbers(self) -> int:
         """A logit a label."""
         return self.task.classes
-
-    def inputs(self, count: int, tested: int, key: Key[Array, ""]) -> tuple[State, State]:
-        """Inputs drawn anew."""
-        return fresh(self.task, count, tested, key)
-
-    def seen(self, states: State) -> Float[Array, "n numbers"]:
-        """The input."""
-        return observed(self.task, states)
-
-    def left_out(self, states: State) -> Bool[np.ndarray, " n"]:
-        """Where the first feature is positive."""
-        return np.asarray(states.context[:, 0] > 0)
-
-    def outputs(self, decision, memory) -> Outputs:
-        """The labels."""
-        del memory
-        return np.asarray(decision.action)
 
     def solve(self, states: State, objective: Objective) -> Outputs:
         """Bayes' rule."""

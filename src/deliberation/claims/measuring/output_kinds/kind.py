@@ -87,17 +87,30 @@ def make_kind(name: str) -> OutputKind:
     return importlib.import_module(f".{name}", __package__).make()
 
 
-def fresh(task: Task, count: int, tested: int, key: Key[Array, ""]) -> tuple[State, State]:
-    """Inputs drawn anew, of which none comes twice."""
-    states = jax.vmap(task.init)(jax.random.split(key, count + tested))
-    return tuple(jax.tree.map(lambda x, p=part: x[p], states)
-                 for part in (slice(count), slice(count, None)))  # fmt: skip
+class PosedKind(OutputKind):
+    """An output that answers a context, a row of numbers drawn anew for every input."""
 
+    def inputs(self, count: int, tested: int, key: Key[Array, ""]) -> tuple[State, State]:
+        """Contexts, of which none comes twice."""
+        states = jax.vmap(self.task.init)(jax.random.split(key, count + tested))
+        taught, rest = (
+            jax.tree.map(lambda x, p=part: x[p], states)
+            for part in (slice(count), slice(count, None))
+        )
+        return taught, rest
 
-def observed(task: Task, states: State) -> Float[Array, "n numbers"]:
-    """What is observed of each input, as a row of numbers."""
-    shown = jax.vmap(task.observe)(states).astype(jnp.float32)
-    return shown.reshape(len(shown), -1)
+    def seen(self, states: State) -> Float[Array, "n numbers"]:
+        """The context."""
+        return states.context
+
+    def left_out(self, states: State) -> Bool[np.ndarray, " n"]:
+        """Where the first number of the context is positive."""
+        return np.asarray(states.context[:, 0] > 0)
+
+    def outputs(self, decision: Any, memory: Any) -> Outputs:
+        """The answers."""
+        del memory
+        return np.asarray(decision.action)
 
 
 def cross_entropy(
