@@ -13,6 +13,7 @@ from deliberation.core.uniform import UniformRandom
 from deliberation.direct import CEM
 from deliberation.runs import Context
 from deliberation.stats import Estimate
+from deliberation.tasks.grids import ContinuousGridworld
 from deliberation.tasks.remembered import Remembered, shown_with_memory
 
 KEY = jax.random.key(0)
@@ -107,15 +108,15 @@ def test_what_was_seen_is_remembered_newest_first():
     ],
 )
 def test_the_fewest_steps_by_hand(layout, steps):
-    assert make_task("gridworld_continuous", layout=layout).fewest_steps() == steps
+    assert ContinuousGridworld(layout=layout).fewest_steps() == steps
 
 
 def test_a_planner_reaches_the_fewest_steps_and_no_fewer():
-    task = make_task("gridworld_continuous")
+    task = ContinuousGridworld()
     planner = CEM(task, population=32, horizon=12)
     played = rollout(task, planner, key=KEY, batch=8, budget=256)
     assert played.lengths.min() == task.fewest_steps() == 5
-    assert make_task("gridworld_continuous", slip=0.1).fewest_steps() is None
+    assert ContinuousGridworld(slip=0.1).fewest_steps() is None
 
 
 def test_every_adjective_has_a_knob_whose_curves_cross_somewhere_known():
@@ -125,11 +126,8 @@ def test_every_adjective_has_a_knob_whose_curves_cross_somewhere_known():
         "large", "stochastic", "many actions", "partially observable", "continuous",
     }  # fmt: skip
     for knob in found.values():
-        ahead = [
-            Estimate(0.3 - 0.6 * k / (len(knob.tasks) - 1), *(
-                x - 0.6 * k / (len(knob.tasks) - 1) for x in (0.25, 0.35)), 100)
-            for k in range(len(knob.tasks))
-        ]  # fmt: skip
+        gaps = np.linspace(0.3, -0.3, len(knob.tasks)).tolist()
+        ahead = [Estimate(gap, gap - 0.05, gap + 0.05, 100) for gap in gaps]
         cross = knobs.crossing(knob, ahead)
         assert cross.estimate == pytest.approx(np.mean(knob.settings))
         assert knob.settings[0] < cross.low < cross.estimate < cross.high < knob.settings[-1]
