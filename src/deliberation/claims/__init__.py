@@ -3,8 +3,9 @@
 A module in `rows` (of the comparison table) or `commentary` (the text beneath it) declares a
 literal `CLAIM`, so that it can be listed without being imported, and three functions:
 `applies(about, effort)`, why a task cannot show it ("" where it can), `cells(task, effort)`, what
-has to be measured, and `analyse(task, effort, results)`, what that shows. `measuring` has what
-claims share.
+has to be measured, and `analyse(task, effort, results)`, what that shows. A claim about worlds of
+its own names them in `WORLDS`: `cells` and `analyse` are asked of these, once a table, if `applies`
+gives no reason against one of its tasks. `measuring` has what claims share.
 """
 
 import functools
@@ -59,7 +60,6 @@ def plan(
     for an object that has no such name.
     """
     from ..tasks import portable_name
-    from .measuring.about import about
     from .measuring.cells import closure
     from .measuring.effort import effort_of
 
@@ -67,11 +67,19 @@ def plan(
     wanted = [
         cell
         for module in _modules(only)
-        for name in names
-        if not module.applies(about(name), level)
-        for cell in module.cells(name, level)
+        for world in worlds(module, names, level)
+        for cell in module.cells(world, level)
     ]
     return closure(wanted)
+
+
+def worlds(module: ModuleType, tasks: Sequence[str], level: "Effort") -> list[str]:
+    """Those of some tasks that can show a claim; if it has worlds of its own, these instead."""
+    from .measuring.about import about
+
+    able = [name for name in tasks if not module.applies(about(name), level)]
+    own: Sequence[str] | None = getattr(module, "WORLDS", None)
+    return list(own) if own is not None and able else able
 
 
 def refuse_unmeasurable(tasks: "Sequence[str | Task]") -> None:
@@ -113,28 +121,45 @@ def analyse(
     names = [portable_name(task) for task in tasks]
     return judge_all(
         [
-            gather(module.CLAIM, [_shown(module, name, level, results) for name in names])
+            gather(module.CLAIM, _all_shown(module, names, level, results))
             for module in _modules(only)
         ]
     )
 
 
-def _shown(module: ModuleType, task: str, level: "Effort", results: "Results") -> "Shown":
+def _all_shown(
+    module: ModuleType, tasks: Sequence[str], level: "Effort", results: "Results"
+) -> "list[Shown]":
+    """What a claim shows of each task, or of its own worlds; a reason where it is not asked."""
     from .measuring.about import about
+    from .measuring.results import Shown
+    from .measuring.rows import absent
+
+    asked = worlds(module, tasks, level)
+    if asked and hasattr(module, "WORLDS"):
+        return [_shown(module, world, level, results) for world in asked]
+
+    def one(task: str) -> "Shown":
+        if task in asked:
+            return _shown(module, task, level, results)
+        reason = module.applies(about(task), level)
+        return Shown([absent(module.CLAIM, task, NOT_APPLICABLE, reason)], [])
+
+    return [one(task) for task in tasks]
+
+
+def _shown(module: ModuleType, world: str, level: "Effort", results: "Results") -> "Shown":
     from .measuring.results import Missing, Shown
     from .measuring.rows import absent
 
-    reason = module.applies(about(task), level)
-    if reason:
-        return Shown([absent(module.CLAIM, task, NOT_APPLICABLE, reason)], [])
     try:
-        return module.analyse(task, level, results)
+        return module.analyse(world, level, results)
     except Missing as missing:
-        return Shown([absent(module.CLAIM, task, NOT_MEASURED, str(missing))], [])
+        return Shown([absent(module.CLAIM, world, NOT_MEASURED, str(missing))], [])
     except Exception as error:  # one claim that fails does not take the others down
         why = f"{type(error).__name__}: {error}"
         return Shown(
-            [absent(module.CLAIM, task, NOT_MEASURED, f"could not be worked out: {why}")], []
+            [absent(module.CLAIM, world, NOT_MEASURED, f"could not be worked out: {why}")], []
         )
 
 

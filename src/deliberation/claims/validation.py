@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from . import claim, list_claims, plan
+from . import claim, list_claims, plan, worlds
 from .measuring.about import About, about
 from .measuring.effort import effort_of
 from .measuring.planted import world_at
@@ -80,7 +80,8 @@ def _task(applies: Callable[[About, Any], str], e: Any) -> str:
 
 def _verdict(module: Any, task: str, e: Any, results: Results) -> str:
     """Supported where every row that claims something is; refuted where one is."""
-    rows = [row for row in module.analyse(task, e, results).rows if row.kind == "claim"]
+    shown = [module.analyse(world, e, results) for world in worlds(module, [task], e)]
+    rows = [row for each in shown for row in each.rows if row.kind == "claim"]
     given = {claimed_of(row).judge(estimate_of(row)) for row in rows}
     if given == {"supported"}:
         return "supported"

@@ -12,8 +12,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ..core.objective import Action, Objective
+from ..core.objective import Action
 from ..core.task import State, Task, Traits, may_be_cut, stopped
+from ..tasks.wrapped import WrappedTask
 
 
 class PlayedState(eqx.Module):
@@ -23,29 +24,7 @@ class PlayedState(eqx.Module):
     time: Int[Array, ""]
 
 
-class Unwrapped(Objective):
-    """The task's objective, for states that carry the clock."""
-
-    of: Objective
-
-    def __call__(
-        self, state: PlayedState, action: Action, after: PlayedState
-    ) -> Float[Array, " players"]:
-        """The same rewards."""
-        return self.of(state.state, action, after.state)
-
-    @property
-    def discount(self) -> float:
-        """The same."""
-        return self.of.discount
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """The same."""
-        return self.of.bounds
-
-
-class AsPlayed(Task):
+class AsPlayed(WrappedTask):
     """The same world in episodes that end wherever `rollout` stops them."""
 
     task: Task
@@ -54,11 +33,6 @@ class AsPlayed(Task):
     def traits(self) -> Traits:
         """Those of the task; but its episodes end."""
         return dataclasses.replace(self.task.traits, continuing=False)
-
-    @property
-    def objective(self) -> Objective:
-        """That of the task."""
-        return Unwrapped(self.task.objective)
 
     def init(self, key: Key[Array, ""]) -> PlayedState:
         """A first state of the task."""
@@ -94,10 +68,6 @@ class AsPlayed(Task):
     def legal(self, state: PlayedState) -> Bool[Array, " actions"]:
         """Nothing, once the episode has stopped."""
         return self.task.legal(state.state) & ~self.terminated(state)
-
-    def player(self, state: PlayedState) -> Int[Array, ""]:
-        """That of the task."""
-        return self.task.player(state.state)
 
     def terminated(self, state: PlayedState) -> Bool[Array, ""]:
         """Over, cut, or at the horizon."""

@@ -35,14 +35,14 @@ applies = turned.family_only
 def cells(task: str, e: Effort) -> list[Cell]:
     """Search at every setting of every knob."""
     del task
-    return [turned.search(name, e) for knob in turned.knobs(e) for name in knob.tasks]
+    return [turned.search(knob, name, e) for knob in turned.knobs(e) for name in knob.tasks]
 
 
 def analyse(task: str, e: Effort, results: Results) -> Shown:
     """What each knob costs, the dearest first."""
     found = []
     for knob in turned.knobs(e):
-        search = [turned.alone(name, e, results) for name in knob.tasks]
+        search = [turned.alone(knob, name, e, results) for name in knob.tasks]
         lost = weighted_sum([search[0], search[-1]], [1.0, -1.0])
         found.append((knob, search, lost))
     found.sort(key=lambda each: -each[2].estimate)

@@ -107,6 +107,15 @@ def positions_only(it: About, e: Effort) -> str:
     return "what each action is worth is not known here, so single decisions cannot be judged"
 
 
+def taught_only(it: About, e: Effort) -> str:
+    """The same for one about networks that search has taught.
+
+    Where values are not known, gridworlds: there the best return of an episode is.
+    """
+    rooms = ("gridworld_hidden", "gridworld_continuous")
+    return "" if it.name.partition("(")[0] in rooms else positions_only(it, e)
+
+
 def climbed_only(it: About, e: Effort) -> str:
     """The same for one that needs expert iteration, which an effort runs on few games."""
     if games_only(it, e) or it.name in e.climbed:
@@ -118,6 +127,18 @@ def games_only(it: About, e: Effort) -> str:
     """The same for one about games of two."""
     del e
     return "" if it.exact and it.players == 2 else "asked of games of two players that are solved"
+
+
+def beside_gridworlds(it: About, e: Effort, *, why: str) -> str:
+    """The same for one that is asked once a table: `why`, except of a task that tables share."""
+    del e
+    return "" if it.name in ("gridworld", "gridworld_pits") else why
+
+
+once = functools.partial(
+    beside_gridworlds, why="asked once a table, of worlds of its own, beside gridworld_pits"
+)
+"""For a claim about worlds of its own."""
 
 
 def everywhere(it: About, e: Effort) -> str:

@@ -80,11 +80,13 @@ def score(
     policy: Cell | None = None,
     rung: int | None = None,
     which: str = "contested",
+    played: bool = False,
     key: int = 17,
 ) -> Cell:
     """A subject's choices at each budget: on positions, or in episodes where values are not known.
 
-    `subject` is an importable reference (see `subjects`), `policy` the cell that trains it.
+    `subject` is an importable reference (see `subjects`), `policy` the cell that trains it. With
+    `played` it is episodes anywhere.
     """
     settings: dict[str, Any] = {
         "task": task,
@@ -96,7 +98,7 @@ def score(
         "key": key,
     }
     who = subject.rpartition(":")[2]
-    if about(task).exact:
+    if about(task).exact and not played:
         on = positions(task, e, which)
         function, settings["positions"] = "score", on.id
         rough = 4 + sum(budgets) * _most(e, which) * (2e-5 if policy else 5e-6)
@@ -108,15 +110,27 @@ def score(
     return cell(f"{_HERE}.scoring:{function}", settings, needs, rough, f"{who} on {task}")
 
 
-def lesson(task: str, e: Effort, *, teacher: str = "planner") -> Cell:
-    """Positions with a teacher's answers, as many as the largest fit wants.
+def lesson(
+    task: str,
+    e: Effort,
+    *,
+    teacher: str = "planner",
+    played: bool = False,
+    count: int | None = None,
+) -> Cell:
+    """Positions with a teacher's answers, as many as the largest fit wants or `count`.
 
     Teachers: "planner" (a search), or "biased" (see `teaching.biased_weights`: known, and not
-    optimal).
+    optimal). Where values are not known, and with `played`, the positions are those that the search
+    itself meets in its episodes.
     """
-    settings = {"task": task, "teacher": teacher, "count": max(e.lessons), "budget": e.teacher}
-    rough = 5 + max(e.lessons) * (e.teacher * 5e-6 if teacher == "planner" else 1e-4)
-    return cell(f"{_HERE}.teaching:teach", settings, (), rough, f"{teacher} teaches {task}")
+    count = max(e.lessons) if count is None else count
+    settings = {"task": task, "teacher": teacher, "count": count, "budget": e.teacher}
+    rough = 5 + count * (e.teacher * 5e-6 if teacher == "planner" else 1e-4)
+    label = f"{teacher} teaches {task}"
+    if about(task).exact and not played:
+        return cell(f"{_HERE}.teaching:teach", settings, (), rough, label)
+    return cell(f"{_HERE}.playing:teach", settings, (), 4 * rough, label)
 
 
 def fit(
@@ -137,7 +151,8 @@ def fit(
     }
     rough = 4 + sum(e.steps) * 5e-3
     label = f"{count} examples of {task}"
-    return cell(f"{_HERE}.teaching:fit", settings, (taught.id,), rough, label)
+    function = taught.function.replace(":teach", ":fit")
+    return cell(function, settings, (taught.id,), rough, label)
 
 
 def ladder(task: str, e: Effort, seed: int) -> Cell:

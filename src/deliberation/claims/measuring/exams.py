@@ -16,6 +16,7 @@ from ...direct import optimal_return, solve, uniform_return, value_iteration
 from ...runs import Column, Context, Outcome
 from ...tasks import make_task
 from ...tasks.board.solved import solved_connect_four
+from ...tasks.grids import ContinuousGridworld
 from .about import MOST_STATES
 from .split import held_out, one_each, take
 
@@ -155,10 +156,21 @@ def find_scale(settings: dict[str, Any], context: Context) -> Outcome:
 
 
 def _optimum(task: Task, key: Key[Array, ""], count: int) -> float | None:
-    """By the objective's own formula, the mean over first states, or by dynamic programming."""
+    """By the objective's own formula (the mean over first states), or by listing what there is.
+
+    That is dynamic programming, or the shortest way where steps have any length.
+    """
     starts = jax.vmap(task.init)(jax.random.split(key, count))
     best = np.asarray(jax.vmap(task.objective.optimum)(starts))
-    return float(best.mean()) if np.isfinite(best).all() else optimal_return(task)
+    if np.isfinite(best).all():
+        return float(best.mean())
+    return _shortest_way(task) if isinstance(task, ContinuousGridworld) else optimal_return(task)
+
+
+def _shortest_way(task: ContinuousGridworld) -> float | None:
+    """The return of the fewest steps to the exit, where nothing else is worth anything on a map."""
+    steps = None if set(task.map) & set("P~") else task.fewest_steps()
+    return None if steps is None else task.goal_reward + task.step_reward * steps
 
 
 def find_price(settings: dict[str, Any], context: Context) -> Outcome:

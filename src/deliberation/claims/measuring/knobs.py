@@ -1,5 +1,6 @@
 """Knobs that make a simple world rich, one for each adjective of the sources."""
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -8,7 +9,7 @@ import numpy as np
 from ...runs import Cell
 from ...stats import Estimate, bootstrap, weighted_sum
 from . import cells as shared
-from .about import About
+from .about import beside_gridworlds
 from .effort import Effort
 from .results import Results, mean
 
@@ -19,29 +20,56 @@ SEEDS = 3
 
 
 class Knob(NamedTuple):
-    """What is turned: the adjective of a rich world, and the task at each setting, simple first."""
+    """What is turned: the adjective of a rich world, and the task at each setting, simple first.
+
+    `played` says that values of positions are not known at each setting, so that whole episodes
+    are played at all of them.
+    """
 
     adjective: str
     label: str
     settings: tuple[float | int, ...]
     tasks: tuple[str, ...]
+    played: bool = False
+
+
+WIDE = "G..#..G ...D... ...S..."
+"""A map for views: from the start all is in sight within 3 cells; the goal is either exit."""
 
 
 def graded(e: Effort) -> list[Knob]:
-    """The knobs of gridworld that have degrees; its own setting comes first."""
+    """The knobs of gridworld of which performance is asked; its own setting comes first."""
     every = e.name != "smoke"
     sizes = (5, 7, 9) if every else (5, 7)
     slips = (0.0, 0.2, 0.4) if every else (0.0, 0.2)
-    return [
+    found = [
         Knob("large", "size", sizes, tuple(_named(size=size) for size in sizes)),
         Knob("stochastic", "slip", slips, tuple(_named(slip=slip) for slip in slips)),
     ]
+    return [*found, *_few(), *_played()] if every else found
 
 
 def knobs(e: Effort) -> list[Knob]:
     """All knobs of gridworld."""
-    more = Knob("many actions", "actions", (4, 8), (_named(), _named(actions=8)))
-    return [*graded(e), *([more] if e.name != "smoke" else [])]
+    return graded(e)
+
+
+def _few() -> list[Knob]:
+    return [Knob("many actions", "actions", (4, 8), (_named(), _named(actions=8)))]
+
+
+def _played() -> list[Knob]:
+    """Those that lead to where values of positions are not known."""
+    from ...tasks import portable_name
+
+    views = tuple(
+        portable_name(f"gridworld(layout='{WIDE}', view={view}, horizon=16)") for view in (3, 2, 1)
+    )
+    anywhere = (_named(), "gridworld_continuous")
+    return [
+        Knob("partially observable", "cells out of sight", (0, 1, 2), views, played=True),
+        Knob("continuous", "steps of any length", (0, 1), anywhere, played=True),
+    ]
 
 
 def _named(**options: float | int) -> str:
@@ -53,33 +81,42 @@ def _named(**options: float | int) -> str:
     return portable_name(f"gridworld({told})") if told else "gridworld"
 
 
-def family_only(it: About, e: Effort) -> str:
-    """Why a claim about knobs does not apply; nothing for the world whose knobs are turned."""
-    del e
-    if it.name in ("gridworld", "gridworld_pits"):
-        return ""
-    return "asked once of the family of gridworlds, whose members differ in one knob at a time"
+family_only = functools.partial(
+    beside_gridworlds,
+    why="asked once of the family of gridworlds, whose members differ in one knob at a time",
+)
+"""Why a claim about knobs does not apply; nothing for the world whose knobs are turned."""
 
 
 def knob_cells(knob: Knob, e: Effort) -> list[Cell]:
     """Search with a fixed budget and networks fitted in the same way, wherever the knob stands."""
-    return [cell for task in knob.tasks for cell in (search(task, e), *networks(task, e))]
+    return [
+        cell for task in knob.tasks for cell in (search(knob, task, e), *networks(knob, task, e))
+    ]
 
 
-def search(task: str, e: Effort) -> Cell:
+def search(knob: Knob, task: str, e: Effort) -> Cell:
     """Search from the rules alone with the fixed budget."""
-    return shared.score(task, e, f"{shared.SUBJECTS}:planner", (SIMULATIONS,))
+    who = f"{shared.SUBJECTS}:planner"
+    return shared.score(task, e, who, (SIMULATIONS,), played=knob.played)
 
 
-def networks(task: str, e: Effort) -> list[Cell]:
+def networks(knob: Knob, task: str, e: Effort) -> list[Cell]:
     """Networks fitted to equally many answers of the same search everywhere."""
     who = f"{shared.SUBJECTS}:network"
-    return [shared.score(task, e, who, (0,), policy=policy) for policy in fitted(task, e)]
+    return [
+        shared.score(task, e, who, (0,), policy=policy, played=knob.played)
+        for policy in fitted(task, e, played=knob.played)
+    ]
 
 
-def fitted(task: str, e: Effort) -> list[Cell]:
+def fitted(task: str, e: Effort, *, played: bool = False) -> list[Cell]:
     """The networks themselves."""
-    taught, count = shared.lesson(task, e), sorted(e.lessons)[-2]
+    count = sorted(e.lessons)[-2]
+    if played:
+        taught = shared.lesson(task, e, played=True, count=count)
+    else:
+        taught = shared.lesson(task, e)
     return [shared.fit(task, e, taught, count, seed) for seed in range(SEEDS)]
 
 
@@ -89,18 +126,18 @@ def ways(
     """Of search, of the networks, and search less network, at each setting of a knob."""
     found: tuple[list[Estimate], ...] = ([], [], [])
     for task in knob.tasks:
-        low = results.low(search(task, e))
-        planned = results.table(search(task, e))[0]
-        learned = results.tables(networks(task, e))[:, 0]
+        cell = search(knob, task, e)
+        low, planned = results.low(cell), results.table(cell)[0]
+        learned = results.tables(networks(knob, task, e))[:, 0]
         found[0].append(mean(planned, low))
         found[1].append(mean(learned, low))
         found[2].append(bootstrap(planned - learned, bounds=(low - 1, 1 - low)))
     return found[0], found[1], found[2]
 
 
-def alone(task: str, e: Effort, results: Results) -> Estimate:
+def alone(knob: Knob, task: str, e: Effort, results: Results) -> Estimate:
     """Of search at one setting."""
-    cell = search(task, e)
+    cell = search(knob, task, e)
     return mean(results.table(cell)[0], results.low(cell))
 
 

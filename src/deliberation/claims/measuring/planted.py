@@ -231,6 +231,10 @@ def _level(world: World, who: str, cell: Cell, known: Known, budget: int) -> flo
 def _steps(task: str) -> float:
     """How many steps of a knob away from the plain gridworld a task is."""
     name, options = split_name(task)
+    if name == "gridworld_continuous":
+        return 1.0
+    if "view" in options:
+        return 3.0 - options["view"]
     steps = {"size": lambda x: (x - 5) / 2, "slip": lambda x: x / 0.2, "actions": lambda x: x / 8}
     known = options.items() if name == "gridworld" else ()
     return float(sum(steps[k](v) for k, v in known if k in steps))
@@ -253,6 +257,7 @@ def _costs(world: World, who: str, budget: int, name: str, n: int) -> dict[str, 
     }
 
 
+@plants(f"{_HERE}.playing:teach")
 @plants(f"{_HERE}.teaching:teach")
 def _teach(world: World, cell: Cell, known: Known) -> tuple[dict, dict]:
     del known
@@ -263,6 +268,7 @@ def _teach(world: World, cell: Cell, known: Known) -> tuple[dict, dict]:
 
 @plants(f"{_HERE}.teaching:relearn")
 @plants(f"{_HERE}.teaching:fit")
+@plants(f"{_HERE}.playing:fit")
 def _fit(world: World, cell: Cell, known: Known) -> tuple[dict, dict]:
     del known
     count = cell.settings["count"]

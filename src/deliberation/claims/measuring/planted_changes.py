@@ -18,6 +18,12 @@ TRUTH: dict[str, Any] = {
     "wrong": 0.7,
     "pruned": (0.6, 0.01),
     "noisily_pruned": (0.8, 0.2),
+    "swapped": 0.95,
+    "shuffled": 0.0,
+    "near": (0.5, 0.1),
+    "other_teacher": 1.0,
+    "spoilt": 0.3,
+    "halved": 0.5,
 }
 """What holds where `more` says nothing: all that is claimed is true, and well beyond its bounds.
 
@@ -29,6 +35,9 @@ with a corrupted reward, with corrupted data. `moved`: total variation of search
 the network. `wrong`: how often it is competent and wrong, where random play is in a quarter.
 `pruned`: the share of steps that pruning saves and the way that it loses, `noisily_pruned` the same
 by values with noise.
+Of other outputs than actions, `swapped` is the way of an optimiser by an exchanged objective;
+`shuffled`, `spoilt` and `halved` that of networks after each of these; `near` the distance from the
+teacher with little data and much, and `other_teacher` what another teacher is farther (at most 1).
 """
 _HERE = "deliberation.claims.measuring"
 CHANCE = 0.25
@@ -149,3 +158,34 @@ def _prune(world: World, cell: Any, known: Known) -> tuple[dict, dict]:
             for column, values in drawn.items():
                 found.setdefault(column, []).append(values.tolist())
     return {**found, "low": -2.0}, {}
+
+
+@plants(f"{_HERE}.outputs:put_through")
+def _outputs(world: World, cell: Any, known: Known) -> tuple[dict, dict]:
+    """Students at .9 of the way; `near`: distances from the own teacher, with little data, much."""
+    del known
+    sizes, seeds = len(cell.settings["counts"]), len(cell.settings["seeds"])
+    own, (little, much) = 0.9, _true(world, "near")
+
+    def way(mean: float, name: str) -> list[list[float]]:
+        return _rows(world, mean, f"{cell.id} {name}", seeds)
+
+    def direct(mean: float, name: str) -> list[float]:
+        return world.draw(mean, f"{cell.id} direct {name}").tolist()
+
+    near = [way(x, f"near {x}") for x in np.linspace(little, much, sizes).tolist()]
+    told = {"own": direct(0.95, "own"), "other": direct(-0.5, "misled")}
+    turned = {"own": direct(-0.5, "turned"), "other": direct(_true(world, "swapped"), "other")}
+    students = {name: way(much, f"own {name}") for name in ("own", "other")}
+    return {
+        "direct": {"own": told, "other": turned},
+        "network": {"own": way(own, "own"), "other": way(-0.5, "other")},
+        **{name: way(_true(world, name), name) for name in ("shuffled", "spoilt")},
+        "left_out": {"halved": way(_true(world, "halved"), "halved"), "whole": way(own, "whole")},
+        "sizes": [way(own * (k + 1) / sizes, f"size {k}") for k in range(sizes)],
+        "apart": near,
+        "from_own": students,
+        "from_other": {name: way(min(much + _true(world, "other_teacher"), 1.0), f"far {name}")
+                       for name in students},
+        "beaten": [0.0] * world.n,
+    }, {}  # fmt: skip

@@ -66,7 +66,8 @@ def play(settings: dict[str, Any], context: Context) -> Outcome:
     rows, spent = [], Ledger()
     for budget in settings["budgets"]:
         started = clock.now()
-        played = rollout(task, decider, key=key, batch=count, budget=budget)
+        # A decider that is shown what it has seen plays the task with that memory.
+        played = rollout(decider.task, decider, key=key, batch=count, budget=budget)
         seconds = clock.now() - started
         decisions = max(int(played.lengths.sum()), 1)
         cost = played.spent[0].total()

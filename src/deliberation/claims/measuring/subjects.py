@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 
-from ...amortised import NetworkPolicy, load_network
+from ...amortised import AnswerPolicy, NetworkPolicy, load_network
 from ...core.decider import Decider
 from ...core.task import Task
 from ...core.uniform import UniformRandom
@@ -26,6 +26,7 @@ from ...direct import (
 )
 from ...hybrid import Gated, fit_gates, guided_search
 from ...runs.worker import load
+from ...tasks.remembered import shown_with_memory
 from .split import lessons
 
 HERE = "deliberation.claims.measuring.subjects"
@@ -72,9 +73,13 @@ def blind(task: Task, folder: Path | None = None) -> Decider:
 
 
 def network(task: Task, folder: Path | None = None) -> Decider:
-    """A network alone: one forward pass a decision."""
-    _, found, _ = load_network(_needed(folder), task=task)
-    return NetworkPolicy(task, found)
+    """A network alone: one forward pass a decision, over all that was seen where some is hidden.
+
+    There the decider's task is the one with memory (`Remembered`).
+    """
+    shown = shown_with_memory(task)
+    _, found, _ = load_network(_needed(folder), task=shown)
+    return NetworkPolicy(shown, found) if task.traits.discrete else AnswerPolicy(task, found)
 
 
 def guided(task: Task, folder: Path | None = None) -> Decider:

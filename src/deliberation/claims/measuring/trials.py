@@ -177,3 +177,20 @@ def met(task: str, e: Effort, subject: str) -> Cell:
     settings = {**_asked(task, e, subject), "shifts": on.id}
     needs = (on.id, *settings["policies"])
     return cell(f"{_HERE}.shifts:meet", settings, needs, 6.0, f"{subject} meets shifts of {task}")
+
+
+STUDENTS = {
+    "smoke": {"counts": [16, 64, 512], "tested": 120, "seeds": [0, 1, 2], "steps": 600},
+    "quick": {"counts": [16, 64, 256, 1024], "tested": 180, "seeds": [0, 1, 2, 3, 4], "steps": 800},
+    "full": {
+        "counts": [16, 64, 256, 1024, 4096], "tested": 180, "seeds": list(range(10)), "steps": 3000,
+    },
+}  # fmt: skip
+"""Of networks that answer with other outputs than actions."""
+
+
+def put_through(kind: str, e: Effort) -> Cell:
+    """A direct optimiser and students of a kind of output (a file of `output_kinds`) in swaps."""
+    settings = {"kind": kind, **STUDENTS[e.name], "width": 64, "rate": 3e-3, "key": 29}
+    label = f"outputs of the kind {kind}"
+    return cell(f"{_HERE}.outputs:put_through", settings, (), 15.0, label)

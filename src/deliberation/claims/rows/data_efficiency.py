@@ -4,7 +4,7 @@ from ...runs import Cell, Reference
 from ...stats import bootstrap
 from ..measuring import cells as shared
 from ..measuring import students
-from ..measuring.about import positions_only
+from ..measuring.about import taught_only
 from ..measuring.effort import Effort
 from ..measuring.results import Results, Shown, mean
 from ..measuring.rows import claimed, told
@@ -21,7 +21,8 @@ CLAIM = {
     "estimand": "Search: share of the way at the middle budget, with no example. Network: what "
     "the most data gain it over the least, in parts of the way; its gradient steps are chosen by "
     "the loss on examples set aside, and no position (nor its mirror image) is tested that was "
-    "taught.",
+    "taught. Where values of positions are not known, whole episodes are played, and the examples "
+    "are those of the search's own episodes.",
     "unit": "trainings and positions",
     "smallest": "0.5 of the way for search; 0.1 of the way for the network",
     "refuted_if": "Search goes less than half of the way; or more data gain the network less than "
@@ -36,7 +37,7 @@ PLANTED = {
     },
     "effect": {"twice the smallest": {"network": (0.1, 0.0334), "search": (0.75, 0.0)}},
 }
-applies = positions_only
+applies = taught_only
 
 
 def cells(task: str, e: Effort) -> list[Cell]:
@@ -46,8 +47,9 @@ def cells(task: str, e: Effort) -> list[Cell]:
 
 def analyse(task: str, e: Effort, results: Results) -> Shown:
     """Search without data, and what data gain the network."""
-    at, cell = len(e.budgets) // 2, shared.planner_score(task, e)
-    low, budget = results.low(cell), e.budgets[at]
+    budgets, cell = shared.budgets(task, e), shared.planner_score(task, e)
+    at = len(budgets) // 2
+    low, budget = results.low(cell), budgets[at]
     search = results.table(cell)[at]
     by_size = students.by_size(task, e, results)
     alone = mean(search, low)
@@ -57,7 +59,7 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
     rows = [
         claimed(
             CLAIM, task, f"search ({budget})", "way reached with no example", alone,
-            above=ENOUGH, unit="of the way", side="direct", over="positions",
+            above=ENOUGH, unit="of the way", side="direct", over="positions or episodes",
         ),
         claimed(
             CLAIM, task, "network", "way gained by much data over little", gained,

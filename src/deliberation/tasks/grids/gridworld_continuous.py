@@ -184,9 +184,71 @@ class ContinuousGridworld(GridTask):
         end = jnp.asarray(_grid.marked(self.map, "GP"))[self.cell(state.place)]
         return end | (state.time >= self.traits.horizon)
 
+    def fewest_steps(self) -> int | None:
+        """How few steps lead from the start to the exit; None where one slips, or beyond the limit.
+
+        Exact: the places that can be reached in so many steps are boxes, of which those of the
+        next step follow, cell by cell; walls stop a step along one axis, rows first.
+        """
+        if self.slip:
+            return None
+        rows, columns = _grid.shape(self.map)
+        start, goal = (int(_grid.places(self.map, mark)[0]) for mark in "SG")
+        row, column = (x + 0.5 for x in divmod(start, columns))
+        boxes: set[Box] = {((row, row), (column, column))}
+        shut, over = (_grid.marked(self.map, marks).reshape(rows, columns) for marks in ("#", "GP"))
+        for count in range(1, self.limit + 1):
+            boxes = {after for box in boxes for after in _spread(box, shut)}
+            if any(_cell_of(box) == divmod(goal, columns) for box in boxes):
+                return count
+            boxes = _largest({box for box in boxes if not over[_cell_of(box)]})
+        return None
+
     def render(self, state: PointState) -> str:
         """The map with the cell one is in, the place in numbers, and the time."""
         rows = _grid.picture(self.map, np.asarray(state.walls), 0, int(self.cell(state.place)))
         row, column = (f"{float(x):.2f}" for x in state.place)
         time = taken(state.time, self.traits.horizon)
         return "\n".join([*rows, f"row {row}, column {column}", time])
+
+
+Box = tuple[tuple[float, float], tuple[float, float]]
+"""The least and the greatest row and column, within one cell."""
+_INSIDE = 1e-6
+"""A cell ends this much before the next one begins."""
+
+
+def _cell_of(box: Box) -> tuple[int, int]:
+    (row, _), (column, _) = box
+    return int(row), int(column)
+
+
+def _spread(box: Box, shut: Bool[np.ndarray, "rows columns"]) -> list[Box]:
+    """The boxes that one step leads to: along the rows, then from each of these along the columns.
+
+    A step that would end in a wall is no step along that axis.
+    """
+    found = [box]
+    for axis in range(2):
+        found = [after for one in found for after in _along(one, axis, shut)]
+    return found
+
+
+def _along(box: Box, axis: int, shut: Bool[np.ndarray, "rows columns"]) -> list[Box]:
+    low, high = box[axis][0] - 1, box[axis][1] + 1
+    cell, found = list(_cell_of(box)), [box]
+    for place in range(max(int(np.floor(low)), 0), min(int(high), shut.shape[axis] - 1) + 1):
+        cell[axis] = place
+        if not shut[tuple(cell)]:
+            ends = (max(low, float(place)), min(high, place + 1 - _INSIDE))
+            found.append((ends, box[1]) if axis == 0 else (box[0], ends))
+    return found
+
+
+def _largest(boxes: set[Box]) -> set[Box]:
+    """Without those that lie in another one."""
+
+    def within(one: Box, other: Box) -> bool:
+        return all(b[0] <= a[0] and a[1] <= b[1] for a, b in zip(one, other, strict=True))
+
+    return {x for x in boxes if not any(x != y and within(x, y) for y in boxes)}

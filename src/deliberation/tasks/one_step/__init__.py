@@ -1,4 +1,4 @@
-"""Problems with one continuous answer and a known optimum."""
+"""Problems with one answer and a known optimum."""
 
 import lazy_loader
 

@@ -1,8 +1,11 @@
 from .convex_programme import ConvexProgramme as ConvexProgramme
 from .gaussian_inference import GaussianInference as GaussianInference
+from .labelling import Labelling as Labelling
+from .labelling import Utility as Utility
 from .problem import InferenceProblem as InferenceProblem
 from .problem import LowCost as LowCost
 from .problem import Posed as Posed
+from .problem import PosedTask as PosedTask
 from .problem import Problem as Problem
 from .problem import check_one_step as check_one_step
 from .problem import one_step_return as one_step_return

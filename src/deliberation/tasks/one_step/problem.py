@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
 from ...core.errors import UnsuitableTaskError
-from ...core.objective import Objective
+from ...core.objective import Action, Objective
 from ...core.task import State, Task, Traits
 from ..bases import SoloObjective, SoloTask
 
@@ -28,7 +28,24 @@ class Posed(eqx.Module):
     answered: Bool[Array, ""]
 
 
-class Problem(SoloTask):
+class PosedTask(SoloTask):
+    """One answer to a context that is seen: the state is `Posed`."""
+
+    def advance(self, state: Posed, action: Action, key: Key[Array, ""]) -> Posed:
+        """Any answer ends the episode."""
+        del action, key
+        return Posed(state.context, jnp.bool_(True))
+
+    def observe(self, state: Posed) -> Float[Array, " context"]:
+        """The context."""
+        return state.context
+
+    def terminated(self, state: Posed) -> Bool[Array, ""]:
+        """Whether an answer has been given."""
+        return state.answered
+
+
+class Problem(PosedTask):
     """A family of problems: a distribution of contexts, a cost, and where it is least.
 
     `cost` must be differentiable in the answer. An episode is one answer.
@@ -74,19 +91,6 @@ class Problem(SoloTask):
     def init(self, key: Key[Array, ""]) -> Posed:
         """A context, not yet answered."""
         return Posed(self.draw(key), jnp.bool_(False))
-
-    def advance(self, state: Posed, action: Float[Array, "..."], key: Key[Array, ""]) -> Posed:
-        """Any answer ends the episode."""
-        del action, key
-        return Posed(state.context, jnp.bool_(True))
-
-    def observe(self, state: Posed) -> Float[Array, " context"]:
-        """The context."""
-        return state.context
-
-    def terminated(self, state: Posed) -> Bool[Array, ""]:
-        """Whether an answer has been given."""
-        return state.answered
 
 
 class LowCost(SoloObjective):

@@ -1,0 +1,44 @@
+"""What tasks around another task have in common: their states hold that one's, as `state`."""
+
+from typing import Any
+
+import equinox as eqx
+from jaxtyping import Array, Float, Int
+
+from ..core.objective import Action, Objective
+from ..core.task import Task
+
+
+class Unwrapped(Objective):
+    """An objective of the task within, for states that hold its states."""
+
+    of: Objective
+
+    def __call__(self, state: Any, action: Action, after: Any) -> Float[Array, " players"]:
+        """The same rewards."""
+        return self.of(state.state, action, after.state)
+
+    @property
+    def discount(self) -> float:
+        """The same."""
+        return self.of.discount
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The same."""
+        return self.of.bounds
+
+
+class WrappedTask(Task):
+    """A task around another one, whose players and objective it keeps."""
+
+    task: eqx.AbstractVar[Task]
+
+    @property
+    def objective(self) -> Objective:
+        """That of the task within."""
+        return Unwrapped(self.task.objective)
+
+    def player(self, state: Any) -> Int[Array, ""]:
+        """Whose move it is within."""
+        return self.task.player(state.state)
