@@ -113,10 +113,8 @@ def networks(knob: Knob, task: str, e: Effort) -> list[Cell]:
 def fitted(task: str, e: Effort, *, played: bool = False) -> list[Cell]:
     """The networks themselves."""
     count = sorted(e.lessons)[-2]
-    if played:
-        taught = shared.lesson(task, e, played=True, count=count)
-    else:
-        taught = shared.lesson(task, e)
+    fewer = {"played": True, "count": count} if played else {}
+    taught = shared.lesson(task, e, **fewer)
     return [shared.fit(task, e, taught, count, seed) for seed in range(SEEDS)]
 
 
