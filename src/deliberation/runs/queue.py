@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from .cells import Cell
 
-WARM = 8.0
+WARM = 15.0
 """Seconds that a worker which has run a cell of some kind is ahead of others in the next one: the
 rough time to compile the programs."""
 
