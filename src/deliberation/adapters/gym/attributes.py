@@ -21,11 +21,12 @@ import numpy as np
 
 from ...core.errors import UnfaithfulCloneError
 from .chance import follow, is_source
-from .plain import NotPlainError, dump, load
+from .plain import SCALARS, WIDTH, NotPlainError, dump, load, read_scalar, write_scalar
 
 Path = tuple[str, ...]
 _SMALL, _MOST = 4096, 1 << 16
 """Bytes beyond which a value is looked at seldom; and beyond which no row is made of it."""
+SCALAR = "number"
 _SPARE = 128
 _SEED = "_np_random_seed"
 """Where Gymnasium notes the last seed, which has no effect."""
@@ -41,8 +42,8 @@ _FIXED = (
 class Slot(msgspec.Struct, frozen=True):
     """One attribute that moves: whose, its name, how it is written, and in how many bytes.
 
-    `kind` is a format of `struct` for plain numbers, the dtype for an array of one `shape`
-    (`inside`: written into the array that there is), or `*` for anything plain.
+    `kind` is `SCALAR` for single numbers and None, the dtype for an array of one `shape` (`inside`:
+    written into the array that there is), or `*` for anything plain.
     """
 
     owner: Path
@@ -56,10 +57,19 @@ class Slot(msgspec.Struct, frozen=True):
 class Survey:
     """All that is found in an environment, from attribute to attribute.
 
-    `handled` are names of types, and `stop` objects, that somebody else takes care of.
+    `handled` are names of types, and `stop` an object, that somebody else takes care of. Large
+    values are read only where it is `deep`; `known` remembers how large they are between looks.
     """
 
-    def __init__(self, env: Any, handled: Sequence[str] = (), stop: Any = None, deep: bool = True):
+    def __init__(
+        self,
+        env: Any,
+        handled: Sequence[str] = (),
+        stop: Any = None,
+        deep: bool = True,
+        known: dict[int, tuple[Any, int]] | None = None,
+    ):
+        self._known = {} if known is None else known
         self.entries: dict[tuple[Path, str], tuple[Any, Any]] = {}
         self.sources: list[Path] = []
         self.trouble: list[str] = []
@@ -76,14 +86,16 @@ class Survey:
         here = (*path, name)
         if is_source(value):
             self.sources.append(here)
-        elif name == _SEED or value is self._stop or type(value).__name__ in self._handled:
+        elif self._stop is not None and value is self._stop:
+            return
+        elif name == _SEED or type(value).__name__ in self._handled:
             return
         elif _is_space(value):
             if is_source(vars(value).get("_np_random")):
                 self.sources.append((*here, "_np_random"))
         elif isinstance(value, _FIXED) or type(value).__name__ == "EnvSpec":
             self.entries[path, name] = ("object", id(value))
-        elif (size := weight(value)) is not None:
+        elif (size := self._size(value)) is not None:
             token = zlib.crc32(dump(value)) if size <= _SMALL or self.deep else None
             self.entries[path, name] = ("plain", (token, value if size <= _SMALL else None, size))
         elif not hasattr(value, "__dict__"):
@@ -92,6 +104,14 @@ class Survey:
             self.entries[path, name] = ("object", id(value))
             if id(value) not in self._seen:
                 self._walk(value, here)
+
+    def _size(self, value: Any) -> int | None:
+        if id(value) in self._known:
+            return self._known[id(value)][1]
+        size = weight(value)
+        if size is not None and size > _SMALL:
+            self._known[id(value)] = (value, size)
+        return size
 
 
 def _is_space(value: Any) -> bool:
@@ -164,16 +184,13 @@ def _slot(key: tuple[Path, str], looks: list[Any]) -> Slot | None:
         return None
     values, widest = [value for _, value, _ in told], max(size for *_, size in told)
     types_ = {type(value) for value in values}
-    for kind, code, size in ((float, "d", 8), (bool, "?", 1)):
-        if types_ == {kind} and len(there) == len(looks):
-            return Slot(path, name, code, size)
+    if types_ <= SCALARS and len(there) == len(looks):
+        return Slot(path, name, SCALAR, WIDTH)
     forms = {(x.dtype.str, x.shape) for x in values if isinstance(x, np.ndarray)}
     if types_ == {np.ndarray} and len(forms) == 1 and len(there) == len(looks):
         ((dtype, shape),) = forms
         inside = len({id(x) for x in values}) == 1
         return Slot(path, name, dtype, values[0].nbytes, shape, inside)
-    if types_ == {int} and len(there) == len(looks) and all(abs(x) < 1 << 62 for x in values):
-        return Slot(path, name, "q", 8)
     return Slot(path, name, "*", 4 + 2 * widest + 44)
 
 
@@ -183,43 +200,43 @@ class Attributes:
     def __init__(self, env: Any, layout: Layout, handled: Sequence[str] = (), stop: Any = None):
         self.layout, self.size = layout, layout.size
         owners = {slot.owner: vars(follow(env, slot.owner)) for slot in layout.slots}
-        numbers = [slot for slot in layout.slots if slot.kind in "dq?"]
-        self._numbers = [(owners[s.owner], s.name) for s in numbers]
-        self._pack = struct.Struct("<" + "".join(s.kind for s in numbers))
-        others = [slot for slot in layout.slots if slot.kind not in "dq?"]
-        self._others = [(owners[s.owner], s) for s in others]
+        scalars = [slot for slot in layout.slots if slot.kind == SCALAR]
+        self._scalars = [(owners[s.owner], s.name) for s in scalars]
+        others = [slot for slot in layout.slots if slot.kind != SCALAR]
+        self._others = [(owners[s.owner], s, _dtype(s)) for s in others]
         moving = {(slot.owner, slot.name) for slot in layout.slots}
-        survey = Survey(env, handled, stop)
-        self._resting = _Resting(env, survey, moving)
+        self._resting = _Resting(env, Survey(env, handled, stop), moving)
 
     def write(self) -> bytes:
         """One row."""
         try:
-            parts = [self._pack.pack(*[held[name] for held, name in self._numbers])]
+            parts = [write_scalar(held[name]) for held, name in self._scalars]
         except (struct.error, KeyError, TypeError) as error:
             raise UnfaithfulCloneError(_changed("a number", error)) from None
-        for held, slot in self._others:
-            parts.append(_written(held, slot))
+        for held, slot, dtype in self._others:
+            parts.append(_written(held, slot, dtype))
         parts.append(self._resting.written())
         return b"".join(parts)
 
     def read(self, row: bytes, at: int = 0) -> None:
         """Set all that moves from the row that begins at a place."""
-        for (held, name), value in zip(
-            self._numbers, self._pack.unpack_from(row, at), strict=True
-        ):
-            held[name] = value
-        at += self._pack.size
-        for held, slot in self._others:
-            _set(held, slot, row, at)
+        for held, name in self._scalars:
+            held[name] = read_scalar(row, at)
+            at += WIDTH
+        for held, slot, dtype in self._others:
+            _set(held, slot, dtype, row, at)
             at += slot.size
         self._resting.read(row, at)
 
 
-def _written(held: dict[str, Any], slot: Slot) -> bytes:
+def _dtype(slot: Slot) -> np.dtype | None:
+    return None if slot.kind == "*" else np.dtype(slot.kind)
+
+
+def _written(held: dict[str, Any], slot: Slot, dtype: np.dtype | None) -> bytes:
     value = held.get(slot.name, ...)
-    if slot.kind != "*":
-        if type(value) is not np.ndarray or value.shape != slot.shape or value.dtype != slot.kind:
+    if dtype is not None:
+        if type(value) is not np.ndarray or value.shape != slot.shape or value.dtype != dtype:
             raise UnfaithfulCloneError(_changed(slot.name, f"it is {value!r}"))
         return value.tobytes()
     data = b"M" if value is ... else dump(value)
@@ -228,19 +245,19 @@ def _written(held: dict[str, Any], slot: Slot) -> bytes:
     return _SIZE.pack(len(data)) + data.ljust(slot.size - 4, b"\0")
 
 
-def _set(held: dict[str, Any], slot: Slot, row: bytes, at: int) -> None:
-    if slot.kind == "*":
+def _set(held: dict[str, Any], slot: Slot, dtype: np.dtype | None, row: bytes, at: int) -> None:
+    if dtype is None:
         if row[at + 4 : at + 5] == b"M":
             held.pop(slot.name, None)
         else:
             held[slot.name] = load(row, at + 4)
         return
-    flat = np.frombuffer(row, slot.kind, slot.size // np.dtype(slot.kind).itemsize, at)
+    value = np.ndarray(slot.shape, dtype, row, at)
     here = held.get(slot.name)
     if slot.inside and type(here) is np.ndarray and here.shape == slot.shape:
-        here[...] = flat.reshape(slot.shape)
+        here[...] = value
     else:
-        held[slot.name] = flat.reshape(slot.shape).copy()
+        held[slot.name] = value.copy()
 
 
 def _changed(what: str, why: Any) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-_MASK = (1 << 64) - 1
 GLOBAL = ("numpy.random", "random")
 """Generators that a process has one of; seeded, and put back, where an environment draws there."""
 
@@ -37,22 +36,26 @@ def mixed(keys: np.ndarray) -> list[int]:
     return [(high << 64) | low for high, low in zip(*halves, strict=True)]
 
 
+_PCG: dict[str, Any] = {
+    "bit_generator": "PCG64",
+    "state": {"state": 0, "inc": 0x5851F42D4C957F2D14057B7EF767814F},
+    "has_uint32": 0,
+    "uinteger": 0,
+}
+
+
 def set_source(source: Any, word: int) -> None:
     """Set one source from a number of 128 bits."""
-    if isinstance(source, np.random.Generator):
+    if type(source) is np.random.Generator:
         bits = source.bit_generator
         if type(bits) is np.random.PCG64:
-            bits.state = {
-                "bit_generator": "PCG64",
-                "state": {"state": word, "inc": 0x5851F42D4C957F2D14057B7EF767814F},
-                "has_uint32": 0,
-                "uinteger": 0,
-            }
+            _PCG["state"]["state"] = word
+            bits.state = _PCG
         else:
             bits.state = type(bits)(word).state
     elif isinstance(source, np.random.RandomState):
         source.seed([(word >> shift) & 0xFFFFFFFF for shift in (0, 32, 64, 96)])
-    else:
+    elif is_source(source):
         source.seed(word)
 
 
@@ -80,16 +83,21 @@ class Chance:
     def __init__(self, paths: Sequence[Sequence[str]], leaked: Iterable[str] = ()):
         self.paths = [tuple(path) for path in paths]
         self.leaked = tuple(leaked)
+        self._bound: tuple[Any, list[tuple[dict[str, Any], str]]] = (None, [])
 
     def sources(self, env: Any) -> list[Any]:
         """The sources that there are now; an environment may replace its own when it is reset."""
-        found = [follow(env, path) for path in self.paths]
-        return [x for x in found if is_source(x)] + [global_source(name) for name in self.leaked]
+        if env is not self._bound[0]:
+            owners = [(getattr(follow(env, p[:-1]), "__dict__", {}), p[-1]) for p in self.paths]
+            self._bound = (env, owners)
+        found = [held.get(name) for held, name in self._bound[1]]
+        return [*found, *map(global_source, self.leaked)] if self.leaked else found
 
     def seed(self, env: Any, word: int) -> None:
         """Set every source, each differently."""
-        for number, source in enumerate(self.sources(env)):
-            set_source(source, (word + number * 0x9E3779B97F4A7C15F39CC0605CEDC835) % (1 << 128))
+        for source in self.sources(env):
+            set_source(source, word)
+            word = (word + 0x9E3779B97F4A7C15F39CC0605CEDC835) & ((1 << 128) - 1)
 
     def kept(self) -> list[tuple[str, Any]]:
         """The states of the global sources, for `put_back`."""

@@ -161,7 +161,10 @@ def write_observation(
         try:
             for key in leaf.path:
                 part = part[key]
-            if np.shape(part) != leaf.shape:
+            if type(part) is not np.ndarray:
+                # A number is one where it can be put into a place for one; else look closer.
+                part = part if type(part) in (int, np.int64) else np.asarray(part)
+            if (part.shape if type(part) is np.ndarray else ()) != leaf.shape:
                 raise ValueError(f"its shape is {np.shape(part)}")
             out[row] = part
         except (TypeError, ValueError, KeyError, IndexError) as error:
@@ -177,7 +180,9 @@ def write_info(entries: tuple[Entry, ...], rows: list[np.ndarray], row: int, inf
     """Copy what `info` has of the entries; what it lacks, or has in another form, stays 0."""
     for entry, out in zip(entries, rows, strict=True):
         value = info.get(entry.name)
-        if value is not None and np.shape(value) == entry.shape:
+        if type(value) is float and not entry.shape:
+            out[row] = value
+        elif value is not None and np.shape(value) == entry.shape:
             out[row] = value
 
 

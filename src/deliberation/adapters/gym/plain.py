@@ -16,6 +16,36 @@ _MANY: dict[type, bytes] = {tuple: b"t", list: b"l", set: b"s", frozenset: b"z",
 _MAKERS: dict[bytes, Callable[..., Any]] = {tag: kind for kind, tag in _MANY.items()}
 
 
+_WHOLE, _REAL = struct.Struct("<Bq"), struct.Struct("<Bd")
+WIDTH = _WHOLE.size
+"""Bytes of a single number or None."""
+_CODES: dict[type, tuple[int, struct.Struct]] = {
+    type(None): (0, _WHOLE), bool: (1, _WHOLE), int: (2, _WHOLE), np.bool_: (3, _WHOLE),
+    np.int8: (4, _WHOLE), np.int16: (5, _WHOLE), np.int32: (6, _WHOLE), np.int64: (7, _WHOLE),
+    np.uint8: (8, _WHOLE), np.uint16: (9, _WHOLE), np.uint32: (10, _WHOLE),
+    float: (16, _REAL), np.float32: (17, _REAL), np.float64: (18, _REAL),
+}  # fmt: skip
+_OF_CODE: dict[int, Any] = {code: kind for kind, (code, _) in _CODES.items()}
+SCALARS = frozenset(_CODES)
+"""The types of single numbers, and of None."""
+
+
+def write_scalar(value: Any) -> bytes:
+    """`WIDTH` bytes of a number or None. Raises `KeyError` and `struct.error` for all else."""
+    code, form = _CODES[type(value)]
+    return form.pack(code, value) if code else form.pack(0, 0)
+
+
+def read_scalar(data: bytes, at: int) -> Any:
+    """What `write_scalar` wrote at a place, of the same type."""
+    code = data[at]
+    if code == 2:
+        return _WHOLE.unpack_from(data, at)[1]
+    if code == 0:
+        return None
+    return _OF_CODE[code]((_REAL if code >= 16 else _WHOLE).unpack_from(data, at)[1])
+
+
 class NotPlainError(TypeError):
     """A value of which no bytes are made here."""
 

@@ -37,7 +37,7 @@ from .ways import (
 
 Hooks = tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]
 """`get_state(env)` and `set_state(env, state)` of the user's."""
-_PREFIX, _STEPS, _CASES = (0, 3, 9), 12, 3
+_PREFIX, _STEPS, _ENOUGH = (0, 3, 9, 1, 20, 5, 2, 7, 14, 0, 4, 11), 12, 36
 _SLOW = 0.005
 """Seconds a step beyond which the trial is shorter."""
 
@@ -129,16 +129,18 @@ class Trial:
 def explore(trial: Trial, handled: tuple[str, ...], stop: Any) -> list[Survey]:
     """Look at an environment while it is played at random, as deeply at the ends as can be."""
     surveys, started, count = [], time.perf_counter(), 0
+    known: dict[int, tuple[Any, int]] = {}
     for episode in range(6):
         trial.infos.append(begin(trial.env, trial.chance, trial.word(), trial.name)[1])
-        surveys.append(Survey(trial.env, handled, stop, deep=episode in (0, 5)))
+        surveys.append(Survey(trial.env, handled, stop, episode in (0, 5), known))
         for ply in range(24 if episode < 5 else 200):
             (action, word), = trial.path(1)
             _, _, over, cut, info = move(trial.env, trial.chance, word, action, trial.name)
             trial.infos.append(info)
             count += 1
             if ply < 12 or over or cut:
-                surveys.append(Survey(trial.env, handled, stop, deep=ply == 11 and episode == 5))
+                deep = episode == 5 and ply == 11
+                surveys.append(Survey(trial.env, handled, stop, deep, known))
             slow = time.perf_counter() - started > 2.0 and ply > 3
             if over or cut or slow:
                 break
@@ -212,7 +214,9 @@ class Case:
 def _cases(trial: Trial) -> list[Case]:
     """Episodes that go on for at least a step after the snapshot."""
     found, slow = [], trial.seconds > _SLOW
-    for prefix in _PREFIX[: 1 if slow else _CASES]:
+    for prefix in _PREFIX[: 1 if slow else None]:
+        if sum(len(case.came) for case in found) >= _ENOUGH:
+            break
         for attempt in range(20):
             word = trial.word()
             before = trial.path(max(prefix - attempt, 0))

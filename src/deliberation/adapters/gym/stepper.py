@@ -83,13 +83,13 @@ class Stepper:
             taken, data = self.form.action.to_env(actions), batch.memory.tobytes()
             over, width = batch.over.tolist(), batch.memory.shape[1]
             records = _records(actions, keys) if not self.way.inline else None
-            out[0][...] = batch.memory
+            memories: list[bytes] = [data[i * width : (i + 1) * width] for i in range(count)]
             out[-2][...] = batch.over
             try:
                 for row in range(count):
                     if over[row]:
                         continue
-                    memory = data[row * width : (row + 1) * width]
+                    memory = memories[row]
                     if records is None:
                         env = self.way.put(self.env, memory)  # type: ignore[arg-type]
                     else:
@@ -101,9 +101,10 @@ class Stepper:
                         handle = _hashed(memory, records[row])
                         self.cache.put(handle, snapshot, size)
                         self._live = snapshot = handle
-                    out[0][row] = np.frombuffer(snapshot, np.uint8)
+                    memories[row] = snapshot
             finally:
                 self.chance.put_back(kept)
+            out[0] = np.frombuffer(b"".join(memories), np.uint8).reshape(count, width)
             return out
 
     def _write(self, out: list[np.ndarray], row: int, result: tuple) -> None:
