@@ -1,3 +1,5 @@
 """Tables of probabilities and rewards as tasks; they need no adapter but are looked for here."""
 
-from ..tasks.arrays import from_arrays as from_arrays
+from ..tasks.arrays import from_arrays
+
+__all__ = ["from_arrays"]

@@ -86,9 +86,7 @@ class Survey:
         here = (*path, name)
         if is_source(value):
             self.sources.append(here)
-        elif self._stop is not None and value is self._stop:
-            return
-        elif name == _SEED or type(value).__name__ in self._handled:
+        elif self._passed_over(name, value):
             return
         elif _is_space(value):
             if is_source(vars(value).get("_np_random")):
@@ -104,6 +102,10 @@ class Survey:
             self.entries[path, name] = ("object", id(value))
             if id(value) not in self._seen:
                 self._walk(value, here)
+
+    def _passed_over(self, name: str, value: Any) -> bool:
+        stop = self._stop is not None and value is self._stop
+        return stop or name == _SEED or type(value).__name__ in self._handled
 
     def _size(self, value: Any) -> int | None:
         if id(value) in self._known:
@@ -269,7 +271,7 @@ def _changed(what: str, why: Any) -> str:
 
 
 class _Resting:
-    """What does not move: held against what it was, and written by name where it moves after all."""
+    """What does not move: held against what it was, and written by name where it moves still."""
 
     def __init__(self, env: Any, survey: Survey, moving: set[tuple[Path, str]]):
         by_owner: dict[Path, list[str]] = {}

@@ -180,9 +180,8 @@ def write_info(entries: tuple[Entry, ...], rows: list[np.ndarray], row: int, inf
     """Copy what `info` has of the entries; what it lacks, or has in another form, stays 0."""
     for entry, out in zip(entries, rows, strict=True):
         value = info.get(entry.name)
-        if type(value) is float and not entry.shape:
-            out[row] = value
-        elif value is not None and np.shape(value) == entry.shape:
+        single = type(value) is float and not entry.shape
+        if single or (value is not None and np.shape(value) == entry.shape):
             out[row] = value
 
 

@@ -1,4 +1,4 @@
-"""Which way of keeping an environment's states is exact: each is tried, and the first that is, used.
+"""Which way of keeping an environment's states is exact: each is tried, until one is.
 
 A clone is held against the original: after snapshots were taken, after other episodes, after
 drawing, twice from the same snapshot, and with two episodes in turns. What must agree, to the bit,
@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from ...core.errors import DeliberationError, UnfaithfulCloneError
+from ...core.errors import UnfaithfulCloneError
 from .attributes import Layout, Survey
-from .chance import GLOBAL, Chance, mixed, state_of
+from .chance import GLOBAL, Chance, mixed
 from .form import Form
 from .plain import NotPlainError
 from .stepper import begin, move
@@ -134,7 +134,7 @@ def explore(trial: Trial, handled: tuple[str, ...], stop: Any) -> list[Survey]:
         trial.infos.append(begin(trial.env, trial.chance, trial.word(), trial.name)[1])
         surveys.append(Survey(trial.env, handled, stop, episode in (0, 5), known))
         for ply in range(24 if episode < 5 else 200):
-            (action, word), = trial.path(1)
+            ((action, word),) = trial.path(1)
             _, _, over, cut, info = move(trial.env, trial.chance, word, action, trial.name)
             trial.infos.append(info)
             count += 1
@@ -244,7 +244,7 @@ def _unlike_itself(trial: Trial, cases: list[Case]) -> str:
 
 
 def _held_against(trial: Trial, way: Way, cases: list[Case]) -> tuple[str, int]:
-    """What differs between clones and the original, or nothing; and how many steps were compared."""
+    """What differs between clones and the original, if anything; and how many steps were held."""
     if way.name == "replay":
         return "", sum(len(case.came) for case in cases)
     shots, steps = [], 0
@@ -363,5 +363,3 @@ def _chancy(trial: Trial, cases: list[Case]) -> bool:
             if _differs(trial.play(trial.env, other), case.came):
                 return True
     return False
-
-

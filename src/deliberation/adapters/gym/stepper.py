@@ -6,6 +6,7 @@ Where it does not, the history is played again from the nearest state that is th
 """
 
 import hashlib
+import itertools
 import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -62,9 +63,7 @@ class Stepper:
                 self.chance.put_back(kept)
             return out
 
-    def _reset_row(
-        self, out: list[np.ndarray], row: int, word: int, origin: np.ndarray
-    ) -> None:
+    def _reset_row(self, out: list[np.ndarray], row: int, word: int, origin: np.ndarray) -> None:
         seen, info = begin(self.env, self.chance, word, self.name)
         write_observation(self.form.leaves, out[1 : 1 + self._leaves], row, seen, self.name)
         write_info(self.form.info, out[2 + self._leaves : -2], row, info)
@@ -198,5 +197,5 @@ def _unrecorded(history: np.ndarray, form: Form) -> tuple[np.ndarray, np.ndarray
 
 def chunks(count: int, parts: int) -> Sequence[slice]:
     """So many rows in about equal parts, in order."""
-    edges = np.linspace(0, count, parts + 1).astype(int)
-    return [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    edges = np.linspace(0, count, parts + 1).astype(int).tolist()
+    return [slice(a, b) for a, b in itertools.pairwise(edges)]

@@ -264,17 +264,33 @@ def from_gymnasium(
     keeping states is exact, with what was tried, and `ForeignWorldError` where the environment
     fails.
     """
-    asked = Settings(clone, workers, cache_megabytes, horizon, None if info is None else tuple(info))
+    told = None if info is None else tuple(info)
+    asked = Settings(clone, workers, cache_megabytes, horizon, told)
     hooks = None
     if get_state is not None and set_state is not None:
         hooks = (get_state, set_state)
     if not isinstance(env, str) or hooks is not None:
         return GymTask(World(env, options, asked, hooks), asked)
     written = {k: v for k, v in _written(asked).items() if v != _written(Settings())[k]}
-    named = (f"gym:{env}", tuple(sorted({**options, **written}.items())))
+    return _known(
+        env, (f"gym:{env}", tuple(sorted({**options, **written}.items()))), options, asked
+    )
+
+
+def adopted(name: str, factory: Callable[..., Any], options: dict[str, Any]) -> GymTask:
+    """The task of the environments that a factory makes, which a name stands for."""
+    return _known(factory, (name, tuple(sorted(options.items()))), options, Settings())
+
+
+def _known(
+    made_by: Any,
+    named: tuple[str, tuple[tuple[str, Any], ...]],
+    options: dict[str, Any],
+    asked: Settings,
+) -> GymTask:
     key = repr(named)
     if key not in _MADE:
-        _MADE[key] = World(env, options, asked)
+        _MADE[key] = World(made_by, options, asked)
     return GymTask(_MADE[key], asked, named)
 
 

@@ -231,5 +231,3 @@ def part_with(env: Any, name: str, kind: str) -> Any:
         if type(vars(part).get(name)).__name__ == kind:
             return part
     return None
-
-

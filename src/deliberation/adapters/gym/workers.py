@@ -1,5 +1,6 @@
 """Worker processes that step parts of a batch at once; none outlives the one who asked for them."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -106,10 +107,8 @@ def _ended(running: list[subprocess.Popen[bytes]]) -> None:
     for process in running:
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
-                try:
+                with contextlib.suppress(OSError):
                     pipe.close()
-                except OSError:
-                    pass
     for process in running:
         try:
             process.wait(_PATIENCE)

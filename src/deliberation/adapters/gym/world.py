@@ -6,8 +6,9 @@ import msgspec
 import numpy as np
 
 from ...core.errors import WrongKindError
+from .attributes import Survey
 from .chance import Chance
-from .form import Form, action_form, entries_of, kind_of, leaves_of
+from .form import Entry, Form, action_form, entries_of, kind_of, leaves_of
 from .making import (
     Source,
     make_env,
@@ -16,8 +17,7 @@ from .making import (
     source_of,
     time_limit,
 )
-from .attributes import Survey
-from .proof import Fidelity, Hooks, Trial, explore, leaks, prove
+from .proof import Hooks, Trial, explore, leaks, prove
 from .stepper import HANDLE, Batch, Stepper
 from .ways import ORDER, ByAttributes, Way
 from .worker import Order
@@ -60,7 +60,8 @@ class World:
             self.way, self.fidelity = prove(trial, settings.clone, hooks)
         finally:
             trial.chance.put_back(kept)
-        self.form = _completed(form, self.way, entries_of(trial.infos, settings.info), self, settings)
+        entries = entries_of(trial.infos, settings.info)
+        self.form = _completed(form, self.way, entries, self.limit, settings)
         most = int(settings.cache_megabytes * MEGABYTE)
         self.here = Stepper(self.env, self.name, self.form, self.way, trial.chance, most)
         self.workers: Workers | None = None
@@ -121,19 +122,19 @@ def _told(env: Any) -> str:
     return spec.id if spec is not None else type(env).__name__
 
 
-def _completed(form: Form, way: Way, info: tuple, world: World, settings: Settings) -> Form:
+def _completed(
+    form: Form, way: Way, info: tuple[Entry, ...], limit: int | None, settings: Settings
+) -> Form:
     """The form with the room that states take under a way of keeping them.
 
     A search looks past a cut, by as many actions as an episode has: histories are twice as long.
     """
     memory, history = way.layout.size if isinstance(way, ByAttributes) else HANDLE, 0
     if not way.inline:
-        history = 2 * horizon_of(world.limit, settings)
+        history = 2 * horizon_of(limit, settings)
     return msgspec.structs.replace(form, info=info, memory=memory, history=history)
 
 
 def horizon_of(limit: int | None, settings: Settings) -> int:
     """The most actions of an episode: the user's word, the time limit's, or 1000."""
     return settings.horizon or limit or 1000
-
-
