@@ -21,6 +21,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 from ..core.errors import BackendError, UnknownNameError, UnknownSpaceError, WrongKindError
 from ..core.objective import Action, Objective
 from ..core.task import Task, Traits
+from ..tasks.names import join_name
 from .calls import words_of
 
 
@@ -51,7 +52,7 @@ class FunctionalTask(Task):
 
     env: eqx.AbstractVar[Any]
     kinds: eqx.AbstractVar[Traits]
-    named: eqx.AbstractVar[tuple[str, tuple[tuple[str, Any], ...]] | None]
+    named: eqx.AbstractVar[str | None]
 
     @property
     def traits(self) -> Traits:
@@ -122,7 +123,7 @@ class GymnaxTask(FunctionalTask):
     env: Any = eqx.field(static=True)
     params: Any
     kinds: Traits = eqx.field(static=True)
-    named: tuple[str, tuple[tuple[str, Any], ...]] | None = eqx.field(static=True, default=None)
+    named: str | None = eqx.field(static=True, default=None)
 
     def begun(self, key: Key[Array, ""]) -> FunctionalState:
         """`reset_env`."""
@@ -148,7 +149,7 @@ class JumanjiTask(FunctionalTask):
     kinds: Traits = eqx.field(static=True)
     counts: tuple[int, ...] = eqx.field(static=True, default=())
     """Values of each part of an action that has several; the task numbers them all together."""
-    named: tuple[str, tuple[tuple[str, Any], ...]] | None = eqx.field(static=True, default=None)
+    named: str | None = eqx.field(static=True, default=None)
 
     def begun(self, key: Key[Array, ""]) -> FunctionalState:
         """`reset`."""
@@ -211,7 +212,7 @@ def from_gymnax(
     named = None
     if isinstance(env, str):
         given = {**options, **({} if horizon is None else {"horizon": horizon})}
-        named = (f"gymnax:{env}", tuple(sorted(given.items()))) if params is None else None
+        named = join_name(f"gymnax:{env}", given) if params is None else None
         env, usual = _from_registry("gymnax", env)
         params = usual if params is None else params
     _looks_like(env, ("reset_env", "step_env", "action_space"), "gymnax")
@@ -233,7 +234,7 @@ def from_jumanji(env: Any, *, horizon: int | None = None, **options: Any) -> Jum
     named = None
     if isinstance(env, str):
         given = {**options, **({} if horizon is None else {"horizon": horizon})}
-        named = (f"jumanji:{env}", tuple(sorted(given.items())))
+        named = join_name(f"jumanji:{env}", given)
         env = _from_registry("jumanji", env, **options)
     _looks_like(env, ("reset", "step", "action_spec"), "Jumanji")
     spec = env.action_spec() if callable(env.action_spec) else env.action_spec

@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from ..core.errors import UnknownNameError, UnsuitableTaskError
 from ..core.objective import Objective
 from ..core.task import Task, Traits
+from ..tasks.names import join_name
 
 _LONGEST = {
     "animal_shogi": 256, "bridge_bidding": 319, "chess": 512, "connect_four": 42,
@@ -62,10 +63,10 @@ class PgxTask(Task):
         return f"PgxTask({self.game})"
 
     @property
-    def named(self) -> tuple[str, tuple[tuple[str, Any], ...]]:
-        """The name and options by which `make_task` makes this task again."""
+    def named(self) -> str:
+        """The name by which `make_task` makes this task again."""
         usual = self.horizon == _LONGEST.get(self.game, 1000)
-        return f"pgx:{self.game}", () if usual else (("horizon", self.horizon),)
+        return join_name(f"pgx:{self.game}", {} if usual else {"horizon": self.horizon})
 
     @property
     def traits(self) -> Traits:

@@ -234,7 +234,7 @@ def derived_name(task: "Task") -> tuple[str, dict[str, Any]] | None:
     """
     told = getattr(task, "named", None)
     if told is not None:
-        return told[0], dict(told[1])
+        return split_name(told)
     kind = type(task)
     name = f"{kind.__module__}:{kind.__qualname__}"
     if kind.__module__ == "__main__" or not is_own(name):

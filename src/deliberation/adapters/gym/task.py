@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt8, UInt32
 
 from ...core.objective import Action, Objective
 from ...core.task import Task, Traits, dtype_of
+from ...tasks.names import join_name
 from ..calls import ask_host, like, words_of
 from .form import Leaf
 from .proof import Fidelity
@@ -90,8 +91,8 @@ class GymTask(Task):
 
     world: World = eqx.field(static=True)
     settings: Settings = eqx.field(static=True)
-    named: tuple[str, tuple[tuple[str, Any], ...]] | None = eqx.field(static=True, default=None)
-    """The name and the options by which `make_task` makes this task again."""
+    named: str | None = eqx.field(static=True, default=None)
+    """The name by which `make_task` makes this task again."""
 
     def __repr__(self) -> str:
         return f"GymTask({self.world.name}, {self.traits.horizon} actions, by {self.fidelity.way})"
@@ -272,26 +273,18 @@ def from_gymnasium(
     if not isinstance(env, str) or hooks is not None:
         return GymTask(World(env, options, asked, hooks), asked)
     written = {k: v for k, v in _written(asked).items() if v != _written(Settings())[k]}
-    return _known(
-        env, (f"gym:{env}", tuple(sorted({**options, **written}.items()))), options, asked
-    )
+    return _known(env, join_name(f"gym:{env}", {**options, **written}), options, asked)
 
 
 def adopted(name: str, factory: Callable[..., Any], options: dict[str, Any]) -> GymTask:
     """The task of the environments that a factory makes, which a name stands for."""
-    return _known(factory, (name, tuple(sorted(options.items()))), options, Settings())
+    return _known(factory, join_name(name, options), options, Settings())
 
 
-def _known(
-    made_by: Any,
-    named: tuple[str, tuple[tuple[str, Any], ...]],
-    options: dict[str, Any],
-    asked: Settings,
-) -> GymTask:
-    key = repr(named)
-    if key not in _MADE:
-        _MADE[key] = World(made_by, options, asked)
-    return GymTask(_MADE[key], asked, named)
+def _known(made_by: Any, named: str, options: dict[str, Any], asked: Settings) -> GymTask:
+    if named not in _MADE:
+        _MADE[named] = World(made_by, options, asked)
+    return GymTask(_MADE[named], asked, named)
 
 
 def _written(settings: Settings) -> dict[str, Any]:
