@@ -1,7 +1,6 @@
-"""Environments of Gymnasium as tasks: exact clones, chance from keys, and the same scores as ours."""
+"""Environments of Gymnasium as tasks: exact clones, chance from keys, the same scores as ours."""
 
 import functools
-import time
 
 import jax
 import jax.numpy as jnp
@@ -43,7 +42,8 @@ def host_play(task, steps, rows=4, seed=0):
 
 
 def same(one, other):
-    return all(np.array_equal(a, b) for x, y in zip(one, other, strict=True) for a, b in zip(x, y))
+    pairs = [pair for steps in zip(one, other, strict=True) for pair in zip(*steps, strict=True)]
+    return all(np.array_equal(a, b) for a, b in pairs)
 
 
 @pytest.mark.parametrize("name", ["FrozenLake-v1", "Taxi-v4"])
@@ -85,25 +85,46 @@ def test_no_clone_foresees_where_it_slides():
         assert np.abs(share - 1 / 3).max() < 0.06
 
 
-def lake_plans(task, keys=48):
+LAKE = {"desc": ["SFHH", "HFFG"], "max_episode_steps": 8}
+"""A lake so small that it is played out in a second."""
+
+
+def lake_optimum(env):
+    """The best expected score in the time that there is, by backward induction."""
+    inner = env.unwrapped
+    value = np.zeros(inner.observation_space.n)
+    for _ in range(LAKE["max_episode_steps"]):
+        value = np.array(
+            [
+                max(
+                    sum(p * (r + (not end) * value[s]) for p, s, r, end in row)
+                    for row in q.values()
+                )
+                for _, q in sorted(inner.P.items())
+            ]
+        )
+    return value[0]
+
+
+def lake_plans(task):
     from deliberation.direct import RandomShooting
 
-    planner = RandomShooting(task, horizon=12, budget=48)
-    return rollout(task, planner, key=KEY, batch=keys).returns.mean()
+    planner = RandomShooting(task, horizon=8, budget=64, population=64)
+    return rollout(task, planner, key=KEY, batch=32).returns.mean()
 
 
 def test_random_shooting_stays_below_the_optimum_and_a_clairvoyant_does_not():
-    """0.744 is the best expected score on the lake; one that sees its slides nearly always wins."""
-    lake = gymnasium.make("FrozenLake-v1", disable_env_checker=True)
-    honest = lake_plans(from_gymnasium("FrozenLake-v1"))
-    assert honest < 0.744
+    """A clone that goes on with the chance of the original lets a planner choose its luck."""
+    lake = gymnasium.make("FrozenLake-v1", disable_env_checker=True, **LAKE)
+    best, noise = lake_optimum(lake), 3 * np.sqrt(0.25 / 32)
     task = from_gymnasium(lake)
+    assert lake_plans(task) < best + noise
     task.world.here.chance.seed = lambda env, word: clairvoyant(env)
-    assert lake_plans(task) > 0.744 - 0.1 > honest
+    assert lake_plans(task) > best + noise
 
 
 def clairvoyant(env):
-    """The generator goes on as it would have, from the place and the time, for clone and original."""
+    """What chance does next is fixed by the place and the time, for clone and original alike."""
     inner = env.unwrapped
     place = 1000 * env._elapsed_steps + int(getattr(inner, "s", 0))
     inner._np_random = np.random.default_rng(place)
@@ -204,7 +225,7 @@ def test_time_limits_cut_and_searches_look_past_them():
 def test_an_environment_that_resets_itself_ends_where_it_is_cut():
     env = gymnasium.wrappers.Autoreset(strangers.made(limit=3))
     came = host_play(from_gymnasium(env), 4)
-    assert came[3][-2].all() and same(came[3:4], came[4:5])
+    assert came[3][-2].all() and np.array_equal(came[3][0], came[4][0])
 
 
 def test_statistics_of_wrappers_are_part_of_the_state():
@@ -270,7 +291,7 @@ def test_a_worker_that_dies_is_told_and_started_again():
 
 
 def test_a_factory_of_ones_own_has_a_name():
-    name = "strangers:made?kind=Nodes" if False else "strangers:made(kind='Drifting')"
+    name = "strangers:made(kind='Drifting')"
     task = make_task(name)
     assert portable_name(task) == name and make_task(portable_name(task)) == task
 
@@ -307,12 +328,3 @@ def test_steps_are_those_of_the_environment_itself():
         seen, reward, over, cut, _ = env.step(action)
         np.testing.assert_array_equal(rows[1][0], seen)
         assert (rows[2][0], rows[-2][0], rows[-1][0]) == (reward, over, cut)
-
-
-def test_the_lock_is_quick():
-    """A batch costs no more than a few times the bare steps, even here; benchmarks say how much."""
-    task = from_gymnasium("FrozenLake-v1")
-    host_play(task, 2, rows=64)
-    started = time.perf_counter()
-    host_play(task, 8, rows=64)
-    assert (time.perf_counter() - started) / (8 * 64) < 2e-3

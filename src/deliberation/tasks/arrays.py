@@ -17,6 +17,7 @@ from ..core.objective import Objective
 from ..core.task import Traits
 from .bases import SoloTask
 from .chance import draw, draw_outcome
+from .hidden_arrays import HiddenArrayTask, checked_signals
 
 
 class ArrayState(eqx.Module):
@@ -33,9 +34,7 @@ class ArrayRewards(Objective):
     gamma: float = eqx.field(static=True)
     limits: tuple[float, float] = eqx.field(static=True)
 
-    def __call__(
-        self, state: ArrayState, action: Int[Array, ""], after: ArrayState
-    ) -> Float[Array, " players"]:
+    def __call__(self, state: Any, action: Int[Array, ""], after: Any) -> Float[Array, " players"]:
         """R[s, a], or R[s, a, s']."""
         row = self.rewards[state.at, action]
         return (row if row.ndim == 0 else row[after.at])[None]
@@ -141,12 +140,16 @@ _LONGEST = 10_000
 def from_arrays(
     transitions: Any,
     rewards: Any,
+    observations: Any = None,
     *,
     start: Any = None,
     gamma: float = 1.0,
     horizon: int | None = None,
-) -> ArrayTask:
+) -> ArrayTask | HiddenArrayTask:
     """A task from P[s, a, s'] and R[s, a, s'], R[s, a] or R[s] (earned by leaving s).
+
+    With `observations` O[a, s', o] or O[s', o], the probabilities of what is observed on arriving,
+    states are hidden: planners draw them from the belief.
 
     States that no action leaves and in which nothing is earned are ends. `start` is the number of
     the first state, or a distribution over states; None: all that are no ends, evenly. `gamma`
@@ -168,6 +171,11 @@ def from_arrays(
     order = np.argsort(p == 0, axis=-1, kind="stable")[..., :width]
     told = r if r.ndim == 2 else r[p > 0]
     wanted = ArrayRewards(jnp.asarray(r, jnp.float32), float(gamma), _limits(told, gamma, horizon))
+    if observations is not None:
+        signals = jnp.asarray(checked_signals(observations, p.shape), jnp.float32)
+        longest = _cut(gamma) if horizon is None else horizon
+        moves, begun = (jnp.asarray(x, jnp.float32) for x in (p, first))
+        return HiddenArrayTask(moves, signals, begun, jnp.asarray(ends), wanted, longest, horizon)
     return ArrayTask(
         successors=jnp.asarray(order, jnp.int32),
         chances=jnp.asarray(np.take_along_axis(p, order, -1), jnp.float32),

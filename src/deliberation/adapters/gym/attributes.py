@@ -140,6 +140,52 @@ def weight(value: Any) -> int | None:
     return 8 if value is None or isinstance(value, bool | int | float) else None
 
 
+class Rewind:
+    """Sets attributes that outlast a reset, such as a wrapper's running means, to first values.
+
+    `places` are owners and names; by default all plain attributes that there are.
+    """
+
+    def __init__(self, env: Any, places: Sequence[tuple[Path, str]] | None = None):
+        entries = Survey(env, deep=False).entries
+        held = {key: told for key, (kind, told) in entries.items() if kind == "plain"}
+        kept = list(held) if places is None else [key for key in map(_place, places) if key in held]
+        self._values = {
+            (path, name): dump(vars(follow(env, path))[name])
+            for path, name in kept
+            if held[path, name][2] <= _MOST
+        }
+
+    def __call__(self, env: Any) -> None:
+        """Set them."""
+        for (path, name), value in self._values.items():
+            vars(follow(env, path))[name] = load(value)
+
+    def moved(self, env: Any) -> list[tuple[Path, str]]:
+        """Which are not what they were."""
+        looks = {key: vars(follow(env, key[0])).get(key[1]) for key in self._values}
+        return [
+            key
+            for key, value in self._values.items()
+            if weight(looks[key]) is None or dump(looks[key]) != value
+        ]
+
+    def narrowed(self, places: Sequence[tuple[Path, str]]) -> "Rewind":
+        """The same for some of them."""
+        other = Rewind.__new__(Rewind)
+        other._values = {key: self._values[key] for key in places}
+        return other
+
+    @property
+    def places(self) -> tuple[tuple[Path, str], ...]:
+        """Owners and names of what is set."""
+        return tuple(self._values)
+
+
+def _place(place: Any) -> tuple[Path, str]:
+    return tuple(place[0]), place[1]
+
+
 class Layout(msgspec.Struct, frozen=True):
     """Which attributes are written into a row, and where the sources of chance are."""
 

@@ -149,11 +149,13 @@ class Stepper:
 
 def begin(env: Any, chance: Chance, word: int, name: str) -> tuple[Any, dict[str, Any]]:
     """Reset an environment from a number of 128 bits: what is seen, and `info`."""
+    if chance.before_reset is not None:
+        chance.before_reset(env)
     chance.seed(env, word)
     try:
         seen, info = env.reset(seed=word & 0x7FFFFFFF)
     except Exception as error:
-        raise _failed(name, f"reset(seed={word & 0x7FFFFFFF})", error) from error
+        raise failed(name, f"reset(seed={word & 0x7FFFFFFF})", error) from error
     return seen, info
 
 
@@ -163,11 +165,12 @@ def move(env: Any, chance: Chance, word: int, action: Any, name: str) -> tuple:
     try:
         seen, reward, over, cut, info = env.step(action)
     except Exception as error:
-        raise _failed(name, f"step({action!r})", error) from error
+        raise failed(name, f"step({action!r})", error) from error
     return seen, reward, over, cut, info
 
 
-def _failed(name: str, call: str, error: Exception) -> ForeignWorldError:
+def failed(name: str, call: str, error: Exception) -> ForeignWorldError:
+    """What is said of an environment that raised an error: in which call, and where."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

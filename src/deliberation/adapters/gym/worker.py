@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import msgspec
 import numpy as np
 
-from .attributes import Layout
+from .attributes import Layout, Rewind
 from .chance import Chance
 from .form import Form
 from .making import Source, make_again
@@ -34,7 +34,7 @@ class Order(msgspec.Struct):
     paths: tuple[tuple[str, ...], ...]
     leaked: tuple[str, ...]
     cache: int
-    folders: tuple[str, ...] = ()
+    rewound: tuple[tuple[tuple[str, ...], str], ...] = ()
 
 
 def send(pipe: BinaryIO, tag: bytes, parts: list[np.ndarray] | bytes) -> None:
@@ -71,8 +71,9 @@ def _exactly(pipe: BinaryIO, count: int) -> bytes:
 
 def built(order: Order) -> Stepper:
     """The stepper that an order asks for."""
-    sys.path[:0] = [folder for folder in order.folders if folder not in sys.path]
     env, chance = make_again(order.source), Chance(order.paths, order.leaked)
+    if order.rewound:
+        chance.before_reset = Rewind(env, order.rewound)
     env.reset(seed=0)
     way = _way(order, env, chance)
     return Stepper(env, order.name, order.form, way, chance, order.cache)

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from ...core.errors import WrongKindError
-from .attributes import Survey
+from .attributes import Rewind, Survey
 from .chance import Chance
 from .form import Entry, Form, action_form, entries_of, kind_of, leaves_of
 from .making import (
@@ -50,6 +50,7 @@ class World:
         leaves, action = leaves_of(spaces[0], self.name), action_form(spaces[1], self.name)
         wrapped = kind_of(spaces[0]) in ("Dict", "Tuple")
         form = Form(leaves, action, wrapped=wrapped, end_at_cut=resets_itself(self.env))
+        rewind = Rewind(self.env)
         self.env.reset(seed=0)
         sources = Survey(self.env, deep=False).sources
         trial = Trial(self.env, self.name, form, Chance(sources))
@@ -57,7 +58,7 @@ class World:
         kept = trial.chance.kept()
         try:
             explore(trial, (), None)
-            self.way, self.fidelity = prove(trial, settings.clone, hooks)
+            self.way, self.fidelity = prove(trial, settings.clone, hooks, rewind)
         finally:
             trial.chance.put_back(kept)
         entries = entries_of(trial.infos, settings.info)
@@ -77,6 +78,7 @@ class World:
         return Order(
             source, self.name, self.form, self.way.name, layout,
             tuple(chance.paths), chance.leaked, most // workers,
+            chance.before_reset.places if isinstance(chance.before_reset, Rewind) else (),
         )  # fmt: skip
 
     def reset(self, origins: np.ndarray) -> list[np.ndarray]:
