@@ -193,13 +193,14 @@ class Layout(msgspec.Struct, frozen=True):
     sources: tuple[Path, ...]
 
     @staticmethod
-    def found(surveys: Sequence[Survey]) -> "Layout":
+    def found(surveys: Sequence[Survey], strict: bool = True) -> "Layout":
         """From looks at an environment in random play. Raises `NotPlainError` where it cannot be.
 
-        Looks that are not deep say nothing of large values.
+        Looks that are not deep say nothing of large values. Unless `strict`, somebody else takes
+        care of what cannot be looked into.
         """
         for survey in surveys:
-            if survey.trouble:
+            if strict and survey.trouble:
                 raise NotPlainError(survey.trouble[0])
         everything = dict.fromkeys(key for survey in surveys for key in survey.entries)
         slots = [_slot(key, [survey.entries.get(key) for survey in surveys]) for key in everything]

@@ -180,6 +180,7 @@ def prove(trial: Trial, clone: str, hooks: Hooks | None, rewind: Rewind) -> tupl
     `rewind` knows what the environment was when it was handed over, should anything outlast a
     reset. Raises `UnfaithfulCloneError` where no way is exact, with what was tried.
     """
+    _refuse_inner_chance(trial)
     tried, steps = [], 0
     cases = _cases(trial)
     why = _unlike_itself(trial, cases)
@@ -213,6 +214,17 @@ def prove(trial: Trial, clone: str, hooks: Hooks | None, rewind: Rewind) -> tupl
         "Give it methods get_state() and set_state(state) that keep everything, or pass functions "
         "get_state=lambda env: ... and set_state=lambda env, state: ..."
     )
+
+
+def _refuse_inner_chance(trial: Trial) -> None:
+    """Refuse an emulator that repeats actions at random, by a generator that no key reaches."""
+    inner = part_with(trial.env, "ale", "ALEInterface")
+    if inner is not None and inner.ale.getFloat("repeat_action_probability") > 0:
+        raise UnfaithfulCloneError(
+            f"{trial.name} repeats actions at random inside of its emulator, where chance cannot be"
+            " set from a key, so a planner would foresee it. Pass repeat_action_probability=0.0 "
+            "(and gymnasium.wrappers.StickyAction, which draws where it can be set)."
+        )
 
 
 @dataclass

@@ -63,7 +63,7 @@ class Beside(Way):
 
     def __init__(self, env: Any, surveys: Sequence[Survey], handled: Sequence[str], stop: Any):
         try:
-            layout = Layout.found(surveys)
+            layout = Layout.found(surveys, strict=False)
         except NotPlainError as error:
             raise UnfitError(f"{error}") from None
         self.kept = Attributes(env, layout, handled, stop)
