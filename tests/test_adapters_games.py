@@ -87,11 +87,10 @@ def test_spiel_refuses_with_what_to_do():
 
 
 def test_pgx_is_pgx():
-    """A game played in both, with the same keys; and it keeps the contract."""
+    """A game played in both, with the same keys."""
     import pgx
 
     task, env = make_task("pgx:tic_tac_toe"), pgx.make("tic_tac_toe")
-    check_task(task, episodes=2)
     state, theirs = task.init(KEY), env.init(KEY)
     for action in (4, 0, 8, 2, 1, 7):
         assert task.player(state) == theirs.current_player

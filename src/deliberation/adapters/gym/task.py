@@ -237,7 +237,7 @@ def from_gymnasium(
     *,
     clone: str = "best",
     workers: int = 0,
-    cache_megabytes: float = 256,
+    cache_megabytes: float = 256.0,
     horizon: int | None = None,
     info: tuple[str, ...] | list[str] | None = None,
     get_state: Callable[[Any], Any] | None = None,

@@ -31,7 +31,7 @@ class Settings(msgspec.Struct, frozen=True):
 
     clone: str = "best"
     workers: int = 0
-    cache_megabytes: float = 256
+    cache_megabytes: float = 256.0
     horizon: int | None = None
     info: tuple[str, ...] | None = None
 

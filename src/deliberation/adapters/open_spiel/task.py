@@ -132,7 +132,7 @@ _MADE: dict[str, Game] = {}
 """Games by name and options: equal tasks share programs and caches."""
 
 
-def from_open_spiel(name: str, *, cache_megabytes: float = 64, **options: Any) -> SpielTask:
+def from_open_spiel(name: str, *, cache_megabytes: float = 64.0, **options: Any) -> SpielTask:
     """A game of OpenSpiel by its short name, such as `breakthrough`, with its own options.
 
     With perfect or imperfect information, with chance, for one player, for two with opposite aims,
@@ -142,7 +142,7 @@ def from_open_spiel(name: str, *, cache_megabytes: float = 64, **options: Any) -
     """
     named = join_name(f"openspiel:{name}", options)
     if named not in _MADE:
-        _MADE[named] = Game(name, options, cache_megabytes)
+        _MADE[named] = Game(name, options, float(cache_megabytes))
     return SpielTask(_MADE[named], named)
 
 
