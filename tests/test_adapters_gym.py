@@ -63,29 +63,20 @@ def test_a_lake_keeps_the_contract():
     )
 
 
-@functools.cache
-def outcomes(name, **options):
-    """How often each successor of a lake's first state came, by action: from 2,000 keys each."""
-    task = make_task(name, **options)
-    state = jax.tree.map(lambda x: x[None], task.init(KEY))
-    rows = jax.tree.map(lambda x: jnp.repeat(x, 4000, 0), state)
-    keys = jax.random.split(jax.random.key(1), 4000)
-    action = jnp.repeat(jnp.array([1, 2]), 2000)
-    after = jax.jit(jax.vmap(task.advance))(rows, action, keys)
-    return jnp.asarray(after.observation if name.startswith("gym") else after.cell)
-
-
 def test_no_clone_foresees_where_it_slides():
     """Two thirds of slides go aside, whatever the environment's own generator was about to do."""
-    cells = np.asarray(outcomes("gym:FrozenLake-v1"))
-    for action, there in ((0, {0, 1, 4}), (1, {0, 1, 4})):
-        part = cells[2000 * action : 2000 * (action + 1)]
-        assert set(part.tolist()) == there
-        share = np.array([(part == cell).mean() for cell in sorted(there)])
-        assert np.abs(share - 1 / 3).max() < 0.06
+    task, count = make_task("gym:FrozenLake-v1"), 300
+    rows = jax.tree.map(lambda x: jnp.repeat(x[None], 2 * count, 0), task.init(KEY))
+    keys = jax.random.split(jax.random.key(1), 2 * count)
+    action = jnp.repeat(jnp.array([1, 2]), count)
+    after = jax.jit(jax.vmap(task.advance))(rows, action, keys)
+    for cells in np.asarray(after.observation).reshape(2, count):
+        assert set(cells.tolist()) == {0, 1, 4}
+        share = np.array([(cells == cell).mean() for cell in (0, 1, 4)])
+        assert np.abs(share - 1 / 3).max() < 0.11
 
 
-LAKE = {"desc": ["SFFG", "HHHH"], "max_episode_steps": 6}
+LAKE = {"desc": ["SFG", "HHH"], "max_episode_steps": 4}
 """A lake so small that it is played out in a second."""
 
 
@@ -109,14 +100,14 @@ def lake_optimum(env):
 def lake_plans(task):
     from deliberation.direct import RandomShooting
 
-    planner = RandomShooting(task, horizon=6, budget=48, population=48)
-    return rollout(task, planner, key=KEY, batch=16).returns.mean()
+    planner = RandomShooting(task, horizon=4, budget=24, population=24)
+    return rollout(task, planner, key=KEY, batch=12).returns.mean()
 
 
 def test_random_shooting_stays_below_the_optimum_and_a_clairvoyant_does_not():
     """A clone that goes on with the chance of the original lets a planner choose its luck."""
     lake = gymnasium.make("FrozenLake-v1", disable_env_checker=True, **LAKE)
-    best, noise = lake_optimum(lake), 3 * np.sqrt(0.25 / 16)
+    best, noise = lake_optimum(lake), 3 * np.sqrt(0.25 / 12)
     task = from_gymnasium(lake)
     assert lake_plans(task) < best + noise
     task.world.here.chance.seed = lambda env, word: clairvoyant(env)
@@ -257,7 +248,7 @@ def test_another_goal_turns_a_planner_around():
     """Counting slowly in place of earning: the same planner takes the other action."""
     from deliberation.direct import TreeSearch
 
-    task = from_gymnasium(strangers.made(limit=6))
+    task = from_gymnasium(strangers.made(limit=3))
     slow = Scored(lambda before, action, then, info: before[0] - then[0])
     state = jax.vmap(task.init)(jax.random.split(KEY, 2))
     search = TreeSearch(task, budget=32)
@@ -305,10 +296,10 @@ def test_the_same_planner_scores_the_same_on_our_pendulum():
     """Means within five standard errors of each other; the starts are drawn alike."""
     from deliberation.direct import RandomShooting
 
-    plan = functools.partial(RandomShooting, horizon=8, budget=16)
-    ours = scores("pendulum", plan, 24, horizon=12)
-    theirs = scores("gym:Pendulum-v1?max_episode_steps=12", plan, 24)
-    spread = np.hypot(ours.std(), theirs.std()) / np.sqrt(24)
+    plan = functools.partial(RandomShooting, horizon=5, budget=16, population=16)
+    ours = scores("pendulum", plan, 8, horizon=6)
+    theirs = scores("gym:Pendulum-v1?max_episode_steps=6", plan, 8)
+    spread = np.hypot(ours.std(), theirs.std()) / np.sqrt(8)
     assert abs(ours.mean() - theirs.mean()) < 5 * spread
 
 

@@ -222,7 +222,7 @@ def from_gymnax(
     limit = getattr(params, "max_steps_in_episode", None)
     longest = horizon or (None if limit is None else int(limit)) or 1000
     kinds = _traits_of(space, longest, horizon is None and limit is None, env)
-    return GymnaxTask(env, params, kinds, named)
+    return GymnaxTask(env=env, params=params, kinds=kinds, named=named)
 
 
 def from_jumanji(env: Any, *, horizon: int | None = None, **options: Any) -> JumanjiTask:
@@ -243,10 +243,10 @@ def from_jumanji(env: Any, *, horizon: int | None = None, **options: Any) -> Jum
     endless = horizon is None and limit is None
     values = getattr(spec, "num_values", None)
     if values is None:
-        return JumanjiTask(env, _traits_of(spec, longest, endless, env), (), named)
+        return JumanjiTask(env, _traits_of(spec, longest, endless, env), named=named)
     counts = tuple(np.ravel(np.asarray(values)).tolist())
     kinds = Traits(1, math.prod(counts), longest, False, continuing=endless)
-    return JumanjiTask(env, kinds, counts if np.ndim(values) else (), named)
+    return JumanjiTask(env, kinds, counts=counts if np.ndim(values) else (), named=named)
 
 
 def _from_registry(package: str, name: str, **options: Any) -> Any:
@@ -259,8 +259,8 @@ def _from_registry(package: str, name: str, **options: Any) -> Any:
     try:
         return library.make(name, **options)
     except (KeyError, ValueError, AttributeError, ImportError) as error:
-        known = getattr(library, "registered_environments", None)
-        names = known() if callable(known) else known or ()
+        known: Any = getattr(library, "registered_environments", ())
+        names = known() if callable(known) else known
         raise UnknownNameError(f"environment of {package}", name, names, str(error)) from error
 
 

@@ -91,7 +91,7 @@ def foreign_version(name: str) -> str:
 
 
 def _home(scheme: Scheme) -> Any:
-    return importlib.import_module(f"{__package__.rpartition('.')[0]}.adapters.{scheme.module}")
+    return importlib.import_module(f"{__name__.partition('.')[0]}.adapters.{scheme.module}")
 
 
 def _read(text: str) -> Any:

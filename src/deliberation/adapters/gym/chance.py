@@ -50,7 +50,7 @@ def set_source(source: Any, word: int) -> None:
         bits = source.bit_generator
         if type(bits) is np.random.PCG64:
             _PCG["state"]["state"] = word
-            bits.state = _PCG
+            bits.state = _PCG  # type: ignore[assignment]
         else:
             bits.state = type(bits)(word).state
     elif isinstance(source, np.random.RandomState):

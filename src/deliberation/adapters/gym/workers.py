@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
 import weakref
 from typing import Any
 
@@ -28,16 +29,19 @@ class Workers:
     def __init__(self, count: int, order: Order):
         self._count, self._order = count, order
         self._running: list[subprocess.Popen[bytes]] = []
+        self._lock = threading.Lock()
         # Told to end when this object goes, and at the latest when the interpreter does.
         self._end = weakref.finalize(self, _ended, self._running)
 
     def reset(self, origins: np.ndarray) -> list[np.ndarray]:
         """As `Stepper.reset`."""
-        return self._ask(b"r", [origins])
+        with self._lock:
+            return self._ask(b"r", [origins])
 
     def step(self, batch: Batch, actions: np.ndarray, keys: np.ndarray) -> list[np.ndarray]:
         """As `Stepper.step`."""
-        return self._ask(b"s", [*batch, actions, keys])
+        with self._lock:
+            return self._ask(b"s", [*batch, actions, keys])
 
     def close(self) -> None:
         """End all processes and wait for them; they start again where they are asked again."""

@@ -18,7 +18,7 @@ from .making import (
     time_limit,
 )
 from .proof import Hooks, Trial, explore, leaks, prove
-from .stepper import HANDLE, Batch, Stepper
+from .stepper import HANDLE, Batch, Stepper, begin
 from .ways import ORDER, ByAttributes, Way
 from .worker import Order
 from .workers import Workers
@@ -51,7 +51,7 @@ class World:
         wrapped = kind_of(spaces[0]) in ("Dict", "Tuple")
         form = Form(leaves, action, wrapped=wrapped, end_at_cut=resets_itself(self.env))
         rewind = Rewind(self.env)
-        self.env.reset(seed=0)
+        begin(self.env, Chance([]), 0, self.name)
         sources = Survey(self.env, deep=False).sources
         trial = Trial(self.env, self.name, form, Chance(sources))
         trial.chance = Chance(sources, leaks(trial))
@@ -121,7 +121,7 @@ def _check(settings: Settings) -> None:
 
 def _told(env: Any) -> str:
     spec = getattr(env, "spec", None)
-    return spec.id if spec is not None else type(env).__name__
+    return spec.id if spec is not None else type(env.unwrapped).__name__
 
 
 def _completed(
