@@ -91,27 +91,24 @@ def test_pgx_is_pgx():
     import pgx
 
     task, env = make_task("pgx:tic_tac_toe"), pgx.make("tic_tac_toe")
+    advance, step, look = jax.jit(task.advance), jax.jit(env.step), jax.jit(task.observe)
     state, theirs = task.init(KEY), env.init(KEY)
     for action in (4, 0, 8, 2, 1, 7):
         assert task.player(state) == theirs.current_player
         np.testing.assert_array_equal(task.legal(state), theirs.legal_action_mask)
-        np.testing.assert_array_equal(task.observe(state), theirs.observation)
-        after, theirs = task.step(state, action, KEY), env.step(theirs, action, KEY)
+        np.testing.assert_array_equal(look(state), theirs.observation)
+        after, theirs = advance(state, jnp.int32(action), KEY), step(theirs, action, KEY)
         gained = task.objective(state, jnp.int32(action), after)
         np.testing.assert_array_equal(gained, theirs.rewards)
         state = after
     assert name_of_task(task) == ("pgx:tic_tac_toe", {})
 
 
-def test_every_game_of_pgx_has_its_traits():
-    import pgx
-
-    for name in sorted(set(pgx.available_envs()) - {"bridge_bidding"}):
-        traits = from_pgx(name).traits
-        assert traits.continuing == name.startswith(("2048", "backgammon", "minatar"))
-        assert traits.fully_observable != (
-            name in ("kuhn_poker", "leduc_holdem", "sparrow_mahjong")
-        )
+def test_games_of_pgx_have_their_traits():
+    board, cards = from_pgx("animal_shogi").traits, from_pgx("kuhn_poker").traits
+    assert (board.players, board.horizon, board.fully_observable) == (2, 256, True)
+    assert (cards.players, cards.horizon, cards.fully_observable) == (2, 3, False)
+    assert not board.continuing and board.deterministic
     with pytest.raises(UnknownNameError, match="animal_shogi"):
         from_pgx("animal_shoggi")
     with pytest.raises(UnsuitableTaskError, match="double-dummy"):

@@ -107,8 +107,7 @@ class PgxTask(Task):
 
     def observe(self, state: PgxState) -> Float[Array, "..."]:
         """What the player to move sees, as pgx shows it."""
-        inner = self._seen(state.inner)
-        return jnp.asarray(self.env.observe(inner, inner.current_player), jnp.float32)
+        return jnp.asarray(self.env.observe(self._seen(state.inner)), jnp.float32)
 
     def legal(self, state: PgxState) -> Bool[Array, " actions"]:
         """pgx's mask, which allows everything after the end; here nothing is."""
