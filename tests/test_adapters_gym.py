@@ -251,7 +251,7 @@ def test_another_goal_turns_a_planner_around():
     task = from_gymnasium(strangers.made(limit=3))
     slow = Scored(lambda before, action, then, info: before[0] - then[0])
     state = jax.vmap(task.init)(jax.random.split(KEY, 2))
-    search = TreeSearch(task, budget=32)
+    search = TreeSearch(task, budget=256)
     own, _ = search.decide(state, key=KEY)
     other, _ = search.decide(state, objective=slow, key=KEY)
     assert (np.asarray(own.action) == 1).all() and (np.asarray(other.action) == 0).all()

@@ -20,8 +20,9 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from ..core.errors import BackendError, UnknownNameError, UnknownSpaceError, WrongKindError
 from ..core.objective import Action, Objective
-from ..core.task import Task, Traits
+from ..core.task import Traits
 from ..tasks.names import join_name
+from .bases import CutWorld, Earned
 from .calls import words_of
 
 
@@ -37,17 +38,7 @@ class FunctionalState(eqx.Module):
     time: Int[Array, ""]
 
 
-class Paid(Objective):
-    """The environment's own rewards."""
-
-    def __call__(
-        self, state: FunctionalState, action: Action, after: FunctionalState
-    ) -> Float[Array, " players"]:
-        """What the step gave."""
-        return after.reward[None]
-
-
-class FunctionalTask(Task):
+class FunctionalTask(CutWorld):
     """A functional environment for one player; `env` is known by what it does, not what it is."""
 
     env: eqx.AbstractVar[Any]
@@ -62,7 +53,7 @@ class FunctionalTask(Task):
     @property
     def objective(self) -> Objective:
         """The environment's own rewards."""
-        return Paid()
+        return Earned()
 
     @abc.abstractmethod
     def begun(self, key: Key[Array, ""]) -> FunctionalState:
@@ -91,19 +82,6 @@ class FunctionalTask(Task):
         """What the environment's mask allows, until the end."""
         return state.mask & ~state.over
 
-    def player(self, state: FunctionalState) -> Int[Array, ""]:
-        """There is one."""
-        del state
-        return jnp.int32(0)
-
-    def terminated(self, state: FunctionalState) -> Bool[Array, ""]:
-        """As the environment says."""
-        return state.over
-
-    def truncated(self, state: FunctionalState) -> Bool[Array, ""]:
-        """As the environment says."""
-        return state.cut & ~state.over
-
     def fingerprint(self, state: FunctionalState) -> Int[Array, " words"]:
         """All of the state but keys, which are replaced, and the last reward."""
         quiet = eqx.tree_at(
@@ -112,6 +90,11 @@ class FunctionalTask(Task):
             (rekeyed(state.inner, jax.random.key(0)), jnp.zeros_like(state.reward)),
         )
         return super().fingerprint(quiet)
+
+    def player(self, state: FunctionalState) -> Int[Array, ""]:
+        """There is one."""
+        del state
+        return jnp.int32(0)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({type(self.env).__name__})"
@@ -260,7 +243,7 @@ def _from_registry(package: str, name: str, **options: Any) -> Any:
         return library.make(name, **options)
     except (KeyError, ValueError, AttributeError, ImportError) as error:
         known: Any = getattr(library, "registered_environments", ())
-        names = known() if callable(known) else known
+        names: Any = known() if callable(known) else known
         raise UnknownNameError(f"environment of {package}", name, names, str(error)) from error
 
 

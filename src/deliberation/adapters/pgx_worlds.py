@@ -13,6 +13,7 @@ from ..core.errors import UnknownNameError, UnsuitableTaskError
 from ..core.objective import Objective
 from ..core.task import Task, Traits
 from ..tasks.names import join_name
+from .bases import UNKNOWN, Earned
 
 _LONGEST = {
     "animal_shogi": 256, "bridge_bidding": 319, "chess": 512, "connect_four": 42,
@@ -33,23 +34,10 @@ class PgxState(eqx.Module):
     actions: Int[Array, " plies"]
     time: Int[Array, ""]
 
-
-class PgxRewards(Objective):
-    """What pgx gives every player for an action."""
-
-    least: float = eqx.field(static=True)
-    most: float = eqx.field(static=True)
-
-    def __call__(
-        self, state: PgxState, action: Int[Array, ""], after: PgxState
-    ) -> Float[Array, " players"]:
-        """The rewards that came with the state."""
-        return after.inner.rewards.astype(jnp.float32)
-
     @property
-    def bounds(self) -> tuple[float, float]:
-        """One win or loss in board games; unknown elsewhere."""
-        return (self.least, self.most)
+    def reward(self) -> Float[Array, " players"]:
+        """What the last action gave every player."""
+        return self.inner.rewards.astype(jnp.float32)
 
 
 class PgxTask(Task):
@@ -58,9 +46,6 @@ class PgxTask(Task):
     env: Any = eqx.field(static=True)
     game: str = eqx.field(static=True)
     horizon: int = eqx.field(static=True)
-
-    def __repr__(self) -> str:
-        return f"PgxTask({self.game})"
 
     @property
     def named(self) -> str:
@@ -82,9 +67,12 @@ class PgxTask(Task):
 
     @property
     def objective(self) -> Objective:
-        """The game's own rewards."""
+        """The game's own rewards: in board games one win or loss."""
         board = not self.game.startswith(_CHANCE) and self.game not in _HIDDEN
-        return PgxRewards(-1.0, 1.0) if board else PgxRewards(-float("inf"), float("inf"))
+        return Earned(limits=(-1.0, 1.0) if board else UNKNOWN)
+
+    def __repr__(self) -> str:
+        return f"PgxTask({self.game})"
 
     def init(self, key: Key[Array, ""]) -> PgxState:
         """As pgx begins."""

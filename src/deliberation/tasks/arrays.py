@@ -13,11 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ..core.objective import Objective
 from ..core.task import Traits
-from .bases import SoloTask
+from .bases import Discounted, SoloTask
 from .chance import draw, draw_outcome
-from .hidden_arrays import HiddenArrayTask, checked_signals
+from .hidden_arrays import HiddenArrayTask, checked_signals, with_time
 
 
 class ArrayState(eqx.Module):
@@ -27,7 +26,7 @@ class ArrayState(eqx.Module):
     time: Int[Array, ""]
 
 
-class ArrayRewards(Objective):
+class ArrayRewards(Discounted):
     """Rewards looked up, by state and action or by the state that follows as well."""
 
     rewards: Float[Array, "states actions"] | Float[Array, "states actions states"]
@@ -38,16 +37,6 @@ class ArrayRewards(Objective):
         """R[s, a], or R[s, a, s']."""
         row = self.rewards[state.at, action]
         return (row if row.ndim == 0 else row[after.at])[None]
-
-    @property
-    def discount(self) -> float:
-        """Gamma."""
-        return self.gamma
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """The least and the greatest reward all the time."""
-        return self.limits
 
 
 class ArrayTask(SoloTask):
@@ -117,9 +106,7 @@ class ArrayTask(SoloTask):
     def observe(self, state: ArrayState) -> Float[Array, " numbers"]:
         """One-hot: the state; with a horizon, the fraction of the time that is left."""
         here = (jnp.arange(self.first.size) == state.at).astype(jnp.float32)
-        if self.horizon is None:
-            return here
-        return jnp.append(here, 1 - state.time.astype(jnp.float32) / self.horizon)
+        return with_time(here, state.time, self.horizon)
 
     def terminated(self, state: ArrayState) -> Bool[Array, ""]:
         """In a state that is an end, or out of time where there is a horizon."""

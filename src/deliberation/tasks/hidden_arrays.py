@@ -78,9 +78,7 @@ class HiddenArrayTask(SoloTask):
     def observe(self, state: HiddenState) -> Float[Array, " numbers"]:
         """One-hot: what was observed last; with a horizon, the fraction of the time left."""
         seen = (jnp.arange(self.signals.shape[2]) == state.seen).astype(jnp.float32)
-        if self.horizon is None:
-            return seen
-        return jnp.append(seen, 1 - state.time.astype(jnp.float32) / self.horizon)
+        return with_time(seen, state.time, self.horizon)
 
     def terminated(self, state: HiddenState) -> Bool[Array, ""]:
         """In a state that is an end, or out of time."""
@@ -90,6 +88,15 @@ class HiddenArrayTask(SoloTask):
     def resample(self, state: HiddenState, key: Key[Array, ""]) -> HiddenState:
         """The state drawn from the belief."""
         return eqx.tree_at(lambda s: s.at, state, draw(key, state.belief))
+
+
+def with_time(
+    seen: Float[Array, " numbers"], time: Int[Array, ""], horizon: int | None
+) -> Float[Array, " more"]:
+    """What is seen and, where there is a horizon, the fraction of the time that is left."""
+    if horizon is None:
+        return seen
+    return jnp.append(seen, 1 - time.astype(jnp.float32) / horizon)
 
 
 def checked_signals(given: Any, shape: tuple[int, int, int]) -> Float[np.ndarray, "a s o"]:

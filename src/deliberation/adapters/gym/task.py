@@ -13,8 +13,10 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt8, UInt32
 
 from ...core.objective import Action, Objective
-from ...core.task import Task, Traits, dtype_of
+from ...core.task import Traits, dtype_of
+from ...tasks.bases import Discounted, SoloTask
 from ...tasks.names import join_name
+from ..bases import UNKNOWN, CutWorld, Earned
 from ..calls import ask_host, like, words_of
 from .form import Leaf
 from .proof import Fidelity
@@ -41,17 +43,7 @@ class GymState(eqx.Module):
     time: Int[Array, ""]
 
 
-class Earned(Objective):
-    """The environment's own rewards."""
-
-    def __call__(
-        self, state: GymState, action: Action, after: GymState
-    ) -> Float[Array, " players"]:
-        """What the step gave."""
-        return after.reward[None]
-
-
-class Scored(Objective):
+class Scored(Discounted):
     """Another goal in a foreign environment: a function of what is seen before and after a step.
 
     `reward(observation, action, next_observation, info)` is computed by JAX; observations have the
@@ -61,7 +53,7 @@ class Scored(Objective):
 
     reward: Callable[[Any, Any, Any, Any], Any] = eqx.field(static=True)
     gamma: float = eqx.field(static=True, default=1.0)
-    limits: tuple[float, float] = eqx.field(static=True, default=(-math.inf, math.inf))
+    limits: tuple[float, float] = eqx.field(static=True, default=UNKNOWN)
 
     def __call__(
         self, state: GymState, action: Action, after: GymState
@@ -70,18 +62,8 @@ class Scored(Objective):
         found = self.reward(state.observation, action, after.observation, after.info)
         return jnp.asarray(found, jnp.float32).reshape(1)
 
-    @property
-    def discount(self) -> float:
-        """Gamma."""
-        return self.gamma
 
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """The limits given."""
-        return self.limits
-
-
-class GymTask(Task):
+class GymTask(CutWorld, SoloTask):
     """A Gymnasium environment, made by `from_gymnasium`; rules and rewards are the environment's.
 
     `fidelity` says how its states are kept and what that was judged by. What the environment hides
@@ -96,11 +78,6 @@ class GymTask(Task):
 
     def __repr__(self) -> str:
         return f"GymTask({self.world.name}, {self.traits.horizon} actions, by {self.fidelity.way})"
-
-    @property
-    def fidelity(self) -> Fidelity:
-        """How states are kept, and what was tried."""
-        return self.world.fidelity
 
     @property
     def traits(self) -> Traits:
@@ -123,6 +100,11 @@ class GymTask(Task):
     def objective(self) -> Objective:
         """The environment's own rewards."""
         return Earned()
+
+    @property
+    def fidelity(self) -> Fidelity:
+        """How states are kept, and what was tried."""
+        return self.world.fidelity
 
     def init(self, key: Key[Array, ""]) -> GymState:
         """The environment reset by a seed that the key determines."""
@@ -163,23 +145,6 @@ class GymTask(Task):
         parts = _parts(self.world.form.leaves, state.observation)
         seen = [_numbers(leaf, part) for leaf, part in parts]
         return seen[0] if len(seen) == 1 else jnp.concatenate([x.ravel() for x in seen])
-
-    def legal(self, state: GymState) -> Bool[Array, " actions"]:
-        """Every action, until the end."""
-        return jnp.broadcast_to(~state.over, (self.traits.actions,))
-
-    def player(self, state: GymState) -> Int[Array, ""]:
-        """There is one."""
-        del state
-        return jnp.int32(0)
-
-    def terminated(self, state: GymState) -> Bool[Array, ""]:
-        """As the environment said."""
-        return state.over
-
-    def truncated(self, state: GymState) -> Bool[Array, ""]:
-        """As the environment said; a search may look past it."""
-        return state.cut & ~state.over
 
     def fingerprint(self, state: GymState) -> Int[Array, " words"]:
         """What the state is made of again."""

@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.objective import Objective
 from ...core.task import Task, Traits
+from ...tasks.bases import Discounted
 from ...tasks.names import join_name
 from ..calls import ask_host, like, words_of
 from .game import Game
@@ -31,21 +32,17 @@ class SpielState(eqx.Module):
     over: Bool[Array, ""]
 
 
-class Returns(Objective):
+class Returns(Discounted):
     """What the returns grew by."""
 
     limits: tuple[float, float] = eqx.field(static=True)
+    gamma: float = eqx.field(static=True, default=1.0)
 
     def __call__(
         self, state: SpielState, action: Int[Array, ""], after: SpielState
     ) -> Float[Array, " players"]:
         """The difference in the returns so far."""
         return after.returns - state.returns
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """The least and the greatest utility, where it comes at the end."""
-        return self.limits
 
 
 class SpielTask(Task):
@@ -57,9 +54,6 @@ class SpielTask(Task):
 
     game: Game = eqx.field(static=True)
     named: str = eqx.field(static=True)
-
-    def __repr__(self) -> str:
-        return f"SpielTask({self.named.partition(':')[2]})"
 
     @property
     def traits(self) -> Traits:
@@ -82,6 +76,10 @@ class SpielTask(Task):
         """As the game begins, chance included."""
         return SpielState(*ask_host(self.game.reset, self._like(), words_of(key)))
 
+    def terminated(self, state: SpielState) -> Bool[Array, ""]:
+        """As OpenSpiel says."""
+        return state.over
+
     def advance(self, state: SpielState, action: Int[Array, ""], key: Key[Array, ""]) -> SpielState:
         """The action, and then whatever chance does."""
         words = words_of(key)
@@ -89,12 +87,20 @@ class SpielTask(Task):
         after = SpielState(*ask_host(self.game.step, self._like(), *given))
         return jax.tree.map(lambda x, y: jnp.where(state.over, x, y), state, after)
 
+    def legal(self, state: SpielState) -> Bool[Array, " actions"]:
+        """OpenSpiel's legal actions."""
+        return state.legal
+
     def resample(self, state: SpielState, key: Key[Array, ""]) -> SpielState:
         """Hidden chance and hidden moves drawn anew, from what the player to move knows."""
         if not self.game.hidden:
             return state
         given = state.history, state.length, words_of(key)
         return SpielState(*ask_host(self.game.resample, self._like(), *given))
+
+    def player(self, state: SpielState) -> Int[Array, ""]:
+        """OpenSpiel's player to move."""
+        return state.player
 
     def _like(self) -> list[jax.ShapeDtypeStruct]:
         return [like(x.shape[1:], x.dtype) for x in self.game.rows(1)]
@@ -106,21 +112,12 @@ class SpielTask(Task):
         """
         return state.observation
 
-    def legal(self, state: SpielState) -> Bool[Array, " actions"]:
-        """OpenSpiel's legal actions."""
-        return state.legal
-
-    def player(self, state: SpielState) -> Int[Array, ""]:
-        """OpenSpiel's player to move."""
-        return state.player
-
-    def terminated(self, state: SpielState) -> Bool[Array, ""]:
-        """As OpenSpiel says."""
-        return state.over
-
     def fingerprint(self, state: SpielState) -> Int[Array, " words"]:
         """The history."""
         return jnp.append(state.history, state.length)
+
+    def __repr__(self) -> str:
+        return f"SpielTask({self.named.partition(':')[2]})"
 
     def render(self, state: SpielState) -> str:
         """As OpenSpiel draws it."""
