@@ -105,8 +105,8 @@ def test_pgx_is_pgx():
 
 
 def test_games_of_pgx_have_their_traits():
-    board, cards = from_pgx("animal_shogi").traits, from_pgx("kuhn_poker").traits
-    assert (board.players, board.horizon, board.fully_observable) == (2, 256, True)
+    board, cards = from_pgx("connect_four").traits, from_pgx("kuhn_poker").traits
+    assert (board.players, board.horizon, board.fully_observable) == (2, 42, True)
     assert (cards.players, cards.horizon, cards.fully_observable) == (2, 3, False)
     assert not board.continuing and board.deterministic
     with pytest.raises(UnknownNameError, match="animal_shogi"):

@@ -157,7 +157,8 @@ def from_arrays(
     width = int((p > 0).sum(-1).max())
     order = np.argsort(p == 0, axis=-1, kind="stable")[..., :width]
     told = r if r.ndim == 2 else r[p > 0]
-    wanted = ArrayRewards(jnp.asarray(r, jnp.float32), float(gamma), _limits(told, gamma, horizon))
+    limits = _limits(told, gamma, horizon)
+    wanted = ArrayRewards(rewards=jnp.asarray(r, jnp.float32), gamma=float(gamma), limits=limits)
     if observations is not None:
         signals = jnp.asarray(checked_signals(observations, p.shape), jnp.float32)
         longest = _cut(gamma) if horizon is None else horizon

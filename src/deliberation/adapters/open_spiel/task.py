@@ -70,7 +70,7 @@ class SpielTask(Task):
     @property
     def objective(self) -> Objective:
         """The game's own returns."""
-        return Returns(self.game.bounds)
+        return Returns(limits=self.game.bounds)
 
     def init(self, key: Key[Array, ""]) -> SpielState:
         """As the game begins, chance included."""
