@@ -26,6 +26,7 @@ from deliberation.adapters import from_gymnasium, from_open_spiel
 from deliberation.core import rollout
 from deliberation.direct import RandomShooting
 from deliberation.runs.provenance import machine, versions
+from deliberation.tasks import make_task
 
 RESULT = Path(__file__).resolve().parent / "results" / "adapters.json"
 LANES, PLIES = 256, 32
@@ -149,6 +150,27 @@ def lake(episodes: int) -> dict[str, float]:
     }
 
 
+ALIKE = {
+    "frozen_lake(horizon=30)": ("gym:FrozenLake-v1?max_episode_steps=30", 15, 32, 64),
+    "cartpole(horizon=60)": ("gym:CartPole-v1?max_episode_steps=60", 4, 4, 64),
+    "pendulum(horizon=40)": ("gym:Pendulum-v1?max_episode_steps=40", 12, 32, 32),
+}
+"""Our worlds, Gymnasium's of the same rules, and the planner's horizon and budget, and episodes."""
+
+
+def alike() -> dict[str, dict[str, list[float]]]:
+    """Mean scores of one planner in both, each with its standard error."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for ours, (theirs, horizon, budget, batch) in ALIKE.items():
+        for name in (ours, theirs):
+            task = make_task(name)
+            planner = RandomShooting(task, horizon=horizon, budget=budget, population=budget)
+            won = rollout(task, planner, key=jax.random.key(0), batch=batch).returns[:, 0]
+            told = [float(won.mean()), float(won.std() / np.sqrt(batch))]
+            found.setdefault(ours, {})[name] = told
+    return found
+
+
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -170,6 +192,8 @@ def main() -> None:
     print("snapshots:", found["memory"])
     found["open_spiel"] = spiel_games(asked.games)
     print("games that agree:", found["open_spiel"])
+    found["alike"] = alike()
+    print("the same planner in our world and in theirs:", found["alike"])
     found["lake"] = lake(asked.episodes)
     print("random shooting on the lake:", found["lake"])
     RESULT.write_text(json.dumps(found, indent=1) + "\n")

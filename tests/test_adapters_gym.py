@@ -15,12 +15,14 @@ from deliberation.adapters import Scored, from_gymnasium  # noqa: E402
 from deliberation.core import check_task, rollout  # noqa: E402
 from deliberation.core.errors import (  # noqa: E402
     ForeignWorldError,
+    TaskImportError,
     UnfaithfulCloneError,
     UnknownNameError,
     UnknownSpaceError,
     WrongKindError,
 )
 from deliberation.tasks import make_task, name_of_task, portable_name  # noqa: E402
+from deliberation.tasks.names import split_name  # noqa: E402
 
 KEY = jax.random.key(0)
 
@@ -319,3 +321,33 @@ def test_steps_are_those_of_the_environment_itself():
         seen, reward, over, cut, _ = env.step(action)
         np.testing.assert_array_equal(rows[1][0], seen)
         assert (rows[2][0], rows[-2][0], rows[-1][0]) == (reward, over, cut)
+
+
+@pytest.mark.parametrize(
+    ("told", "name", "options"),
+    [
+        ("gym:FrozenLake-v1?is_slippery=false", "gym:FrozenLake-v1", {"is_slippery": False}),
+        ("gym:FrozenLake-v1(map_name='8x8')", "gym:FrozenLake-v1", {"map_name": "8x8"}),
+        ('gym:A/B-v0?a="8"&b=[1,2]&c=null', "gym:A/B-v0", {"a": "8", "b": [1, 2], "c": None}),
+        ("pgx:animal_shogi", "pgx:animal_shogi", {}),
+        ("openspiel:go(board_size=5)", "openspiel:go", {"board_size": 5}),
+    ],
+)
+def test_names_of_other_libraries_are_read_and_written(told, name, options):
+    assert split_name(told) == (name, options)
+    assert split_name(portable_name(told)) == (name, options)
+
+
+def test_names_that_cannot_be_read_are_refused():
+    with pytest.raises(TaskImportError, match="written once"):
+        split_name("gym:CartPole-v1?a=1&a=2")
+    with pytest.raises(UnknownNameError, match="gym:CartPole-v1, pgx:chess"):
+        make_task("gymm-CartPole")
+
+
+def test_a_run_records_the_version_of_the_library():
+    from deliberation.cli._tasks import checked_tasks, told_tasks
+
+    asked = checked_tasks(["gym:FrozenLake-v1(is_slippery=False)"])
+    assert asked == ["gym:FrozenLake-v1?is_slippery=false"]
+    assert told_tasks(asked)["sources"] == {asked[0]: f"gymnasium {gymnasium.__version__}"}
