@@ -29,7 +29,6 @@ from ..core.errors import (
 )
 from .options import offered_by, unknown_option
 from .schemes import (
-    FORMS,
     adopt,
     foreign_version,
     is_environment,
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
     from ..core.task import Task
 
 FORM = "package.module:factory"
-HINT = f"A task of your own is named {FORM}. {FORMS}"
+HINT = f"A task of your own is named {FORM}."
 _WORD = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
 _OWN = re.compile(rf"{_WORD}:{_WORD}")
 _OPTION = re.compile(r"\s*([A-Za-z_]\w*)\s*=(.*)", re.DOTALL)
