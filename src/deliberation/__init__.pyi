@@ -1,3 +1,4 @@
+from . import adapters as adapters
 from . import amortised as amortised
 from . import claims as claims
 from . import core as core

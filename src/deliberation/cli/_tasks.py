@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 TASK_HELP = (
-    "A name of `deliberate tasks`, with options as in gridworld:size=5, or package.module:factory "
-    "for one of your own."
+    "A name of `deliberate tasks`, with options as in gridworld:size=5, package.module:factory for "
+    "one of your own, or another library's: gym:CartPole-v1, pgx:chess, openspiel:breakthrough."
 )
 
 
@@ -19,13 +19,14 @@ def checked_tasks(names: Sequence[str]) -> list[str]:
     """
     from ..tasks import list_tasks, make_task, portable_name
     from ..tasks.names import check_name, is_own, split_name
+    from ..tasks.schemes import scheme_of
 
     for name in names:
         check_name(name, list_tasks())
     asked = list(dict.fromkeys(map(portable_name, names)))
     for name in asked:
         base, options = split_name(name)
-        if options or is_own(base):
+        if options or is_own(base) or scheme_of(base) is not None:
             make_task(name)
     return asked
 

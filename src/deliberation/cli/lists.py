@@ -22,6 +22,7 @@ def tasks() -> None:
     """
     from ..tasks import list_tasks
     from ..tasks.names import HINT
+    from ..tasks.schemes import FORMS
 
     known = list_tasks()
     width = max(map(len, known))
@@ -30,7 +31,7 @@ def tasks() -> None:
         click.echo(_wrapped(entry["summary"], click.style(name.ljust(width), bold=True), width))
         if options:
             click.echo(_wrapped(click.style(options, dim=True), " " * width, width))
-    click.echo(f"\n{HINT}")
+    click.echo(f"\n{HINT}\n{FORMS}")
 
 
 def _short(value: Any) -> str:

@@ -11,6 +11,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int, Key, Num
 from . import clock
 from .budget import Budget
 from .decider import Decider, Decision, Memory, row_keys
+from .failures import as_raised
 from .keys import KeyLike
 from .ledger import Ledger
 from .objective import Objective, wanted
@@ -61,6 +62,7 @@ class CheckedDecider(Decider):
     def choose(self, question: Question) -> tuple[Decision, Memory]:
         """The decisions for a batch, and the memory that the next call is given."""
 
+    @as_raised
     def decide(
         self,
         state: State,

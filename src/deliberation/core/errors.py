@@ -95,6 +95,18 @@ class TaskOptionError(DeliberationError, TypeError, ValueError):
     """An option that a registered task does not have, or a value that it cannot take."""
 
 
+class UnfaithfulCloneError(DeliberationError, RuntimeError):
+    """No copy of a foreign environment goes on as the original does, so none can be planned in."""
+
+
+class ForeignWorldError(DeliberationError, RuntimeError):
+    """A foreign environment raised an error, died, or answered with what its spaces exclude."""
+
+
+class UnknownSpaceError(DeliberationError, TypeError):
+    """A space of actions or observations of a kind that no task here has."""
+
+
 class UnknownNameError(DeliberationError, KeyError):
     """A name that is not registered; the message suggests the nearest one.
 

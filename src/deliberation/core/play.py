@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, Shaped
 from .budget import Budget
 from .decider import Decider
 from .errors import BatchMismatchError
+from .failures import as_raised
 from .keys import KeyLike, one_key
 from .ledger import Ledger, exact_sum
 from .objective import Action, Objective, wanted
@@ -50,6 +51,7 @@ class Episodes(eqx.Module):
         return self.turns.sum(1)
 
 
+@as_raised
 def rollout(
     task: Task,
     deciders: Decider | Sequence[Decider],

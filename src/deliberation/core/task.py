@@ -21,6 +21,7 @@ from .errors import (
     UnsuitableTaskError,
     WrongKindError,
 )
+from .failures import as_raised
 from .keys import KeyLike, is_key, one_key
 from .objective import Action, Objective
 
@@ -168,6 +169,7 @@ class Task(eqx.Module):
         """One state as text, for people."""
         return np.array2string(np.asarray(self.observe(state)))
 
+    @as_raised
     def step(
         self,
         state: State,

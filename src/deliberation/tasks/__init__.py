@@ -14,6 +14,7 @@ from ..core.catalogue import catalogue, module_of
 from ..core.errors import TaskImportError
 from .names import FORM, check_name, derived_name, is_own, join_name, make_own, split_name
 from .options import make_registered
+from .schemes import make_foreign, scheme_of
 
 if TYPE_CHECKING:
     from ..core.task import Task
@@ -40,14 +41,17 @@ def make_task(name: str, **options: Any) -> "Task":
     """Build a task by name; `options` override the registered ones.
 
     `name` is a registered one (`list_tasks`), or `package.module:factory`: the module is imported,
-    from the current folder too, and the class or function called. Options may also stand in the
-    name, as in `gridworld(size=5)` or `gridworld:size=5`.
+    from the current folder too, and the class or function called. `gym:CartPole-v1` and the like
+    are worlds of other libraries (see `schemes`). Options may also stand in the name, as in
+    `gridworld(size=5)`, `gridworld:size=5` or `gym:FrozenLake-v1?is_slippery=false`.
 
     Raises `UnknownNameError` (with the nearest name), `TaskOptionError` for an option that a
     registered task does not have or cannot take, and for others what `names.make_own` raises.
     """
     base, written = split_name(name)
     options = {**written, **options}
+    if scheme_of(base) is not None:
+        return make_foreign(base, options)
     if is_own(base):
         return make_own(base, options)
     known = list_tasks()

@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ..core.objective import Objective
 from ..core.task import Traits
-from .bases import SoloTask
+from .bases import Discounted, SoloTask
 from .chance import draw, draw_outcome
+from .hidden_arrays import HiddenArrayTask, checked_signals, with_time
 
 
 class ArrayState(eqx.Module):
@@ -26,29 +26,17 @@ class ArrayState(eqx.Module):
     time: Int[Array, ""]
 
 
-class ArrayRewards(Objective):
+class ArrayRewards(Discounted):
     """Rewards looked up, by state and action or by the state that follows as well."""
 
     rewards: Float[Array, "states actions"] | Float[Array, "states actions states"]
     gamma: float = eqx.field(static=True)
     limits: tuple[float, float] = eqx.field(static=True)
 
-    def __call__(
-        self, state: ArrayState, action: Int[Array, ""], after: ArrayState
-    ) -> Float[Array, " players"]:
+    def __call__(self, state: Any, action: Int[Array, ""], after: Any) -> Float[Array, " players"]:
         """R[s, a], or R[s, a, s']."""
         row = self.rewards[state.at, action]
         return (row if row.ndim == 0 else row[after.at])[None]
-
-    @property
-    def discount(self) -> float:
-        """Gamma."""
-        return self.gamma
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """The least and the greatest reward all the time."""
-        return self.limits
 
 
 class ArrayTask(SoloTask):
@@ -118,9 +106,7 @@ class ArrayTask(SoloTask):
     def observe(self, state: ArrayState) -> Float[Array, " numbers"]:
         """One-hot: the state; with a horizon, the fraction of the time that is left."""
         here = (jnp.arange(self.first.size) == state.at).astype(jnp.float32)
-        if self.horizon is None:
-            return here
-        return jnp.append(here, 1 - state.time.astype(jnp.float32) / self.horizon)
+        return with_time(here, state.time, self.horizon)
 
     def terminated(self, state: ArrayState) -> Bool[Array, ""]:
         """In a state that is an end, or out of time where there is a horizon."""
@@ -141,12 +127,16 @@ _LONGEST = 10_000
 def from_arrays(
     transitions: Any,
     rewards: Any,
+    observations: Any = None,
     *,
     start: Any = None,
     gamma: float = 1.0,
     horizon: int | None = None,
-) -> ArrayTask:
+) -> ArrayTask | HiddenArrayTask:
     """A task from P[s, a, s'] and R[s, a, s'], R[s, a] or R[s] (earned by leaving s).
+
+    With `observations` O[a, s', o] or O[s', o], the probabilities of what is observed on arriving,
+    states are hidden: planners draw them from the belief.
 
     States that no action leaves and in which nothing is earned are ends. `start` is the number of
     the first state, or a distribution over states; None: all that are no ends, evenly. `gamma`
@@ -167,7 +157,13 @@ def from_arrays(
     width = int((p > 0).sum(-1).max())
     order = np.argsort(p == 0, axis=-1, kind="stable")[..., :width]
     told = r if r.ndim == 2 else r[p > 0]
-    wanted = ArrayRewards(jnp.asarray(r, jnp.float32), float(gamma), _limits(told, gamma, horizon))
+    limits = _limits(told, gamma, horizon)
+    wanted = ArrayRewards(rewards=jnp.asarray(r, jnp.float32), gamma=float(gamma), limits=limits)
+    if observations is not None:
+        signals = jnp.asarray(checked_signals(observations, p.shape), jnp.float32)
+        longest = _cut(gamma) if horizon is None else horizon
+        moves, begun = (jnp.asarray(x, jnp.float32) for x in (p, first))
+        return HiddenArrayTask(moves, signals, begun, jnp.asarray(ends), wanted, longest, horizon)
     return ArrayTask(
         successors=jnp.asarray(order, jnp.int32),
         chances=jnp.asarray(np.take_along_axis(p, order, -1), jnp.float32),

@@ -98,6 +98,23 @@ class SoloObjective(Objective):
         """What the transition earns."""
 
 
+class Discounted(Objective):
+    """An objective that is told its discount, and the least and the greatest return."""
+
+    gamma: eqx.AbstractVar[float]
+    limits: eqx.AbstractVar[tuple[float, float]]
+
+    @property
+    def discount(self) -> float:
+        """Gamma."""
+        return self.gamma
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The limits given."""
+        return self.limits
+
+
 class TimedObjective(SoloObjective):
     """Rewards for at most `horizon` actions; `gains` are the least and the greatest of one.
 

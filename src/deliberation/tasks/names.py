@@ -2,6 +2,7 @@
 
 Either may carry options as Python writes them, `gridworld(size=5)`, `my_world:Corridor(cells=7)`,
 or in the way that needs no quotes in a shell, `gridworld:size=5`, `my_world:Corridor:cells=7`.
+Worlds of other libraries begin with the library, `gym:CartPole-v1` (see `schemes`).
 One string then says which task it is, on the command line, in a record, and in a worker process.
 Nothing here imports JAX.
 """
@@ -27,6 +28,14 @@ from ..core.errors import (
     WrongKindError,
 )
 from .options import offered_by, unknown_option
+from .schemes import (
+    adopt,
+    foreign_version,
+    is_environment,
+    join_query,
+    scheme_of,
+    split_query,
+)
 
 if TYPE_CHECKING:
     from ..core.task import Task
@@ -42,7 +51,7 @@ _NEXT = re.compile(r",(?=\s*[A-Za-z_]\w*\s*=)")
 
 def is_own(name: str) -> bool:
     """Whether a name, without its options, is that of a task of one's own."""
-    return bool(_OWN.fullmatch(name))
+    return bool(_OWN.fullmatch(name)) and scheme_of(name) is None
 
 
 def split_name(name: str) -> tuple[str, dict[str, Any]]:
@@ -55,6 +64,8 @@ def split_name(name: str) -> tuple[str, dict[str, Any]]:
     base, bracket, inside = name.partition("(")
     colon, sign = base.rfind(":"), base.find("=")
     try:
+        if scheme_of(name) is not None:
+            return _foreign(name)
         if 0 <= colon < sign:
             return name[:colon], _after_colon(name[colon + 1 :])
         return (base, _in_brackets(inside)) if bracket else (name, {})
@@ -68,6 +79,18 @@ def split_name(name: str) -> tuple[str, dict[str, Any]]:
 
 class _UnreadableError(ValueError):
     """Options that are not spelled as they should be."""
+
+
+def _foreign(name: str) -> tuple[str, dict[str, Any]]:
+    """The options of another library's world: behind a question mark, or in brackets."""
+    try:
+        found = split_query(name)
+    except ValueError as error:
+        raise _UnreadableError(str(error)) from None
+    if found is not None:
+        return found[0], {key: _checked(key, value) for key, value in found[1].items()}
+    base, bracket, inside = name.partition("(")
+    return (base, _in_brackets(inside)) if bracket else (name, {})
 
 
 def _in_brackets(inside: str) -> dict[str, Any]:
@@ -122,6 +145,8 @@ def _checked(option: str, value: Any) -> Any:
 
 def join_name(name: str, options: dict[str, Any]) -> str:
     """One string for a name and its options, in one spelling; `split_name` reads it back."""
+    if scheme_of(name) is not None:
+        return join_query(name, options)
     told = ", ".join(f"{key}={options[key]!r}" for key in sorted(options))
     return f"{name}({told})" if told else name
 
@@ -129,13 +154,15 @@ def join_name(name: str, options: dict[str, Any]) -> str:
 def check_name(name: str, registered: Any) -> str:
     """A name that could be a task's; nothing is imported. Raises `UnknownNameError`."""
     base, _ = split_name(name)
-    if base not in registered and not is_own(base):
+    if base not in registered and not is_own(base) and scheme_of(base) is None:
         raise UnknownNameError("task", base, registered, HINT)
     return name
 
 
 def make_own(name: str, options: dict[str, Any]) -> "Task":
     """The task that `package.module:factory` makes with some options.
+
+    A factory may also make a Gymnasium environment, which is adapted.
 
     Raises `TaskImportError` for what cannot be imported, `TaskFactoryError` where the factory
     raises, and `WrongKindError` where it makes something else than a task.
@@ -181,8 +208,13 @@ def find_own(name: str, *, here: bool = True) -> Callable[..., Any]:
 
 
 def source_digest(name: str) -> str | None:
-    """What tells the file behind a task of one's own from its other versions; else None."""
+    """What tells the file behind a task of one's own from its other versions; else None.
+
+    Of another library's world it is the library's version.
+    """
     base, _ = split_name(name)
+    if scheme_of(base) is not None:
+        return foreign_version(base)
     if not is_own(base):
         return None
     module = _imported(base.partition(":")[0], base)
@@ -195,9 +227,13 @@ def source_digest(name: str) -> str | None:
 def derived_name(task: "Task") -> tuple[str, dict[str, Any]] | None:
     """`package.module:Class` and the options that make this very task again, or None.
 
-    None for what only this process knows (`__main__`, a class inside of a function) and for tasks
-    that hold arrays, or other things that no literal writes.
+    Another library's world tells its own name. None for what only this process knows (`__main__`, a
+    class inside of a function) and for tasks that hold arrays, or other things that no literal
+    writes.
     """
+    told = getattr(task, "named", None)
+    if told is not None:
+        return split_name(told)
     kind = type(task)
     name = f"{kind.__module__}:{kind.__qualname__}"
     if kind.__module__ == "__main__" or not is_own(name):
@@ -231,6 +267,8 @@ def _made(name: str, factory: Callable[..., Any], options: dict[str, Any]) -> "T
             f"{name} raised {type(error).__name__} when called with ({given}){_place(error)}: "
             f"{error}. Mend it, or give other options."
         ) from error
+    if is_environment(made):
+        return adopt(name, factory, options)
     if not isinstance(made, Task):
         raise WrongKindError(
             f"{name} made {made!r} ({type(made).__name__}), which is no task: let it return a "

@@ -27,6 +27,7 @@ from ...core.ledger import Ledger
 from ...core.task import Task
 from ...tasks import make_task, name_of_task
 from ...tasks.names import is_own, make_declared, split_name
+from ...tasks.schemes import scheme_of
 from ..networks.feed_forward import Buildable, Network, Of, network_from_config
 from ..networks.gaussian import GaussianNetwork
 from ..policies.answer import check_answers
@@ -195,12 +196,16 @@ def _named_task(path: Path, named: TaskName) -> Task:
         told = "which no name makes again"
     else:
         base, written = split_name(named.name)
-        if not is_own(base):
+        if scheme_of(base) is not None and base.count(":") > 1:
+            # Gymnasium imports what stands before the second colon.
+            told = "whose environment lies in a module that a file cannot have imported"
+        elif not is_own(base):
             return make_task(named.name, **named.options)
-        try:
-            return make_declared(base, {**written, **named.options})
-        except DeliberationError as error:
-            told = f"which cannot be made here: {str(error).rstrip('.')}"
+        else:
+            try:
+                return make_declared(base, {**written, **named.options})
+            except DeliberationError as error:
+                told = f"which cannot be made here: {str(error).rstrip('.')}"
     raise _bad(
         path,
         f"is a policy for a task of one's own, {named.name}, {told}",

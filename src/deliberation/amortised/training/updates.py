@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Array, Bool, PyTree
 
 from ...core.errors import NonFiniteError, StorageError
+from ...core.failures import as_raised
 from ...core.telling import tell
 from ..files.tensors import named_arrays
 from .checkpoints import Checkpoint
@@ -65,6 +66,7 @@ class Run(eqx.Module):
         return f"Run({count} updates in {self.seconds:.1f} s, last {last})"
 
 
+@as_raised
 def run_updates(
     update: Update,
     carry: PyTree,

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import ContractError, FinishedGameError, IllegalActionError
+from ..failures import as_raised
 from ..keys import KeyLike, one_key
 from ..task import State, Symmetry, Task, check_is_task, dtype_of
 from .chance import check_deterministic, check_outcomes, check_resample, check_starts
@@ -24,6 +25,7 @@ from .trace import Trace, form, look, move, record, require, require_nowhere, sa
 __all__ = ["check_decider", "check_task"]
 
 
+@as_raised
 def check_task(
     task: Task,
     *,

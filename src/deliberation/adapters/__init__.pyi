@@ -1,0 +1,13 @@
+from .functional import from_gymnax as from_gymnax
+from .functional import from_jumanji as from_jumanji
+from .gym import Fidelity as Fidelity
+from .gym import GymState as GymState
+from .gym import GymTask as GymTask
+from .gym import Scored as Scored
+from .gym import Tried as Tried
+from .gym import from_gymnasium as from_gymnasium
+from .open_spiel import SpielTask as SpielTask
+from .open_spiel import from_open_spiel as from_open_spiel
+from .pgx_worlds import PgxTask as PgxTask
+from .pgx_worlds import from_pgx as from_pgx
+from .tables import from_arrays as from_arrays

@@ -1,0 +1,5 @@
+"""Gymnasium's environments: states kept exactly, chance set by keys, batches stepped at once."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,261 @@
+"""Any Gymnasium environment as a task: `from_gymnasium`."""
+
+import functools
+import math
+from collections.abc import Callable
+from importlib import metadata
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt8, UInt32
+
+from ...core.objective import Action, Objective
+from ...core.task import Traits, dtype_of
+from ...tasks.bases import Discounted, SoloTask
+from ...tasks.names import join_name
+from ..bases import UNKNOWN, CutWorld, Earned
+from ..calls import ask_host, like, words_of
+from .form import Leaf
+from .proof import Fidelity
+from .world import Settings, World, horizon_of
+
+
+class GymState(eqx.Module):
+    """A state of a foreign environment: what it is made of again, and what came with it.
+
+    `memory` are the attributes of the environment, or a handle under which its snapshot may be
+    found; then `origin` (the key of the first state) and `history` (actions and keys) make it
+    again. `observation` has the structure of the environment's space and `info` the numbers that
+    the environment told; `reward` is what the last action earned.
+    """
+
+    memory: UInt8[Array, " bytes"]
+    origin: UInt32[Array, " 2"]
+    history: UInt32[Array, "actions words"]
+    observation: PyTree
+    reward: Float[Array, ""]
+    info: dict[str, Array]
+    over: Bool[Array, ""]
+    cut: Bool[Array, ""]
+    time: Int[Array, ""]
+
+
+class Scored(Discounted):
+    """Another goal in a foreign environment: a function of what is seen before and after a step.
+
+    `reward(observation, action, next_observation, info)` is computed by JAX; observations have the
+    structure of the environment's space, and `info` are the numbers that came with the second.
+    `limits` are the least and greatest return, where they are known.
+    """
+
+    reward: Callable[[Any, Any, Any, Any], Any] = eqx.field(static=True)
+    gamma: float = eqx.field(static=True, default=1.0)
+    limits: tuple[float, float] = eqx.field(static=True, default=UNKNOWN)
+
+    def __call__(
+        self, state: GymState, action: Action, after: GymState
+    ) -> Float[Array, " players"]:
+        """What the function says."""
+        found = self.reward(state.observation, action, after.observation, after.info)
+        return jnp.asarray(found, jnp.float32).reshape(1)
+
+
+class GymTask(CutWorld, SoloTask):
+    """A Gymnasium environment, made by `from_gymnasium`; rules and rewards are the environment's.
+
+    `fidelity` says how its states are kept and what that was judged by. What the environment hides
+    from its player is in its states all the same, and a planner makes use of it; only chance that
+    is still to come is hidden. Where there are worker processes, `close` ends them.
+    """
+
+    world: World = eqx.field(static=True)
+    settings: Settings = eqx.field(static=True)
+    named: str | None = eqx.field(static=True, default=None)
+    """The name by which `make_task` makes this task again."""
+
+    def __repr__(self) -> str:
+        return f"GymTask({self.world.name}, {self.traits.horizon} actions, by {self.fidelity.way})"
+
+    @property
+    def traits(self) -> Traits:
+        """One player; chance as far as it was met in the trial; episodes as long as its limit.
+
+        Without a limit they need not end.
+        """
+        form = self.world.form.action
+        horizon = horizon_of(self.world.limit, self.settings)
+        certain, endless = not self.fidelity.random, self.world.limit is None
+        if form.count:
+            return Traits(1, form.count, horizon, certain, continuing=endless)
+        low, high = (-1.0, 1.0) if form.spread else (form.low[0], form.high[0])
+        return Traits(
+            1, 1, horizon, certain, discrete=False, shape=form.shape,
+            low=float(np.float32(low)), high=float(np.float32(high)), continuing=endless,
+        )  # fmt: skip
+
+    @property
+    def objective(self) -> Objective:
+        """The environment's own rewards."""
+        return Earned()
+
+    @property
+    def fidelity(self) -> Fidelity:
+        """How states are kept, and what was tried."""
+        return self.world.fidelity
+
+    def init(self, key: Key[Array, ""]) -> GymState:
+        """The environment reset by a seed that the key determines."""
+        origin = words_of(key)
+        rows = ask_host(self.world.reset, self._like(), origin)
+        form = self.world.form
+        words = 2 + max(math.prod(form.action.shape), 1)
+        history = jnp.zeros((form.history, words), jnp.uint32)
+        return self._state(rows, origin, history, jnp.int32(0))
+
+    def advance(self, state: GymState, action: Action, key: Key[Array, ""]) -> GymState:
+        """The environment put into the state, its chance set by the key, and stepped."""
+        action, key_words = jnp.asarray(action, dtype_of(self.traits)), words_of(key)
+        rows = ask_host(
+            self.world.step, self._like(), state.memory, state.origin, state.history, state.time,
+            state.over, action, key_words,
+        )  # fmt: skip
+        history = state.history
+        if self.world.form.history:
+            record = jax.lax.bitcast_convert_type(action, jnp.uint32).ravel()
+            history = history.at[state.time].set(jnp.concatenate([record, key_words]))
+        moved = self._state(rows, state.origin, history, state.time + 1)
+        return jax.tree.map(lambda old, new: jnp.where(state.over, old, new), state, moved)
+
+    def _like(self) -> list[jax.ShapeDtypeStruct]:
+        return [like(x.shape[1:], x.dtype) for x in self.world.form.rows(1)]
+
+    def _state(self, rows: list[Array], origin: Array, history: Array, time: Array) -> GymState:
+        form, leaves = self.world.form, len(self.world.form.leaves)
+        info = dict(zip([e.name for e in form.info], rows[2 + leaves : -2], strict=True))
+        seen = _structured(form.leaves, rows[1 : 1 + leaves]) if form.wrapped else rows[1]
+        return GymState(
+            rows[0], origin, history, seen, rows[1 + leaves], info, rows[-2], rows[-1], time
+        )
+
+    def observe(self, state: GymState) -> Float[Array, "..."]:
+        """A Box as it is; numbers one-hot; of a Tuple or Dict all parts in a row."""
+        parts = _parts(self.world.form.leaves, state.observation)
+        seen = [_numbers(leaf, part) for leaf, part in parts]
+        return seen[0] if len(seen) == 1 else jnp.concatenate([x.ravel() for x in seen])
+
+    def fingerprint(self, state: GymState) -> Int[Array, " words"]:
+        """What the state is made of again."""
+        return jnp.concatenate([state.memory.astype(jnp.int32), state.over[None].astype(jnp.int32)])
+
+    def render(self, state: GymState) -> str:
+        """What is seen, and what the last action earned."""
+        told = {name: np.asarray(x).tolist() for name, x in state.info.items()}
+        seen = jax.tree.map(lambda x: np.asarray(x).tolist(), state.observation)
+        return (
+            f"{self.world.name} after {int(state.time)} actions\nseen: {seen}\n"
+            f"earned: {float(state.reward):g}; info: {told}"
+        )
+
+    def close(self) -> None:
+        """End the worker processes; they start again where the task is used again."""
+        self.world.close()
+
+
+def _structured(leaves: tuple[Leaf, ...], rows: list[Array]) -> Any:
+    """Arrays put where their spaces are: dictionaries by name, tuples by place."""
+    if leaves and not leaves[0].path:
+        return rows[0]
+    groups: dict[Any, tuple[list[Leaf], list[Array]]] = {}
+    for leaf, row in zip(leaves, rows, strict=True):
+        inner, arrays = groups.setdefault(leaf.path[0], ([], []))
+        inner.append(Leaf(leaf.path[1:], leaf.kind, leaf.dtype, leaf.shape))
+        arrays.append(row)
+    parts = {key: _structured(tuple(inner), arrays) for key, (inner, arrays) in groups.items()}
+    return tuple(parts.values()) if all(isinstance(key, int) for key in parts) else parts
+
+
+def _parts(leaves: tuple[Leaf, ...], seen: Any) -> list[tuple[Leaf, Array]]:
+    return [(leaf, functools.reduce(lambda x, key: x[key], leaf.path, seen)) for leaf in leaves]
+
+
+def _numbers(leaf: Leaf, part: Array) -> Float[Array, "..."]:
+    if not leaf.counts:
+        return part.astype(jnp.float32)
+    hot = [
+        jax.nn.one_hot(x - start, count, dtype=jnp.float32)
+        for x, count, start in zip(
+            jnp.atleast_1d(part).ravel(), leaf.counts, leaf.start, strict=True
+        )
+    ]
+    return jnp.concatenate(hot)
+
+
+_MADE: dict[str, World] = {}
+"""Worlds by name, options and settings: equal tasks share programs, snapshots and workers."""
+
+
+def from_gymnasium(
+    env: Any,
+    *,
+    clone: str = "best",
+    workers: int = 0,
+    cache_megabytes: float = 256.0,
+    horizon: int | None = None,
+    info: tuple[str, ...] | list[str] | None = None,
+    get_state: Callable[[Any], Any] | None = None,
+    set_state: Callable[[Any, Any], Any] | None = None,
+    **options: Any,
+) -> GymTask:
+    """A task from a Gymnasium environment: its id, a factory that makes one, or one itself.
+
+    Further `options` go to `gymnasium.make`, or to the factory. An environment that is handed over
+    is stepped, and reset, from then on. Wrappers stay: a `TimeLimit` cuts episodes (`truncated`)
+    and ends none, and what wrappers keep is part of the state.
+
+    - `clone` chooses how states are kept; 'best' tries all ways and takes the first that is exact
+      (`GymTask.fidelity` tells). Before each step all sources of chance are set from the step's
+      key, so that no planner foresees what chance will do.
+    - `workers` steps batches in so many processes, for environments that are slow.
+    - `cache_megabytes` bounds the snapshots of states that are not kept as bytes; the others are
+      played again.
+    - `horizon` is the most actions of an episode where it has no time limit (else 1000).
+    - `info` names the numbers of `info` that objectives read; None keeps all that were met.
+    - `get_state(env)` and `set_state(env, state)` keep what nothing else can.
+
+    Raises `BackendError` without Gymnasium, `UnknownNameError`, `WrongKindError`,
+    `UnknownSpaceError` for spaces that tasks do not have, `UnfaithfulCloneError` where no way of
+    keeping states is exact, with what was tried, and `ForeignWorldError` where the environment
+    fails.
+    """
+    told = None if info is None else tuple(info)
+    asked = Settings(clone, workers, cache_megabytes, horizon, told)
+    hooks = None
+    if get_state is not None and set_state is not None:
+        hooks = (get_state, set_state)
+    if not isinstance(env, str) or hooks is not None:
+        return GymTask(World(env, options, asked, hooks), asked)
+    written = {k: v for k, v in _written(asked).items() if v != _written(Settings())[k]}
+    return _known(env, join_name(f"gym:{env}", {**options, **written}), options, asked)
+
+
+def adopted(name: str, factory: Callable[..., Any], options: dict[str, Any]) -> GymTask:
+    """The task of the environments that a factory makes, which a name stands for."""
+    return _known(factory, join_name(name, options), options, Settings())
+
+
+def _known(made_by: Any, named: str, options: dict[str, Any], asked: Settings) -> GymTask:
+    if named not in _MADE:
+        _MADE[named] = World(made_by, options, asked)
+    return GymTask(_MADE[named], asked, named)
+
+
+def _written(settings: Settings) -> dict[str, Any]:
+    return {name: getattr(settings, name) for name in settings.__struct_fields__}
+
+
+def version() -> str:
+    """The version of Gymnasium, which says what an id stands for."""
+    return f"gymnasium {metadata.version('gymnasium')}"

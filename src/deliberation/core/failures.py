@@ -1,0 +1,44 @@
+"""Errors raised by foreign code inside of a compiled program, raised again as what they were.
+
+XLA turns whatever a host callback raises into an error of its own, of which only text is left.
+`calling_out` remembers the original, and `as_raised` raises it at the doors that users knock at:
+`rollout`, `decide`, `check_task`, `Task.step`. Elsewhere XLA's error arrives, with the same text.
+"""
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from .errors import DeliberationError
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+_RAISED: list[DeliberationError] = []
+"""What callbacks raised and no door has raised again yet; the last is the one of interest."""
+
+
+@contextmanager
+def calling_out() -> Iterator[None]:
+    """Remember an error of this library that leaves a host callback."""
+    try:
+        yield
+    except DeliberationError as error:
+        _RAISED[:] = [error]
+        raise
+
+
+def as_raised(function: Function) -> Function:
+    """A function out of which errors of host callbacks come as they were raised."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **options: Any) -> Any:
+        try:
+            return function(*args, **options)
+        except DeliberationError:
+            raise
+        except Exception as error:
+            if not _RAISED or str(_RAISED[-1]) not in str(error):
+                raise
+            raise _RAISED.pop() from None
+
+    return call  # type: ignore[return-value]

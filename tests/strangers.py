@@ -1,0 +1,209 @@
+"""Gymnasium environments with one fault or one speciality each, for the tests of adapters."""
+
+import time
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+
+COUNT = [0]
+"""A global variable, which no copy of an environment holds."""
+
+
+class Counter(gymnasium.Env):
+    """Counts up by the action; ends at 12. What is odd about it is up to those below."""
+
+    observation_space = spaces.Box(0, 100, (1,), np.float32)
+    action_space = spaces.Discrete(2)
+
+    def __init__(self, delay: float = 0.0):
+        self.delay = delay
+        self.total = 0
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.total = int(self.np_random.integers(3))
+        return self.seen(), {}
+
+    def seen(self):
+        return np.array([self.total], np.float32)
+
+    def step(self, action):
+        until = time.perf_counter() + self.delay
+        while time.perf_counter() < until:
+            pass
+        self.total += 1 + int(action)
+        return self.seen(), float(action), self.total >= 12, False, {"total": self.total}
+
+
+class Global(Counter):
+    """Keeps its count in a global variable."""
+
+    def step(self, action):
+        COUNT[0] += 1
+        self.total += COUNT[0] % 3
+        return super().step(action)
+
+
+class Shared(Counter):
+    """Draws from NumPy's global generator."""
+
+    def step(self, action):
+        self.total += int(np.random.randint(2))
+        return super().step(action)
+
+
+class Entropy(Counter):
+    """Draws from a generator that it makes from nowhere."""
+
+    def step(self, action):
+        self.total += int(np.random.default_rng().integers(1000)) % 3
+        return super().step(action)
+
+
+class Throwing(Counter):
+    """Raises an error in the middle, where random trials do not get."""
+
+    def step(self, action):
+        if self.total >= 10 and self.armed:
+            raise ZeroDivisionError("the middle was reached")
+        return super().step(action)
+
+    armed = False
+
+
+class Leaving(Counter):
+    """Ends its own process."""
+
+    def step(self, action):
+        if self.total >= 10 and self.armed:
+            import os
+
+            os._exit(3)
+        return super().step(action)
+
+    armed = False
+
+
+class Closed:
+    """Keeps a number where nobody finds it, and forgets it when it is copied."""
+
+    __slots__ = ("number",)
+
+    def __init__(self):
+        self.number = 0
+
+    def __deepcopy__(self, memo):
+        return Closed()
+
+
+class Hidden(Counter):
+    """Keeps its state in an object without attributes that copies badly."""
+
+    def __init__(self):
+        super().__init__()
+        self.box = Closed()
+
+    def reset(self, *, seed=None, options=None):
+        self.box.number = 0
+        return super().reset(seed=seed, options=options)
+
+    def step(self, action):
+        self.box.number += 1
+        self.total += self.box.number % 2
+        return super().step(action)
+
+
+class Hooked(Hidden):
+    """The same with hooks."""
+
+    def get_state(self):
+        return self.total, self.box.number
+
+    def set_state(self, state):
+        self.total, self.box.number = state
+
+
+class Nodes(Counter):
+    """Keeps a chain of objects, made anew in every step: copies are exact, rows cannot be."""
+
+    class Node:
+        def __init__(self, number):
+            self.number = number
+
+    def reset(self, *, seed=None, options=None):
+        seen, info = super().reset(seed=seed, options=options)
+        self.node = Nodes.Node(self.total)
+        return seen, info
+
+    def step(self, action):
+        self.node = Nodes.Node(self.node.number + 1)
+        self.total += self.node.number % 2
+        return super().step(action)
+
+
+class Rare(Counter):
+    """Sets an attribute late, where a short trial does not get."""
+
+    late = None
+
+    def __init__(self):
+        super().__init__()
+        self.flag = 0
+
+    def step(self, action):
+        if self.total >= 11:
+            self.flag += 1
+        return super().step(action)
+
+
+class Wordy(Counter):
+    """Is observed in words."""
+
+    observation_space = spaces.Text(5)
+
+
+class Many(Counter):
+    """Takes several actions at once."""
+
+    action_space = spaces.MultiBinary(3)
+
+
+class Mixed(Counter):
+    """Is observed in a dictionary of tuples; acts in a box whose bounds differ."""
+
+    observation_space = spaces.Dict(
+        {
+            "place": spaces.Box(-1, 1, (2,), np.float64),
+            "cards": spaces.Tuple([spaces.Discrete(3, start=1), spaces.MultiDiscrete([2, 4])]),
+        }
+    )
+    action_space = spaces.Box(np.array([-1.0, 0.0], np.float32), np.array([1.0, 4.0], np.float32))
+
+    def seen(self):
+        return {
+            "place": np.array([self.total / 20, 0.5]),
+            "cards": (np.int64(1 + self.total % 3), np.array([self.total % 2, self.total % 4])),
+        }
+
+    def step(self, action):
+        self.total += 1 + int(action[1] > 2)
+        return self.seen(), float(action[0]), self.total >= 12, False, {"force": action * 1.0}
+
+
+class Drifting(Counter):
+    """Hands out one array, which it goes on changing."""
+
+    def __init__(self):
+        super().__init__()
+        self.view = np.zeros(1, np.float32)
+
+    def seen(self):
+        self.view[0] = self.total
+        return self.view
+
+
+def made(kind="Counter", limit=0, **options):
+    """One of these by its name, cut after `limit` actions where that is positive."""
+    env = globals()[kind](**options)
+    return gymnasium.wrappers.TimeLimit(env, limit) if limit else env
