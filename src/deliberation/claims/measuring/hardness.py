@@ -74,10 +74,8 @@ def scores(name: str, e: Effort, who: Algorithm) -> list[Cell]:
     """Cells that score an algorithm at one size: one a network, or one a key in small rooms."""
     subject = f"{shared.SUBJECTS}:{who.subject}"
     if who.learned:
-        return [
-            shared.score(name, e, subject, who.budgets, policy=policy)
-            for policy in knobs.fitted(name, e)
-        ]
+        policies = knobs.fitted(name, e)[: None if e.name == "full" else 1]
+        return [shared.score(name, e, subject, who.budgets, policy=p) for p in policies]
     if _larger_board(name):
         return [trials.larger_score(name, e, e.budgets, who.subject, who.options)]
     budgets = who.budgets or e.budgets
