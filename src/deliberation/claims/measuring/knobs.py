@@ -23,7 +23,7 @@ class Knob(NamedTuple):
     """What is turned: the adjective of a rich world, and the task at each setting, simple first.
 
     `played` says that values of positions are not known at each setting, so that whole episodes
-    are played at all of them.
+    are played at all of them; `degrees` that there is more between simple and rich than one step.
     """
 
     adjective: str
@@ -31,6 +31,7 @@ class Knob(NamedTuple):
     settings: tuple[float | int, ...]
     tasks: tuple[str, ...]
     played: bool = False
+    degrees: bool = True
 
 
 WIDE = "G..#..G ...D... ...S..."
@@ -55,7 +56,7 @@ def knobs(e: Effort) -> list[Knob]:
 
 
 def _few() -> list[Knob]:
-    return [Knob("many actions", "actions", (4, 8), (_named(), _named(actions=8)))]
+    return [Knob("many actions", "actions", (4, 8), (_named(), _named(actions=8)), degrees=False)]
 
 
 def _played() -> list[Knob]:
@@ -68,7 +69,7 @@ def _played() -> list[Knob]:
     anywhere = (_named(), "gridworld_continuous")
     return [
         Knob("partially observable", "cells out of sight", (0, 1, 2), views, played=True),
-        Knob("continuous", "steps of any length", (0, 1), anywhere, played=True),
+        Knob("continuous", "steps of any length", (0, 1), anywhere, played=True, degrees=False),
     ]
 
 

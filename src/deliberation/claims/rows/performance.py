@@ -1,8 +1,10 @@
 """Which side is ahead, in simple worlds and in rich ones, and where the curves cross."""
 
+from typing import Any
+
 import numpy as np
 
-from ...runs import Cell, Panel, Reference
+from ...runs import Cell, Panel, Reference, Row
 from ...stats import Estimate
 from ..measuring import knobs as turned
 from ..measuring.effort import Effort
@@ -16,12 +18,14 @@ CLAIM = {
     "aspect": "performance",
     "side": "both",
     "title": "Performance: ahead in simple worlds, behind in rich ones",
-    "statement": "With each step of a knob from simple to rich, search with a fixed budget loses "
-    "at least 0.1 of the way against a network that was taught in the same way everywhere.",
+    "statement": "With each step of a knob that has degrees, from simple to rich, search with a "
+    "fixed budget loses at least 0.1 of the way against a network that was taught in the same way "
+    "everywhere.",
     "estimand": "Slope over the steps of a knob of the difference between the shares of the way "
     "to the optimum: search with 64 simulations a decision, less networks fitted to equally many "
-    "answers of a search. The network's decision takes no longer than that of search.",
-    "unit": "trainings and positions",
+    "answers of a search, in positions or, where their values are not known, in episodes. The "
+    "network's decision takes no longer than that of search.",
+    "unit": "trainings and positions (or episodes)",
     "smallest": "0.1 of the way a step",
     "refuted_if": "The difference falls by less than 0.1 of the way a step: then richness favours "
     "neither side, or search.",
@@ -50,16 +54,22 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
         slope, cross = turned.per_step(ahead), turned.crossing(knob, ahead)
         who = f"search - network, {knob.label}"
         rows += [
-            claimed(
-                CLAIM, task, who, f"way gained on the network a step of {knob.label}", slope,
-                below=-SMALLEST, unit="of the way a step",
-                note=f"{knob.adjective}: {', '.join(f'{x:g}' for x in knob.settings)}",
-            ),
+            _row(knob, task, who, slope),
             told(CLAIM, task, who, f"{knob.label} at which the curves cross", cross),
-        ]  # fmt: skip
+        ]
         panels.append(_panel(knob, search, network))
         sentences.append(_sentence(knob, ahead, cross))
     return Shown(rows, panels, " ".join(sentences))
+
+
+def _row(knob: Knob, task: str, who: str, slope: Estimate) -> Row:
+    """What is claimed of a knob that has degrees is only told of one that is on or off."""
+    quantity = f"way gained on the network a step of {knob.label}"
+    note = f"{knob.adjective}: {', '.join(f'{x:g}' for x in knob.settings)}"
+    said: dict[str, Any] = {"unit": "of the way a step", "note": note}
+    if knob.degrees:
+        return claimed(CLAIM, task, who, quantity, slope, below=-SMALLEST, **said)
+    return told(CLAIM, task, who, quantity, slope, **said)
 
 
 def _sentence(knob: Knob, ahead: list[Estimate], cross: Estimate) -> str:
