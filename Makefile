@@ -76,6 +76,8 @@ $(VENV)/.made:
 $(VENV)/.installed: pyproject.toml | $(VENV)/.made
 	@echo "Installing the library and what it needs (JAX and others, once)"
 	@$(PIP) install --quiet --editable .
+	@echo "Compiling the kernels (once)"
+	@$(BIN)/python -m deliberation.direct.kernels.build
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/.made

@@ -43,10 +43,10 @@ LEARNED = Algorithm(
 
 def sized_only(it: About, e: Effort) -> str:
     """Why a claim about growing budgets does not apply; nothing where it does."""
+    if e.name == "smoke":
+        return "at this effort tasks have too few sizes for an exponent"
     if it.players > 1:
-        return (
-            "at this effort only rooms are made larger" if e.name == "smoke" else size_only(it, e)
-        )
+        return size_only(it, e)
     if it.name in ROOMS:
         return ""
     return "asked once of the family of gridworlds, whose rooms grow"

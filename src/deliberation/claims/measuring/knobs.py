@@ -41,13 +41,12 @@ WIDE = "G..#..G ...D... ...S..."
 def graded(e: Effort) -> list[Knob]:
     """The knobs of gridworld of which performance is asked; its own setting comes first."""
     every = e.name != "smoke"
-    sizes = (5, 7, 9) if every else (5, 7)
-    slips = (0.0, 0.2, 0.4) if every else (0.0, 0.2)
-    found = [
-        Knob("large", "size", sizes, tuple(_named(size=size) for size in sizes)),
-        Knob("stochastic", "slip", slips, tuple(_named(slip=slip) for slip in slips)),
-    ]
-    return [*found, *_few(), *_played()] if every else found
+    sizes, slips = (5, 7, 9), (0.0, 0.2, 0.4) if every else (0.0, 0.2)
+    stochastic = Knob("stochastic", "slip", slips, tuple(_named(slip=slip) for slip in slips))
+    if not every:
+        return [stochastic]
+    large = Knob("large", "size", sizes, tuple(_named(size=size) for size in sizes))
+    return [large, stochastic, *_few(), *_played()]
 
 
 def knobs(e: Effort) -> list[Knob]:

@@ -180,7 +180,7 @@ def met(task: str, e: Effort, subject: str) -> Cell:
 
 
 STUDENTS = {
-    "smoke": {"counts": [16, 64, 512], "tested": 120, "seeds": [0, 1, 2], "steps": 600},
+    "smoke": {"counts": [16, 64, 512], "tested": 120, "seeds": [0, 1, 2], "steps": 300},
     "quick": {"counts": [16, 64, 256, 1024], "tested": 180, "seeds": [0, 1, 2, 3, 4], "steps": 800},
     "full": {
         "counts": [16, 64, 256, 1024, 4096], "tested": 180, "seeds": list(range(10)), "steps": 3000,

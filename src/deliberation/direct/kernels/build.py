@@ -122,3 +122,8 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
     wanted = ("model name", "flags", "Features")
     return "\n".join(sorted({line for line in lines if line.startswith(wanted)}))
+
+
+if __name__ == "__main__":  # an installation builds them once, so that no measurement waits
+    for kernels, names in ((SOURCE, HANDLERS), (AIXI, AIXI_HANDLERS)):
+        print(load(kernels, names) or f"{kernels.name}: built")
