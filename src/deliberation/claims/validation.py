@@ -47,9 +47,14 @@ def validate(
     effort: str = "quick",
     watch: Callable[[Validated], None] | None = None,
 ) -> list[Validated]:
-    """The matrix of planted worlds by verdicts, claim by claim; `watch` is shown each at once."""
-    found = []
+    """The matrix of planted worlds by verdicts, claim by claim; `watch` is shown each at once.
+
+    A claim that no task of the effort can show is left out.
+    """
+    found, e = [], effort_of(effort)
     for name in list_claims() if only is None else only:
+        if all(claim(name).applies(about(task), e) for task in e.tasks):
+            continue
         planted: Mapping[str, Mapping[str, Any]] = getattr(claim(name), "PLANTED", {})
         for kind in ("null", "effect"):
             for title, world in planted.get(kind, {}).items():
