@@ -133,4 +133,7 @@ def exponent(counts: list[float], costs: list[Estimate]) -> Estimate:
     ):
         return nothing(min(cost.n for cost in costs))
     at = np.log(counts) - np.log(counts).mean()
-    return weighted_sum([in_logs(cost) for cost in costs], (at / (at @ at)).tolist())
+    found = weighted_sum([in_logs(cost) for cost in costs], (at / (at @ at)).tolist())
+    # Costs that are the same at every size have an exponent of 0, not of a rounding error.
+    ends = (round(x, 12) + 0.0 for x in (found.estimate, found.low, found.high))
+    return Estimate(*ends, found.n, found.freedom)
