@@ -167,6 +167,8 @@ def test_all_ways_lead_to_the_same(clone):
     [
         ("Global", UnfaithfulCloneError, "does not go the same way twice.*self.np_random"),
         ("Entropy", UnfaithfulCloneError, "generator of its own made in `step`"),
+        ("Boxed", UnfaithfulCloneError, "Generator inside `rngs`.*self.coin = "),
+        ("Dealt", UnfaithfulCloneError, "Generator inside `dealers"),
         ("Wordy", UnknownSpaceError, "Counter|Wordy.*Text.*Wrap"),
         ("Many", UnknownSpaceError, "MultiBinary.*Discrete or Box.*Wrap"),
     ],

@@ -156,6 +156,7 @@ def begin(env: Any, chance: Chance, word: int, name: str) -> tuple[Any, dict[str
         seen, info = env.reset(seed=word & 0x7FFFFFFF)
     except Exception as error:
         raise failed(name, f"reset(seed={word & 0x7FFFFFFF})", error) from error
+    chance.look_again()
     return seen, info
 
 
