@@ -72,6 +72,18 @@ class Throwing(Counter):
     armed = False
 
 
+class Breaking(Counter):
+    """Counts, and fails after that."""
+
+    armed = False
+
+    def step(self, action):
+        came = super().step(action)
+        if self.armed:
+            raise OSError("the net is down")
+        return came
+
+
 class Leaving(Counter):
     """Ends its own process."""
 
