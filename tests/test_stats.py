@@ -444,3 +444,21 @@ def test_break_even():
     assert math.isnan(break_even(nothing(), 2.0, 1.0).estimate)
     noisy = break_even(1e4, np.random.default_rng(0).normal(12, 3, 400), np.full(400, 2.0))
     assert noisy.low < 1000 < noisy.high and noisy.n == 400
+
+
+@pytest.mark.parametrize("low, high", [(0.0, 0.0), (0.0, 0.4)])
+def test_a_ratio_known_to_be_small_only_refutes_at_the_level_of_its_interval(low, high):
+    """The logarithm of 0 is no number from which an error could be read."""
+    found, claim = Estimate(0.0, low, high, 100, 4.0), Claimed(above=2.0, log=True)
+    assert p_value(found, claim) == 0.05 and claim.judge(found) == "refuted"
+
+
+def test_an_estimate_that_is_only_a_bound_is_no_surer_for_a_wide_interval():
+    claim = Claimed(above=2.0, log=True)
+    for low in (30.0, 900.0, 1024.0):
+        bound = Estimate(1024.0, low, float("inf"), 100, 4.0, censored=True)
+        assert p_value(bound, claim) == 0.05
+    short = Estimate(1.0, 0.0, 1.5, 100, 4.0, censored=True)
+    assert p_value(short, claim) == 0.05 and claim.judge(short) == "refuted"
+    unsure = Estimate(1024.0, 1.0, float("inf"), 100, 4.0, censored=True)
+    assert p_value(unsure, claim) == 1.0

@@ -31,8 +31,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     never counted; what is "told" claims nothing; what is "absent" was not measured, for a `reason`
     ("not applicable", "not measured"). What is claimed is that the quantity lies above `above`,
     below `below`, or between both: the smallest effect that matters. `unit` is that of the
-    estimate, `over` what was resampled, `log` says that it is judged in logarithms. `timing` marks
-    wall-clock numbers, which no two runs share.
+    estimate, `over` what was resampled, `log` says that it is judged in logarithms, `censored` that
+    it is only a bound of what is meant. `timing` marks wall-clock numbers, which no two runs share.
     """
 
     claim: str
@@ -52,6 +52,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     above: float | None = None
     below: float | None = None
     log: bool = False
+    censored: bool = False
     verdict: str | None = None
     alone: str | None = None
     reason: str = ""

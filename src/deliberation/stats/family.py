@@ -47,15 +47,15 @@ def p_value(estimate: Estimate, claimed: Claimed) -> float:
     """How often chance would carry an interval as far beyond the bound, on either side.
 
     Read back from the 95 % interval and its degrees of freedom, so that p < .05 exactly where the
-    interval clears the bound. 1 where nothing is known; .05 where the estimate is only a bound
-    (infinite): more than that the interval does not tell.
+    interval clears the bound. 1 where nothing is known; .05 where the interval clears the bound but
+    the estimate is only a bound itself (infinite, as the logarithm of 0 is, or `censored`): more
+    than that the interval does not tell.
     """
-    if claimed.judge(estimate) == "inconclusive" and not np.isfinite(estimate.estimate):
-        return 1.0
-    one_sided = not np.isfinite([estimate.low, estimate.high]).all()
-    if not np.isfinite(estimate.estimate) or (one_sided and _is_bound(estimate)):
-        return LEVEL if claimed.judge(estimate) != "inconclusive" else 1.0
     at, bounds = _logged(estimate, claimed) if claimed.log else (estimate, claimed.bounds())
+    one_sided = not np.isfinite([at.low, at.high]).all()
+    unknown = not np.isfinite(at.estimate) or (one_sided and _is_bound(at))
+    if unknown or estimate.censored:
+        return LEVEL if claimed.judge(estimate) != "inconclusive" else 1.0
     values = [_beyond(at, bound) for bound in bounds]
     if len(values) == 1:
         return values[0]

@@ -28,7 +28,8 @@ class Estimate(msgspec.Struct, frozen=True):
 
     NaN means *not known* (no data, or a quantity that is not defined here); it is never 0.
     Infinity means that no bound is known on that side. `freedom`, the degrees of freedom behind
-    the interval, says how fast its tails fall (infinite: as a normal distribution's).
+    the interval, says how fast its tails fall (infinite: as a normal distribution's). `censored`
+    says that the number is only a bound of what is meant, beyond which nothing was tried.
     """
 
     estimate: float
@@ -36,6 +37,7 @@ class Estimate(msgspec.Struct, frozen=True):
     high: float
     n: int
     freedom: float = float("inf")
+    censored: bool = False
 
     def __repr__(self) -> str:
         if self.n == 0 and np.isnan(self.estimate):

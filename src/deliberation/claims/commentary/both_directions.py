@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...runs import Cell, Panel, Row, Series
-from ...stats import bootstrap
+from ...stats import Estimate, bootstrap
 from ..measuring import cells as shared
 from ..measuring import students
 from ..measuring.about import climbed_only
@@ -15,7 +15,7 @@ from ..measuring.rows import claimed, told
 from ..rows.exchange_rate import rungs
 from ..rows.runtime_cost import training_cost
 
-SMALLEST = 0.05
+SMALLEST, ENOUGH = 0.05, 0.99
 CLAIM = {
     "name": "both_directions",
     "aspect": "commentary",
@@ -28,7 +28,7 @@ CLAIM = {
     "either alone, after as many decisions as make the totals equal. Totals are operations of "
     "training and of all decisions, the rules' own steps priced as the compiler counts them: the "
     "network alone spends its total on the largest lesson, and search alone divides the same total "
-    "among the decisions.",
+    "among the decisions. Expert iteration may have met test positions in its own play.",
     "unit": "trainings and positions",
     "smallest": "0.05 of the way",
     "refuted_if": "Either difference lies short of 0.05 of the way: one of the two alone does as "
@@ -96,8 +96,8 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
     spread = (low - 1, 1 - low)
     note = f"after {at.decisions:,.0f} decisions, {loop.total(at.decisions):.2g} operations in all"
     rows = [
-        claimed(CLAIM, task, who, "beyond search alone, at equal total compute",
-                bootstrap(guided - search[0], bounds=spread), above=SMALLEST, unit=unit, note=note),
+        _beyond_search(task, e, results, who, bootstrap(guided - search[0], bounds=spread),
+                       loop.total(at.decisions) / at.decisions, note),
         _beyond_network(task, who, bootstrap(guided[:few] - alone[:few], bounds=spread), at,
                         network.training / loop.total(at.decisions), note),
         *(
@@ -117,6 +117,22 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
         f"{alone.mean():.2f}."
     )
     return Shown(rows, [_panel(task, e, results, loop, guided, alone)], sentence)
+
+
+def _beyond_search(
+    task: str, e: Effort, results: Results, who: str, gain: Estimate, allowed: float, note: str
+) -> Row:
+    """Claimed where search alone could spend as much, or had nothing more to gain by it."""
+    cell = shared.planner_score(task, e)
+    price = results.outcomes(shared.price(task))["flops"]
+    most, reached = _decisions(results, cell, price).max(), results.table(cell)[-1].mean()
+    if allowed <= most or reached > ENOUGH:
+        return claimed(CLAIM, task, who, "beyond search alone, at equal total compute", gain,
+                       above=SMALLEST, unit="of the way", note=note)  # fmt: skip
+    return told(
+        CLAIM, task, who, "beyond search alone", gain, unit="of the way",
+        note=f"search alone spent {most / allowed:.2g} of the total: no larger budget was tried",
+    )  # fmt: skip
 
 
 def compared(loop: Spent, network: Spent) -> Compared:

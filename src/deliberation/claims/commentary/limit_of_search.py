@@ -72,7 +72,10 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
         found.append(_Grown(who, costs, most, hardness.exponent(counts, costs)))
     usual = next(each for each in found if each.who == UCT)
     rows = [
-        *(_exponent(task, names, counts, each) for each in found),
+        *(
+            _exponent(task, names, counts, each, single=hardness.single(e, each.who))
+            for each in found
+        ),
         *(row for each in found for row in _costs(task, names, each)),
         *(row for each in found if each is not usual for row in _against(task, each, usual)),
     ]
@@ -95,23 +98,31 @@ def _known(cost: Estimate) -> bool:
     return bool(np.isfinite(cost.estimate) and cost.estimate > 0)
 
 
-def _exponent(task: str, names: tuple[str, ...], counts: list[float], each: _Grown) -> Row:
-    """Claimed where every size's steps are known; else the bound, if there is one."""
+def _exponent(
+    task: str, names: tuple[str, ...], counts: list[float], each: _Grown, *, single: bool
+) -> Row:
+    """Claimed where every size's steps are known; else the bound, if there is one.
+
+    With a `single` training of what guides the search its luck cannot be told from the size.
+    """
     quantity, unit = "exponent of steps needed in positions", "decades a decade"
     note = f"{len(names)} sizes, {counts[0]:,.0f} to {counts[-1]:,.0f} positions"
-    if all(_known(cost) for cost in each.costs):
+    if all(_known(cost) for cost in each.costs) and not single:
         return claimed(CLAIM, task, each.who.label, quantity, each.exponent, above=SMALLEST,
                        unit=unit, note=f"{note}; {OWN_WORD}")  # fmt: skip
-    return told(CLAIM, task, each.who.label, quantity, _bound(counts, each), unit=unit,
-                note=f"{note}; {_censored(names, each)}: nothing is claimed")  # fmt: skip
+    why = "one training a size" if single else _censored(names, each)
+    bound = each.exponent if np.isfinite(each.exponent.estimate) else _bound(counts, each)
+    return told(CLAIM, task, each.who.label, quantity, bound, unit=unit,
+                note=f"{note}; {why}: nothing is claimed")  # fmt: skip
 
 
 def _bound(counts: list[float], each: _Grown) -> Estimate:
     """The exponent that there is at least, where only the largest size asks for more than tried."""
     first, last = each.costs[0], each.costs[-1]
-    if not (_known(first) and np.isinf(last.estimate)):
+    if not (_known(first) and np.isfinite(first.high) and np.isinf(last.estimate)):
         return nothing(first.n)
-    least = float(np.log(each.most[-1] / first.estimate) / np.log(counts[-1] / counts[0]))
+    # From the most that the smallest size may need.
+    least = float(np.log(each.most[-1] / first.high) / np.log(counts[-1] / counts[0]))
     return Estimate(least, least, float("inf"), first.n)
 
 

@@ -26,18 +26,19 @@ CLAIM = {
     "this one (1), and distances from teachers in parts of the distance between two teachers (the "
     "direct optimiser under either objective).",
     "unit": "trainings and inputs",
-    "smallest": "0.5 of the way by the new objective; 0.25 of the way lost to shuffled weights; "
+    "smallest": "0.5 of the way by the new objective; "
     "0.5 of the teachers' distance nearer to one's own; 0.1 of it made up by data; 0.05 of the way "
     "lost to spoilt or one-sided data",
     "refuted_if": "The direct optimiser goes less than half of the new way; or the learned "
-    "function does not fall with its weights, is no nearer to its teacher than to another, comes "
-    "no nearer with data, or loses nothing by worse data.",
+    "function is no nearer to its teacher than to another, comes no nearer with data, or loses "
+    "nothing by worse data.",
 }
 WORLDS = ("action", "plan", "distribution", "category")
+EXACT = ("plan", "category")
+"""Kinds whose optimiser is as exact as what it is judged by."""
 PLANTED = {
     "null": {
         "an optimiser that does not follow": {"more": {"swapped": 0.2}},
-        "a function that does not depend on its weights": {"more": {"shuffled": 0.9}},
         "a student that does not heed its teacher": {"more": {"near": (1.0, 1.0)}},
         "data that do not matter": {"more": {"spoilt": 0.9, "halved": 0.9}},
     },
@@ -65,7 +66,7 @@ def analyse(world: str, e: Effort, results: Results) -> Shown:
     searches: dict[str, Any] = {"unit": "of the way", "side": "direct", "over": "inputs"}
     learned: dict[str, Any] = {"unit": "of the way", "side": "amortised"}
     rows = [
-        claimed(CLAIM, world, "optimiser", new, followed, above=FOLLOWS, **searches),
+        _followed(world, new, followed, searches),
         told(CLAIM, world, "optimiser", old, bootstrap(np.array(direct["own"]["own"])), **searches),
         told(CLAIM, world, "network", new, bootstrap(np.array(network["other"])), **learned),
         told(CLAIM, world, "network", old, bootstrap(np.array(network["own"])), **learned),
@@ -84,6 +85,14 @@ def analyse(world: str, e: Effort, results: Results) -> Shown:
     return Shown(rows, [_panel(world, e, found)], sentence)
 
 
+def _followed(world: str, quantity: str, way: Estimate, said: dict[str, Any]) -> Row:
+    """Claimed where the optimiser is not the exact solver under another name."""
+    if world in EXACT:
+        return check(CLAIM, world, "optimiser", quantity, way, within=(FOLLOWS, 1.001), **said,
+                     note="here the optimiser looks at every output")  # fmt: skip
+    return claimed(CLAIM, world, "optimiser", quantity, way, above=FOLLOWS, **said)
+
+
 def _of_the_function(world: str, e: Effort, found: dict[str, Any]) -> list[Row]:
     """Rows of what the learned function follows instead."""
     own = np.array(found["network"]["own"])
@@ -96,9 +105,10 @@ def _of_the_function(world: str, e: Effort, found: dict[str, Any]) -> list[Row]:
     lost: dict[str, Any] = {"unit": "of the way", "side": "amortised"}
     parts: dict[str, Any] = {"unit": "of the teachers' distance", "side": "amortised"}
     return [
-        claimed(
+        check(
             CLAIM, world, "network", "way lost when the last weights are shuffled",
-            _gap(own, found["shuffled"]), above=FALLS, **lost,
+            _gap(own, found["shuffled"]), within=(FALLS, np.inf), **lost,
+            note="a network that learned anything",
         ),
         claimed(
             CLAIM, world, "network", "how much nearer it is to its own teacher than to another",

@@ -1,11 +1,11 @@
 """Search is feasible in simple worlds and unwieldy in rich ones: one knob at a time, ranked."""
 
-from ...runs import Cell, Panel
-from ...stats import weighted_sum
+from ...runs import Cell, Panel, Row
+from ...stats import Estimate, weighted_sum
 from ..measuring import knobs as turned
 from ..measuring.effort import Effort
 from ..measuring.results import Results, Shown, series_of
-from ..measuring.rows import claimed
+from ..measuring.rows import claimed, told
 
 SMALLEST = 0.1
 CLAIM = {
@@ -46,14 +46,7 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
         lost = weighted_sum([search[0], search[-1]], [1.0, -1.0])
         found.append((knob, search, lost))
     found.sort(key=lambda each: -each[2].estimate)
-    rows = [
-        claimed(
-            CLAIM, task, f"search ({turned.SIMULATIONS})",
-            f"way lost from {knob.label} {knob.settings[0]:g} to {knob.settings[-1]:g}", lost,
-            above=SMALLEST, unit="of the way", note=knob.adjective,
-        )
-        for knob, _, lost in found
-    ]  # fmt: skip
+    rows = [_lost(task, knob, lost) for knob, _, lost in found]
     panel = Panel(
         title="gridworld, one knob at a time",
         x_label="steps of a knob from simple to rich",
@@ -62,3 +55,15 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
     )
     ranked = ", ".join(f"{knob.label} ({lost.estimate:+.2f})" for knob, _, lost in found)
     return Shown(rows, [panel], f"What search loses, the dearest knob first: {ranked} of the way.")
+
+
+def _lost(task: str, knob: turned.Knob, lost: Estimate) -> Row:
+    """Told where the ends are searched by different algorithms, whose budgets are not the same."""
+    who = f"search ({turned.SIMULATIONS})"
+    quantity = f"way lost from {knob.label} {knob.settings[0]:g} to {knob.settings[-1]:g}"
+    over = "episodes" if knob.played else "positions"
+    if knob.adjective == "continuous":
+        return told(CLAIM, task, who, quantity, lost, unit="of the way", over=over,
+                    note="tree search against the cross-entropy method")  # fmt: skip
+    return claimed(CLAIM, task, who, quantity, lost, above=SMALLEST, unit="of the way", over=over,
+                   note=knob.adjective)  # fmt: skip

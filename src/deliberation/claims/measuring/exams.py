@@ -35,8 +35,9 @@ def find_positions(settings: dict[str, Any], context: Context) -> Outcome:
     positions that no imitator is taught on, though play against oneself may meet them) or "any",
     one of each class: up to symmetry, and at one time only; or "all", where positions are not the
     units of a statement but something to learn from. `stakes` are what separates random play from
-    the best in each, `stake` is their mean. `different` is how many classes the task has: null
-    where its states were too many to be looked at, or are only some, or it was not asked for.
+    the best in each, `choices` how many actions there are; `stake` is the mean. `different` is how
+    many classes the task has: null where its states were too many to be looked at, or are only
+    some, or it was not asked for.
     """
     task = make_task(settings["task"])
     states, values, spent = exact_values(settings["task"], task)
@@ -56,7 +57,9 @@ def find_positions(settings: dict[str, Any], context: Context) -> Outcome:
     told = {"count": len(values), "actions": task.traits.actions, **scale_of(values)}
     told["different"] = different
     each = Column(stakes(values).astype(np.float32), ("position",), "return")
-    return Outcome(told, spent.as_dict(), {"stakes": each})
+    legal = (~np.isnan(values)).sum(1).astype(np.int32)
+    choices = Column(legal, ("position",), "legal actions")
+    return Outcome(told, spent.as_dict(), {"stakes": each, "choices": choices})
 
 
 def stakes(values: Float[np.ndarray, "n actions"]) -> Float[np.ndarray, " n"]:

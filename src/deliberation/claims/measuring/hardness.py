@@ -74,13 +74,18 @@ def scores(name: str, e: Effort, who: Algorithm) -> list[Cell]:
     """Cells that score an algorithm at one size: one a network, or one a key in small rooms."""
     subject = f"{shared.SUBJECTS}:{who.subject}"
     if who.learned:
-        policies = knobs.fitted(name, e)[: None if e.name == "full" else 1]
+        policies = knobs.fitted(name, e)[: 1 if single(e, who) else None]
         return [shared.score(name, e, subject, who.budgets, policy=p) for p in policies]
     if _larger_board(name):
         return [trials.larger_score(name, e, e.budgets, who.subject, who.options)]
     budgets = who.budgets or e.budgets
     keys = KEYS if who == UCT and not _game(name) else KEYS[:1]
     return [shared.score(name, e, subject, budgets, options=who.options, key=key) for key in keys]
+
+
+def single(e: Effort, who: Algorithm) -> bool:
+    """Whether one training a size has to do for what guides the search."""
+    return who.learned and e.name != "full"
 
 
 def states(name: str, e: Effort) -> Cell:
@@ -103,7 +108,13 @@ def needed(name: str, e: Effort, who: Algorithm, results: Results) -> Estimate:
     way, steps = results.tables(cells), results.tables(cells, "model_steps")
     if not who.learned:  # luck is no more observations: positions are what is resampled
         way, steps = way.mean(0), steps.mean(0)
-    return needed_cost(steps, way, LEVEL)
+    found = needed_cost(steps, way, LEVEL)
+    if (who.budgets or e.budgets)[0] > 1:
+        return found
+    # A budget of 1 is the least that a search can spend: who needs no more needs that.
+    least = float(steps[..., 0, :].mean())
+    middle, low, high = (max(x, least) for x in (found.estimate, found.low, found.high))
+    return Estimate(middle, low, high, found.n, found.freedom)
 
 
 def most_tried(name: str, e: Effort, who: Algorithm, results: Results) -> float:

@@ -226,7 +226,8 @@ def shuffled(networks: MLP, key: Key[Array, ""]) -> MLP:
     """The same networks with the weights of the last layer in another order."""
     weights = networks.policy.w
     flat = weights.reshape(weights.shape[0], -1)
-    moved = jax.random.permutation(key, flat, axis=1).reshape(weights.shape)
+    keys = jax.random.split(key, len(flat))  # each network's weights in an order of their own
+    moved = jax.vmap(jax.random.permutation)(keys, flat).reshape(weights.shape)
     return eqx.tree_at(lambda n: n.policy.w, networks, moved)
 
 

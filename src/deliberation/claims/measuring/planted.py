@@ -154,7 +154,14 @@ def _positions(world: World, cell: Cell, known: Known) -> tuple[dict, dict]:
     contested, count = _contested(cell), _count(world, cell)
     # Of any positions every other one is contested.
     stakes = [1.0 if contested or i % 2 else 0.0 for i in range(count)]
-    found = {"count": count, "actions": 9, "stake": 1.0, "low": 0.0, "stakes": stakes}
+    found = {
+        "count": count,
+        "actions": 9,
+        "stake": 1.0,
+        "low": 0.0,
+        "stakes": stakes,
+        "choices": [2] * count,
+    }
     return {**found, "different": _different(cell.settings["task"])}, {}
 
 

@@ -51,7 +51,7 @@ def absent(claim: Claim, task: str, verdict: str, reason: str) -> Row:
 
 def estimate_of(row: Row) -> Estimate:
     """The row's estimate."""
-    return Estimate(row.estimate, row.low, row.high, row.n, row.freedom)
+    return Estimate(row.estimate, row.low, row.high, row.n, row.freedom, row.censored)
 
 
 def claimed_of(row: Row) -> Claimed:
@@ -91,6 +91,7 @@ def _row(
         high=estimate.high,
         n=estimate.n,
         freedom=estimate.freedom,
+        censored=estimate.censored,
         over=more.pop("over", claim["unit"]),
         **more,
     )

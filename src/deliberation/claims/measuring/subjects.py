@@ -102,10 +102,12 @@ def gated(
     return Gated(found, search, gates, cost=cost, budget=budget)
 
 
-def economical(task: Task, folder: Path | None = None, *, cost: float = 1e-3) -> Decider:
+def economical(
+    task: Task, folder: Path | None = None, *, cost: float = 1e-3, prove: bool = True
+) -> Decider:
     """Search that stops where another simulation is not worth its cost."""
     del folder
-    return TreeSearch(task, "uct", stopping=ValueOfComputation(cost))
+    return TreeSearch(task, "uct", stopping=ValueOfComputation(cost), prove=prove)
 
 
 def zoo(

@@ -23,8 +23,7 @@ CLAIM = {
     "everywhere.",
     "estimand": "Slope over the steps of a knob of the difference between the shares of the way "
     "to the optimum: search with 64 simulations a decision, less networks fitted to equally many "
-    "answers of a search, in positions or, where their values are not known, in episodes. The "
-    "network's decision takes no longer than that of search.",
+    "answers of a search, in positions or, where their values are not known, in episodes.",
     "unit": "trainings and positions (or episodes)",
     "smallest": "0.1 of the way a step",
     "refuted_if": "The difference falls by less than 0.1 of the way a step: then richness favours "

@@ -140,7 +140,8 @@ def at_budget(
     middle = read(worth.estimate, costs, float(costs[-1]), float(costs[0]))
     low = read(worth.low, ends[0], float(ends[0][-1]), 0.0)
     high = read(worth.high, ends[1], float("inf"), float(ends[1][0]))
-    return Estimate(middle, min(low, middle), max(high, middle), worth.n, worth.freedom)
+    censored = not budgets[0] <= worth.estimate <= budgets[-1]
+    return Estimate(middle, min(low, middle), max(high, middle), worth.n, worth.freedom, censored)
 
 
 def _mean(counts: np.ndarray) -> Estimate:
