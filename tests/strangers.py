@@ -72,6 +72,18 @@ class Throwing(Counter):
     armed = False
 
 
+class Breaking(Counter):
+    """Counts, and fails after that."""
+
+    armed = False
+
+    def step(self, action):
+        came = super().step(action)
+        if self.armed:
+            raise OSError("the net is down")
+        return came
+
+
 class Leaving(Counter):
     """Ends its own process."""
 
@@ -201,6 +213,39 @@ class Drifting(Counter):
     def seen(self):
         self.view[0] = self.total
         return self.view
+
+
+class Dealer:
+    """Deals from a generator of its own."""
+
+    def __init__(self, seed):
+        self.rng = np.random.default_rng(seed)
+
+
+class Boxed(Counter):
+    """Draws from generators in a dictionary, or (`dealt`) from those of objects in a list."""
+
+    dealt = False
+
+    def reset(self, *, seed=None, options=None):
+        came = super().reset(seed=seed, options=options)
+        if self.dealt:
+            self.dealers = [Dealer(int(self.np_random.integers(99))) for _ in range(2)]
+            self.rng = self.dealers[1].rng
+        else:
+            self.rngs = {"coin": self.np_random.spawn(1)[0]}
+        return came
+
+    def step(self, action):
+        rng = self.dealers[0].rng if self.dealt else self.rngs["coin"]
+        self.total += int(rng.integers(2))
+        return super().step(action)
+
+
+class Dealt(Boxed):
+    """The second kind."""
+
+    dealt = True
 
 
 def made(kind="Counter", limit=0, **options):

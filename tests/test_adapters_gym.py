@@ -167,6 +167,8 @@ def test_all_ways_lead_to_the_same(clone):
     [
         ("Global", UnfaithfulCloneError, "does not go the same way twice.*self.np_random"),
         ("Entropy", UnfaithfulCloneError, "generator of its own made in `step`"),
+        ("Boxed", UnfaithfulCloneError, "Generator inside `rngs`.*self.coin = "),
+        ("Dealt", UnfaithfulCloneError, "Generator inside `dealers"),
         ("Wordy", UnknownSpaceError, "Counter|Wordy.*Text.*Wrap"),
         ("Many", UnknownSpaceError, "MultiBinary.*Discrete or Box.*Wrap"),
     ],
@@ -201,6 +203,48 @@ def test_an_error_in_the_middle_keeps_its_type():
 
     with pytest.raises(ForeignWorldError, match=r"Throwing.*ZeroDivisionError.*strangers.py, line"):
         rollout(task, UniformRandom(task), key=KEY, batch=2)
+
+
+def first_step(task, past=0):
+    """One step from the first state of one key, said to be so many actions past its history."""
+    world, origins = task.world, np.array([[1, 2]], np.uint32)
+    rows, kept = world.reset(origins), world.form.history
+    times = np.array([kept + past if past else 0], np.int32)
+    told = np.zeros((1, kept, 3), np.uint32)
+    action = np.ones(1, np.int32)
+    return lambda: world.step(rows[0], origins, told, times, rows[-2], action, origins)
+
+
+def test_a_step_that_failed_half_way_leaves_no_trace_where_episodes_are_replayed():
+    env = strangers.Breaking()
+    task = from_gymnasium(env, clone="replay", horizon=12)
+    step = first_step(task)
+    expected = step()[1]
+    step = first_step(task)
+    env.armed = True
+    with pytest.raises(ForeignWorldError, match="the net is down"):
+        step()
+    env.armed = False
+    np.testing.assert_array_equal(step()[1], expected)
+    step = first_step(task, past=1)
+    task.world.reset(np.array([[3, 4]], np.uint32))
+    with pytest.raises(ForeignWorldError, match=r"only 24 are kept.*horizon="):
+        step()
+
+
+def test_bounds_hold_in_the_type_of_the_space():
+    from deliberation.adapters.gym.form import ActionForm
+
+    form = ActionForm("<f8", shape=(1,), low=(-0.1,), high=(0.1,))
+    assert abs(form.to_env(np.float32([[0.1]]))[0][0]) <= 0.1
+
+
+def test_a_name_that_workers_do_not_know_is_told_with_what_to_do():
+    from deliberation.adapters.gym.workers import _raised
+
+    error = _raised(b'["UnknownNameError", "There is no environment named Mine-v0."]')
+    assert isinstance(error, UnknownNameError)
+    assert "Mine-v0" in str(error) and "workers=0" in str(error)
 
 
 def test_time_limits_cut_and_searches_look_past_them():

@@ -95,6 +95,10 @@ class Chance:
         found = [held.get(name) for held, name in self._bound[1]]
         return [*found, *map(global_source, self.leaked)] if self.leaked else found
 
+    def look_again(self) -> None:
+        """Find the sources anew: what kept them may have been replaced."""
+        self._bound = (None, [])
+
     def seed(self, env: Any, word: int) -> None:
         """Set every source, each differently."""
         for source in self.sources(env):

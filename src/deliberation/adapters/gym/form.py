@@ -48,11 +48,12 @@ class ActionForm(msgspec.Struct, frozen=True):
         """A batch of a task's actions as the environment takes them."""
         if self.count:
             return list((np.clip(actions, 0, self.count - 1) + self.start).astype(self.dtype))
+        low, high = (np.array(x).reshape(self.shape) for x in (self.low, self.high))
         if self.spread:
-            low, high = (np.array(x).reshape(self.shape) for x in (self.low, self.high))
             actions = low + (actions.astype(float) + 1) * (high - low) / 2
-            actions = np.clip(actions, low, high)
-        return list(actions.astype(self.dtype))
+        # A bound may lie beyond itself in 32 bits, so it is kept once more in the space's own type.
+        kept = (x.astype(self.dtype) for x in (low, high))
+        return list(np.clip(actions.astype(self.dtype), *kept))
 
 
 class Entry(msgspec.Struct, frozen=True):

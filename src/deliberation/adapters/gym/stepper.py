@@ -64,6 +64,7 @@ class Stepper:
             return out
 
     def _reset_row(self, out: list[np.ndarray], row: int, word: int, origin: np.ndarray) -> None:
+        self._live = b""
         seen, info = begin(self.env, self.chance, word, self.name)
         write_observation(self.form.leaves, out[1 : 1 + self._leaves], row, seen, self.name)
         write_info(self.form.info, out[2 + self._leaves : -2], row, info)
@@ -123,12 +124,19 @@ class Stepper:
 
     def _found(self, handle: bytes, batch: Batch, row: int) -> Any:
         """The environment in a state, from its snapshot or by replay."""
-        if self.way.name == "replay" and handle == self._live:
+        # The step to come may fail half-way: the environment is in no known state until it is done.
+        live, self._live = self._live, b""
+        if self.way.name == "replay" and handle == live:
             return self.env
-        self._live = b""
         snapshot = self.cache.get(handle)
         if snapshot is not None:
             return self.way.put(self.env, snapshot)
+        if batch.times[row] > batch.histories.shape[1]:
+            raise ForeignWorldError(
+                f"A state of {self.name} after {batch.times[row]} actions was to be played again, "
+                f"and only {batch.histories.shape[1]} are kept, twice the horizon. Give a longer "
+                "one, horizon=..., or more room for snapshots, cache_megabytes=..."
+            )
         history = batch.histories[row, : batch.times[row]]
         handles = [_hashed(b"", batch.origins[row])]
         for record in history:
@@ -156,6 +164,7 @@ def begin(env: Any, chance: Chance, word: int, name: str) -> tuple[Any, dict[str
         seen, info = env.reset(seed=word & 0x7FFFFFFF)
     except Exception as error:
         raise failed(name, f"reset(seed={word & 0x7FFFFFFF})", error) from error
+    chance.look_again()
     return seen, info
 
 

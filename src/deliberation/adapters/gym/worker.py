@@ -83,7 +83,8 @@ def _way(order: Order, env: Any, chance: Chance) -> Way:
     if order.layout is not None:
         return ByAttributes(env, order.layout)
     # The others are found as they were in the parent, where they proved exact.
-    from .proof import Trial, _made
+    from .proof import _made
+    from .trial import Trial
 
     return _made(order.way, Trial(env, order.name, order.form, chance), None)
 

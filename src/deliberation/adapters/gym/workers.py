@@ -103,7 +103,14 @@ def _raised(answer: bytes) -> DeliberationError:
     name, text = msgspec.json.decode(answer)
     kind = getattr(errors, name, None)
     if isinstance(kind, type) and issubclass(kind, DeliberationError):
-        return kind(text)
+        if kind is errors.UnknownNameError:
+            text += (
+                " A worker process knows only what importing a module registers: name the module "
+                "too, 'module:id', hand over a factory that stands in a module, or ask for "
+                "workers=0."
+            )
+        # Not by its own `__init__`, which may ask for more than the text.
+        return kind.__new__(kind, text)
     return ForeignWorldError(f"A worker process raised {name}: {text}")
 
 

@@ -17,8 +17,9 @@ from .making import (
     source_of,
     time_limit,
 )
-from .proof import Hooks, Trial, explore, leaks, prove
+from .proof import Hooks, prove
 from .stepper import HANDLE, Batch, Stepper, begin
+from .trial import Trial, explore, leaks
 from .ways import ORDER, ByAttributes, Way
 from .worker import Order
 from .workers import Workers
