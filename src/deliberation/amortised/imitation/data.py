@@ -154,7 +154,7 @@ def image(symmetry: Symmetry, dataset: Dataset) -> Dataset:
     """A data set transformed: what was said of action `a` is said of `symmetry.actions[a]`."""
     source = np.argsort(symmetry.actions)
     return Dataset(
-        observations=jax.vmap(symmetry.observation)(dataset.observations),
+        observations=jax.vmap(symmetry.observation)(jnp.asarray(dataset.observations)),
         legal=dataset.legal[:, source],
         weights=dataset.weights[:, source],
         value=dataset.value,

@@ -223,7 +223,7 @@ def loss(
     network: Network, batch: Dataset, value_weight: Float[Array, ""] | float = 1.0
 ) -> tuple[Float[Array, ""], tuple[Float[Array, ""], Float[Array, ""]]]:
     """Total loss of a batch, and its parts: cross-entropy of the policy, squared error of value."""
-    logits, value = evaluate(network, batch.observations, batch.legal)
+    logits, value = evaluate(network, jnp.asarray(batch.observations), jnp.asarray(batch.legal))
     surprise = -jnp.sum(batch.weights * jax.nn.log_softmax(logits, axis=-1), axis=-1)
     error = jnp.square(value - batch.value)
     parts = jnp.mean(batch.sample_weights * jnp.stack([surprise, error], axis=1), axis=0)

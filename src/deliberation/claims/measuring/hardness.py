@@ -135,5 +135,5 @@ def exponent(counts: list[float], costs: list[Estimate]) -> Estimate:
     at = np.log(counts) - np.log(counts).mean()
     found = weighted_sum([in_logs(cost) for cost in costs], (at / (at @ at)).tolist())
     # Costs that are the same at every size have an exponent of 0, not of a rounding error.
-    ends = (round(x, 12) + 0.0 for x in (found.estimate, found.low, found.high))
-    return Estimate(*ends, found.n, found.freedom)
+    middle, low, high = (round(x, 12) + 0.0 for x in (found.estimate, found.low, found.high))
+    return Estimate(middle, low, high, found.n, found.freedom)
