@@ -252,3 +252,30 @@ def made(kind="Counter", limit=0, **options):
     """One of these by its name, cut after `limit` actions where that is positive."""
     env = globals()[kind](**options)
     return gymnasium.wrappers.TimeLimit(env, limit) if limit else env
+
+
+class Late(Counter):
+    """Fourteen ones in a row leave a mark, where a random trial hardly comes; `how` it is kept."""
+
+    def __init__(self, how: str = "new"):
+        super().__init__()
+        self.how, self.run = how, 0
+        self.keys, self.grid = [0, 0], np.zeros((3, 3))
+
+    def reset(self, *, seed=None, options=None):
+        self.run, self.keys[:], self.grid[:] = 0, [0, 0], 0
+        self.__dict__.pop("bonus", None)
+        return super().reset(seed=seed, options=options)
+
+    def step(self, action):
+        self.run = self.run + 1 if action else 0
+        if self.run >= 14:
+            if self.how == "new":
+                self.bonus = True
+            elif self.how == "list":
+                self.keys[0] = 1
+            else:
+                self.grid[1, 1] = 1
+        marked = hasattr(self, "bonus") or self.keys[0] or self.grid[1, 1]
+        self.total += 1
+        return self.seen(), 100.0 * bool(marked), self.total >= 60, False, {}

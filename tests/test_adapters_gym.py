@@ -196,9 +196,9 @@ def test_wrong_kinds_are_refused():
         from_gymnasium("CartPole-v1", nonsense=1)
 
 
-def test_an_error_in_the_middle_keeps_its_type():
+def test_an_error_in_the_middle_keeps_its_type(monkeypatch):
     task = from_gymnasium(strangers.made("Throwing", limit=30))
-    task.world.env.unwrapped.armed = True
+    monkeypatch.setattr(type(task.world.env.unwrapped), "armed", True)
     from deliberation.core import UniformRandom
 
     with pytest.raises(ForeignWorldError, match=r"Throwing.*ZeroDivisionError.*strangers.py, line"):
@@ -215,16 +215,16 @@ def first_step(task, past=0):
     return lambda: world.step(rows[0], origins, told, times, rows[-2], action, origins)
 
 
-def test_a_step_that_failed_half_way_leaves_no_trace_where_episodes_are_replayed():
+def test_a_step_that_failed_half_way_leaves_no_trace_where_episodes_are_replayed(monkeypatch):
     env = strangers.Breaking()
     task = from_gymnasium(env, clone="replay", horizon=12)
     step = first_step(task)
     expected = step()[1]
     step = first_step(task)
-    env.armed = True
+    monkeypatch.setattr(type(env), "armed", True)
     with pytest.raises(ForeignWorldError, match="the net is down"):
         step()
-    env.armed = False
+    monkeypatch.setattr(type(env), "armed", False)
     np.testing.assert_array_equal(step()[1], expected)
     step = first_step(task, past=1)
     task.world.reset(np.array([[3, 4]], np.uint32))
@@ -395,3 +395,14 @@ def test_a_run_records_the_version_of_the_library():
     asked = checked_tasks(["gym:FrozenLake-v1(is_slippery=False)"])
     assert asked == ["gym:FrozenLake-v1?is_slippery=false"]
     assert told_tasks(asked)["sources"] == {asked[0]: f"gymnasium {gymnasium.__version__}"}
+
+
+@pytest.mark.parametrize("how", ["new", "list", "array"])
+def test_what_first_moves_after_the_trial_is_not_lost(how):
+    """By its attributes' row the mark would stay in the environment, for all other states."""
+    task = from_gymnasium(strangers.Late(how), clone="attributes", horizon=60)
+    state = task.init(jax.random.key(0))
+    with pytest.raises(UnfaithfulCloneError, match=r"bonus|keys|grid"):
+        for _ in range(14):
+            state = task.step(state, jnp.int32(1), jax.random.key(1))
+            jax.block_until_ready(state)

@@ -5,6 +5,7 @@ again from it. All others rest: that they still do is looked at with every row, 
 after all is written into a small spare part of the row, by its name.
 """
 
+import contextlib
 import enum
 import functools
 import logging
@@ -31,7 +32,9 @@ _SPARE = 128
 _SEED = "_np_random_seed"
 """Where Gymnasium notes the last seed, which has no effect."""
 _AUDIT = 64
-"""Rows from one look at values that can change in place to the next."""
+"""Rows from one look at large values that can change in place to the next; small ones (`_SMALL`
+bytes) are looked at each time."""
+_SMALL = 4096
 _SIZE = struct.Struct("<I")
 _FIXED = (
     types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.ModuleType, type,
@@ -340,16 +343,20 @@ class _Resting:
             for token, value, _ in [told]
             if isinstance(value, list | dict | set | np.ndarray)
         ]
+        self._small = [x for x in self._inside if (weight(x[0].get(x[1])) or _SMALL) < _SMALL]
+        paths = {path for path, _ in (*survey.entries, *moving)}
+        self._names = [(held, set(held)) for held in (vars(follow(env, path)) for path in paths)]
+        for path, name in moving:  # which may come and go
+            next(n for h, n in self._names if h is vars(follow(env, path))).add(name)
         self._dirty: dict[tuple[int, str], Any] = {}
         self._count = 0
 
     def written(self) -> bytes:
         moved = []
         for number, (take, base, held, names) in enumerate(self._looks):
-            try:
+            same = False
+            with contextlib.suppress(KeyError, ValueError):
                 same = take(held) == base
-            except (KeyError, ValueError):
-                same = False
             if not same:
                 moved += [
                     (number, name, held.get(name))
@@ -360,11 +367,8 @@ class _Resting:
                     if held.get(name) is not was:
                         self._dirty[number, name] = was
         self._count += 1
-        if self._count % _AUDIT == 0:
-            self._audit()
-        if not moved:
-            return b"\0" * _SPARE
-        return self._spare(moved)
+        self._audit(self._inside if self._count % _AUDIT == 0 else self._small)
+        return self._spare(moved) if moved else b"\0" * _SPARE
 
     def _spare(self, moved: list[tuple[int, str, Any]]) -> bytes:
         names = ", ".join(name for _, name, _ in moved)
@@ -385,8 +389,12 @@ class _Resting:
                 self._dirty[number, name] = self._owners[number].get(name)
                 self._owners[number][name] = value
 
-    def _audit(self) -> None:
-        for held, name, token in self._inside:
+    def _audit(self, inside: list[tuple[dict[str, Any], str, int]]) -> None:
+        for held, names in self._names:
+            if len(held) > len(names) or not held.keys() <= names:
+                late = ", ".join(sorted(held.keys() - names))
+                raise UnfaithfulCloneError(_changed(late, "it was not there"))
+        for held, name, token in inside:
             value = held.get(name)
             if weight(value) is None or zlib.crc32(dump(value)) != token:
                 raise UnfaithfulCloneError(_changed(name, "it was altered in place"))
