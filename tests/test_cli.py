@@ -282,6 +282,6 @@ def test_public_names_resolve_and_are_complete():
 
 def test_the_readme_runs():
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for block in blocks:
         exec(compile(block, "README.md", "exec"), {"__name__": "readme"})

@@ -105,7 +105,6 @@ def test_the_battery_tells_optimiser_and_function_apart():
     ("part", "more"),
     [
         ("way by the new", {"swapped": 0.2}),
-        ("weights are shuffled", {"shuffled": 0.9}),
         ("nearer it is", {"other_teacher": 0.0}),
         ("data make up", {"near": (0.3, 0.3)}),
         ("answers are spoilt", {"spoilt": 0.9}),
@@ -115,7 +114,8 @@ def test_the_battery_tells_optimiser_and_function_apart():
 def test_a_null_effect_refutes_its_own_row(part, more):
     module = claims.claim("outputs")
     world = World(n=200, more=more)
-    shown = module.analyse("plan", E, Results(world.records([trials.put_through("plan", E)])))
+    kind = "distribution"
+    shown = module.analyse(kind, E, Results(world.records([trials.put_through(kind, E)])))
     given = {
         row.quantity: claimed_of(row).judge(estimate_of(row))
         for row in shown.rows
@@ -124,6 +124,15 @@ def test_a_null_effect_refutes_its_own_row(part, more):
     refuted = [name for name, verdict in given.items() if verdict == "refuted"]
     assert len(refuted) == 1 and part in refuted[0]
     assert set(given.values()) == {"supported", "refuted"}
+
+
+def test_what_cannot_come_out_otherwise_is_checked_and_not_counted():
+    module, world = claims.claim("outputs"), World(n=200)
+    shown = module.analyse("plan", E, Results(world.records([trials.put_through("plan", E)])))
+    kinds = {row.quantity: row.kind for row in shown.rows if row.kind != "told"}
+    assert kinds["way by the new objective"] == "check"
+    assert kinds["way lost when the last weights are shuffled"] == "check"
+    assert list(kinds.values()).count("claim") == 4
 
 
 def test_a_swapped_objective_is_an_objective():
