@@ -1,5 +1,6 @@
 """Gymnasium environments with one fault or one speciality each, for the tests of adapters."""
 
+import collections
 import time
 
 import gymnasium
@@ -261,9 +262,11 @@ class Late(Counter):
         super().__init__()
         self.how, self.run = how, 0
         self.keys, self.grid = [0, 0], np.zeros((3, 3))
+        self.queue, self.pair = collections.deque([0]), ([0], 1)
 
     def reset(self, *, seed=None, options=None):
         self.run, self.keys[:], self.grid[:] = 0, [0, 0], 0
+        self.queue[0] = self.pair[0][0] = 0
         self.__dict__.pop("bonus", None)
         return super().reset(seed=seed, options=options)
 
@@ -274,8 +277,13 @@ class Late(Counter):
                 self.bonus = True
             elif self.how == "list":
                 self.keys[0] = 1
+            elif self.how == "deque":
+                self.queue[0] = 1
+            elif self.how == "tuple":
+                self.pair[0][0] = 1
             else:
                 self.grid[1, 1] = 1
         marked = hasattr(self, "bonus") or self.keys[0] or self.grid[1, 1]
+        marked = marked or self.queue[0] or self.pair[0][0]
         self.total += 1
         return self.seen(), 100.0 * bool(marked), self.total >= 60, False, {}

@@ -341,7 +341,7 @@ class _Resting:
             for (path, name), (kind, told) in survey.entries.items()
             if kind == "plain" and (path, name) not in moving
             for token, value, _ in [told]
-            if isinstance(value, list | dict | set | np.ndarray)
+            if not isinstance(value, str | bytes | int | float | np.generic | frozenset | None)
         ]
         self._small = [x for x in self._inside if (weight(x[0].get(x[1])) or _SMALL) < _SMALL]
         paths = {path for path, _ in (*survey.entries, *moving)}
