@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 from deliberation.core import Budget, Objective, Task, Traits, check_decider, check_task, rollout
-from deliberation.core.errors import ForeignMemoryError, NonFiniteError, UnsuitableTaskError
+from deliberation.core.errors import (
+    ForeignMemoryError,
+    NoLegalActionError,
+    NonFiniteError,
+    UnsuitableTaskError,
+)
 from deliberation.direct import (
     BeamSearch,
     BestFirst,
@@ -245,6 +250,58 @@ def test_a_judge_is_paid_for_and_never_drops_what_is_not_finite():
     for bad in (jnp.nan, jnp.inf, -jnp.inf):
         with pytest.raises(NonFiniteError, match="a judge prunes"):
             pruned_best_first(task, Broken(jnp.float32(bad)), 0.1).decide(starts, key=KEY)
+
+
+class Trap(Task):
+    """A chain from 0 on: action 1 pays 1 and goes on, to the end at 9; action 0 goes nowhere.
+
+    `ahead` actions further on lies a state in which nothing can be done.
+    """
+
+    ahead: int = eqx.field(static=True)
+
+    @property
+    def traits(self):
+        return Traits(1, 2, 9)
+
+    @property
+    def objective(self):
+        return Stairs()
+
+    def init(self, key):
+        return jnp.int32(0)
+
+    def advance(self, state, action, key):
+        aside = (action == 0) | (state < 0)
+        return jnp.where(aside, jnp.minimum(state, 0) - 1, state + 1)
+
+    def observe(self, state):
+        return state[None].astype(jnp.float32)
+
+    def legal(self, state):
+        return jnp.broadcast_to(state > -self.ahead, 2)
+
+    def player(self, state):
+        return jnp.int32(0)
+
+    def terminated(self, state):
+        return state >= 9
+
+
+class Stairs(Objective):
+    def __call__(self, state, action, after):
+        return jnp.where(after > 0, 1.0, 0.0)[None]
+
+    def heuristic(self, state):
+        return jnp.where(state < 0, 0.0, 9.0 - state)
+
+
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_a_dead_end_is_not_hidden_by_pruning(ahead):
+    """Not where what is pruned is one, nor where a playout of the judge comes to one."""
+    task = Trap(ahead)
+    with pytest.raises(NoLegalActionError, match="the judge that prunes"):
+        pruned_best_first(task, RandomRollouts(), 0.0).decide(jnp.zeros(1, jnp.int32), key=KEY)
 
 
 class Broken(Evaluator):

@@ -8,7 +8,7 @@ from tables import compile_lightly  # noqa: F401
 
 from deliberation.core import Objective, Task, Traits
 from deliberation.core.noise import seeds
-from deliberation.direct import AlphaBeta, HistorySearch, RandomRollouts, TreeSearch
+from deliberation.direct import AlphaBeta, BestOfN, HistorySearch, RandomRollouts, TreeSearch
 from deliberation.direct.playouts import random_playouts
 from deliberation.direct.tree_search.backends.choice import why_not_native
 from deliberation.direct.tree_search.decider import plan
@@ -92,3 +92,10 @@ def test_other_searches_look_no_further_than_the_horizon(make):
     planner = make(Endless(), evaluator=RandomRollouts(), budget=32, **options)
     decision, _ = planner.decide(jnp.zeros(ROWS, jnp.int32), key=KEY)
     np.testing.assert_array_equal(decision.value, np.full(ROWS, HORIZON))
+
+
+def test_the_best_of_n_goes_no_further_than_the_horizon():
+    start = jnp.zeros(ROWS, jnp.int32)
+    decision, _ = BestOfN(Endless()).decide(start, budget=2, key=KEY)
+    np.testing.assert_array_equal(decision.value, HORIZON)
+    np.testing.assert_array_equal(decision.spent.model_steps, 2 * HORIZON)

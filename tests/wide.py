@@ -98,6 +98,31 @@ def check_exact_methods():
         assert float(rollout(task, DynamicProgramming(task), key=KEY).returns[0, 0]) == 1
 
 
+def converted(program, looped=False):
+    """Where a loop of a program turns an array of 1,000 numbers or more into another kind."""
+    for equation in program.eqns:
+        name = equation.primitive.name
+        if looped and name == "convert_element_type" and equation.outvars[0].aval.size >= 1000:
+            yield str(equation)
+        for inner in jax.tree.leaves(
+            list(equation.params.values()), is_leaf=lambda x: hasattr(x, "jaxpr")
+        ):
+            if hasattr(inner, "jaxpr"):
+                yield from converted(inner.jaxpr, looped or name in ("while", "scan"))
+
+
+def check_costs():
+    """A simulation must not cost more the more nodes there is room for."""
+    tiger, lake = make_task("tiger"), make_task("frozen_lake")
+    for searcher in (HistorySearch(tiger, capacity=1000), TreeSearch(lake, capacity=1000)):
+        state = jax.vmap(searcher.task.init)(KEY[None])
+
+        def decide(state, searcher=searcher):
+            return searcher.decide(state, budget=1000, key=KEY)[0].value
+
+        assert not list(converted(jax.make_jaxpr(decide)(state).jaxpr)), searcher
+
+
 def check_searches():
     """Returns what is answered, to be compared with what is answered in 32 bits."""
     game, tiger, lake = (make_task(x) for x in ("tic_tac_toe", "tiger", "frozen_lake"))
@@ -123,4 +148,5 @@ if __name__ == "__main__":
     warnings.simplefilter("error", FutureWarning)
     check_fingerprints()
     check_exact_methods()
+    check_costs()
     print(check_searches())

@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from ...core.errors import NoLegalActionError, NonFiniteError
 from ...core.host import keyless, with_keys
@@ -94,17 +94,17 @@ class Arena:
             left = len(nodes) - start
             size = next((c for c in _CHUNKS if c >= left), _CHUNKS[-1])
             some = nodes[start : start + size]
-            after, facts, reward, keep, asked = jax.tree.map(
+            after, facts, reward, keep, stuck, asked = jax.tree.map(
                 np.asarray,
                 _expand(
                     self.task, self.objective, self.merge, self.prune,
                     self._states(np.resize(some, size)),
                 ),
             )  # fmt: skip
+            self._refuse_stuck(after, stuck)
             kept = keep & (np.arange(size) < len(some))[:, None]
             self._check(reward[kept], facts.h[kept])
             rows = jax.tree.map(lambda x, kept=kept: x[kept], (after, facts, reward))
-            self._refuse_stuck(rows[0], rows[1])
             found[start : start + len(some)][kept[: len(some)]] = self._add(rows)
             judged[start : start + len(some)] = asked[: len(some)]
             start += size
@@ -120,13 +120,14 @@ class Arena:
                     "judge prunes, finite values of its."
                 )
 
-    def _refuse_stuck(self, states: State, facts: "Facts") -> None:
-        stuck = ~facts.terminal & (facts.legal == 0)
+    def _refuse_stuck(self, states: State, stuck: Bool[np.ndarray, "n actions"]) -> None:
         if stuck.any():
-            state = jax.tree.map(lambda x: x[np.argmax(stuck)], states)
+            at = np.unravel_index(np.argmax(stuck), stuck.shape)
+            state = with_keys(jax.tree.map(lambda x: x[at], states))
             raise NoLegalActionError(
-                "The search came to a state that is not terminal and has no legal action; the "
-                f"task must end the episode there.\n{self.task.render(with_keys(state))}"
+                "The search, or a playout of the judge that prunes, came to a state that is not "
+                "terminal and has no legal action; the task must end the episode there. It was "
+                f"here, or on from here:\n{self.task.render(state)}"
             )
 
     def _states(self, nodes: np.ndarray) -> State:
@@ -285,8 +286,11 @@ def _describe(task: Task, objective: Objective, merge: Any, states: State) -> Fa
 @eqx.filter_jit
 def _expand(
     task: Task, objective: Objective, merge: Any, prune: Pruning | None, states: State
-) -> tuple[State, Facts, Array, Array, Array]:
-    """Every action of every state, which to keep, how many were judged, and its model steps."""
+) -> tuple[State, Facts, Array, Array, Array, Array]:
+    """Every action of every state, which to keep, where it led to a dead end, and what it took.
+
+    That is how many were judged, and the model steps of it.
+    """
 
     def act(state: State, action: Int[Array, ""]):
         after = task.advance(state, action, jax.random.key(0))
@@ -296,14 +300,19 @@ def _expand(
     states, actions = with_keys(states), jnp.arange(task.traits.actions, dtype=jnp.int32)
     after, facts, reward = jax.vmap(jax.vmap(act, (None, 0)), (0, None))(states, actions)
     keep = jax.vmap(task.legal)(states)
+    # Before anything is left out: what is pruned may not hide that the task is broken.
+    stuck = keep & ~facts.terminal & (facts.legal == 0)
     if prune is None:
-        return keyless(after), facts, reward, keep, jnp.zeros((keep.shape[0], 2), jnp.int32)
+        nothing = jnp.zeros((keep.shape[0], 2), jnp.int32)
+        return keyless(after), facts, reward, keep, stuck, nothing
     flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), after)
     live = keep & ~facts.terminal
     # A seed for each state, the same wherever it is met: other rows and batches do not matter.
     words = mix(jnp.uint32(0), facts.words, jnp.arange(facts.words.shape[-1]))
     seed = words.sum(-1, dtype=jnp.uint32).ravel()
     judged = prune.judge(task, objective, flat, live.ravel(), seed)
+    if judged.stuck is not None:
+        stuck = stuck | (live & judged.stuck.reshape(live.shape))
     value = jnp.where(facts.terminal, 0.0, judged.value.reshape(keep.shape))
     worth = reward + objective.discount * value
     best = jnp.where(keep, worth, -jnp.inf).max(-1, keepdims=True)
@@ -312,4 +321,5 @@ def _expand(
     facts = eqx.tree_at(lambda f: f.h, facts, jnp.where(finite, facts.h, worth))
     played = jnp.where(live, judged.model_steps.reshape(keep.shape), 0)
     asked = jnp.stack([live.sum(-1), played.sum(-1)], -1)
-    return keyless(after), facts, reward, keep & ~(finite & (worth < best - prune.margin)), asked
+    keep = keep & ~(finite & (worth < best - prune.margin))
+    return keyless(after), facts, reward, keep, stuck, asked

@@ -111,8 +111,12 @@ class BestOfN(CheckedDecider):
     @property
     def _most(self) -> int:
         """Model steps that one candidate may take."""
-        depth = self.task.traits.horizon if self.depth is None else self.depth
-        return self.playouts * (1 + depth)
+        return self.playouts * (1 + self._further)
+
+    @property
+    def _further(self) -> int:
+        """Actions of a playout after the candidate's own: none goes beyond the horizon."""
+        return self.task.traits.horizon - 1 if self.depth is None else self.depth
 
 
 def divergence(n: int | float | np.ndarray) -> float | np.ndarray:
@@ -293,7 +297,7 @@ def _continued(
     after = jax.vmap(task.advance)(state, action, as_key(seed))
     reward = jax.vmap(objective)(state, action, after)
     open_ = real & ~jax.vmap(task.terminated)(after)
-    rest = play(task, objective, policy, after, open_, mix(seed, 1), most=planner.depth)
+    rest = play(task, objective, policy, after, open_, mix(seed, 1), most=planner._further)
     total, noted, stuck = reward + objective.discount * rest.returns, rest.notes, rest.stuck
     opposed = cancel(total)
     if planner.depth is not None:

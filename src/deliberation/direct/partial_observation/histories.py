@@ -213,7 +213,7 @@ def _init(
         value = of_player(judged.values, jax.vmap(task.player)(root))
         faults = jnp.where(live, judged.faults, 0)
     key = meet(task, origin(task, batch, nodes), root, nodes)
-    table = jnp.full((batch, slots(capacity)), MISSING)
+    table = jnp.full((batch, slots(capacity)), MISSING, jnp.int32)
     _, slot = find(table, key[:, None], key, live)
     tree = Histories(
         jnp.zeros((batch, capacity + 1, 3, actions), jnp.float32)

@@ -35,8 +35,8 @@ def lengths(tree: Tree) -> Int[Array, "batch nodes"]:
     Where several proved replies are best, the longest is followed: of a win only the first that was
     found is known.
     """
-    index = jnp.arange(tree.nodes.shape[1])
-    rows = jnp.arange(tree.size.shape[0])[:, None]
+    index = jnp.arange(tree.nodes.shape[1], dtype=jnp.int32)
+    rows = jnp.arange(tree.size.shape[0], dtype=jnp.int32)[:, None]
     parent, action = (tree.nodes[:, :, slot].astype(jnp.int32) for slot in (PARENT, ACTION))
     q, child = (tree.edges[rows, parent, slot, action] for slot in (Q, CHILD))
     settled = (child < 0) & (index > 0) & (index < tree.size[:, None])
