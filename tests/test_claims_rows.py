@@ -258,6 +258,7 @@ def test_a_lesson_covers_whole_classes_and_none_that_are_tested(home):
     assert len(rows_seen) == 64 and 2 <= different <= 64
     assert (kinds[rows_seen] % coverage.SHARE != 0).all()
     assert not set(rows_seen[:8]) & set(rows_seen[8:])
+    assert len(set(kinds[rows_seen].tolist())) == different
     found = work(home, "covered", coverage.cover, lesson="all", positions="all", share=1.0,
                  count=64, steps=[8], width=8, seeds=[0])  # fmt: skip
     assert np.shape(found["way"])[0] == 1 and found["covered"] >= different

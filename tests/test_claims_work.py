@@ -67,7 +67,7 @@ def desk(tmp_path_factory) -> Desk:
     desk.run("some", exams.find_positions, count=40, which="contested")
     desk.run("lesson", teaching.teach, teacher="planner", count=64, budget=16)
     desk.run("biased", teaching.teach, teacher="biased", count=2048, budget=1)
-    fitted = {"steps": [60], "width": 16}
+    fitted = {"steps": [20, 60], "width": 16}
     desk.run("student", teaching.fit, lesson="lesson", count=32, seed=0, **fitted)
     return desk
 
@@ -173,6 +173,24 @@ def test_nothing_is_taught_that_is_tested_nor_its_mirror_image(desk):
             for row, k in zip(np.asarray(image), kept, strict=True)
             if row.tobytes() in same
         )
+
+
+def test_what_a_search_teaches_is_all_different(desk):
+    """No position twice, nor turned round; so what is set aside in a fit is not taught as well."""
+    task = make_task(TASK)
+    assert desk.found["lesson"] == {"count": 64, "teacher": "planner"}
+    with np.load(desk.home / "lesson" / "lesson.npz") as data:
+        seen = data["observations"]
+    images = [seen, *(jax.vmap(s.observation)(seen) for s in task.symmetries)]
+    names = np.stack([split.prints(np.asarray(image)) for image in images]).min(0)
+    assert len(np.unique(names)) == 64
+    whole, room = teaching.read_lesson(desk.home / "lesson", 64, 0)
+    some, _ = teaching.read_lesson(desk.home / "lesson", 24, 0)
+    other, _ = teaching.read_lesson(desk.home / "lesson", 24, 1)
+    assert room == 64
+    assert np.array_equal(whole.observations[:24], some.observations)
+    assert len(np.unique(split.prints(np.asarray(whole.observations)))) == 64
+    assert not np.array_equal(some.observations, other.observations)
 
 
 def test_chunks_and_padding_change_no_answer(desk, monkeypatch):

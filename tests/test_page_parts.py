@@ -96,6 +96,16 @@ def test_the_sentence_says_how_good_both_are_and_when_learning_has_paid():
             "No budget that was tried makes search better.",
         ),
         ({"rows": [paid(NEVER)]}, "learning never pays", "If that is good enough, search."),
+        (
+            {"rows": [paid(low=0.0, censored=True)]},
+            "after n* ≈ at most 1\u202f200 decisions",
+            "More than 1\u202f200 decisions to make: learn first.",
+        ),
+        (
+            {"rows": [paid(high=NEVER, censored=True)]},
+            "after n* ≈ at least 1\u202f200 decisions",
+            "Fewer than 1\u202f200 decisions to make: search.",
+        ),
         ({"with_costs": False}, "0.70 of the way", "search with more than 8 simulations"),
     ],
 )

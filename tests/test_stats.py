@@ -436,6 +436,9 @@ def test_break_even():
     assert break_even(1000.0, 12.0, 2.0).estimate == 100.0
     assert near(break_even(1000.0, 12.0, 2.0), 100.0, 100.0)
     assert break_even(1000.0, 2.0, 2.0).estimate == math.inf
+    # Search that costs at least 12, nobody knows how much more: at most 100 decisions.
+    most = break_even(1000.0, Estimate(12.0, 11.0, math.inf, 30, censored=True), 2.0)
+    assert most.censored and (most.estimate, most.low) == (100.0, 0.0) and most.high < 120
     found = break_even(1000.0, Estimate(12.0, 10.0, 14.5, 30), 2.0)
     assert near(found, 80.0, 125.0, 1e-9)
     unsure = break_even(1000.0, Estimate(3.0, 1.0, 5.0, 30), 2.0)

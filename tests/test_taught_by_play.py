@@ -8,6 +8,7 @@ import pytest
 from deliberation import make_task
 from deliberation.claims.measuring import knobs, playing, scoring, subjects
 from deliberation.claims.measuring.effort import effort_of
+from deliberation.claims.measuring.results import Results
 from deliberation.core.play import rollout
 from deliberation.core.uniform import UniformRandom
 from deliberation.direct import CEM
@@ -45,7 +46,7 @@ class Bench(Context):
 @pytest.mark.parametrize("name", [HIDDEN, OPEN])
 def test_a_search_teaches_a_network_that_plays(name, tmp_path, monkeypatch):
     monkeypatch.setattr(playing, "LANES", 8)
-    count = 48
+    count = 16
     lesson = {"task": name, "teacher": "planner", "count": count, "budget": 8}
     taught = playing.teach(lesson, Bench(tmp_path, "lesson"))
     assert taught.outcomes["count"] == count and taught.spent["model_steps"] > 0
@@ -53,15 +54,16 @@ def test_a_search_teaches_a_network_that_plays(name, tmp_path, monkeypatch):
     with np.load(tmp_path / "lesson" / "lesson.npz", allow_pickle=False) as data:
         assert {len(data[key]) for key in data.files} == {count}
         seen = data["observations"]
+        assert len(np.unique(seen.reshape(count, -1), axis=0)) == count
         if task.traits.discrete:
             assert data["weights"].sum(1) == pytest.approx(1.0) and data["legal"].all()
             # Some were seen after others, which are remembered.
             assert seen.shape[1] == 5 and (np.abs(seen[:, 1]).reshape(count, -1).max(1) > 0).any()
         else:
             assert np.abs(data["answers"]).max() <= 1
-    fit = {"task": name, "lesson": "lesson", "count": 40, "steps": [4, 8], "width": 8, "seed": 0}
+    fit = {"task": name, "lesson": "lesson", "count": 12, "steps": [4, 8], "width": 8, "seed": 0}
     fitted = playing.fit(fit, Bench(tmp_path, "network"))
-    assert fitted.spent["fits"] == 12 and fitted.spent["data"] == 40
+    assert fitted.spent["fits"] == 12 and fitted.spent["data"] == 12
     exam = {
         "task": name, "subject": f"{subjects.HERE}:network", "options": {}, "budgets": [0],
         "policy": "network", "rung": None, "key": 1, "scale": "scale", "episodes": 4,
@@ -133,3 +135,31 @@ def test_every_adjective_has_a_knob_whose_curves_cross_somewhere_known():
         assert knob.settings[0] < cross.low < cross.estimate < cross.high < knob.settings[-1]
         functions = {cell.function.partition(":")[2] for cell in knobs.knob_cells(knob, e)}
         assert functions == {"play" if knob.played else "score"}
+
+
+class Slow(Results):
+    """A search with two items' scores at each budget, a simulation of which takes so long."""
+
+    scores = np.array([[0.0, 0.2], [0.4, 0.8], [1.0, 0.8]])
+
+    def __init__(self, slow):
+        super().__init__({})
+        self.slow = slow
+
+    def outcomes(self, cell):
+        return {"milliseconds": [[self.slow * n] * 3 for n in knobs.BUDGETS]}
+
+    def table(self, cell, column="way"):
+        return self.scores
+
+
+def test_search_is_read_off_at_equal_time():
+    """Twice as slow a world leaves half the simulations; beyond what was tried the ends count."""
+    few, usual, many = Slow.scores
+    e = effort_of("smoke")
+    cell = knobs.search(knobs.graded(e)[0], "gridworld", e)
+    for slow, expected in (
+        (1.0, usual), (2.0, (few + usual) / 2), (8.0, few), (0.5, many), (0.1, many)
+    ):  # fmt: skip
+        found = knobs.within(Slow(slow), cell, allowed=float(knobs.SIMULATIONS))
+        np.testing.assert_allclose(found, expected)

@@ -5,7 +5,8 @@ literal `CLAIM`, so that it can be listed without being imported, and three func
 `applies(about, effort)`, why a task cannot show it ("" where it can), `cells(task, effort)`, what
 has to be measured, and `analyse(task, effort, results)`, what that shows. A claim about worlds of
 its own names them in `WORLDS`: `cells` and `analyse` are asked of these, once a table, if `applies`
-gives no reason against one of its tasks. `measuring` has what claims share.
+gives no reason against one of its tasks; one with `ONCE` is asked of the first task that can show
+it. `measuring` has what claims share.
 """
 
 import functools
@@ -74,11 +75,16 @@ def plan(
 
 
 def worlds(module: ModuleType, tasks: Sequence[str], level: "Effort") -> list[str]:
-    """Those of some tasks that can show a claim; if it has worlds of its own, these instead."""
+    """Those of some tasks that can show a claim; if it has worlds of its own, these instead.
+
+    Only the first, if the claim is asked once a table (`ONCE`).
+    """
     from .measuring.about import about
 
     able = [name for name in tasks if not module.applies(about(name), level)]
     own: Sequence[str] | None = getattr(module, "WORLDS", None)
+    if getattr(module, "ONCE", False):
+        able = able[:1]
     return list(own) if own is not None and able else able
 
 
@@ -142,7 +148,7 @@ def _all_shown(
     def one(task: str) -> "Shown":
         if task in asked:
             return _shown(module, task, level, results)
-        reason = module.applies(about(task), level)
+        reason = module.applies(about(task), level) or f"asked once a table, of {asked[0]}"
         return Shown([absent(module.CLAIM, task, NOT_APPLICABLE, reason)], [])
 
     return [one(task) for task in tasks]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from .. import claims
 from ..runs.findings import Finding, Row
-from .numbers import Number, estimate, number
+from .numbers import Number, number, of_row
 from .verdicts import overall, tally
 
 SIDES = ("direct", "amortised")
@@ -47,7 +47,7 @@ class Measured(NamedTuple):
         """
         first = self.rows[0]
         if len(self.rows) == 1:
-            span = estimate(first.estimate, first.low, first.high)
+            span = of_row(first)
             where = f"on {first.task}" if of > 1 else ""
         else:
             known = sorted(row.estimate for row in self.rows if row.estimate == row.estimate)

@@ -8,7 +8,7 @@ from ..runs.findings import Figure, Finding, Row
 from .chips import counts
 from .figures import figure_svgs
 from .forest import forest
-from .numbers import estimate, number
+from .numbers import number, of_row
 from .verdicts import tally
 
 CHECKED = {"holds": "check holds", "fails": "check fails", "inconclusive": "check is open"}
@@ -108,7 +108,7 @@ def _others(finding: Finding) -> str:
 
 
 def _row(row: Row) -> str:
-    value = f"{estimate(row.estimate, row.low, row.high)} {row.unit}".strip()
+    value = f"{of_row(row)} {row.unit}".strip()
     note = f'<span class="note">{escape(row.note)}</span>' if row.note else ""
     kind = CHECKED.get(row.verdict or "", "check") if row.kind == "check" else "reported"
     fails = ' class="fails"' if row.kind == "check" and row.verdict == "fails" else ""

@@ -10,7 +10,7 @@ from html import escape
 from ..runs.findings import Row
 from .chips import chip
 from .comparison import Measured, measured
-from .numbers import Number, estimate, number
+from .numbers import Number, number, of_row
 
 LOG_FROM = 30.0
 """Positive values that span more than this factor are drawn on a logarithmic axis."""
@@ -56,7 +56,7 @@ def _block(one: Measured) -> str:
 
 
 def _line(row: Row, axis: "Axis") -> str:
-    value, _, interval = estimate(row.estimate, row.low, row.high).partition(" [")
+    value, _, interval = of_row(row).partition(" [")
     interval = f' <span class="interval">[{escape(interval)}</span>' if interval else ""
     note = f'<span class="note">{escape(row.note)}</span>' if row.note else ""
     own = ""

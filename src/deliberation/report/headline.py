@@ -13,7 +13,7 @@ import numpy as np
 
 from ..runs.findings import Finding, Panel, Row, Series
 from .figures import Mark
-from .numbers import Number, number
+from .numbers import Number, bound_of, number
 
 SCORES, COSTS, LEARNED, WORTH = "budget_slope", "runtime_cost", "data_slope", "search_equivalent"
 """The claims whose figures and rows are put together here; any but the first may be missing."""
@@ -165,7 +165,7 @@ def _price(costs: Panel, paid: Row | None) -> tuple[Mark, ...]:
     if not line.x[0] <= x <= line.x[-1]:
         return ()
     y = float(np.exp(np.interp(math.log(x), np.log(line.x), np.log(line.y))))
-    return (Mark(x, y, f"n* ≈ {_round(x)}"),)
+    return (Mark(x, y, f"n* ≈ {bound_of(paid)}{_round(x)}"),)
 
 
 def _said(met: Crossing | None) -> str:
@@ -196,8 +196,7 @@ def _pays(met: Crossing | None, paid: Row | None, rows: Sequence[Row]) -> str:
     if not math.isfinite(paid.estimate):
         return f" Search as good costs no more {how}, so that learning never pays{more}."
     span = _span(paid.low, paid.high)
-    most = "at most " if met.x is None and not met.above else ""  # as good a search costs more yet
-    after = f"n* ≈ {most}{_round(paid.estimate)} decisions{span}"
+    after = f"n* ≈ {bound_of(paid)}{_round(paid.estimate)} decisions{span}"
     return f" Learning has paid after {after}{more}."
 
 
@@ -212,7 +211,7 @@ def _span(low: Number, high: Number, most: Number = math.inf) -> str:
 def _times(row: Row) -> str:
     if not math.isfinite(row.estimate):
         return "never"
-    return f"after {_round(row.estimate)}"
+    return f"after {bound_of(row)}{_round(row.estimate)}"
 
 
 def _advice(met: Crossing | None, paid: Row | None) -> str:
@@ -231,6 +230,8 @@ def _advice(met: Crossing | None, paid: Row | None) -> str:
     if not math.isfinite(paid.estimate):
         return f"If that is good enough, search. {better}"
     n = _round(paid.estimate)
+    if bound_of(paid) == "at most ":
+        return f"More than {n} decisions to make: learn first. {better}"
     return f"Fewer than {n} decisions to make: search. More: learn first. {better}"
 
 

@@ -1,6 +1,10 @@
 """Numbers as people read them: enough digits, no more, the same in the terminal and the page."""
 
 import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..runs import Row
 
 Number = float | int
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -36,6 +40,20 @@ def estimate(value: Number | None, low: Number | None, high: Number | None) -> s
         return _scientific_estimate(value, low, high, math.floor(math.log10(largest)))
     places = _places(value, low, high, max(finite) - min(finite)) if finite else None
     return f"{number(value, places)} [{number(low, places)}, {number(high, places)}]"
+
+
+def of_row(row: "Row") -> str:
+    """The same of a row, which says where its estimate is only a bound."""
+    return bound_of(row) + estimate(row.estimate, row.low, row.high)
+
+
+def bound_of(row: "Row") -> str:
+    """ "at least " or "at most " where a row's estimate is only that, else nothing."""
+    if not row.censored or not math.isfinite(row.estimate):
+        return ""
+    if math.isinf(row.high) == (row.low <= 0):
+        return ""  # nothing is known on either side, or all that matters is
+    return "at least " if math.isinf(row.high) else "at most "
 
 
 def written_out(base: int, exponent: int) -> bool:

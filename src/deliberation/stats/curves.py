@@ -204,7 +204,9 @@ def break_even(training: Any, search_decision: Any, network_decision: Any) -> Es
 
     Each cost is a number, an `Estimate`, or samples [n] of it. Intervals are propagated by the
     method of variance estimates recovery (Zou and Donner 2008), in logs for the ratio. Infinity:
-    the network is not (known to be) cheaper, so training need never pay.
+    the network is not (known to be) cheaper, so training need never pay. Where a cost is only a
+    bound (`Estimate.censored`), so is the answer: at most, if its interval begins at 0; at least,
+    if it has no end.
     """
     cost, slow, fast = (_as_estimate(c) for c in (training, search_decision, network_decision))
     n = min((e.n for e in (cost, slow, fast) if e.n), default=0)
@@ -221,7 +223,8 @@ def break_even(training: Any, search_decision: Any, network_decision: Any) -> Es
     up = np.hypot(_log_ratio(cost.high, cost.estimate), _log_ratio(gain, gain_low))
     low = estimate * np.exp(-down) if gain > 0 else (cost.low / gain_high if gain_high > 0 else inf)
     high = estimate * np.exp(up)
-    return Estimate(float(estimate), float(low), float(high), n)
+    bound = any(e.censored for e in (cost, slow, fast))
+    return Estimate(float(estimate), float(low), float(high), n, censored=bound)
 
 
 def _unsaturated(

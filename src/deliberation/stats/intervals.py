@@ -7,6 +7,7 @@ and by item (Cameron, Gelbach and Miller 2011), each part by resampling its axis
 with Satterthwaite's degrees of freedom (as Hesterberg 2015 does for one axis).
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ import msgspec
 import numpy as np
 
 DRAWS = 2000
+Stream = tuple[int, ...]
+"""What names a stream of random numbers, as `numpy.random.default_rng` takes it."""
 _CHUNK = 4_000_000
 
 Number = float | int
@@ -143,7 +146,8 @@ def paired_bootstrap(
         block = stack[:, rows, columns].reshape(len(stack), len(rows), -1)
         return np.asarray(statistic(*block, axis=-1), float)
 
-    def draw(kind: str, count: int, rng: np.random.Generator) -> np.ndarray:
+    def draw(kind: str, count: int, stream: Stream) -> np.ndarray:
+        rng = np.random.default_rng(stream)
         chunk = max(1, _CHUNK // stack.size)
         sizes = [min(chunk, count - at) for at in range(0, count, chunk)]
         return np.concatenate([replicate(*_indices(kind, s, stack, rng)) for s in sizes])
@@ -198,9 +202,9 @@ def bootstrap_means(
     estimates = []
     for k in range(outputs):
 
-        def draw(kind: str, count: int, rng: np.random.Generator, k: int = k) -> np.ndarray:
+        def draw(kind: str, count: int, stream: Stream, k: int = k) -> np.ndarray:
             if kind not in drawn:
-                drawn[kind] = of(_mean_draws(kind, count, stack, rng))
+                drawn[kind] = of(_mean_draws(kind, count, stack, stream))
             return drawn[kind][:, k]
 
         estimates.append(_interval(value[k], draw, stack.shape[1:], seed, level, draws))
@@ -248,21 +252,28 @@ def _indices(
     return np.broadcast_to(rows[:, :, None], shape), np.broadcast_to(columns[:, None, :], shape)
 
 
-def _mean_draws(kind: str, count: int, stack: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _mean_draws(kind: str, count: int, stack: np.ndarray, stream: Stream) -> np.ndarray:
     """Means [count, k] of resampled samples, by multinomial weights instead of copies."""
     k, seeds, n = stack.shape
-
-    def weights(size: int) -> np.ndarray:
-        return rng.multinomial(size, np.full(size, 1 / size), count) / size
-
     if kind == "cells":
-        return weights(seeds * n) @ stack.reshape(k, -1).T
+        return _weights(seeds * n, count, stream) @ stack.reshape(k, -1).T
     if kind == "seeds":
-        return weights(seeds) @ stack.mean(2).T
+        return _weights(seeds, count, stream) @ stack.mean(2).T
     if kind == "items" or seeds == 1:
-        return weights(n) @ stack.mean(1).T
-    rows, columns = weights(seeds), weights(n)
+        return _weights(n, count, stream) @ stack.mean(1).T
+    rows, columns = _weights(seeds, count, (*stream, 0)), _weights(n, count, (*stream, 1))
     return np.stack([((columns @ x.T) * rows).sum(1) for x in stack], 1)
+
+
+@functools.lru_cache(maxsize=8)
+def _weights(size: int, count: int, stream: Stream) -> np.ndarray:
+    """How often each of `size` items is drawn, over `size`: [count, size], by the stream alone.
+
+    Drawing them is most of what a bootstrap takes, and samples of one size share them.
+    """
+    found = np.random.default_rng(stream).multinomial(size, np.full(size, 1 / size), count) / size
+    found.setflags(write=False)
+    return found
 
 
 def _interval(
@@ -277,9 +288,9 @@ def _interval(
     seeds, n = shape
     tail = (1 - level) / 2
     unknown = Estimate(float(value), float("nan"), float("nan"), seeds * n)
-    replicates = draw("items", draws, np.random.default_rng([seed, 0]))
+    replicates = draw("items", draws, (seed, 0))
     if seeds > 1 and not np.isfinite(replicates).all():
-        replicates = draw("both", draws, np.random.default_rng([seed, 4]))
+        replicates = draw("both", draws, (seed, 4))
     known = replicates[~np.isnan(replicates)]
     if np.isnan(value) or n < 2 or len(known) < draws * (1 - tail):
         return unknown
@@ -307,7 +318,7 @@ def _clustered_width(
     """
     few = max(200, draws // 4)
     parts = [
-        _variance(draw(kind, few, np.random.default_rng([seed, i])))
+        _variance(draw(kind, few, (seed, i)))
         for i, kind in enumerate(("seeds", "items", "cells"), 1)
     ]
     by_seed, by_item = parts[0] * seeds / (seeds - 1), parts[1] * n / (n - 1)

@@ -170,7 +170,7 @@ def _spent(task: str, e: Effort, results: Results) -> tuple[Spent, Spent]:
             _loops(task, e)]  # fmt: skip
     fitted = [training_cost(results, task, e, seed, price)[0] for seed in range(e.seeds)]
     forward = [_decisions(results, cell, price)[0] for cell in
-               students.scored(task, e, max(e.lessons))]  # fmt: skip
+               students.scored(task, e, students.most(task, e))]  # fmt: skip
     return Spent(trained, float(np.mean(each))), Spent(
         float(np.mean(fitted)), float(np.mean(forward))
     )

@@ -6,7 +6,7 @@ from ...runs import Cell, Panel
 from ...stats import bootstrap
 from ..measuring import cells as shared
 from ..measuring import students
-from ..measuring.about import games_only
+from ..measuring.about import About, games_only
 from ..measuring.effort import Effort
 from ..measuring.results import Results, Shown, curve
 from ..measuring.rows import claimed
@@ -29,22 +29,28 @@ PLANTED = {
     "null": {"symmetries that say nothing": {"more": {"symmetric": 0.0}}},
     "effect": {"twice the smallest": {"more": {"symmetric": 0.1}}},
 }
-applies = games_only
+
+
+def applies(it: About, e: Effort) -> str:
+    """Games whose symmetries are known, and enough positions to be taught."""
+    return games_only(it, e) or students.data_only(it, e)
 
 
 def cells(task: str, e: Effort) -> list[Cell]:
     """Networks told of the symmetries and not, over sizes of data."""
-    return [*students.all_scored(task, e), *(c for n in e.lessons for c in _plain(task, e, n))]
+    plain = (cell for count in _sizes(task, e) for cell in _plain(task, e, count))
+    return [*students.all_scored(task, e), *plain]
 
 
 def analyse(task: str, e: Effort, results: Results) -> Shown:
     """The gain at few examples, paired over trainings and positions; both curves."""
     told_of = students.by_size(task, e, results)
-    plain = [results.tables(_plain(task, e, count))[:, 0] for count in e.lessons]
-    low = results.low(_plain(task, e, e.lessons[0])[0])
+    sizes = _sizes(task, e)
+    plain = [results.tables(_plain(task, e, count))[:, 0] for count in sizes]
+    low = results.low(_plain(task, e, sizes[0])[0])
     gain = bootstrap(told_of[1] - plain[1], bounds=(low - 1, 1 - low))
     row = claimed(
-        CLAIM, task, f"network ({e.lessons[1]:,} examples)", "way gained by symmetries", gain,
+        CLAIM, task, f"network ({sizes[1]:,} examples)", "way gained by symmetries", gain,
         above=SMALLEST, unit="of the way",
     )  # fmt: skip
     panel = Panel(
@@ -53,17 +59,21 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
         y_label="way from random to optimum",
         x_scale="log2",
         series=[
-            curve("told of symmetries", e.lessons, told_of, low),
-            curve("not told", e.lessons, plain, low),
+            curve("told of symmetries", sizes, told_of, low),
+            curve("not told", sizes, plain, low),
         ],
     )
     most = np.mean(plain[-1])
     sentence = (
-        f"On {task} {e.lessons[1]:,} examples take a network {told_of[1].mean():.2f} of the way "
+        f"On {task} {sizes[1]:,} examples take a network {told_of[1].mean():.2f} of the way "
         f"with symmetries and {plain[1].mean():.2f} without, which reaches {most:.2f} with "
-        f"{e.lessons[-1]:,}."
+        f"{sizes[-1]:,}."
     )
     return Shown([row], [panel], sentence)
+
+
+def _sizes(task: str, e: Effort) -> tuple[int, ...]:
+    return students.sizes(task, e)
 
 
 def _plain(task: str, e: Effort, count: int) -> list[Cell]:

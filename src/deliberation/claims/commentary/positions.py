@@ -47,7 +47,7 @@ def cells(task: str, e: Effort) -> list[Cell]:
     return [
         shared.random_score(task, e),
         shared.planner_score(task, e),
-        *students.scored(task, e, max(e.lessons)),
+        *students.scored(task, e, students.most(task, e)),
         *_guided(task, e),
         _blind(task, e),
     ]

@@ -29,7 +29,7 @@ PLANTED = {
     },
     "effect": {"twice the smallest": {"search": (0.3, 0.1), "more": {"richer": -0.2}}},
 }
-applies = turned.family_only
+applies, ONCE = turned.family_only, True
 
 
 def cells(task: str, e: Effort) -> list[Cell]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ...runs import Cell, Panel, Reference, Row
 from ...stats import Estimate, bootstrap, bootstrap_means
+from ..measuring import students
 from ..measuring.about import About, games_only
 from ..measuring.effort import Effort
 from ..measuring.pruning import AHEAD, MARGIN, NOISE, WIDE, cases, pruned
@@ -54,26 +55,28 @@ class _Pruned(NamedTuple):
     error: np.ndarray
 
 
-def sizes(e: Effort) -> tuple[int, ...]:
+def sizes(task: str, e: Effort) -> tuple[int, int]:
     """Examples behind the values: the fewest and the most."""
-    return min(e.lessons), max(e.lessons)
+    tried = students.sizes(task, e)
+    return tried[0], tried[-1]
 
 
 def cells(task: str, e: Effort) -> list[Cell]:
     """Search with and without pruning, by values of the fewest and of the most examples."""
-    return [pruned(task, e, count) for count in sizes(e)]
+    return [pruned(task, e, count) for count in sizes(task, e)]
 
 
 def analyse(task: str, e: Effort, results: Results) -> Shown:
     """Steps saved and way lost, by the networks of the most data and by worse values."""
-    low = results.low(pruned(task, e, max(e.lessons)))
-    few, most = (_read(task, e, results, count) for count in sizes(e))
+    least, largest = sizes(task, e)
+    low = results.low(pruned(task, e, largest))
+    few, most = (_read(task, e, results, count) for count in sizes(task, e))
     own, wide, noisy = most
     values = {
-        f"value of {max(e.lessons)} examples": own,
-        f"value of {max(e.lessons)} examples, margin {WIDE:g}": wide,
-        f"value of {max(e.lessons)} examples, noise {NOISE:g}": noisy,
-        f"value of {min(e.lessons)} examples": few[0],
+        f"value of {largest} examples": own,
+        f"value of {largest} examples, margin {WIDE:g}": wide,
+        f"value of {largest} examples, noise {NOISE:g}": noisy,
+        f"value of {least} examples": few[0],
     }
     saved = [_saved(each) for each in values.values()]
     lost = [_lost(each, low) for each in values.values()]
@@ -97,7 +100,7 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
     sentence = (
         f"On {task} pruning by a learned value saves {saved[0].estimate:.0%} of the steps and "
         f"loses {lost[0].estimate:.2f} of the way; by a value with noise "
-        f"{saved[2].estimate:.0%} and {lost[2].estimate:.2f}, by one of {min(e.lessons)} examples "
+        f"{saved[2].estimate:.0%} and {lost[2].estimate:.2f}, by one of {least} examples "
         f"{saved[3].estimate:.0%} and {lost[3].estimate:.2f}."
     )
     return Shown(rows, [_panel(task, values, saved, lost)], sentence)
@@ -105,7 +108,7 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
 
 def _read(task: str, e: Effort, results: Results, count: int) -> list[_Pruned]:
     """By the networks of `count` examples, in each of its cases."""
-    cell, ways = pruned(task, e, count), len(cases(e, count))
+    cell, ways = pruned(task, e, count), len(cases(task, e, count))
 
     def column(name: str) -> np.ndarray:
         found = results.column(cell, name)

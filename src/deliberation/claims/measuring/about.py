@@ -1,18 +1,23 @@
 """What kind of world a task is, and so which claims can be measured on it and how."""
 
 import functools
+import math
 
 import msgspec
 
 from ...core.errors import TooLargeError, UnsuitableTaskError
 from .effort import Effort
 
+COMPOSED = "gridworld(layout='G..G..G ....... ....... G..S..G ....... ....... G..G..G')"
+"""A room whose goal, one of eight, is shown: its positions are pairs of a place and a goal."""
 SOLVED = {
-    "tic_tac_toe", "connect_3_4x4", "connect_4_5x4", "connect_four", "hex_3x3",
-    "gridworld", "gridworld_slippery", "gridworld_pits", "gridworld(size=9)", "frozen_lake",
-    "cliff_walk",
+    "tic_tac_toe": 408, "connect_3_4x4": 7932, "connect_4_5x4": math.inf, "connect_four": math.inf,
+    "hex_3x3": 1546, "gridworld": 10, "gridworld_slippery": 17, "gridworld_pits": 36,
+    "gridworld(size=9)": 41, "frozen_lake": 8, "cliff_walk": 25, "gridworld(size=7)": 27,
+    COMPOSED: 214, "gridworld(slip=0.2)": 10, "gridworld(slip=0.4)": 10, "gridworld(actions=8)": 10,
 }  # fmt: skip
-"""Known to be small enough, or to come with solved positions; others are looked at."""
+"""Known to be small enough, or to come with solved positions; others are looked at. Of each: how
+many different positions may be taught, which `split.teachable` counts for others."""
 MOST_STATES = 200_000
 """Worlds of one player with fewer states are examined state by state."""
 
@@ -31,8 +36,16 @@ class About(msgspec.Struct, frozen=True):
     fully_observable: bool
     discrete: bool
     exact: bool
-    states: float = float("inf")
+    states: float = math.inf
     """At least so many, as random play tells; infinite where they were not counted."""
+
+    @property
+    def teachable(self) -> float:
+        """How many different positions may be taught; infinite where they cannot be listed.
+
+        Different up to the task's symmetries and its clock, and none that is kept for testing.
+        """
+        return _teachable(self.name) if self.exact else math.inf
 
     @property
     def adjectives(self) -> str:
@@ -48,6 +61,14 @@ class About(msgspec.Struct, frozen=True):
 
 
 @functools.cache
+def _teachable(name: str) -> float:
+    from ...tasks import make_task
+    from .split import teachable
+
+    return float(SOLVED[name]) if name in SOLVED else teachable(make_task(name))
+
+
+@functools.cache
 def about(name: str) -> About:
     """Look at a task, by the name that makes it. Raises `UnknownNameError`."""
     from ...tasks import make_task
@@ -58,7 +79,7 @@ def about(name: str) -> About:
     seen = traits.discrete and traits.fully_observable
     listed = traits.deterministic or traits.outcomes > 0
     exact = seen and traits.players <= 2 and listed
-    states = float("inf")
+    states = math.inf
     if exact and name not in SOLVED:
         solo = traits.players == 1
         most = MOST_STATES if solo else MOST

@@ -118,13 +118,18 @@ def lesson(
     played: bool = False,
     count: int | None = None,
 ) -> Cell:
-    """Positions with a teacher's answers, as many as the largest fit wants or `count`.
+    """Positions with a teacher's answers: twice as many as the largest fit wants, or `count`.
+
+    So that no two trainings are shown the same, where there are enough. Those that a search answers
+    all differ; no more are asked for than can be taught.
 
     Teachers: "planner" (a search), or "biased" (see `teaching.biased_weights`: known, and not
     optimal). Where values are not known, and with `played`, the positions are those that the search
     itself meets in its episodes.
     """
-    count = max(e.lessons) if count is None else count
+    count = 2 * max(e.lessons) if count is None else count
+    if teacher == "planner" and not played:
+        count = int(min(count, about(task).teachable))
     settings = {"task": task, "teacher": teacher, "count": count, "budget": e.teacher}
     rough = 5 + count * (e.teacher * 5e-6 if teacher == "planner" else 1e-4)
     label = f"{teacher} teaches {task}"
@@ -176,7 +181,8 @@ def relearn(task: str, e: Effort, source: Cell, rung: int, budget: int, seed: in
         "source": source.id,
         "rung": rung,
         "budget": budget,
-        "count": sorted(e.lessons)[-2],
+        # At most half of what there is, so that trainings are not all shown the same.
+        "count": int(min(e.lesson, about(task).teachable // 2)),
         "room": max(e.lessons),
         "steps": list(e.steps),
         "width": e.width,

@@ -48,13 +48,17 @@ def covered_rows(
 ) -> tuple[Int[np.ndarray, " count"], int]:
     """Rows of `count` examples from a share of the classes that may be taught, and how many differ.
 
-    The first eighth, which a fit sets aside, holds other positions than the rest.
+    One row of each class, repeated where there are fewer. The first eighth, which a fit sets aside,
+    holds other classes than the rest.
     """
     rng = np.random.default_rng(seed)
     kind = classes(task, states)
     may = np.unique(kind[kind % SHARE != 0])
-    seen = rng.permutation(may)[: max(round(share * len(may)), 2)]
-    rows = rng.permutation(np.flatnonzero(np.isin(kind, seen)))[:count]
+    seen = rng.permutation(may)[: max(round(share * len(may)), 2)][:count]
+    kept = rng.permutation(len(kind))
+    _, first = np.unique(kind[kept], return_index=True)
+    row_of = dict(zip(kind[kept[first]].tolist(), kept[first].tolist(), strict=True))
+    rows = np.array([row_of[k] for k in seen.tolist()])
     aside, few = count // 8, max(len(rows) // 8, 1)
     parts = np.resize(rows[:few], aside), np.resize(rows[few:], count - aside)
     return np.concatenate(parts), len(rows)

@@ -28,7 +28,7 @@ class Effort:
     climbed: tuple[str, ...]
     """The tasks on which expert iteration is run."""
     lessons: tuple[int, ...]
-    """Sizes of the data sets that networks are fitted to."""
+    """Sizes of the data sets that networks are fitted to: few, far apart."""
     teacher: int
     """Simulations of the search that teaches."""
     steps: tuple[int, ...]
@@ -41,6 +41,11 @@ class Effort:
     """Networks kept along one expert iteration."""
     practice: int
     """Simulations of a search within expert iteration."""
+
+    @property
+    def lesson(self) -> int:
+        """The size of a data set where one size serves for a comparison."""
+        return max(self.lessons) // 4
 
 
 LEVELS = {
@@ -57,7 +62,7 @@ LEVELS = {
             seeds=3,
             ladders=2,
             climbed=("tic_tac_toe",),
-            lessons=(32, 256, 2048),
+            lessons=(16, 128, 1024),
             teacher=128,
             steps=(100, 300),
             width=64,
@@ -83,7 +88,7 @@ LEVELS = {
             seeds=5,
             ladders=5,
             climbed=("tic_tac_toe",),
-            lessons=(64, 256, 1024, 4096),
+            lessons=(8, 64, 512, 4096),
             teacher=256,
             steps=(150, 600),
             width=128,
@@ -113,7 +118,7 @@ LEVELS = {
             seeds=10,
             ladders=10,
             climbed=("tic_tac_toe", "connect_3_4x4", "hex_3x3", "connect_4_5x4", "connect_four"),
-            lessons=(64, 256, 1024, 4096, 16384, 65536),
+            lessons=(8, 64, 512, 4096, 32768),
             teacher=512,
             steps=(300, 1000, 3000),
             width=256,

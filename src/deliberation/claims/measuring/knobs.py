@@ -9,12 +9,14 @@ import numpy as np
 from ...runs import Cell
 from ...stats import Estimate, bootstrap, weighted_sum
 from . import cells as shared
-from .about import beside_gridworlds
+from .about import about, beside_gridworlds
 from .effort import Effort
 from .results import Results, mean
 
 SIMULATIONS = 64
 """What search is given for a decision, wherever a knob stands."""
+BUDGETS = (16, SIMULATIONS, 128)
+"""What it is tried with, to be read off at equal time: a richer world's simulations take longer."""
 SEEDS = 3
 """Networks that are fitted wherever a knob stands."""
 
@@ -89,20 +91,20 @@ family_only = functools.partial(
 
 
 def knob_cells(knob: Knob, e: Effort) -> list[Cell]:
-    """Search with a fixed budget and networks fitted in the same way, wherever the knob stands."""
+    """Search, and networks fitted in the same way, wherever the knob stands."""
     return [
         cell for task in knob.tasks for cell in (search(knob, task, e), *networks(knob, task, e))
     ]
 
 
 def search(knob: Knob, task: str, e: Effort) -> Cell:
-    """Search from the rules alone with the fixed budget."""
+    """Search from the rules alone, with the fixed budget and others around it."""
     who = f"{shared.SUBJECTS}:planner"
-    return shared.score(task, e, who, (SIMULATIONS,), played=knob.played)
+    return shared.score(task, e, who, BUDGETS, played=knob.played)
 
 
 def networks(knob: Knob, task: str, e: Effort) -> list[Cell]:
-    """Networks fitted to equally many answers of the same search everywhere."""
+    """Networks fitted to answers of the same search, equally many where there are so many."""
     who = f"{shared.SUBJECTS}:network"
     return [
         shared.score(task, e, who, (0,), policy=policy, played=knob.played)
@@ -112,7 +114,9 @@ def networks(knob: Knob, task: str, e: Effort) -> list[Cell]:
 
 def fitted(task: str, e: Effort, *, played: bool = False) -> list[Cell]:
     """The networks themselves."""
-    count = sorted(e.lessons)[-2]
+    count = e.lesson
+    if not played:
+        count = int(min(count, about(task).teachable))
     fewer = {"played": True, "count": count} if played else {}
     taught = shared.lesson(task, e, **fewer)
     return [shared.fit(task, e, taught, count, seed) for seed in range(SEEDS)]
@@ -121,11 +125,15 @@ def fitted(task: str, e: Effort, *, played: bool = False) -> list[Cell]:
 def ways(
     knob: Knob, e: Effort, results: Results
 ) -> tuple[list[Estimate], list[Estimate], list[Estimate]]:
-    """Of search, of the networks, and search less network, at each setting of a knob."""
+    """Of search, of the networks, and search less network, at each setting of a knob.
+
+    Search has as long for a decision everywhere: what the fixed budget takes at the first setting.
+    """
     found: tuple[list[Estimate], ...] = ([], [], [])
+    allowed = milliseconds(results, search(knob, knob.tasks[0], e))[BUDGETS.index(SIMULATIONS)]
     for task in knob.tasks:
         cell = search(knob, task, e)
-        low, planned = results.low(cell), results.table(cell)[0]
+        low, planned = results.low(cell), within(results, cell, allowed)
         learned = results.tables(networks(knob, task, e))[:, 0]
         found[0].append(mean(planned, low))
         found[1].append(mean(learned, low))
@@ -134,9 +142,27 @@ def ways(
 
 
 def alone(knob: Knob, task: str, e: Effort, results: Results) -> Estimate:
-    """Of search at one setting."""
+    """Of search with the fixed budget at one setting."""
     cell = search(knob, task, e)
-    return mean(results.table(cell)[0], results.low(cell))
+    return mean(results.table(cell)[BUDGETS.index(SIMULATIONS)], results.low(cell))
+
+
+def milliseconds(results: Results, cell: Cell) -> np.ndarray:
+    """What a decision of search takes at each budget: medians, never less for more."""
+    times = [float(np.median(row)) for row in results.outcomes(cell)["milliseconds"]]
+    return np.maximum.accumulate(times)
+
+
+def within(results: Results, cell: Cell, allowed: float) -> np.ndarray:
+    """The scores [items] of search that may take so many milliseconds a decision.
+
+    Between the budgets that were tried, by interpolation in log time; beyond them, those of the
+    least or the most.
+    """
+    scores, times = results.table(cell), np.log(milliseconds(results, cell))
+    at = float(np.interp(np.log(allowed), times, np.arange(len(times))))
+    below = min(int(at), len(scores) - 2)
+    return scores[below] + (at - below) * (scores[below + 1] - scores[below])
 
 
 def per_step(estimates: Sequence[Estimate]) -> Estimate:

@@ -27,13 +27,16 @@ from ...runs import Context, Outcome
 from ...tasks import make_task
 from ...tasks.remembered import shown_with_memory
 from . import subjects
-from .teaching import best_fit, read_lesson
+from .split import prints
+from .teaching import best_fit, drawn_rows, read_lesson
 
 LANES = 64
 """Episodes that are played side by side."""
 NOISE = 0.25
 """How many of the actions that are carried out are drawn at random instead."""
 BATCH = 128
+RARE = 0.02
+"""Play that sees so little that is new teaches no more."""
 
 
 class Seen(NamedTuple):
@@ -47,22 +50,31 @@ class Seen(NamedTuple):
 
 
 def teach(settings: dict[str, Any], context: Context) -> Outcome:
-    """What a search answered in its own episodes, with what had been seen until then."""
+    """What a search answered in its own episodes, with what had been seen until then.
+
+    Of what was seen alike more than once only the first is kept. There may be fewer examples than
+    asked for, where play hardly ever comes to anything new.
+    """
     task = make_task(settings["task"])
     teacher, shown = subjects.planner(task), shown_with_memory(task)
-    found, spent, total = [], Ledger(), 0
-    episode = 0
-    while total < settings["count"]:
-        key = jax.random.fold_in(jax.random.key(3), episode)
-        seen, cost = play_once(shown, task, teacher, settings["budget"], key)
-        found, spent = [*found, seen], spent + cost
-        total, episode = total + len(seen.value), episode + 1
-        context.tell(min(total / settings["count"], 1.0))
+    key, count = jax.random.key(3), settings["count"]
+    found, spent, known = [], Ledger(), np.zeros(0, np.uint64)
+    while len(known) < count:
+        now = jax.random.fold_in(key, len(found))
+        seen, cost = play_once(shown, task, teacher, settings["budget"], now)
+        kinds = prints(seen.observations)
+        first = np.unique(kinds, return_index=True)[1]
+        first = first[~np.isin(kinds[first], known)]
+        found, spent = [*found, Seen(*(x[first] for x in seen))], spent + cost
+        known = np.concatenate([known, kinds[first]])
+        context.tell(min(len(known) / count, 1.0))
+        if len(first) < RARE * len(kinds):
+            break
     # Drawn, so that no part of an episode is left out more often than another.
-    rows = np.random.default_rng(0).permutation(total)[: settings["count"]]
+    rows = np.random.default_rng(0).permutation(len(known))[:count]
     lesson = Seen(*(np.concatenate(x)[rows] for x in zip(*found, strict=True)))
     np.savez(context.folder / "lesson.npz", allow_pickle=False, **_arrays(task, lesson))
-    return Outcome({"count": settings["count"], "teacher": settings["teacher"]}, spent.as_dict())
+    return Outcome({"count": len(rows), "teacher": settings["teacher"]}, spent.as_dict())
 
 
 def _arrays(task: Task, lesson: Seen) -> dict[str, np.ndarray]:
@@ -134,7 +146,7 @@ def fit(settings: dict[str, Any], context: Context) -> Outcome:
     else:
         network, spent = fit_answers(task, folder, settings)
     save_network(context.folder, network, settings["task"], ledger=spent)
-    return Outcome({"count": settings["count"]}, spent.as_dict())
+    return Outcome({"count": spent.data}, spent.as_dict())
 
 
 def fit_answers(task: Task, folder: Path, settings: dict[str, Any]) -> tuple[Network, Ledger]:
@@ -143,10 +155,8 @@ def fit_answers(task: Task, folder: Path, settings: dict[str, Any]) -> tuple[Net
     As `teaching.best_fit`: examples are repeated up to one size, so that one program serves all.
     """
     with np.load(folder / "lesson.npz", allow_pickle=False) as data:
-        rows = np.random.default_rng(settings["seed"]).integers(
-            len(data["value"]), size=len(data["value"])
-        )
-        few, room = rows[: settings["count"]], len(rows)
+        room = len(data["value"])
+        few = drawn_rows(room, settings["count"], settings["seed"])
         seen, told = jnp.asarray(data["observations"][few]), jnp.asarray(data["answers"][few])
     wanted = jax.vmap(lambda a: from_action(task.traits, a))(told)
     aside = max(len(few) // 8, 1)

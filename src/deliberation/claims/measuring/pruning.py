@@ -86,10 +86,12 @@ class Case(NamedTuple):
     margin: float
 
 
-def cases(e: Effort, count: int) -> list[Case]:
+def cases(task: str, e: Effort, count: int) -> list[Case]:
     """How networks fitted to `count` examples prune; those of the most data in other ways, too."""
     own = Case(0.0, MARGIN)
-    return [own, Case(0.0, WIDE), Case(NOISE, MARGIN)] if count == max(e.lessons) else [own]
+    if count < students.most(task, e):
+        return [own]
+    return [own, Case(0.0, WIDE), Case(NOISE, MARGIN)]
 
 
 def pruned(task: str, e: Effort, count: int) -> Cell:
@@ -99,7 +101,7 @@ def pruned(task: str, e: Effort, count: int) -> Cell:
         "task": task,
         "positions": on.id,
         "policies": [policy.id for policy in policies],
-        "cases": [list(case) for case in cases(e, count)],
+        "cases": [list(case) for case in cases(task, e, count)],
     }
     needs = (on.id, *settings["policies"])
     label = f"{task} pruned by values of {count} examples"

@@ -143,7 +143,8 @@ def quotient(one: Estimate, other: Estimate) -> Estimate:
     """One of two independent positive quantities over the other (Zou and Donner 2008, in logs)."""
     apart = weighted_sum([in_logs(one), in_logs(other)], [1.0, -1.0])
     middle, low, high = np.exp([apart.estimate, apart.low, apart.high]).tolist()
-    return Estimate(middle, low, high, apart.n, apart.freedom)
+    bound = one.censored or other.censored
+    return Estimate(middle, low, high, apart.n, apart.freedom, bound)
 
 
 def series_of(

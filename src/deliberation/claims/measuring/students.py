@@ -7,7 +7,7 @@ import numpy as np
 from ...runs import Cell, Panel, Reference
 from ...stats import Estimate, search_equivalent
 from . import cells
-from .about import about
+from .about import About, about, taught_only
 from .effort import Effort
 from .results import Results, curve
 
@@ -15,6 +15,38 @@ from .results import Results, curve
 def learned(task: str) -> bool:
     """Whether networks are taught on a task."""
     return about(task).exact
+
+
+APART = 16
+"""Times as many examples in the most data as in the least, so that a claim about data is made."""
+
+
+def sizes(task: str, e: Effort) -> tuple[int, ...]:
+    """The numbers of different examples that networks are fitted to.
+
+    Those of the effort that there are; where there are not all, the last is all there are.
+    """
+    there = about(task).teachable
+    found = [count for count in e.lessons if 1.5 * count <= there]
+    if len(found) < len(e.lessons):
+        found.append(int(min(there, e.lessons[len(found)])))
+    return tuple(found)
+
+
+def most(task: str, e: Effort) -> int:
+    """The most of them."""
+    return sizes(task, e)[-1]
+
+
+def data_only(it: About, e: Effort) -> str:
+    """Why a claim about how much data networks are shown does not apply; nothing where it does."""
+    reason = taught_only(it, e)
+    if reason or most(it.name, e) >= APART * sizes(it.name, e)[0]:
+        return reason
+    return (
+        f"only {it.teachable:,.0f} different positions can be taught: too few to tell much data "
+        "from little"
+    )
 
 
 def taught(task: str, e: Effort, count: int) -> list[Cell]:
@@ -31,12 +63,12 @@ def scored(task: str, e: Effort, count: int) -> list[Cell]:
 
 def all_scored(task: str, e: Effort) -> list[Cell]:
     """Scores of every size of data."""
-    return [cell for count in e.lessons for cell in scored(task, e, count)]
+    return [cell for count in sizes(task, e) for cell in scored(task, e, count)]
 
 
 def by_size(task: str, e: Effort, results: Results) -> list[np.ndarray]:
     """[seeds, positions] of the networks' scores at each size of data."""
-    return [results.tables(scored(task, e, count))[:, 0] for count in e.lessons]
+    return [results.tables(scored(task, e, count))[:, 0] for count in sizes(task, e)]
 
 
 def data_panel(
@@ -52,19 +84,19 @@ def data_panel(
         x_label="examples",
         y_label="way from random to optimum",
         x_scale="log2",
-        series=[curve("network", e.lessons, scores, low)],
+        series=[curve("network", sizes(task, e), scores, low)],
         references=references,
     )
 
 
 def search_and_best(task: str, e: Effort) -> list[Cell]:
     """Unguided search over its budgets, and the networks fitted to the most data."""
-    return [cells.planner_score(task, e), *scored(task, e, max(e.lessons))]
+    return [cells.planner_score(task, e), *scored(task, e, most(task, e))]
 
 
 def best_scores(task: str, e: Effort, results: Results) -> np.ndarray:
     """[seeds, positions] of the networks fitted to the most data."""
-    return results.tables(scored(task, e, max(e.lessons)))[:, 0]
+    return results.tables(scored(task, e, most(task, e)))[:, 0]
 
 
 def equivalent(task: str, e: Effort, results: Results) -> Estimate:
@@ -73,9 +105,11 @@ def equivalent(task: str, e: Effort, results: Results) -> Estimate:
     return search_equivalent(e.budgets, search, best_scores(task, e, results))
 
 
-def examples_needed(e: Effort, by_size: Sequence[np.ndarray], goal: np.ndarray) -> Estimate:
+def examples_needed(
+    task: str, e: Effort, by_size: Sequence[np.ndarray], goal: np.ndarray
+) -> Estimate:
     """Examples at which the networks' curve reaches scores [positions]."""
-    return search_equivalent(e.lessons, np.stack(by_size, axis=1), goal)
+    return search_equivalent(sizes(task, e), np.stack(by_size, axis=1), goal)
 
 
 def reached(at: Estimate, tried: Sequence[int]) -> str:

@@ -30,19 +30,22 @@ from ...runs import Column, Context, Outcome
 from ...tasks import make_task
 from .exams import read_positions
 from .scoring import CHUNK
-from .split import lessons, take
+from .split import different_lessons, lessons, take
 
 
 def teach(settings: dict[str, Any], context: Context) -> Outcome:
     """Random positions with a teacher's answers, kept for networks to be fitted to.
 
-    None of them is among those kept for testing, nor an image of one.
+    None of them is among those kept for testing, nor an image of one. Those that a search answers
+    all differ (there may be fewer than asked for); the biased teacher acts anew each time that it
+    comes to one.
     """
     task = make_task(settings["task"])
-    states = lessons(task, settings["count"], jax.random.key(3))
     if settings["teacher"] == "biased":
+        states = lessons(task, settings["count"], jax.random.key(3))
         dataset, spent = _biased_lesson(task, states), Ledger()
     else:
+        states = different_lessons(task, settings["count"], jax.random.key(3))
         teacher = TreeSearch(task, "uct")
         key = jax.random.key(4)
         dataset, spent = collect(teacher, states, key=key, budget=settings["budget"], batch=CHUNK)
@@ -75,26 +78,31 @@ def fit(settings: dict[str, Any], context: Context) -> Outcome:
     """
     task = make_task(settings["task"])
     folder = context.artefact(settings["lesson"])
-    dataset, room = read_lesson(folder, settings["count"], settings["seed"])
-    lesson = context.outcomes(settings["lesson"])
+    acts = context.outcomes(settings["lesson"])["teacher"] == "biased"
+    dataset, room = read_lesson(folder, settings["count"], settings["seed"], anew=acts)
     # A biased teacher prefers low numbers, which no symmetry keeps.
-    symmetric = settings.get("symmetric", True) and lesson["teacher"] != "biased"
-    acts = lesson["teacher"] == "biased"
+    symmetric = settings.get("symmetric", True) and not acts
     fitted = best_fit(task, dataset, settings, room, symmetric=symmetric, acts=acts)
     save_network(context.folder, fitted.network, settings["task"], ledger=fitted.ledger)
-    return Outcome({"count": settings["count"]}, fitted.ledger.as_dict())
+    return Outcome({"count": len(dataset)}, fitted.ledger.as_dict())
 
 
-def read_lesson(folder: Path, count: int, seed: int) -> tuple[Dataset, int]:
+def read_lesson(folder: Path, count: int, seed: int, *, anew: bool = False) -> tuple[Dataset, int]:
     """So many of the answers that `teach` left, and how many there are.
 
-    Drawn with replacement, so that also the largest lessons of two seeds are not the same; those of
-    one seed are nested.
+    Those of one seed are nested. None comes twice, unless the teacher acts `anew` each time: then
+    they are drawn with replacement.
     """
     with np.load(folder / "lesson.npz", allow_pickle=False) as data:
-        rows = np.random.default_rng(seed).integers(len(data["value"]), size=len(data["value"]))
-        few = rows[:count]
-        return Dataset(**{name: data[name][few] for name in data.files}), len(rows)
+        few = drawn_rows(len(data["value"]), count, seed, anew=anew)
+        found = Dataset(**{name: data[name][few] for name in data.files})
+        return found, len(data["value"])
+
+
+def drawn_rows(there: int, count: int, seed: int, *, anew: bool = False) -> np.ndarray:
+    """Which examples a seed is shown; see `read_lesson`."""
+    rng = np.random.default_rng(seed)
+    return (rng.integers(there, size=there) if anew else rng.permutation(there))[:count]
 
 
 def best_fit(
@@ -210,10 +218,10 @@ def relearn(settings: dict[str, Any], context: Context) -> Outcome:
     source = context.artefact(settings["source"]) / "snapshots" / str(settings["rung"])
     task, network, _ = load_network(source, task=make_task(settings["task"]))
     count, seed = settings["count"], settings["seed"]
-    states = lessons(task, count, jax.random.key(50 + seed))
+    states = different_lessons(task, count, jax.random.key(50 + seed))
     teacher = guided_search(task, network)
     key = jax.random.key(60 + seed)
     dataset, taught = collect(teacher, states, key=key, budget=settings["budget"], batch=CHUNK)
     fitted = best_fit(task, dataset, settings, settings["room"])
     save_network(context.folder, fitted.network, settings["task"], ledger=fitted.ledger)
-    return Outcome({"count": count}, (taught + fitted.ledger).as_dict())
+    return Outcome({"count": len(dataset)}, (taught + fitted.ledger).as_dict())

@@ -33,7 +33,7 @@ def swapped_positions(task: str, e: Effort, *, every: bool = False) -> Cell:
 
 def _asked(task: str, e: Effort, subject: str) -> dict[str, Any]:
     """Who is asked, with what policies and budget: "planner", or "network" with the most data."""
-    policies = students.taught(task, e, max(e.lessons)) if subject == "network" else []
+    policies = students.taught(task, e, students.most(task, e)) if subject == "network" else []
     return {
         "task": task,
         "subject": f"{cells.SUBJECTS}:{subject}",
@@ -127,7 +127,7 @@ def poisoned(task: str, e: Effort) -> Cell:
         "task": task,
         "lesson": lesson.id,
         "positions": on.id,
-        "count": max(e.lessons),
+        "count": students.most(task, e),
         "steps": list(e.steps),
         "width": e.width,
         "seeds": list(range(e.seeds)),

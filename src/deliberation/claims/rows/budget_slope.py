@@ -87,5 +87,5 @@ def _dial(e: Effort) -> tuple[int, ...]:
 
 
 def _network(task: str, e: Effort) -> Cell:
-    policy = students.taught(task, e, max(e.lessons))[0]
+    policy = students.taught(task, e, students.most(task, e))[0]
     return shared.score(task, e, f"{shared.SUBJECTS}:network", _dial(e), policy=policy)

@@ -77,7 +77,7 @@ def _counted(counts: Any) -> Estimate:
 
 
 def _fitted(task: str, e: Effort) -> Cell:
-    return students.taught(task, e, max(e.lessons))[0]
+    return students.taught(task, e, students.most(task, e))[0]
 
 
 def _network(task: str, e: Effort) -> Cell:

@@ -4,7 +4,6 @@ from ...runs import Cell, Reference
 from ...stats import bootstrap
 from ..measuring import cells as shared
 from ..measuring import students
-from ..measuring.about import taught_only
 from ..measuring.effort import Effort
 from ..measuring.results import Results, Shown, mean
 from ..measuring.rows import claimed, told
@@ -35,9 +34,9 @@ PLANTED = {
         "a network that needs next to nothing": {"network": (0.9, 0.0), "search": (0.9, 0.0)},
         "random play in place of search": {"search": (0.0, 0.0)},
     },
-    "effect": {"twice the smallest": {"network": (0.1, 0.0334), "search": (0.75, 0.0)}},
+    "effect": {"twice the smallest": {"network": (0.1, 0.0353), "search": (0.75, 0.0)}},
 }
-applies = taught_only
+applies = students.data_only
 
 
 def cells(task: str, e: Effort) -> list[Cell]:
@@ -55,7 +54,8 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
     alone = mean(search, low)
     gained = bootstrap(by_size[-1] - by_size[0], bounds=(low - 1, 1 - low))
     gap = bootstrap(by_size[-1] - search, bounds=(low - 1, 1 - low))
-    least, most = e.lessons[0], e.lessons[-1]
+    tried = students.sizes(task, e)
+    least, most = tried[0], tried[-1]
     rows = [
         claimed(
             CLAIM, task, f"search ({budget})", "way reached with no example", alone,
@@ -73,9 +73,9 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
     ]  # fmt: skip
     reference = Reference(label=f"search ({budget}), no examples", y=alone.estimate)
     panel = students.data_panel(task, e, by_size, [reference], low)
-    needed = students.examples_needed(e, by_size, search)
+    needed = students.examples_needed(task, e, by_size, search)
     sentence = (
         f"On {task} search with {budget} simulations goes {alone.estimate:.2f} of the way from the "
-        f"rules alone; the network needs {students.reached(needed, e.lessons)} examples for that."
+        f"rules alone; the network needs {students.reached(needed, tried)} examples for that."
     )
     return Shown(rows, [panel], sentence)

@@ -6,7 +6,7 @@ from ...runs import Cell, Reference
 from ...stats import slope
 from ..measuring import cells as shared
 from ..measuring import students
-from ..measuring.about import positions_only
+from ..measuring.about import About, positions_only
 from ..measuring.effort import Effort
 from ..measuring.results import Results, Shown, mean
 from ..measuring.rows import claimed
@@ -20,8 +20,8 @@ CLAIM = {
     "statement": "A network still comes nearer to the optimum with the last doublings of a "
     "search's answers that it is fitted to, in positions that it was not taught on.",
     "estimand": "Slope of the share of the way from random play to the optimum in log2 of the "
-    "examples, over the three largest numbers tried, over trainings and contested positions kept "
-    "apart from training.",
+    "different examples, over the three largest numbers tried, over trainings and contested "
+    "positions kept apart from training.",
     "unit": "trainings and positions",
     "smallest": "0.015 of the way a doubling",
     "refuted_if": "The slope lies short of 0.015 of the way a doubling, as for a network that does "
@@ -35,7 +35,11 @@ PLANTED = {
     },
     "effect": {"twice the smallest": {"network": (0.2, 0.03)}},
 }
-applies = positions_only
+
+
+def applies(it: About, e: Effort) -> str:
+    """Where values of positions are known and there are enough to be taught."""
+    return positions_only(it, e) or students.data_only(it, e)
 
 
 def cells(task: str, e: Effort) -> list[Cell]:
@@ -47,8 +51,8 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
     """The slope over training seeds and positions, paired."""
     by_size, low = students.by_size(task, e, results), results.low(shared.planner_score(task, e))
     table = np.stack(by_size, axis=1)
-    last = table[:, -3:]
-    steep = slope(np.log2(e.lessons[-3:]), last, bounds=(low, 1))
+    tried = students.sizes(task, e)
+    steep = slope(np.log2(tried[-3:]), table[:, -3:], bounds=(low, 1))
     at = _teacher_budget(e)
     teacher = mean(results.table(shared.planner_score(task, e))[at], low)
     references = [
@@ -59,8 +63,8 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
     sentence = (
         f"On {task} one of the last doublings of the data takes the network "
         f"{100 * steep.estimate:.1f} % of the way; all of them take it from "
-        f"{by_size[0].mean():.2f} with {e.lessons[0]} examples to {by_size[-1].mean():.2f} with "
-        f"{e.lessons[-1]:,}; search reaches {teacher.estimate:.2f} "
+        f"{by_size[0].mean():.2f} with {tried[0]} examples to {by_size[-1].mean():.2f} with "
+        f"{tried[-1]:,}; search reaches {teacher.estimate:.2f} "
         "with none."
     )
     row = claimed(

@@ -56,7 +56,7 @@ def cells(task: str, e: Effort) -> list[Cell]:
 def analyse(task: str, e: Effort, results: Results) -> Shown:
     """Costs where search scores what the network scores, over the whole interval of that budget."""
     search = shared.planner_score(task, e)
-    networks = students.scored(task, e, max(e.lessons))
+    networks = students.scored(task, e, students.most(task, e))
     worth = students.equivalent(task, e, results)
     price = results.outcomes(shared.price(task))["flops"]
     counts = results.table(search, "model_steps") * price + results.table(search, "flops")
@@ -115,7 +115,7 @@ def _in_dollars(
 
 def _scaled(cost: Estimate, factor: float) -> Estimate:
     low, middle, high = (x * factor for x in (cost.low, cost.estimate, cost.high))
-    return Estimate(middle, low, high, cost.n, cost.freedom)
+    return Estimate(middle, low, high, cost.n, cost.freedom, cost.censored)
 
 
 def at_budget(
@@ -160,17 +160,25 @@ def _ratio(slow: Estimate, fast: Estimate) -> Estimate:
         slow.high / fast.low if fast.low > 0 else float("inf"),
         slow.n,
         slow.freedom,
+        slow.censored,
     )
 
 
 def training_cost(
     results: Results, task: str, e: Effort, seed: int, price: float
 ) -> tuple[float, float]:
-    """(operations, seconds) of teaching and fitting one network, the teacher's steps included."""
-    lesson = results.spent(shared.lesson(task, e))
-    fitted = results.spent(students.taught(task, e, max(e.lessons))[seed])
-    operations = lesson["model_steps"] * price + lesson["flops"] + fitted["flops"]
-    return float(operations), float(lesson["seconds"] + fitted["seconds"])
+    """(operations, seconds) of teaching and fitting one network, the teacher's steps included.
+
+    Of the lesson it bears the share that it was shown.
+    """
+    network, taught = students.taught(task, e, students.most(task, e))[seed], shared.lesson(task, e)
+    lesson, fitted = results.spent(taught), results.spent(network)
+    share = results.outcomes(network)["count"] / results.outcomes(taught)["count"]
+    teaching = lesson["model_steps"] * price + lesson["flops"]
+    return (
+        float(share * teaching + fitted["flops"]),
+        float(share * lesson["seconds"] + fitted["seconds"]),
+    )
 
 
 def _panel(task: str, invested: float, slow: float, fast: float) -> Panel:
