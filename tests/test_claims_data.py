@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from deliberation.claims.measuring import split, students
-from deliberation.claims.measuring.about import COMPOSED, SOLVED, about
+from deliberation.claims.measuring.about import SOLVED, about
 from deliberation.claims.measuring.effort import effort_of
 from deliberation.claims.measuring.exams import exact_values
 from deliberation.tasks import make_task
@@ -28,7 +28,7 @@ def test_there_are_no_more_sizes_of_data_than_positions_to_teach():
     assert "only 10 different" in students.data_only(about("gridworld"), quick)
 
 
-@pytest.mark.parametrize("name", ["gridworld(slip=0.2)", "gridworld_pits", "frozen_lake", COMPOSED])
+@pytest.mark.parametrize("name", ["gridworld(slip=0.2)", "frozen_lake", "gridworld_goals"])
 def test_how_much_can_be_taught_is_known_of_the_usual_rooms(name):
     task = make_task(name)
     every, _, _ = exact_values(name, task)

@@ -29,7 +29,7 @@ def sizes(task: str, e: Effort) -> tuple[int, ...]:
     there = about(task).teachable
     found = [count for count in e.lessons if 1.5 * count <= there]
     if len(found) < len(e.lessons):
-        found.append(int(min(there, e.lessons[len(found)])))
+        found.append(int(there))
     return tuple(found)
 
 

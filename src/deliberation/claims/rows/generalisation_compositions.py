@@ -11,7 +11,7 @@ from ...runs import Cell, Panel, Reference
 from ...stats import bootstrap
 from ..measuring import cells as shared
 from ..measuring import trials
-from ..measuring.about import COMPOSED, About, once
+from ..measuring.about import About, once
 from ..measuring.effort import Effort
 from ..measuring.results import Results, Shown, curve, mean
 from ..measuring.rows import claimed, told
@@ -42,7 +42,7 @@ PLANTED = {
     },
     "effect": {"twice the smallest": {"more": {"covered": (0.75, 0.95)}}},
 }
-WORLDS = (COMPOSED,)
+WORLDS = ("gridworld_goals",)
 
 
 def applies(it: About, e: Effort) -> str:
@@ -82,7 +82,7 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
     series = [curve(f"{w} hidden units", SHARES, ways, low)
               for w, ways in zip(_widths(e), (narrow, wide), strict=True)]  # fmt: skip
     panel = Panel(
-        title="pairs of a place and a goal that nobody showed",
+        title=f"{task}: pairs that nobody showed",
         x_label="share of the other pairs covered",
         y_label="way from random to optimum",
         x_scale="log2",

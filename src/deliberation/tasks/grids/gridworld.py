@@ -42,6 +42,11 @@ TASKS = {
         "factory": "Gridworld",
         "options": {"layout": "G.#.G ..D.. ..S..", "view": 1, "horizon": 12},
     },
+    "gridworld_goals": {
+        "summary": "One of eight exits is the goal, and it is shown: places composed with goals",
+        "factory": "Gridworld",
+        "options": {"layout": "G..G..G ....... ....... G..S..G ....... ....... G..G..G"},
+    },
     "cliff_walk": {
         "summary": "The short way leads along a cliff (Sutton and Barto); option slip",
         "factory": "Gridworld",
