@@ -3,7 +3,8 @@
 Each claim names worlds of its own (`PLANTED`): nulls, in which the claim is false (a search that
 ignores its budget, a network that does not learn, parts that do nothing), and effects of twice the
 smallest that matters. A null may be supported in no more than 5 % of repeats, an effect must be in
-at least 80 %.
+at least 80 %. A claim of several rows supports an effect where all of them do; a null is supported
+where the row is that is false in it, of several the one that is supported most often.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,10 +12,12 @@ from typing import Any
 
 import msgspec
 
+from ..runs import Cell, Row
+from ..stats import Estimate
 from . import claim, list_claims, plan, worlds
 from .measuring.about import About, about
 from .measuring.effort import effort_of
-from .measuring.planted import world_at
+from .measuring.planted import World, world_at
 from .measuring.results import Results
 from .measuring.rows import claimed_of, estimate_of
 
@@ -71,11 +74,55 @@ def _validated(
     module, e = claim(name), effort_of(effort)
     task = _task(module.applies, e)
     cells = plan([task], effort, only=[name])
-    counts: dict[str, int] = dict.fromkeys(("supported", "refuted", "inconclusive"), 0)
-    for luck in range(repeats):
-        records = world_at(e, luck, **world).records(cells)
-        counts[_verdict(module, task, e, Results(records))] += 1
+    given = [
+        _verdicts(module, task, e, Results(world_at(e, luck, **world).records(cells)))
+        for luck in range(repeats)
+    ]
+    if kind == "null":
+        false = _false_rows(module, task, e, world, cells) or sorted({r for x in given for r in x})
+        each = [_counts(given, [row]) for row in false] or [_counts(given, [])]
+        counts = max(each, key=lambda found: found["supported"])
+    else:
+        counts = _counts(given, None)
     return Validated(name, kind, title, **counts, repeats=repeats)
+
+
+def _false_rows(
+    module: Any, task: str, e: Any, world: Mapping[str, Any], cells: Sequence[Cell]
+) -> list[str]:
+    """The rows that claim what is not so in a world, as its exact numbers tell.
+
+    None, if it claims nothing where the numbers are exact: then no row may be supported.
+    """
+    exact = World(n=e.positions, **world)
+    rows = _claimed(module, task, e, Results(exact.records(cells)))
+    false = [name for name, row in rows.items() if not _holds(row)]
+    if rows and not false:
+        raise ValueError(
+            f"{module.CLAIM['name']}: everything that it claims is so in the world that should be "
+            f"a null: {dict(world)}. Plant a truth that lies short of the smallest effect."
+        )
+    return false
+
+
+def _holds(row: Row) -> bool:
+    """Whether the estimate itself lies beyond the smallest effect."""
+    exact = estimate_of(row)
+    point = Estimate(exact.estimate, exact.estimate, exact.estimate, exact.n)
+    return claimed_of(row).judge(point) == "supported"
+
+
+def _counts(given: Sequence[Mapping[str, str]], rows: Sequence[str] | None) -> dict[str, int]:
+    """How often some rows (None: all) came out as they did, taken together."""
+    counts: dict[str, int] = dict.fromkeys(("supported", "refuted", "inconclusive"), 0)
+    for verdicts in given:
+        asked = verdicts.keys() if rows is None else rows
+        found = {verdicts.get(row, "inconclusive") for row in asked}
+        if found == {"supported"}:
+            counts["supported"] += 1
+        else:
+            counts["refuted" if "refuted" in found else "inconclusive"] += 1
+    return counts
 
 
 def _task(applies: Callable[[About, Any], str], e: Any) -> str:
@@ -83,11 +130,14 @@ def _task(applies: Callable[[About, Any], str], e: Any) -> str:
     return next(task for task in e.tasks if not applies(about(task), e))
 
 
-def _verdict(module: Any, task: str, e: Any, results: Results) -> str:
-    """Supported where every row that claims something is; refuted where one is."""
+def _verdicts(module: Any, task: str, e: Any, results: Results) -> dict[str, str]:
+    """Of every row that claims something, by its own interval."""
+    rows = _claimed(module, task, e, results).items()
+    return {name: claimed_of(row).judge(estimate_of(row)) for name, row in rows}
+
+
+def _claimed(module: Any, task: str, e: Any, results: Results) -> dict[str, Row]:
+    """The rows that claim something, by what they are of."""
     shown = [module.analyse(world, e, results) for world in worlds(module, [task], e)]
     rows = [row for each in shown for row in each.rows if row.kind == "claim"]
-    given = {claimed_of(row).judge(estimate_of(row)) for row in rows}
-    if given == {"supported"}:
-        return "supported"
-    return "refuted" if "refuted" in given else "inconclusive"
+    return {f"{row.task}: {row.decider}: {row.quantity}": row for row in rows}
