@@ -213,7 +213,7 @@ def home(tmp_path_factory) -> Path:
 
 
 def work(home: Path, name: str, function: Any, **settings: Any) -> dict[str, Any]:
-    return function({"task": TINY, **settings}, Bench(home, name)).outcomes
+    return function({"task": TINY, "room": 64, **settings}, Bench(home, name)).outcomes
 
 
 NETWORK = "deliberation.claims.measuring.subjects:network"

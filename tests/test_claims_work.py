@@ -49,7 +49,7 @@ class Desk:
 
     def run(self, name: str, function: Any, **settings: Any) -> dict[str, Any]:
         (self.home / name).mkdir()
-        outcome = function({"task": TASK, **settings}, Bench(self, name))
+        outcome = function({"task": TASK, "room": 2048, **settings}, Bench(self, name))
         arrays = {name: column.values.tolist() for name, column in outcome.columns.items()}
         self.found[name], self.spent[name] = {**outcome.outcomes, **arrays}, outcome.spent
         return self.found[name]
@@ -184,10 +184,9 @@ def test_what_a_search_teaches_is_all_different(desk):
     images = [seen, *(jax.vmap(s.observation)(seen) for s in task.symmetries)]
     names = np.stack([split.prints(np.asarray(image)) for image in images]).min(0)
     assert len(np.unique(names)) == 64
-    whole, room = teaching.read_lesson(desk.home / "lesson", 64, 0)
-    some, _ = teaching.read_lesson(desk.home / "lesson", 24, 0)
-    other, _ = teaching.read_lesson(desk.home / "lesson", 24, 1)
-    assert room == 64
+    whole = teaching.read_lesson(desk.home / "lesson", 64, 0)
+    some = teaching.read_lesson(desk.home / "lesson", 24, 0)
+    other = teaching.read_lesson(desk.home / "lesson", 24, 1)
     assert np.array_equal(whole.observations[:24], some.observations)
     assert len(np.unique(split.prints(np.asarray(whole.observations)))) == 64
     assert not np.array_equal(some.observations, other.observations)
@@ -252,8 +251,7 @@ def test_lessons_hold_the_teachers_answers(desk):
 def test_fits_draw_their_own_nested_examples(desk, monkeypatch):
     seen = {}
 
-    def look(task, dataset, settings, room, *, symmetric, acts):
-        assert room == 2048  # one size for all, so that training is compiled once
+    def look(task, dataset, settings, *, symmetric, acts):
         rows = np.asarray(dataset.observations).reshape(len(dataset), -1)
         seen[settings["seed"], settings["count"]] = rows, symmetric, acts
         raise InterruptedError

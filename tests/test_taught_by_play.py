@@ -62,6 +62,7 @@ def test_a_search_teaches_a_network_that_plays(name, tmp_path, monkeypatch):
         else:
             assert np.abs(data["answers"]).max() <= 1
     fit = {"task": name, "lesson": "lesson", "count": 12, "steps": [4, 8], "width": 8, "seed": 0}
+    fit["room"] = 16
     fitted = playing.fit(fit, Bench(tmp_path, "network"))
     assert fitted.spent["fits"] == 12 and fitted.spent["data"] == 12
     exam = {

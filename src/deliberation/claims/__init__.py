@@ -25,7 +25,17 @@ if TYPE_CHECKING:
     from .measuring.prices import Prices
     from .measuring.results import Results, Shown
 
-__all__ = ["ASPECTS", "COMMENTARY", "ORDER", "Aspect", "analyse", "claim", "list_claims", "plan"]
+__all__ = [
+    "ASPECTS",
+    "COMMENTARY",
+    "ORDER",
+    "Aspect",
+    "analyse",
+    "claim",
+    "list_claims",
+    "plan",
+    "why_not",
+]
 EFFORTS = ("smoke", "quick", "full")
 NOT_APPLICABLE, NOT_MEASURED = "not applicable", "not measured"
 
@@ -64,7 +74,8 @@ def plan(
     from .measuring.cells import closure
     from .measuring.effort import effort_of
 
-    level, names = effort_of(effort), [portable_name(task) for task in tasks]
+    level = effort_of(effort, named=only is not None)
+    names = [portable_name(task) for task in tasks]
     wanted = [
         cell
         for module in _modules(only)
@@ -79,13 +90,20 @@ def worlds(module: ModuleType, tasks: Sequence[str], level: "Effort") -> list[st
 
     Only the first, if the claim is asked once a table (`ONCE`).
     """
-    from .measuring.about import about
-
-    able = [name for name in tasks if not module.applies(about(name), level)]
+    able = [name for name in tasks if not why_not(module, name, level)]
     own: Sequence[str] | None = getattr(module, "WORLDS", None)
     if getattr(module, "ONCE", False):
         able = able[:1]
     return list(own) if own is not None and able else able
+
+
+def why_not(module: ModuleType, task: str, level: "Effort") -> str:
+    """Why a claim is not asked of a task; nothing where it is."""
+    from .measuring.about import about
+
+    if module.CLAIM["aspect"] == COMMENTARY and not level.commentary:
+        return "the least effort measures the table alone, not the commentary beneath it"
+    return module.applies(about(task), level)
 
 
 def refuse_unmeasurable(tasks: "Sequence[str | Task]") -> None:
@@ -123,7 +141,8 @@ def analyse(
     from .measuring.results import Results, gather
     from .measuring.verdicts import judge_all
 
-    level, results = effort_of(effort), Results(records, folder, prices)
+    level = effort_of(effort, named=only is not None)
+    results = Results(records, folder, prices)
     names = [portable_name(task) for task in tasks]
     return judge_all(
         [
@@ -137,7 +156,6 @@ def _all_shown(
     module: ModuleType, tasks: Sequence[str], level: "Effort", results: "Results"
 ) -> "list[Shown]":
     """What a claim shows of each task, or of its own worlds; a reason where it is not asked."""
-    from .measuring.about import about
     from .measuring.results import Shown
     from .measuring.rows import absent
 
@@ -148,7 +166,7 @@ def _all_shown(
     def one(task: str) -> "Shown":
         if task in asked:
             return _shown(module, task, level, results)
-        reason = module.applies(about(task), level) or f"asked once a table, of {asked[0]}"
+        reason = why_not(module, task, level) or f"asked once a table, of {asked[0]}"
         return Shown([absent(module.CLAIM, task, NOT_APPLICABLE, reason)], [])
 
     return [one(task) for task in tasks]

@@ -149,6 +149,7 @@ def fit(
         "task": task,
         "lesson": taught.id,
         "count": count,
+        "room": e.room,
         "steps": list(e.steps),
         "width": e.width,
         "seed": seed,
@@ -183,7 +184,7 @@ def relearn(task: str, e: Effort, source: Cell, rung: int, budget: int, seed: in
         "budget": budget,
         # At most half of what there is, so that trainings are not all shown the same.
         "count": int(min(e.lesson, about(task).teachable // 2)),
-        "room": max(e.lessons),
+        "room": e.room,
         "steps": list(e.steps),
         "width": e.width,
         "seed": seed,

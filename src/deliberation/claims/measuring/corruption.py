@@ -30,9 +30,9 @@ def imitate_poisoned(settings: dict[str, Any], context: Context) -> Outcome:
     states, values = read_positions(context.artefact(settings["positions"]), task, OWN)
     folder, way, spent = context.artefact(settings["lesson"]), [], Ledger()
     for seed in settings["seeds"]:
-        dataset, room = read_lesson(folder, settings["count"], seed)
-        told = {"steps": settings["steps"], "width": settings["width"], "seed": seed}
-        fitted = best_fit(task, poisoned(dataset), told, room, symmetric=True)
+        dataset = read_lesson(folder, settings["count"], seed)
+        told = {**settings, "seed": seed}
+        fitted = best_fit(task, poisoned(dataset), told, symmetric=True)
         chosen = ask(NetworkPolicy(task, fitted.network), states, jax.random.key(seed))
         way.append(ways(values, chosen.action).tolist())
         spent = spent + fitted.ledger

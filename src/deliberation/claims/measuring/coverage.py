@@ -34,8 +34,8 @@ def cover(settings: dict[str, Any], context: Context) -> Outcome:
         rows, different = covered_rows(task, lesson[0], settings["share"], settings["count"], seed)
         examples = exact_lesson(task, take(lesson[0], rows),
                                 lesson[1][rows])  # fmt: skip
-        told = {"steps": settings["steps"], "width": settings["width"], "seed": seed}
-        fitted = best_fit(task, examples, told, len(rows), symmetric=True)
+        told = {**settings, "seed": seed}
+        fitted = best_fit(task, examples, told, symmetric=True)
         chosen = ask(NetworkPolicy(task, fitted.network), states, jax.random.key(seed))
         way.append(ways(values, chosen.action).tolist())
         covered.append(different)

@@ -1,6 +1,6 @@
 """How much a table measures: smoke to see that it works, quick for an answer, full to be sure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...core.errors import UnknownNameError
 
@@ -41,11 +41,18 @@ class Effort:
     """Networks kept along one expert iteration."""
     practice: int
     """Simulations of a search within expert iteration."""
+    commentary: bool = True
+    """Whether the commentary beneath the table is measured, too."""
 
     @property
     def lesson(self) -> int:
         """The size of a data set where one size serves for a comparison."""
         return max(self.lessons) // 4
+
+    @property
+    def room(self) -> int:
+        """The size that the examples of every fit are repeated up to: one program for all."""
+        return 2 * max(self.lessons)
 
 
 LEVELS = {
@@ -69,6 +76,7 @@ LEVELS = {
             iterations=6,
             rungs=3,
             practice=16,
+            commentary=False,
         ),
         Effort(
             name="quick",
@@ -130,8 +138,11 @@ LEVELS = {
 }
 
 
-def effort_of(name: str) -> Effort:
-    """An effort by name. Raises `UnknownNameError`."""
+def effort_of(name: str, *, named: bool = False) -> Effort:
+    """An effort by name; claims that are `named` are measured whatever they are.
+
+    Raises `UnknownNameError`.
+    """
     if name not in LEVELS:
         raise UnknownNameError("effort", name, LEVELS)
-    return LEVELS[name]
+    return replace(LEVELS[name], commentary=True) if named else LEVELS[name]

@@ -140,8 +140,8 @@ def fit(settings: dict[str, Any], context: Context) -> Outcome:
     """A network fitted to some of such a lesson; the task's symmetries are not used."""
     task, folder = make_task(settings["task"]), context.artefact(settings["lesson"])
     if task.traits.discrete:
-        dataset, room = read_lesson(folder, settings["count"], settings["seed"])
-        found = best_fit(shown_with_memory(task), dataset, settings, room, symmetric=False)
+        dataset = read_lesson(folder, settings["count"], settings["seed"])
+        found = best_fit(shown_with_memory(task), dataset, settings, symmetric=False)
         network, spent = found.network, found.ledger
     else:
         network, spent = fit_answers(task, folder, settings)
@@ -155,12 +155,11 @@ def fit_answers(task: Task, folder: Path, settings: dict[str, Any]) -> tuple[Net
     As `teaching.best_fit`: examples are repeated up to one size, so that one program serves all.
     """
     with np.load(folder / "lesson.npz", allow_pickle=False) as data:
-        room = len(data["value"])
-        few = drawn_rows(room, settings["count"], settings["seed"])
+        few = drawn_rows(len(data["value"]), settings["count"], settings["seed"])
         seen, told = jnp.asarray(data["observations"][few]), jnp.asarray(data["answers"][few])
     wanted = jax.vmap(lambda a: from_action(task.traits, a))(told)
     aside = max(len(few) // 8, 1)
-    taught = jnp.asarray(np.resize(np.arange(aside, len(few)), room))
+    taught = jnp.asarray(np.resize(np.arange(aside, len(few)), settings["room"]))
     begin, order = jax.random.split(jax.random.key(100 + settings["seed"]))
     network = answer_network(task, width=settings["width"], key=begin, scored=False)
     found, most = [], max(settings["steps"])

@@ -79,24 +79,23 @@ def fit(settings: dict[str, Any], context: Context) -> Outcome:
     task = make_task(settings["task"])
     folder = context.artefact(settings["lesson"])
     acts = context.outcomes(settings["lesson"])["teacher"] == "biased"
-    dataset, room = read_lesson(folder, settings["count"], settings["seed"], anew=acts)
+    dataset = read_lesson(folder, settings["count"], settings["seed"], anew=acts)
     # A biased teacher prefers low numbers, which no symmetry keeps.
     symmetric = settings.get("symmetric", True) and not acts
-    fitted = best_fit(task, dataset, settings, room, symmetric=symmetric, acts=acts)
+    fitted = best_fit(task, dataset, settings, symmetric=symmetric, acts=acts)
     save_network(context.folder, fitted.network, settings["task"], ledger=fitted.ledger)
     return Outcome({"count": len(dataset)}, fitted.ledger.as_dict())
 
 
-def read_lesson(folder: Path, count: int, seed: int, *, anew: bool = False) -> tuple[Dataset, int]:
-    """So many of the answers that `teach` left, and how many there are.
+def read_lesson(folder: Path, count: int, seed: int, *, anew: bool = False) -> Dataset:
+    """So many of the answers that `teach` left.
 
     Those of one seed are nested. None comes twice, unless the teacher acts `anew` each time: then
     they are drawn with replacement.
     """
     with np.load(folder / "lesson.npz", allow_pickle=False) as data:
         few = drawn_rows(len(data["value"]), count, seed, anew=anew)
-        found = Dataset(**{name: data[name][few] for name in data.files})
-        return found, len(data["value"])
+        return Dataset(**{name: data[name][few] for name in data.files})
 
 
 def drawn_rows(there: int, count: int, seed: int, *, anew: bool = False) -> np.ndarray:
@@ -109,7 +108,6 @@ def best_fit(
     task: Task,
     dataset: Dataset,
     settings: dict[str, Any],
-    room: int,
     *,
     symmetric: bool = True,
     acts: bool = False,
@@ -117,7 +115,8 @@ def best_fit(
     """The best of several numbers of gradient steps, by the loss on examples that are set aside.
 
     So that a network which was trained too long, or too little, does not pass for one that lacks
-    data. What all of them cost is counted.
+    data. What all of them cost is counted. Of `settings` are read: `steps`, `width`, `seed`, and
+    `room`, the size that examples are repeated up to, so that one program serves all of them.
     """
     key, init, acting = jax.random.split(jax.random.key(100 + settings["seed"]), 3)
     shape = dataset.observations.shape[1:]
@@ -127,9 +126,8 @@ def best_fit(
         shape, task.traits.actions, settings["width"], 2,
         value_range=task.objective.bounds, key=init,
     )  # fmt: skip
-    # Repeated up to one size for all, so that a worker compiles training once.
-    rows = np.resize(np.arange(aside, len(dataset)), room)
-    unseen = examples[np.resize(np.arange(aside), room)]
+    rows = np.resize(np.arange(aside, len(dataset)), settings["room"])
+    unseen = examples[np.resize(np.arange(aside), settings["room"])]
     found, spent = [], Ledger()
     for steps in settings["steps"]:
         fitted = fit_network(
@@ -222,6 +220,6 @@ def relearn(settings: dict[str, Any], context: Context) -> Outcome:
     teacher = guided_search(task, network)
     key = jax.random.key(60 + seed)
     dataset, taught = collect(teacher, states, key=key, budget=settings["budget"], batch=CHUNK)
-    fitted = best_fit(task, dataset, settings, settings["room"])
+    fitted = best_fit(task, dataset, settings)
     save_network(context.folder, fitted.network, settings["task"], ledger=fitted.ledger)
     return Outcome({"count": len(dataset)}, (taught + fitted.ledger).as_dict())
