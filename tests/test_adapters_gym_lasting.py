@@ -1,6 +1,8 @@
 """Strangers that are not what they were: cuts, counters, chance and hooks that come late; turns."""
 
+import gc
 import random
+import weakref
 
 import jax
 import jax.numpy as jnp
@@ -142,6 +144,15 @@ def turns(one, other, steps):
         one.world.step = step
 
 
+def test_an_environment_goes_with_its_task():
+    env = Odd()
+    gone, task = weakref.ref(env), from_gymnasium(env)
+    host_play(task, 1)
+    del env, task
+    gc.collect()
+    assert gone() is None
+
+
 def test_a_step_that_failed_leaves_no_trace_in_what_rests():
     armed = []
 
@@ -258,6 +269,6 @@ def test_chance_that_is_not_listed_is_drawn_for_tree_search():
     np.testing.assert_allclose(shares, 1 / 3, atol=0.25)
     assert (chances > 0).sum() == 3 and (cells == again.observation).all()
     with pytest.raises(UnsuitableTaskError, match="has no chance"):
-        SampledChance(make_task("gym:Taxi-v4"))
+        SampledChance(from_gymnasium(Odd()))
     with pytest.raises(WrongKindError, match="draws=0"):
         SampledChance(task, 0)

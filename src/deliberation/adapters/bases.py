@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 from ..core.errors import UnsuitableTaskError, WrongKindError
 from ..core.noise import as_key, mix
 from ..core.objective import Action, Objective
-from ..core.task import State, Symmetry, Task, Traits, check_is_task
+from ..core.task import State, Task, Traits, check_is_task
 from ..tasks.bases import Discounted
 
 UNKNOWN = (-float("inf"), float("inf"))
@@ -51,7 +51,8 @@ class SampledChance(Task):
     the task. Each listing steps the task `draws` times. It is sparse sampling (Kearns, Mansour and
     Ng 2002): how many draws a good plan needs does not depend on how many states there are.
 
-    Raises `UnsuitableTaskError` for a task without chance or which lists it, and `WrongKindError`.
+    Raises `UnsuitableTaskError` for a task without chance, that lists it or that hides anything,
+    and `WrongKindError`.
     """
 
     of: Task
@@ -63,30 +64,35 @@ class SampledChance(Task):
         if type(self.draws) is not int or self.draws < 1:
             raise WrongKindError(f"draws={self.draws!r}: a whole number of draws, at least 1.")
         traits = self.of.traits
-        if traits.deterministic or traits.outcomes:
-            what = "has no chance" if traits.deterministic else "lists its outcomes itself"
+        if traits.deterministic or traits.outcomes or not traits.fully_observable:
+            what = "lists its outcomes itself" if traits.outcomes else "hides some of its state"
+            what = "has no chance" if traits.deterministic else what
             raise UnsuitableTaskError(f"{self.of!r} {what}: plan in it as it is.")
-
-    def __repr__(self) -> str:
-        return f"SampledChance({self.of!r}, {self.draws})"
 
     @property
     def traits(self) -> Traits:
         """Those of the task, with so many outcomes."""
         return dataclasses.replace(self.of.traits, outcomes=self.draws)
 
+    def observe(self, state: State) -> Float[Array, "..."]:
+        """As in the task."""
+        return self.of.observe(state)
+
     @property
     def objective(self) -> Objective:
         """That of the task."""
         return self.of.objective
 
+    def legal(self, state: State) -> Bool[Array, " actions"]:
+        """As in the task."""
+        return self.of.legal(state)
+
     def init(self, key: Key[Array, ""]) -> State:
         """A first state of the task."""
         return self.of.init(key)
 
-    def starts(self) -> tuple[State, Float[Array, " starts"]] | None:
-        """Those of the task."""
-        return self.of.starts()
+    def __repr__(self) -> str:
+        return f"SampledChance({self.of!r}, {self.draws})"
 
     def outcomes(self, state: State, action: Action) -> tuple[State, Float[Array, " outcomes"]]:
         """The draws for this state and action; equal ones are counted at the first of them."""
@@ -99,48 +105,23 @@ class SampledChance(Task):
         counts = jnp.zeros(self.draws).at[first].add(1.0)
         return after, counts / self.draws
 
+    def terminated(self, state: State) -> Bool[Array, ""]:
+        """As in the task."""
+        return self.of.terminated(state)
+
+    def player(self, state: State) -> Int[Array, ""]:
+        """As in the task."""
+        return self.of.player(state)
+
     def advance(self, state: State, action: Action, key: Key[Array, ""]) -> State:
         """One of the outcomes."""
         after, chances = self.outcomes(state, action)
         which = jax.random.categorical(key, jnp.log(chances))
         return jax.tree.map(lambda x: x[which], after)
 
-    def observe(self, state: State) -> Float[Array, "..."]:
-        """As in the task."""
-        return self.of.observe(state)
-
-    def legal(self, state: State) -> Bool[Array, " actions"]:
-        """As in the task."""
-        return self.of.legal(state)
-
-    def player(self, state: State) -> Int[Array, ""]:
-        """As in the task."""
-        return self.of.player(state)
-
-    def terminated(self, state: State) -> Bool[Array, ""]:
-        """As in the task."""
-        return self.of.terminated(state)
-
     def truncated(self, state: State) -> Bool[Array, ""]:
         """As in the task."""
         return self.of.truncated(state)
-
-    def resample(self, state: State, key: Key[Array, ""]) -> State:
-        """As in the task."""
-        return self.of.resample(state, key)
-
-    def fingerprint(self, state: State) -> Int[Array, " words"]:
-        """As in the task."""
-        return self.of.fingerprint(state)
-
-    @property
-    def symmetries(self) -> tuple[Symmetry, ...]:
-        """None: what is drawn is not alike in states that are."""
-        return ()
-
-    def render(self, state: State) -> str:
-        """As in the task."""
-        return self.of.render(state)
 
 
 def _bits(tree: PyTree) -> Int[Array, " words"]:

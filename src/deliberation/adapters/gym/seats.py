@@ -10,11 +10,12 @@ class Seat:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.holder: object = None
+        self._holder: weakref.ref[Any] | None = None
 
-    def taken(self, by: object) -> bool:
+    def taken(self, by: Any) -> bool:
         """Whether somebody else has used the environment since; the seat is `by`'s from now on."""
-        other, self.holder = self.holder is not by, by
+        other = self._holder is None or self._holder() is not by
+        self._holder = weakref.ref(by)
         return other
 
 

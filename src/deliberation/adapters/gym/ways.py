@@ -45,7 +45,21 @@ class Way:
         """Look at more of what is to rest, for so long with each snapshot; 0: at all, once."""
 
 
-class ByAttributes(Way):
+class Rowed(Way):
+    """A way that writes attributes into rows: by `kept`."""
+
+    kept: Attributes
+
+    def regain(self) -> None:
+        """Attributes that no row holds."""
+        self.kept.regain()
+
+    def watch_all(self, seconds: float) -> None:
+        """Large values, too."""
+        self.kept.watch_all(seconds)
+
+
+class ByAttributes(Rowed):
     """Attributes written into a row; sources of chance are set anew in any case."""
 
     name: ClassVar[str] = "attributes"
@@ -63,16 +77,8 @@ class ByAttributes(Way):
         self.kept.read(snapshot)
         return env
 
-    def regain(self) -> None:
-        """Attributes that no row holds."""
-        self.kept.regain()
 
-    def watch_all(self, seconds: float) -> None:
-        """Large values, too."""
-        self.kept.watch_all(seconds)
-
-
-class Beside(Way):
+class Beside(Rowed):
     """A way that keeps the innermost part of an environment, beside the attributes around it."""
 
     def __init__(self, env: Any, surveys: Sequence[Survey], handled: Sequence[str], stop: Any):
@@ -81,14 +87,6 @@ class Beside(Way):
         except NotPlainError as error:
             raise UnfitError(f"{error}") from None
         self.kept = Attributes(env, layout, handled, stop)
-
-    def regain(self) -> None:
-        """Attributes that no row holds."""
-        self.kept.regain()
-
-    def watch_all(self, seconds: float) -> None:
-        """Large values, too."""
-        self.kept.watch_all(seconds)
 
 
 class ByHooks(Beside):
