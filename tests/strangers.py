@@ -1,6 +1,8 @@
 """Gymnasium environments with one fault or one speciality each, for the tests of adapters."""
 
 import collections
+import os
+import sys
 import time
 
 import gymnasium
@@ -247,6 +249,63 @@ class Dealt(Boxed):
     """The second kind."""
 
     dealt = True
+
+
+class Counting(Counter):
+    """Begins with how many of them were made where there are several processes."""
+
+    def __init__(self):
+        super().__init__()
+        self.number = os.getpid()
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed, options=options)
+        self.total = self.number % 97
+        return self.seen(), {}
+
+    def step(self, action):
+        return (*super().step(action)[:2], False, False, {})
+
+
+class Quitting(Counter):
+    """Leaves its process where it is not the one that it was first made in."""
+
+    def step(self, action):
+        if self.total >= 5 and sys.argv[0].endswith("worker.py"):
+            raise SystemExit(3)
+        return super().step(action)
+
+
+class Odd(Counter):
+    """Counts to 60; what else it does is handed over: `altered` makes another answer of a step."""
+
+    def __init__(self, altered=None, begun=None, **attributes):
+        super().__init__()
+        self.observation_space = spaces.Box(-1e9, 1e9, (1,), np.float32)
+        self.altered, self.begun = altered, begun
+        for name, value in attributes.items():
+            setattr(self, name, value)
+
+    def reset(self, *, seed=None, options=None):
+        answer = super().reset(seed=seed, options=options)
+        return answer if self.begun is None else self.begun(self, answer)
+
+    def step(self, action):
+        seen, reward, _, _, info = super().step(action)
+        answer = seen, reward, self.total >= 60, False, info
+        return answer if self.altered is None else self.altered(self, answer)
+
+
+def put(place, value):
+    """A step's answer with another value at a place."""
+    return lambda env, answer: (*answer[:place], value, *answer[place + 1 :])
+
+
+def raising(error):
+    def altered(env, answer):
+        raise error
+
+    return altered
 
 
 def made(kind="Counter", limit=0, **options):

@@ -1,3 +1,4 @@
+from .bases import SampledChance as SampledChance
 from .functional import from_gymnax as from_gymnax
 from .functional import from_jumanji as from_jumanji
 from .gym import Fidelity as Fidelity

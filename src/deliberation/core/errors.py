@@ -103,6 +103,10 @@ class ForeignWorldError(DeliberationError, RuntimeError):
     """A foreign environment raised an error, died, or answered with what its spaces exclude."""
 
 
+class ObjectiveError(DeliberationError, RuntimeError):
+    """A reward function of one's own raised an error, or gave what is no reward."""
+
+
 class UnknownSpaceError(DeliberationError, TypeError):
     """A space of actions or observations of a kind that no task here has."""
 

@@ -8,9 +8,12 @@ when it is asked.
 
 import ast
 import importlib
+import inspect
 import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..core.errors import TaskOptionError
 
 if TYPE_CHECKING:
     from ..core.task import Task
@@ -71,7 +74,12 @@ def join_query(base: str, options: dict[str, Any]) -> str:
 def make_foreign(name: str, options: dict[str, Any]) -> "Task":
     """The task that a library's name stands for."""
     scheme = SCHEMES[name.partition(":")[0]]
-    return getattr(_home(scheme), scheme.make)(name.partition(":")[2], **options)
+    make, told = getattr(_home(scheme), scheme.make), name.partition(":")[2]
+    try:
+        inspect.signature(make).bind(told, **options)
+    except TypeError as error:
+        raise TaskOptionError(f"{name} cannot be made with options {options}: {error}.") from None
+    return make(told, **options)
 
 
 def is_environment(made: Any) -> bool:

@@ -5,7 +5,6 @@ again from it. All others rest: that they still do is looked at with every row, 
 after all is written into a small spare part of the row, by its name.
 """
 
-import contextlib
 import enum
 import functools
 import logging
@@ -13,8 +12,7 @@ import re
 import struct
 import types
 import zlib
-from collections.abc import Callable, Sequence
-from operator import itemgetter
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -22,19 +20,15 @@ import numpy as np
 
 from ...core.errors import UnfaithfulCloneError
 from .chance import follow, is_source
-from .plain import SCALARS, WIDTH, NotPlainError, dump, load, read_scalar, write_scalar
+from .plain import SCALARS, WIDTH, NotPlainError, dump, load, read_scalar, weight, write_scalar
+from .resting import SMALL, SPARE, Resting, changed
 
 Path = tuple[str, ...]
-_SMALL, _MOST = 4096, 1 << 16
-"""Bytes beyond which a value is looked at seldom; and beyond which no row is made of it."""
+_MOST = 1 << 16
+"""Bytes beyond which no row is made."""
 SCALAR = "number"
-_SPARE = 128
 _SEED = "_np_random_seed"
 """Where Gymnasium notes the last seed, which has no effect."""
-_AUDIT = 64
-"""Rows from one look at large values that can change in place to the next; small ones (`_SMALL`
-bytes) are looked at each time."""
-_SMALL = 4096
 _SIZE = struct.Struct("<I")
 _FIXED = (
     types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.ModuleType, type,
@@ -97,8 +91,8 @@ class Survey:
         elif isinstance(value, _FIXED) or type(value).__name__ == "EnvSpec":
             self.entries[path, name] = ("object", id(value))
         elif (size := self._size(value)) is not None:
-            token = zlib.crc32(dump(value)) if size <= _SMALL or self.deep else None
-            self.entries[path, name] = ("plain", (token, value if size <= _SMALL else None, size))
+            token = zlib.crc32(dump(value)) if size <= SMALL or self.deep else None
+            self.entries[path, name] = ("plain", (token, value if size <= SMALL else None, size))
         elif not hasattr(value, "__dict__"):
             self.trouble.append(f"{'.'.join(here)} is a {_kind(value)}, which keeps itself hidden")
         else:
@@ -114,7 +108,7 @@ class Survey:
         if id(value) in self._known:
             return self._known[id(value)][1]
         size = weight(value)
-        if size is not None and size > _SMALL:
+        if size is not None and size > SMALL:
             self._known[id(value)] = (value, size)
         return size
 
@@ -127,22 +121,6 @@ def _kind(value: Any) -> str:
     return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
-def weight(value: Any) -> int | None:
-    """About how many bytes a plain value takes; None for what is not plain."""
-    if isinstance(value, np.ndarray | np.generic):
-        return None if value.dtype.hasobject or value.dtype.names else value.nbytes
-    if isinstance(value, str | bytes):
-        return len(value)
-    if type(value) is dict:
-        value = [*value.keys(), *value.values()]
-    if isinstance(value, tuple | list | set | frozenset) or type(value).__name__ == "deque":
-        if type(value).__name__ not in ("tuple", "list", "set", "frozenset", "deque"):
-            return None
-        sizes = [weight(part) for part in value]
-        return None if None in sizes else 8 + sum(filter(None, sizes))
-    return 8 if value is None or isinstance(value, bool | int | float) else None
-
-
 class Rewind:
     """Sets attributes that outlast a reset, such as a wrapper's running means, to first values.
 
@@ -152,17 +130,22 @@ class Rewind:
     def __init__(self, env: Any, places: Sequence[tuple[Path, str]] | None = None):
         entries = Survey(env, deep=False).entries
         held = {key: told for key, (kind, told) in entries.items() if kind == "plain"}
-        kept = list(held) if places is None else [key for key in map(_place, places) if key in held]
-        self._values = {
-            (path, name): dump(vars(follow(env, path))[name])
+        kept = list(held) if places is None else [_place(place) for place in places]
+        self._large = {key for key in held if held[key][2] > _MOST}
+        self._values: dict[tuple[Path, str], bytes | None] = {
+            (path, name): dump(vars(follow(env, path))[name]) if (path, name) in held else None
             for path, name in kept
-            if held[path, name][2] <= _MOST
+            if (path, name) not in self._large
         }
 
     def __call__(self, env: Any) -> None:
-        """Set them."""
+        """Set them; those that were not there at first are taken away."""
         for (path, name), value in self._values.items():
-            vars(follow(env, path))[name] = load(value)
+            inner = vars(follow(env, path))
+            if value is None:
+                inner.pop(name, None)
+            else:
+                inner[name] = load(value)
 
     def moved(self, env: Any) -> list[tuple[Path, str]]:
         """Which are not what they were."""
@@ -174,9 +157,10 @@ class Rewind:
         ]
 
     def narrowed(self, places: Sequence[tuple[Path, str]]) -> "Rewind":
-        """The same for some of them."""
+        """The same for some of them, and for others that were not there."""
         other = Rewind.__new__(Rewind)
-        other._values = {key: self._values[key] for key in places}
+        other._values = {key: self._values.get(key) for key in places if key not in self._large}
+        other._large = self._large
         return other
 
     @property
@@ -216,7 +200,7 @@ class Layout(msgspec.Struct, frozen=True):
     @property
     def size(self) -> int:
         """Bytes of a row."""
-        return sum(slot.size for slot in self.slots) + _SPARE
+        return sum(slot.size for slot in self.slots) + SPARE
 
 
 def _slot(key: tuple[Path, str], looks: list[Any]) -> Slot | None:
@@ -257,18 +241,28 @@ class Attributes:
         others = [slot for slot in layout.slots if slot.kind != SCALAR]
         self._others = [(owners[s.owner], s, _dtype(s)) for s in others]
         moving = {(slot.owner, slot.name) for slot in layout.slots}
-        self._resting = _Resting(env, Survey(env, handled, stop), moving)
+        self._resting = Resting(env, Survey(env, handled, stop), moving)
 
     def write(self) -> bytes:
         """One row."""
         try:
             parts = [write_scalar(held[name]) for held, name in self._scalars]
         except (struct.error, KeyError, TypeError) as error:
-            raise UnfaithfulCloneError(_changed("a number", error)) from None
+            raise UnfaithfulCloneError(changed("a number", error)) from None
         for held, slot, dtype in self._others:
             parts.append(_written(held, slot, dtype))
         parts.append(self._resting.written())
         return b"".join(parts)
+
+    def watch_all(self, seconds: float) -> None:
+        """Look at larger values that rest for so long with each row; 0: at all, now, and seldom."""
+        self._resting.patience = seconds
+        if not seconds:
+            self._resting.check_all()
+
+    def regain(self) -> None:
+        """Set what rests to what it was, after a step that failed, or another task's."""
+        self._resting.regain()
 
     def read(self, row: bytes, at: int = 0) -> None:
         """Set all that moves from the row that begins at a place."""
@@ -289,11 +283,11 @@ def _written(held: dict[str, Any], slot: Slot, dtype: np.dtype | None) -> bytes:
     value = held.get(slot.name, ...)
     if dtype is not None:
         if type(value) is not np.ndarray or value.shape != slot.shape or value.dtype != dtype:
-            raise UnfaithfulCloneError(_changed(slot.name, f"it is {value!r}"))
+            raise UnfaithfulCloneError(changed(slot.name, f"it is {value!r}"))
         return value.tobytes()
     data = b"M" if value is ... else dump(value)
     if len(data) + 4 > slot.size:
-        raise UnfaithfulCloneError(_changed(slot.name, f"it grew to {len(data)} bytes"))
+        raise UnfaithfulCloneError(changed(slot.name, f"it grew to {len(data)} bytes"))
     return _SIZE.pack(len(data)) + data.ljust(slot.size - 4, b"\0")
 
 
@@ -310,91 +304,3 @@ def _set(held: dict[str, Any], slot: Slot, dtype: np.dtype | None, row: bytes, a
         here[...] = value
     else:
         held[slot.name] = value.copy()
-
-
-def _changed(what: str, why: Any) -> str:
-    return (
-        f"Attribute {what} of the environment changed in a way that it did not in the trial "
-        f"({why}). Choose another way of copying, clone='deepcopy' or clone='replay', or give the "
-        "environment methods get_state() and set_state(state)."
-    )
-
-
-class _Resting:
-    """What does not move: held against what it was, and written by name where it moves still."""
-
-    def __init__(self, env: Any, survey: Survey, moving: set[tuple[Path, str]]):
-        by_owner: dict[Path, list[str]] = {}
-        for path, name in survey.entries:
-            if (path, name) not in moving:
-                by_owner.setdefault(path, []).append(name)
-        self._looks: list[tuple[Callable[..., Any], Any, dict[str, Any], list[str]]] = []
-        self._owners: list[dict[str, Any]] = []
-        for path, names in by_owner.items():
-            held = vars(follow(env, path))
-            # Two names at least, so that `itemgetter` gives a tuple.
-            take = itemgetter(*names, names[0])
-            self._looks.append((take, take(held), held, names))
-            self._owners.append(held)
-        self._inside = [
-            (vars(follow(env, path)), name, token)
-            for (path, name), (kind, told) in survey.entries.items()
-            if kind == "plain" and (path, name) not in moving
-            for token, value, _ in [told]
-            if not isinstance(value, str | bytes | int | float | np.generic | frozenset | None)
-        ]
-        self._small = [x for x in self._inside if (weight(x[0].get(x[1])) or _SMALL) < _SMALL]
-        paths = {path for path, _ in (*survey.entries, *moving)}
-        self._names = [(held, set(held)) for held in (vars(follow(env, path)) for path in paths)]
-        for path, name in moving:  # which may come and go
-            next(n for h, n in self._names if h is vars(follow(env, path))).add(name)
-        self._dirty: dict[tuple[int, str], Any] = {}
-        self._count = 0
-
-    def written(self) -> bytes:
-        moved = []
-        for number, (take, base, held, names) in enumerate(self._looks):
-            same = False
-            with contextlib.suppress(KeyError, ValueError):
-                same = take(held) == base
-            if not same:
-                moved += [
-                    (number, name, held.get(name))
-                    for name, was in zip(names, base, strict=False)
-                    if held.get(name) is not was
-                ]
-                for name, was in zip(names, base, strict=False):
-                    if held.get(name) is not was:
-                        self._dirty[number, name] = was
-        self._count += 1
-        self._audit(self._inside if self._count % _AUDIT == 0 else self._small)
-        return self._spare(moved) if moved else b"\0" * _SPARE
-
-    def _spare(self, moved: list[tuple[int, str, Any]]) -> bytes:
-        names = ", ".join(name for _, name, _ in moved)
-        try:
-            data = dump(moved)
-        except NotPlainError as error:
-            raise UnfaithfulCloneError(_changed(names, f"it is {error} now")) from None
-        if len(data) + 4 > _SPARE:
-            raise UnfaithfulCloneError(_changed(names, "these had not moved before"))
-        return (_SIZE.pack(len(data)) + data).ljust(_SPARE, b"\0")
-
-    def read(self, row: bytes, at: int) -> None:
-        for (number, name), was in self._dirty.items():
-            self._owners[number][name] = was
-        self._dirty.clear()
-        if _SIZE.unpack_from(row, at)[0]:
-            for number, name, value in load(row, at + 4):
-                self._dirty[number, name] = self._owners[number].get(name)
-                self._owners[number][name] = value
-
-    def _audit(self, inside: list[tuple[dict[str, Any], str, int]]) -> None:
-        for held, names in self._names:
-            if len(held) > len(names) or not held.keys() <= names:
-                late = ", ".join(sorted(held.keys() - names))
-                raise UnfaithfulCloneError(_changed(late, "it was not there"))
-        for held, name, token in inside:
-            value = held.get(name)
-            if weight(value) is None or zlib.crc32(dump(value)) != token:
-                raise UnfaithfulCloneError(_changed(name, "it was altered in place"))

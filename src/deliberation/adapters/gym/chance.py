@@ -6,7 +6,7 @@ is set from the key of that step instead.
 """
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -83,8 +83,8 @@ class Chance:
     def __init__(self, paths: Sequence[Sequence[str]], leaked: Iterable[str] = ()):
         self.paths = [tuple(path) for path in paths]
         self.leaked = tuple(leaked)
-        self.before_reset: Callable[[Any], None] | None = None
-        """What else is put back before an episode begins."""
+        self.before_reset: Any = None
+        """What else is put back before an episode begins: an `attributes.Rewind`, or None."""
         self._bound: tuple[Any, list[tuple[dict[str, Any], str]]] = (None, [])
 
     def sources(self, env: Any) -> list[Any]:

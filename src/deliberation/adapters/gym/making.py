@@ -1,5 +1,6 @@
 """Environments made from what a user names or hands over; the one file that imports Gymnasium."""
 
+import contextlib
 import importlib
 from collections.abc import Callable
 from typing import Any
@@ -94,18 +95,22 @@ def _by_id(gymnasium: Any, name: str, options: dict[str, Any]) -> Any:
         raise UnknownNameError("environment", name, gymnasium.registry, str(error)) from None
     except ModuleNotFoundError as error:
         raise TaskImportError(f"{name} needs a module that is not installed: {error}.") from error
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise _unmade(name, options, error) from error
 
 
 def _call(factory: Callable[..., Any], options: dict[str, Any], name: str) -> Any:
     try:
         return factory(**options)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise _unmade(name, options, error) from error
 
 
-def _unmade(name: str, options: dict[str, Any], error: Exception) -> ForeignWorldError:
+def _unmade(name: str, options: dict[str, Any], error: BaseException) -> ForeignWorldError:
     return ForeignWorldError(
         f"Making {name} with {options} raised {type(error).__name__}: {error}. Mend it, or give "
         "other options."
@@ -118,6 +123,17 @@ def _checked(gymnasium: Any, made_by: Any, env: Any) -> Any:
             f"{made_by!r} made {env!r} ({type(env).__name__}), which is no Gymnasium environment."
         )
     return env
+
+
+def spaces_of(env: Any, name: str) -> tuple[Any, Any]:
+    """The spaces of observations and actions. Raises `ForeignWorldError` where there are none."""
+    try:
+        return env.observation_space, env.action_space
+    except Exception as error:
+        raise ForeignWorldError(
+            f"{name} has no observation_space and action_space ({type(error).__name__}: {error}). "
+            "Give it both, spaces of gymnasium.spaces."
+        ) from None
 
 
 def time_limit(env: Any) -> int | None:
@@ -139,6 +155,24 @@ def resets_itself(env: Any) -> bool:
             return True
         env = vars(env)["env"]
     return False
+
+
+def registered(made_by: Any) -> Any:
+    """What an id stands for now: the same object until it is registered anew; else the maker."""
+    if not isinstance(made_by, str):
+        return made_by
+    gymnasium = _gymnasium()
+    name = made_by.rpartition(":")[2]
+    found = gymnasium.registry.get(name)
+    if found is None:  # an id without a version stands for the highest
+        with contextlib.suppress(Exception):
+            parse, highest = (
+                getattr(gymnasium.envs.registration, x)
+                for x in ("parse_env_id", "find_highest_version")
+            )
+            space, bare, _ = parse(name)
+            found = gymnasium.registry.get(f"{name}-v{highest(space, bare)}")
+    return found
 
 
 def only_here(name: str) -> UnfaithfulCloneError:

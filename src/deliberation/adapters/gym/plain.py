@@ -62,6 +62,22 @@ def load(data: bytes | memoryview, at: int = 0) -> Any:
     return _load(data, at)[0]
 
 
+def weight(value: Any) -> int | None:
+    """About how many bytes a plain value takes; None for what is not plain."""
+    if isinstance(value, np.ndarray | np.generic):
+        return None if value.dtype.hasobject or value.dtype.names else value.nbytes
+    if isinstance(value, str | bytes):
+        return len(value)
+    if type(value) is dict:
+        value = [*value.keys(), *value.values()]
+    if isinstance(value, tuple | list | set | frozenset) or type(value).__name__ == "deque":
+        if type(value).__name__ not in ("tuple", "list", "set", "frozenset", "deque"):
+            return None
+        sizes = [weight(part) for part in value]
+        return None if None in sizes else 8 + sum(filter(None, sizes))
+    return 8 if value is None or isinstance(value, bool | int | float) else None
+
+
 def _sized(tag: bytes, data: bytes) -> bytes:
     return tag + _SIZE.pack(len(data)) + data
 

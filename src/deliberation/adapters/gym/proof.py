@@ -5,8 +5,8 @@ drawing, twice from the same snapshot, and with two episodes in turns. What must
 are observations, rewards and ends.
 """
 
+import contextlib
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from ...core.errors import UnfaithfulCloneError
 from .attributes import Layout, Rewind
 from .plain import NotPlainError
+from .settings import Hooks
 from .trial import Trial, explore
 from .ways import (
     ORDER,
@@ -26,13 +27,15 @@ from .ways import (
     ByReplay,
     UnfitError,
     Way,
+    half_hooks,
     hooks_of,
     part_with,
 )
 
-Hooks = tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]
-"""`get_state(env)` and `set_state(env, state)` of the user's."""
 _PREFIX, _STEPS, _ENOUGH = (0, 3, 9, 1, 20, 5, 2, 7, 14, 0, 4, 11), 12, 36
+_PATIENCE = 0.1
+"""Seconds that may go into looks at large values with each snapshot of a trial; there is one more
+look at its end."""
 _SLOW = 0.005
 """Seconds a step beyond which the trial is shorter."""
 
@@ -55,7 +58,8 @@ class Fidelity:
 
     `tried` are the ways in order; `steps` how many were compared; `sources` where it draws chance
     from, of which `leaked` are shared with the whole process; `random`: one action led to different
-    states under different keys.
+    states under different keys. `restless` are attributes that differ after resets by one seed, a
+    clock say: states of one key differ in them.
     """
 
     way: str
@@ -64,13 +68,17 @@ class Fidelity:
     sources: tuple[str, ...]
     leaked: tuple[str, ...]
     random: bool
+    restless: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         told = "\n".join(f"  {tried}" for tried in self.tried)
         chance = ", ".join((*self.sources, *self.leaked)) or "none"
+        restless = ", ".join(self.restless)
         return (
             f"States are kept by {self.way}, exact over {self.steps} steps.\n{told}\n"
             f"  sources of chance, set from the key before each step: {chance}"
+            + f"\n  other after each reset, by the same seed, too: {restless}"
+            * bool(restless)
         )
 
 
@@ -97,17 +105,20 @@ def prove(trial: Trial, clone: str, hooks: Hooks | None, rewind: Rewind) -> tupl
             " a file, a generator of its own made in `step`). Keep everything in attributes of the "
             "environment, and draw from self.np_random, which reset(seed=...) sets."
         )
+    restless = _rewound(trial, cases, rewind)
     for name in ORDER if clone == "best" else (clone,):
         try:
             way = _made(name, trial, hooks)
+            way.watch_all(_PATIENCE)
             why, steps = _held_against(trial, way, cases)
+            way.watch_all(0.0)
         except UnfitError as error:
             why = str(error)
         except Exception as error:
             why = f"{type(error).__name__}: {error}"
         tried.append(Tried(name, not why, why))
         if not why:
-            return way, _report(trial, way, tried, steps, cases)
+            return way, _report(trial, way, tried, steps, cases, restless)
     told = "\n".join(f"  {one}" for one in tried)
     raise UnfaithfulCloneError(
         f"{trial.name} cannot be cloned, so nothing can be planned in it. Tried:\n{told}\n"
@@ -150,7 +161,7 @@ def _cases(trial: Trial) -> list[Case]:
             after = trial.path(4 if slow else _STEPS)
             first = trial.begin(word)
             lived = trial.play(trial.env, before)
-            if len(lived) == len(before) and not (lived and lived[-1][2]):
+            if len(lived) == len(before) and not (lived and trial.ends(*lived[-1][2:])):
                 came = trial.play(trial.env, after)
                 found.append(Case(word, before, after, first, came))
                 break
@@ -168,6 +179,27 @@ def _unlike_itself(trial: Trial, cases: list[Case]) -> str:
         if why:
             return why
     return ""
+
+
+def _rewound(trial: Trial, cases: list[Case], rewind: Rewind) -> tuple[str, ...]:
+    """Have what outlasts a reset, such as a count of episodes, put back before each; what cannot.
+
+    It need not show in what is seen, and yet would make other states of the same key.
+    """
+    places: list[Any] = []
+    if trial.chance.before_reset is not None:
+        places = list(trial.chance.before_reset.places)
+    for again in range(2):
+        trial.begin(cases[0].word)
+        first = Rewind(trial.env)
+        trial.play(trial.env, cases[0].after)
+        trial.begin(cases[-1].word)
+        trial.begin(cases[0].word)
+        moved = [place for place in first.moved(trial.env) if place not in places]
+        if again or not moved:
+            break
+        trial.chance.before_reset = rewind.narrowed([*places, *moved])
+    return tuple(".".join((*path, name)) for path, name in moved)
 
 
 def _held_against(trial: Trial, way: Way, cases: list[Case]) -> tuple[str, int]:
@@ -213,8 +245,9 @@ def _in_turns(trial: Trial, way: Way, cases: list[Case], shots: list[Any]) -> st
 
 
 def _drawn(env: Any) -> None:
+    """Draw it, as a user may: that must not move anything. Whether it can be drawn is no matter."""
     if getattr(env, "render_mode", None):
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contextlib.suppress(Exception, SystemExit):
             warnings.simplefilter("ignore")
             env.render()
 
@@ -263,20 +296,32 @@ def _made(name: str, trial: Trial, hooks: Hooks | None) -> Way:
 def _hooked(trial: Trial, hooks: Hooks | None) -> Way:
     env = trial.env
     if hooks is not None:
-        (get, put), inner = hooks, env
-        return ByHooks(env, [], inner, lambda: get(env), lambda state: put(env, state))
+        (get, put), inner = hooks, env.unwrapped
+        given = (lambda: get(env)), (lambda state: put(env, state))
+        if inner is not env:
+            # What wrappers count is hardly thought of: it is kept beside what the hooks keep.
+            with contextlib.suppress(UnfitError):
+                return ByHooks(env, explore(trial, (), inner), inner, *given)
+        return ByHooks(env, [], env, *given)
     found = hooks_of(env)
     if found is None:
-        raise UnfitError("it has no get_state() and set_state(state)")
+        raise UnfitError(f"it has {half_hooks(env)}")
     part, get_own, put_own = found
     surveys = [] if part is env else explore(trial, (), part)
     return ByHooks(env, surveys, part, get_own, put_own)
 
 
-def _report(trial: Trial, way: Way, tried: list[Tried], steps: int, cases: list[Case]) -> Fidelity:
+def _report(
+    trial: Trial,
+    way: Way,
+    tried: list[Tried],
+    steps: int,
+    cases: list[Case],
+    restless: tuple[str, ...],
+) -> Fidelity:
     sources = tuple(".".join(path[-2:]) for path in trial.chance.paths)
     return Fidelity(
-        way.name, tuple(tried), steps, sources, trial.chance.leaked, _chancy(trial, cases)
+        way.name, tuple(tried), steps, sources, trial.chance.leaked, _chancy(trial, cases), restless
     )
 
 

@@ -5,22 +5,30 @@ they are a handle, the hash of the history that led to it, under which a cache m
 Where it does not, the history is played again from the nearest state that is there.
 """
 
+import contextlib
 import hashlib
 import itertools
-import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...core.errors import ForeignWorldError
+from ...core.errors import DeliberationError, ForeignWorldError
+from .asking import begin, move
 from .cache import Cache
 from .chance import Chance, mixed
-from .form import Form, write_info, write_observation
+from .filling import write_info, write_observation
+from .form import Form
+from .seats import seat_of
+from .shared import Watch
 from .ways import Way
 
 HANDLE = 16
 """Bytes of a handle."""
+_WATCHED = 64
+"""Steps from one that is watched (`Watch`) to the next."""
+_PAST = 3
+"""Steps past the first cut that are tried."""
 
 
 class Batch(NamedTuple):
@@ -41,33 +49,53 @@ class Batch(NamedTuple):
 
 
 class Stepper:
-    """One environment and the way in which its states are kept. One thread at a time uses it."""
+    """One environment and the way in which its states are kept. One thread at a time uses it.
+
+    The environment may be another task's as well, which leaves it in any state that it likes.
+    """
 
     def __init__(self, env: Any, name: str, form: Form, way: Way, chance: Chance, cache: int):
         self.env, self.name, self.form, self.way, self.chance = env, name, form, way, chance
         self.cache = Cache(way, cache)
-        self._lock = threading.Lock()
+        self._seat, self._watch = seat_of(env), Watch(env, name, chance)
         self._leaves = len(form.leaves)
         self._live = b""
         """The handle of the state that the environment is in, where it is replayed."""
+        self._ends_at_cut = True if form.end_at_cut else None
+        """Whether nothing comes after a cut; None before the first one was met."""
+        self._steps = 0
 
     def reset(self, origins: np.ndarray) -> list[np.ndarray]:
         """First states from keys, [rows, 2]; what comes are the rows of `Form.rows`."""
-        with self._lock:
-            kept, out = self.chance.kept(), self.form.rows(len(origins))
+        out = self.form.rows(len(origins))
+        with self._held():
+            for row, word in enumerate(mixed(origins)):
+                self._reset_row(out, row, word, origins[row])
+        return out
+
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[None]:
+        """The environment for oneself; what it rests on, and global chance, are left as found."""
+        with self._seat.lock:
+            if self._seat.taken(self):
+                self._live = b""
+                self.way.regain()
+            kept = self.chance.kept()
             try:
-                words = mixed(origins)
-                for row, word in enumerate(words):
-                    self._reset_row(out, row, word, origins[row])
+                yield
+            except BaseException:
+                # A step that failed half-way may have moved what was to rest.
+                self._live = b""
+                self.way.regain()
+                raise
             finally:
                 self.chance.put_back(kept)
-            return out
 
     def _reset_row(self, out: list[np.ndarray], row: int, word: int, origin: np.ndarray) -> None:
         self._live = b""
         seen, info = begin(self.env, self.chance, word, self.name)
         write_observation(self.form.leaves, out[1 : 1 + self._leaves], row, seen, self.name)
-        write_info(self.form.info, out[2 + self._leaves : -2], row, info)
+        write_info(self.form.info, out[2 + self._leaves : -2], row, info, self.name)
         snapshot, size = self.way.take(self.env)
         if not self.way.inline:
             handle = _hashed(b"", origin)
@@ -77,49 +105,62 @@ class Stepper:
 
     def step(self, batch: Batch, actions: np.ndarray, keys: np.ndarray) -> list[np.ndarray]:
         """One action in each row that is not over; rows that are over stay as they are."""
-        with self._lock:
-            kept, count = self.chance.kept(), len(actions)
-            out, words = self.form.rows(count), mixed(keys)
-            taken, data = self.form.action.to_env(actions), batch.memory.tobytes()
-            over, width = batch.over.tolist(), batch.memory.shape[1]
-            records = _records(actions, keys) if not self.way.inline else None
-            memories: list[bytes] = [data[i * width : (i + 1) * width] for i in range(count)]
-            out[-2][...] = batch.over
-            try:
-                for row in range(count):
-                    if over[row]:
-                        continue
-                    memory = memories[row]
-                    if records is None:
-                        env = self.way.put(self.env, memory)  # type: ignore[arg-type]
-                    else:
-                        env = self._found(memory, batch, row)
-                    result = move(env, self.chance, words[row], taken[row], self.name)
-                    self._write(out, row, result)
-                    snapshot, size = self.way.keep(env)
-                    if records is not None:
-                        handle = _hashed(memory, records[row])
-                        self.cache.put(handle, snapshot, size)
-                        self._live = snapshot = handle
-                    memories[row] = snapshot
-            finally:
-                self.chance.put_back(kept)
-            out[0] = np.frombuffer(b"".join(memories), np.uint8).reshape(count, width)
-            return out
+        count, width = batch.memory.shape
+        out, words, over = self.form.rows(count), mixed(keys), batch.over.tolist()
+        taken, data = self.form.action.to_env(actions), batch.memory.tobytes()
+        records = None if self.way.inline else records_of(actions, keys)
+        memories = [data[i * width : (i + 1) * width] for i in range(count)]
+        out[-2][...] = batch.over
+        with self._held():
+            for row in range(count):
+                if over[row]:
+                    continue
+                if records is None:
+                    env = self.way.put(self.env, memories[row])
+                else:
+                    env = self._found(memories[row], batch, row)
+                came = self._moved(env, words[row], taken[row])
+                kept, size = self.way.keep(env)
+                if records is None:
+                    memories[row] = kept
+                else:
+                    memories[row] = _hashed(memories[row], records[row])
+                    self.cache.put(memories[row], kept, size)
+                    self._live = memories[row]
+                if came[3] and self._ends_at_cut is None:
+                    self._ends_at_cut = self._fails_past(env, kept, words[row], taken[row])
+                self._write(out, row, came)
+        out[0] = np.frombuffer(b"".join(memories), np.uint8).reshape(count, width)
+        return out
 
-    def _write(self, out: list[np.ndarray], row: int, result: tuple) -> None:
-        seen, reward, over, cut, info = result
+    def _moved(self, env: Any, word: int, action: Any) -> tuple:
+        """One step; now and then one that is watched."""
+        self._steps += 1
+        if self._steps % _WATCHED == 1:
+            return self._watch.move(env, word, action)
+        return move(env, self.chance, word, action, self.name)
+
+    def _fails_past(self, env: Any, kept: Any, word: int, action: Any) -> bool:
+        """Whether an environment that has cut an episode refuses to be stepped on."""
+        past = env if self.way.name == "replay" else self.way.put(self.env, kept)
+        self._live = b""
+        try:
+            for _ in range(_PAST):
+                if move(past, self.chance, word, action, self.name)[2]:
+                    break
+        except DeliberationError:
+            self.way.regain()
+            return True
+        return False
+
+    def _write(self, out: list[np.ndarray], row: int, came: tuple) -> None:
+        seen, reward, over, cut, info = came
         leaves = self._leaves
         write_observation(self.form.leaves, out[1 : 1 + leaves], row, seen, self.name)
-        try:
-            out[1 + leaves][row] = reward
-        except (TypeError, ValueError):
-            raise ForeignWorldError(
-                f"{self.name} gave the reward {reward!r}, which is no number."
-            ) from None
+        out[1 + leaves][row] = reward
         if self.form.info:
-            write_info(self.form.info, out[2 + leaves : -2], row, info)
-        out[-2][row] = over or (cut and self.form.end_at_cut)
+            write_info(self.form.info, out[2 + leaves : -2], row, info, self.name)
+        out[-2][row] = over or (cut and self._ends_at_cut)
         out[-1][row] = cut
 
     def _found(self, handle: bytes, batch: Batch, row: int) -> Any:
@@ -155,46 +196,11 @@ class Stepper:
         return env
 
 
-def begin(env: Any, chance: Chance, word: int, name: str) -> tuple[Any, dict[str, Any]]:
-    """Reset an environment from a number of 128 bits: what is seen, and `info`."""
-    if chance.before_reset is not None:
-        chance.before_reset(env)
-    chance.seed(env, word)
-    try:
-        seen, info = env.reset(seed=word & 0x7FFFFFFF)
-    except Exception as error:
-        raise failed(name, f"reset(seed={word & 0x7FFFFFFF})", error) from error
-    chance.look_again()
-    return seen, info
-
-
-def move(env: Any, chance: Chance, word: int, action: Any, name: str) -> tuple:
-    """Set the chance of an environment from a number of 128 bits, and step it."""
-    chance.seed(env, word)
-    try:
-        seen, reward, over, cut, info = env.step(action)
-    except Exception as error:
-        raise failed(name, f"step({action!r})", error) from error
-    return seen, reward, over, cut, info
-
-
-def failed(name: str, call: str, error: Exception) -> ForeignWorldError:
-    """What is said of an environment that raised an error: in which call, and where."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f" ({trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno})" if trace else ""
-    return ForeignWorldError(
-        f"{name} raised {type(error).__name__} in {call}{place}: {error}. The environment is at "
-        "fault, or its wrappers; nothing was recorded of this step."
-    )
-
-
 def _hashed(before: bytes, record: np.ndarray) -> bytes:
     return hashlib.blake2b(before + record.tobytes(), digest_size=HANDLE).digest()
 
 
-def _records(actions: np.ndarray, keys: np.ndarray) -> np.ndarray:
+def records_of(actions: np.ndarray, keys: np.ndarray) -> np.ndarray:
     """An action and its key as words, one row each."""
     words = np.ascontiguousarray(actions).reshape(len(actions), -1).view(np.uint32)
     return np.concatenate([words, keys.astype(np.uint32)], axis=1)

@@ -1,7 +1,6 @@
 """Any Gymnasium environment as a task: `from_gymnasium`."""
 
 import functools
-import math
 from collections.abc import Callable
 from importlib import metadata
 from typing import Any
@@ -10,57 +9,20 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt8, UInt32
+from jaxtyping import Array, Float, Int, Key
 
 from ...core.objective import Action, Objective
 from ...core.task import Traits, dtype_of
-from ...tasks.bases import Discounted, SoloTask
+from ...tasks.bases import SoloTask
 from ...tasks.names import join_name
-from ..bases import UNKNOWN, CutWorld, Earned
+from ..bases import CutWorld, Earned
 from ..calls import ask_host, like, words_of
 from .form import Leaf
+from .making import registered
 from .proof import Fidelity
-from .world import Settings, World, horizon_of
-
-
-class GymState(eqx.Module):
-    """A state of a foreign environment: what it is made of again, and what came with it.
-
-    `memory` are the attributes of the environment, or a handle under which its snapshot may be
-    found; then `origin` (the key of the first state) and `history` (actions and keys) make it
-    again. `observation` has the structure of the environment's space and `info` the numbers that
-    the environment told; `reward` is what the last action earned.
-    """
-
-    memory: UInt8[Array, " bytes"]
-    origin: UInt32[Array, " 2"]
-    history: UInt32[Array, "actions words"]
-    observation: PyTree
-    reward: Float[Array, ""]
-    info: dict[str, Array]
-    over: Bool[Array, ""]
-    cut: Bool[Array, ""]
-    time: Int[Array, ""]
-
-
-class Scored(Discounted):
-    """Another goal in a foreign environment: a function of what is seen before and after a step.
-
-    `reward(observation, action, next_observation, info)` is computed by JAX; observations have the
-    structure of the environment's space, and `info` are the numbers that came with the second.
-    `limits` are the least and greatest return, where they are known.
-    """
-
-    reward: Callable[[Any, Any, Any, Any], Any] = eqx.field(static=True)
-    gamma: float = eqx.field(static=True, default=1.0)
-    limits: tuple[float, float] = eqx.field(static=True, default=UNKNOWN)
-
-    def __call__(
-        self, state: GymState, action: Action, after: GymState
-    ) -> Float[Array, " players"]:
-        """What the function says."""
-        found = self.reward(state.observation, action, after.observation, after.info)
-        return jnp.asarray(found, jnp.float32).reshape(1)
+from .settings import Settings, hooks_given, horizon_of, settings_of
+from .state import GymState
+from .world import World
 
 
 class GymTask(CutWorld, SoloTask):
@@ -111,8 +73,7 @@ class GymTask(CutWorld, SoloTask):
         origin = words_of(key)
         rows = ask_host(self.world.reset, self._like(), origin)
         form = self.world.form
-        words = 2 + max(math.prod(form.action.shape), 1)
-        history = jnp.zeros((form.history, words), jnp.uint32)
+        history = jnp.zeros((form.history, 2 + form.action.words), jnp.uint32)
         return self._state(rows, origin, history, jnp.int32(0))
 
     def advance(self, state: GymState, action: Action, key: Key[Array, ""]) -> GymState:
@@ -193,8 +154,9 @@ def _numbers(leaf: Leaf, part: Array) -> Float[Array, "..."]:
     return jnp.concatenate(hot)
 
 
-_MADE: dict[str, World] = {}
-"""Worlds by name, options and settings: equal tasks share programs, snapshots and workers."""
+_MADE: dict[tuple[str, bool], tuple[Any, World]] = {}
+"""What a name stood for, and the world made of it, by name with options and settings, and whether
+numbers are of 64 bits: equal tasks share programs, snapshots and workers."""
 
 
 def from_gymnasium(
@@ -212,8 +174,20 @@ def from_gymnasium(
     """A task from a Gymnasium environment: its id, a factory that makes one, or one itself.
 
     Further `options` go to `gymnasium.make`, or to the factory. An environment that is handed over
-    is stepped, and reset, from then on. Wrappers stay: a `TimeLimit` cuts episodes (`truncated`)
-    and ends none, and what wrappers keep is part of the state.
+    is stepped, and reset, from then on; several tasks may be made of it. Wrappers stay: a
+    `TimeLimit` cuts episodes (`truncated`) and ends none, and what wrappers keep is part of the
+    state. Where an environment refuses to be stepped past its cut, the cut is an end.
+
+    Numbers are kept as they are, up to rounding where they have a fraction: whole ones that do not
+    fit in 32 bits are refused unless 64 are enabled (`JAX_ENABLE_X64`), and so is an observation
+    of another shape or kind than its space's, or that its space does not count. The bounds of a Box
+    of observations are not held against anything. In a Box of whole numbers actions are whole.
+    TreeSearch plans where chance can be listed: `adapters.SampledChance(task, 16)` lists draws.
+
+    Attributes that did not move in a trial are compared with what they were after each step, those
+    of more than 4096 bytes after every 64th at most; one that then moves for the first time in
+    place is refused. So is drawing from NumPy's or Python's global generator where it is noticed
+    after the trial, in which each step is watched, and then one in 64.
 
     - `clone` chooses how states are kept; 'best' tries all ways and takes the first that is exact
       (`GymTask.fidelity` tells). Before each step all sources of chance are set from the step's
@@ -222,23 +196,26 @@ def from_gymnasium(
     - `cache_megabytes` bounds the snapshots of states that are not kept as bytes; the others are
       played again.
     - `horizon` is the most actions of an episode where it has no time limit (else 1000).
-    - `info` names the numbers of `info` that objectives read; None keeps all that were met.
-    - `get_state(env)` and `set_state(env, state)` keep what nothing else can.
+    - `info` lists the names of the numbers of `info` that objectives read; None keeps all that were
+      met.
+    - `get_state(env)` and `set_state(env, state)`, both or neither, keep what nothing else can.
 
     Raises `BackendError` without Gymnasium, `UnknownNameError`, `WrongKindError`,
     `UnknownSpaceError` for spaces that tasks do not have, `UnfaithfulCloneError` where no way of
-    keeping states is exact, with what was tried, and `ForeignWorldError` where the environment
-    fails.
+    keeping states is exact, with what was tried, `ForeignWorldError` where the environment fails or
+    answers with what Gymnasium's API does not allow, and `NonFiniteError` for rewards that are not
+    finite; `step`, `rollout` and deciders raise these three as well.
     """
-    told = None if info is None else tuple(info)
-    asked = Settings(clone, workers, cache_megabytes, horizon, told)
-    hooks = None
-    if get_state is not None and set_state is not None:
-        hooks = (get_state, set_state)
+    asked = settings_of(clone, workers, cache_megabytes, horizon, info)
+    hooks = hooks_given(get_state, set_state)
     if not isinstance(env, str) or hooks is not None:
-        return GymTask(World(env, options, asked, hooks), asked)
+        return GymTask(World(env, options, asked, hooks, _wide()), asked)
     written = {k: v for k, v in _written(asked).items() if v != _written(Settings())[k]}
-    return _known(env, join_name(f"gym:{env}", {**options, **written}), options, asked)
+    try:
+        named = join_name(f"gym:{env}", {**options, **written})
+    except (TypeError, ValueError):  # options that no name can hold, such as an array
+        return GymTask(World(env, options, asked, None, _wide()), asked)
+    return _known(env, named, options, asked)
 
 
 def adopted(name: str, factory: Callable[..., Any], options: dict[str, Any]) -> GymTask:
@@ -247,9 +224,19 @@ def adopted(name: str, factory: Callable[..., Any], options: dict[str, Any]) -> 
 
 
 def _known(made_by: Any, named: str, options: dict[str, Any], asked: Settings) -> GymTask:
-    if named not in _MADE:
-        _MADE[named] = World(made_by, options, asked)
-    return GymTask(_MADE[named], asked, named)
+    held, world = _MADE.get((named, _wide()), (None, None))
+    # An id may have been registered anew since, and a module loaded again.
+    now = registered(made_by)
+    if world is None or held is not now:
+        world = World(made_by, options, asked, None, _wide())
+        # Making it may have imported the module that registers the id.
+        _MADE[named, _wide()] = registered(made_by), world
+    return GymTask(world, asked, named)
+
+
+def _wide() -> bool:
+    """Whether JAX keeps numbers of 64 bits."""
+    return bool(jax.config.jax_enable_x64)  # type: ignore[attr-defined]
 
 
 def _written(settings: Settings) -> dict[str, Any]:

@@ -1,18 +1,23 @@
 """Random play in an environment: where it draws chance, and which attributes move."""
 
 import copy
-import random
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from ...core.errors import ForeignWorldError
+from .asking import begin, move
 from .attributes import Survey
-from .chance import GLOBAL, Chance, mixed
+from .chance import Chance, mixed
 from .form import Form
 from .hidden import Hidden
-from .stepper import begin, failed, move
+from .shared import Watch
+
+_PAST = 3
+"""Steps past a cut that are tried."""
 
 
 @dataclass
@@ -23,11 +28,11 @@ class Trial:
     name: str
     form: Form
     chance: Chance
-    infos: list[dict[str, Any]] = field(default_factory=list)
-    states: list[str] = field(default_factory=list)
-    longest: int = 0
+    infos: list[Mapping[str, Any]] = field(default_factory=list)
     fails_past_cut: bool = False
+    """Whether the environment refused a step after it had cut an episode: nothing comes then."""
     seconds: float = 0.0
+    """What a step took, without what was looked at around it."""
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
 
     def action(self) -> Any:
@@ -52,62 +57,61 @@ class Trial:
 
     def play(self, env: Any, path: list[tuple[Any, int]]) -> list[tuple]:
         """What comes of each step, up to the end of an episode."""
-        found = []
+        found: list[tuple] = []
         for action, word in path:
-            seen, reward, over, cut, info = move(env, self.chance, word, action, self.name)
+            try:
+                seen, reward, over, cut, info = move(env, self.chance, word, action, self.name)
+            except ForeignWorldError:
+                if not (found and found[-1][3]):
+                    raise
+                self.fails_past_cut = True
+                return found[: [cut for *_, cut in found].index(True) + 1]
             found.append((copy.deepcopy(seen), copy.deepcopy(reward), over, cut))
-            self.infos.append(info)
-            if over or (cut and self.form.end_at_cut):
+            self.infos.append(copy.copy(info))
+            if self.ends(over, cut):
                 break
         return found
+
+    def ends(self, over: bool, cut: bool) -> bool:
+        """Whether an episode ends with a step that told this."""
+        return bool(over or (cut and (self.form.end_at_cut or self.fails_past_cut)))
+
+    def go_past(self) -> None:
+        """Find out whether an environment that has cut an episode lets itself be stepped on."""
+        try:
+            for action, word in self.path(_PAST):
+                if move(self.env, self.chance, word, action, self.name)[2]:
+                    break
+        except ForeignWorldError:
+            self.fails_past_cut = True
 
 
 def explore(trial: Trial, handled: tuple[str, ...], stop: Any) -> list[Survey]:
     """Look at an environment while it is played at random, as deeply at the ends as can be."""
-    surveys, started, count = [], time.perf_counter(), 0
+    surveys, started, spent, count = [], time.thread_time(), 0.0, 0
     known: dict[int, tuple[Any, int]] = {}
     hidden = Hidden(trial.name, trial.chance)
+    watch = Watch(trial.env, trial.name, trial.chance)
     for episode in range(6):
         trial.infos.append(begin(trial.env, trial.chance, trial.word(), trial.name)[1])
         surveys.append(Survey(trial.env, handled, stop, episode in (0, 5), known))
         for ply in range(24 if episode < 5 else 200):
             ((action, word),) = trial.path(1)
             hidden.look(trial.env, again=ply < 4)
-            _, _, over, cut, info = move(trial.env, trial.chance, word, action, trial.name)
+            asked = time.perf_counter()
+            _, _, over, cut, info = watch.move(trial.env, word, action)
+            spent += time.perf_counter() - asked
             hidden.check()
-            trial.infos.append(info)
+            trial.infos.append(copy.copy(info))
             count += 1
             if ply < 12 or over or cut:
                 deep = episode == 5 and ply == 11
                 surveys.append(Survey(trial.env, handled, stop, deep, known))
-            slow = time.perf_counter() - started > 2.0 and ply > 3
+            # Time that others take from this process says nothing of the environment.
+            slow = max(spent, time.thread_time() - started) > 2.0 and ply > 3
             if over or cut or slow:
+                if cut and not trial.ends(over, cut):
+                    trial.go_past()
                 break
-    trial.seconds = (time.perf_counter() - started) / max(count, 1)
+    trial.seconds = spent / max(count, 1)
     return surveys
-
-
-def leaks(trial: Trial) -> tuple[str, ...]:
-    """The generators of the whole process that an environment draws from.
-
-    Looked at right before and after its own calls, since others draw from them too.
-    """
-    legacy, plain = np.random.get_state, random.getstate
-    first, found = (legacy(), plain()), set()
-    trial.chance.seed(trial.env, trial.word())
-    path = trial.path(16)
-    for action, word in [(None, 0), *path]:
-        trial.chance.seed(trial.env, word)
-        before = legacy()[1].tobytes(), legacy()[2], plain()  # type: ignore[union-attr, index]
-        try:
-            came = trial.env.reset(seed=1) if action is None else trial.env.step(action)
-        except Exception as error:
-            raise failed(trial.name, "its first steps", error) from error
-        after = legacy()[1].tobytes(), legacy()[2], plain()  # type: ignore[union-attr, index]
-        found |= {"numpy.random"} if before[:2] != after[:2] else set()
-        found |= {"random"} if before[2] != after[2] else set()
-        if action is not None and (came[2] or came[3]):
-            break
-    np.random.set_state(first[0])
-    random.setstate(first[1])
-    return tuple(name for name in GLOBAL if name in found)

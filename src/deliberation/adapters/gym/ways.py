@@ -38,8 +38,28 @@ class Way:
     def dropped(self, snapshot: Any) -> None:
         """A snapshot that nobody will ask for again."""
 
+    def regain(self) -> None:
+        """Set what no snapshot holds to what it was: a step has failed, or others moved it."""
 
-class ByAttributes(Way):
+    def watch_all(self, seconds: float) -> None:
+        """Look at more of what is to rest, for so long with each snapshot; 0: at all, once."""
+
+
+class Rowed(Way):
+    """A way that writes attributes into rows: by `kept`."""
+
+    kept: Attributes
+
+    def regain(self) -> None:
+        """Attributes that no row holds."""
+        self.kept.regain()
+
+    def watch_all(self, seconds: float) -> None:
+        """Large values, too."""
+        self.kept.watch_all(seconds)
+
+
+class ByAttributes(Rowed):
     """Attributes written into a row; sources of chance are set anew in any case."""
 
     name: ClassVar[str] = "attributes"
@@ -58,7 +78,7 @@ class ByAttributes(Way):
         return env
 
 
-class Beside(Way):
+class Beside(Rowed):
     """A way that keeps the innermost part of an environment, beside the attributes around it."""
 
     def __init__(self, env: Any, surveys: Sequence[Survey], handled: Sequence[str], stop: Any):
@@ -89,6 +109,16 @@ class ByHooks(Beside):
         if surveys:
             super().__init__(env, surveys, (), stop)
         self._get, self._put = get, put
+
+    def regain(self) -> None:
+        """Attributes of the wrappers that no row holds."""
+        if self._wrapped:
+            super().regain()
+
+    def watch_all(self, seconds: float) -> None:
+        """Large values of the wrappers, too."""
+        if self._wrapped:
+            super().watch_all(seconds)
 
     def take(self, env: Any) -> tuple[Any, int]:
         """What the hook gives, copied, and the attributes of the wrappers."""
@@ -217,12 +247,25 @@ def chain(env: Any) -> list[Any]:
 def hooks_of(env: Any) -> tuple[Any, Callable[[], Any], Callable[[Any], Any]] | None:
     """The outermost part of an environment that has both hooks, and these."""
     for part in chain(env):
-        kind = type(part)
-        if callable(getattr(kind, "get_state", None)) and callable(
-            getattr(kind, "set_state", None)
-        ):
+        if all(_has(part, hook) for hook in _HOOKS):
             return part, part.get_state, part.set_state
     return None
+
+
+_HOOKS = ("get_state", "set_state")
+
+
+def _has(part: Any, hook: str) -> bool:
+    return callable(getattr(type(part), hook, None))
+
+
+def half_hooks(env: Any) -> str:
+    """What an environment without both hooks has of them, in words."""
+    for part in chain(env):
+        for one, other in (_HOOKS, _HOOKS[::-1]):
+            if _has(part, one):
+                return f"{one}() in {type(part).__name__} and no {other}() beside it"
+    return "no get_state() and set_state(state)"
 
 
 def part_with(env: Any, name: str, kind: str) -> Any:

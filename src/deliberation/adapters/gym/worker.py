@@ -109,7 +109,9 @@ def main() -> None:
                     else stepper.step(Batch(*parts[:5]), parts[5], parts[6])
                 )
                 send(outward, b"=", rows)
-            except Exception as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 send(outward, b"!", msgspec.json.encode([type(error).__name__, str(error)]))
 
 

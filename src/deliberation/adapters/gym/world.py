@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from ...core.errors import WrongKindError
+from ...core.errors import UnfaithfulCloneError
+from .asking import begin
 from .attributes import Rewind, Survey
 from .chance import Chance
 from .form import Entry, Form, action_form, entries_of, kind_of, leaves_of
@@ -15,41 +16,57 @@ from .making import (
     only_here,
     resets_itself,
     source_of,
+    spaces_of,
     time_limit,
 )
-from .proof import Hooks, prove
-from .stepper import HANDLE, Batch, Stepper, begin
-from .trial import Trial, explore, leaks
-from .ways import ORDER, ByAttributes, Way
+from .proof import prove
+from .seats import seat_of
+from .settings import Hooks, Settings, horizon_of
+from .shared import leaks
+from .stepper import HANDLE, Batch, Stepper, records_of
+from .trial import Trial, explore
+from .ways import ByAttributes, Way
 from .worker import Order
 from .workers import Workers
 
 MEGABYTE = 1 << 20
-
-
-class Settings(msgspec.Struct, frozen=True):
-    """What a user may say of how an environment is adapted; see `from_gymnasium`."""
-
-    clone: str = "best"
-    workers: int = 0
-    cache_megabytes: float = 256.0
-    horizon: int | None = None
-    info: tuple[str, ...] | None = None
+_COMPARED = 4
+"""Steps over which a worker's environment is held against the one here."""
 
 
 class World:
     """Steps batches of states of one environment. Equal only to itself, so that `jit` knows it."""
 
     def __init__(
-        self, made_by: Any, options: dict[str, Any], settings: Settings, hooks: Hooks | None = None
+        self,
+        made_by: Any,
+        options: dict[str, Any],
+        settings: Settings,
+        hooks: Hooks | None = None,
+        wide: bool = False,
     ):
-        _check(settings)
         self.env = make_env(made_by, options)
         self.name = made_by if isinstance(made_by, str) else _told(self.env)
-        self.limit = time_limit(self.env)
-        spaces = self.env.observation_space, self.env.action_space
-        leaves, action = leaves_of(spaces[0], self.name), action_form(spaces[1], self.name)
-        wrapped = kind_of(spaces[0]) in ("Dict", "Tuple")
+        self.limit, self.wide = time_limit(self.env), wide
+        with seat_of(self.env).lock:
+            # Whoever used the environment before finds it moved.
+            seat_of(self.env).taken(self)
+            chance = self._tried(settings, hooks)
+        most = int(settings.cache_megabytes * MEGABYTE)
+        self.here = Stepper(self.env, self.name, self.form, self.way, chance, most)
+        self.workers: Workers | None = None
+        self._compared = False
+        if settings.workers:
+            source = source_of(made_by, options)
+            if source is None or hooks is not None:
+                raise only_here(self.name)
+            self.workers = Workers(settings.workers, self._order(source, most, settings.workers))
+
+    def _tried(self, settings: Settings, hooks: Hooks | None) -> Chance:
+        """Find the form and the way of keeping states in random play."""
+        seen, actions = spaces_of(self.env, self.name)
+        leaves, action = leaves_of(seen, self.name, self.wide), action_form(actions, self.name)
+        wrapped = kind_of(seen) in ("Dict", "Tuple")
         form = Form(leaves, action, wrapped=wrapped, end_at_cut=resets_itself(self.env))
         rewind = Rewind(self.env)
         begin(self.env, Chance([]), 0, self.name)
@@ -62,16 +79,10 @@ class World:
             self.way, self.fidelity = prove(trial, settings.clone, hooks, rewind)
         finally:
             trial.chance.put_back(kept)
-        entries = entries_of(trial.infos, settings.info)
+        entries = entries_of(trial.infos, settings.info, self.wide)
+        form = msgspec.structs.replace(form, end_at_cut=form.end_at_cut or trial.fails_past_cut)
         self.form = _completed(form, self.way, entries, self.limit, settings)
-        most = int(settings.cache_megabytes * MEGABYTE)
-        self.here = Stepper(self.env, self.name, self.form, self.way, trial.chance, most)
-        self.workers: Workers | None = None
-        if settings.workers:
-            source = source_of(made_by, options)
-            if source is None or hooks is not None:
-                raise only_here(self.name)
-            self.workers = Workers(settings.workers, self._order(source, most, settings.workers))
+        return trial.chance
 
     def _order(self, source: Source, most: int, workers: int) -> Order:
         layout = self.way.layout if isinstance(self.way, ByAttributes) else None
@@ -84,7 +95,46 @@ class World:
 
     def reset(self, origins: np.ndarray) -> list[np.ndarray]:
         """First states from keys of two words each."""
-        return (self.workers or self.here).reset(origins)
+        if self.workers is None:
+            return self.here.reset(origins)
+        if not self._compared and len(origins):
+            self._compare(origins[:1])
+        return self.workers.reset(origins)
+
+    def _compare(self, origin: np.ndarray) -> None:
+        """Whether a worker's environment goes as the one here does, over some steps.
+
+        Raises `UnfaithfulCloneError`: a constructor that counts its calls makes another one.
+        """
+        assert self.workers is not None
+        histories = np.zeros((1, self.form.history, 2 + self.form.action.words), np.uint32)
+        told = []
+        for one in (self.here, self.workers):
+            rows, histories = one.reset(origin), histories * 0
+            told.append([rows[1:]])
+            for ply in range(_COMPARED):
+                times = np.full(1, ply, np.int32)
+                batch = Batch(rows[0], origin, histories, times, rows[-2])
+                action = self.form.action.first(1)
+                keys = origin + np.uint32(ply)
+                rows = one.step(batch, action, keys)
+                told[-1].append(rows[1:])
+                if self.form.history:
+                    histories = histories.copy()
+                    histories[:, ply] = records_of(action, keys)
+        for ply, (here, there) in enumerate(zip(*told, strict=True)):
+            if not all(
+                np.array_equal(a, b, equal_nan=True) for a, b in zip(here, there, strict=True)
+            ):
+                self.close()
+                raise UnfaithfulCloneError(
+                    f"A worker process made another {self.name} than there is here: after {ply} "
+                    "steps from the same seed by the same actions it told something else. Its "
+                    "constructor must make the same environment in every process, however often "
+                    "it was called (no counter, no global variable), and its id must stand for "
+                    "the same there. Mend it, or ask for workers=0."
+                )
+        self._compared = True
 
     def step(
         self,
@@ -106,20 +156,6 @@ class World:
             self.workers.close()
 
 
-def _check(settings: Settings) -> None:
-    if settings.clone not in ("best", *ORDER):
-        raise WrongKindError(
-            f"clone={settings.clone!r} is no way of copying: choose 'best' or one of {ORDER}."
-        )
-    if settings.workers < 0 or settings.cache_megabytes <= 0:
-        raise WrongKindError(
-            "workers is how many processes there are (0: none) and cache_megabytes more than 0; "
-            f"got workers={settings.workers}, cache_megabytes={settings.cache_megabytes}."
-        )
-    if settings.horizon is not None and settings.horizon < 1:
-        raise WrongKindError(f"An episode has a horizon of at least 1; got {settings.horizon}.")
-
-
 def _told(env: Any) -> str:
     spec = getattr(env, "spec", None)
     return spec.id if spec is not None else type(env.unwrapped).__name__
@@ -136,8 +172,3 @@ def _completed(
     if not way.inline:
         history = 2 * horizon_of(limit, settings)
     return msgspec.structs.replace(form, info=info, memory=memory, history=history)
-
-
-def horizon_of(limit: int | None, settings: Settings) -> int:
-    """The most actions of an episode: the user's word, the time limit's, or 1000."""
-    return settings.horizon or limit or 1000

@@ -271,7 +271,12 @@ def _check_suits(task: Task, sampling: Sampling | None) -> None:
         raise UnsuitableTaskError(
             f"{task!r} has {what}: TreeSearch serves tasks in full view whose chance, if any, "
             "`Task.outcomes` lists, or it would plan on one sampled future. Use "
-            "`HistorySearch(task, ...)`."
+            "`HistorySearch(task, ...)`"
+            + (
+                ", or `TreeSearch(SampledChance(task, 16))` (deliberation.adapters)."
+                if traits.fully_observable
+                else "."
+            )
         )
     if traits.players not in (1, 2):
         raise UnsuitableTaskError(
