@@ -161,7 +161,9 @@ def series_of(
     )
 
 
-def way_panel(title: str, x_label: str, series: list[Series], y_label: str = "") -> Panel:
+def way_panel(
+    title: str, x_label: str, series: list[Series], y_label: str = "", **more: Any
+) -> Panel:
     """Axes for shares of the way, with random play and the optimum drawn in."""
     return Panel(
         title=title,
@@ -169,6 +171,7 @@ def way_panel(title: str, x_label: str, series: list[Series], y_label: str = "")
         y_label=y_label or "way from random to optimum",
         series=series,
         references=[Reference(label="random", y=0.0), Reference(label="optimum", y=1.0)],
+        **more,
     )
 
 

@@ -7,13 +7,13 @@ Baroni 2018, "Generalization without systematicity", do with words).
 
 import numpy as np
 
-from ...runs import Cell, Panel, Reference
+from ...runs import Cell
 from ...stats import bootstrap
 from ..measuring import cells as shared
 from ..measuring import trials
 from ..measuring.about import About, once
 from ..measuring.effort import Effort
-from ..measuring.results import Results, Shown, curve, mean
+from ..measuring.results import Results, Shown, curve, mean, way_panel
 from ..measuring.rows import claimed, told
 
 SHARES = (1 / 8, 1 / 4, 1 / 2, 1.0)
@@ -81,14 +81,8 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
     ]  # fmt: skip
     series = [curve(f"{w} hidden units", SHARES, ways, low)
               for w, ways in zip(_widths(e), (narrow, wide), strict=True)]  # fmt: skip
-    panel = Panel(
-        title=f"{task}: pairs that nobody showed",
-        x_label="share of the other pairs covered",
-        y_label="way from random to optimum",
-        x_scale="log2",
-        series=series,
-        references=[Reference(label="random", y=0.0), Reference(label="optimum", y=1.0)],
-    )
+    title, label = f"{task}: pairs that nobody showed", "share of the other pairs covered"
+    panel = way_panel(title, label, series, x_scale="log2")
     sentence = (
         f"In pairs of a place and a goal that nobody showed, networks go {wide[0].mean():.2f} of "
         f"the way where an eighth of the other pairs was shown and {wide[-1].mean():.2f} where "
