@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from ...core.errors import DeliberationError, NonFiniteError, ObjectiveError, WrongKindError
 from ...core.objective import Action
+from ...core.task import is_concrete
 from ...tasks.bases import Discounted
 from ..bases import UNKNOWN
 from .asking import told
@@ -84,7 +85,7 @@ def _one_number(function: Any, found: Any) -> Float[Array, ""]:
             f"The reward function {_name(function)} gave {_shown(found)}, where one number is "
             "expected: the reward of one step."
         )
-    if not isinstance(value, jax.core.Tracer) and not np.isfinite(np.asarray(value)).all():
+    if is_concrete(value) and not np.isfinite(np.asarray(value)).all():
         raise NonFiniteError(
             f"The reward function {_name(function)} gave {_shown(found)}: rewards are finite."
         )
