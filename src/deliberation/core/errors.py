@@ -112,7 +112,7 @@ class ObjectiveError(DeliberationError, RuntimeError):
 
 
 class ForeignPolicyError(DeliberationError, ValueError):
-    """A foreign policy of other shapes than the task, or one that fails or answers with nonsense."""
+    """A foreign policy of other shapes than the task, or one that fails or answers nonsense."""
 
 
 class UnreproducedScoreError(ForeignPolicyError):

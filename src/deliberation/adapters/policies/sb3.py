@@ -15,7 +15,7 @@ from .host import Asked, HostPolicy, Model, Said, adapted
 from .sb3_archives import Loaded, read_archive, read_vec_normalize
 from .sb3_spaces import check_spaces
 from .shown import Masks, Observe, masked_by_info
-from .torch_modules import imported
+from .torch_modules import copied, imported
 from .weighing import best, drawn, one_hot, renormalised, softmax
 
 
@@ -90,7 +90,7 @@ def _of_model(model: Any) -> tuple[Loaded, Any]:
         )
     found = getattr(model, "get_vec_normalize_env", lambda: None)()
     exploration = float(getattr(model, "exploration_rate", 0.0))
-    return Loaded(copy.deepcopy(policy), type(model).__name__, exploration), copy.deepcopy(found)
+    return Loaded(copied(policy), type(model).__name__, exploration), copy.deepcopy(found)
 
 
 class SB3Model(Model):

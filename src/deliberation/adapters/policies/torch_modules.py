@@ -51,7 +51,7 @@ def from_torch(
     if not isinstance(module, torch.nn.Module):
         raise WrongKindError(f"{module!r} is no torch.nn.Module: hand over the network itself.")
     check_meaning(meaning, task.traits.discrete)
-    model = TorchModel(copy.deepcopy(module), meaning, deterministic, task)
+    model = TorchModel(copied(module), meaning, deterministic, task)
     model.count_flops(probe(task, observe, 1, masks))
     return reproduced(adapted(task, model, observe, masks), expect)
 
@@ -66,6 +66,25 @@ def imported() -> Any:
             f"({error})."
         ) from error
     return torch
+
+
+def copied(module: Any) -> Any:
+    """A copy of a module, but for what it keeps of the computations that it last did."""
+    done: dict[int, Any] = {}
+    for part in module.modules():
+        for holder in (part, getattr(part, "action_dist", None)):
+            for held in vars(holder).values() if hasattr(holder, "__dict__") else ():
+                if _is_distribution(held):
+                    done[id(held)] = None
+                elif imported().is_tensor(held) and not held.is_leaf:
+                    done[id(held)] = held.detach().clone()
+    return copy.deepcopy(module, done)
+
+
+def _is_distribution(held: Any) -> bool:
+    found = held if isinstance(held, list | tuple) and held else [held]
+    kind = imported().distributions.Distribution
+    return all(isinstance(x, kind) for x in found)
 
 
 class TorchModel(Model):
