@@ -1,5 +1,7 @@
 """Policies of others as deciders: functions, networks of JAX, players of OpenSpiel."""
 
+import sys
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -14,9 +16,12 @@ from deliberation.adapters import (
     from_equinox,
     from_gymnasium,
     from_open_spiel,
+    from_sb3,
+    from_torch,
 )
 from deliberation.adapters.policies.weighing import check_meaning
 from deliberation.core.errors import (
+    BackendError,
     ForeignMemoryError,
     ForeignPolicyError,
     IllegalActionError,
@@ -160,6 +165,13 @@ def test_continuous_actions_are_clipped(pendulum):
         decision.action, np.clip(3 * np.asarray(state.observation)[:, :1], -2, 2)
     )
     np.testing.assert_array_equal(decision.weights, np.ones((4, 1)))
+
+
+def test_missing_packages_are_named(board, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for adapt in (lambda: from_torch(object(), board), lambda: from_sb3("ppo.zip", board)):
+        with pytest.raises(BackendError, match=r"pip install 'deliberation\[sb3\]'"):
+            adapt()
 
 
 @pytest.fixture(scope="module")

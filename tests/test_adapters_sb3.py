@@ -18,6 +18,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize  # noqa: 
 
 from deliberation import check_decider, make_task, rollout  # noqa: E402
 from deliberation.adapters import Score, from_gymnasium, from_sb3, from_torch  # noqa: E402
+from deliberation.claims.measuring import subjects  # noqa: E402
 from deliberation.core.errors import (  # noqa: E402
     ForeignPolicyError,
     IllegalActionError,
@@ -276,6 +277,7 @@ def test_an_archive_is_read_without_running_code(pole, ppo, tmp_path):
             content = old.read(name)
             if name == "data":
                 data = json.loads(content)
+                data["rollout_buffer_class"]["__module__"] = "no.module.at.all"
                 for value in data.values():
                     if isinstance(value, dict) and ":serialized:" in value:
                         value[":serialized:"] = "not a pickle at all"
@@ -287,6 +289,9 @@ def test_an_archive_is_read_without_running_code(pole, ppo, tmp_path):
         found = from_sb3(file, pole, trust=trust).decide(state, key=KEY)[0]
         np.testing.assert_array_equal(found.weights, wanted.weights)
         np.testing.assert_array_equal(found.value, wanted.value)
+    named = f"{subjects.HERE}:stable_baselines3"
+    subject = subjects.make(named, pole, None, {"path": str(path), "deterministic": False})
+    np.testing.assert_array_equal(subject.decide(state, key=KEY)[0].weights, wanted.weights)
 
 
 def test_archives_that_need_trust_or_are_none_are_refused(pole, lake, ppo, tmp_path):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import TypeVar
 
 import jax
 import numpy as np
@@ -13,6 +14,7 @@ from ...core.task import Task
 from ...core.uniform import UniformRandom
 from ...stats.intervals import t_quantile
 
+Adapted = TypeVar("Adapted", bound=Decider)
 _LEVEL = 0.99
 _USUAL = (
     "The usual causes: statistics of normalisation that were left behind (`vec_normalize=`), a "
@@ -50,7 +52,7 @@ class Score:
             )
 
 
-def reproduced(decider: Decider, expect: Score | float | None) -> Decider:
+def reproduced(decider: Adapted, expect: Score | float | None) -> Adapted:
     """The decider, once it has scored what is expected of it.
 
     Raises `UnreproducedScoreError` where what was measured, with its interval, rules that out. A

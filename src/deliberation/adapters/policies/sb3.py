@@ -12,7 +12,7 @@ from ...core.errors import WrongKindError
 from ...core.task import Task, check_is_task
 from .expected import Score, reproduced
 from .host import Asked, HostPolicy, Model, Said, adapted
-from .sb3_archives import Loaded, read_archive, read_vec_normalize
+from .sb3_archives import Loaded, package, read_archive, read_vec_normalize
 from .sb3_spaces import check_spaces
 from .shown import Masks, Observe, masked_by_info
 from .torch_modules import copied, imported
@@ -215,14 +215,13 @@ def _predicted(model: SB3Model, seen: Any) -> np.ndarray:
 
 def _recurrent(model: SB3Model, seen: Any, asked: Asked) -> Said:
     """The LSTM's states are carried with the rows in front; the owner has them in the middle."""
-    from sb3_contrib.common.recurrent.type_aliases import RNNStates
-
+    rnn_states = package("sb3_contrib.common.recurrent.type_aliases").RNNStates
     torch, policy = imported(), model.policy
     states = [torch.tensor(np.moveaxis(x, 0, 1).copy()) for x in asked.carried]
     pi, vf = (states[0], states[1]), (states[2], states[3])
     first = torch.tensor(asked.first, dtype=torch.float32)
     tensors = model.tensors(seen)
-    _, value, _, after = policy.forward(tensors, RNNStates(pi, vf), first, deterministic=True)
+    _, value, _, after = policy.forward(tensors, rnn_states(pi, vf), first, deterministic=True)
     found, _ = policy.get_distribution(tensors, pi, first)
     carried = [np.moveaxis(_numpy(x), 1, 0) for x in (*after.pi, *after.vf)]
     value = _numpy(value)[:, 0]

@@ -53,14 +53,14 @@ class Loaded(NamedTuple):
 
 
 def package(name: str) -> Any:
-    """stable-baselines3, or sb3-contrib. Raises `BackendError` where it is missing."""
+    """A module of stable-baselines3 or sb3-contrib. Raises `BackendError` where it is missing."""
     imported()
     try:
         return importlib.import_module(name)
     except ImportError as error:
+        library = name.partition(".")[0].replace("_", "-")
         raise BackendError(
-            f"Policies of {name.replace('_', '-')} need it: pip install 'deliberation[sb3]' "
-            f"({error})."
+            f"Policies of {library} need it: pip install 'deliberation[sb3]' ({error})."
         ) from error
 
 
@@ -79,8 +79,12 @@ def read_archive(path: Path, task: Task, algorithm: str | None, trust: bool) -> 
             return _in_full(path, named)
         return Loaded(
             _from_weights(path, archive, data, named, task), named,
-            float(data.get("exploration_rate", 0.0)),
+            _number(data.get("exploration_rate")),
         )  # fmt: skip
+
+
+def _number(found: Any) -> float:
+    return float(found) if isinstance(found, int | float) else 0.0
 
 
 def _bad(path: Path, what: str, remedy: str = "") -> PolicyFileError:
@@ -181,18 +185,20 @@ def _from_weights(
 
 def _plain_class(path: Path, data: dict[str, Any], algorithm: str) -> Any:
     """The library's own class of policies that the settings name, if it is one of those."""
-    home = importlib.import_module(str(data["policy_class"]["__module__"]))
+    home = str(data["policy_class"].get("__module__"))
     written = str(data["policy_class"].get("__init__", ""))
     name = written.removeprefix("<function ").partition(".__init__")[0]
     algorithm_class = getattr(package(ALGORITHMS[algorithm]), algorithm)
     for kind in algorithm_class.policy_aliases.values():
-        if kind.__name__ == name and kind.__module__ == home.__name__:
+        if kind.__name__ == name and kind.__module__ == home:
             return kind
     raise untrusted(path, f"has a class of policies of its own ({name})")
 
 
 def _plain_options(path: Path, data: dict[str, Any], algorithm: str) -> dict[str, Any]:
     options = data.get("policy_kwargs") or {}
+    if not isinstance(options, dict):
+        raise _bad(path, "has settings whose policy_kwargs are damaged")
     if ":serialized:" in options:
         raise untrusted(
             path, f"keeps its policy_kwargs ({', '.join(k for k in options if k[0] != ':')}) as a "
@@ -205,18 +211,15 @@ def _plain_options(path: Path, data: dict[str, Any], algorithm: str) -> dict[str
 
 def _spaces(task: Task) -> tuple[Any, Any]:
     """The spaces that a policy for the task has; images with their channels in front."""
-    from gymnasium import spaces
-    from stable_baselines3.common.preprocessing import (
-        is_image_space,
-        is_image_space_channels_first,
-    )
-    from stable_baselines3.common.vec_env import VecTransposeImage
+    spaces = package("gymnasium.spaces")
+    told = package("stable_baselines3.common.preprocessing")
+    turn = package("stable_baselines3.common.vec_env").VecTransposeImage
 
     def transposed(space: Any) -> Any:
         if isinstance(space, spaces.Dict):
             return spaces.Dict({name: transposed(part) for name, part in space.spaces.items()})
-        if is_image_space(space) and not is_image_space_channels_first(space):
-            return VecTransposeImage.transpose_space(space)
+        if told.is_image_space(space) and not told.is_image_space_channels_first(space):
+            return turn.transpose_space(space)
         return space
 
     found, traits = spaces_of(task), task.traits
@@ -232,11 +235,11 @@ def _check_spaces(path: Path, data: dict[str, Any], ours: tuple[Any, Any]) -> No
     """Compare what the settings say of the spaces in plain JSON."""
     for what, space in zip(("observation_space", "action_space"), ours, strict=True):
         told = data.get(what)
-        kind = str(told.get(":type:", "")) if isinstance(told, dict) else ""
-        shape, count = (told or {}).get("_shape"), (told or {}).get("n")
+        told = told if isinstance(told, dict) else {}
+        kind, shape, count = str(told.get(":type:", "")), told.get("_shape"), told.get("n")
         named = kind.rpartition(".")[2].rstrip("'>")
         same = named == type(space).__name__
-        same &= shape is None or tuple(shape) == tuple(space.shape or ())
+        same &= shape is None or str(shape) == str(list(space.shape or ()))
         same &= count is None or str(count) == str(getattr(space, "n", None))
         if kind and not same:
             size = f"of {count}" if count is not None else f"of shape {shape}"
@@ -254,8 +257,7 @@ def read_vec_normalize(path: Path, trust: bool) -> Any:
         raise _bad(path, "is missing", "Give the path that `VecNormalize.save` wrote to.")
     if not trust:
         raise untrusted(path, "is a pickle of VecNormalize")
-    from stable_baselines3.common.vec_env import VecNormalize
-
+    kind = package("stable_baselines3.common.vec_env").VecNormalize
     try:
         with path.open("rb") as file:
             found = pickle.load(file)
@@ -264,7 +266,7 @@ def read_vec_normalize(path: Path, trust: bool) -> Any:
             path, f"is no file of VecNormalize: {type(error).__name__}: {error}",
             "Save the statistics again by `env.save(path)`.",
         ) from error  # fmt: skip
-    if not isinstance(found, VecNormalize):
+    if not isinstance(found, kind):
         raise _bad(
             path, f"holds a {type(found).__name__}, and no VecNormalize",
             "Save the statistics by `env.save(path)`.",

@@ -173,7 +173,7 @@ class SpielBot(_Player):
                 f"(step), nor {players} bots, one for each player, nor a function of (player, "
                 "seed) that makes one."
             )
-        self.bots = bots
+        self.bots: list[Any] = bots
 
     def told(self, state: Any, words: np.ndarray) -> tuple[dict[int, float], int | None]:
         """What the bot of the player to move does here, and by what probabilities."""

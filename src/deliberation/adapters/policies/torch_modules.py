@@ -1,6 +1,7 @@
 """Networks of PyTorch as deciders: `from_torch`. The one file that imports torch."""
 
 import copy
+import importlib
 from typing import Any
 
 import numpy as np
@@ -59,13 +60,12 @@ def from_torch(
 def imported() -> Any:
     """PyTorch. Raises `BackendError` where it is missing."""
     try:
-        import torch
+        return importlib.import_module("torch")
     except ImportError as error:
         raise BackendError(
             f"Policies of PyTorch need it: pip install 'deliberation[sb3]', which has torch "
             f"({error})."
         ) from error
-    return torch
 
 
 def copied(module: Any) -> Any:
@@ -102,9 +102,8 @@ class TorchModel(Model):
 
     def count_flops(self, asked: Asked) -> None:
         """What one row costs, as PyTorch counts it; unknown where it counts nothing."""
-        from torch.utils.flop_counter import FlopCounterMode
-
-        with FlopCounterMode(display=False) as counter, self.blamed(asked):
+        counting = importlib.import_module("torch.utils.flop_counter")
+        with counting.FlopCounterMode(display=False) as counter, self.blamed(asked):
             self.raw(asked)
         self.flops = float(counter.get_total_flops()) or None
 
@@ -113,8 +112,9 @@ class TorchModel(Model):
         torch = imported()
         self.module.eval()
         with torch.no_grad():
-            said = self.module(self._tensors(asked.observation))
-        said, value = said if isinstance(said, tuple | list) and len(said) == 2 else (said, None)
+            found: Any = self.module(self._tensors(asked.observation))
+        pair = isinstance(found, tuple | list) and len(found) == 2
+        said, value = found if pair else (found, None)
         value = None if value is None else value.detach().cpu().numpy().reshape(asked.count)
         return said.detach().cpu().numpy(), value
 

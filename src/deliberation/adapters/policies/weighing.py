@@ -31,7 +31,7 @@ def weights_of(
 ) -> Float[np.ndarray, "batch actions"]:
     """The distribution over legal actions that logits, probabilities or action values stand for.
 
-    Where every action is legal, probabilities stay as they are, to the last bit.
+    Where no illegal action has any, probabilities stay as they are, to the last bit.
     """
     if meaning == "logits":
         return softmax(said, legal)
@@ -64,7 +64,7 @@ def renormalised(
             f"{np.flatnonzero(legal[row]).tolist()} are legal. Check that it is a policy for this "
             "task, with actions numbered alike."
         )
-    whole = legal.all(axis=-1, keepdims=True) & (np.abs(total - 1) < 1e-4)
+    whole = (kept == probabilities).all(-1, keepdims=True) & (np.abs(total - 1) < 1e-4)
     return np.where(whole, kept, kept / total)
 
 

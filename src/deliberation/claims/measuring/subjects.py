@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 
+from ...adapters import from_sb3
 from ...amortised import AnswerPolicy, NetworkPolicy, load_network
 from ...core.decider import Decider
 from ...core.task import Task
@@ -118,6 +119,14 @@ def zoo(
     from ...zoo.registry import entry as find
 
     return find(entry).build(task, effort, jax.random.key(seed)).decider
+
+
+def stable_baselines3(
+    task: Task, folder: Path | None = None, *, path: str, **options: Any
+) -> Decider:
+    """A model of stable-baselines3 by the path of its archive; see `adapters.from_sb3`."""
+    del folder
+    return from_sb3(path, task, **options)
 
 
 def _needed(folder: Path | None) -> Path:
