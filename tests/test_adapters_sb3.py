@@ -16,7 +16,7 @@ contrib = pytest.importorskip("sb3_contrib")
 
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize  # noqa: E402
 
-from deliberation import check_decider, make_task, rollout  # noqa: E402
+from deliberation import check_decider, make_task  # noqa: E402
 from deliberation.adapters import Score, from_gymnasium, from_sb3, from_torch  # noqa: E402
 from deliberation.claims.measuring import subjects  # noqa: E402
 from deliberation.core.errors import (  # noqa: E402
@@ -260,7 +260,11 @@ def test_lost_statistics_of_normalisation_are_noticed(above, tmp_path):
     with pytest.raises(UntrustedFileError, match=r"pickle of VecNormalize.*trust=True"):
         from_sb3(tmp_path / "ppo", above, vec_normalize=tmp_path / "statistics.pkl")
     from_sb3(
-        tmp_path / "ppo", above, vec_normalize=tmp_path / "statistics.pkl", trust=True, expect=8.0
+        tmp_path / "ppo",
+        above,
+        vec_normalize=tmp_path / "statistics.pkl",
+        trust=True,
+        expect=Score(8.0, played=8),
     )
     with pytest.raises(UnreproducedScoreError):
         from_sb3(model, above, vec_normalize=False, expect=Score(8.0, played=8))
@@ -392,8 +396,3 @@ def test_masked_actions_of_modules_keep_the_rest_in_proportion():
         corner.decide(state, key=KEY)
     with pytest.raises(WrongKindError, match=r"no torch.nn.Module"):
         from_torch(lambda x: x, board)
-
-
-def test_rollouts_play_them(pole, ppo):
-    played = rollout(pole, from_sb3(ppo, pole), key=KEY, batch=2)
-    assert (played.returns > 5).all()

@@ -323,7 +323,7 @@ def probe(task: Task, observe: Observe | None, count: int, masks: Masks | None =
     """First states of a task as a policy is asked about them."""
     keys = jax.random.split(jax.random.key(0), count)
     rows = _rows(task, observe, masks, _begun(task, keys), keys)
-    rows = jax.tree.map(np.asarray, rows)
+    rows = jax.tree.map(np.array, rows)  # copies, which a policy may write into
     seen = as_owned(task, rows.observation) if observe is None else rows.observation
     return Asked(seen, rows.legal, rows.uniform, rows.words, np.ones(count, bool), [])
 
