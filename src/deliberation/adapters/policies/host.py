@@ -24,7 +24,7 @@ from ...core.errors import (
 )
 from ...core.task import State, Task, is_concrete
 from ..calls import ask_host, like, words_of
-from .shown import Masks, Observe, as_owned, form_of, shown, to_task
+from .shown import Masks, Observe, as_owned, failed, form_of, shown, to_task
 
 
 class Asked(NamedTuple):
@@ -105,11 +105,8 @@ class Model(abc.ABC):
         except DeliberationError:
             raise
         except Exception as error:
-            raise ForeignPolicyError(
-                f"{self.name} raised {type(error).__name__}: {error}, asked with observations "
-                f"{form_of(asked.observation)} of {asked.count} rows. Check that it takes them so, "
-                "with the batch in front; `observe=` tells what of a state it is given instead."
-            ) from error
+            how = f"in {asked.count} rows, with the batch in front"
+            raise failed(self.name, error, asked.observation, how) from error
 
 
 class PolicyMemory(eqx.Module):

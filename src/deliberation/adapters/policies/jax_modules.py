@@ -17,7 +17,7 @@ from ...core.errors import (
 )
 from ...core.task import State, Task, check_is_task, is_concrete
 from .expected import Score, reproduced
-from .shown import Masks, Observe, form_of, shown
+from .shown import Masks, Observe, failed, form_of, shown
 from .weighing import Meaning, check_meaning
 
 
@@ -74,11 +74,7 @@ class JaxPolicy(CheckedDecider):
         try:
             said, value = jax.eval_shape(self._said, state)
         except Exception as error:
-            raise ForeignPolicyError(
-                f"{self.name} raised {type(error).__name__}: {error}, asked with one observation "
-                f"{form_of(seen)} of {self.task!r}. It must take one without a batch; `observe=` "
-                "tells what of a state it is given instead."
-            ) from error
+            raise failed(self.name, error, seen, "one by one, without a batch") from error
         traits = self.task.traits
         wanted = (traits.actions,) if self.meaning != "action" else traits.shape
         if said.shape != wanted or (value is not None and value.size != 1):

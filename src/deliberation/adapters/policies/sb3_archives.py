@@ -175,12 +175,12 @@ def _from_weights(
     try:
         policy = kind(*spaces, lambda _: 0.0, **options)
         policy.load_state_dict(weights)
+        return policy
     except Exception as error:
         raise ForeignPolicyError(
             f"{path} holds a policy of {algorithm} whose network is not the one that {task!r} "
             f"asks for: {error}. Adapt the environment that it was trained in, wrappers included."
         ) from error
-    return policy
 
 
 def _plain_class(path: Path, data: dict[str, Any], algorithm: str) -> Any:

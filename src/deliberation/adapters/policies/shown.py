@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool
 
+from ...core.errors import ForeignPolicyError
 from ...core.task import State, Task
 from ..gym import GymTask
 from ..gym.form import kind_of
@@ -86,3 +87,11 @@ def form_of(tree: Any) -> str:
 def probe_shapes(task: Task) -> jax.ShapeDtypeStruct:
     """The form of what a task shows of a state; nothing is computed."""
     return jax.eval_shape(task.observe, jax.eval_shape(task.init, jax.random.key(0)))
+
+
+def failed(name: str, error: Exception, seen: Any, how: str) -> ForeignPolicyError:
+    """What is said of a policy that raised an error when it was asked."""
+    return ForeignPolicyError(
+        f"{name} raised {type(error).__name__}: {error}, asked with observations {form_of(seen)}. "
+        f"It must take them {how}; `observe=` tells what of a state it is given instead."
+    )
