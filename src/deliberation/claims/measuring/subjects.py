@@ -11,7 +11,6 @@ from typing import Any
 
 import jax
 
-from ...adapters import from_sb3
 from ...amortised import AnswerPolicy, NetworkPolicy, load_network
 from ...core.decider import Decider
 from ...core.task import Task
@@ -126,6 +125,8 @@ def stable_baselines3(
 ) -> Decider:
     """A model of stable-baselines3 by the path of its archive; see `adapters.from_sb3`."""
     del folder
+    from ...adapters import from_sb3
+
     return from_sb3(path, task, **options)
 
 
