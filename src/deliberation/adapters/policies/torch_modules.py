@@ -113,8 +113,9 @@ class TorchModel(Model):
         self.module.eval()
         with torch.no_grad():
             found: Any = self.module(self._tensors(asked.observation))
-        pair = isinstance(found, tuple | list) and len(found) == 2
-        said, value = found if pair else (found, None)
+        paired = isinstance(found, tuple | list) and len(found) == 2
+        pair: Any = found if paired else (found, None)
+        said, value = pair
         value = None if value is None else value.detach().cpu().numpy().reshape(asked.count)
         return said.detach().cpu().numpy(), value
 
