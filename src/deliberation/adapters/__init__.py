@@ -1,4 +1,4 @@
-"""Strangers at the door: environments and games written elsewhere, as ordinary tasks."""
+"""Strangers at the door: environments, games and policies made elsewhere, as tasks and deciders."""
 
 import lazy_loader
 

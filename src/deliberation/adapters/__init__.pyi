@@ -8,7 +8,14 @@ from .gym import Scored as Scored
 from .gym import Tried as Tried
 from .gym import from_gymnasium as from_gymnasium
 from .open_spiel import SpielTask as SpielTask
-from .open_spiel import from_open_spiel as from_open_spiel
 from .pgx_worlds import PgxTask as PgxTask
 from .pgx_worlds import from_pgx as from_pgx
+from .policies import HostPolicy as HostPolicy
+from .policies import JaxPolicy as JaxPolicy
+from .policies import Score as Score
+from .policies import from_callable as from_callable
+from .policies import from_equinox as from_equinox
+from .policies import from_open_spiel as from_open_spiel
+from .policies import from_sb3 as from_sb3
+from .policies import from_torch as from_torch
 from .tables import from_arrays as from_arrays

@@ -77,7 +77,7 @@ def row_keys(key: KeyLike, batch: int) -> Key[Array, " batch"]:
     return as_typed_keys(key, batch)
 
 
-def check_finite(where: str, **arrays: Array) -> None:
+def check_finite(where: str, **arrays: Array | np.ndarray) -> None:
     """Refuse NaN or infinity, naming the first array and row that has it. A no-op under `jit`."""
     if not is_concrete(arrays):
         return

@@ -75,6 +75,10 @@ class PolicyFileError(DeliberationError, ValueError):
     """A saved policy is missing, truncated, altered or of another version."""
 
 
+class UntrustedFileError(PolicyFileError):
+    """A file that can run code on loading, and that nobody has said to trust."""
+
+
 class StorageError(DeliberationError, OSError):
     """Writing failed (no room, no permission); what was written before is intact."""
 
@@ -105,6 +109,14 @@ class ForeignWorldError(DeliberationError, RuntimeError):
 
 class ObjectiveError(DeliberationError, RuntimeError):
     """A reward function of one's own raised an error, or gave what is no reward."""
+
+
+class ForeignPolicyError(DeliberationError, ValueError):
+    """A foreign policy of other shapes than the task, or one that fails or answers nonsense."""
+
+
+class UnreproducedScoreError(ForeignPolicyError):
+    """A foreign policy that does not score here what its owner says that it scores."""
 
 
 class UnknownSpaceError(DeliberationError, TypeError):

@@ -120,6 +120,16 @@ def zoo(
     return find(entry).build(task, effort, jax.random.key(seed)).decider
 
 
+def stable_baselines3(
+    task: Task, folder: Path | None = None, *, path: str, **options: Any
+) -> Decider:
+    """A model of stable-baselines3 by the path of its archive; see `adapters.from_sb3`."""
+    del folder
+    from ...adapters import from_sb3
+
+    return from_sb3(path, task, **options)
+
+
 def _needed(folder: Path | None) -> Path:
     if folder is None:
         raise ValueError("This subject is a trained policy: name the cell that trains it.")
