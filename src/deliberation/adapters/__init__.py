@@ -1,4 +1,4 @@
-"""Strangers at the door: environments and games written elsewhere, as ordinary tasks."""
+"""Strangers at the door: environments, games and engines written elsewhere, as ours are used."""
 
 import lazy_loader
 

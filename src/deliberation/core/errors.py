@@ -103,6 +103,10 @@ class ForeignWorldError(DeliberationError, RuntimeError):
     """A foreign environment raised an error, died, or answered with what its spaces exclude."""
 
 
+class EngineError(DeliberationError, RuntimeError):
+    """A game engine hung, died, did not speak its protocol, or answered what is no legal move."""
+
+
 class UnknownSpaceError(DeliberationError, TypeError):
     """A space of actions or observations of a kind that no task here has."""
 
