@@ -1,4 +1,4 @@
-"""Some processes of one engine that answer questions, started when needed and again after a crash."""
+"""Some processes of one engine that answer questions, and are started again after a crash."""
 
 import abc
 import dataclasses

@@ -62,14 +62,19 @@ class EngineDecider(CheckedDecider):
     def __exit__(self, *raised: object) -> None:
         self.close()
 
+    @property
+    def keeps_time(self) -> bool:
+        """As its protocol can."""
+        return self.crew.protocol.timed
+
     def choose(self, question: Question) -> tuple[Decision, Memory]:
         """Ask the engine about every row that is not over."""
-        state, budget, protocol = question.state, question.budget, self.crew.protocol
+        state, budget = question.state, question.budget
         assert budget is not None
         live = ~jax.vmap(self.task.terminated)(state)
         legal = jax.vmap(self.task.legal)(state)
         rows = live.shape[0]
-        counts = budget.untimed(UNLIMITED) if protocol.timed else budget
+        counts = budget.untimed(UNLIMITED) if self.keeps_time else budget
         effort = jnp.minimum(*counts.rows(rows))
         seeds = jax.random.key_data(question.keys)[:, -1]
         run = functools.partial(self._asked, budget.seconds)
@@ -80,7 +85,7 @@ class EngineDecider(CheckedDecider):
             action, value, nodes = jax.vmap(lambda *x: tuple(ask_host(run, _LIKE, *x)))(*given)
         weights = jax.nn.one_hot(action, legal.shape[1])
         decision = answer(live, action, weights, value, model_steps=nodes)
-        steps = decision.spent.model_steps if protocol.counted else None
+        steps = decision.spent.model_steps if self.crew.protocol.counted else None
         spent = dataclasses.replace(
             decision.spent, model_steps=steps, network_evaluations=None, flops=None
         )

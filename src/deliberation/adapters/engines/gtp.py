@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 
 from ...core.budget import Budget
-from ...core.errors import EngineError
 from ...core.task import Task
 from .crew import Asked, Crew, Protocol, Reply, Talk
 from .decider import EngineDecider, checked_limits
@@ -80,9 +79,9 @@ def from_gtp(
     """A Go engine such as GNU Go as a decider: `from_gtp("gnugo", from_pgx("go_9x9"), budget=5)`.
 
     `task` is Go of this library, of pgx or of OpenSpiel; the engine is told its size and komi.
-    `command` is a program on PATH or in /usr/games, with its arguments. GNU Go is given `--mode gtp`
-    and what makes it play by Tromp and Taylor's rules, as tasks here do (area, superko, dead stones
-    stay until they are taken); give the like for other engines.
+    `command` is a program on PATH or in /usr/games, with its arguments. GNU Go is also given
+    `--mode gtp`, and what makes it play by Tromp and Taylor's rules, as tasks here do (area,
+    superko, dead stones stay until they are taken); give the like for other engines.
 
     The effort dial is the engine's: a budget of n is the command `level n` where the engine has it
     (GNU Go's own choice is 10), and of no effect where not. `dial` is another
