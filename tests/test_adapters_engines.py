@@ -9,13 +9,15 @@ import sys
 import time
 from types import SimpleNamespace
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from engines_faked import GTP, UCI, faked
 
-from deliberation.adapters import from_gtp, from_open_spiel, from_pgx, from_uci
+from deliberation.adapters import from_gnubg, from_gtp, from_open_spiel, from_pgx, from_uci
+from deliberation.adapters.engines.backgammon import _moved, _sources, backgammon_of
 from deliberation.adapters.engines.chess import PgxChess, chess_of
 from deliberation.adapters.engines.crew import Asked, Crew, Position
 from deliberation.adapters.engines.go import BoardGo, go_of
@@ -415,4 +417,69 @@ def test_gnugo_plays_and_turns_its_dial():
         np.testing.assert_array_equal(decision.action, [12, 12])  # the middle
         np.testing.assert_allclose(decision.value, np.tanh([-0.75] * 2), rtol=1e-6)  # komi alone
         assert decision.spent.model_steps is None
-        check_decider(gnugo, states=states, budget=1)
+        again, _ = gnugo.decide(states, key=KEY)
+        np.testing.assert_array_equal(again.value, decision.value)
+
+
+BACKGAMMON = make_task("backgammon")
+advance, can_move = (jax.jit(jax.vmap(f)) for f in (BACKGAMMON.advance, BACKGAMMON.legal))
+
+
+def test_turns_of_backgammon_are_played_out_as_its_rules_say():
+    """Random play: where a checker may move, what it leads to, and that turns end in some board."""
+    states = [jax.vmap(BACKGAMMON.init)(KEY[None])]
+    rng, words = np.random.default_rng(3), backgammon_of(BACKGAMMON)
+    for ply in range(120):
+        state = states[-1]
+        allowed = np.flatnonzero(np.asarray(can_move(state))[0]).tolist()
+        if not allowed:
+            break
+        position = words.position(allowed, *(np.asarray(x)[0] for x in words.facts(state)))
+        told = set(position.moves.values())  # the six passes are one
+        assert told == set(allowed) or (min(allowed) < 6 and len(told) == 1)
+        assert {line.split()[0] for line in position.setup} <= set(position.moves)
+        board, unused = tuple(np.asarray(state.board)[0].tolist()), np.asarray(state.unused)[0]
+        own = {
+            6 * (1 if source == 24 else source + 2) + die
+            for die in set(unused[unused >= 0].tolist())
+            for source in _sources(board, die)
+        }
+        forced = int(state.used[0]) == 0 and set(allowed) < own
+        assert set(allowed) == own or forced or (not own and min(allowed) < 6)
+        action = int(rng.choice(allowed))
+        after = advance(state, jnp.array([action]), jax.random.split(jax.random.key(ply), 1))
+        if action >= 6 and int(after.mover[0]) == int(state.mover[0]):
+            place, die = divmod(action, 6)
+            moved = _moved(board, 24 if place == 1 else place - 2, die)
+            assert moved == tuple(np.asarray(after.board)[0].tolist())
+        states.append(after)
+    assert ply > 60 and {int(s.used[0]) for s in states} >= {0, 1}
+
+
+def test_a_backgammon_is_worth_three():
+    board = [0] * 28
+    board[23], board[26], board[20], board[0] = 1, 14, -1, -14
+    words = backgammon_of(BACKGAMMON)
+    position = words.position([25 * 6], np.array(board), np.array([0, 3, -1, -1]))
+    (line,) = position.setup
+    assert line.split()[:2] == ["1/off", "3"] and position.moves == {"1/off": 150}
+    assert position.told.endswith("to play 1-4")
+
+
+@needs("gnubg")
+def test_gnubg_plays_openings_by_the_book():
+    """3-1 makes the five point and 6-1 the bar point, one checker at a time."""
+    first = jax.vmap(BACKGAMMON.init)(KEY[None])
+    with from_gnubg(BACKGAMMON, budget=0, start_timeout=60.0) as gnubg:
+        for roll, book in (((2, 0), {"8/5", "6/5"}), ((5, 0), {"13/7", "8/7"})):
+            dice, played = jnp.array([roll], jnp.int32), set()
+            unused = jnp.array([[*roll, -1, -1]], jnp.int32)
+            state = eqx.tree_at(lambda s: (s.dice, s.unused), first, (dice, unused))
+            for _ in range(2):
+                decision, _ = gnubg.decide(state, key=KEY)
+                facts = [np.asarray(x)[0] for x in gnubg.words.facts(state)]
+                (word,) = gnubg.words.position(decision.action.tolist(), *facts).moves
+                played.add(word)
+                state = advance(state, decision.action, KEY[None])
+            assert played == book
+        assert 0 < float(decision.value[0]) < 0.5 and "from_gnubg(gnubg" in repr(gnubg)

@@ -1,4 +1,5 @@
 from .engines import EngineDecider as EngineDecider
+from .engines import from_gnubg as from_gnubg
 from .engines import from_gtp as from_gtp
 from .engines import from_uci as from_uci
 from .functional import from_gymnax as from_gymnax
