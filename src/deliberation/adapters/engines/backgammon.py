@@ -5,11 +5,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array
 
-from ...core.errors import UnsuitableTaskError
 from ...core.task import Task, check_is_task
 from ...tasks.board.backgammon import Backgammon, BackgammonState
-from .crew import Position
-from .decider import Words
+from .crew import Position, Words
+from .decider import unplayable
 
 _BAR, _THEIR_BAR, _OFF, _THEIR_OFF, _HOME, _ALL = 24, 25, 26, 27, 18, 15
 Board = tuple[int, ...]
@@ -20,9 +19,7 @@ def backgammon_of(task: Task) -> Words:
     check_is_task(task)
     if isinstance(task, Backgammon):
         return BackgammonWords()
-    raise UnsuitableTaskError(
-        f"GNU Backgammon plays backgammon, and {task!r} is none: take make_task('backgammon')."
-    )
+    raise unplayable("GNU Backgammon plays backgammon", task, "make_task('backgammon')")
 
 
 class BackgammonWords(Words):

@@ -6,31 +6,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array, Int
 
-from ...core.errors import UnsuitableTaskError
 from ...core.task import Task, check_is_task
 from ..open_spiel.game import chess_move
 from ..open_spiel.task import SpielState, SpielTask
 from ..pgx_worlds import PgxState, PgxTask
-from .crew import Position
-from .decider import Words
+from .crew import Position, Words
+from .decider import unplayable
 
 _PAWN, _KING = 1, 6
 Board = Int[np.ndarray, "files ranks"]
-
-
-def chess_of(task: Task) -> Words:
-    """The words for a task that is chess. Raises `UnsuitableTaskError` for others."""
-    check_is_task(task)
-    if isinstance(task, PgxTask) and task.game == "chess":
-        return PgxChess()
-    if isinstance(task, SpielTask):
-        kind, options = task.game.spiel.get_type().short_name, task.game.spiel.get_parameters()
-        if kind == "chess" and not options.get("chess960"):
-            return SpielChess(task)
-    raise UnsuitableTaskError(
-        f"Engines that speak UCI play chess, and {task!r} is none: take from_pgx('chess') or "
-        "from_open_spiel('chess')."
-    )
 
 
 class SpielChess(Words):
@@ -155,3 +139,16 @@ def _step(before: Board, after: Board) -> str | None:
     if after[*origin] != 0 or before[*target] != 0 or before[*origin] != after[*target]:
         return None
     return "".join(_square(8 * file + rank, False) for file, rank in (origin, target))
+
+
+def chess_of(task: Task) -> Words:
+    """The words for a task that is chess. Raises `UnsuitableTaskError` for others."""
+    check_is_task(task)
+    if isinstance(task, PgxTask) and task.game == "chess":
+        return PgxChess()
+    if isinstance(task, SpielTask):
+        kind, options = task.game.spiel.get_type().short_name, task.game.spiel.get_parameters()
+        if kind == "chess" and not options.get("chess960"):
+            return SpielChess(task)
+    instead = "from_pgx('chess') or from_open_spiel('chess')"
+    raise unplayable("Engines that speak UCI play chess", task, instead)

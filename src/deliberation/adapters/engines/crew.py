@@ -10,9 +10,12 @@ import time
 import weakref
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from jaxtyping import Array
 
 from ...core.errors import EngineError
+from ...core.task import State
 from .process import Child, Died
 
 
@@ -27,6 +30,18 @@ class Position(NamedTuple):
     side: str
     moves: Mapping[str, int]
     told: str
+
+
+class Words(abc.ABC):
+    """How the states of one kind of game are put into the words of an engine."""
+
+    @abc.abstractmethod
+    def position(self, legal: list[int], *facts: Any) -> Position:
+        """One state, from the numbers of its legal actions and its facts; it calls no JAX."""
+
+    @abc.abstractmethod
+    def facts(self, state: State) -> tuple[Array, ...]:
+        """Those arrays of a state (or of a batch) that the position is told from."""
 
 
 class Asked(NamedTuple):
@@ -128,8 +143,8 @@ class Crew:
         protocol: Protocol,
         *,
         workers: int = 1,
-        timeout: float = 60.0,
-        start_timeout: float = 10.0,
+        timeout: float | int = 60.0,
+        start_timeout: float | int = 10.0,
     ):
         self.command, self.protocol = command, protocol
         self.workers, self.timeout, self.start_timeout = workers, timeout, start_timeout

@@ -1,6 +1,5 @@
 """A decider that asks an engine, whatever it speaks and plays."""
 
-import abc
 import dataclasses
 import functools
 import math
@@ -10,44 +9,31 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
 from ...core.answering import CheckedDecider, Question, answer
 from ...core.budget import UNLIMITED, Budget
 from ...core.decider import Decision, Memory
-from ...core.errors import EngineError
-from ...core.task import State, Task, is_concrete
+from ...core.errors import EngineError, UnsuitableTaskError
+from ...core.task import Task, is_concrete
 from ..calls import ask_host, like
-from .crew import Asked, Crew, Position
+from .crew import Asked, Crew, Position, Protocol, Words
 
 _LIKE = (like((), np.int32), like((), np.float32), like((), np.int32))
 """An action, a value, and how many positions were looked at."""
 
 
-class Words(abc.ABC):
-    """How the states of one kind of game are put into the words of an engine."""
-
-    @abc.abstractmethod
-    def facts(self, state: State) -> tuple[Array, ...]:
-        """Those arrays of a state (or of a batch) that the position is told from."""
-
-    @abc.abstractmethod
-    def position(self, legal: list[int], *facts: Any) -> Position:
-        """The position of one state, from its legal actions and facts; without JAX."""
-
-
 class EngineDecider(CheckedDecider):
-    """A game engine on a task that it plays, made by `from_uci` or `from_gtp`.
+    """A game engine on a task that it plays, made by `from_uci`, `from_gtp` or `from_gnubg`.
 
     Its processes end by `close`, at the end of a `with` block, with this object, or with Python;
     after `close` they start again when they are asked. In `jit` it is called on the host, once for
     a batch.
     """
 
-    task: Task
-    budget: Budget
     crew: Crew = eqx.field(static=True)
+    task: Task
     words: Words = eqx.field(static=True)
+    budget: Budget
 
     def __repr__(self) -> str:
         return f"{self.crew.protocol.name}({self.crew!r}, {self.task!r}, {_told(self.budget)})"
@@ -132,10 +118,26 @@ def _told(budget: Budget) -> str:
     return ", ".join(f"{name}={x}" for name, x in given.items() if x is not None)
 
 
-def checked_limits(*, timeout: float, start_timeout: float, workers: int) -> None:
-    """Refuse times that are no times, and numbers of processes that are none."""
-    for name, seconds in (("timeout", timeout), ("start_timeout", start_timeout)):
-        if not 0 < seconds < math.inf:
-            raise ValueError(f"{name} is {seconds!r}: give a positive number of seconds.")
+def unplayable(engines: str, task: Task, instead: str) -> UnsuitableTaskError:
+    """The refusal of a task that such engines do not play."""
+    return UnsuitableTaskError(f"{engines}, and {task!r} is none: take {instead}.")
+
+
+def started(
+    task: Task, command: tuple[str, ...], protocol: Protocol, words: Words, budget: Budget | int,
+    **limits: float | int,
+) -> EngineDecider:  # fmt: skip
+    """The decider, once its first process has been greeted.
+
+    `limits` are those of `Crew`. Raises `ValueError` for times that are no times, and numbers of
+    processes that are none.
+    """
+    for name in ("timeout", "start_timeout"):
+        if not 0 < limits[name] < math.inf:
+            raise ValueError(f"{name} is {limits[name]!r}: give a positive number of seconds.")
+    workers = limits.pop("workers")
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise ValueError(f"workers is {workers!r}: give a number of processes, at least 1.")
+    asked, crew = Budget.of(budget), Crew(command, protocol, workers=workers, **limits)
+    crew.open()
+    return EngineDecider(crew=crew, task=task, words=words, budget=asked)

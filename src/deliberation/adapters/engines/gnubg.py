@@ -7,11 +7,12 @@ from pathlib import Path
 from ...core.budget import Budget
 from ...core.task import Task
 from .backgammon import backgammon_of
-from .crew import Asked, Crew, Protocol, Reply, Talk
-from .decider import EngineDecider, checked_limits
+from .crew import Asked, Protocol, Reply, Talk
+from .decider import EngineDecider, started
 from .process import found
 
 _ANSWERS = Path(__file__).with_name("gnubg_answers.py")
+_FLAGS = ("--tty", "--quiet", "--no-rc", "--python", str(_ANSWERS))
 _PLIES, _KEPT = 3, 8
 """The most plies that are asked for, and how many boards are looked at that deep."""
 
@@ -62,14 +63,10 @@ class Gnubg(Protocol):
 
 
 def from_gnubg(
-    task: Task,
-    command: str | os.PathLike[str] | Sequence[str] = "gnubg",
-    *,
-    budget: Budget | int = 2,
-    timeout: float = 60.0,
-    start_timeout: float = 30.0,
+    task: Task, command: str | os.PathLike[str] | Sequence[str] = "gnubg", *,
+    budget: Budget | int = 2, timeout: float | int = 60.0, start_timeout: float | int = 30.0,
     workers: int = 1,
-) -> EngineDecider:
+) -> EngineDecider:  # fmt: skip
     """GNU Backgammon on this library's backgammon: `from_gnubg(make_task("backgammon"))`.
 
     A turn is played one checker at a time, so before each move all boards that the turn can still
@@ -81,12 +78,6 @@ def from_gnubg(
 
     For `timeout`, `start_timeout`, `workers` and errors see `from_uci`.
     """
-    words = backgammon_of(task)
-    checked_limits(timeout=timeout, start_timeout=start_timeout, workers=workers)
-    flags = ("--tty", "--quiet", "--no-rc", "--python", str(_ANSWERS))
-    crew = Crew(
-        (*found(command), *flags), Gnubg(),
-        workers=workers, timeout=timeout, start_timeout=start_timeout,
-    )  # fmt: skip
-    crew.open()
-    return EngineDecider(task, Budget.of(budget), crew, words)
+    words, told = backgammon_of(task), (*found(command), *_FLAGS)
+    limits = {"timeout": timeout, "start_timeout": start_timeout, "workers": workers}
+    return started(task, told, Gnubg(), words, budget, **limits)

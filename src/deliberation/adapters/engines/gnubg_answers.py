@@ -5,14 +5,14 @@ the player on roll. The answer is a line of cubeless equities for the player on 
 """
 
 import sys
-
-import gnubg  # type: ignore[import-not-found]
+from importlib import import_module
 
 
 def main():
     """Answer until the input ends."""
     sys.stdout.write("ready\n")
     sys.stdout.flush()
+    gnubg = import_module("gnubg")  # it is there only inside of the program
     info = gnubg.cubeinfo(1, -1, 1, 0, (0, 0), 0, 0)
     context = gnubg.evalcontext()
     context["cubeful"] = 0

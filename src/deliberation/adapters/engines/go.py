@@ -5,13 +5,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array
 
-from ...core.errors import UnsuitableTaskError
 from ...core.task import State, Task, check_is_task
 from ...tasks.board.go import Go
 from ..open_spiel.task import SpielState, SpielTask
 from ..pgx_worlds import PgxTask
-from .crew import Position
-from .decider import Words
+from .crew import Position, Words
+from .decider import unplayable
 
 _COLUMNS = "ABCDEFGHJKLMNOPQRSTUVWXYZ"
 _PASS = "PASS"
@@ -48,10 +47,8 @@ def go_of(task: Task) -> GoWords:
         options = task.game.spiel.get_parameters()
         if not options.get("handicap"):
             return SpielGo(task)
-    raise UnsuitableTaskError(
-        f"Engines that speak GTP play Go, here without handicap, and {task!r} is none: take "
-        "make_task('go_9x9'), from_pgx('go_9x9') or from_open_spiel('go', board_size=9)."
-    )
+    instead = "make_task('go_9x9'), from_pgx('go_9x9') or from_open_spiel('go', board_size=9)"
+    raise unplayable("Engines that speak GTP play Go, here without handicap", task, instead)
 
 
 class SpielGo(GoWords):

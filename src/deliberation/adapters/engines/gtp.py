@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from ...core.budget import Budget
 from ...core.task import Task
-from .crew import Asked, Crew, Protocol, Reply, Talk
-from .decider import EngineDecider, checked_limits
+from .crew import Asked, Protocol, Reply, Talk
+from .decider import EngineDecider, started
 from .go import go_of
 from .process import found
 
@@ -66,16 +66,10 @@ class Gtp(Protocol):
 
 
 def from_gtp(
-    command: str | os.PathLike[str] | Sequence[str],
-    task: Task,
-    *,
-    budget: Budget | int = 10,
-    dial: str = "level",
-    timeout: float = 60.0,
-    start_timeout: float = 10.0,
-    fresh: bool = True,
-    workers: int = 1,
-) -> EngineDecider:
+    command: str | os.PathLike[str] | Sequence[str], task: Task, *, budget: Budget | int = 10,
+    dial: str = "level", timeout: float | int = 60.0, start_timeout: float | int = 10.0,
+    fresh: bool = True, workers: int = 1,
+) -> EngineDecider:  # fmt: skip
     """A Go engine such as GNU Go as a decider: `from_gtp("gnugo", from_pgx("go_9x9"), budget=5)`.
 
     `task` is Go of this library, of pgx or of OpenSpiel; the engine is told its size and komi.
@@ -95,14 +89,11 @@ def from_gtp(
     key (`clear_cache` and `set_random_seed`, where it has them), so that an answer depends on state
     and key alone. For `timeout`, `start_timeout`, `workers` and errors see `from_uci`.
     """
-    words = go_of(task)
-    checked_limits(timeout=timeout, start_timeout=start_timeout, workers=workers)
-    crew = Crew(
-        _by_the_rules(found(command)), Gtp(words.board, dial, fresh),
-        workers=workers, timeout=timeout, start_timeout=start_timeout,
+    words, told = go_of(task), _by_the_rules(found(command))
+    return started(
+        task, told, Gtp(words.board, dial, fresh), words, budget,
+        timeout=timeout, start_timeout=start_timeout, workers=workers,
     )  # fmt: skip
-    crew.open()
-    return EngineDecider(task, Budget.of(budget), crew, words)
 
 
 def _by_the_rules(command: tuple[str, ...]) -> tuple[str, ...]:

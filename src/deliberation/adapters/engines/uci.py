@@ -11,8 +11,8 @@ from ...core.budget import Budget
 from ...core.errors import EngineError
 from ...core.task import Task
 from .chess import chess_of
-from .crew import Asked, Crew, Protocol, Reply, Talk
-from .decider import EngineDecider, checked_limits
+from .crew import Asked, Protocol, Reply, Talk
+from .decider import EngineDecider, started
 from .process import found
 
 _OPTION = re.compile(r"option name (.+?) type (check|spin|combo|button|string)\b(.*)")
@@ -67,8 +67,8 @@ def from_uci(
     *,
     options: Mapping[str, Any] | None = None,
     budget: Budget | int = 1000,
-    timeout: float = 60.0,
-    start_timeout: float = 10.0,
+    timeout: float | int = 60.0,
+    start_timeout: float | int = 10.0,
     fresh: bool = True,
     workers: int = 1,
 ) -> EngineDecider:
@@ -97,14 +97,11 @@ def from_uci(
     chess, and `EngineError`: for a program that speaks no UCI, an option that it lacks, and later
     for one that hangs, dies twice over one question, or answers with no legal move.
     """
-    words = chess_of(task)
-    checked_limits(timeout=timeout, start_timeout=start_timeout, workers=workers)
-    crew = Crew(
-        found(command), Uci(options or {}, fresh),
-        workers=workers, timeout=timeout, start_timeout=start_timeout,
+    words, protocol = chess_of(task), Uci(options or {}, fresh)
+    return started(
+        task, found(command), protocol, words, budget,
+        timeout=timeout, start_timeout=start_timeout, workers=workers,
     )  # fmt: skip
-    crew.open()
-    return EngineDecider(task, Budget.of(budget), crew, words)
 
 
 def _ready(talk: Talk) -> None:
