@@ -1,4 +1,4 @@
-"""Strangers at the door: environments, games and policies made elsewhere, as tasks and deciders."""
+"""Strangers at the door: worlds, policies and engines made elsewhere, as tasks and deciders."""
 
 import lazy_loader
 

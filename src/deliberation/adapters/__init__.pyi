@@ -1,4 +1,8 @@
 from .bases import SampledChance as SampledChance
+from .engines import EngineDecider as EngineDecider
+from .engines import from_gnubg as from_gnubg
+from .engines import from_gtp as from_gtp
+from .engines import from_uci as from_uci
 from .functional import from_gymnax as from_gymnax
 from .functional import from_jumanji as from_jumanji
 from .gym import Fidelity as Fidelity

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, Key, Num
 
 from . import clock
-from .budget import Budget
+from .budget import UNLIMITED, Budget
 from .decider import Decider, Decision, Memory, row_keys
 from .failures import as_raised
 from .keys import KeyLike
@@ -62,6 +62,11 @@ class CheckedDecider(Decider):
     def choose(self, question: Question) -> tuple[Decision, Memory]:
         """The decisions for a batch, and the memory that the next call is given."""
 
+    @property
+    def keeps_time(self) -> bool:
+        """Whether it can keep a budget's limit of seconds; others refuse one, as here."""
+        return False
+
     @as_raised
     def decide(
         self,
@@ -74,12 +79,14 @@ class CheckedDecider(Decider):
     ) -> tuple[Decision, Memory]:
         """Choose for every row of a batch of states; see `Decider.decide`."""
         started = clock.now()
-        keys = checked_keys(self.task, state, budget, key)
-        given = getattr(self, "budget", None) if budget is None else budget
+        given = None if budget is None else Budget.of(budget)
+        counted = given.untimed(UNLIMITED) if given is not None and self.keeps_time else given
+        keys = checked_keys(self.task, state, counted, key)
+        own = getattr(self, "budget", None) if given is None else given
         question = Question(
             state, memory,
             wanted(self.task, objective),
-            None if given is None else Budget.of(given),
+            None if own is None else Budget.of(own),
             keys, objective,
         )  # fmt: skip
         decision, memory = self.choose(question)

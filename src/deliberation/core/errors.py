@@ -119,6 +119,10 @@ class UnreproducedScoreError(ForeignPolicyError):
     """A foreign policy that does not score here what its owner says that it scores."""
 
 
+class EngineError(DeliberationError, RuntimeError):
+    """A game engine hung, died, did not speak its protocol, or answered what is no legal move."""
+
+
 class UnknownSpaceError(DeliberationError, TypeError):
     """A space of actions or observations of a kind that no task here has."""
 

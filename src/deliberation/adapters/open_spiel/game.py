@@ -228,3 +228,8 @@ def _how_seen(kind: Any, original: Any) -> str:
     if kind.provides_observation_tensor and original.provides_observation_tensor:
         return "observation"
     return "information_state" if kind.provides_information_state_tensor else "legal"
+
+
+def chess_move(state: Any, action: int) -> str:
+    """An action in OpenSpiel's chess in long algebraic notation, as in e2e4 and a7a8q."""
+    return _pyspiel().chess.action_to_move(action, state.board()).to_lan()
