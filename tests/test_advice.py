@@ -1,12 +1,19 @@
 """Advice: planted measurements whose right answer is known, units, words, and one small world."""
 
+import re
+
 import numpy as np
 import pytest
 
-from deliberation.advice import Limits, Option, UnitError, choose
+from deliberation.advice import Advice, Limits, Option, UnitError, choose
 from deliberation.advice.amounts import count, dollars, number, percent, score, span
 from deliberation.advice.choosing import Choice
 from deliberation.advice.limits import quantity
+from deliberation.advice.results import Recipe
+from deliberation.advice.words import python
+from deliberation.report.advice import advice_page, panels
+from deliberation.report.figures import panel_svg
+from deliberation.report.png import panels_png
 
 ROUNDS = 20
 
@@ -161,3 +168,52 @@ def test_the_chooser_speaks_of_every_option_once():
     found = choose(world(1), Limits.of(**MANY), draws=50)
     assert isinstance(found, Choice) and len(found.options) == 8
     assert 0 <= found.same_option <= found.same_verdict <= 1
+
+
+def some_advice(folder, answer="both", **limits):
+    """Advice on made-up measurements."""
+    made, asked = PLANTED[answer]
+    asked = Limits.of(**{**asked, **limits})
+    choice = choose(world(3, **made), asked, draws=50)
+    recipes = {
+        o.name: Recipe(
+            o.name, "from deliberation.direct import TreeSearch",
+            'TreeSearch(task, "uct", budget={budget})', 8,
+        )
+        for o in choice.options
+    }  # fmt: skip
+    return Advice(
+        task="tic_tac_toe", limits=asked, choice=choice, recipes=recipes,
+        unfit={"PPO": "too many <players>"}, left={"search 1024": "no time"},
+        world={"opponent": "search", "load": 0.1}, episodes=64, seconds=1.0,
+        lines=python("tic_tac_toe", recipes["search 4"], None), folder=str(folder),
+    )  # fmt: skip
+
+
+def test_the_text_says_what_to_use_why_how_sure_and_what_was_refused(tmp_path):
+    told = str(some_advice(tmp_path))
+    assert "Learn and search: both 8, " in told and " resamples of episodes, trainings and" in told
+    assert "Learning pays from " in told and "against a tree search of 32 simulations" in told
+    assert re.search(r"search 256 +plan .* too slow, 5\.\d+ times", told)
+    assert "No candidates: PPO: too many <players>." in told
+    assert repr(some_advice(tmp_path)).startswith("Advice(tic_tac_toe: Learn and search: both 8, ")
+
+
+def test_where_nothing_fits_the_text_says_which_limit_to_loosen_by_how_much(tmp_path):
+    told = str(some_advice(tmp_path, latency="20us"))
+    assert "Nothing keeps these limits: a latency of 1" in told and "would let random in" in told
+    tight = str(some_advice(tmp_path, "plan", latency="150us"))
+    assert re.search(r"Refused by the limits: a latency of \d+ µs \(.* times of what is", tight)
+    assert "No planner and nothing learned keeps the limits." in tight
+
+
+def test_the_page_stands_alone_and_names_what_is_recommended(tmp_path):
+    advice = some_advice(tmp_path)
+    drawn = panels(advice)
+    svgs = [panel_svg(p, f"a{i}", "words", marks) for i, (p, marks) in enumerate(drawn)]
+    page = advice_page(advice, svgs, {"Machine": "here"})
+    assert '<tr class="chosen"><th scope="row">both 8</th>' in page
+    assert "too many &lt;players&gt;" in page and "limit 5 ms" in page
+    assert not re.search(r'(src|href)="(?!#)', page)
+    picture = panels_png(drawn[:1])
+    assert picture.startswith(b"\x89PNG")

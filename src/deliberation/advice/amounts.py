@@ -26,6 +26,11 @@ def number(value: float | int) -> str:
     return f"{value:.1e}".replace("-", "−")
 
 
+def digits(value: float | int) -> str:
+    """To two digits."""
+    return number(float(f"{value:.2g}"))
+
+
 def count(value: float | int) -> str:
     """A number of decisions, to two digits."""
     if math.isnan(value):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..stats import Estimate
-from .amounts import count, dollars, factor, number, percent, score, span
+from .amounts import count, digits, dollars, factor, number, percent, score, span
 from .choosing import LEARNED, LOOK, PLAN, RANDOM, Judged
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _needless(advice: "Advice", option: Judged) -> str:
         return "No planner and nothing learned keeps the limits."
     return (
         f"Of {len(fitting)} planners and learners that keep the limits none is shown to score "
-        f"{number(advice.choice.smallest)} more, the smallest difference that matters here: it is "
+        f"{digits(advice.choice.smallest)} more, the smallest difference that matters here: it is "
         "not worth planning or learning."
     )
 
@@ -100,22 +100,27 @@ def _chosen(advice: "Advice", option: Judged, best: Judged) -> str:
     if len(good) == 1:
         return (
             "Every other option that keeps the limits is shown to score less, by more than "
-            f"{number(choice.smallest)}, the smallest difference that matters here."
+            f"{digits(choice.smallest)}, the smallest difference that matters here."
         )
     return (
-        f"Of the {len(good)} options that keep the limits and that nothing is shown to beat by more "
-        f"than {number(choice.smallest)}, the smallest difference that matters here, it costs the "
-        f"least in all (the best score is {_interval(best.score)}, by {best.name})."
+        f"{len(good)} options keep the limits and are not shown to be beaten by more than "
+        f"{digits(choice.smallest)}, the smallest difference that matters here; of these it costs "
+        f"the least in all (the best score is {_interval(best.score)}, by {best.name})."
     )
 
 
 def _sure(advice: "Advice", option: Judged) -> str:
     choice = advice.choice
-    return (
+    again = (
         f"Sure: in {percent(choice.same_verdict)} of resamples of episodes, trainings and clock "
         f"times the answer is again “{ANSWERS[choice.verdict].lower()}”, in "
-        f"{percent(choice.same_option)} by this very option; it scores within "
-        f"{number(choice.smallest)} of the best with probability {option.near:.2f}."
+        f"{percent(choice.same_option)} by this very option"
+    )
+    if choice.verdict == "neither":  # the best of many that are equal is no standard
+        return f"{again}."
+    return (
+        f"{again}; it scores within {digits(choice.smallest)} of the best with probability "
+        f"{option.near:.2f}."
     )
 
 
@@ -127,16 +132,22 @@ def pays(advice: "Advice") -> str:
     if paid.estimate == 0:
         return (
             "Learning pays from the first decision on (n* = 0): every planner that keeps the "
-            f"limits is beaten{_end(paid, 'though it may be')}."
+            f"limits is beaten{_unsure(paid.high, 'large') if paid.high > 0 else ''}."
         )
     if math.isinf(paid.estimate):
         return (
             "Learning does not pay at any number of decisions (n* = ∞): what was learned in the "
-            "time that was measured is beaten, or costs as much a decision"
-            f"{_end(paid, 'though it may')}."
+            "time of this measurement is beaten, or costs as much a decision"
+            f"{_unsure(paid.low, 'small') if math.isfinite(paid.low) else ''}."
         )
     days = paid.estimate / advice.limits.decisions_a_day
     return f"Learning pays from n* = {breaking_even(paid)} decisions on, here {span(days * 86400)}."
+
+
+def _unsure(end: float, size: str) -> str:
+    """The other end of an interval that begins at a bound."""
+    told = "any number" if math.isinf(end) or end == 0 else f"as {size} as {count(end)}"
+    return f"; that is not sure, n* may be {told}"
 
 
 def breaking_even(paid: Estimate) -> str:
@@ -147,23 +158,10 @@ def breaking_even(paid: Estimate) -> str:
     if low == 0 and math.isinf(high):
         return f"{count(paid.estimate)}, though any number is possible"
     if low == 0:
-        return f"{count(paid.estimate)} (less than {count(high)})"
+        return f"{count(paid.estimate)} [at most {count(high)}]"
     if math.isinf(high):
-        return f"{count(paid.estimate)} (more than {count(low)})"
+        return f"{count(paid.estimate)} [at least {count(low)}]"
     return f"{count(paid.estimate)} [{count(low)}, {count(high)}]"
-
-
-def _end(paid: Estimate, though: str) -> str:
-    """The other end of an interval that begins at a bound."""
-    if paid.estimate == 0 and paid.high > 0:
-        return (
-            f", {though}: n* is less than {count(paid.high)}"
-            if math.isfinite(paid.high)
-            else (f", {though}: no bound above is known")
-        )
-    if math.isinf(paid.estimate) and math.isfinite(paid.low):
-        return f", {though}: n* is more than {count(paid.low)}"
-    return ""
 
 
 def _tightest(advice: "Advice") -> list[str]:
@@ -176,7 +174,7 @@ def _tightest(advice: "Advice") -> list[str]:
         return []
     nearest = min(out, key=lambda o: max(o.late, o.long))
     gained = "" if best is None else (
-        f" and gain {number(nearest.score.estimate - best.score.estimate)}"
+        f" and gain {digits(nearest.score.estimate - best.score.estimate)}"
     )  # fmt: skip
     return [f"Refused by the limits: {_loosened(nearest)} would let {nearest.name} in{gained}."]
 

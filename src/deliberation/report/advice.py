@@ -10,7 +10,7 @@ import numpy as np
 from ..advice.amounts import count, span
 from ..advice.choosing import HOUR, LEARNED, PLAN, Judged
 from ..advice.results import Advice
-from ..advice.words import ANSWERS, HEADS, asked, headline, ordered, reasons, row
+from ..advice.words import HEADS, asked, headline, ordered, reasons, row
 from ..runs.findings import Panel, Series
 from ..runs.plain import plain
 from ..runs.storage import atomic_write
@@ -22,7 +22,7 @@ from .svg import standalone
 
 PAGE, JSON, SVG, PNG = "advice.html", "advice.json", "advice.svg", "advice.png"
 Drawn = tuple[Panel, list[Mark]]
-NAMED = {PLAN: "planner", "learn": "learned", "both": "learned, and searched with"}
+NAMED = {PLAN: "plan", "learn": "learn", "both": "both"}
 BASELINE = "neither"
 
 
@@ -79,7 +79,7 @@ def _points(advice: Advice, at: "object", frontier: str) -> list[Series]:
         if some:
             series.append(
                 Series(
-                    label=NAMED.get(kind, "random, one-step look"),
+                    label=NAMED.get(kind, BASELINE),
                     x=[float(at(o)) for o in some],  # type: ignore[operator]
                     y=[o.score.estimate for o in some],
                     low=[o.score.low for o in some],
@@ -120,7 +120,7 @@ def _by_decisions(advice: Advice) -> Drawn | None:
         y = float(np.interp(paid.estimate, decisions, series[1].y))
         marks.append(Mark(paid.estimate, y, f"n* = {count(paid.estimate)}"))
     panel = Panel(
-        title="Cost by decisions, as good",
+        title="Cost by decisions",
         x_label="decisions",
         y_label="dollars in all",
         x_scale="log10",
@@ -144,7 +144,7 @@ def _said(advice: Advice) -> str:
 
 def advice_page(advice: Advice, svgs: Sequence[str], shown: dict[str, str]) -> str:
     """The page; `svgs` are its pictures and `shown` where the numbers come from."""
-    _, told = headline(advice).split(": ", 1)
+    answer, told = headline(advice).split(": ", 1)
     points = "".join(f"<li>{escape(reason)}</li>" for reason in reasons(advice))
     header = f"""<header>
 <h1>Plan, learn, or both?</h1>
@@ -153,8 +153,7 @@ def advice_page(advice: Advice, svgs: Sequence[str], shown: dict[str, str]) -> s
 </header>"""
     pictures = "\n".join(svgs)
     main = f"""<section class="overview" id="overview" aria-label="The advice">
-<p class="verdict-of-advice {advice.verdict}"><b>{ANSWERS[advice.verdict]}.</b>
-{escape(told[:1].upper() + told[1:])}</p>
+<p class="verdict-of-advice {advice.verdict}"><b>{answer}:</b> {escape(told)}</p>
 <ul class="reasons">{points}</ul>
 <figure><div class="panels">
 {pictures}
