@@ -2,16 +2,27 @@
 
 import re
 
+import joblib
 import numpy as np
 import pytest
 
-from deliberation.advice import Advice, Limits, Option, UnitError, choose
+from deliberation.advice import (
+    Advice,
+    Limits,
+    Option,
+    UnitError,
+    advise,
+    candidates,
+    choose,
+    read_advice,
+)
 from deliberation.advice.amounts import count, dollars, number, percent, score, span
+from deliberation.advice.candidates import FAMILIES
 from deliberation.advice.choosing import Choice
 from deliberation.advice.limits import quantity
 from deliberation.advice.results import Recipe
 from deliberation.advice.words import python
-from deliberation.report.advice import advice_page, panels
+from deliberation.report.advice import advice_page, build_advice, panels
 from deliberation.report.figures import panel_svg
 from deliberation.report.png import panels_png
 
@@ -217,3 +228,24 @@ def test_the_page_stands_alone_and_names_what_is_recommended(tmp_path):
     assert not re.search(r'(src|href)="(?!#)', page)
     picture = panels_png(drawn[:1])
     assert picture.startswith(b"\x89PNG")
+
+
+def test_a_small_world_is_measured_advised_on_and_read_again(tmp_path, monkeypatch):
+    """In this process, with the baselines alone: in this tree what pays at once is best."""
+    kept = ("random", "one_step")
+    monkeypatch.setattr(candidates, "FAMILIES", [f for f in FAMILIES if f.name in kept])
+    asked = {"decisions_a_day": 100, "days": 1, "time": "3s", "effort": "smoke"}
+    with joblib.parallel_config("sequential"):
+        advice = advise("reward_tree(depth=2)", **asked, out=tmp_path / "out", jobs=1)
+    assert (advice.verdict, advice.recommended) == ("neither", "one-step look")
+    assert advice.choice["one-step look"].score.estimate > advice.choice["random"].score.estimate
+    page = build_advice(advice)
+    assert {"advice.html", "advice.json", "advice.svg", "advice.png"} <= {
+        path.name for path in page.parent.iterdir()
+    }
+    again = read_advice(tmp_path / "out")
+    assert str(again) == str(advice)
+    other = read_advice(tmp_path / "out", Limits.of(latency="1ns"))
+    assert other.verdict == "nothing"
+    assert len(advice.lines.splitlines()) == 10
+    exec(advice.lines, {})

@@ -12,6 +12,7 @@ from ..core.errors import OutputFolderError, UnknownNameError
 from ..runs import Cell, Progress, Record, execute, read_manifest, read_records
 from ..runs.errors import CellError
 from ..runs.provenance import cores
+from ..runs.storage import atomic_write
 from ..runs.stores import artefact_folder
 from .choosing import choose
 from .limits import Limits, quantity
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from .results import Advice, Recipe
 
 _HERE = "deliberation.advice"
+Quantity = float | int | str
+"""A plain number, or text with a unit."""
 PROBE_SECONDS = 4.0
 SECONDS = {"smoke": 40.0, "quick": 240.0, "full": 1200.0}
 """Time of measuring, unless another is asked for; compiling for the first time comes on top."""
@@ -28,21 +31,21 @@ EPISODES = {"smoke": 32, "quick": 128, "full": 512}
 TRAININGS = {"smoke": 1, "quick": 2, "full": 4}
 LARGEST = {"smoke": 256, "quick": 1024, "full": 4096}
 LEAST_SECONDS = 2.0
-POLICY = "policy"
+POLICY, LIMITS = "policy", "limits.json"
 
 
 def advise(
     task: "Task | str",
     *,
-    decisions_a_day: float | str | None = None,
-    days: float | str | None = None,
-    latency: float | str | None = None,
-    training_budget: float | str | None = None,
-    price: float | str | None = None,
-    training_price: float | str | None = None,
-    smallest: float | str | None = None,
+    decisions_a_day: Quantity | None = None,
+    days: Quantity | None = None,
+    latency: Quantity | None = None,
+    training_budget: Quantity | None = None,
+    price: Quantity | None = None,
+    training_price: Quantity | None = None,
+    smallest: Quantity | None = None,
     effort: str = "quick",
-    time: float | str | None = None,
+    time: Quantity | None = None,
     out: Path | str = "advice",
     jobs: int | None = None,
     progress: Progress | None = None,
@@ -72,7 +75,7 @@ def planned(
     task: "Task | str",
     limits: Limits,
     effort: str = "quick",
-    time: float | str | None = None,
+    time: Quantity | None = None,
     jobs: int | None = None,
 ) -> dict[str, Any]:
     """What a run measures, as its manifest tells: task, effort, time, and the limits that bear on
@@ -136,7 +139,7 @@ def measurements(
 
 
 def read_advice(folder: Path | str, limits: Limits | None = None) -> "Advice":
-    """The advice from a folder's records alone, under its own limits or others of the same run.
+    """The advice from a folder's records alone, under its own limits or others.
 
     Raises `OutputFolderError` where there is no such run, and `CellError` where random play was not
     measured.
@@ -149,7 +152,8 @@ def read_advice(folder: Path | str, limits: Limits | None = None) -> "Advice":
     plan, records = read_manifest(folder), read_records(folder)
     if "advice" not in plan:
         raise OutputFolderError(f"{folder} holds a run of another kind, and no advice.")
-    limits = limits or Limits(latency=plan["latency"], training_budget=plan["training_budget"])
+    limits = _kept_limits(folder, plan) if limits is None else limits
+    atomic_write(folder / LIMITS, msgspec.json.encode(limits))
     cells = cells_of(plan)
     outcomes = [(t, records[c.id].outcomes) for t, c in cells[1:] if c.id in records]
     options, recipes, left, refused = gathered(outcomes)
@@ -170,6 +174,14 @@ def read_advice(folder: Path | str, limits: Limits | None = None) -> "Advice":
         lines="", folder=str(folder),
     )  # fmt: skip
     return msgspec.structs.replace(found, lines=_lines(found, cells, records))
+
+
+def _kept_limits(folder: Path, plan: dict[str, Any]) -> Limits:
+    """Those under which advice was last read here, or what the run's settings tell of them."""
+    path = folder / LIMITS
+    if path.exists():
+        return msgspec.json.decode(path.read_bytes(), type=Limits)
+    return Limits(latency=plan["latency"], training_budget=plan["training_budget"])
 
 
 def _lines(advice: "Advice", cells: Sequence[tuple[str, Cell]], records: dict[str, Record]) -> str:

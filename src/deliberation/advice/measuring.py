@@ -25,6 +25,8 @@ from .probing import opponent, walk
 
 MAKING = 0.6
 """The part of a cell's time that training may take."""
+FIRST_SECONDS = 20.0
+"""The first budget of a cell may take so long to play even where a cell has less."""
 CALLS, LEAST_CALLS = 40, 3
 """Single decisions that are timed."""
 TIMING = 0.1
@@ -112,9 +114,9 @@ class _Bench:
     def _too_long(self, seconds: float, some: bool) -> str:
         """Why episodes of such decisions are not played; the first of all are, if they can be."""
         # Decisions side by side take less time each, by how much nobody knows yet.
-        whole = seconds * self.length * (1 + (self.world["lanes"] - 1) / 4)
+        whole = seconds * self.length * (1 + (self.world["lanes"] - 1) / 8)
         left = self.until - now()
-        if whole > (left if some else 4 * max(left, self.settings["seconds"])):
+        if whole > (left if some else max(4 * self.settings["seconds"], FIRST_SECONDS)):
             return "no time was left to play it: give more by --time"
         return ""
 

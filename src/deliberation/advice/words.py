@@ -41,7 +41,10 @@ def headline(advice: "Advice") -> str:
 def asked(advice: "Advice") -> str:
     """What was asked, in a line."""
     limits = advice.limits
-    parts = [f"{count(limits.decisions_a_day)} decisions a day for {number(limits.days)} days"]
+    parts = [
+        f"{count(limits.decisions_a_day)} decisions a day for {number(limits.days)} "
+        f"day{'s' * (limits.days != 1)}"
+    ]
     if limits.latency is not None:
         parts.append(f"at most {span(limits.latency)} a decision")
     if limits.training_budget is not None:
