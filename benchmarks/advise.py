@@ -21,9 +21,8 @@ os.environ.setdefault(
     "JAX_COMPILATION_CACHE_DIR", str(Path.home() / ".cache" / "deliberation" / "jax")
 )
 # The worlds have to be found by the worker processes, too.
-HOME = Path(__file__).resolve().parent
 os.environ["PYTHONPATH"] = os.pathsep.join(
-    part for part in (str(HOME), os.environ.get("PYTHONPATH", "")) if part
+    [str(Path(__file__).resolve().parent), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
 
 import joblib
@@ -34,7 +33,7 @@ from deliberation.advice import Advice, Limits, Option, advise, choose
 from deliberation.advice.words import headline, pays
 from deliberation.runs.provenance import machine, versions
 
-RESULTS = HOME / "results"
+RESULTS = Path(__file__).resolve().parent / "results"
 WANTED = 0.9
 ROUNDS = 100
 NOISES = (0.1, 0.3, 0.6)
@@ -114,8 +113,8 @@ def markdown(worlds: list[dict[str, Any]], of: list[dict[str, Any]], effort: str
             f"{world['pays'] if world['verdict'] != 'neither' else ''} | "
             f"{world['same_verdict']:.2f} | {mark} |"
         )
-    lines += ["", f"The rule alone, {ROUNDS} made-up measurements each:", "",
-              "| Noise of a return | Right answer | Part that is right |", "|---|---|---|"]  # fmt: skip
+    lines += ["", f"The rule alone, {ROUNDS} made-up measurements each:", ""]
+    lines += ["| Noise of a return | Right answer | Part that is right |", "|---|---|---|"]
     lines += [f"| {one['noise']:g} | {one['answer']} | {one['right']:.2f} |" for one in of]
     return "\n".join(lines) + "\n"
 

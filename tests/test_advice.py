@@ -1,11 +1,14 @@
 """Advice: planted measurements whose right answer is known, units, words, and one small world."""
 
 import re
+import subprocess
+import sys
 
 import joblib
 import numpy as np
 import pytest
 
+from deliberation import Traits, make_task
 from deliberation.advice import (
     Advice,
     Limits,
@@ -249,3 +252,39 @@ def test_a_small_world_is_measured_advised_on_and_read_again(tmp_path, monkeypat
     assert other.verdict == "nothing"
     assert len(advice.lines.splitlines()) == 10
     exec(advice.lines, {})
+
+
+FITTING = {
+    "tic_tac_toe": "random one_step exact uct q_learning expert_iteration",
+    "cartpole": "random one_step exact uct cem q_learning dqn imitation",
+    "pendulum": "random one_step cem ppo plan_imitation",
+    "tiger": "random one_step history_search best_of_n dqn ppo",
+    "kuhn_poker": "random one_step history_search best_of_n ppo",
+}
+
+
+@pytest.mark.parametrize("name", FITTING)
+def test_candidates_fit_the_traits_and_others_have_a_reason(name):
+    fit, unfit = candidates.candidates(make_task(name))
+    assert [family.name for family in fit] == FITTING[name].split()
+    assert len(fit) + len(unfit) == len(FAMILIES) and all(unfit.values())
+
+
+def test_three_players_are_searched_for_and_never_learned():
+    traits = Traits(players=3, actions=4, horizon=9)
+    reasons = {f.name: candidates.reason(f, traits) for f in FAMILIES}
+    fit = [name for name, why in reasons.items() if not why]
+    assert fit == ["random", "one_step", "history_search", "best_of_n"]
+    assert "more than two players" in reasons["q_learning"] and "3 players" in reasons["uct"]
+
+
+def test_the_command_refuses_a_quantity_before_anything_heavy_is_imported(tmp_path):
+    code = (
+        "import sys\nfrom deliberation.cli import main\n"
+        f"try:\n    main(['advise', 'gridworld', '--latency', '10', '--out', {str(tmp_path)!r}])\n"
+        "except SystemExit as end:\n"
+        "    print(end.code, [n for n in ('jax', 'numpy') if n in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "2 []\n" and "has no unit: give a number with a unit" in done.stderr
+    assert list(tmp_path.iterdir()) == []

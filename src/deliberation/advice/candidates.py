@@ -141,8 +141,13 @@ _REASONS: dict[str, Callable[[Traits], str]] = {
 }
 
 
+def reason(family: Family, traits: Traits) -> str:
+    """Why a family does not fit such tasks; nothing where it does."""
+    return _REASONS[family.name](traits)
+
+
 def candidates(task: Task) -> tuple[list[Family], dict[str, str]]:
     """The families that fit a task, and for each other one why it does not, by its title."""
-    reasons = {family.name: _REASONS[family.name](task.traits) for family in FAMILIES}
+    reasons = {family.name: reason(family, task.traits) for family in FAMILIES}
     fit = [family for family in FAMILIES if not reasons[family.name]]
     return fit, {f.title: reasons[f.name] for f in FAMILIES if reasons[f.name]}
