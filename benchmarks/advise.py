@@ -128,7 +128,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("advised"))
     parser.add_argument("--here", action="store_true", help="in this process alone")
     asked = parser.parse_args()
-    found, of = [], rates()
+    found: list[dict[str, Any]] = []
     for world in WORLDS:
         if asked.only and world.name not in asked.only:
             continue
@@ -141,8 +141,9 @@ def main() -> None:
         else:
             advice = advise(world.task, **world.limits, **how)
         found.append(measured(world, advice, time.monotonic() - begun))
-        keep(found, of, asked.effort)
+        keep(found, [], asked.effort)
         print(f"{world.name}: {advice!r} (right: {world.answer})", flush=True)
+    keep(found, rates(), asked.effort)
 
 
 def keep(worlds: list[dict[str, Any]], of: list[dict[str, Any]], effort: str) -> None:

@@ -1,7 +1,7 @@
 """`deliberate advise`: plan, learn, or both, on a task and within limits."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,6 +9,9 @@ from ._caches import keep_compiled_programs
 from ._measuring import effort_option, jobs_option, out_option
 from ._refusals import INTERRUPTED
 from ._tasks import checked_tasks, complete_task
+
+if TYPE_CHECKING:
+    from ..advice import Limits
 
 
 def limit_options(command: Any) -> Any:
@@ -60,8 +63,7 @@ def advise(
     seconds = None if time is None else quantity(time, "time", "time to measure")
     keep_compiled_programs()
     (task,) = checked_tasks((task,))
-    from ..advice.advising import measurements, planned, read_advice
-    from ..report.advice import build_advice
+    from ..advice.advising import measurements, planned
     from ..runs import RichProgress
 
     plan = planned(task, asked, effort, seconds, jobs)
@@ -72,6 +74,14 @@ def advise(
         click.echo(f"\nInterrupted; what is measured is kept in {out}.", err=True)
         click.echo("The same command goes on at the first missing cell.", err=True)
         raise SystemExit(INTERRUPTED) from None
-    found = read_advice(out, asked)
+    present(out, asked)
+
+
+def present(folder: Path, limits: "Limits | None" = None) -> None:
+    """From the records of a run to its text in the terminal, and to its page and figures."""
+    from ..advice import read_advice
+    from ..report.advice import build_advice
+
+    found = read_advice(folder, limits)
     click.echo(str(found))
     click.echo(f"\nPage: {build_advice(found).resolve()}")
