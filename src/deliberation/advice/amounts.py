@@ -7,13 +7,10 @@ _SPANS = ((86400.0, "days"), (3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "m
 
 def span(seconds: float | int) -> str:
     """A time in the unit a person would use: two or three digits."""
-    if not math.isfinite(seconds) or seconds == 0:
-        return count(seconds)
-    for size, unit in _SPANS:
-        # Up to two of a unit are told in the next smaller one: 90 s, and not 1.5 min.
-        if seconds >= (2 * size if size >= 60 else size):
-            return f"{number(seconds / size)} {unit}"
-    return f"{number(seconds / 1e-6)} µs"
+    # Up to two of a unit are told in the next smaller one: 90 s, and not 1.5 min.
+    fitting = [x for x in _SPANS if seconds >= (2 * x[0] if x[0] >= 60 else x[0])]
+    size, unit = (fitting or _SPANS[-1:])[0]
+    return f"{number(seconds / size)} {unit}" if math.isfinite(seconds) else count(seconds)
 
 
 def number(value: float | int) -> str:

@@ -100,16 +100,13 @@ def _needless(advice: "Advice", option: Judged) -> str:
 def _chosen(advice: "Advice", option: Judged, best: Judged) -> str:
     choice = advice.choice
     good = [o for o in choice.options if o.good]
+    than = f"{digits(choice.smallest)}, the smallest difference that matters here"
     if len(good) == 1:
-        return (
-            "Every other option that keeps the limits is shown to score less, by more than "
-            f"{digits(choice.smallest)}, the smallest difference that matters here."
-        )
-    return (
-        f"{len(good)} options keep the limits and are not shown to be beaten by more than "
-        f"{digits(choice.smallest)}, the smallest difference that matters here; of these it costs "
-        f"the least in all (the best score is {_interval(best.score)}, by {best.name})."
-    )
+        told = "Every other option that keeps the limits is shown to score less, by more than"
+        return f"{told} {than}."
+    told = f"{len(good)} options keep the limits and are not shown to be beaten by more than {than}"
+    best_score = f"{_interval(best.score)}, by {best.name}"
+    return f"{told}; of these it costs the least in all (the best score is {best_score})."
 
 
 def _sure(advice: "Advice", option: Judged) -> str:
