@@ -1,4 +1,5 @@
 from . import adapters as adapters
+from . import advice as advice
 from . import amortised as amortised
 from . import claims as claims
 from . import core as core

@@ -10,6 +10,7 @@ from ._caches import keep_compiled_programs
 from ._measuring import effort_option, jobs_option, measure, out_option, place_options
 from ._refusals import refuse_unknown
 from ._tasks import checked_tasks, complete_task, told_tasks
+from .advise import present as present_advice
 from .zoo import present as present_zoo
 
 if TYPE_CHECKING:
@@ -93,14 +94,17 @@ def table(
 def report(folder: Path, partial: bool, price: float | None, training_price: float | None) -> None:
     """Rebuild the table and report.html in FOLDER from its records alone, measuring nothing.
 
-    FOLDER is what `deliberate table` or `deliberate zoo` wrote into; prices are those that the
+    FOLDER is what `deliberate table`, `zoo` or `advise` wrote into; prices are those that the
     table was asked for, unless others are given.
     """
     from ..claims.measuring.prices import Prices
     from ..runs import read_manifest
 
-    if "zoo" in read_manifest(folder):
+    manifest = read_manifest(folder)
+    if "zoo" in manifest:
         present_zoo(folder)
+    elif "advice" in manifest:
+        present_advice(folder)
     else:
         _present(folder, partial, Prices.asked(price, training_price))
 

@@ -37,7 +37,10 @@ CROWDED = 16
 
 
 class Mark(NamedTuple):
-    """A point of a panel that is named: where two lines cross, say."""
+    """A point of a panel that is named: where two lines cross, say.
+
+    Without a height (y NaN) it is a limit: a dashed line from bottom to top.
+    """
 
     x: float
     y: float
@@ -63,19 +66,18 @@ def panel_svg(panel: Panel, prefix: str, alternative: str, marks: Sequence[Mark]
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure as Canvas
 
-    with matplotlib.rc_context(_settings()):
+    with matplotlib.rc_context(settings()):
         canvas = Canvas(figsize=(WIDTH / 72, HEIGHT / 72), layout="constrained")
         FigureCanvasSVG(canvas)
-        axes = canvas.add_subplot()
-        _draw(axes, panel)
-        _draw_marks(axes, marks, panel)
+        draw_panel(canvas.add_subplot(), panel, marks)
         out = io.StringIO()
         canvas.savefig(out, format="svg", transparent=True, metadata={"Date": None})
     title = panel.title or panel.y_label
     return adapt(out.getvalue(), prefix=prefix, title=title, description=alternative)
 
 
-def _settings() -> Any:
+def settings() -> Any:
+    """What matplotlib is told before anything is drawn."""
     ink, muted, rule = NAMES["ink"], NAMES["muted"], NAMES["rule"]
     return {
         "svg.fonttype": "none",
@@ -103,6 +105,12 @@ def _settings() -> Any:
         "legend.fontsize": FONT,
         "legend.frameon": False,
     }
+
+
+def draw_panel(axes: Any, panel: Panel, marks: Sequence[Mark] = ()) -> None:
+    """A panel and what is marked in it, in colours that are names (see `svg.PLACEHOLDERS`)."""
+    _draw(axes, panel)
+    _draw_marks(axes, marks, panel)
 
 
 def _draw(axes: Any, panel: Panel) -> None:
@@ -194,6 +202,9 @@ def _draw_marks(axes: Any, marks: Sequence[Mark], panel: Panel) -> None:
     """A ring at each mark, a line from it down to its axis, and its name beside the line."""
     xs, ys = _extent(panel)
     for mark in marks:
+        if np.isnan(mark.y):
+            _draw_limit(axes, mark, panel, xs)
+            continue
         (x,), (y,) = (
             positions([value], scale, known)
             for value, scale, known in ((mark.x, panel.x_scale, xs), (mark.y, panel.y_scale, ys))
@@ -218,6 +229,21 @@ def _draw_marks(axes: Any, marks: Sequence[Mark], panel: Panel) -> None:
             fontweight="bold",
             zorder=5,
         )
+
+
+def _draw_limit(axes: Any, mark: Mark, panel: Panel, xs: list[float]) -> None:
+    """A dashed upright line with its name at the top; where it lies beyond the data, none."""
+    (x,) = positions([mark.x], panel.x_scale, xs)
+    low, high = axes.get_xlim()
+    if not low <= x <= high:
+        return
+    left = x - low > 0.7 * (high - low)
+    axes.axvline(x, color=NAMES["muted"], linewidth=1.2, linestyle=(0, (4, 3)), zorder=1.5)
+    axes.annotate(
+        mark.label, (x, 0.985), xycoords=("data", "axes fraction"),
+        xytext=(-5 if left else 5, 0), textcoords="offset points", va="top",
+        ha="right" if left else "left", color=NAMES["muted"], fontsize=FONT - 1,
+    )  # fmt: skip
 
 
 def _clearer_at_right(panel: Panel, y: float, ys: list[float]) -> bool:

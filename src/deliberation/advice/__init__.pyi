@@ -1,0 +1,10 @@
+from .advising import advise as advise
+from .advising import measurements as measurements
+from .advising import planned as planned
+from .advising import read_advice as read_advice
+from .choosing import Choice as Choice
+from .choosing import choose as choose
+from .limits import Limits as Limits
+from .limits import UnitError as UnitError
+from .resampling import Option as Option
+from .results import Advice as Advice
