@@ -176,6 +176,16 @@ class Tiger(SensingTask):
         tiger = (u >= _left(self.accuracy, state.lead)).astype(jnp.int32)
         return eqx.tree_at(lambda s: s.tiger, state, tiger)
 
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """To listen, or which door to open."""
+        return ("listen", "open-left", "open-right")
+
+    def shown(self, state: TigerState) -> str:
+        """What was heard, and the time, but not what is behind the doors."""
+        heard = ("left", "right", "nothing")[int(state.heard)]
+        return f"heard: {heard}, lead of left: {int(state.lead)}\n{taken(state.time, self.horizon)}"
+
     def render(self, state: TigerState) -> str:
         """Both doors, what was heard, and the time."""
         doors = "[tiger] [gold]" if int(state.tiger) == 0 else "[gold] [tiger]"
