@@ -1,4 +1,4 @@
-"""The command line: `deliberate table | report | train | zoo | look | tasks | claims | doctor`.
+"""The command line: `deliberate table | report | train | zoo | look | play | tasks | claims | doctor`.
 
 One file a command or small group. Nothing heavy is imported at module level: a command that only
 prints answers in well under 0.2 s, and JAX is imported inside the commands that compute.
@@ -11,6 +11,7 @@ from ._refusals import CarefulGroup
 from .doctor import doctor
 from .lists import claims, tasks
 from .look import look
+from .play import play
 from .table import report, table
 from .train import train
 from .zoo import zoo
@@ -32,5 +33,5 @@ def main(debug: bool) -> None:
     """Measure whether a system searches for its answers, evaluates a learned function, or both."""
 
 
-for command in (table, report, train, zoo, look, tasks, claims, doctor):
+for command in (table, report, train, zoo, look, play, tasks, claims, doctor):
     main.add_command(command)

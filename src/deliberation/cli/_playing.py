@@ -44,9 +44,7 @@ def checked_deciders(names: Sequence[str]) -> None:
         check_decider_name(name)
 
 
-def made_deciders(
-    task: "Task", names: Sequence[str], seed: int, effort: str
-) -> "dict[str, Named]":
+def made_deciders(task: "Task", names: Sequence[str], seed: int, effort: str) -> "dict[str, Named]":
     """The deciders of these names; those that learn are trained first."""
     import jax
 

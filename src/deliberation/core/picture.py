@@ -75,4 +75,6 @@ def as_text(picture: Picture) -> str:
         shift = round(picture.lean * len(picture.cells) * (wide + 2))
         under = "".join(f" {name:>{wide}} " for name in picture.columns)
         lines.append(" " * (beside + 1 + shift) + under)
-    return "\n".join([*(line.rstrip() for line in lines), *([picture.note] if picture.note else [])])
+    return "\n".join(
+        [*(line.rstrip() for line in lines), *([picture.note] if picture.note else [])]
+    )

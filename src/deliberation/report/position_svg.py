@@ -7,7 +7,7 @@ import numpy as np
 
 from ..zoo.views import Look, Step, View
 from .boards import board_svg, stone
-from .positions import heading, player_name, signed
+from .positions import chosen, heading, player_name, signed, summary
 from .svg import DARK, PLACEHOLDERS
 
 WIDTH = 1240
@@ -29,8 +29,8 @@ text { fill: var(--ink); font-size: 15px; font-variant-numeric: tabular-nums }
 .pit { fill: var(--s7); fill-opacity: .2 } .mud { fill: var(--s5); fill-opacity: .2 }
 .goal { fill: var(--s3); fill-opacity: .25 } .unseen { fill-opacity: .16 }
 .mark { text-anchor: middle; font-weight: 600 } .here { fill: var(--ink) }
-.heat { fill: var(--s5) } .chosen { fill: none; stroke: var(--s5); stroke-width: 3.5 }
-.arrow { fill: var(--s5) } .arrow.best { fill: var(--s2) }
+.heat { fill: var(--heat) } .chosen { fill: none; stroke: var(--edge); stroke-width: 3.5 }
+.arrow { fill: var(--heat) } .arrow.best { fill: var(--edge) }
 .stone { fill: none; stroke-width: 7; stroke-linecap: round } .x { stroke: var(--s1) }
 .o { stroke: var(--s2) } .ghost { stroke-opacity: .33 }
 .order { text-anchor: middle; font-size: 14px; font-weight: 700 }
@@ -70,14 +70,14 @@ def _variables() -> str:
     light = "; ".join(f"--{name}: {value}" for name, value in PLACEHOLDERS.values())
     dark = "; ".join(f"--{name}: {value}" for name, value in DARK.items())
     return (
-        f"svg {{ font-family: system-ui, sans-serif; {light} }}\n"
-        f"@media (prefers-color-scheme: dark) {{ svg {{ {dark} }} }}"
+        f"svg {{ font-family: system-ui, sans-serif; {light}; --heat: #f3b33d; --edge: #d97a06 }}\n"
+        f"@media (prefers-color-scheme: dark) {{ svg {{ {dark}; --heat: #b98218; --edge: #f0a93a }} }}"
     )
 
 
 def _described(found: Look) -> str:
     told = [
-        f"{v.name} chooses {found.names[v.action]}, value {signed(v.value)}"
+        f"{v.name} chooses {chosen(found, v)}, value {signed(v.value)}"
         for v in found.views
         if found.names and v.candidates is None
     ]
@@ -89,8 +89,13 @@ def _title(found: Look) -> list[str]:
     who = "" if found.over else player_name(found.mover, found.players, found.drawn is not None)
     return [
         f'<text class="title" x="32" y="44">{escape(found.title)}</text>',
-        f'<text class="sub" x="32" y="70">{escape(f"{who} {turn}".strip().capitalize())}</text>',
+        f'<text class="sub" x="32" y="70">{escape(_sentence(f"{who} {turn}"))}</text>',
     ]
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text[:1].upper() + text[1:]
 
 
 def _board(found: Look) -> tuple[str, float]:
@@ -119,7 +124,7 @@ def _board(found: Look) -> tuple[str, float]:
         stones = drawn.here is None and found.players == 2
         line = [(s.place, "XO"[s.mover] if stones else "") for s in steps if s.place is not None]
     elements, width, height = board_svg(drawn, heat, best, line)
-    scale = min(side / width, side / height, 1.6)
+    scale = min(side / width, side / height, 2.1)
     note = (
         f'<text class="small sub" x="{left:g}" y="{top + scale * height + 22:g}">'
         f"{escape(drawn.note)}</text>"
@@ -149,7 +154,7 @@ def _panel(found: Look, shown: Sequence[int]) -> tuple[str, float]:
         return _untold(found)
     names = 14 + 9 * max(len(found.names[a]) for a in shown)
     weights = [1.0 if v.exact else 1.9 for v in views]
-    unit = (right - left - names) / max(sum(weights), 2.9)
+    unit = (right - left - names) / sum(weights)
     high = min(46.0, max(22.0, 430 / len(shown)))
     parts = []
     for i, action in enumerate(shown):
@@ -170,7 +175,9 @@ def _panel(found: Look, shown: Sequence[int]) -> tuple[str, float]:
     end = top + _HEAD + len(shown) * high
     more = int(found.legal.sum()) - len(shown)
     if more:
-        parts.append(f'<text class="small sub" x="{left:g}" y="{end + 20:g}">and {more} more</text>')
+        parts.append(
+            f'<text class="small sub" x="{left:g}" y="{end + 20:g}">and {more} more</text>'
+        )
         end += 24
     return "\n".join([*parts, _legend(views, end + 26)]), end + 34
 
@@ -183,7 +190,7 @@ def _column(
     parts = [
         f'<text class="name" x="{x:g}" y="{top + 18:g}">{escape(view.name)}</text>',
         f'<text class="small sub" x="{x:g}" y="{top + 40:g}">'
-        f"{escape(found.names[view.action])}, value {signed(view.value)}</text>",
+        f"{escape(chosen(found, view))}, value {signed(view.value)}</text>",
     ]
     middle = x if view.exact else x + (end - x) * (0.56 if view.values is not None else 1.0)
     rows = [(a, top + _HEAD + i * high) for i, a in enumerate(shown)]
@@ -271,8 +278,6 @@ def _legend(views: Sequence[View], y: float) -> str:
 
 def _untold(found: Look) -> tuple[str, float]:
     """Continuous actions: candidates and their weights as text."""
-    from .positions import summary
-
     left, top, _ = _PANEL
     rows = [
         row

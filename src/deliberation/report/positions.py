@@ -15,6 +15,8 @@ MOST = 16
 _BAR = 8
 _MARKS = " ▏▎▍▌▋▊▉█"
 _STONES = "XO"
+_EQUALS = 3
+"""So many equally good actions are named; of more, only how many they are."""
 
 
 def show_look(found: Look, console: Any = None) -> None:
@@ -61,10 +63,18 @@ def summary(found: Look, view: View, line: Sequence[Step]) -> str:
     """What is answered, what it is held to be worth, and the line that it expects."""
     if view.candidates is not None or not found.names:
         return _continuous(view)
-    told = f"{view.name}: {found.names[view.action]}, value {signed(view.value)}"
+    told = f"{view.name}: {chosen(found, view)}, value {signed(view.value)}"
     if len(line) > 1:
-        told += ", then " + " ".join(step.name for step in line[1:])
+        told += ", line " + " ".join(step.name for step in line)
     return told
+
+
+def chosen(found: Look, view: View) -> str:
+    """The action that is answered; of exact values all that are best."""
+    best = np.flatnonzero(view.weights > 0) if view.exact else [view.action]
+    if len(best) > _EQUALS:
+        return f"any of {len(best)}" if len(best) < found.legal.sum() else "any action"
+    return " or ".join(found.names[a] for a in best)
 
 
 def signed(value: float) -> str:
@@ -122,7 +132,9 @@ def _table(found: Look, views: Sequence[View]) -> Any:
     table.add_column("\naction", style="bold", no_wrap=True)
     columns = [c for view in views for c in _columns(view, shown)]
     for title, _ in columns:
-        table.add_column(title, justify="left" if title.endswith("visits") else "right", no_wrap=True)
+        table.add_column(
+            title, justify="left" if title.endswith("visits") else "right", no_wrap=True
+        )
     for row, action in enumerate(shown):
         table.add_row(found.names[action], *(cells[row] for _, cells in columns))
     left = int(found.legal.sum()) - len(shown)

@@ -140,8 +140,6 @@ def _step(task: Task, state: State, action: Array, key: Array) -> State:
     return jax.vmap(task.advance)(state, action, key)
 
 
-
-
 @dataclass(frozen=True, eq=False)
 class Look:
     """One position and what several deciders make of it: all that is drawn.
@@ -167,7 +165,9 @@ class Look:
         legal = np.flatnonzero(self.legal)
         if len(legal) <= most:
             return legal.tolist()
-        weight = sum((v.weights for v in self.views if v.candidates is None), np.zeros(len(self.legal)))
+        weight = sum(
+            (v.weights for v in self.views if v.candidates is None), np.zeros(len(self.legal))
+        )
         best = sorted(legal, key=lambda a: -weight[a])[:most]
         return sorted(int(a) for a in best)
 

@@ -4,8 +4,7 @@ Two systems, as in dual-process accounts of decisions (Daw, Niv and Dayan 2005; 
 2011): mostly amortised, planning only when needed, and only for as long as it is.
 """
 
-from collections.abc import Sequence
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx

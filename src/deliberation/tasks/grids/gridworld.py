@@ -240,9 +240,7 @@ class Gridworld(CellTask):
         walls = np.where(seen, np.asarray(state.walls), fixed)
         cells = _grid.cells_of(self.map, walls, int(state.goal) if found else -1)
         unknown = ~seen & _grid.marked(self.map, "D" if found else "DG")
-        marks = [
-            "?" if u else "" if c == "." else c for c, u in zip(cells, unknown, strict=True)
-        ]
+        marks = ["?" if u else "" if c == "." else c for c, u in zip(cells, unknown, strict=True)]
         columns = _grid.shape(self.map)[1]
         here = divmod(int(state.cell), columns)
         return Picture(
