@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from sitting import First, examples
+from sitting import First, examples, first
 from tables import compile_lightly  # noqa: F401
 
 from deliberation.cli import main
@@ -21,7 +21,7 @@ from deliberation.direct.tree_search.backends.choice import why_not_native
 from deliberation.hybrid.gates import gated
 from deliberation.tasks import make_task
 from deliberation.tasks.moves import Game
-from deliberation.zoo.naming import split_budget
+from deliberation.zoo import naming
 from deliberation.zoo.views import View, exact_view, steps_of
 
 KEY = jax.random.key(0)
@@ -130,7 +130,8 @@ def test_exact_values_of_a_position(moves, best, value):
 
 
 def test_what_cannot_be_solved_says_why():
-    assert "hidden" in exact_view((task := make_task("kuhn_poker")), task.init(KEY))
+    task = make_task("kuhn_poker")
+    assert "hidden" in exact_view(task, task.init(KEY))
     task = make_task("tic_tac_toe")
     assert exact_view(task, task.init(KEY), max_states=10).endswith("more than 10 states follow")
 
@@ -149,7 +150,10 @@ def test_names_and_numbers_lead_to_the_same_position():
     one.undo()
     one.play_all(["0"])
     assert eqx.tree_equal(one.state, other.state)
-    assert split_budget("uct:30") == ("uct", 30) and split_budget("a.b:c") == ("a.b:c", None)
+    assert naming.split_budget("uct:30") == ("uct", 30) and naming.split_budget("a.b:c") == (
+        "a.b:c",
+        None,
+    )
     assert as_text(one.task.picture(one.state)).splitlines() == [
         "3  O  .  .", "2  .  X  .", "1  .  .  .", "   a  b  c",
     ]  # fmt: skip
@@ -193,15 +197,7 @@ def test_the_examples_in_the_help_run(monkeypatch, tmp_path):
     (tmp_path / "policy").mkdir()
     (tmp_path / "policy" / "policy.json").write_text("{}")
     monkeypatch.chdir(tmp_path)
-    first = lambda task, names, *_: {  # noqa: E731
-        name: ("named", First(task), None) for name in names
-    }
-    from deliberation.zoo.naming import Named
-
-    monkeypatch.setattr(
-        "deliberation.cli.look.made_deciders",
-        lambda *asked: {k: Named(k, v[1], None) for k, v in first(*asked).items()},
-    )
+    monkeypatch.setattr(naming, "named_decider", first)
     shown = list(examples(look_command))
     assert len(shown) == 6
     for arguments in shown:
@@ -216,7 +212,7 @@ def test_the_examples_in_the_help_run(monkeypatch, tmp_path):
         (["--with", "utc"], "There is no decider named 'utc'. Did you mean 'uct'?"),
         (["--with", "uct:many"], "'many' is no budget"),
         (["--objective", "winning"], "There is no objective 'winning'"),
-        (["--with", "sitting:examples"], "called with the task"),
+        (["--with", "sitting:examples"], "which is no decider"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(arguments, told):

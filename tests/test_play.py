@@ -4,7 +4,7 @@ import json
 
 import pytest
 from click.testing import CliRunner
-from sitting import First, examples
+from sitting import First, examples, first
 
 from deliberation.cli import main
 from deliberation.cli._rounds import Rounds
@@ -126,10 +126,7 @@ def test_the_examples_in_the_help_run(monkeypatch, tmp_path):
     (tmp_path / "policy").mkdir()
     (tmp_path / "policy" / "policy.json").write_text("{}")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(
-        "deliberation.cli.play.made_deciders",
-        lambda task, names, *_: {n: naming.Named(n, First(task), None) for n in names},
-    )
+    monkeypatch.setattr(naming, "named_decider", first)
     shown = list(examples(play_command))
     assert len(shown) == 7
     for arguments in shown:

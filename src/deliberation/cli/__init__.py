@@ -1,4 +1,4 @@
-"""The command line: `deliberate table | report | train | zoo | look | play | tasks | claims | doctor`.
+"""The command line: `deliberate table | report | train | zoo | look | play | tasks | ...`.
 
 One file a command or small group. Nothing heavy is imported at module level: a command that only
 prints answers in well under 0.2 s, and JAX is imported inside the commands that compute.

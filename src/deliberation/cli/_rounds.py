@@ -79,7 +79,6 @@ class Rounds:
 
     def _person(self) -> bool:
         """Ask for one move; False once the person has left."""
-        game = self.table.game
         if self.fresh:
             self._show()
             self.fresh = False

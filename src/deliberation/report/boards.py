@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape
 
 from ..core.picture import Picture, Place
 
-CELL = 64
+CELL = 64.0
 """The side of a cell in a figure."""
 STYLES = {
     "X": "bold blue", "O": "bold red", "#": "dim", "G": "bold green", "g": "green",
@@ -14,7 +14,7 @@ STYLES = {
 }  # fmt: skip
 WALLS = {"#": "██"}
 _HALF = CELL / 2
-_LABEL = 26
+_LABEL = 26.0
 
 
 def board_text(picture: Picture) -> Any:
@@ -55,11 +55,13 @@ def board_svg(
     order, and whose stone lies there (empty: none is put down).
     """
     rows, columns = len(picture.cells), max(map(len, picture.cells), default=0)
-    left = _LABEL if picture.rows else 4
+    # Arrows may point off the board.
+    rim = 30.0 if picture.here is not None else 0.0
+    left = _LABEL if picture.rows else 4.0
     lean = picture.lean * CELL * max(rows - 1, 0)
-    width = left + columns * CELL + lean + 4
-    height = rows * CELL + (_LABEL if picture.columns else 4)
-    parts = [f'<g transform="translate({left:g} 2)">']
+    width = left + columns * CELL + lean + 4 + 2 * rim
+    height = rows * CELL + (_LABEL if picture.columns else 4.0) + 2 * rim
+    parts = [f'<g transform="translate({left + rim:g} {2 + rim:g})">']
     for i, row in enumerate(picture.cells):
         for j, mark in enumerate(row):
             parts.append(_cell(picture, (i, j), mark))
@@ -87,7 +89,7 @@ def _cell(picture: Picture, place: Place, mark: str) -> str:
     kind = {"#": "wall", "?": "unseen", "P": "pit", "H": "pit", "~": "mud", "G": "goal"}
     return (
         f'<rect class="cell {kind.get(mark, "")}" x="{x + 1:g}" y="{y + 1:g}" '
-        f'width="{CELL - 2}" height="{CELL - 2}" rx="7"/>'
+        f'width="{CELL - 2:g}" height="{CELL - 2:g}" rx="7"/>'
     )
 
 
@@ -131,13 +133,13 @@ def _heat(picture: Picture, heat: Mapping[int, float], best: int | None) -> list
         x, y = _corner(picture, place)
         shade = 0.08 + 0.62 * share if share > 0 else 0.0
         found.append(
-            f'<rect class="heat" x="{x + 1:g}" y="{y + 1:g}" width="{CELL - 2}" '
-            f'height="{CELL - 2}" rx="7" fill-opacity="{shade:.3f}"/>'
+            f'<rect class="heat" x="{x + 1:g}" y="{y + 1:g}" width="{CELL - 2:g}" '
+            f'height="{CELL - 2:g}" rx="7" fill-opacity="{shade:.3f}"/>'
         )
         if action == best:
             found.append(
-                f'<rect class="chosen" x="{x + 2.5:g}" y="{y + 2.5:g}" width="{CELL - 5}" '
-                f'height="{CELL - 5}" rx="6"/>'
+                f'<rect class="chosen" x="{x + 2.5:g}" y="{y + 2.5:g}" width="{CELL - 5:g}" '
+                f'height="{CELL - 5:g}" rx="6"/>'
             )
     return found
 
@@ -182,7 +184,7 @@ def _labels(picture: Picture, rows: int) -> list[str]:
     ]
     shift = picture.lean * CELL * max(rows - 1, 0)
     return found + [
-        f'<text class="label" x="{j * CELL + _HALF + shift:g}" y="{rows * CELL + 19}">'
+        f'<text class="label" x="{j * CELL + _HALF + shift:g}" y="{rows * CELL + 19:g}">'
         f"{escape(name)}</text>"
         for j, name in enumerate(picture.columns)
     ]

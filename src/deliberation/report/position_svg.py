@@ -7,7 +7,7 @@ import numpy as np
 
 from ..zoo.views import Look, Step, View
 from .boards import board_svg, stone
-from .positions import chosen, heading, player_name, signed, summary
+from .positions import chosen, heading, mover_name, signed, summary
 from .svg import DARK, PLACEHOLDERS
 
 WIDTH = 1240
@@ -69,9 +69,10 @@ def look_svg(found: Look) -> str:
 def _variables() -> str:
     light = "; ".join(f"--{name}: {value}" for name, value in PLACEHOLDERS.values())
     dark = "; ".join(f"--{name}: {value}" for name, value in DARK.items())
+    light, dark = f"{light}; --heat: #f3b33d; --edge: #d97a06", f"{dark}; --heat: #b98218"
     return (
-        f"svg {{ font-family: system-ui, sans-serif; {light}; --heat: #f3b33d; --edge: #d97a06 }}\n"
-        f"@media (prefers-color-scheme: dark) {{ svg {{ {dark}; --heat: #b98218; --edge: #f0a93a }} }}"
+        f"svg {{ font-family: system-ui, sans-serif; {light} }}\n"
+        f"@media (prefers-color-scheme: dark) {{ svg {{ {dark}; --edge: #f0a93a }} }}"
     )
 
 
@@ -85,17 +86,13 @@ def _described(found: Look) -> str:
 
 
 def _title(found: Look) -> list[str]:
-    turn = "over" if found.over else "to move"
-    who = "" if found.over else player_name(found.mover, found.players, found.drawn is not None)
+    told = "over" if found.over else "one player"
+    if found.players > 1 and not found.over:
+        told = f"{mover_name(found)} to move"
     return [
         f'<text class="title" x="32" y="44">{escape(found.title)}</text>',
-        f'<text class="sub" x="32" y="70">{escape(_sentence(f"{who} {turn}"))}</text>',
+        f'<text class="sub" x="32" y="70">{escape(told[:1].upper() + told[1:])}</text>',
     ]
-
-
-def _sentence(text: str) -> str:
-    text = text.strip()
-    return text[:1].upper() + text[1:]
 
 
 def _board(found: Look) -> tuple[str, float]:
@@ -301,16 +298,16 @@ def _lines(found: Look, top: float) -> tuple[str, float]:
         parts.append(f'<text class="name" x="32" y="{y + 21:g}">{escape(view.name)}</text>')
         x = 56 + 9.0 * max(len(v.name) for v in found.views)
         for step in line:
-            wide = 22 + 9.0 * len(step.name) + (24 if stones else 0)
+            wide = 24 + 8.3 * len(step.name) + (24 if stones else 0)
             parts.append(
                 f'<rect class="chip" x="{x:g}" y="{y:g}" width="{wide:g}" height="32" rx="16"/>'
             )
             if stones:
                 parts.append(
                     f'<g transform="translate({x + 19:g} {y + 16:g}) scale(.45)">'
-                    f"{stone(0, 0, 'XO'[step.mover])}</g>"
+                    f"{stone(0.0, 0.0, 'XO'[step.mover])}</g>"
                 )
-            at = x + (34 if stones else 11)
+            at = x + (34 if stones else 12)
             parts.append(f'<text x="{at:g}" y="{y + 21:g}">{escape(step.name)}</text>')
             x += wide + 8
         y += 42

@@ -44,12 +44,15 @@ def heading(found: Look) -> str:
     """The task, the moves so far, and whose move it is."""
     if found.over:
         return f"{found.title}: over"
+    if found.players == 1:
+        return found.title
     return f"{found.title}: {mover_name(found)} to move"
 
 
 def mover_name(found: Look) -> str:
     """The player to move, with its stones where some are drawn."""
-    return player_name(found.mover, found.players, found.drawn is not None)
+    stones = found.drawn is not None and found.drawn.here is None
+    return player_name(found.mover, found.players, stones)
 
 
 def player_name(mover: int, players: int, stones: bool) -> str:

@@ -1,4 +1,4 @@
-"""Deciders by name: entries of the zoo, saved policies, one's own, and a search fit for the task."""
+"""Deciders by name: entries of the zoo, saved policies, one's own, and plain search."""
 
 import inspect
 from collections.abc import Callable

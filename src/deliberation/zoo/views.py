@@ -28,7 +28,10 @@ MOST_STATES = 50_000
 
 
 class Step(NamedTuple):
-    """A move of a line: the action, its name, who makes it, and the cell it is about (or None)."""
+    """A move of a line: the action, its name, who makes it, and a cell (or None).
+
+    The cell is where a stone is put, or where one comes to stand.
+    """
 
     action: int
     name: str
@@ -207,9 +210,13 @@ def steps_of(game: Game, line: Sequence[int]) -> tuple[Step, ...]:
         if game.over or not game.legal[action]:
             break
         drawn = None if steps and not task.traits.fully_observable else task.picture(game.state)
-        place = None if drawn is None else drawn.places[action]
-        steps.append(Step(action, action_name(task, action), game.mover, place))
+        place, mover = None if drawn is None else drawn.places[action], game.mover
         game.play(action)
+        if drawn is not None and drawn.here is not None:
+            # Where one comes to stand, which a wall may keep one from; nothing hidden is told.
+            after = task.picture(game.state) if task.traits.fully_observable else None
+            place = None if after is None else after.here
+        steps.append(Step(action, action_name(task, action), mover, place))
     while len(game.actions) > before:
         game.undo()
     return tuple(steps)
