@@ -181,11 +181,6 @@ class Tiger(SensingTask):
         """To listen, or which door to open."""
         return ("listen", "open-left", "open-right")
 
-    def shown(self, state: TigerState) -> str:
-        """What was heard, and the time, but not what is behind the doors."""
-        heard = ("left", "right", "nothing")[int(state.heard)]
-        return f"heard: {heard}, lead of left: {int(state.lead)}\n{taken(state.time, self.horizon)}"
-
     def render(self, state: TigerState) -> str:
         """Both doors, what was heard, and the time."""
         doors = "[tiger] [gold]" if int(state.tiger) == 0 else "[gold] [tiger]"
@@ -193,6 +188,11 @@ class Tiger(SensingTask):
         return f"{doors}\nheard: {heard}, lead of left: {int(state.lead)}\n" + (
             f"{taken(state.time, self.horizon)}"
         )
+
+    def shown(self, state: TigerState) -> str:
+        """What was heard, and the time, but not what is behind the doors."""
+        heard = ("left", "right", "nothing")[int(state.heard)]
+        return f"heard: {heard}, lead of left: {int(state.lead)}\n{taken(state.time, self.horizon)}"
 
 
 def _left(accuracy: float, lead: Int[Array, ""]) -> Float[Array, ""]:
