@@ -88,6 +88,7 @@ class Tiger(SensingTask):
     """
 
     senses: ClassVar[int] = 3
+    action_names: ClassVar[tuple[str, ...]] = ("listen", "open-left", "open-right")
     gains: ClassVar[tuple[int, int]] = (-100, 10)
     accuracy: float = eqx.field(static=True, default=0.85)
     horizon: int = eqx.field(static=True, default=20)
@@ -175,11 +176,6 @@ class Tiger(SensingTask):
         (u,) = draw_uniform(key)
         tiger = (u >= _left(self.accuracy, state.lead)).astype(jnp.int32)
         return eqx.tree_at(lambda s: s.tiger, state, tiger)
-
-    @property
-    def action_names(self) -> tuple[str, ...]:
-        """To listen, or which door to open."""
-        return ("listen", "open-left", "open-right")
 
     def render(self, state: TigerState) -> str:
         """Both doors, what was heard, and the time."""
