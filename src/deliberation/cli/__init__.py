@@ -1,4 +1,4 @@
-"""The command line: `deliberate table | advise | report | train | zoo | tasks | claims | doctor`.
+"""The command line: `deliberate table | advise | look | play | report | train | zoo | ...`.
 
 One file a command or small group. Nothing heavy is imported at module level: a command that only
 prints answers in well under 0.2 s, and JAX is imported inside the commands that compute.
@@ -11,6 +11,8 @@ from ._refusals import CarefulGroup
 from .advise import advise
 from .doctor import doctor
 from .lists import claims, tasks
+from .look import look
+from .play import play
 from .table import report, table
 from .train import train
 from .zoo import zoo
@@ -32,5 +34,5 @@ def main(debug: bool) -> None:
     """Measure whether a system searches for its answers, evaluates a learned function, or both."""
 
 
-for command in (table, advise, report, train, zoo, tasks, claims, doctor):
+for command in (table, advise, look, play, report, train, zoo, tasks, claims, doctor):
     main.add_command(command)

@@ -11,6 +11,8 @@ from .objective import Objective as Objective
 from .objective import misere as misere
 from .play import Episodes as Episodes
 from .play import rollout as rollout
+from .root import RootStatistics as RootStatistics
+from .root import with_line as with_line
 from .task import Symmetry as Symmetry
 from .task import Task as Task
 from .task import Traits as Traits

@@ -15,6 +15,7 @@ from .failures import as_raised
 from .keys import KeyLike
 from .ledger import Ledger
 from .objective import Objective, wanted
+from .root import RootStatistics
 from .rows import beside
 from .task import State, Task, batch_size, check_batch, is_concrete
 
@@ -126,6 +127,7 @@ def answer(
     model_steps: Counts = 0,
     network_evaluations: Counts = 0,
     flops: Num[Array, " batch"] | Num[np.ndarray, " batch"] | float = 0.0,
+    root: RootStatistics | None = None,
 ) -> Decision:
     """Build a `Decision`; rows that are not live get a blank answer and cost nothing.
 
@@ -153,6 +155,7 @@ def answer(
             flops=row(flops, jnp.float32),
             seconds=row(0, jnp.float32),
         ),
+        root=root,
     )
 
 

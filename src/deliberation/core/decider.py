@@ -12,6 +12,7 @@ from .errors import NonFiniteError
 from .keys import KeyLike, as_typed_keys
 from .ledger import Ledger
 from .objective import Objective
+from .root import RootStatistics
 from .task import Actions, State, Task, is_concrete
 
 Memory = Any
@@ -25,7 +26,8 @@ class Decision(eqx.Module):
     Where actions are continuous, it is one over the `candidates`, or over the action alone (a
     single 1) where there are none. `value` is the expected return for the player to move; `spent`
     holds one entry a row, by the decider's own word (see `Ledger`). Rows that are terminal get
-    action -1 (continuous: zeros), zero weights and zero value.
+    action -1 (continuous: zeros), zero weights and zero value. `root` is what a search found out
+    about each action, None where nothing was searched or no such statistics are kept.
     """
 
     action: Actions
@@ -33,6 +35,7 @@ class Decision(eqx.Module):
     value: Float[Array, " batch"]
     spent: Ledger
     candidates: Float[Array, "batch actions ..."] | None = None
+    root: RootStatistics | None = None
 
     def __repr__(self) -> str:
         return f"Decision(action={self.action}, value={self.value}, spent={self.spent.total()})"

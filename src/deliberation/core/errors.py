@@ -79,6 +79,10 @@ class UntrustedFileError(PolicyFileError):
     """A file that can run code on loading, and that nobody has said to trust."""
 
 
+class GameFileError(DeliberationError, ValueError):
+    """A saved game is missing, damaged, of another task or of another version."""
+
+
 class StorageError(DeliberationError, OSError):
     """Writing failed (no room, no permission); what was written before is intact."""
 

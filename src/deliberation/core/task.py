@@ -24,6 +24,7 @@ from .errors import (
 from .failures import as_raised
 from .keys import KeyLike, is_key, one_key
 from .objective import Action, Objective
+from .picture import Picture
 
 State = PyTree
 """Whatever a task keeps; a pytree of arrays. Batches of states carry one leading axis."""
@@ -166,8 +167,24 @@ class Task(eqx.Module):
         return ()
 
     def render(self, state: State) -> str:
-        """One state as text, for people."""
+        """One state as text, for people: all of it, also what a player does not see."""
         return np.array2string(np.asarray(self.observe(state)))
+
+    def shown(self, state: State) -> str:
+        """What the player to move sees, as text, for people: nothing that is hidden from it."""
+        if self.traits.fully_observable:
+            return self.render(state)
+        return np.array2string(np.asarray(self.observe(state)), precision=3, max_line_width=90)
+
+    def picture(self, state: State) -> Picture | None:
+        """What the player to move sees, as a board of cells; None where it is none, as here."""
+        del state
+        return None
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """A word without spaces for each action, for people; empty where they are just numbers."""
+        return ()
 
     @as_raised
     def step(

@@ -6,6 +6,7 @@ import equinox as eqx
 from jaxtyping import Array, Float, Int
 
 from ..core.objective import Action, Objective
+from ..core.picture import Picture
 from ..core.task import Task
 
 
@@ -38,6 +39,23 @@ class WrappedTask(Task):
     def objective(self) -> Objective:
         """That of the task within."""
         return Unwrapped(self.task.objective)
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Those within."""
+        return self.task.action_names
+
+    def render(self, state: Any) -> str:
+        """As within."""
+        return self.task.render(state.state)
+
+    def shown(self, state: Any) -> str:
+        """As within."""
+        return self.task.shown(state.state)
+
+    def picture(self, state: Any) -> Picture | None:
+        """As within."""
+        return self.task.picture(state.state)
 
     def player(self, state: Any) -> Int[Array, ""]:
         """Whose move it is within."""

@@ -52,6 +52,7 @@ def check_decider(
     _check_memory(decider, memory, len(keys))
     decision, after = decider.decide(states, memory, budget=budget, key=keys)
     _check_answers(decider, states, decision)
+    _check_root(decider, decision)
     _check_spent(decider, decision.spent, len(keys))
     _require(
         _form(memory) == _form(after),
@@ -156,6 +157,31 @@ def _check_candidates(decider: Decider, candidates: np.ndarray) -> None:
         _within(decider.task, candidates).all(),
         decider,
         f"a candidate is not finite or not from {traits.low} to {traits.high}.",
+    )
+
+
+def _check_root(decider: Decider, decision: Decision) -> None:
+    """What a search tells of its root, where it tells anything."""
+    root = decision.root
+    if root is None:
+        return
+    for name in ("visits", "values", "prior"):
+        found = getattr(root, name)
+        if found is None and name == "prior":
+            continue
+        shape, wanted = np.shape(found), np.shape(decision.weights)
+        _require(shape == wanted, decider, f"root.{name} has shape {shape}, not {wanted}.")
+        _require(np.isfinite(found).all(), decider, f"root.{name} holds NaN or infinity.")
+    visits, values = np.asarray(root.visits), np.asarray(root.values)
+    _require((visits >= 0).all(), decider, "root.visits holds a negative number.")
+    _require(
+        (values[visits == 0] == 0).all(), decider, "root.values is not 0 where nothing was visited."
+    )
+    line = np.asarray(root.line)
+    _require(
+        line.shape[:1] == wanted[:1] and line.ndim == 2 and (line >= -1).all(),
+        decider,
+        f"root.line of shape {line.shape} is no line of actions a row, padded with -1.",
     )
 
 

@@ -11,6 +11,7 @@ from ...core.decider import Decision, Memory
 from ...core.errors import BatchMismatchError, UnknownNameError, UnsuitableTaskError
 from ...core.noise import Seed, mix, seeds
 from ...core.objective import Objective
+from ...core.root import RootStatistics
 from ...core.task import State, Task, is_concrete
 from ..checks import check_memory, check_sound, check_stuck
 from ..evaluators import Evaluator, RandomRollouts, speaks_for_all
@@ -18,6 +19,7 @@ from ..ties import best_action
 from ..tree_search.decider import RULES
 from ..tree_search.limits import Limits, check_prior, needed
 from ..tree_search.rules import Rule
+from ..tree_search.tree import NodeView
 from .histories import Outcome, room, root_view, search
 from .information import NODES, STATES
 
@@ -161,9 +163,20 @@ def plan(
     decision = answer(
         live, action, weights, root.mean,
         model_steps=outcome.model_steps, network_evaluations=outcome.evaluations,
-        flops=outcome.evaluations * each,
+        flops=outcome.evaluations * each, root=_told(root, live, evaluator.has_prior),
     )  # fmt: skip
     return decision, outcome
+
+
+def _told(root: NodeView, live: Bool[Array, " batch"], prior: bool) -> RootStatistics:
+    """Without a line: what follows depends on what the players will see."""
+    shown = root.legal & live[:, None]
+    return RootStatistics(
+        jnp.where(shown, root.visits, 0.0),
+        jnp.where(shown, root.q, 0.0),
+        jnp.where(shown, root.prior, 0.0) if prior else None,
+        jnp.zeros((live.shape[0], 0), jnp.int32),
+    )
 
 
 @eqx.filter_jit

@@ -67,6 +67,9 @@ class TreeSearch(Decider):
     budget: several times the budget is a good `capacity`. The memory is as large as the trees of
     `capacity`; a tree that outgrew that is forgotten.
 
+    The decision's `root` has visits and values of each action, and the first `line` actions of the
+    principal variation.
+
     Chance is met at chance nodes, for tasks that list what it can do (`Task.outcomes`). Raises
     `UnsuitableTaskError` for hidden state, chance that is not listed, continuous actions or more
     than two players, and once a search has met rewards by which two players do not have opposite
@@ -89,6 +92,7 @@ class TreeSearch(Decider):
     backend: BackendName = eqx.field(static=True)
     capacity: int = eqx.field(static=True)
     max_bytes: int = eqx.field(static=True)
+    line: int = eqx.field(static=True)
     sampling: Sampling | None
 
     def __init__(
@@ -105,6 +109,7 @@ class TreeSearch(Decider):
         backend: BackendName = "auto",
         capacity: int = 1024,
         max_bytes: int = 4 * 2**30,
+        line: int = 0,
     ):
         _check_suits(task, sampling)
         if isinstance(rule, str) and rule not in RULES:
@@ -120,7 +125,7 @@ class TreeSearch(Decider):
         self.budget = Budget.of(budget)
         self.stopping, self.reuse = stopping, reuse
         self.sampling, self.prove, self.backend = sampling, prove and sampling is None, backend
-        self.capacity, self.max_bytes = capacity, max_bytes
+        self.capacity, self.max_bytes, self.line = capacity, max_bytes, line
 
     def __repr__(self) -> str:
         rule, judge = type(self.rule).__name__, type(self.evaluator).__name__
@@ -203,7 +208,7 @@ class TreeSearch(Decider):
             self.task, wanted(self.task, objective),
             self.rule, self.evaluator, self.stopping, self.prove,
             # Looked up at every call, so that a change of the environment is heard.
-            backend_for(self.rule, self.backend), self.sampling,
+            backend_for(self.rule, self.backend), self.line, self.sampling,
         )  # fmt: skip
 
     def _order(
@@ -321,6 +326,6 @@ def plan(
     setting = Setting(
         planner.task, objective, planner.rule, planner.evaluator, planner.stopping, planner.prove,
         backend_for(planner.rule, planner.backend if backend is None else backend),
-        planner.sampling,
+        planner.line, planner.sampling,
     )  # fmt: skip
     return whole(setting, Order(state, limits, seed, capacity))

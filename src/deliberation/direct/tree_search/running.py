@@ -37,6 +37,7 @@ from .models.base import Model
 from .models.chance import model_for
 from .models.sampled import Sampling, named
 from .picker import Scores
+from .principal import statistics
 from .proofs import hardest
 from .reuse import Remembered, carry, go_on_from, remember
 from .rules import Rule
@@ -65,6 +66,8 @@ class Setting(eqx.Module):
     stopping: Stopping
     prove: bool = eqx.field(static=True)
     backend: ModuleType = eqx.field(static=True)
+    line: int = eqx.field(static=True, default=0)
+    """How many actions of the principal variation are told."""
     sampling: Sampling | None = None
 
     @property
@@ -140,14 +143,15 @@ def read(setting: Setting, outcome: Outcome) -> Decision:
     weights, preference = _answer(setting, outcome)
     live = root.legal.any(-1)
     weights = jnp.where(live[:, None], weights, 0.0)
-    action = best_action(jnp.where(root.legal, preference, -jnp.inf), mix(outcome.seed, 2))
-    traits, candidates = setting.task.traits, None
+    slot = best_action(jnp.where(root.legal, preference, -jnp.inf), mix(outcome.seed, 2))
+    traits, candidates, action, drawn = setting.task.traits, None, slot, None
     if setting.sampling is not None:
         rows = jnp.arange(live.shape[0])
         drawn = outcome.tree.state(rows, jnp.zeros_like(rows))
         action, weights, candidates = named(drawn, action, weights, traits)
     # A node may be wider than the task's actions: outcomes of chance share its slots.
     weights = weights[:, : traits.actions] if traits.discrete else weights
+    found = statistics(setting.line, outcome.tree, slot, traits, setting.evaluator.has_prior, drawn)
     nothing_to_do = jnp.full_like(action, -1 if traits.discrete else 0)
     value = jnp.where(outcome.done, root.value, root.mean)
     each = setting.evaluator.flops / max(1, setting.evaluator.passes)
@@ -165,6 +169,7 @@ def read(setting: Setting, outcome: Outcome) -> Decision:
             seconds=jnp.zeros(live.shape, jnp.float32),
         ),
         candidates=candidates,
+        root=found,
     )
 
 

@@ -4,7 +4,7 @@ Two systems, as in dual-process accounts of decisions (Daw, Niv and Dayan 2005; 
 2011): mostly amortised, planning only when needed, and only for as long as it is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -23,6 +23,7 @@ from ...core.decider import Decider, Decision, Memory, check_finite, row_keys
 from ...core.errors import BudgetError, UnsuitableTaskError
 from ...core.masks import FORBIDDEN
 from ...core.objective import Objective
+from ...core.root import RootStatistics
 from ...core.task import State, Task, batch_size, check_batch
 from .gates import Gate, GaussianGate, as_logits
 
@@ -216,7 +217,26 @@ def _merged(decision: Decision, planned: Decision, rows: Int[np.ndarray, " rows"
         weights=put(decision.weights, planned.weights),
         value=put(decision.value, planned.value),
         spent=jax.tree.map(add, decision.spent, cost, is_leaf=lambda x: x is None),
+        root=_root(decision, planned.root, put),
     )
+
+
+def _root(
+    decision: Decision, planned: RootStatistics | None, put: Callable[[Array, Array], Array]
+) -> RootStatistics | None:
+    """The planner's statistics in its rows; nothing is visited in those that it was not asked of.
+
+    Of these rows the network's weights are the prior, if searches have one at all.
+    """
+    if planned is None:
+        return None
+    before = decision.root
+    if before is None:
+        batch, none = decision.weights.shape[0], jnp.zeros_like(decision.weights)
+        prior = None if planned.prior is None else decision.weights
+        line = jnp.full((batch, planned.line.shape[1]), -1, jnp.int32)
+        before = RootStatistics(none, none, prior, line)
+    return jax.tree.map(put, before, planned)
 
 
 @eqx.filter_jit

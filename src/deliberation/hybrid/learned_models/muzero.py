@@ -120,7 +120,8 @@ class MuZero(CheckedDecider):
     A simulation is one step of the learned dynamics. Budget 0 answers from the prediction network
     alone. The reward is part of what was learned, so another objective is ignored; and only
     the observation is read, so hidden state stays hidden. `noise` scales the Gumbel noise
-    at the root, and `scale` how much returns count against the prior, over the range of returns.
+    at the root, and `scale` how much returns count against the prior, over the range of returns;
+    `line` is as for `TreeSearch`.
     Raises `UnsuitableTaskError` for networks of other shapes than the task's.
     """
 
@@ -131,6 +132,7 @@ class MuZero(CheckedDecider):
     capacity: int = eqx.field(static=True)
     noise: float = eqx.field(static=True)
     scale: float = eqx.field(static=True)
+    line: int = eqx.field(static=True)
 
     def __init__(
         self,
@@ -142,6 +144,7 @@ class MuZero(CheckedDecider):
         capacity: int = 64,
         noise: float = 0.0,
         scale: float = 1.0,
+        line: int = 0,
     ):
         seen = jax.eval_shape(lambda k: task.observe(task.init(k)), jax.random.key(0)).size
         takes = networks.represent.layers[0].w.shape[0]
@@ -153,7 +156,7 @@ class MuZero(CheckedDecider):
             )
         self.task, self.networks, self.budget = task, networks, Budget.of(budget)
         self.gamma, self.capacity, self.noise = gamma, capacity, noise
-        self.scale = scale
+        self.scale, self.line = scale, line
 
     def __repr__(self) -> str:
         size = self.networks.represent.layers[-1].w.shape[-1]
@@ -175,6 +178,7 @@ class MuZero(CheckedDecider):
             budget=self.budget,
             prove=False,
             capacity=self.capacity,
+            line=self.line,
         )
 
     def choose(self, question: Question) -> tuple[Decision, Memory]:

@@ -19,6 +19,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
 from ...core import noise
 from ...core.objective import Objective
+from ...core.picture import Picture, counted, every_cell, in_rows, letters, squares
 from ...core.task import Symmetry, Traits
 from ..bases import AlternatingTask, WinOrLoss, check_sizes, signed
 
@@ -178,6 +179,19 @@ class Go(AlternatingTask):
         numbers = jnp.stack([jnp.asarray(fact, jnp.int32) for fact in facts])
         colours = jnp.sign(state.board).astype(jnp.int32)
         return jnp.concatenate([colours, numbers, sums.astype(jnp.int32)])
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Points, a1 at the lower left and without the letter i, as Go boards have it; pass."""
+        return (*squares(counted(self.size), letters(self.size, skipped="i")), "pass")
+
+    def picture(self, state: GoState) -> Picture:
+        """The board with X for player 0 (black) and O for player 1 (white)."""
+        marks = ["" if c == 0 else "XO"[c < 0] for c in np.asarray(state.board).tolist()]
+        return Picture(
+            in_rows(marks, self.size), (*every_cell(self.size, self.size), None),
+            rows=counted(self.size), columns=letters(self.size, skipped="i"),
+        )  # fmt: skip
 
     def render(self, state: GoState) -> str:
         """The board with X for player 0 (black) and O for player 1 (white)."""

@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
 from ...core.objective import Objective
+from ...core.picture import Picture, counted, every_cell, letters, squares
 from ...core.task import Symmetry, Traits
 from ..bases import AlternatingTask, MoverWins, check_sizes
 
@@ -139,11 +140,31 @@ class MNK(AlternatingTask):
 
     def render(self, state: MNKState) -> str:
         """The board with X for the first player and O for the second."""
+        rows = [" ".join(row) for row in self._marks(state)]
+        return "\n".join([*rows, " ".join(str(c % 10) for c in range(self.width))])
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Squares, a1 at the lower left; columns that stones fall into are just numbered."""
+        if self.gravity:
+            return ()
+        return squares(counted(self.height), letters(self.width))
+
+    def picture(self, state: MNKState) -> Picture:
+        """The board with X for the first player and O for the second."""
+        cells = tuple(tuple("" if c == "." else c for c in row) for row in self._marks(state))
+        rows = counted(self.height)
+        if not self.gravity:
+            places = every_cell(self.height, self.width)
+            return Picture(cells, places, rows=rows, columns=letters(self.width))
+        free = [sum(not row[c] for row in cells) - 1 for c in range(self.width)]
+        places = tuple((row, c) if row >= 0 else None for c, row in enumerate(free))
+        return Picture(cells, places, columns=tuple(map(str, range(self.width))))
+
+    def _marks(self, state: MNKState) -> np.ndarray:
         planes = np.asarray(self.observe(state)).astype(int)
         marks = "XO" if int(state.ply) % 2 == 0 else "OX"
-        chars = np.array([".", marks[0], marks[1]])[planes[..., 0] + 2 * planes[..., 1]]
-        rows = [" ".join(row) for row in chars]
-        return "\n".join([*rows, " ".join(str(c % 10) for c in range(self.width))])
+        return np.array([".", marks[0], marks[1]])[planes[..., 0] + 2 * planes[..., 1]]
 
     def _drop(self, state: MNKState, action: Int[Array, ""]) -> Words:
         """Adding the column's lowest bit to all stones carries up to the lowest free cell."""

@@ -15,6 +15,7 @@ from pgx import othello as othello_rules
 from pgx._src.games import hex as hex_rules
 
 from ...core.objective import Objective
+from ...core.picture import Picture, counted, every_cell, in_rows, letters, squares
 from ...core.task import Symmetry, Task, Traits
 from ..bases import AlternatingTask, MoverWins, WinOrLoss, signed
 
@@ -125,6 +126,22 @@ class Hex(AlternatingTask):
         """Who holds which cell and who moves; the numbers of the groups tell only the history."""
         return jnp.append(jnp.sign(state.board).astype(jnp.int32), state.ply % 2)
 
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Cells, a1 at the upper left; swap."""
+        cells = squares(counted(self.size, up=False), letters(self.size))
+        return (*cells, "swap") if self.swap else cells
+
+    def picture(self, state: HexState) -> Picture:
+        """The rhombus with X for player 0 (top to bottom) and O for player 1 (left to right)."""
+        marks = ("", "X", "O") if int(state.ply) % 2 == 0 else ("", "O", "X")
+        stones = [marks[s] for s in np.sign(np.asarray(state.board)).tolist()]
+        return Picture(
+            in_rows(stones, self.size),
+            (*every_cell(self.size, self.size), *([None] if self.swap else [])),
+            rows=counted(self.size, up=False), columns=letters(self.size), lean=0.5,
+        )  # fmt: skip
+
     def render(self, state: HexState) -> str:
         """The rhombus with X for player 0 (top to bottom) and O for player 1 (left to right)."""
         stones = np.sign(np.asarray(state.board)).reshape(self.size, self.size)
@@ -217,6 +234,20 @@ class Othello(Task):
         closing = state.passed & state.open[64]
         facts = jnp.stack([state.turn, closing.astype(jnp.int32), state.over.astype(jnp.int32)])
         return jnp.concatenate([state.board.astype(jnp.int32), facts])
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Squares, a1 at the upper left; pass."""
+        return (*squares(counted(8, up=False), letters(8)), "pass")
+
+    def picture(self, state: OthelloState) -> Picture:
+        """The board with X for player 0 (black) and O for player 1 (white)."""
+        marks = ("", "X", "O") if int(state.turn) == 0 else ("", "O", "X")
+        discs = [marks[s] for s in np.asarray(state.board).tolist()]
+        return Picture(
+            in_rows(discs, 8), (*every_cell(8, 8), None),
+            rows=counted(8, up=False), columns=letters(8),
+        )  # fmt: skip
 
     def render(self, state: OthelloState) -> str:
         """The board with X for player 0 (black) and O for player 1 (white)."""

@@ -158,6 +158,15 @@ class Blackjack(SoloTask):
         hidden = jnp.where(state.over, state.hidden, drawn)
         return eqx.tree_at(lambda s: s.hidden, state, hidden)
 
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """To take no more cards, or one more."""
+        return ("stick", "hit")
+
+    def shown(self, state: BlackjackState) -> str:
+        """Both hands as the player sees them, which is how they are drawn."""
+        return self.render(state)
+
     def render(self, state: BlackjackState) -> str:
         """Both hands, with the hidden card as a question mark until the player sticks."""
         total, final = int(_value(state.total, state.ace)), int(state.final)

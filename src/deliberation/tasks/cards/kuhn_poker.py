@@ -120,12 +120,28 @@ class KuhnPoker(Task):
         cards = state.cards.at[1 - mover].set(other)
         return KuhnState(jnp.where(self.terminated(state), state.cards, cards), state.line)
 
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Passing is checking, or folding to a bet; betting is also calling one."""
+        return ("pass", "bet")
+
+    def shown(self, state: KuhnState) -> str:
+        """The mover's own card, and the line of play in words; both cards at the end."""
+        if int(state.line) >= _OPEN:
+            return self.render(state)
+        mover = int(self.player(state))
+        card = f"player {mover} holds {'JQK'[int(state.cards[mover])]}"
+        return f"{card}\n{self._told(state)}"
+
     def render(self, state: KuhnState) -> str:
         """Both cards, and the line of play in words."""
+        cards = ", ".join(f"player {p}: {'JQK'[int(c)]}" for p, c in enumerate(state.cards))
+        return f"{cards}\n{self._told(state)}"
+
+    def _told(self, state: KuhnState) -> str:
         line, told = _LINES[int(state.line)], []
         for ply, made in enumerate(line):
             answered = "b" in line[:ply]
             told.append(f"player {ply % 2} {_WORDS[made][answered]}")
-        cards = ", ".join(f"player {p}: {'JQK'[int(c)]}" for p, c in enumerate(state.cards))
         due = "" if int(state.line) >= _OPEN else f"player {int(self.player(state))} to move"
-        return "\n".join([cards, ", ".join([*told, due] if due else told)])
+        return ", ".join([*told, due] if due else told)

@@ -163,14 +163,31 @@ class LeducPoker(Task):
         cards = jnp.where(state.over, state.cards, cards)
         return eqx.tree_at(lambda s: s.cards, state, cards)
 
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Calling is also checking, raising also betting."""
+        return ("call", "raise", "fold")
+
+    def shown(self, state: LeducState) -> str:
+        """The mover's own card, the common one once it is dealt, chips, and what was done."""
+        if bool(state.over):
+            return self.render(state)
+        mover = int(state.mover)
+        common = "JQK"[int(state.cards[2])] if int(state.round) else "not dealt yet"
+        cards = f"player {mover} holds {'JQK'[int(state.cards[mover])]}, common card: {common}"
+        return f"{cards}\n{self._told(state)}"
+
     def render(self, state: LeducState) -> str:
         """All cards, chips, and what was done."""
         names = "JQK"
         cards = [f"player {p}: {names[int(state.cards[p])]}" for p in range(2)]
         cards.append(f"common: {names[int(state.cards[2])]}" + " (hidden)" * (not state.round))
+        return f"{', '.join(cards)}\n{self._told(state)}"
+
+    def _told(self, state: LeducState) -> str:
         rounds = ["".join("crf"[m] for m in row if m >= 0) for row in np.asarray(state.moves)]
         chips = [int(c) for c in state.chips]
-        return f"{', '.join(cards)}\nchips {chips}, actions {'/'.join(rounds)}"
+        return f"chips {chips}, actions {'/'.join(rounds)}"
 
 
 def _dealt(cards: Int[Array, " 3"]) -> LeducState:

@@ -97,6 +97,11 @@ class Acrobot(ChoosingTask):
         """Up."""
         return _is_up(state)
 
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """The torque between the links."""
+        return ("back", "none", "forth")
+
     def render(self, state: AcrobotState) -> str:
         """Both angles and speeds, and the time."""
         angles, spins = (

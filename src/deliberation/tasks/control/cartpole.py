@@ -106,6 +106,11 @@ class CartPole(ChoosingTask):
         """Fallen, or driven off."""
         return _fallen(state)
 
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Which way the cart is pushed."""
+        return ("left", "right")
+
     def render(self, state: CartPoleState) -> str:
         """The four numbers, and the time."""
         return (

@@ -71,6 +71,11 @@ class MountainCar(ChoosingTask):
         """At the flag and not rolling back."""
         return (state.x >= _GOAL) & (state.speed >= 0)
 
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Which way the car accelerates."""
+        return ("left", "coast", "right")
+
     def render(self, state: CarState) -> str:
         """Position, speed and time."""
         place = f"car at {float(state.x):+.3f}, {float(state.speed):+.4f} a step"

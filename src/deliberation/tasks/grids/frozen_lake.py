@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.objective import Objective
+from ...core.picture import Picture, around, in_rows
 from ...core.task import Traits
 from ..bases import SoloObjective, SoloTask, check_horizon, taken
 from ..chance import draw
@@ -140,6 +141,20 @@ class FrozenLake(SoloTask):
         """In a hole, at the goal, or out of time."""
         end = jnp.asarray(_marked(self.size, "H") | _marked(self.size, "G"))[state.cell]
         return end | (state.time >= self.traits.horizon)
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Where each action goes on dry ground."""
+        return ("left", "down", "right", "up")
+
+    def picture(self, state: LakeState) -> Picture:
+        """The map: `H` holes, `G` the goal."""
+        marks = [c if c in "HG" else "" for c in _MAPS[self.size].replace(" ", "")]
+        here = divmod(int(state.cell), self.size)
+        return Picture(
+            in_rows(marks, self.size), around(here, _STEPS), here,
+            note=taken(state.time, self.traits.horizon),
+        )  # fmt: skip
 
     def render(self, state: LakeState) -> str:
         """The map, the cell one stands on in brackets, and the time."""

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from ...core.picture import Picture, around, as_text, in_rows
 from ...core.task import Traits
 from ..bases import taken
 from ..chance import draw, draw_uniform
@@ -226,6 +227,30 @@ class Gridworld(CellTask):
             jnp.where(state.seen, state.walls, walls),
             state.seen,
         )
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Where each action goes, such as left, or down-left."""
+        return _grid.STEP_NAMES[self.actions]
+
+    def picture(self, state: GridState) -> Picture:
+        """The map as far as it was ever seen: `G` the goal, `g` other exits, `?` what may be."""
+        seen, exits = np.asarray(state.seen), _grid.places(self.map, "G")
+        found, fixed = bool(seen[exits][int(state.goal)]), _grid.marked(self.map, "#")
+        walls = np.where(seen, np.asarray(state.walls), fixed)
+        cells = _grid.cells_of(self.map, walls, int(state.goal) if found else -1)
+        unknown = ~seen & _grid.marked(self.map, "D" if found else "DG")
+        marks = ["?" if u else "" if c == "." else c for c, u in zip(cells, unknown, strict=True)]
+        columns = _grid.shape(self.map)[1]
+        here = divmod(int(state.cell), columns)
+        return Picture(
+            in_rows(marks, columns), around(here, _grid.STEPS[self.actions]), here,
+            note=taken(state.time, self.traits.horizon),
+        )  # fmt: skip
+
+    def shown(self, state: GridState) -> str:
+        """The map as far as it was ever seen, and the time."""
+        return as_text(self.picture(state))
 
     def render(self, state: GridState) -> str:
         """The map as it is, also out of view: `G` the goal, `g` other exits, brackets oneself."""

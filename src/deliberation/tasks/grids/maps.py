@@ -30,6 +30,12 @@ STEPS = {
 """(rows, columns) that each action goes, by how many actions there are."""
 
 
+STEP_NAMES = {
+    4: ("left", "down", "right", "up"),
+    8: ("left", "down-left", "down", "down-right", "right", "up-right", "up", "up-left"),
+}
+
+
 @dataclass(frozen=True)
 class Starts:
     """Every first arrangement, all equally probable."""
@@ -133,12 +139,17 @@ def windows(layout: str, view: int | None) -> Bool[np.ndarray, "cells cells"]:
     return np.ones_like(far, bool) if view is None else far <= view
 
 
-def picture(layout: str, walls: np.ndarray, goal: int, here: int) -> list[str]:
-    """The map as it stands, the cell one is on in brackets; exits that are not the goal are `g`."""
+def cells_of(layout: str, walls: np.ndarray, goal: int) -> list[str]:
+    """The mark of each cell as the map stands; exits that are not the goal are `g`."""
     cells = [c if c in "P~" else "." for c in layout.replace(" ", "")]
     for k, cell in enumerate(places(layout, "G")):
         cells[cell] = "G" if k == goal else "g"
-    cells = ["#" if wall else c for wall, c in zip(walls, cells, strict=True)]
+    return ["#" if wall else c for wall, c in zip(walls, cells, strict=True)]
+
+
+def picture(layout: str, walls: np.ndarray, goal: int, here: int) -> list[str]:
+    """The map as it stands, the cell one is on in brackets; exits that are not the goal are `g`."""
+    cells = cells_of(layout, walls, goal)
     shown = [f"[{c}]" if i == here else f" {c} " for i, c in enumerate(cells)]
     columns = shape(layout)[1]
     return ["".join(shown[i : i + columns]) for i in range(0, len(shown), columns)]

@@ -120,6 +120,11 @@ class BiasedRPS(TimedTask, SensingTask):
         """Out of time."""
         return state.time >= self.horizon
 
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """What one shows."""
+        return ("rock", "paper", "scissors")
+
     def render(self, state: RPSState) -> str:
         """The last round and the time."""
         theirs = ("rock", "paper", "scissors", "nothing yet")[int(state.theirs)]

@@ -148,6 +148,18 @@ class CheeseMaze(TimedTask, SensingTask):
         """The mouse in a cell drawn from what it knows."""
         return eqx.tree_at(lambda s: s.cell, state, draw(key, state.belief))
 
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Where the mouse goes."""
+        return ("up", "down", "left", "right")
+
+    def shown(self, state: MazeState) -> str:
+        """The walls around the mouse and the last reward, all that it senses, and the time."""
+        walls = int(self.sense(state))
+        sides = [s for bit, s in ((8, "up"), (4, "right"), (2, "down"), (1, "left")) if walls & bit]
+        told = f"walls: {', '.join(sides) or 'none'}"
+        return f"{told}\n{taken(state.time, self.horizon)}"
+
     def render(self, state: MazeState) -> str:
         """The maze, the mouse as M, and the time."""
         grid, (row, column) = [list(line) for line in _MAP], _cells()[int(state.cell)]

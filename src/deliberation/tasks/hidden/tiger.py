@@ -88,6 +88,7 @@ class Tiger(SensingTask):
     """
 
     senses: ClassVar[int] = 3
+    action_names: ClassVar[tuple[str, ...]] = ("listen", "open-left", "open-right")
     gains: ClassVar[tuple[int, int]] = (-100, 10)
     accuracy: float = eqx.field(static=True, default=0.85)
     horizon: int = eqx.field(static=True, default=20)
@@ -183,6 +184,11 @@ class Tiger(SensingTask):
         return f"{doors}\nheard: {heard}, lead of left: {int(state.lead)}\n" + (
             f"{taken(state.time, self.horizon)}"
         )
+
+    def shown(self, state: TigerState) -> str:
+        """What was heard, and the time, but not what is behind the doors."""
+        heard = ("left", "right", "nothing")[int(state.heard)]
+        return f"heard: {heard}, lead of left: {int(state.lead)}\n{taken(state.time, self.horizon)}"
 
 
 def _left(accuracy: float, lead: Int[Array, ""]) -> Float[Array, ""]:

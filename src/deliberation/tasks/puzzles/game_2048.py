@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.objective import Objective
+from ...core.picture import Picture, in_rows
 from ...core.task import Traits
 from ..bases import SoloObjective, SoloTask, check_horizon, taken
 from ..chance import draw, draw_uniform
@@ -128,6 +129,16 @@ class Game2048(SoloTask):
     def terminated(self, state: BoardState) -> Bool[Array, ""]:
         """Nothing can move, or the time is up."""
         return ~_movable(state.board).any() | (state.time >= self.horizon)
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Where the tiles slide."""
+        return ("left", "up", "right", "down")
+
+    def picture(self, state: BoardState) -> Picture:
+        """The tiles."""
+        marks = [str(2**x) if x else "" for x in np.asarray(state.board).tolist()]
+        return Picture(in_rows(marks, 4), (None,) * 4, note=taken(state.time, self.horizon))
 
     def render(self, state: BoardState) -> str:
         """The tiles, and the time."""

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, UInt8
 
 from ...core.objective import Objective
+from ...core.picture import Picture, around, in_rows
 from ...core.task import Traits
 from ..bases import SoloObjective, SoloTask, check_horizon, check_sizes
 
@@ -154,6 +155,21 @@ class SlidingTiles(SoloTask):
 
     def _solved(self, tiles: Int[Array, " cells"]) -> Bool[Array, ""]:
         return (tiles == _home(self.size)).all()
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Where the gap moves."""
+        return ("left", "down", "right", "up")
+
+    def picture(self, state: TilesState) -> Picture:
+        """The board; arrows lead from the gap."""
+        tiles = np.asarray(state.tiles)
+        here = divmod(int(tiles.argmin()), self.size)
+        return Picture(
+            in_rows([str(t) if t else "" for t in tiles.tolist()], self.size),
+            around(here, ((0, -1), (1, 0), (0, 1), (-1, 0))), here,
+            note=f"{int(state.time)} of {self.horizon} moves made",
+        )  # fmt: skip
 
     def render(self, state: TilesState) -> str:
         """The board and the time."""
