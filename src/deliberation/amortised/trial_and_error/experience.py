@@ -16,7 +16,7 @@ from ...core.errors import UnsuitableTaskError
 from ...core.noise import Seed, as_key, mix
 from ...core.objective import Misere, Objective, cancel, wanted
 from ...core.play import advance_rows
-from ...core.rows import as_kinds, where_rows
+from ...core.rows import as_kinds, narrowed, where_rows
 from ...core.task import Actions, State, Task, batch_size
 from ...core.uniform import UniformRandom
 from ...tasks.bases import ZeroSum
@@ -96,13 +96,13 @@ def advance(
     clock = worlds.clock + 1
     over, cut = stops(task, after, clock, timeouts=timeouts)
     mover, follower = jax.vmap(task.player)(worlds.state), jax.vmap(task.player)(after)
-    rewards = jax.vmap(objective)(worlds.state, action, after)
+    rewards = narrowed(jax.vmap(objective)(worlds.state, action, after))
     gain = jnp.where(mover == follower, 1.0, -1.0) * jnp.where(over & ~cut, 0.0, 1.0)
     earned = worlds.earned + worlds.worth * rewards[:, 0]
     step = Step(
         after=after,
         reward=jnp.take_along_axis(rewards, mover[:, None], axis=1)[:, 0],
-        gain=gain * (discount * objective.discount),
+        gain=narrowed(gain * (discount * objective.discount)),
         over=over,
         finished=earned,
     )
@@ -183,7 +183,7 @@ class Score(eqx.Module):
         """With the episodes that ended just now; as it was where none has."""
         count = over.sum()
         mean = jnp.where(over, finished, 0.0).sum() / jnp.maximum(count, 1)
-        return Score(jnp.where(count > 0, mean, self.mean), self.episodes + count)
+        return as_kinds(Score(jnp.where(count > 0, mean, self.mean), self.episodes + count), self)
 
 
 def seed_of(key: Key[Array, ""]) -> UInt32[Array, ""]:
