@@ -224,6 +224,11 @@ def test_a_fingerprint_that_forgets_what_rewards_read_is_refused(solver):
         solver(Forgetful(late=True))
 
 
+def test_what_is_told_apart_by_hand_may_not_forget_what_rewards_read():
+    with pytest.raises(ContractError, match=r"differ in their rewards[\s\S]*tell_apart"):
+        value_iteration(Forgetful(late=True), tell_apart=lambda state: state[:1])
+
+
 def test_a_lost_position_is_defended_as_long_as_can_be_and_a_won_one_ends_at_once():
     task = make_task("tic_tac_toe")
     solution = solve(task)

@@ -157,6 +157,13 @@ def test_a_cut_and_an_end_at_the_horizon_are_told_apart():
         assert int(worlds.state.time[0]) == 0
 
 
+class Both(Earned):
+    """Whoever takes a coin, both have it."""
+
+    def __call__(self, state, action, after):
+        return jnp.abs(after.earned)
+
+
 @pytest.mark.parametrize(
     "learn, settings",
     [
@@ -165,11 +172,20 @@ def test_a_cut_and_an_end_at_the_horizon_are_told_apart():
         (train_reinforce, Reinforce()),
         (train_q_learning, Tabular()),
         (train_sarsa, Tabular()),
+        (train_muzero, MuZeroSettings(alternate=False)),
+        (train, Settings()),
     ],
 )
-def test_three_players_are_refused(learn, settings):
-    with pytest.raises(UnsuitableTaskError, match="has 3 players"):
-        learn(Wages(players=3), key=KEY, settings=settings)
+def test_players_who_are_not_opposed_are_refused(learn, settings):
+    """Three, and two who both win: by the task's own rewards, and by those that are handed over."""
+    length = {"iterations": 1} if learn is train else {}
+    for task, objective, told in (
+        (Wages(players=3), None, "3 players"),
+        (Wages(players=2), None, "do not sum to zero"),
+        (Naming(), Both(), "do not sum to zero"),
+    ):
+        with pytest.raises(UnsuitableTaskError, match=told):
+            learn(task, key=KEY, settings=settings, objective=objective, **length)
 
 
 MUZERO = MuZeroSettings(

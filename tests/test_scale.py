@@ -14,9 +14,10 @@ from tables import ROWS, as_task, bandit, compile_lightly, random_world, run  # 
 
 from deliberation.core import rollout
 from deliberation.core.budget import UNLIMITED
+from deliberation.core.objective import cancel
 from deliberation.direct import PUCT, UCT, Gumbel, HistorySearch, TreeSearch, solve
 from deliberation.direct.partial_observation import history_search
-from deliberation.direct.ties import cancel, slack, tied
+from deliberation.direct.ties import slack, tied
 from deliberation.direct.tree_search.backends.choice import why_not_native
 from deliberation.direct.tree_search.limits import Limits
 from deliberation.direct.tree_search.round import DONE

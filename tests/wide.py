@@ -7,6 +7,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from deliberation.amortised import (
+    DQN,
+    PPO,
+    Reinforce,
+    Tabular,
+    train_dqn,
+    train_ppo,
+    train_q_learning,
+    train_reinforce,
+    train_successor,
+)
+from deliberation.amortised.training import updates
 from deliberation.core import Objective, Task, Traits, UniformRandom, check_task, rollout
 from deliberation.direct import (
     AlphaBeta,
@@ -123,6 +135,38 @@ def check_costs():
         assert not list(converted(jax.make_jaxpr(decide)(state).jaxpr)), searcher
 
 
+def check_learners():
+    """An update keeps its carry's kinds of numbers; it is traced only, where others are refused."""
+
+    def traced(update, hasty=False):
+        def once(carry):
+            after, *_ = eqx.filter_eval_shape(update, carry)
+            one, other = (
+                [x.dtype for x in jax.tree.leaves(t) if hasattr(x, "dtype")] for t in (carry, after)
+            )
+            assert one == other
+            raise StopIteration
+
+        return once
+
+    updates.compile_update = traced
+    game, room = make_task("tic_tac_toe"), make_task("gridworld")
+    small = {"updates": 1, "environments": 4}
+    table = Tabular(**small, steps=4, capacity=64)
+    for learn, task, settings in (
+        (train_ppo, game, PPO(**small, steps=8)),
+        (train_dqn, game, DQN(**small, rounds=1, fits=2, batch=8, room=256, warmup=32)),
+        (train_reinforce, game, Reinforce(**small, rounds=1)),
+        (train_q_learning, game, table),
+        (train_successor, room, table),
+    ):
+        try:
+            learn(task, key=KEY, settings=settings)
+        except StopIteration:
+            continue
+        raise AssertionError(learn)
+
+
 def check_searches():
     """Returns what is answered, to be compared with what is answered in 32 bits."""
     game, tiger, lake = (make_task(x) for x in ("tic_tac_toe", "tiger", "frozen_lake"))
@@ -148,5 +192,6 @@ if __name__ == "__main__":
     warnings.simplefilter("error", FutureWarning)
     check_fingerprints()
     check_exact_methods()
+    check_learners()
     check_costs()
     print(check_searches())

@@ -13,6 +13,9 @@ from .errors import WrongKindError
 Action = Int[Array, ""] | Float[Array, "..."]
 """One action: its number, or where actions are continuous the array itself."""
 
+SINGLE = 1e-5
+"""Relative difference under which sums of rewards kept in single precision are equal."""
+
 
 class Objective(eqx.Module):
     """Scores one transition for every player; episodes are worth the discounted sum.
@@ -91,3 +94,11 @@ def wanted(task: Any, objective: "Objective | None") -> "Objective":
 def misere(objective: Objective) -> Objective:
     """The objective with all rewards negated; applied twice it gives the original back."""
     return objective.of if isinstance(objective, Misere) else Misere(objective)
+
+
+def cancel(rewards: Any) -> Any:
+    """Whether rewards [*rows, players] sum to zero over the players, but for rounding.
+
+    For arrays of the host and of the device alike.
+    """
+    return abs(rewards.sum(-1)) <= SINGLE * abs(rewards).max(-1)

@@ -1,5 +1,7 @@
 """Trees of arrays whose leading axis counts rows (or lanes): choosing between them row by row."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, PyTree
@@ -21,7 +23,12 @@ def as_kinds(new: PyTree, like: PyTree) -> PyTree:
     What a compiled loop carries round must keep its dtypes, and with 64 bits enabled
     (`JAX_ENABLE_X64`) sums, counts and rewards come out wider than the 32 bits that are kept.
     """
-    return jax.tree.map(lambda a, b: a if a.dtype == b.dtype else a.astype(b.dtype), new, like)
+
+    def one(a: Any, b: Any) -> Any:
+        kind = getattr(b, "dtype", None)
+        return a if kind is None or a.dtype == kind else a.astype(kind)
+
+    return jax.tree.map(one, new, like)
 
 
 def narrowed(tree: PyTree) -> PyTree:

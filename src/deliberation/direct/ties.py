@@ -1,17 +1,16 @@
 """When numbers count as equal: one tolerance for all who compare values, and drawing among ties."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
 from ..core.noise import mix, uniform
+from ..core.objective import SINGLE
 
-SINGLE, DOUBLE = 1e-5, 1e-9
-"""Relative differences under which values are equal: sums of rewards kept in single precision, and
-in double precision."""
+DOUBLE = 1e-9
+"""Relative difference under which sums of rewards kept in double precision are equal; those in
+single precision are so under `SINGLE`."""
 
 
 def slack(values: Float[Array, "rows actions"], relative: float = SINGLE) -> Float[Array, "rows 1"]:
@@ -34,14 +33,6 @@ def tied(
     sizes = np.abs(np.where(np.isfinite(values), values, 0.0)).max(1, keepdims=True)
     least = values.max(1, keepdims=True) - relative * np.maximum(sizes, unit / 10)
     return np.isfinite(values) & (values >= least)
-
-
-def cancel(rewards: Any) -> Any:
-    """Whether rewards [*rows, players] sum to zero over the players, but for rounding.
-
-    For arrays of the host and of the device alike.
-    """
-    return abs(rewards.sum(-1)) <= SINGLE * abs(rewards).max(-1)
 
 
 @jax.jit

@@ -19,12 +19,11 @@ from ..core.decider import Decider, Decision, Memory
 from ..core.errors import TooLargeError, UnsuitableTaskError
 from ..core.keys import named_key
 from ..core.ledger import Ledger
-from ..core.objective import Objective
+from ..core.objective import Objective, cancel
 from ..core.play import rollout
 from ..core.task import State, Task
 from ..core.uniform import UniformRandom
 from ..direct import optimal_return, return_against_random, uniform_return
-from ..direct.ties import cancel
 from ..runs import Context, Outcome
 from ..tasks import make_task
 from ..tasks.bases import ZeroSum

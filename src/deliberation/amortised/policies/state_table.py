@@ -69,7 +69,7 @@ class StateTable(eqx.Module):
 
         Where several rows want one vacant slot, the first has it and the others look again.
         """
-        rows = jnp.arange(digests.shape[0])
+        rows = jnp.arange(digests.shape[0], dtype=jnp.int32)
 
         def seek(now: tuple) -> tuple:
             table, slot, probes, going = now

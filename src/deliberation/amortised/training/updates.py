@@ -18,6 +18,7 @@ from jaxtyping import Array, Bool, PyTree
 
 from ...core.errors import NonFiniteError, StorageError
 from ...core.failures import as_raised
+from ...core.rows import as_kinds
 from ...core.telling import tell
 from ..files.tensors import named_arrays
 from .checkpoints import Checkpoint
@@ -174,8 +175,9 @@ def _diverged(step: int, after: PyTree, metrics: Metrics, carry: PyTree) -> Trai
 
 
 def _judged(update: Update, carry: PyTree) -> tuple[PyTree, Metrics, Bool[Array, ""]]:
-    """One update, and whether all that it made is finite: one program for both."""
+    """One update, which keeps the dtypes of its carry, and whether all that it made is finite."""
     after, metrics = update(carry)
+    after = as_kinds(after, carry)
     floats = [x for x in jax.tree.leaves((after, metrics)) if eqx.is_inexact_array(x)]
     sound = jnp.stack([jnp.isfinite(x).all() for x in floats] or [jnp.bool_(True)]).all()
     return after, metrics, sound

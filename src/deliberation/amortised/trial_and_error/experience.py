@@ -14,9 +14,15 @@ from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
 from ...core.errors import UnsuitableTaskError
 from ...core.noise import Seed, as_key, mix
-from ...core.objective import Objective
-from ...core.rows import where_rows
+from ...core.objective import Misere, Objective, cancel, wanted
+from ...core.play import advance_rows
+from ...core.rows import as_kinds, narrowed, where_rows
 from ...core.task import Actions, State, Task, batch_size
+from ...core.uniform import UniformRandom
+from ...tasks.bases import ZeroSum
+
+_ROWS, _LONGEST = 16, 256
+"""Random episodes, and actions of each, that tell whether two players have opposite aims."""
 
 
 class Worlds(eqx.Module):
@@ -90,13 +96,13 @@ def advance(
     clock = worlds.clock + 1
     over, cut = stops(task, after, clock, timeouts=timeouts)
     mover, follower = jax.vmap(task.player)(worlds.state), jax.vmap(task.player)(after)
-    rewards = jax.vmap(objective)(worlds.state, action, after)
+    rewards = narrowed(jax.vmap(objective)(worlds.state, action, after))
     gain = jnp.where(mover == follower, 1.0, -1.0) * jnp.where(over & ~cut, 0.0, 1.0)
     earned = worlds.earned + worlds.worth * rewards[:, 0]
     step = Step(
         after=after,
         reward=jnp.take_along_axis(rewards, mover[:, None], axis=1)[:, 0],
-        gain=gain * (discount * objective.discount),
+        gain=narrowed(gain * (discount * objective.discount)),
         over=over,
         finished=earned,
     )
@@ -122,14 +128,49 @@ def stops(
     return over, (cut & ~ended) | (ended & late if timeouts else False)
 
 
-def check_opposed(task: Task, name: str) -> None:
-    """Refuse more than two players: what another wins need not be lost, and signs do not tell."""
-    if task.traits.players > 2:
+def check_opposed(task: Task, name: str, objective: Objective | None = None) -> None:
+    """Refuse players who are not one alone, or two of whom one wins what the other loses.
+
+    The values that are learned count what comes after an opponent's move with the opposite sign. Of
+    two players some random episodes are played under the objective, unless it is zero-sum by its
+    class: no rewards of one action may differ from zero in their sum.
+    """
+    players = task.traits.players
+    if players > 2:
         raise UnsuitableTaskError(
-            f"{task!r} has {task.traits.players} players, and {name} learns by self-play of one "
+            f"{task!r} has {players} players, and {name} learns by self-play of one "
             "player, or of two whose gains are each other's losses. Give the others fixed policies "
             "inside of the task, so that one player is left."
         )
+    scored = wanted(task, objective)
+    plain = scored.of if isinstance(scored, Misere) else scored
+    if players == 1 or isinstance(plain, ZeroSum):
+        return
+    rewards = np.asarray(_random_rewards(task, scored, min(task.traits.horizon, _LONGEST)))
+    if not (apart := ~cancel(rewards)).any():
+        return
+    raise UnsuitableTaskError(
+        f"{task!r} pays its two players {rewards[apart][0].tolist()} for one action, which do not "
+        f"sum to zero under {scored!r}, and {name} learns by self-play of opposite aims. Give the "
+        "other player a fixed policy inside of the task, so that one player is left."
+    )
+
+
+@eqx.filter_jit
+def _random_rewards(
+    task: Task, objective: Objective, steps: int
+) -> Float[Array, "steps rows players"]:
+    """What the actions of a few random episodes pay each player; nothing once they stopped."""
+    first, play = jax.random.split(jax.random.key(0))
+
+    def step(state: State, key: Key[Array, ""]) -> tuple[State, Array]:
+        keys = jax.random.split(key, _ROWS)
+        action = UniformRandom(task).decide(state, key=keys)[0].action
+        after, reward = advance_rows(task, objective, state, action, keys)
+        return as_kinds(after, state), reward
+
+    starts = jax.vmap(task.init)(jax.random.split(first, _ROWS))
+    return jax.lax.scan(step, starts, jax.random.split(play, steps))[1]
 
 
 class Score(eqx.Module):
@@ -142,7 +183,7 @@ class Score(eqx.Module):
         """With the episodes that ended just now; as it was where none has."""
         count = over.sum()
         mean = jnp.where(over, finished, 0.0).sum() / jnp.maximum(count, 1)
-        return Score(jnp.where(count > 0, mean, self.mean), self.episodes + count)
+        return as_kinds(Score(jnp.where(count > 0, mean, self.mean), self.episodes + count), self)
 
 
 def seed_of(key: Key[Array, ""]) -> UInt32[Array, ""]:

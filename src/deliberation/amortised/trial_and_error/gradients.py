@@ -127,7 +127,7 @@ def train(
 
     `outcome` is the network that acts on the task, from all that training ended with.
     """
-    check_opposed(task, name)
+    check_opposed(task, name, objective)
     started = time.perf_counter()
     carry, update = begin(task, key, settings, network=network, objective=objective)
     identity = training_identity(

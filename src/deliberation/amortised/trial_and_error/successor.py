@@ -159,7 +159,8 @@ def _learn(known: Successor, moment: Moment, after: Array, settings: Tabular) ->
     values = known.scores(moment.next_slot)
     best = jnp.argmax(jnp.where(moment.legal, values, -jnp.inf), axis=1)
     onward = known.arrivals.at[moment.next_slot, best].get(mode="fill", fill_value=0.0)
-    wanted = jax.nn.one_hot(place, known.rewards.shape[0]) + moment.gain[:, None] * onward
+    arrived = jax.nn.one_hot(place, known.rewards.shape[0], dtype=jnp.float32)
+    wanted = arrived + moment.gain[:, None] * onward
     here = known.arrivals.at[moment.slot, moment.action].get(mode="fill", fill_value=0.0)
     visits = known.visits.at[moment.slot].get(mode="fill", fill_value=0.0)
     count = visits[rows, moment.action] + 1

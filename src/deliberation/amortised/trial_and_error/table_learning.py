@@ -142,7 +142,7 @@ def _soft_greedy(
 def share(slot: Array, action: Array) -> Float[Array, " batch"]:
     """One over how many rows of the batch are at the same entry, so that they count as one."""
     same = (slot[:, None] == slot[None]) & (action[:, None] == action[None])
-    return 1.0 / same.sum(axis=1)
+    return 1.0 / same.sum(axis=1, dtype=jnp.float32)
 
 
 def falling(

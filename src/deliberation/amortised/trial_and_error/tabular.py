@@ -153,7 +153,7 @@ def fill_table(
     `decider` is made of what is known in the end. The `table` of a decider already `known` is gone
     on with. `places_apart` and `identity` are what else tells this training from others.
     """
-    check_opposed(task, name)
+    check_opposed(task, name, objective)
     started = time.perf_counter()
     scored = task.objective if objective is None else objective
     carry = begin_table(

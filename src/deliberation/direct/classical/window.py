@@ -10,11 +10,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from ...core.noise import mix
-from ...core.objective import Objective
+from ...core.objective import Objective, cancel
 from ...core.rows import beside
 from ...core.task import State, Task
 from ..evaluators import Evaluator, ask
-from ..ties import cancel
 
 Rows = Int[Array, " batch"]
 Flags = Bool[Array, " batch"]

@@ -15,13 +15,12 @@ from ...core.budget import Budget
 from ...core.decider import Decision, Memory, check_finite
 from ...core.errors import UnsuitableTaskError
 from ...core.noise import Seed, as_key, gumbel, mix, seeds
-from ...core.objective import Objective
+from ...core.objective import Objective, cancel
 from ...core.rows import as_kinds
 from ...core.task import State, Task, is_concrete
 from ..checks import check_opposed, check_stuck
 from ..evaluators import Evaluation, Evaluator, NoEvaluation, speaks_for_all
 from ..playouts import of_player, play
-from ..ties import cancel
 
 
 class BestOfN(CheckedDecider):

@@ -19,9 +19,8 @@ from ...core.budget import Budget
 from ...core.decider import Decider
 from ...core.errors import TooLargeError, UnsuitableTaskError
 from ...core.host import on_host, with_keys
-from ...core.objective import Objective
+from ...core.objective import Objective, cancel
 from ...core.task import State, Task
-from ..ties import cancel
 from .expansion import described, expanded, successors
 from .starts import possible
 

@@ -134,9 +134,12 @@ def compares(task: Task) -> bool:
     return type(task).fingerprint is not Task.fingerprint
 
 
-def refuse_coarse(task: Task, objective: Objective, first: State, twin: State) -> None:
+def refuse_coarse(
+    task: Task, objective: Objective, first: State, twin: State, *, rewards_only: bool = False
+) -> None:
     """Compare pairs of states with one fingerprint: what they allow, and what actions earn there.
 
+    With `rewards_only`, what is allowed in both of a pair must earn the same, and no more is asked.
     Raises `ContractError` where they differ: then no value belongs to the fingerprint.
     """
     count = min(batch_size(first), _TWINS)
@@ -149,6 +152,9 @@ def refuse_coarse(task: Task, objective: Objective, first: State, twin: State) -
             gains = edges.chance[:, None] * edges.rewards
             np.add.at(earned, (edges.parent, edges.action), gains)
         seen.append((over, legal & ~over[:, None], earned))
+    if rewards_only:
+        both = seen[0][1] & seen[1][1]
+        seen = [(np.zeros_like(over), both, earned * both[..., None]) for over, _, earned in seen]
     names = ("end", "legal actions", "rewards")
     for name, one, other in zip(names, *seen, strict=True):
         rounding = SINGLE * np.abs(np.nan_to_num(one, posinf=0, neginf=0)).max(initial=0)
@@ -160,7 +166,8 @@ def refuse_coarse(task: Task, objective: Objective, first: State, twin: State) -
             raise ContractError(
                 f"The fingerprint of {task!r} is too coarse: two states that have the same one "
                 f"differ in their {name} (by {type(objective).__name__}). Put into `fingerprint` "
-                "everything that decides the future and its rewards. One of them is\n"
+                "(or `tell_apart`, where that is given) everything that decides the future and its "
+                "rewards. One of them is\n"
                 + task.render(jax.tree.map(jnp.asarray, with_keys(example)))
             )
 

@@ -10,10 +10,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ...core.errors import ContractError, NonFiniteError, TooLargeError, UnsuitableTaskError
 from ...core.host import on_host
-from ...core.objective import Objective
+from ...core.objective import Objective, cancel
 from ...core.task import State, Task
 from ..checks import check_deterministic
-from ..ties import cancel
 from .expansion import (
     compares,
     contents,

@@ -91,7 +91,9 @@ class Reached:
             if self._twins is not None:
                 rows, twins = self._twins
                 firsts = jax.tree.map(lambda x: x[rows], self.states)
-                refuse_coarse(self.task, objective, firsts, twins)
+                # Whoever says what to tell apart may leave out what decides the end.
+                own = self.tell_apart == self.task.fingerprint
+                refuse_coarse(self.task, objective, firsts, twins, rewards_only=not own)
         if not np.isfinite(found).all():
             raise NonFiniteError(
                 f"The objective gave NaN or infinity in {self.task!r}, so no value follows from "
@@ -137,8 +139,7 @@ def enumerate_states(
     refuse_unsuitable(task)
     first, probable = first_states(task, start)
     apart = task.fingerprint if tell_apart is None else tell_apart
-    # Whoever says what to tell apart may leave out what decides the end, such as the clock.
-    found = _Finding(task, apart, max_states, tell_apart is None and compares(task))
+    found = _Finding(task, apart, max_states, tell_apart is not None or compares(task))
     first = on_host(first)
     starts = found.rows_of(first, described(task, first, found.look))
     done = 0

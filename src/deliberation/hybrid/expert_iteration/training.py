@@ -34,6 +34,7 @@ from ...amortised.training.optimisers import (
 )
 from ...amortised.training.trained import Trained
 from ...amortised.training.updates import Watch
+from ...amortised.trial_and_error.experience import check_opposed
 from ...core.errors import NonFiniteError, OutputFolderError
 from ...core.ledger import Ledger
 from ...core.objective import Objective
@@ -103,6 +104,7 @@ def train(
     if key is not None:
         seed = int(np.asarray(jax.random.bits(key, dtype=np.uint32)) >> 1)
     TreeSearch(played)  # refuses a task that cannot be searched, before anything is written
+    check_opposed(played, "expert iteration", objective)
     course = Course(
         played, name, options, objective, seed, settings or Settings(), minutes, iterations,
         workers or cores(), snapshots, None if folder is None else Path(folder),

@@ -16,12 +16,11 @@ from ...core.budget import Budget
 from ...core.decider import Decider, Decision, Memory, check_finite
 from ...core.errors import UnsuitableTaskError
 from ...core.noise import Seed, as_key, mix, random_choice, seeds
-from ...core.objective import Objective
+from ...core.objective import Objective, cancel
 from ...core.task import State, Task, is_concrete
 from ...direct.checks import check_opposed, check_stuck
 from ...direct.evaluators import Evaluator, RandomRollouts, speaks_for_all
 from ...direct.playouts import of_player
-from ...direct.ties import cancel
 
 
 class Quantiliser(CheckedDecider):

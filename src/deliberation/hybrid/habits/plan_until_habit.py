@@ -16,11 +16,11 @@ from ...core.budget import Budget
 from ...core.decider import Decision, Memory, check_finite
 from ...core.errors import TooLargeError, UnsuitableTaskError
 from ...core.noise import Seed, random_choice, seeds
-from ...core.objective import Objective
+from ...core.objective import Objective, cancel
 from ...core.rows import narrowed
 from ...core.task import State, Task, is_concrete
 from ...direct.checks import check_opposed, check_stuck
-from ...direct.ties import cancel, slack
+from ...direct.ties import slack
 from .habits import Habit
 
 LARGEST = 1 << 20

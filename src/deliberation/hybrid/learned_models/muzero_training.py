@@ -19,7 +19,7 @@ from ...amortised.training.optimisers import (
 )
 from ...amortised.training.trained import Trained, training_identity
 from ...amortised.training.updates import Watch, run_updates
-from ...amortised.trial_and_error.experience import stops
+from ...amortised.trial_and_error.experience import check_opposed, stops
 from ...core.errors import UnsuitableTaskError
 from ...core.ledger import Ledger
 from ...core.objective import Objective
@@ -66,6 +66,7 @@ def train_muzero(
     `UnsuitableTaskError`.
     """
     settings = settings or MuZeroSettings()
+    check_opposed(task, "MuZero", objective)
     # The length goes in as data, and all else is compared by value: equal courses compile once.
     update = eqx.Partial(
         _update, task, replace(settings, updates=1, hasty=False), objective,

@@ -15,12 +15,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ....core.noise import Seed, as_key, mix
-from ....core.objective import Objective
+from ....core.objective import Objective, cancel
 from ....core.rows import narrowed
 from ....core.task import Actions, State, Task
 from ...evaluators import Evaluation, Evaluator, ask, check_answer
 from ...faults import IN_AIMS, IN_PRIOR, IN_REWARD, IN_VALUE
-from ...ties import cancel
 from ..round import Leaves
 from ..tree import log_prior
 
