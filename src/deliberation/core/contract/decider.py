@@ -165,11 +165,12 @@ def _check_root(decider: Decider, decision: Decision) -> None:
     root = decision.root
     if root is None:
         return
-    for name in ("visits", "values", "prior"):
-        found = getattr(root, name)
-        if found is None and name == "prior":
+    wanted = np.shape(decision.weights)
+    told = {"visits": root.visits, "values": root.values, "prior": root.prior}
+    for name, found in told.items():
+        if found is None:
             continue
-        shape, wanted = np.shape(found), np.shape(decision.weights)
+        shape = np.shape(found)
         _require(shape == wanted, decider, f"root.{name} has shape {shape}, not {wanted}.")
         _require(np.isfinite(found).all(), decider, f"root.{name} holds NaN or infinity.")
     visits, values = np.asarray(root.visits), np.asarray(root.values)
