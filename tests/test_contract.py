@@ -40,6 +40,7 @@ class Sticks(Task):
 
     flaw: str = eqx.field(static=True, default="")
     coin: bool = eqx.field(static=True, default=True)
+    unit: float = eqx.field(static=True, default=1.0)
 
     @property
     def traits(self):
@@ -50,7 +51,7 @@ class Sticks(Task):
 
     @property
     def objective(self):
-        return LastWins(self.flaw)
+        return LastWins(self.flaw, self.unit)
 
     def init(self, key):
         if self.flaw == "random init":
@@ -141,13 +142,15 @@ class Sticks(Task):
 
 class LastWins(Objective):
     flaw: str = eqx.field(static=True, default="")
+    unit: float = eqx.field(static=True, default=1.0)
 
     @property
     def bounds(self):
-        return (-1.0, 0.5) if self.flaw == "bounds" else (-1.0, 1.0)
+        most = 0.5 if self.flaw == "bounds" else 1.0
+        return (-self.unit, most * self.unit)
 
     def __call__(self, state, action, after):
-        gain = jnp.where(after.left == 0, 1.0, 0.0)
+        gain = jnp.where(after.left == 0, 1.0, 0.0) * self.unit
         if self.flaw == "infinite reward":
             gain = gain / jnp.where(after.left == 0, 0.0, 1.0)
         mine = gain * jnp.where(state.turn == 0, 1.0, -1.0)
@@ -194,6 +197,15 @@ def test_a_sound_task_passes():
 def test_each_broken_clause_of_a_task_is_caught(flaw, message):
     with pytest.raises(ContractError, match=message):
         check_task(Sticks(flaw))
+
+
+@pytest.mark.parametrize(
+    ("flaw", "message"),
+    [("not zero-sum", "do not sum to zero"), ("bounds", "outside of objective.bounds")],
+)
+def test_rewards_are_checked_whatever_their_unit(flaw, message):
+    with pytest.raises(ContractError, match=message):
+        check_task(Sticks(flaw, unit=1e-6))
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import numpy as np
 from ..errors import ContractError, FinishedGameError, IllegalActionError
 from ..failures import as_raised
 from ..keys import KeyLike, one_key
+from ..objective import SINGLE, cancel
 from ..task import State, Symmetry, Task, check_is_task, dtype_of
 from .chance import check_deterministic, check_outcomes, check_resample, check_starts
 from .decider import check_decider
@@ -170,7 +171,7 @@ def _check_finite(task: Task, trace: Trace) -> None:
 
 def _check_rewards(task: Task, trace: Trace) -> None:
     if task.traits.players == 2:
-        bad = np.asarray(np.abs(trace.reward.sum(-1)) > 1e-5)
+        bad = np.asarray(~cancel(trace.reward))
         require(
             not bad.any(),
             task,
@@ -179,10 +180,13 @@ def _check_rewards(task: Task, trace: Trace) -> None:
         )
     discount, (low, high) = task.objective.discount, task.objective.bounds
     rest = np.zeros(trace.reward.shape[1])
+    largest = np.abs(trace.reward).max(initial=0)
     for ply in reversed(range(len(trace.reward))):
         rest = trace.reward[ply, :, 0] + discount * rest
+        # Whatever the unit of rewards is, sums of them round by their size.
+        rounding = SINGLE * max(largest, np.abs(rest).max(initial=0))
         # What was cut short is no whole return.
-        bad = np.asarray((rest < low - 1e-5) | (rest > high + 1e-5)) & trace.over[-1]
+        bad = np.asarray((rest < low - rounding) | (rest > high + rounding)) & trace.over[-1]
         require(
             not bad.any(),
             task,
