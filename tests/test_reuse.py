@@ -1,5 +1,6 @@
 """Trees carried over to the next decision are those of a search begun there afresh."""
 
+import copy
 import functools
 import subprocess
 import sys
@@ -268,7 +269,8 @@ def test_plays_on_from_its_memory_and_proofs_stay_proved():
         assert memory.done.all()
         np.testing.assert_allclose(decision.value, solution.values(state), atol=1e-6)
         steps.append(decision.spent.model_steps.tolist())
-        again, after = planner.decide(state, memory, budget=4096, key=jax.random.key(2))
+        copied = copy.deepcopy(memory)  # or one that was saved
+        again, after = planner.decide(state, copied, budget=4096, key=jax.random.key(2))
         assert (again.spent.model_steps == 0).all() and (again.value == decision.value).all()
         np.testing.assert_array_equal(after.tree.root.visits, memory.tree.root.visits)
         state = advance(state, decision.action, keys)

@@ -1,5 +1,6 @@
 """Monte Carlo tree search as a decider."""
 
+import dataclasses
 from collections.abc import Iterator
 
 import equinox as eqx
@@ -229,14 +230,15 @@ class TreeSearch(Decider):
         elif memory is None:
             memory = self.begin(batch)
         else:
-            self._check_own(memory, entered, batch)
+            memory = self._own(memory, entered, batch)
         reserve = None
         if asked.seconds is not None and asked.simulations is None:
             # Nobody knows how many it will be: a tree that fills half of the room is gone on with.
             reserve = jnp.minimum(limits.model_steps, self.capacity // 2)
         return Order(state, limits, row_keys(key, batch), capacity, memory, reserve)
 
-    def _check_own(self, memory: Memory, entered: State, batch: int) -> None:
+    def _own(self, memory: Memory, entered: State, batch: int) -> Remembered:
+        """The memory, if it can be this decider's; it may have been copied, or saved."""
         if not isinstance(memory, Remembered):
             raise ForeignMemoryError(
                 f"{self!r} with reuse remembers trees; got a memory of {type(memory).__name__}. "
@@ -245,13 +247,15 @@ class TreeSearch(Decider):
         rows, nodes, _, actions = memory.tree.edges.shape
         if rows != batch:
             raise BatchMismatchError(f"A memory of {rows} rows for a batch of {batch}.")
+        form = Form.of(entered)
         found = (memory.tree.form, nodes, actions, memory.tree.prove)
-        own = (Form.of(entered), self.capacity + 1, self._model.actions, self.prove)
-        if found != own:
+        own = (form, self.capacity + 1, self._model.actions, self.prove)
+        if found[1:] != own[1:] or not form.is_like(memory.tree.form):
             raise ForeignMemoryError(
                 f"The memory is of other trees (states, nodes, actions, proofs): {found}, not "
                 f"{own}. A memory belongs to the decider that gave it."
             )
+        return dataclasses.replace(memory, tree=dataclasses.replace(memory.tree, form=form))
 
     def _traced(
         self, setting: Setting, order: Order, asked: Budget, memory: Memory

@@ -76,6 +76,14 @@ class Form(NamedTuple):
         leaves, structure = jax.tree.flatten(state)
         return Form(structure, tuple((x.shape[1:], x.dtype) for x in leaves))
 
+    def is_like(self, other: "Form") -> bool:
+        """Whether both read the same states.
+
+        A structure that was copied or saved does not equal its original (Equinox marks what is
+        absent by an object of its own), but is written alike.
+        """
+        return (str(self.structure), self.leaves) == (str(other.structure), other.leaves)
+
 
 class Tree(eqx.Module):
     """`edges[b, node, slot, action]`, `nodes[b, node, slot]` and the states, node 0 the root.
