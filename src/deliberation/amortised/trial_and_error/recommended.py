@@ -23,7 +23,7 @@ RECOMMENDED: dict[str, dict[str, dict[str, Any]]] = {
         },
         "mountain_car": {
             "updates": 3900, "environments": 16, "steps": 16, "epochs": 4, "minibatches": 4,
-            "rate": 3e-4, "discount": 0.99, "trace": 0.98, "anneal": False,
+            "rate": 1e-3, "discount": 0.99, "trace": 0.98,
             "normalise_observations": True, "normalise_rewards": True,
         },
         "pendulum": {
