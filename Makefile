@@ -3,13 +3,14 @@
 #
 #   make table            the comparison table, measured (ARGS="tic_tac_toe --effort smoke")
 #   make test             the tests
+#   make test-x64         fast tests with 64-bit numbers enabled (JAX_ENABLE_X64)
 #   make check            lint, format, types, and the direction of imports
 #   make house            docs/house.svg: the wings, their rooms, and the walk of one decision
 #   make readme           the README's table and figures from the run in RUN (out), the strength
 #                         and speed from benchmarks/results; with ZOO=zoo the zoo's table as well
 
 .DEFAULT_GOAL := help
-.PHONY: help table test check format house readme clean
+.PHONY: help table test test-x64 check format house readme clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -31,6 +32,11 @@ table: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+X64 := core endless keys arrays playouts proved_play contract classical_search exact_chance
+test-x64: $(VENV)/.installed-dev
+	@JAX_ENABLE_X64=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile \
+	  --no-loadscope-reorder $(X64:%=tests/test_%.py) $(ARGS)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check

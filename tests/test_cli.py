@@ -4,6 +4,7 @@ import contextlib
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -282,6 +283,8 @@ def test_public_names_resolve_and_are_complete():
 
 def test_the_readme_runs():
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     for block in blocks:
+        if "stable_baselines3" in block and find_spec("stable_baselines3") is None:
+            continue  # it comes with an extra
         exec(compile(block, "README.md", "exec"), {"__name__": "readme"})

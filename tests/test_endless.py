@@ -71,7 +71,7 @@ def test_no_path_of_a_search_is_longer_than_the_horizon(backend):
         pytest.skip(why_not_native())
     task = Endless()
     planner = TreeSearch(task, "uct", RandomRollouts(), backend=backend)
-    limits = Limits(jnp.full(ROWS, BUDGET), jnp.full(ROWS, 2**31 - 1))
+    limits = Limits(jnp.full(ROWS, BUDGET, jnp.int32), jnp.full(ROWS, 2**31 - 1, jnp.int32))
     noise = seeds(jax.random.split(KEY, ROWS))
     start = jnp.zeros(ROWS, jnp.int32)
     decision, outcome = plan(planner, task.objective, start, limits, noise, 2 * BUDGET)

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from fuzzed import Kind, as_objective, as_task, random_world
+from fuzzed import SCALES, Kind, as_objective, as_task, random_world
 from fuzzed_deciders import CONTESTANTS, MADE, VALUES, Contestant, aims
 from fuzzed_judge import BAND, CRASH, HANG, MISSED, REFUSED, RIGHT, SANE, WRONG, Case, judge
 from hypothesis import HealthCheck, Phase, given, settings
@@ -66,7 +66,7 @@ def by_hand(mover, first, second, last, discount=1.0):
 @WORLDS
 @given(
     seed=st.integers(0, 10_000),
-    scale=st.sampled_from([1e-3, 1.0, 1e3]),
+    scale=st.sampled_from(SCALES),
     opposed=st.booleans(),
     ties=st.booleans(),
     dead=st.sampled_from([False, False, False, True]),

@@ -22,6 +22,7 @@ from deliberation.amortised.training import updates
 from deliberation.core import Objective, Task, Traits, UniformRandom, check_task, rollout
 from deliberation.direct import (
     AlphaBeta,
+    BeamSearch,
     BestFirst,
     DynamicProgramming,
     HistorySearch,
@@ -105,7 +106,8 @@ def check_exact_methods():
         task = Climb(kind)
         check_task(task, episodes=2)
         assert solve(task).value == 1
-        assert float(rollout(task, BestFirst(task), key=KEY, budget=50).returns[0, 0]) == 1
+        for search in (BestFirst(task), BeamSearch(task)):
+            assert float(rollout(task, search, key=KEY, budget=50).returns[0, 0]) == 1
         assert "value=1" in repr(value_iteration(task))
         assert float(rollout(task, DynamicProgramming(task), key=KEY).returns[0, 0]) == 1
 

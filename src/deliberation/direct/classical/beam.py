@@ -14,6 +14,7 @@ from ...core.decider import Decision, Memory
 from ...core.errors import NonFiniteError
 from ...core.noise import Seed, mix, pick_uniform, seeds, uniform
 from ...core.objective import Objective
+from ...core.rows import as_kinds
 from ...core.task import State, Task, is_concrete
 from ..checks import check_stuck
 from .best_first import Merge, check_plannable
@@ -182,7 +183,8 @@ def _search(
         after = jax.tree.map(lambda x: x[order[:width]], pool)
         # What model steps did not suffice for lies at this depth: nothing deeper is looked at.
         paid = (chosen == beam.live).all()
-        return after, best, _noted(past, after), jnp.where(paid, depth + 1, task.traits.horizon)
+        deeper = jnp.where(paid, depth + 1, task.traits.horizon)
+        return as_kinds((after, best, _noted(past, after), deeper), carry)
 
     past = _noted(jnp.zeros(_PLACES if shape.merge else 1, jnp.uint32), root)
     beam, best, _, _ = jax.lax.while_loop(going, layer, (root, best, past, zero))
