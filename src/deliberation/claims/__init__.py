@@ -31,6 +31,7 @@ __all__ = [
     "ORDER",
     "Aspect",
     "analyse",
+    "asked_at",
     "claim",
     "list_claims",
     "plan",
@@ -74,11 +75,11 @@ def plan(
     from .measuring.cells import closure
     from .measuring.effort import effort_of
 
-    level = effort_of(effort, named=only is not None)
+    level = effort_of(effort)
     names = [portable_name(task) for task in tasks]
     wanted = [
         cell
-        for module in _modules(only)
+        for module in _modules(asked_at(effort) if only is None else only)
         for world in worlds(module, names, level)
         for cell in module.cells(world, level)
     ]
@@ -101,8 +102,6 @@ def why_not(module: ModuleType, task: str, level: "Effort") -> str:
     """Why a claim is not asked of a task; nothing where it is."""
     from .measuring.about import about
 
-    if module.CLAIM["aspect"] == COMMENTARY and not level.commentary:
-        return "the least effort measures the table alone, not the commentary beneath it"
     return module.applies(about(task), level)
 
 
@@ -141,13 +140,13 @@ def analyse(
     from .measuring.results import Results, gather
     from .measuring.verdicts import judge_all
 
-    level = effort_of(effort, named=only is not None)
+    level = effort_of(effort)
     results = Results(records, folder, prices)
     names = [portable_name(task) for task in tasks]
     return judge_all(
         [
             gather(module.CLAIM, _all_shown(module, names, level, results))
-            for module in _modules(only)
+            for module in _modules(asked_at(effort) if only is None else only)
         ]
     )
 
@@ -187,5 +186,16 @@ def _shown(module: ModuleType, world: str, level: "Effort", results: "Results") 
         )
 
 
-def _modules(only: Sequence[str] | None) -> list[ModuleType]:
-    return [claim(name) for name in (list_claims() if only is None else only)]
+def _modules(names: Sequence[str]) -> list[ModuleType]:
+    return [claim(name) for name in names]
+
+
+def asked_at(effort: str) -> list[str]:
+    """The claims that an effort measures where none is named.
+
+    The least leaves out the commentary beneath the table.
+    """
+    from .measuring.effort import effort_of
+
+    every, told = list_claims(), effort_of(effort).commentary
+    return [name for name, one in every.items() if told or one["aspect"] != COMMENTARY]

@@ -71,7 +71,7 @@ def validate(
 def _validated(
     name: str, kind: str, title: str, world: Mapping[str, Any], repeats: int, effort: str
 ) -> Validated:
-    module, e = claim(name), effort_of(effort, named=True)
+    module, e = claim(name), effort_of(effort)
     task = _task(module.applies, e)
     cells = plan([task], effort, only=[name])
     given = [

@@ -73,7 +73,9 @@ def table(
     run = {
         **told_tasks(asked or claims.default_tasks(effort)),
         "effort": effort,
-        "claims": [name for name in claims.list_claims() if not only or name in only],
+        "claims": [
+            name for name in claims.list_claims() if name in (only or claims.asked_at(effort))
+        ],
     }
     if (prices := Prices.asked(price, training_price)) is not None:
         run["prices"] = prices.told()

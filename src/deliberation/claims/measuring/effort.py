@@ -1,6 +1,6 @@
 """How much a table measures: smoke to see that it works, quick for an answer, full to be sure."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ...core.errors import UnknownNameError
 
@@ -42,7 +42,7 @@ class Effort:
     practice: int
     """Simulations of a search within expert iteration."""
     commentary: bool = True
-    """Whether the commentary beneath the table is measured, too."""
+    """Whether the commentary beneath the table is measured without being named."""
 
     @property
     def lesson(self) -> int:
@@ -138,11 +138,8 @@ LEVELS = {
 }
 
 
-def effort_of(name: str, *, named: bool = False) -> Effort:
-    """An effort by name; claims that are `named` are measured whatever they are.
-
-    Raises `UnknownNameError`.
-    """
+def effort_of(name: str) -> Effort:
+    """An effort by name. Raises `UnknownNameError`."""
     if name not in LEVELS:
         raise UnknownNameError("effort", name, LEVELS)
-    return replace(LEVELS[name], commentary=True) if named else LEVELS[name]
+    return LEVELS[name]
