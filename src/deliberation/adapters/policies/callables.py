@@ -22,7 +22,7 @@ def from_callable(
     batched: bool = True,
     observe: Observe | None = None,
     masks: Masks | None = None,
-    expect: Score | float | None = None,
+    expect: Score | float | int | None = None,
     name: str | None = None,
 ) -> HostPolicy:
     """A decider from `predict(observation, state=None, episode_start=None, deterministic=False)`.

@@ -35,10 +35,10 @@ class Score:
     play by default), from every seat alike.
     """
 
-    mean: float
-    std: float = 0.0
+    mean: float | int
+    std: float | int = 0.0
     episodes: int = 100
-    tolerance: float | None = None
+    tolerance: float | int | None = None
     played: int = 64
     against: Decider | None = None
 
@@ -52,7 +52,7 @@ class Score:
             )
 
 
-def reproduced(decider: Adapted, expect: Score | float | None) -> Adapted:
+def reproduced(decider: Adapted, expect: Score | float | int | None) -> Adapted:
     """The decider, once it has scored what is expected of it.
 
     Raises `UnreproducedScoreError` where what was measured, with its interval, rules that out. A

@@ -29,7 +29,7 @@ def from_equinox(
     deterministic: bool = True,
     observe: Observe | None = None,
     masks: Masks | None = None,
-    expect: Score | float | None = None,
+    expect: Score | float | int | None = None,
 ) -> "JaxPolicy":
     """A decider from a callable of JAX (an `equinox.Module`, say) that maps one observation.
 

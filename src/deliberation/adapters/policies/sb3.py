@@ -29,7 +29,7 @@ def from_sb3(
     deterministic: bool = True,
     observe: Observe | None = None,
     masks: Masks | None = None,
-    expect: Score | float | None = None,
+    expect: Score | float | int | None = None,
 ) -> HostPolicy:
     """A decider from a model of stable-baselines3 or sb3-contrib, or the path of its archive.
 

@@ -24,7 +24,7 @@ def from_open_spiel(
     task: Task,
     *,
     deterministic: bool | None = None,
-    expect: Score | float | None = None,
+    expect: Score | float | int | None = None,
 ) -> HostPolicy: ...
 def from_open_spiel(named: Any, task: Task | None = None, **options: Any) -> Any:
     """A game of OpenSpiel by its short name, as a task; or a policy or bot, as a decider for one.
@@ -65,7 +65,7 @@ def _player(
     task: Task | None,
     *,
     deterministic: bool | None = None,
-    expect: Score | float | None = None,
+    expect: Score | float | int | None = None,
 ) -> HostPolicy:
     if not isinstance(task, SpielTask):
         raise WrongKindError(

@@ -23,7 +23,7 @@ def from_torch(
     deterministic: bool = True,
     observe: Observe | None = None,
     masks: Masks | None = None,
-    expect: Score | float | None = None,
+    expect: Score | float | int | None = None,
 ) -> HostPolicy:
     """A decider from a `torch.nn.Module` that maps a batch of observations to numbers.
 
