@@ -229,7 +229,7 @@ def test_stockfish_mates_in_one_for_either_side(chess):
         assert decision.spent.network_evaluations is None and decision.spent.flops is None
         compiled = jax.jit(lambda s, k: stockfish.decide(s, key=k)[0].action)(states, KEY)
         np.testing.assert_array_equal(compiled, decision.action)
-        timed, _ = stockfish.decide(states, budget=Budget(seconds=0.05), key=KEY)
+        timed, _ = stockfish.decide(states, budget=Budget(seconds=0.5), key=KEY)
         assert named(chess, states, timed) == ["h5f7", "d8h4", ""]
         quiet = played(chess, "", "d2d4", "h2h4 a7a5", FOOL)
         check_decider(stockfish, states=quiet, budget=20)

@@ -248,7 +248,7 @@ def test_a_small_world_is_measured_advised_on_and_read_again(tmp_path, monkeypat
     }
     again = read_advice(tmp_path / "out")
     assert str(again) == str(advice)
-    other = read_advice(tmp_path / "out", Limits.of(latency="1ns"))
+    other = read_advice(tmp_path / "out", Limits.of(latency="0.001us"))
     assert other.verdict == "nothing"
     assert len(advice.lines.splitlines()) == 10
     exec(advice.lines, {})

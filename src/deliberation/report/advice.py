@@ -31,7 +31,8 @@ def build_advice(advice: Advice) -> Path:
     folder = Path(advice.folder)
     drawn = panels(advice)
     svgs = [panel_svg(p, f"advice-{i}", _said(advice), m) for i, (p, m) in enumerate(drawn)]
-    content = plain(msgspec.to_builtins(advice), JSON)
+    # Numbers and truths of NumPy are written as Python's own.
+    content = plain(msgspec.to_builtins(advice, enc_hook=lambda x: x.item()), JSON)
     atomic_write(folder / JSON, msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n")
     atomic_write(folder / SVG, standalone(svgs, columns=len(svgs)).encode())
     atomic_write(folder / PNG, panels_png(drawn))
