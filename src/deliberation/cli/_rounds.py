@@ -150,7 +150,7 @@ class Rounds:
         drawn: Picture | None = game.task.picture(game.state)
         self._say("")
         if drawn is None:
-            self._say(game.task.shown(game.state))
+            self._say(game.task.render_seen(game.state))
         else:
             self.console.print(board_text(drawn))
         if self.table.person:

@@ -170,7 +170,7 @@ class Task(eqx.Module):
         """One state as text, for people: all of it, also what a player does not see."""
         return np.array2string(np.asarray(self.observe(state)))
 
-    def shown(self, state: State) -> str:
+    def render_seen(self, state: State) -> str:
         """What the player to move sees, as text, for people: nothing that is hidden from it."""
         if self.traits.fully_observable:
             return self.render(state)

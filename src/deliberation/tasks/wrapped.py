@@ -49,9 +49,9 @@ class WrappedTask(Task):
         """As within."""
         return self.task.render(state.state)
 
-    def shown(self, state: Any) -> str:
+    def render_seen(self, state: Any) -> str:
         """As within."""
-        return self.task.shown(state.state)
+        return self.task.render_seen(state.state)
 
     def picture(self, state: Any) -> Picture | None:
         """As within."""

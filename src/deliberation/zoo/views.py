@@ -193,7 +193,7 @@ def look(
     return Look(
         title, game.mover, traits.players, game.over,
         tuple(action_name(task, a) for a in range(count)), game.legal[:count],
-        task.render(game.state) if game.over else task.shown(game.state),
+        task.render(game.state) if game.over else task.render_seen(game.state),
         task.picture(game.state), tuple(views),
         tuple(steps_of(game, v.line) for v in views), tuple(notes),
     )  # fmt: skip

@@ -147,7 +147,8 @@ def check_opposed(task: Task, name: str, objective: Objective | None = None) -> 
     if players == 1 or isinstance(plain, ZeroSum):
         return
     rewards = np.asarray(_random_rewards(task, scored, min(task.traits.horizon, _LONGEST)))
-    if not (apart := ~cancel(rewards)).any():
+    # What is not finite is refused where it is met, as such.
+    if not (apart := ~cancel(rewards) & np.isfinite(rewards).all(-1)).any():
         return
     raise UnsuitableTaskError(
         f"{task!r} pays its two players {rewards[apart][0].tolist()} for one action, which do not "

@@ -163,7 +163,7 @@ class Blackjack(SoloTask):
         """To take no more cards, or one more."""
         return ("stick", "hit")
 
-    def shown(self, state: BlackjackState) -> str:
+    def render_seen(self, state: BlackjackState) -> str:
         """Both hands as the player sees them, which is how they are drawn."""
         return self.render(state)
 

@@ -125,7 +125,7 @@ class KuhnPoker(Task):
         """Passing is checking, or folding to a bet; betting is also calling one."""
         return ("pass", "bet")
 
-    def shown(self, state: KuhnState) -> str:
+    def render_seen(self, state: KuhnState) -> str:
         """The mover's own card, and the line of play in words; both cards at the end."""
         if int(state.line) >= _OPEN:
             return self.render(state)

@@ -168,7 +168,7 @@ class LeducPoker(Task):
         """Calling is also checking, raising also betting."""
         return ("call", "raise", "fold")
 
-    def shown(self, state: LeducState) -> str:
+    def render_seen(self, state: LeducState) -> str:
         """The mover's own card, the common one once it is dealt, chips, and what was done."""
         if bool(state.over):
             return self.render(state)

@@ -248,7 +248,7 @@ class Gridworld(CellTask):
             note=taken(state.time, self.traits.horizon),
         )  # fmt: skip
 
-    def shown(self, state: GridState) -> str:
+    def render_seen(self, state: GridState) -> str:
         """The map as far as it was ever seen, and the time."""
         return as_text(self.picture(state))
 

@@ -153,7 +153,7 @@ class CheeseMaze(TimedTask, SensingTask):
         """Where the mouse goes."""
         return ("up", "down", "left", "right")
 
-    def shown(self, state: MazeState) -> str:
+    def render_seen(self, state: MazeState) -> str:
         """The walls around the mouse and the last reward, all that it senses, and the time."""
         walls = int(self.sense(state))
         sides = [s for bit, s in ((8, "up"), (4, "right"), (2, "down"), (1, "left")) if walls & bit]

@@ -185,7 +185,7 @@ class Tiger(SensingTask):
             f"{taken(state.time, self.horizon)}"
         )
 
-    def shown(self, state: TigerState) -> str:
+    def render_seen(self, state: TigerState) -> str:
         """What was heard, and the time, but not what is behind the doors."""
         heard = ("left", "right", "nothing")[int(state.heard)]
         return f"heard: {heard}, lead of left: {int(state.lead)}\n{taken(state.time, self.horizon)}"
