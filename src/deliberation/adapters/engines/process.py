@@ -187,7 +187,9 @@ def _spawned(command: tuple[str, ...]) -> subprocess.Popen[bytes]:
     started from a passing thread (of XLA's, where a decision is compiled) when that thread ends.
     """
     if sys.platform == "linux" and (wrapper := shutil.which("setpriv")):
-        command = (wrapper, "--pdeathsig", "KILL", "--", *command)
+        # A parent that dies before this is in force is not heard of: then its child is another's.
+        orphaned = ("sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"', str(os.getpid()))
+        command = (wrapper, "--pdeathsig", "KILL", "--", *orphaned, *command)
     start = functools.partial(
         subprocess.Popen,
         command, bufsize=0, start_new_session=True,
