@@ -174,7 +174,7 @@ def test_a_sound_task_passes():
         ("legal shape", r"`legal` gives bool\[3\]"),
         ("observes integers", "`observe` gives int32"),
         ("fingerprint floats", "`fingerprint` gives float32"),
-        ("one reward", r"`objective` gives float32\[1\]"),
+        ("one reward", r"`objective` gives float\d+\[1\]"),
         ("over at once", "over before its first action"),
         ("stuck", "is not terminal and has no legal action"),
         ("legal after the end", "is terminal and still has legal actions"),
