@@ -68,6 +68,27 @@ def test_planted_measurements_get_their_answer_nineteen_times_in_twenty(answer):
     assert found.count(answer) >= 0.95 * ROUNDS, found
 
 
+def test_that_nothing_was_shown_is_not_said_to_be_nothing():
+    """Four episodes cannot tell a search that is better from random play; 400 can that none is."""
+    rng, asked = np.random.default_rng(0), Limits.of(**FEW)
+
+    def chosen(episodes, gain):
+        return choose(
+            [
+                Option("random", "random", rng.normal(0, 1, (1, episodes)), np.full((1, 9), 1e-4),
+                       np.zeros(1)),
+                Option("search", "plan", rng.normal(gain, 1, (1, episodes)), np.full((1, 9), 1e-3),
+                       np.zeros(1)),
+            ],
+            asked,
+        )  # fmt: skip
+
+    few, many = chosen(4, 0.3), chosen(4000, 0.0)
+    assert few.verdict == many.verdict == "neither"
+    assert few.unseen > few.smallest and not few.excluded
+    assert many.excluded and 0 <= many.unseen < 0.1
+
+
 def test_a_one_step_look_that_does_as_well_is_neither():
     found = choose(world(0, look=0.9), Limits.of(**MANY), draws=200)
     assert (found.verdict, found.recommended) == ("neither", "look")

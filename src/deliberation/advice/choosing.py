@@ -9,7 +9,8 @@ every resample of them alike:
    smallest difference above it: by more than resampling explains, one-sided at 5 % for all others
    together (the comparisons with the best of Hsu 1984, by the bootstrap).
 3. Random play, and failing that a one-step look, is recommended where it is not beaten: nobody
-   needs to plan or learn where that gains nothing.
+   needs to plan or learn where that gains nothing. That nothing was shown to gain is not yet shown
+   to gain nothing: `Choice.unseen` says how much more an option may score for all that is known.
 4. Otherwise, of the options that are not beaten, the one with the least total cost: what cannot be
    told apart by its score is told apart by its cost. Costs within a tenth are equal, and then the
    score decides.
@@ -74,7 +75,8 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     resamples of episodes, trainings and clock times in which it comes out again. `break_even` is
     the number of decisions from which the cheapest learned option that is not beaten costs no more
     than the cheapest such planner: 0 where every planner is, infinite where everything
-    learned is; not known where neither is needed.
+    learned is; not known where neither is needed. `unseen` is how much more than the recommended
+    one another option that fits may score, at 95 % for all of them together; 0 where none may.
     """
 
     options: list[Judged]
@@ -84,6 +86,12 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     same_option: float
     break_even: Estimate
     smallest: float
+    unseen: float
+
+    @property
+    def excluded(self) -> bool:
+        """Whether it is shown that nothing scores more by as much as matters."""
+        return self.unseen <= self.smallest
 
     def __getitem__(self, name: str) -> Judged:
         return next(option for option in self.options if option.name == name)
@@ -119,7 +127,14 @@ def choose(
         same_option=float((then.pick == place).mean()),
         break_even=shown,
         smallest=float(now.smallest[0]),
+        unseen=_unseen(point.score[0], rule.needed, now.fits[0], place),
     )
+
+
+def _unseen(score: np.ndarray, needed: np.ndarray, fits: np.ndarray, place: int) -> float:
+    """How much more than the option at a place those that fit may score."""
+    more = (score - score[place] + needed[:, place])[fits & (np.arange(len(score)) != place)]
+    return float(max(more.max(initial=0.0), 0.0))
 
 
 @dataclass(frozen=True, eq=False)

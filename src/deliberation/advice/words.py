@@ -32,8 +32,10 @@ def headline(advice: "Advice") -> str:
         return f"{ANSWERS[choice.verdict]}: {_loosened(fastest)} would let {fastest.name} in."
     option = choice[choice.recommended]
     spent = f", after {span(option.preparation.estimate)}" if option.preparation.estimate else ""
+    open_still = choice.verdict == "neither" and not choice.excluded
+    answer = ANSWERS[choice.verdict] + ", as far as was shown" * open_still
     return (
-        f"{ANSWERS[choice.verdict]}: {option.name}, {span(option.latency.estimate)} a decision"
+        f"{answer}: {option.name}, {span(option.latency.estimate)} a decision"
         f"{spent}, {dollars(option.total.estimate)} in all."
     )
 
@@ -90,11 +92,13 @@ def _needless(advice: "Advice", option: Judged) -> str:
     fitting = [o for o in others if o.fits]
     if others and not fitting:
         return "No planner and nothing learned keeps the limits."
-    return (
-        f"Of {len(fitting)} planners and learners that keep the limits none is shown to score "
-        f"{digits(advice.choice.smallest)} more, the smallest difference that matters here: it is "
-        "not worth planning or learning."
-    )
+    choice, these = advice.choice, f"Of {len(fitting)} planners and learners that keep the limits"
+    matters = f"{digits(choice.smallest)} more, the smallest difference that matters here"
+    if choice.excluded:
+        return f"{these} none scores {matters} (at 95 %): it is not worth planning or learning."
+    excluded = f"{digits(choice.unseen)} more is not excluded by so few episodes"
+    more = "Before you rely on it, let more be measured (`--time`, `--effort full`)."
+    return f"{these} none is shown to score {matters}; but up to {excluded}. {more}"
 
 
 def _chosen(advice: "Advice", option: Judged, best: Judged) -> str:
