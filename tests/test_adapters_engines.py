@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shlex
 import shutil
 import signal
 import subprocess
@@ -32,10 +33,12 @@ from deliberation.core.errors import (
     BackendError,
     BudgetError,
     EngineError,
+    UnknownNameError,
     UnsuitableTaskError,
 )
 from deliberation.core.uniform import UniformRandom
 from deliberation.tasks import make_task
+from deliberation.zoo.naming import named_decider
 
 KEY = jax.random.key(0)
 NOTHING = jnp.zeros(0, jnp.int32)
@@ -59,6 +62,23 @@ def gone(pid: int, within: float = 20.0) -> bool:
     while os.path.exists(f"/proc/{pid}") and time.monotonic() < last:
         time.sleep(0.01)
     return not os.path.exists(f"/proc/{pid}")
+
+
+def test_engines_are_named_with_their_budget(tmp_path, chess):
+    """As `--with` and `--against` take them."""
+    command = f"uci:{shlex.join(map(str, faked(tmp_path, UCI, 'good')))}:5"
+    named = named_decider(chess, command, KEY)
+    assert named.budget == 5
+    states = jax.vmap(chess.init)(jax.random.split(KEY, 1))
+    with named.decider as engine:
+        decision, _ = engine.decide(states, budget=named.budget, key=KEY)
+    assert decision.spent.model_steps.tolist() == [9]
+    with pytest.raises(BackendError, match="nobodys-engine"):
+        named_decider(chess, "uci:nobodys-engine --quiet", KEY)
+    with pytest.raises(UnsuitableTaskError):
+        named_decider(make_task("tic_tac_toe"), command, KEY)
+    with pytest.raises(UnknownNameError, match="uci:stockfish"):
+        named_decider(chess, "uci:", KEY)
 
 
 def test_a_good_engine_is_asked_and_ends(tmp_path):

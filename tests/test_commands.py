@@ -1,7 +1,7 @@
 """Every built-in task is put to every command: it is measured, or refused at once by a typed error.
 
-What a command would go on to compute is left out here: cells are planned and not run, trainings end
-before their first iteration. Trainings in earnest are in the tests of their learners.
+What a command would go on to compute is left out of these: cells are planned and not run, trainings
+end before their first iteration. Trainings in earnest, small ones, are in `test_every_task.py`.
 """
 
 import jax
@@ -82,6 +82,19 @@ def test_zoo_takes_every_task_and_report_no_foreign_folder(idle, tmp_path):
     out = str(tmp_path / "zoo")
     assert asked("zoo", "uct", *command, "--out", out) == "begun"
     assert "holds no run" in asked("report", str(tmp_path))
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if name not in EXTRA])
+def test_look_and_play_show_every_task(name):
+    """Play of one's own needs actions that can be named; `look` takes any."""
+    ran = CliRunner().invoke(main, ["look", name, "--with", "random", "--states", "0"])
+    assert ran.exit_code == 0 and "random" in ran.stdout, ran.output
+    ran = CliRunner().invoke(main, ["play", name, "--watch", "random"])
+    if make_task(name).traits.discrete:
+        assert ran.exit_code == 0, ran.output
+        assert "Return" in ran.stdout or "wins" in ran.stdout or "draws" in ran.stdout
+    else:
+        assert ran.exit_code == 2 and "deliberate look" in ran.stderr
 
 
 PLANNERS = [n for n, about in list_zoo().items() if about["kind"] == "direct" and n != "minimax"]

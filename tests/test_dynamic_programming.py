@@ -109,6 +109,23 @@ def test_an_endless_lake():
         policy_iteration(make_task("gridworld"), tell_apart=lambda s: s.cell[None])
 
 
+@pytest.mark.parametrize("horizon, served", [(5, False), (6, False), (7, True)])
+def test_a_clock_that_runs_out_on_the_way_may_not_be_left_out(horizon, served):
+    """The goal is six steps away: found when time is up, it would stand for all later visits."""
+    task = make_task("frozen_lake", horizon=horizon)
+    whole = enumerate_states(task)
+    assert whole.terminal.any()
+    if served:
+        lake = enumerate_states(task, tell_apart=lambda s: s.cell[None])
+        assert value_iteration(lake).value == pytest.approx(14 / 17, abs=1e-6)
+    else:
+        with pytest.raises(UnsuitableTaskError, match="horizon"):
+            enumerate_states(task, tell_apart=lambda s: s.cell[None])
+    # What keeps all apart may be given by hand.
+    again = enumerate_states(task, tell_apart=lambda s: task.fingerprint(s))
+    assert len(again) == len(whole)
+
+
 def test_all_that_can_be_reached_is_listed_once():
     """Against sets of (cell, time) in plain Python."""
     task = make_task("gridworld_slippery", horizon=9)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -121,7 +122,6 @@ def test_killed_at_any_moment_the_same_call_gives_the_same_network(trained, tmp_
         assert bits(rungs[0][1]) == bits(rungs[1][1])
     spent = [eqx.tree_at(lambda x: x.seconds, x.ledger, 0.0) for x in (resumed, trained)]
     assert spent[0].as_dict() == spent[1].as_dict()
-    assert not (out / "training").exists()
 
 
 def test_each_worker_and_iteration_plays_games_of_its_own(tmp_path):
@@ -281,6 +281,48 @@ def test_another_trainings_folder_is_refused(trained, change, word):
     with pytest.raises(OutputFolderError, match=word):
         train(**{**TINY_RUN, "snapshots": 3, **change}, folder=trained.folder)
     assert (trained.folder / "policy.json").read_bytes() == before
+
+
+def test_a_finished_training_goes_on_where_more_is_asked(tmp_path):
+    """Four iterations, then eight in all, killed on the way or not, with the same end."""
+    longer = {**TINY_RUN, "iterations": 8}
+    short = train(**{**TINY_RUN, "iterations": 4}, folder=tmp_path / "one")
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    seen = []
+    once = train(**longer, folder=tmp_path / "one", watch=lambda step, _: seen.append(step))
+    assert seen == [5, 6, 7, 8]
+
+    def stop(step, shown):
+        if step == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(**longer, folder=tmp_path / "two", watch=stop)
+    assert bits(load_network(tmp_path / "two")[1]) == bits(short.network)  # until it is done
+    twice = train(**longer, folder=tmp_path / "two")
+    assert bits(once.network) == bits(twice.network) != bits(short.network)
+    assert bits(load_network(tmp_path / "one")[1]) == bits(once.network)
+    assert (short.ledger.data, once.ledger.data, twice.ledger.data) == (4 * 32, 8 * 32, 8 * 32)
+    assert once.ledger.seconds > short.ledger.seconds
+    less = train(**{**TINY_RUN, "iterations": 2}, folder=tmp_path / "one")
+    assert bits(less.network) == bits(once.network)
+
+
+def test_a_training_made_longer_keeps_to_the_network(tmp_path):
+    """A first expert of 30 % of the length does not come back when the length grows."""
+    settings = dataclasses.replace(TINY, warmup_share=0.5)
+    run = {**TINY_RUN, "settings": settings, "folder": tmp_path}
+    searched = train(**{**run, "iterations": 4}).ledger.network_evaluations - 3 * 8 * 16
+    longer = train(**{**run, "iterations": 16}).ledger.network_evaluations - 15 * 8 * 16
+    assert longer > 5 * searched  # 14 guided iterations after 2
+
+
+def test_a_policy_without_its_checkpoint_is_not_trained_on(tmp_path):
+    train(**{**TINY_RUN, "iterations": 1}, folder=tmp_path)
+    shutil.rmtree(tmp_path / "training")
+    assert train(**{**TINY_RUN, "iterations": 1}, folder=tmp_path).ledger.data == 32
+    with pytest.raises(OutputFolderError, match="whose last checkpoint"):
+        train(**{**TINY_RUN, "iterations": 2}, folder=tmp_path)
 
 
 def test_a_policy_that_was_not_trained_here_is_refused(tmp_path):

@@ -28,12 +28,14 @@ from ._tasks import checked_tasks, complete_task
     type=click.FloatRange(min=0, min_open=True),
     default=5.0,
     show_default=True,
-    help="Time to train, over all calls that resume.",
+    help="Time to train, over all calls that resume; more than before trains on.",
 )
 @out_option("policy", "Folder of the policy.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 def train(task: str, minutes: float, out: Path, seed: int) -> None:
-    """Train a network on TASK by search and imitation in turn; a killed training resumes.
+    """Train a network on TASK by search and imitation in turn.
+
+    A killed training resumes, and a finished one goes on if more minutes are given.
 
     TASK is a name of `deliberate tasks`, with options as in connect_four:width=5, or
     package.module:factory for one of your own.

@@ -1,4 +1,5 @@
-"""Deciders by name: entries of the zoo, saved policies, one's own, and plain search."""
+"""Deciders by name: entries of the zoo, saved policies, one's own, strangers', plain search and
+chance."""
 
 import inspect
 from collections.abc import Callable
@@ -17,19 +18,24 @@ from ..core.errors import (
     WrongKindError,
 )
 from ..core.task import Task
+from ..core.uniform import UniformRandom
 from ..direct import HistorySearch, TreeSearch
 from ..hybrid import load
 from ..tasks.names import find_own, is_own
 from .made import Made
 from .registry import entry, list_zoo
+from .strangers import is_stranger, stranger
 
 SEARCH = "search"
 """Tree search from the rules alone, whatever the task hides."""
+RANDOM = "random"
+"""Legal actions drawn evenly."""
 SIMULATIONS = 512
 MANIFEST = "policy.json"
 FORMS = (
-    "It may also be the folder of a saved policy, or package.module:factory for one of your own; "
-    "a budget stands behind a colon, as in uct:1000."
+    "It may also be the folder of a saved policy, package.module:factory for one of your own, "
+    "sb3:ppo.zip, or an engine (uci:stockfish, gtp:gnugo, gnubg); a budget stands behind a colon, "
+    "as in uct:1000."
 )
 
 
@@ -55,8 +61,8 @@ def check_decider_name(text: str) -> None:
     Raises `UnknownNameError` with the nearest name.
     """
     name, _ = split_budget(text)
-    known = [SEARCH, *list_zoo()]
-    if name not in known and not (Path(name) / MANIFEST).is_file() and not is_own(name):
+    known, saved = [SEARCH, RANDOM, *list_zoo()], (Path(name) / MANIFEST).is_file()
+    if name not in known and not saved and not is_stranger(name) and not is_own(name):
         raise UnknownNameError("decider", name, known, FORMS)
 
 
@@ -65,18 +71,23 @@ def named_decider(task: Task, text: str, key: Key[Array, ""], effort: str = "smo
 
     `effort` is how long entries of the zoo that learn are trained (see `deliberate zoo`); those
     that only search are made as for `quick`. Raises `UnknownNameError`, `UnsuitableTaskError`,
-    `PolicyFileError`, `TaskImportError` and `WrongKindError`.
+    `PolicyFileError`, `TaskImportError` and `WrongKindError`, and of strangers what their adapters
+    raise.
     """
     check_decider_name(text)
     name, budget = split_budget(text)
     if name == SEARCH:
         return Named(text, usual_search(task), budget)
+    if name == RANDOM:
+        return Named(text, UniformRandom(task), None)
     if name in list_zoo():
         level = "quick" if list_zoo()[name]["kind"] == "direct" else effort
         made = entry(name).build(task, level, key)
         return Named(text, made.decider, made.budget if budget is None else budget)
     if (Path(name) / MANIFEST).is_file():
         return Named(text, load(name, task=task, budget=budget), None)
+    if is_stranger(name):
+        return Named(text, stranger(task, name), budget)
     return _own(task, text, name, budget)
 
 

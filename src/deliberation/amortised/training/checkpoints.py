@@ -6,7 +6,6 @@ a file with each part of its rows, and `state.json`, which names them with their
 """
 
 import hashlib
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -150,10 +149,6 @@ class Checkpoint:
         for file in manifest.rows:
             yield file.first, self._get(file)
         self.rows = manifest.rows
-
-    def clear(self) -> None:
-        """Remove the checkpoint of a training whose result is kept elsewhere."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _write_rows(self, buffer: Buffer) -> list[TensorFile]:
         oldest = buffer.written - len(buffer)

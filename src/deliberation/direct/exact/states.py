@@ -132,7 +132,7 @@ def enumerate_states(
     `task.starts()`, or where the task does not list them those that `task.init` gives for 64 keys.
     States are one where `tell_apart` (`task.fingerprint`) gives equal integers: leave the clock out
     to plan for an episode without end. The first found then stands for all, so the horizon must be
-    longer than the way to any state.
+    longer than the way to any state: where it is not, that is refused.
 
     Raises `UnsuitableTaskError`, `TooLargeError` (naming the size) and `NoLegalActionError`.
     """
@@ -142,9 +142,14 @@ def enumerate_states(
     found = _Finding(task, apart, max_states, tell_apart is not None or compares(task))
     first = on_host(first)
     starts = found.rows_of(first, described(task, first, found.look))
-    done = 0
+    done, ways, late = 0, 0, False
     while done < found.count:
+        known, ways = len(found.parts), ways + 1
         done = found.expand(done)
+        ended = any(facts.terminal.any() for _, facts in found.parts[known:])
+        late = late or (ended and ways >= task.traits.horizon)
+    if late and found.twins and tell_apart is not None:
+        _refuse_short(task)
     rows, place = np.unique(starts, return_inverse=True)
     return found.reached(rows, np.bincount(place, probable, len(rows)))
 
@@ -164,6 +169,16 @@ def refuse_unsuitable(task: Task) -> None:
                 f"{task!r} {reason}; dynamic programming needs one player, actions that can be "
                 "counted and outcomes that are listed. Search it instead."
             )
+
+
+def _refuse_short(task: Task) -> None:
+    """Refuse states that stand for others and may have ended only because time was up."""
+    raise UnsuitableTaskError(
+        f"In {task!r} the way to some states is as long as the horizon ({task.traits.horizon}), "
+        "and what was given as `tell_apart` does not keep apart all that differs: whether such a "
+        "state ends by itself, or only because time was up, cannot be known. Take a longer "
+        "horizon, or keep the clock in the state (tell_apart=None)."
+    )
 
 
 class _Facts(NamedTuple):

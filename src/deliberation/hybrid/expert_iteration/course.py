@@ -32,6 +32,8 @@ class Training:
     iteration: int = 0
     seconds: float = 0.0
     snapshots: int = 0
+    guided: bool = False
+    """Whether the network guides the search; it stays so where a training is made longer."""
     metrics: dict[str, list[float]] = field(default_factory=dict)
 
 
@@ -53,8 +55,13 @@ class Course:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What must agree for a folder's content to be this training's; plain JSON."""
+        """What must agree for a folder's content to be this training's; plain JSON.
+
+        The length is no part of it, so that a training can be made longer, unless snapshots are
+        taken, which are shares of the length.
+        """
         scored = {} if self.objective is None else {"objective": description(self.objective)}
+        length = {"minutes": self.minutes, "iterations": self.iterations}
         return msgspec.json.decode(
             msgspec.json.encode(
                 {
@@ -62,10 +69,9 @@ class Course:
                     "options": self.options,
                     "seed": self.seed,
                     "settings": self.settings.as_dict(),
-                    "minutes": self.minutes,
-                    "iterations": self.iterations,
                     "workers": self.workers,
                     "snapshots": self.snapshots,
+                    **(length if self.snapshots else {}),
                     **scored,
                 }
             )
@@ -83,11 +89,11 @@ class Course:
             key = jax.random.fold_in(key, number)
         return key
 
-    def share(self, training: Training) -> float:
-        """How much of the training is done, from 0 to 1."""
+    def share(self, iteration: int, seconds: float) -> float:
+        """How much of the training these are; 1 and more at its end."""
         if self.iterations is not None:
-            return training.iteration / self.iterations
-        return training.seconds / (60 * self.minutes)  # type: ignore[operator]
+            return iteration / self.iterations
+        return seconds / (60 * self.minutes)  # type: ignore[operator]
 
     def due(self, share: float) -> int:
         """How many snapshots belong to this share: the last at the end, each before at half."""
@@ -99,7 +105,11 @@ def write_checkpoint(checkpoints: Checkpoint, training: Training) -> None:
     checkpoints.write(
         (training.network, training.opt_state, training.lanes), training.iteration,
         training.seconds, training.metrics, buffer=training.replay,
-        extra={"ledger": training.ledger.as_dict(), "snapshots": training.snapshots},
+        extra={
+            "ledger": training.ledger.as_dict(),
+            "snapshots": training.snapshots,
+            "guided": training.guided,
+        },
     )  # fmt: skip
 
 
@@ -115,5 +125,6 @@ def resume(training: Training, checkpoints: Checkpoint | None) -> Training:
     network, opt_state, lanes = checkpoints.read(manifest, carry)
     return Training(
         network, opt_state, lanes, training.replay, Ledger(**manifest.extra["ledger"]),
-        manifest.step, manifest.seconds, manifest.extra["snapshots"], manifest.metrics,
+        manifest.step, manifest.seconds, manifest.extra["snapshots"], manifest.extra["guided"],
+        manifest.metrics,
     )  # fmt: skip

@@ -81,15 +81,18 @@ def train(
 
     With a `folder`, a killed training goes on from its last checkpoint when the same call is made
     again; what came after that checkpoint is done anew and not counted. When done, the policy is in
-    the folder and the checkpoints are gone; the same call then returns it. `snapshots` also keeps
+    the folder, and the same call returns it; the call with more minutes or iterations trains it on
+    from where it ended, with the learning rate of that share of the new length. The last checkpoint
+    stays for that in `folder/training`: without it the policy is whole, but cannot be trained on.
+    Where as much as is asked, or more, was done before, nothing is done. `snapshots` also keeps
     that many networks on the way, at geometric shares of the training, as policies
     `folder/snapshots/0` and up: the last is the final one, each before it had half of the training
     of the next. `watch(iteration, metrics)` sees the "share" done, the "positions" searched and the
     losses "policy" and "value"; training ends early where it returns True, with a checkpoint.
 
-    Raises `OutputFolderError` where `folder` belongs to another training (another task, seed,
-    length or other settings: a finished policy is never trained on), `DivergedError` at NaN (the
-    last checkpoint stays), `StorageError`, and `PolicyFileError` for a damaged checkpoint.
+    Raises `OutputFolderError` where `folder` belongs to another training (another task, seed or
+    other settings; with snapshots, another length), `DivergedError` at NaN (the last checkpoint
+    stays), `StorageError`, and `PolicyFileError` for a damaged checkpoint.
     """
     if (minutes is None) == (iterations is None) or not (minutes or iterations or 0) > 0:
         raise ValueError(f"Give minutes or iterations, above 0; got {minutes=}, {iterations=}.")
@@ -114,10 +117,9 @@ def train(
     checkpoints = Checkpoint(course.folder, course.identity)
     handle = _claim(course.folder)
     try:
-        if not _finished(course, course.folder, checkpoints):
-            return _run(course, checkpoints, watch)
-        checkpoints.clear()
-        return _kept(course, course.folder)
+        if _finished(course, course.folder, checkpoints):
+            return _kept(course, course.folder)
+        return _run(course, checkpoints, watch)
     finally:
         os.close(handle)
         (course.folder / _LOCK).unlink(missing_ok=True)
@@ -134,15 +136,28 @@ def _claim(folder: Path) -> int:
 
 def _finished(course: Course, folder: Path, checkpoints: Checkpoint) -> bool:
     """Whether the folder holds this training's policy; refuses what belongs to another."""
-    if (folder / MANIFEST).exists():
-        manifest = read_manifest(folder / MANIFEST)
-        found = manifest.extra.get("training") or {"task": manifest.task.name}
-        _refuse_other(course, found, "holds a finished policy")
-        return True
     checkpoint = checkpoints.manifest()
     if checkpoint is not None:
         _refuse_other(course, checkpoint.identity, "holds the checkpoint of a training")
+    if not (folder / MANIFEST).exists():
+        return False
+    manifest = read_manifest(folder / MANIFEST)
+    found = manifest.extra.get("training") or {"task": manifest.task.name}
+    _refuse_other(course, found, "holds a finished policy")
+    seconds = float(manifest.ledger.get("seconds") or 0)
+    if course.share(manifest.extra["iteration"], seconds) >= 1:
+        return True
+    if checkpoint is None:
+        raise OutputFolderError(
+            f"{folder} holds a finished policy whose last checkpoint ({checkpoints.folder}) is "
+            "gone, so that it cannot be trained on. Choose another folder, or delete this one to "
+            "train anew."
+        )
     return False
+
+
+def _share(course: Course, training: Training) -> float:
+    return course.share(training.iteration, training.seconds)
 
 
 def _refuse_other(course: Course, found: dict[str, Any], what: str) -> None:
@@ -175,21 +190,20 @@ def _run(course: Course, checkpoints: Checkpoint | None, watch: Watch | None) ->
     saved = time.monotonic()
     ended = False
     with ThreadPoolExecutor(course.workers + 1) as pool:
-        while not ended and (share := course.share(training)) < 1:
+        while not ended and (share := _share(course, training)) < 1:
             shown = _iterate(course, training, share, pool)
             training.seconds = before + time.monotonic() - started
-            share = course.share(training)
+            share = _share(course, training)
             _keep_snapshots(course, training, share)
             ended = bool(watch and watch(training.iteration, {"share": min(share, 1.0), **shown}))
             tell(share)
             every = course.settings.checkpoint_seconds
-            due = ended or time.monotonic() - saved >= every
-            if checkpoints is not None and share < 1 and due:
+            due = ended or share >= 1 or time.monotonic() - saved >= every
+            if checkpoints is not None and due:
                 write_checkpoint(checkpoints, training)
                 saved = time.monotonic()
-    if course.folder is not None and checkpoints is not None and course.share(training) >= 1:
+    if course.folder is not None and _share(course, training) >= 1:
         _save(course, course.folder, training)
-        checkpoints.clear()
     metrics = {name: np.array(x) for name, x in training.metrics.items()}
     return _trained(course, training.network, _spent(training), metrics)
 
@@ -219,8 +233,9 @@ def _iterate(
     Both go on side by side, so that all cores have work; nothing depends on which is faster.
     """
     settings, number = course.settings, training.iteration
+    training.guided = training.guided or share >= settings.warmup_share
     fitting = pool.submit(_fit, course, training, share) if len(training.replay) else None
-    playing = [pool.submit(_play, course, training, share, w) for w in range(course.workers)]
+    playing = [pool.submit(_play, course, training, w) for w in range(course.workers)]
     games = [future.result() for future in playing]
     shown: dict[str, float] = {}
     if fitting is not None:
@@ -246,13 +261,12 @@ def _positions(course: Course) -> int:
     return course.workers * course.settings.lanes * course.settings.plies
 
 
-def _play(course: Course, training: Training, share: float, worker: int) -> Games:
+def _play(course: Course, training: Training, worker: int) -> Games:
     settings, task, number = course.settings, course.task, training.iteration
-    first = share < settings.warmup_share
-    expert = (
-        settings.first_expert(task) if first else settings.guided_expert(task, training.network)
-    )
-    simulations = settings.warmup_simulations if first else settings.simulations
+    if training.guided:
+        expert, simulations = settings.guided_expert(task, training.network), settings.simulations
+    else:
+        expert, simulations = settings.first_expert(task), settings.warmup_simulations
     openings = _openings(course, course.key(OPENINGS, number, worker))
     games = self_play(
         expert, training.lanes[worker], openings, course.key(PLAY, number, worker),
@@ -334,7 +348,7 @@ def _save(course: Course, folder: Path, training: Training) -> None:
         "training": course.identity,
         "search": course.search,
         "iteration": training.iteration,
-        "share": round(min(1.0, course.share(training)), 6),
+        "share": round(min(1.0, _share(course, training)), 6),
         "metrics": training.metrics,
     }
     save_network(

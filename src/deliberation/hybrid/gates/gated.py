@@ -25,10 +25,7 @@ from ...core.masks import FORBIDDEN
 from ...core.objective import Objective
 from ...core.root import RootStatistics
 from ...core.task import State, Task, batch_size, check_batch
-from .gates import Gate, GaussianGate, as_logits
-
-_LEAST = 8
-"""Planned rows are filled up to this many times a power of two, or once and a half that."""
+from .gates import Gate, GaussianGate, as_logits, room
 
 
 class Gated(Decider):
@@ -164,7 +161,7 @@ class Gated(Decider):
         keys: Key[Array, " batch"],
     ) -> tuple[Decision, Memory]:
         """A stage of some rows: gathered, planned and put back."""
-        padded = np.resize(rows, _room(len(rows)))
+        padded = np.resize(rows, room(len(rows)))
         spare = np.arange(len(padded)) >= len(rows)
         # What fills up is the same few rows again, with as little to do as there is.
         least = Budget(*jax.tree.map(lambda x: jnp.asarray(np.where(spare, 1, x[padded])), limits))
@@ -184,13 +181,6 @@ def _steps(planner: Decider, decision: Decision) -> Int[np.ndarray, " batch"]:
             "are left for the next stage: give simulations instead, or Gated without looks."
         )
     return np.asarray(decision.spent.model_steps)
-
-
-def _room(rows: int) -> int:
-    room = _LEAST
-    while room < rows:
-        room *= 2
-    return room * 3 // 4 if rows <= room * 3 // 4 and room > _LEAST else room
 
 
 def _merged(decision: Decision, planned: Decision, rows: Int[np.ndarray, " rows"]) -> Decision:

@@ -20,13 +20,14 @@ from jaxtyping import Array, Bool, Float, Key
 
 from ...amortised.networks.feed_forward import Network, flops
 from ...amortised.policies.network import evaluate
+from ...core.budget import Budget
 from ...core.decider import Decider, check_finite, row_keys
 from ...core.ledger import Ledger
 from ...core.masks import FORBIDDEN
 from ...core.task import State, Task, batch_size
 from ...direct.tree_search.stopping import expected_excess
 
-_LEAST_WEIGHT = 1e-6
+_LEAST, _LEAST_WEIGHT = 8, 1e-6
 
 
 class Gate(eqx.Module):
@@ -186,17 +187,32 @@ def _worth(
     worth = np.zeros(answers.shape)
     if not pairs:
         return worth, Ledger()
-    rows, action = (jnp.asarray(x, jnp.int32) for x in zip(*pairs, strict=True))
+    count, many = len(pairs), room(len(pairs))
+    rows, action = (jnp.asarray(np.resize(x, many), jnp.int32) for x in zip(*pairs, strict=True))
     chance, then = jax.random.split(key)
     some = jax.tree.map(lambda x: x[rows], state)
-    after, reward, sign, other = _taken(task, some, action, row_keys(chance, len(rows)))
-    looked, _ = planner.decide(after, planner.begin(len(rows)), budget=budget, key=then)
-    value = sign * reward + task.objective.discount * sign * other * looked.value
+    after, reward, sign, other = _taken(task, some, action, row_keys(chance, many))
+    # What fills up takes one simulation and counts for nothing.
+    least = Budget(jnp.where(jnp.arange(many) < count, budget, 1))
+    looked, _ = planner.decide(after, planner.begin(many), budget=least, key=then)
+    value = (sign * reward + task.objective.discount * sign * other * looked.value)[:count]
     check_finite(type(planner).__name__, value=value)
     of = dict(zip(pairs, np.asarray(value, float), strict=True))
     for row in np.flatnonzero(differ):
         worth[:, row] = [of[row, a] for a in answers[:, row]]
-    return worth, looked.spent.total() + Ledger(model_steps=len(pairs))
+    spent = jax.tree.map(lambda x: x[:count] if jnp.ndim(x) else x, looked.spent)
+    return worth, spent.total() + Ledger(model_steps=count)
+
+
+def room(rows: int) -> int:
+    """How many rows a batch of so many is filled up to, so that few programs are compiled.
+
+    A power of two, or once and a half that.
+    """
+    found = _LEAST
+    while found < rows:
+        found *= 2
+    return found * 3 // 4 if rows <= found * 3 // 4 and found > _LEAST else found
 
 
 def _least_squares(

@@ -1,0 +1,52 @@
+"""Deciders that others made, by name: a policy's file, an engine's program.
+
+`sb3:ppo.zip` is an archive of stable-baselines3; `uci:stockfish` and `gtp:gnugo` are programs that
+speak those protocols, with their arguments if quoted; `gnubg` is GNU Backgammon.
+"""
+
+import shlex
+from collections.abc import Callable
+
+from ..core.decider import Decider
+from ..core.task import Task
+
+GNUBG = "gnubg"
+Door = Callable[[Task, str], Decider]
+
+
+def _sb3(task: Task, path: str) -> Decider:
+    from ..adapters import from_sb3
+
+    return from_sb3(path, task)
+
+
+def _uci(task: Task, command: str) -> Decider:
+    from ..adapters import from_uci
+
+    return from_uci(shlex.split(command), task)
+
+
+def _gtp(task: Task, command: str) -> Decider:
+    from ..adapters import from_gtp
+
+    return from_gtp(shlex.split(command), task)
+
+
+DOORS: dict[str, Door] = {"sb3": _sb3, "uci": _uci, "gtp": _gtp}
+"""What opens each kind of stranger, given what stands behind the colon."""
+
+
+def is_stranger(name: str) -> bool:
+    """Whether a name is that of a decider which others made."""
+    kind, colon, rest = name.partition(":")
+    return name == GNUBG or (kind in DOORS and bool(colon and rest))
+
+
+def stranger(task: Task, name: str) -> Decider:
+    """The decider of such a name on a task. Raises what the adapters raise."""
+    if name == GNUBG:
+        from ..adapters import from_gnubg
+
+        return from_gnubg(task)
+    kind, _, rest = name.partition(":")
+    return DOORS[kind](task, rest)
