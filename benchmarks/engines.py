@@ -1,10 +1,13 @@
 """Whether engines play better as their dials are turned: Stockfish by nodes, GNU Go by levels.
 
 Each setting plays the same engine at a fixed one, from random openings, each opening once with
-either side. The score is 1 for a win and -1 for a loss; its interval is over openings. Prints a
-table, and writes engines.json and engines.md.
+either side. The score is 1 for a win and -1 for a loss; its interval is over openings. Games of
+equals are mostly drawn, so Stockfish's moves are judged one by one, too: what score is to be
+expected after them, by a hundred times as many nodes. On the same positions and by the same judge
+stand UCT with random playouts, and how many of its simulations one node of Stockfish, which is its
+network's word, is worth. Prints tables, and writes engines.json and engines.md.
 
-    python benchmarks/engines.py [--openings 16] [--go-openings 4]
+    python benchmarks/engines.py [--openings 16] [--go-openings 4] [--positions 64]
 """
 
 import argparse
@@ -20,15 +23,17 @@ import numpy as np
 from deliberation.adapters import EngineDecider, from_gtp, from_open_spiel, from_uci
 from deliberation.core import Task, rollout
 from deliberation.core.task import State
+from deliberation.direct import TreeSearch
 from deliberation.runs.provenance import machine, versions
 from deliberation.runs.storage import atomic_write
-from deliberation.stats import bootstrap
+from deliberation.stats import Estimate, bootstrap, search_equivalent
 from deliberation.tasks import make_task
 
 NODES, AGAINST_NODES = (1, 10, 100, 1000), 30
 LEVELS, AGAINST_LEVEL = (0, 4, 8), 2
 OPENING = 4
 """Random moves before the engines take over."""
+JUDGE_NODES, SIMULATIONS = 100_000, (1, 4, 16, 64)
 
 
 def opened(task: Task, count: int, key: jax.Array) -> State:
@@ -78,6 +83,90 @@ def lines(engine: EngineDecider, settings: tuple[int, ...], fixed: int, openings
     return found
 
 
+def on_the_way(engine: EngineDecider, count: int, key: jax.Array) -> State:
+    """Positions that the engine plays itself into, up to 24 moves after a random opening."""
+    task = engine.task
+    plies = np.random.default_rng(0).integers(0, 24, count)
+    state = opened(task, count, key)
+    for ply in range(int(plies.max())):
+        now = jax.random.fold_in(key, ply)
+        decision, _ = engine.decide(state, budget=AGAINST_NODES, key=now)
+        after = jax.vmap(task.advance)(state, decision.action, jax.random.split(now, count))
+        goes = jnp.asarray(ply < plies) & ~jax.vmap(task.terminated)(after)
+        state = jax.tree.map(
+            lambda x, y, goes=goes: jnp.where(goes.reshape(-1, *[1] * (x.ndim - 1)), y, x),
+            state, after,
+        )  # fmt: skip
+    return state
+
+
+def expected(judge: EngineDecider, state: State, action: jax.Array, key: jax.Array) -> np.ndarray:
+    """The mover's score from -1 to 1 after an action, as the judge expects it."""
+    task, count = judge.task, len(action)
+    after = jax.vmap(task.advance)(state, action, jax.random.split(key, count))
+    over = np.asarray(jax.vmap(task.terminated)(after))
+    mover = np.asarray(jax.vmap(task.player)(state))
+    won = np.asarray(jax.vmap(task.objective)(state, action, after))[np.arange(count), mover]
+    looked, _ = judge.decide(after, budget=JUDGE_NODES, key=key)
+    return np.where(over, won, -np.asarray(looked.value))
+
+
+def judged(engine: EngineDecider, count: int) -> dict[str, Any]:
+    """Expected scores after the moves of each setting, and of UCT, on the same positions."""
+    task, key = engine.task, jax.random.key(3)
+    state = on_the_way(engine, count, key)
+    searches = {
+        "Stockfish, nodes": (engine, NODES),
+        "UCT, simulations": (TreeSearch(task, "uct"), SIMULATIONS),
+    }
+    scores = {}
+    for name, (decider, budgets) in searches.items():
+        for budget in budgets:
+            decision, _ = decider.decide(state, budget=budget, key=key)
+            scores[name, budget] = expected(engine, state, decision.action, key)
+            print(name, budget, scores[name, budget].mean(), flush=True)
+    first, last = (scores["Stockfish, nodes", n] for n in (NODES[0], NODES[-1]))
+    gained = bootstrap(last - first)
+    table = np.stack([scores["UCT, simulations", n] for n in SIMULATIONS])
+    worth = search_equivalent(SIMULATIONS, table, first)
+    return {
+        "positions": count,
+        "rows": [[name, budget, *interval(bootstrap(x))] for (name, budget), x in scores.items()],
+        "gained": interval(gained),
+        "worth": [str(x) for x in interval(worth)],
+    }
+
+
+def interval(found: Estimate) -> list[float]:
+    """An estimate and the ends of its interval."""
+    return [found.estimate, found.low, found.high]
+
+
+def judged_page(found: dict[str, Any]) -> list[str]:
+    """The judged moves as Markdown."""
+    gained, low, high = found["gained"]
+    worth = [float(x) for x in found["worth"]]
+    bound = f"more than {SIMULATIONS[-1]}" if np.isinf(worth[0]) else f"{worth[0]:,.0f}"
+    told = [
+        "", "## Stockfish's moves, judged", "",
+        f"The score to be expected after a move (1 won, -1 lost), by {JUDGE_NODES:,} nodes; "
+        f"{found['positions']} positions of Stockfish's own games, the same for all; 95 % "
+        "interval over positions.", "",
+        "| who | budget | expected score |", "|---|---|---|",
+    ]  # fmt: skip
+    told += [
+        f"| {who} | {budget:,} | {mean:+.3f} [{a:+.3f}, {b:+.3f}] |"
+        for who, budget, mean, a, b in found["rows"]
+    ]
+    told += [
+        "",
+        f"From {NODES[0]} to {NODES[-1]:,} nodes Stockfish gains {gained:+.3f} "
+        f"[{low:+.3f}, {high:+.3f}] (paired). At {NODES[0]} node it is worth {bound} simulations "
+        f"of UCT with random playouts [at least {worth[1]:,.0f}].",
+    ]
+    return told
+
+
 def page(content: dict[str, Any]) -> str:
     """The results as Markdown."""
     told = [
@@ -100,6 +189,8 @@ def page(content: dict[str, Any]) -> str:
             told.append(
                 f"| {row['setting']:,} | {row['against']} | {row['games']} | {score} | {nodes} |"
             )
+    if content.get("judged"):
+        told += judged_page(content["judged"])
     return "\n".join(told) + "\n"
 
 
@@ -108,25 +199,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--openings", type=int, default=16)
     parser.add_argument("--go-openings", type=int, default=4)
-    parser.add_argument("--only", choices=("chess", "go"), help="keep the other's lines")
+    parser.add_argument("--positions", type=int, default=64)
+    parser.add_argument("--only", choices=("chess", "go", "judged"), help="keep the others' lines")
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent / "results")
     parser.add_argument("--note", default="", help="a sentence about how it was measured")
     asked = parser.parse_args()
     kept = asked.out / "engines.json"
-    engines: dict[str, Any] = {}
-    if asked.only and kept.exists():
-        engines = json.loads(kept.read_text(encoding="utf-8"))["engines"]
+    known = json.loads(kept.read_text(encoding="utf-8")) if asked.only and kept.exists() else {}
+    engines, by_judge = known.get("engines", {}), known.get("judged")
     patient = {"timeout": 600.0, "start_timeout": 600.0}
-    if asked.only != "go":
-        board = from_open_spiel("chess")
+    board = from_open_spiel("chess")
+    if asked.only in (None, "chess"):
         chess = from_uci("stockfish", board, options={"Hash": 1}, **patient)
         found = lines(chess, NODES, AGAINST_NODES, asked.openings)
         engines["Stockfish on chess"] = ["nodes", found]
-    if asked.only != "chess":
+    if asked.only in (None, "judged"):
+        with from_uci("stockfish", board, options={"Hash": 16}, **patient) as chess:
+            by_judge = judged(chess, asked.positions)
+    if asked.only in (None, "go"):
         go = from_gtp("gnugo", make_task("go_9x9(size=7)"), **patient)
         engines["GNU Go on 7x7"] = ["level", lines(go, LEVELS, AGAINST_LEVEL, asked.go_openings)]
     content = {
-        "engines": engines, "note": asked.note, "machine": machine(), "versions": versions()
+        "engines": engines, "judged": by_judge, "note": asked.note, "machine": machine(),
+        "versions": versions(),
     }  # fmt: skip
     told = json.dumps(content, indent=1) + "\n"
     atomic_write(kept, told.encode())

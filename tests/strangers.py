@@ -172,10 +172,40 @@ class Rare(Counter):
         return super().step(action)
 
 
-class Wordy(Counter):
-    """Is observed in words."""
+class Graphic(Counter):
+    """Is observed in a space that no array is."""
 
-    observation_space = spaces.Text(5)
+    observation_space = spaces.Graph(spaces.Discrete(2), None)
+
+
+class Mission(spaces.Space):
+    """Texts in a space of their own, which does not say how long they are, as MiniGrid has it."""
+
+    def __init__(self):
+        super().__init__(dtype=str)
+
+    def sample(self, mask=None, probability=None):
+        return f"get the {['key', 'red ball'][self.np_random.integers(2)]}"
+
+
+class Wordy(Counter):
+    """Is observed in words, too; says too much past a count of ten if `long`."""
+
+    observation_space = spaces.Dict(
+        {
+            "seen": spaces.Box(0, 100, (1,), np.float32),
+            "mission": Mission(),
+            "note": spaces.Text(3, charset="añ"),
+        }
+    )
+
+    def __init__(self, long=False):
+        super().__init__()
+        self.long = long
+
+    def seen(self):
+        mission = "get the key" if self.total < 10 or not self.long else "get the key " * 9
+        return {"seen": super().seen(), "mission": mission, "note": "ñ" * (self.total % 3)}
 
 
 class Many(Counter):

@@ -169,7 +169,7 @@ def test_all_ways_lead_to_the_same(clone):
         ("Entropy", UnfaithfulCloneError, "generator of its own made in `step`"),
         ("Boxed", UnfaithfulCloneError, "Generator inside `rngs`.*self.coin = "),
         ("Dealt", UnfaithfulCloneError, "Generator inside `dealers"),
-        ("Wordy", UnknownSpaceError, "Counter|Wordy.*Text.*Wrap"),
+        ("Graphic", UnknownSpaceError, "Graphic.*Graph space.*Wrap"),
         ("Many", UnknownSpaceError, "MultiBinary.*Discrete or Box.*Wrap"),
     ],
 )
@@ -288,6 +288,21 @@ def test_spaces_in_spaces_and_bounds_that_differ():
         lambda before, action, then, info: then["place"][0] - before["place"][0] + info["force"][1]
     )
     assert goal(state, jnp.array([0.5, 1.0]), after) == pytest.approx(2 / 20 + 4.0)
+
+
+def test_words_are_seen_as_their_bytes():
+    task = from_gymnasium(strangers.Wordy())
+    state = task.step(task.init(KEY), 1, KEY)
+    words = {name: bytes(np.asarray(state.observation[name])) for name in ("mission", "note")}
+    assert words["mission"] == b"get the key".ljust(2 * len("get the red ball"), b"\0")
+    count = int(state.observation["seen"][0])
+    assert words["note"] == ("ñ" * (count % 3)).encode().ljust(12, b"\0")
+    assert task.observe(state).shape == (32 + 12 + 1,)
+    with pytest.raises(ForeignWorldError, match=r"\['mission'\].*108 bytes.*32 at most"):
+        task = from_gymnasium(strangers.Wordy(long=True))
+        state = task.init(KEY)
+        while not task.terminated(state):
+            state = task.step(state, 1, KEY)
 
 
 def test_another_goal_turns_a_planner_around():

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...core.errors import ForeignWorldError
 from .asking import told
-from .form import Entry, Leaf
+from .form import TEXT, Entry, Leaf
 
 _WHOLE = frozenset((int, np.int64, np.int32))
 _WIDER = "set JAX_ENABLE_X64=1 before JAX is imported, so that 64 are kept"
@@ -26,7 +26,9 @@ def write_observation(
         try:
             for key in leaf.path:
                 part = part[key]
-            if leaf.shape == () and type(part) in _WHOLE:
+            if leaf.kind == TEXT:
+                _write_text(out, row, part)
+            elif leaf.shape == () and type(part) in _WHOLE:
                 _write_number(leaf, out, row, int(part))
             else:
                 _write_array(leaf, out, row, part)
@@ -48,6 +50,16 @@ def _write_number(leaf: Leaf, out: np.ndarray, row: int, part: int) -> None:
         raise _too_large(out, part) from None
     if out.dtype.kind != "f" and out[row] != part:
         raise _altered(out, part)
+
+
+def _write_text(out: np.ndarray, row: int, part: Any) -> None:
+    if not isinstance(part, str):
+        raise TypeError(f"{told(part)} is no text")
+    letters, room = part.encode(), out.shape[1]
+    if len(letters) > room:
+        raise ValueError(f"a text of {len(letters)} bytes, where its space promises {room} at most")
+    out[row] = 0
+    out[row, : len(letters)] = np.frombuffer(letters, np.uint8)
 
 
 def _write_array(leaf: Leaf, out: np.ndarray, row: int, part: Any) -> None:

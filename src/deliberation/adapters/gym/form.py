@@ -4,6 +4,7 @@ Observations become a list of arrays, one for each simple space inside (`Leaf`);
 what the environment's own space holds. Everything here is plain data, which a worker is told.
 """
 
+import copy
 import math
 from typing import Any
 
@@ -14,6 +15,9 @@ from ...core.errors import ForeignWorldError, UnknownSpaceError
 
 Key = str | int
 _SIMPLE = ("Box", "Discrete", "MultiDiscrete", "MultiBinary")
+TEXT = "Text"
+_SAMPLES = 64
+"""Texts that are looked at where a space does not say how long they may be."""
 _MOST = 1 << 20
 """Actions that are numbered, and numbers that an observation is one-hot in."""
 _EXACT = float(1 << 53)
@@ -23,7 +27,8 @@ _EXACT = float(1 << 53)
 class Leaf(msgspec.Struct, frozen=True):
     """One simple space within a space of observations: where it is, and the array that it fills.
 
-    `counts` are the numbers of values where they are numbered, beginning with `start`.
+    `counts` are the numbers of values where they are numbered, beginning with `start`. Text is kept
+    as its bytes (UTF-8), zeros after its end.
     """
 
     path: tuple[Key, ...]
@@ -157,13 +162,36 @@ def _leaves(space: Any, name: str, path: tuple[Key, ...], wide: bool) -> tuple[L
         parts = list(enumerate(space.spaces))
     elif kind in _SIMPLE:
         return (_leaf(space, kind, path, wide),)
+    elif room := _text_room(space):
+        return (Leaf(path, TEXT, "|u1", (room,)),)
     else:
         raise UnknownSpaceError(
             f"{name} is observed in a {kind} space ({space!r}); a task's observations have one "
-            "shape: Box, Discrete, MultiDiscrete and MultiBinary, or a Tuple or Dict of these. Wrap"
-            " it (gymnasium.wrappers.TransformObservation) so that it is one of them."
+            "shape: Box, Discrete, MultiDiscrete, MultiBinary and Text, or a Tuple or Dict of "
+            "these. Wrap it (gymnasium.wrappers.TransformObservation) so that it is one of them."
         )
     return tuple(leaf for key, part in parts for leaf in _leaves(part, name, (*path, key), wide))
+
+
+def _text_room(space: Any) -> int:
+    """Bytes that the texts of a space take; 0 where it is no space of texts.
+
+    MiniGrid's missions, for one, are texts in a space of its own that does not say how long they
+    are: then twice the longest of some samples, drawn from a copy, which moves no chance of the
+    environment's.
+    """
+    if kind_of(space) == TEXT:
+        plain = all(ord(letter) < 128 for letter in space.characters)
+        return int(space.max_length) * (1 if plain else 4)
+    try:
+        apart = copy.deepcopy(space)
+        apart.seed(0)
+        texts = [apart.sample() for _ in range(_SAMPLES)]
+    except Exception:  # whatever a stranger's space does, it is none that we know
+        return 0
+    if not all(isinstance(text, str) for text in texts):
+        return 0
+    return 2 * max(len(text.encode()) for text in texts)
 
 
 def _leaf(space: Any, kind: str, path: tuple[Key, ...], wide: bool) -> Leaf:
