@@ -31,6 +31,7 @@ FAILED = ("wrong", "crash", "hang")
 MOST_MISSED = 0.05
 """In so many of the worlds where it is judged may a decider that draws miss."""
 MOST_LOST = 0.05
+FEW = 10
 """So much may a decider lose on average, in parts of what separates the best action from the worst.
 """
 FLAGS = (
@@ -331,6 +332,23 @@ def exceeded(missed: dict[str, dict[str, float]], lost: dict[str, float]) -> lis
     ]
 
 
+def undecided(missed: dict[str, dict[str, float]]) -> list[str]:
+    """Who was judged in too few worlds to tell whether it misses more often than it may."""
+    return [
+        f"{name}: {rate['estimate']:.1%} of {rate['n']} worlds, {rate['high']:.1%} at most."
+        for name, rate in missed.items()
+        if rate["low"] <= MOST_MISSED < rate["high"]
+    ]
+
+
+def unjudged(deciders: dict[str, dict[str, int]]) -> list[str]:
+    """Who had fewer than ten worlds in which there was a right answer to give, or an answer."""
+    return [
+        name for name, count in deciders.items()
+        if sum(count.get(x, 0) for x in ("right", "sane", "missed", "wrong")) < FEW
+    ]  # fmt: skip
+
+
 def page(content: dict[str, Any]) -> str:
     """As Markdown."""
     from fuzzed_judge import MORE, OUTCOMES
@@ -348,6 +366,13 @@ def page(content: dict[str, Any]) -> str:
         "fall short of the best, in parts of what separates the best action from the worst, at "
         f"most {MOST_LOST:g}.", "",
         "## Beyond its limit", "", *(f"- {x}" for x in content["exceeded"] or ["Nobody."]), "",
+        "## Judged in too few worlds to tell", "",
+        *(f"- {x}" for x in undecided(content["missed"]) or ["Nobody."]),
+        f"- Answered in fewer than {FEW} worlds: "
+        f"{', '.join(unjudged(content['deciders'])) or 'nobody'}.",
+        "", "## Wrong answers", "",
+        f"{sum(count.get('wrong', 0) for count in content['deciders'].values())}, each listed "
+        "under *What failed*.", "",
         "## Outcomes",
     ]  # fmt: skip
     for title, key in (("decider", "deciders"), ("kind of world", "kinds"), ("rewards", "scales")):

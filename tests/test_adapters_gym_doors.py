@@ -243,4 +243,10 @@ def test_reward_functions_are_named_where_they_fail():
         jax.eval_shape(Scored(lambda b, a, n, i: 1.0 if n[0] > 3 else 0.0), state, NONE, state)
     with pytest.raises(WrongKindError, match="is given no function"):
         Scored.__check_init__(types.SimpleNamespace(reward=5))
+    for odd in ({"limits": (1.0, -1.0)}, {"gamma": 2.0}):
+        with pytest.raises(ObjectiveError, match="gamma, what a reward is worth"):
+            Scored(lambda *_: 1.0, **odd)
+    with pytest.raises(ObjectiveError, match="tasks of from_gymnasium"):
+        room = make_task("gridworld").init(KEY)
+        Scored(lambda *_: 1.0)(room, NONE, room)
     assert Scored(lambda *_: True)(state, NONE, state).tolist() == [1.0]

@@ -19,7 +19,7 @@ from deliberation.adapters import (
     from_sb3,
     from_torch,
 )
-from deliberation.adapters.policies.weighing import check_meaning
+from deliberation.adapters.policies.weighing import check_meaning, renormalised
 from deliberation.core.errors import (
     BackendError,
     ForeignMemoryError,
@@ -227,6 +227,12 @@ def test_a_network_of_equinox_is_refused_with_what_to_do(board, counter, network
     broken = from_equinox(lambda seen: jnp.full(9, jnp.nan), board)
     with pytest.raises(NonFiniteError, match="logits"):
         broken.decide(starts(board), key=KEY)
+    for odd in (jnp.full(9, 0.2), jnp.full(9, 1 / 7).at[0].set(-1 / 7)):
+        unlike = from_equinox(lambda seen, odd=odd: odd, board, "probabilities")
+        with pytest.raises(IllegalActionError, match="do not sum to 1"):
+            unlike.decide(starts(board), key=KEY)
+        with pytest.raises(WrongKindError, match='meaning="logits"'):
+            renormalised(np.asarray(odd)[None], np.ones((1, 9), bool), "it")
     corner = from_equinox(lambda seen: jnp.int32(0), board, "action")
     with pytest.raises(IllegalActionError, match="row 1"):
         corner.decide(_after_corner(board), key=KEY)

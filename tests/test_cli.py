@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
@@ -17,6 +18,7 @@ from deliberation.claims.measuring.prices import Prices
 from deliberation.cli import main
 from deliberation.cli._caches import folder_size, keep_compiled_programs
 from deliberation.cli._progress import Clock, Lines
+from deliberation.core import Ledger
 from deliberation.core.errors import BackendError, BudgetError
 from deliberation.runs import Cell, RecordFile, Run, backends
 
@@ -187,13 +189,25 @@ def test_train_hands_over_what_was_asked_and_tells_how_to_load(tmp_path, monkeyp
     def train(task, *, watch, **rest):
         watch(1, {"share": 0.5, "positions": 64.0})
         asked.update(rest, task=task)
+        return SimpleNamespace(ledger=Ledger(fits=asked["minutes"] > 0.4, seconds=24.0))
 
     monkeypatch.setattr(hybrid, "train", train, raising=False)
     out = tmp_path / "policy"
     done = run("train", "tic_tac_toe", "--minutes", "0.5", "--out", str(out), "--seed", "7")
     assert done.exit_code == 0, done.output
     assert asked == {"task": "tic_tac_toe", "minutes": 0.5, "folder": out, "seed": 7}
-    assert f"deliberation.load('{out}')" in done.stdout
+    assert f"deliberation.load('{out}')" in done.stdout and "Nothing" not in done.stdout
+    short = run("train", "tic_tac_toe", "--minutes", "0.1", "--out", str(out))
+    assert "No gradient step was taken in 0.4 minutes" in short.stderr
+
+
+def test_train_says_where_there_was_nothing_left_to_do(tmp_path, monkeypatch):
+    def train(task, **rest):
+        return SimpleNamespace(ledger=Ledger(fits=3, seconds=90.0))
+
+    monkeypatch.setattr(hybrid, "train", train, raising=False)
+    done = run("train", "tic_tac_toe", "--minutes", "1", "--out", str(tmp_path / "policy"))
+    assert "it had 1.5 minutes before" in done.stdout and done.exit_code == 0
 
 
 def test_doctor_tells_versions_cores_and_the_size_of_caches(tmp_path, monkeypatch):

@@ -125,8 +125,9 @@ def test_the_family_says_how_many_verdicts_there_are_and_how_many_row_by_row():
     ]
     assert family_sentence(compare([finding(rows=rows)], KNOWN).family) == (
         "2 of 3 verdicts are given (1 supported, 1 refuted) under one error rate of 5 % for all of "
-        "them together (Holm): the chance that any one is wrong is at most 5 %. By their own "
-        "intervals alone, 3 would have been called (2 supported, 1 refuted)."
+        "them together (Holm): the chance that any one is wrong is at most 5 %, as far as the "
+        "intervals hold. By their own intervals alone, 3 would have been called (2 supported, "
+        "1 refuted)."
     )
 
 

@@ -84,7 +84,8 @@ def test_a_pure_planner_stands_at_search_and_random_play_nowhere(monkeypatch, tm
     assert outcomes["scores"]["learned"] == outcomes["scores"]["random"]
     # Search carries it as far as it gets, in parts of the way to the optimum; learning nowhere.
     scores = {name: np.mean(x) for name, x in outcomes["scores"].items()}
-    carried = (scores["both"] - scores["random"]) / outcomes["optimum"]
+    carried = scores["both"] / outcomes["optimum"]  # random play earns 0, whatever its luck here
+    assert scores["random"] != 0
     assert placed.search_gain.estimate == pytest.approx(carried)
     assert placed.learning_gain.estimate == 0.0
     assert placed.score.estimate > 0.7 and placed.by_definition
@@ -94,7 +95,8 @@ def test_a_pure_planner_stands_at_search_and_random_play_nowhere(monkeypatch, tm
     outcomes, placed = measured(
         monkeypatch, tmp_path, "tic_tac_toe", lambda t, e, k: Made(UniformRandom(t))
     )
-    assert (placed.search_gain.estimate, placed.learning_gain.estimate) == (0.0, 0.0)
+    for gain in (placed.search_gain, placed.learning_gain):
+        assert gain.low < 0 < gain.high
 
 
 def test_the_gap_to_an_exact_optimum(monkeypatch, tmp_path):

@@ -17,7 +17,7 @@ every resample of them alike:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
@@ -77,6 +77,8 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     than the cheapest such planner: 0 where every planner is, infinite where everything
     learned is; not known where neither is needed. `unseen` is how much more than the recommended
     one another option that fits may score, at 95 % for all of them together; 0 where none may.
+    `score` is what the recommended one scores in the half of its episodes that had no say in the
+    choice: of options that cost as much the one with the best score is taken, whose luck is good.
     """
 
     options: list[Judged]
@@ -87,6 +89,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     break_even: Estimate
     smallest: float
     unseen: float
+    score: Estimate
 
     @property
     def excluded(self) -> bool:
@@ -111,7 +114,8 @@ def choose(
     point, drawn = draw(options, draws, seed)
     spread = float(np.nanstd(options[int(np.argmax(kinds == RANDOM))].scores))
     rule = _Rule.of(options, kinds, limits, spread, point, drawn)
-    now, then = rule.apply(point), rule.apply(drawn)
+    chosen, apart = ([_half(option, first) for option in options] for first in (0, 1))
+    now, then = rule.apply(point, draw(chosen, 1, seed)[0].score), rule.apply(drawn, drawn.score)
     place = int(now.pick[0])
     recommended = options[place].name if place >= 0 else None
     verdict = "nothing" if place < 0 else VERDICTS[str(kinds[place])]
@@ -128,7 +132,19 @@ def choose(
         break_even=shown,
         smallest=float(now.smallest[0]),
         unseen=_unseen(point.score[0], rule.needed, now.fits[0], place),
+        score=_score(apart[place], draws, seed) if place >= 0 else nothing(),
     )
+
+
+def _half(option: Option, first: int) -> Option:
+    """Every other episode; all, where there is but one."""
+    scores = option.scores[:, first::2] if option.scores.shape[1] > 1 else option.scores
+    return replace(option, scores=scores)
+
+
+def _score(option: Option, draws: int, seed: int) -> Estimate:
+    point, drawn = draw([option], draws, seed)
+    return _estimate(point.score[0, 0], drawn.score[:, 0])
 
 
 def _unseen(score: np.ndarray, needed: np.ndarray, fits: np.ndarray, place: int) -> float:
@@ -177,8 +193,8 @@ class _Rule:
         needed = [_margins(point.score[0], drawn.score, i, played) for i in range(len(options))]
         return _Rule(kinds, limits, spread, np.stack(needed, 1))
 
-    def apply(self, found: Draws) -> _Applied:
-        """Judge every draw by itself."""
+    def apply(self, found: Draws, luck: np.ndarray) -> _Applied:
+        """Judge every draw by itself; `luck` [draws, options] are scores to choose equals by."""
         limits, kinds = self.limits, self.kinds
         fits = np.ones(found.score.shape, bool)
         if limits.latency is not None:
@@ -194,7 +210,7 @@ class _Rule:
         above = found.score[:, :, None] - found.score[:, None, :]
         standing = fits & ~(fits[:, :, None] & (above > margin)).any(1)
         good = standing & ~np.isin(kinds, BASELINES)
-        pick = _cheapest(standing, total, found.score)
+        pick = _cheapest(standing, total, luck)
         for kind in reversed(BASELINES):
             for place in np.flatnonzero(kinds == kind):
                 pick = np.where(standing[:, place], place, pick)

@@ -64,7 +64,7 @@ def reasons(advice: "Advice") -> list[str]:
         return _tightest(advice)
     option, best = choice[choice.recommended], choice.best
     assert best is not None
-    found.append(_scored(advice, option))
+    found.append(_scored(advice))
     if choice.verdict == "neither":
         found.append(_needless(advice, option))
     else:
@@ -75,16 +75,13 @@ def reasons(advice: "Advice") -> list[str]:
     return found + _tightest(advice) + _caveats(advice)
 
 
-def _scored(advice: "Advice", option: Judged) -> str:
+def _scored(advice: "Advice") -> str:
     against = {
         "search": ", against a tree search of 32 simulations",
         "random": ", against random play",
     }.get(advice.world["opponent"], "")
-    return (
-        f"It scores {_interval(option.score)} a game{against}."
-        if against
-        else f"It scores {_interval(option.score)} an episode."
-    )
+    score, what = _interval(advice.choice.score), "a game" if against else "an episode"
+    return f"It scores {score} {what}{against}, by the episodes that had no say in the choice."
 
 
 def _needless(advice: "Advice", option: Judged) -> str:

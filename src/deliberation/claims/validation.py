@@ -15,7 +15,7 @@ import msgspec
 from ..runs import Cell, Row
 from ..stats import Estimate
 from . import claim, list_claims, plan, worlds
-from .measuring.about import About, about
+from .measuring.about import about
 from .measuring.effort import effort_of
 from .measuring.planted import World, world_at
 from .measuring.results import Results
@@ -48,10 +48,13 @@ def validate(
     *,
     repeats: int = REPEATS,
     effort: str = "quick",
+    positions: int | None = None,
     watch: Callable[[Validated], None] | None = None,
 ) -> list[Validated]:
     """The matrix of planted worlds by verdicts, claim by claim; `watch` is shown each at once.
 
+    Exams hold as many `positions` as the effort asks for; a task may have fewer, and then fewer
+    effects are found.
     A claim that no task of the effort can show is left out.
     """
     found, e = [], effort_of(effort)
@@ -61,7 +64,8 @@ def validate(
         planted: Mapping[str, Mapping[str, Any]] = getattr(claim(name), "PLANTED", {})
         for kind in ("null", "effect"):
             for title, world in planted.get(kind, {}).items():
-                one = _validated(name, kind, title, world, repeats, effort)
+                sized = world if positions is None else {"n": positions, **world}
+                one = _validated(name, kind, title, sized, repeats, effort)
                 found.append(one)
                 if watch is not None:
                     watch(one)
@@ -72,7 +76,7 @@ def _validated(
     name: str, kind: str, title: str, world: Mapping[str, Any], repeats: int, effort: str
 ) -> Validated:
     module, e = claim(name), effort_of(effort)
-    task = _task(module.applies, e)
+    task = _task(module, e)
     cells = plan([task], effort, only=[name])
     given = [
         _verdicts(module, task, e, Results(world_at(e, luck, **world).records(cells)))
@@ -94,7 +98,7 @@ def _false_rows(
 
     None, if it claims nothing where the numbers are exact: then no row may be supported.
     """
-    exact = World(n=e.positions, **world)
+    exact = World(**{**world, "n": e.positions})
     rows = _claimed(module, task, e, Results(exact.records(cells)))
     false = [name for name, row in rows.items() if not _holds(row)]
     assert false or not rows, f"all that {module.CLAIM['name']} claims is so in {dict(world)}"
@@ -121,9 +125,15 @@ def _counts(given: Sequence[Mapping[str, str]], rows: Sequence[str] | None) -> d
     return counts
 
 
-def _task(applies: Callable[[About, Any], str], e: Any) -> str:
-    """The first of the effort's tasks that can show the claim."""
-    return next(task for task in e.tasks if not applies(about(task), e))
+def _task(module: Any, e: Any) -> str:
+    """The first of the effort's tasks on which anything is claimed where the effect is planted."""
+    asked = [task for task in e.tasks if not module.applies(about(task), e)]
+    name, (world, *_) = module.CLAIM["name"], module.PLANTED["effect"].values()
+    for task in asked:
+        cells = plan([task], e.name, only=[name])
+        if _claimed(module, task, e, Results(World(n=e.positions, **world).records(cells))):
+            return task
+    return asked[0]
 
 
 def _verdicts(module: Any, task: str, e: Any, results: Results) -> dict[str, str]:

@@ -195,7 +195,10 @@ class Rounds:
         traits = self.table.game.task.traits
         drawn = self.table.game.task.picture(self.table.game.states[0])
         name = player_name(player, traits.players, drawn is not None and drawn.here is None)
-        return "you" if traits.players == 1 else name
+        if traits.players > 1:
+            return name
+        who = self.table.seats[player]
+        return "you" if who is None else who.name
 
     def _say(self, text: str, style: str = "") -> None:
         self.console.print(text, markup=False, style=style or None)

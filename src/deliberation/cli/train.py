@@ -44,17 +44,28 @@ def train(task: str, minutes: float, out: Path, seed: int) -> None:
     (task,) = checked_tasks((task,))
     from .. import hybrid
 
+    steps: list[int] = []
+
+    def watch(step: int, seen: dict[str, float]) -> None:
+        steps.append(step)
+        progress.update(seen["share"], _note(step, seen))
+
     try:
         with display(f"Training on {task}") as progress:
-            hybrid.train(
-                task, minutes=minutes, folder=out, seed=seed,
-                watch=lambda step, seen: progress.update(seen["share"], _note(step, seen)),
-            )  # fmt: skip
+            trained = hybrid.train(task, minutes=minutes, folder=out, seed=seed, watch=watch)
     except KeyboardInterrupt:
         click.echo(
             "\nInterrupted; the last checkpoint is kept. The same command resumes.", err=True
         )
         raise SystemExit(INTERRUPTED) from None
+    spent = float(trained.ledger.seconds or 0.0) / 60  # type: ignore[arg-type]
+    if not steps:
+        click.echo(f"Nothing was left to do: it had {spent:.2g} minutes before. More train it on.")
+    if not trained.ledger.fits:
+        click.echo(
+            f"No gradient step was taken in {spent:.2g} minutes, so the network is as it began: "
+            "give more --minutes.", err=True,
+        )  # fmt: skip
     click.echo(f"Policy: {out}\nIn Python: deliberation.load({str(out)!r})")
 
 

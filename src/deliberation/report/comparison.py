@@ -145,8 +145,9 @@ def family_sentence(family: Family) -> str:
     given, alone = _words(family.verdicts), _words(family.alone)
     return (
         f"{given[0]} of {family.count} verdicts are given ({given[1]}) under one error rate of 5 % "
-        "for all of them together (Holm): the chance that any one is wrong is at most 5 %. By "
-        f"their own intervals alone, {alone[0]} would have been called ({alone[1]})."
+        "for all of them together (Holm): the chance that any one is wrong is at most 5 %, as far "
+        f"as the intervals hold. By their own intervals alone, {alone[0]} would have been called "
+        f"({alone[1]})."
     )
 
 

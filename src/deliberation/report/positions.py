@@ -37,7 +37,8 @@ def show_look(found: Look, console: Any = None) -> None:
     for view, line in zip(found.views, found.lines, strict=True):
         console.print(summary(found, view, line), width=width, markup=False)
     for note in found.notes:
-        console.print(note.capitalize() + ".", width=width, markup=False, style="dim")
+        told = note[:1].upper() + note[1:].rstrip(".") + "."
+        console.print(told, width=width, markup=False, style="dim")
 
 
 def heading(found: Look) -> str:

@@ -104,7 +104,10 @@ def _placed(cell: Cell, found: Mapping[str, Any]) -> Placed:
     constant = found.get("constant", False)
     gap = nothing(len(both)) if best is None else _mean(best - both, wide, constant)
     spread = _Optima.of(best, both, random)
-    place = _position(scores, spread.mean - random)
+    place = _position(
+        _without_luck(scores, found.get("parts", ("searching", "learned")), random),
+        spread.mean - random,
+    )
     per = _per_decision(found["spent"], found["decisions"])
     told = None if per["seconds"] is None else 1000 * per["seconds"]
     measured = 1000 * found["seconds"] / max(found["decisions"], 1) if "seconds" in found else told
@@ -141,6 +144,19 @@ def _position(scores: Mapping[str, np.ndarray], way: float) -> Position:
         return Position(*[nothing(len(scores["both"]))] * 4)
     parts = (scores[name] / way for name in ("random", "search", "learned", "both"))
     return position(*parts)
+
+
+def _without_luck(
+    scores: Mapping[str, np.ndarray], parts: Sequence[str], random: float
+) -> dict[str, np.ndarray]:
+    """The scores with the mean of random play wherever it stands, for a missing part, too.
+
+    The few episodes of random play that are played beside the decider's would move the place of
+    every decider of a task alike.
+    """
+    missing = {"search": "searching", "learned": "learned"}
+    stands = ["random", *(name for name, part in missing.items() if part not in parts)]
+    return {**scores, **{name: np.full(len(scores["both"]), random) for name in stands}}
 
 
 def _random(found: Mapping[str, Any], scores: np.ndarray) -> tuple[float, float]:

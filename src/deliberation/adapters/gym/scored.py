@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from ...core.errors import DeliberationError, NonFiniteError, ObjectiveError, WrongKindError
 from ...core.objective import Action
-from ...core.task import is_concrete
+from ...core.task import State, is_concrete
 from ...tasks.bases import Discounted
 from ..bases import UNKNOWN
 from .asking import told
@@ -23,7 +23,8 @@ class Scored(Discounted):
 
     `reward(observation, action, next_observation, info)` is computed by JAX and gives one number;
     observations have the structure of the environment's space, and `info` are the numbers that came
-    with the second. `limits` are the least and greatest return, where they are known.
+    with the second. `gamma` is what a reward is worth a step later, `limits` are the least and
+    greatest return, where they are known. For tasks of `from_gymnasium`.
 
     Raises `ObjectiveError`, which names the function, where it fails or gives no single number, and
     `NonFiniteError` where that is NaN or infinite and can be looked at; searches refuse it
@@ -40,11 +41,22 @@ class Scored(Discounted):
                 f"Scored({told(self.reward)}) is given no function: write one of observation, "
                 "action, next observation and info, which returns the reward."
             )
+        low, high = self.limits
+        if not (0 <= self.gamma <= 1 and low <= high):
+            raise ObjectiveError(
+                f"Scored has gamma={self.gamma} and limits={self.limits}: gamma, what a reward is "
+                "worth a step later, lies from 0 to 1, and limits are the least return and the "
+                "greatest."
+            )
 
-    def __call__(
-        self, state: GymState, action: Action, after: GymState
-    ) -> Float[Array, " players"]:
+    def __call__(self, state: State, action: Action, after: State) -> Float[Array, " players"]:
         """What the function says."""
+        if not isinstance(state, GymState):
+            raise ObjectiveError(
+                f"Scored reads what an environment of Gymnasium shows, and a state here is a "
+                f"{type(state).__name__}: use it with tasks of from_gymnasium, and write a "
+                "subclass of deliberation.Objective for others."
+            )
         try:
             found = self.reward(state.observation, action, after.observation, after.info)
         except DeliberationError:
@@ -61,7 +73,7 @@ def _name(function: Any) -> str:
     return f"{getattr(function, '__qualname__', None) or told(function)}{place}"
 
 
-def _failed(function: Any, error: Exception, after: GymState) -> ObjectiveError:
+def _failed(function: Any, error: Exception, after: State) -> ObjectiveError:
     kinds = (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError)
     advice = f"`info` has {sorted(after.info)} here."
     if isinstance(error, kinds):

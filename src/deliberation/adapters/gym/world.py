@@ -54,6 +54,8 @@ class World:
             chance = self._tried(settings, hooks)
         most = int(settings.cache_megabytes * MEGABYTE)
         self.here = Stepper(self.env, self.name, self.form, self.way, chance, most)
+        # What it shows is written down as a task's states are: refused here rather than in play.
+        self.here.reset(np.zeros((1, 2), np.uint32))
         self.workers: Workers | None = None
         self._compared = False
         if settings.workers:

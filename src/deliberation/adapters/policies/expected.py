@@ -60,6 +60,10 @@ def reproduced(decider: Adapted, expect: Score | float | int | None) -> Adapted:
     """
     if expect is None:
         return decider
+    if not isinstance(expect, Score | float | int | np.floating | np.integer):
+        raise WrongKindError(
+            f"expect={expect!r} is no score: give the owner's mean return as a number, or a Score."
+        )
     wanted = expect if isinstance(expect, Score) else Score(float(expect))
     returns = _returns(decider.task, decider, wanted)
     own, theirs = returns.std(ddof=1) / len(returns) ** 0.5, wanted.std / wanted.episodes**0.5

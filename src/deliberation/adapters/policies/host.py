@@ -22,6 +22,7 @@ from ...core.errors import (
     ForeignPolicyError,
     IllegalActionError,
 )
+from ...core.failures import as_raised
 from ...core.task import State, Task, is_concrete
 from ..calls import ask_host, like, words_of
 from .shown import Masks, Observe, as_owned, failed, form_of, shown, to_task
@@ -316,6 +317,7 @@ def seeded(words: np.ndarray) -> Iterator[None]:
             torch.set_rng_state(devices)
 
 
+@as_raised
 def probe(task: Task, observe: Observe | None, count: int, masks: Masks | None = None) -> Asked:
     """First states of a task as a policy is asked about them."""
     keys = jax.random.split(jax.random.key(0), count)

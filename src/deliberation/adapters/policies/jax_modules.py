@@ -18,7 +18,7 @@ from ...core.errors import (
 from ...core.task import State, Task, check_is_task, is_concrete
 from .expected import Score, reproduced
 from .shown import Masks, Observe, failed, form_of, shown
-from .weighing import Meaning, check_meaning
+from .weighing import SLACK, Meaning, check_meaning
 
 
 def from_equinox(
@@ -104,8 +104,9 @@ class JaxPolicy(CheckedDecider):
             row = int(jnp.argmin(fits))
             raise IllegalActionError(
                 f"{self.name} gives legal actions no probability in row {row}, or chose an action "
-                f"{decision.action[row]} that is illegal there. Check that it is a policy for "
-                f"{self.task!r}, with actions numbered alike."
+                f"{decision.action[row]} that is illegal there, or gives probabilities that are "
+                f"negative or do not sum to 1. Check that it is a policy for {self.task!r}, with "
+                "actions numbered alike, and what it means to say."
             )
 
 
@@ -158,7 +159,8 @@ def _weights(
     if meaning == "probabilities":
         kept = jnp.where(legal, said, 0.0)
         total = kept.sum(-1, keepdims=True)
-        return kept / jnp.where(total > 0, total, 1.0), total[:, 0] > 0
+        whole = (said >= 0).all(-1) & (jnp.abs(said.sum(-1) - 1) < SLACK)
+        return kept / jnp.where(total > 0, total, 1.0), (total[:, 0] > 0) & whole
     masked = jnp.where(legal, said, -jnp.inf)
     fits = legal.any(-1)
     if meaning == "q":

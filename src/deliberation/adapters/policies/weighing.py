@@ -7,6 +7,8 @@ from jaxtyping import Bool, Float, Int
 
 from ...core.errors import IllegalActionError, WrongKindError
 
+SLACK = 1e-3
+"""By so much the sum of probabilities may differ from 1."""
 Meaning = Literal["logits", "probabilities", "action", "q"]
 """What the numbers mean that a network answers with; see `from_torch`."""
 
@@ -54,7 +56,17 @@ def renormalised(
     legal: Bool[np.ndarray, "batch actions"],
     name: str,
 ) -> Float[np.ndarray, "batch actions"]:
-    """Probabilities with those of illegal actions left out; refused where nothing remains."""
+    """Probabilities with those of illegal actions left out; refused where nothing remains.
+
+    And where they are none: negative, or with a sum that is not 1.
+    """
+    odd = (probabilities < 0).any(-1) | ~(np.abs(probabilities.sum(-1) - 1) < SLACK)
+    if odd.any():
+        row = int(np.argmax(odd))
+        raise WrongKindError(
+            f"{name} gives {probabilities[row].tolist()} as probabilities, which are at least 0 "
+            'and sum to 1. If these are scores before a softmax, say meaning="logits".'
+        )
     kept = np.where(legal, probabilities, 0)
     total = kept.sum(axis=-1, keepdims=True)
     if not (total > 0).all():

@@ -13,6 +13,8 @@ from ..measuring.results import Results, Shown, mean
 from ..measuring.rows import claimed, told
 
 BUDGET, SMALLEST = 256, 0.3
+FEWEST = 20
+"""Positions of either kind from which on they are compared."""
 CLAIM = {
     "name": "effort_follows_stakes",
     "aspect": "commentary",
@@ -48,7 +50,8 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
     apart = stakes > 1e-6 * max(float(stakes.max()), 1e-30)
     # Where there is but one action nobody has to be told that nothing is at stake.
     idle_rows = ~apart & (results.column(shared.positions(task, e, "any"), "choices") > 1)
-    known = min(int(apart.sum()), int(idle_rows.sum())) > 1
+    groups = min(int(apart.sum()), int(idle_rows.sum()))
+    known, enough = groups > 1, groups >= FEWEST
     low = results.low(_search(task, e))
     ways = [mean(results.table(cell)[0], low) for cell in _both(task, e)]
     at, idle = (
@@ -58,9 +61,9 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
     rows = [
         claimed(CLAIM, task, who, quantity, weighted_sum([at, idle], [1.0, -1.0]),
                 above=SMALLEST, unit="doublings")
-        if known
+        if enough
         else told(CLAIM, task, who, quantity, bootstrap(more), unit="doublings",
-                  note="here something is at stake in every position, or in none"),
+                  note=f"fewer than {FEWEST} positions of one kind: over all of them"),
         told(CLAIM, task, who, "way reached", ways[1], unit="of the way"),
         told(CLAIM, task, f"search ({BUDGET})", "way reached", ways[0], unit="of the way"),
     ]  # fmt: skip

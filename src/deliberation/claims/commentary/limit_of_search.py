@@ -13,6 +13,8 @@ from ..measuring.results import OWN_WORD, Results, Shown, quotient, series_of
 from ..measuring.rows import claimed, told
 
 SMALLEST = 0.25
+FEWEST = 3
+"""Sizes from which on growth is claimed of."""
 CLAIM = {
     "name": "limit_of_search",
     "aspect": "commentary",
@@ -36,7 +38,7 @@ PLANTED = {
         "a size that makes search easier": {"search": (0.5, 0.08), "more": {"larger": 0.1}},
         "random play in place of search": {"search": (0.0, 0.0)},
     },
-    "effect": {"twice the smallest": {"search": (0.5, 0.08), "more": {"larger": -0.2}}},
+    "effect": {"twice the smallest": {"search": (0.5, 0.08), "more": {"larger": -0.072}}},
 }
 applies = hardness.sized_only
 
@@ -107,10 +109,19 @@ def _exponent(
     """
     quantity, unit = "exponent of steps needed in positions", "decades a decade"
     note = f"{len(names)} sizes, {counts[0]:,.0f} to {counts[-1]:,.0f} positions"
-    if all(_known(cost) for cost in each.costs) and not single:
+    floored = [name for name, cost in zip(names, each.costs, strict=True) if cost.censored]
+    known = all(_known(cost) for cost in each.costs)
+    if known and not single and not floored and len(names) >= FEWEST:
         return claimed(CLAIM, task, each.who.label, quantity, each.exponent, above=SMALLEST,
                        unit=unit, note=f"{note}; {OWN_WORD}")  # fmt: skip
-    why = "one training a size" if single else _censored(names, each)
+    if single:
+        why = "one training a size"
+    elif not known:
+        why = _censored(names, each)
+    elif floored:
+        why = f"the smallest budget is enough on {', '.join(floored)}"
+    else:
+        why = f"of fewer than {FEWEST} sizes no exponent can be told"
     bound = each.exponent if np.isfinite(each.exponent.estimate) else _bound(counts, each)
     return told(CLAIM, task, each.who.label, quantity, bound, unit=unit,
                 note=f"{note}; {why}: nothing is claimed")  # fmt: skip

@@ -74,7 +74,8 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
     low = results.low(_guided(task, e)[0])
     passes = results.tables(_guided(task, e), "evaluations")[:, -1]
     spent = results.tables(_gated(task, e), "evaluations")[:, 0]
-    share = float((spent.mean() - 1) / max(passes.mean() - 1, 1e-9))
+    # A gate that never closes plans everywhere, and not more often than that.
+    share = float(np.clip((spent.mean() - 1) / max(passes.mean() - 1, 1e-9), 0.0, 1.0))
     chance = share * full + (1 - share) * habit
     spread = (low - 1, 1 - low)
     who = f"gated search ({_budget(e)})"

@@ -114,7 +114,7 @@ def needed(name: str, e: Effort, who: Algorithm, results: Results) -> Estimate:
     # A budget of 1 is the least that a search can spend: who needs no more needs that.
     least = float(steps[..., 0, :].mean())
     middle, low, high = (max(x, least) for x in (found.estimate, found.low, found.high))
-    return Estimate(middle, low, high, found.n, found.freedom)
+    return Estimate(middle, low, high, found.n, found.freedom, found.estimate < least)
 
 
 def most_tried(name: str, e: Effort, who: Algorithm, results: Results) -> float:

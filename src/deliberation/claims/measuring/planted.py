@@ -329,7 +329,6 @@ def _put_through(world: World, cell: Cell, known: Known) -> tuple[dict, dict]:
 
 
 def world_at(e: Effort, luck: int, **planted: Any) -> World:
-    """A world drawn at random, with as many items as an effort measures; trainings differ too."""
-    return World(
-        **{"n": e.positions, "spread": SPREAD, "alike": ALIKE, **planted}, luck=luck, exact=False
-    )
+    """A world drawn at random, with as many items as an effort asks for; trainings differ, too."""
+    drawn = {"n": e.positions, "spread": SPREAD, "alike": ALIKE}
+    return World(**{**drawn, **planted}, luck=luck, exact=False)

@@ -19,7 +19,7 @@ from ...runs import (
     Series,
 )
 from ...runs.columns import read_column
-from ...stats import Estimate, bootstrap, rate, weighted_sum
+from ...stats import Estimate, bootstrap, proportion, rate, weighted_sum
 from .prices import Prices
 
 OWN_WORD = "counted by the decider itself"
@@ -119,9 +119,9 @@ def mean(values: np.ndarray, low: float = 0.0) -> Estimate:
     """The mean of [n] or [seeds, n] scores.
 
     Where none is above 1 or below `low`, it is taken of what is missing to 1, in parts of the most
-    that can be missing: where nothing was lost, the interval allows for losses that were not seen.
-    An episode in a world of chance may end better than the best play does on average; then it is
-    the plain mean.
+    that can be missing: the interval allows for losses that were not seen, greater than any that
+    were, as often as zero occurrences in n do (deviations are added as squares). An episode in a
+    world of chance may end better than the best play does on average; then it is the plain mean.
     """
     most = 1.0 - low
     lost = (1.0 - values) / most
@@ -129,7 +129,11 @@ def mean(values: np.ndarray, low: float = 0.0) -> Estimate:
         return bootstrap(values)
     lost = np.clip(lost, 0.0, 1.0)  # of rounding alone
     at = rate(lost) if np.isin(lost, (0.0, 1.0)).all() else bootstrap(lost, bounds=(0.0, 1.0))
-    return Estimate(1 - most * at.estimate, 1 - most * at.high, 1 - most * at.low, at.n, at.freedom)
+    high = at.high
+    if np.ptp(lost) > 0:  # where all are the same, what is unseen is counted already
+        unseen = proportion(0, lost.shape[-1]).high * (1 - float(lost.max()))
+        high = at.estimate + float(np.hypot(at.high - at.estimate, unseen))
+    return Estimate(1 - most * at.estimate, 1 - most * high, 1 - most * at.low, at.n, at.freedom)
 
 
 def in_logs(quantity: Estimate) -> Estimate:

@@ -64,6 +64,8 @@ def play(settings: dict[str, Any], context: Context) -> Outcome:
     decider, count = _subject(settings, context, task), settings["episodes"]
     key = named_key(jax.random.key(settings["key"]), "episodes")
     rows, spent = [], Ledger()
+    for budget in _compiling(decider, settings["budgets"]):  # so that times are of deciding
+        rollout(decider.task, decider, key=key, batch=count, budget=budget)
     for budget in settings["budgets"]:
         started = clock.now()
         # A decider that is shown what it has seen plays the task with that memory.
@@ -108,10 +110,15 @@ def _keys(settings: dict[str, Any]) -> jax.Array:
 
 
 def _warm_up(decider: Decider, states: State, budgets: list[int], n: int, key: jax.Array) -> None:
-    """Compile on one chunk, so that times are of deciding: once for every capacity of trees."""
-    room = getattr(decider, "capacity", max(budgets))
-    for budget in (budgets[0], *(b for b in budgets[1:] if b > room)):
+    """Compile on one chunk, so that times are of deciding."""
+    for budget in _compiling(decider, budgets):
         _choose(decider, states, budget, min(n, CHUNK), key)
+
+
+def _compiling(decider: Decider, budgets: list[int]) -> list[int]:
+    """The budgets for which something is compiled: one, and each beyond the capacity of trees."""
+    room = getattr(decider, "capacity", max(budgets))
+    return [budgets[0], *(b for b in budgets[1:] if b > room)]
 
 
 def _choose(
