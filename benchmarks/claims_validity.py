@@ -84,9 +84,9 @@ def page(content: dict[str, Any]) -> str:
         f"{settings['repeats']} repeats of each world, at the effort {settings['effort']}. A null "
         "may be supported in 5 % of repeats at most, an effect of twice the smallest that matters "
         f"must be in 80 %: {good} of {len(rows)} worlds are judged so. The last column is the "
-        f"share supported where an exam holds {FEW} positions, as tic-tac-toe's does (Connect Four's "
-        "holds 187, a small room's 20 to 32), and not as many as the effort asks for: there fewer "
-        "effects are found, and no more nulls supported. Verdicts are those of single rows; under "
+        f"share supported where an exam holds {FEW} positions, as tic-tac-toe's does (Connect "
+        "Four's holds 187, a small room's 20 to 32), and not as many as the effort asks for: "
+        "fewer effects are found there. Verdicts are those of single rows; under "
         "the error rate of a whole table fewer are given.", "",
         f"| claim | planted | world | supported [95 % interval] | refuted | neither | | of {FEW} |",
         "|---|---|---|---|---|---|---|---|",

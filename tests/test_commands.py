@@ -36,6 +36,7 @@ def idle(monkeypatch):
         raise Begun
 
     monkeypatch.setattr("deliberation.runs.execute", begin)
+    monkeypatch.setattr("deliberation.advice.advising.execute", begin)
     monkeypatch.setattr("deliberation.hybrid.expert_iteration.training._run", begin)
     # How large a task is, is counted in a test of its own; here its verdict is what matters.
     counted = {}
@@ -74,6 +75,7 @@ def test_table_and_train_begin_or_refuse_at_once(idle, name, tmp_path):
     except UnsuitableTaskError as error:
         assert trained == f"{error}\n"
     assert not (tmp_path / "table").exists()
+    assert asked("advise", name, "--out", str(tmp_path / "advice")) == "begun"
 
 
 def test_zoo_takes_every_task_and_report_no_foreign_folder(idle, tmp_path):

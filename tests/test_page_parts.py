@@ -74,7 +74,7 @@ def test_the_sentence_says_how_good_both_are_and_when_learning_has_paid():
     assert told.said == (
         "On tic_tac_toe the network, at once, chooses as well as search with about 8 simulations: "
         "0.70 of the way from random to optimum. Learning has paid after n* ≈ 1\u202f200 decisions "
-        "[840, 1\u202f400] (never if operations are counted)."
+        "[840, 1\u202f400] (never if of search only the rules' operations are counted)."
     )
     assert told.advice == (
         "Fewer than 1\u202f200 decisions to make: search. More: learn first. For better decisions "

@@ -192,7 +192,11 @@ def _pays(met: Crossing | None, paid: Row | None, rows: Sequence[Row]) -> str:
         return ""
     how = "by the clock" if paid.timing else "in operations"
     other = next((r for r in rows if r.quantity.startswith(PAID) and r.timing != paid.timing), None)
-    more = f" ({_times(other)} if operations are counted)" if other and paid.timing else ""
+    more = (
+        f" ({_times(other)} if of search only the rules' operations are counted)"
+        if other and paid.timing
+        else ""
+    )
     if not math.isfinite(paid.estimate):
         return f" Search as good costs no more {how}, so that learning never pays{more}."
     span = _span(paid.low, paid.high)
