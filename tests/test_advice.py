@@ -15,6 +15,7 @@ from deliberation.advice import (
     Option,
     UnitError,
     advise,
+    advising,
     candidates,
     choose,
     read_advice,
@@ -28,6 +29,7 @@ from deliberation.advice.words import python
 from deliberation.report.advice import advice_page, build_advice, panels
 from deliberation.report.figures import panel_svg
 from deliberation.report.png import panels_png
+from deliberation.runs import read_manifest, read_records
 
 ROUNDS = 20
 
@@ -288,6 +290,33 @@ def test_a_small_world_is_measured_advised_on_and_read_again(tmp_path, monkeypat
     assert other.verdict == "nothing"
     assert len(advice.lines.splitlines()) == 10
     exec(advice.lines, {})
+
+
+@pytest.mark.parametrize(
+    ("task", "names"),
+    [
+        ("tic_tac_toe", "random q_learning expert_iteration"),
+        ("pendulum(horizon=5)", "random cem ppo"),
+        ("tiger(horizon=3)", "random history_search dqn"),
+    ],
+)
+def test_the_lines_of_every_option_run(task, names, tmp_path, monkeypatch):
+    """Whatever is recommended, learned or planned, is a policy on disk or made by its own line."""
+    few = [family for family in FAMILIES if family.name in names.split()]
+    monkeypatch.setattr(candidates, "FAMILIES", few)
+    asked = {"latency": "100s", "effort": "smoke", "time": "4s"}
+    with joblib.parallel_config("sequential"):
+        advice = advise(task, **asked, out=tmp_path, jobs=1)
+    plan, records = read_manifest(tmp_path), read_records(tmp_path)
+    done = set()
+    for option in advice.choice.options:
+        recipe = advice.recipes[option.name]
+        done.add(option.kind)
+        kept = recipe.policy and advising._kept_policy(
+            tmp_path, option.name, recipe, advising.cells_of(plan), records
+        )
+        exec(python(advice.task, recipe, kept), {})
+    assert "learn" in done, advice.left
 
 
 FITTING = {

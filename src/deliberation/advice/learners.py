@@ -139,7 +139,9 @@ def _alone(
 
 
 def _kept(making: Making, name: str, found: Trained) -> Path:
-    return save(making.folder / name.replace(" ", "_"), found)
+    folder = making.folder / name.replace(" ", "_")
+    save(folder, found)
+    return folder
 
 
 def _updates(found: Trained) -> int:
