@@ -88,3 +88,18 @@ def test_on_a_cluster_only_the_cell_whose_worker_died_is_tried_again(out):
     assert sorted(sent) == sorted([dead.id, dead.id, lucky.id, lucky.id, slow.id, waiting.id])
     homes = [record.home for record in read_records(out).values()]
     assert all(len(home.split("-")) == 3 for home in homes), "each attempt has its own folder"
+
+
+def test_workers_collect_no_garbage_after_every_cell(monkeypatch):
+    """loky does where psutil is missing, which in a process full of programs takes long."""
+    from joblib.externals.loky import process_executor
+
+    from deliberation.runs.worker import _keep_programs
+
+    for name in ("_MEMORY_LEAK_CHECK_DELAY", "_MAX_MEMORY_LEAK_SIZE"):
+        monkeypatch.setattr(process_executor, name, 1.0)
+    for known, delay in ((True, 1.0), (False, float("inf"))):
+        monkeypatch.setattr(process_executor, "_USE_PSUTIL", known)
+        _keep_programs(2)
+        assert process_executor._MEMORY_LEAK_CHECK_DELAY == delay
+    assert process_executor._MAX_MEMORY_LEAK_SIZE > 3e8

@@ -234,7 +234,9 @@ def _keep_programs(workers: int) -> None:
     """Take compiled programs for no leak of memory.
 
     loky begins a process anew that has grown by 300 MB, which would compile everything again; here
-    it may take half of its share of the memory.
+    it may take half of its share of the memory. Where loky cannot tell how much that is (without
+    psutil), it collects garbage after every cell instead, for the better part of a second in a
+    process full of programs: as often as Python does by itself is enough.
     """
     from joblib.externals.loky import process_executor
 
@@ -242,6 +244,8 @@ def _keep_programs(workers: int) -> None:
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         most = max(memory // (2 * workers), process_executor._MAX_MEMORY_LEAK_SIZE)
         process_executor._MAX_MEMORY_LEAK_SIZE = most
+    if not getattr(process_executor, "_USE_PSUTIL", True):
+        process_executor._MEMORY_LEAK_CHECK_DELAY = float("inf")
 
 
 def prepare() -> None:
