@@ -185,7 +185,8 @@ def page(content: dict[str, Any]) -> str:
         told.append("|---|---|---|---|---|")
         for row in rows:
             nodes = "unknown" if row["nodes_a_move"] is None else f"{row['nodes_a_move']:,.0f}"
-            score = f"{row['score']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}]"
+            low, high = max(row["low"], -1.0), min(row["high"], 1.0)  # none lies beyond
+            score = f"{row['score']:+.2f} [{low:+.2f}, {high:+.2f}]"
             told.append(
                 f"| {row['setting']:,} | {row['against']} | {row['games']} | {score} | {nodes} |"
             )

@@ -125,6 +125,7 @@ def resume(training: Training, checkpoints: Checkpoint | None) -> Training:
     network, opt_state, lanes = checkpoints.read(manifest, carry)
     return Training(
         network, opt_state, lanes, training.replay, Ledger(**manifest.extra["ledger"]),
-        manifest.step, manifest.seconds, manifest.extra["snapshots"], manifest.extra["guided"],
+        manifest.step, manifest.seconds, manifest.extra["snapshots"],
+        manifest.extra.get("guided", False),
         manifest.metrics,
     )  # fmt: skip
