@@ -1,6 +1,7 @@
 """The attributes of an environment that did not move in the trial, held against what they were."""
 
 import contextlib
+import marshal
 import struct
 import time
 import zlib
@@ -39,6 +40,17 @@ def changed(what: str, why: Any) -> str:
     )
 
 
+def _quick(value: Any) -> bytes:
+    """Bytes that are the same as long as a value is; empty where there are none so quickly made.
+
+    Others do not tell that it has changed: that is for `dump` to say, which takes longer.
+    """
+    try:
+        return marshal.dumps(value, 2)  # the last version without references between parts
+    except ValueError:
+        return b""
+
+
 class Resting:
     """What does not move: held against what it was, and written by name where it moves still.
 
@@ -70,7 +82,11 @@ class Resting:
         sizes = {key: told[2] for key, (kind, told) in survey.entries.items() if kind == "plain"}
         large = {(id(vars(follow(env, p))), n) for (p, n), size in sizes.items() if size > _LARGE}
         self._middling = [x for x in self._inside if (id(x[0]), x[1]) not in large]
-        self._small = [x for x in self._inside if (weight(x[0].get(x[1])) or SMALL) < SMALL]
+        self._small = [
+            (*x, _quick(x[0].get(x[1])))
+            for x in self._inside
+            if (weight(x[0].get(x[1])) or SMALL) < SMALL
+        ]
         paths = {path for path, _ in (*survey.entries, *moving)}
         self._names = [(held, set(held)) for held in (vars(follow(env, path)) for path in paths)]
         for path, name in moving:  # which may come and go
@@ -109,7 +125,7 @@ class Resting:
         elif self._count >= self._due:
             self._due = self._count + max(_AUDIT, int(self._timed(self._inside) / _COST))
         else:
-            self._audit(self._small)
+            self._audit([x[:3] for x in self._small if _quick(x[0].get(x[1])) != x[3] or not x[3]])
         return self._spare(moved) if moved else b"\0" * SPARE
 
     def check_all(self) -> None:
