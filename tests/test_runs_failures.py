@@ -101,5 +101,5 @@ def test_workers_collect_no_garbage_after_every_cell(monkeypatch):
     for known, delay in ((True, 1.0), (False, float("inf"))):
         monkeypatch.setattr(process_executor, "_USE_PSUTIL", known)
         _keep_programs(2)
-        assert process_executor._MEMORY_LEAK_CHECK_DELAY == delay
+        assert delay == process_executor._MEMORY_LEAK_CHECK_DELAY
     assert process_executor._MAX_MEMORY_LEAK_SIZE > 3e8

@@ -13,6 +13,7 @@ from deliberation import claims, hybrid, zoo
 from deliberation.amortised import MLP, load_network, save_network
 from deliberation.cli import main
 from deliberation.cli._tasks import told_tasks
+from deliberation.core import Ledger
 from deliberation.core.errors import (
     DeliberationError,
     PolicyFileError,
@@ -232,8 +233,12 @@ def test_training_by_name_is_saved_under_it(monkeypatch):
 
 def test_the_commands_take_the_name_from_its_folder_to_the_report(here, tmp_path, monkeypatch):
     asked = {}
-    told = SimpleNamespace(train=lambda task, **rest: asked.update(task=task))
-    monkeypatch.setattr(hybrid, "train", told.train, raising=False)
+
+    def train(task, **rest):
+        asked.update(task=task)
+        return SimpleNamespace(ledger=Ledger())
+
+    monkeypatch.setattr(hybrid, "train", train, raising=False)
     assert CliRunner().invoke(main, ["train", "my_world:Corridor"]).exit_code == 0
     assert asked["task"] == "my_world:Corridor"
     # They run in a worker process, which has to find the module too.
