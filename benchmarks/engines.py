@@ -33,6 +33,7 @@ NODES, AGAINST_NODES = (1, 10, 100, 1000), 30
 LEVELS, AGAINST_LEVEL = (0, 4, 8), 2
 OPENING = 4
 """Random moves before the engines take over."""
+JUDGED = (*NODES, 10_000)
 JUDGE_NODES, SIMULATIONS = 100_000, (1, 4, 16, 64)
 
 
@@ -116,8 +117,8 @@ def judged(engine: EngineDecider, count: int) -> dict[str, Any]:
     task, key = engine.task, jax.random.key(3)
     state = on_the_way(engine, count, key)
     searches = {
-        "Stockfish, nodes": (engine, NODES),
-        "UCT, simulations": (TreeSearch(task, "uct"), SIMULATIONS),
+        "Stockfish, nodes": (engine, JUDGED),
+        "UCT, simulations": (TreeSearch(task, "uct", capacity=SIMULATIONS[-1]), SIMULATIONS),
     }
     scores = {}
     for name, (decider, budgets) in searches.items():
@@ -125,7 +126,7 @@ def judged(engine: EngineDecider, count: int) -> dict[str, Any]:
             decision, _ = decider.decide(state, budget=budget, key=key)
             scores[name, budget] = expected(engine, state, decision.action, key)
             print(name, budget, scores[name, budget].mean(), flush=True)
-    first, last = (scores["Stockfish, nodes", n] for n in (NODES[0], NODES[-1]))
+    first, last = (scores["Stockfish, nodes", n] for n in (JUDGED[0], JUDGED[-1]))
     gained = bootstrap(last - first)
     table = np.stack([scores["UCT, simulations", n] for n in SIMULATIONS])
     worth = search_equivalent(SIMULATIONS, table, first)
@@ -146,7 +147,9 @@ def judged_page(found: dict[str, Any]) -> list[str]:
     """The judged moves as Markdown."""
     gained, low, high = found["gained"]
     worth = [float(x) for x in found["worth"]]
-    bound = f"more than {SIMULATIONS[-1]}" if np.isinf(worth[0]) else f"{worth[0]:,.0f}"
+    bound, least = (
+        f"more than {SIMULATIONS[-1]}" if np.isinf(x) else f"{x:,.0f}" for x in worth[:2]
+    )
     told = [
         "", "## Stockfish's moves, judged", "",
         f"The score to be expected after a move (1 won, -1 lost), by {JUDGE_NODES:,} nodes; "
@@ -160,9 +163,11 @@ def judged_page(found: dict[str, Any]) -> list[str]:
     ]
     told += [
         "",
-        f"From {NODES[0]} to {NODES[-1]:,} nodes Stockfish gains {gained:+.3f} "
+        f"From {JUDGED[0]} to {JUDGED[-1]:,} nodes Stockfish gains {gained:+.3f} "
         f"[{low:+.3f}, {high:+.3f}] (paired). At {NODES[0]} node it is worth {bound} simulations "
-        f"of UCT with random playouts [at least {worth[1]:,.0f}].",
+        f"of UCT with random playouts (95 %: at least {least}). More nodes need not be better "
+        "where they end in the middle of an iteration: what Stockfish then plays is what it plays "
+        "over its own pipe.",
     ]
     return told
 
