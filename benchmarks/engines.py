@@ -165,7 +165,7 @@ def judged_page(found: dict[str, Any]) -> list[str]:
         "",
         f"From {JUDGED[0]} to {JUDGED[-1]:,} nodes Stockfish gains {gained:+.3f} "
         f"[{low:+.3f}, {high:+.3f}] (paired). At {NODES[0]} node it is worth {bound} simulations "
-        f"of UCT with random playouts (95 %: at least {least}). More nodes need not be better "
+        f"of UCT with random playouts (95 %: {least}). More nodes need not be better "
         "where they end in the middle of an iteration: what Stockfish then plays is what it plays "
         "over its own pipe.",
     ]

@@ -125,8 +125,20 @@ class Resting:
         elif self._count >= self._due:
             self._due = self._count + max(_AUDIT, int(self._timed(self._inside) / _COST))
         else:
-            self._audit([x[:3] for x in self._small if _quick(x[0].get(x[1])) != x[3] or not x[3]])
+            self._audit(self._suspects())
         return self._spare(moved) if moved else b"\0" * SPARE
+
+    def _suspects(self) -> list[tuple[dict[str, Any], str, int]]:
+        """Small values that may have changed; most are told apart from those in a moment."""
+        found = []
+        for held, name, token, quick in self._small:
+            try:
+                same = quick and marshal.dumps(held[name], 2) == quick
+            except (KeyError, ValueError):
+                same = False
+            if not same:
+                found.append((held, name, token))
+        return found
 
     def check_all(self) -> None:
         """Look at all values that can change in place. Raises `UnfaithfulCloneError`."""
