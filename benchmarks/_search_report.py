@@ -56,10 +56,11 @@ def checks(rows: Mapping[str, Found]) -> list[dict[str, Any]]:
                 entry = {"row": name, "ratio": ratio, "target": str(target), **got}
                 found.append({**entry, "verdict": answer})
         for variant, score in measured.get("match", {}).items():
-            # As strong as it was, but for so much: not merely not shown to be weaker.
-            answer = "met" if score["low"] >= EQUAL else "not met"
-            if answer == "not met" and score["high"] >= 0.5:
-                answer = "unclear"
+            # Shown not to be weaker, and not merely not shown to be.
+            if score["low"] >= EQUAL:
+                answer = "met"
+            else:
+                answer = "not met" if score["high"] < 0.5 else "unclear"
             got = {"median": score["score"], "low": score["low"], "high": score["high"]}
             entry = {"row": name, "ratio": f"score {variant}", "target": f"above {EQUAL}", **got}
             found.append({**entry, "verdict": answer})

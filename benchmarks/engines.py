@@ -1,11 +1,12 @@
 """Whether engines play better as their dials are turned: Stockfish by nodes, GNU Go by levels.
 
 Each setting plays the same engine at a fixed one, from random openings, each opening once with
-either side. The score is 1 for a win and -1 for a loss; its interval is over openings. Games of
-equals are mostly drawn, so Stockfish's moves are judged one by one, too: what score is to be
-expected after them, by a hundred times as many nodes. On the same positions and by the same judge
-stand UCT with random playouts, and how many of its simulations one node of Stockfish, which is its
-network's word, is worth. Prints tables, and writes engines.json and engines.md.
+either side. The score is 1 for a win and -1 for a loss; its interval is over openings. Stockfish's
+moves are judged one by one, too: what score is to be expected after them, by 100,000 of its own
+nodes. The judge has the network of those it judges, and so favours what that network says at once.
+On the same positions and by the same judge stand UCT with random playouts, and how many of its
+simulations Stockfish's least effort is worth (1 node, of which it makes a look at each move).
+Prints tables, and writes engines.json and engines.md.
 
     python benchmarks/engines.py [--openings 16] [--go-openings 4] [--positions 64]
 """
@@ -152,7 +153,8 @@ def judged_page(found: dict[str, Any]) -> list[str]:
     )
     told = [
         "", "## Stockfish's moves, judged", "",
-        f"The score to be expected after a move (1 won, -1 lost), by {JUDGE_NODES:,} nodes; "
+        f"The score to be expected after a move (1 won, -1 lost), by {JUDGE_NODES:,} nodes of "
+        "Stockfish itself, which favours what its network says at once; "
         f"{found['positions']} positions of Stockfish's own games, the same for all; 95 % "
         "interval over positions.", "",
         "| who | budget | expected score |", "|---|---|---|",

@@ -365,7 +365,8 @@ def page(content: dict[str, Any]) -> str:
         f"with a 95% interval, at most {MOST_MISSED:.0%}; *loss*: the mean of what judged answers "
         "fall short of the best, in parts of what separates the best action from the worst, at "
         f"most {MOST_LOST:g}.", "",
-        "## Beyond its limit", "", *(f"- {x}" for x in content["exceeded"] or ["Nobody."]), "",
+        "## Shown to be beyond its limit", "",
+        *(f"- {x}" for x in content["exceeded"] or ["Nobody."]), "",
         "## Judged in too few worlds to tell", "",
         *(f"- {x}" for x in undecided(content["missed"]) or ["Nobody."]),
         f"- Answered in fewer than {FEW} worlds: "

@@ -77,8 +77,8 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     than the cheapest such planner: 0 where every planner is, infinite where everything
     learned is; not known where neither is needed. `unseen` is how much more than the recommended
     one another option that fits may score, at 95 % for all of them together; 0 where none may.
-    `score` is what the recommended one scores in the half of its episodes that had no say in the
-    choice: of options that cost as much the one with the best score is taken, whose luck is good.
+    `score` is what the recommended one scores in the half of its episodes that did not decide
+    between options of equal cost: the one that scores best in the other half has had good luck.
     """
 
     options: list[Judged]

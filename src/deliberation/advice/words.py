@@ -81,7 +81,10 @@ def _scored(advice: "Advice") -> str:
         "random": ", against random play",
     }.get(advice.world["opponent"], "")
     score, what = _interval(advice.choice.score), "a game" if against else "an episode"
-    return f"It scores {score} {what}{against}, by the episodes that had no say in the choice."
+    return (
+        f"It scores {score} {what}{against}, by the half of the episodes that did not decide "
+        "between options of equal cost."
+    )
 
 
 def _needless(advice: "Advice", option: Judged) -> str:
