@@ -23,6 +23,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import jax
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 LIMIT = 900.0
@@ -56,6 +58,7 @@ def main() -> None:
     asked = parser.parse_args()
     sys.path.insert(0, str(ROOT / "tests"))
     if asked.task is not None:
+        jax.config.update("jax_enable_x64", is_wide(asked.task))
         for line in fuzz_one(asked.task, set()):
             print(json.dumps(line))
     elif asked.kind is not None:
@@ -79,11 +82,17 @@ def kinds() -> list[Any]:
     return [*MADE, *MADE_WIDE]
 
 
+def is_wide(task: int) -> bool:
+    """Whether its states have 64 bits, which JAX has to be told."""
+    every = kinds()
+    return bool(every[task % len(every)].form == "wide")
+
+
 def entrants(task: int) -> list[Any]:
     """Who is asked in a world; those that take long only in some, of the kinds with plain states.
 
-    What is learned from trial and error compiles for every world: it is asked in one of every other
-    such kind.
+    What is learned from trial and error compiles for every world: it is asked in three of each such
+    kind.
     """
     import fuzzed_deciders as deciders
 
@@ -94,7 +103,7 @@ def entrants(task: int) -> list[Any]:
         for entrant in (*deciders.CONTESTANTS, *deciders.VALUES)
         if entrant.every == 1 or (some and number % entrant.every == 0)
     ]
-    return found + [*deciders.CONTESTANTS_THAT_LEARN] * (some and kind % 2 == 0 and number == 0)
+    return found + [*deciders.CONTESTANTS_THAT_LEARN] * (some and number < 3)
 
 
 def fuzz_one(task: int, done: set[tuple[int, str]]) -> Any:
@@ -160,7 +169,7 @@ class Worker:
         own = log.with_name(f"{log.stem}.{kind}.jsonl")
         own.touch()
         flags = f"{os.environ.get('XLA_FLAGS', '')} {FLAGS}".strip()
-        wide = "1" if kinds()[kind].form == "wide" else "0"
+        wide = "1" if is_wide(kind) else "0"
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         settings = {
             "JAX_COMPILATION_CACHE_DIR": str(cache / "deliberation" / "jax"),
@@ -260,7 +269,8 @@ def write(folder: Path, lines: list[dict[str, Any]], tasks: int) -> None:
     from deliberation.runs.provenance import machine, versions
 
     failed = [x for x in lines if x["outcome"] in FAILED]
-    slow = [x for x in lines if x["outcome"] == "missed" and f"with {MORE[1]} " in x["why"]]
+    often = f"with {MORE[0]} "
+    slow = [x for x in lines if x["outcome"] == "missed" and often not in x["why"]]
     missed, lost = misses(lines), losses(lines)
     content = {
         "tasks": len({x["task"] for x in lines}),
@@ -351,7 +361,7 @@ def unjudged(deciders: dict[str, dict[str, int]]) -> list[str]:
 
 def page(content: dict[str, Any]) -> str:
     """As Markdown."""
-    from fuzzed_judge import MORE, OUTCOMES
+    from fuzzed_judge import CLOSE_CALL, MORE, OUTCOMES
 
     told = [
         "# Every decider against brute force", "",
@@ -359,8 +369,9 @@ def page(content: dict[str, Any]) -> str:
         f"of four states, on {content['machine']['cores']} cores.", "",
         "*right*: by brute force; *sane*: well-formed, where there is no one right answer; "
         "*refused*: by a typed error, where it cannot serve; *missed*: by a decider that draws, "
-        f"and is right with {MORE[0]} times the simulations, or with {MORE[1]}, which are listed "
-        "below; *wrong*: another answer, or a refusal where "
+        f"and is right with {MORE[0]} times the simulations, or with {MORE[1]}, or whose answer "
+        f"turns on what another player prefers by less than {CLOSE_CALL:.0%} of the greatest "
+        "return; the last two are listed below; *wrong*: another answer, or a refusal where "
         "it should serve; *crash*: any other error; *miss rate*: of the worlds where it is judged, "
         f"with a 95% interval, at most {MOST_MISSED:.0%}; *loss*: the mean of what judged answers "
         "fall short of the best, in parts of what separates the best action from the worst, at "
@@ -394,7 +405,11 @@ def page(content: dict[str, Any]) -> str:
     told += [f"- {told_of(x)}" for x in shown]
     more = len(content["failed"]) - len(shown)
     told += [f"- and {more} more" if more else "" if shown else "Nothing."]
-    told += ["", f"## Right with {MORE[1]} times the simulations only", ""]
+    told += [
+        "",
+        f"## Right with {MORE[1]} times the simulations only, or but for another's close call",
+        "",
+    ]
     told += [f"- {told_of(x)}" for x in content["slow"]] or ["Nothing."]
     told += ["", "`python benchmarks/fuzz.py --task N` asks all deciders in one world again."]
     return "\n".join(told) + "\n"

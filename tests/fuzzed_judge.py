@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 from fuzzed import as_objective, as_states, as_task, draw_rows
-from fuzzed_deciders import Value, certain
+from fuzzed_deciders import Value, aims, certain
 from fuzzed_truth import Oracle
 
 from deliberation.core.errors import DeliberationError, NoLegalActionError
@@ -19,7 +19,8 @@ RIGHT, SANE, REFUSED, MISSED, WRONG, CRASH, HANG = OUTCOMES = (
     "right", "sane", "refused", "missed", "wrong", "crash", "hang",
 )  # fmt: skip
 """Right by brute force; well-formed, where there is no single right answer; refused by a typed
-error; missed by one that draws, and right with one of `MORE` times its budget; wrong (or refused
+error; missed by one that draws, and right with one of `MORE` times its budget, or but for
+another's close call; wrong (or refused
 where it serves); another error; not done within the time limit."""
 MORE = (16, 256)
 """So many times the simulations tell an error of a finite budget from a fault. The first serves
@@ -28,6 +29,9 @@ Coquelin and Munos 2007)."""
 BAND = 0.1
 """Sampling deciders may lose so much of what separates the best action from the worst, or of the
 greatest reward where that is more."""
+CLOSE_CALL = 0.01
+"""Where several want different things, an answer may turn on what another prefers by less than so
+many parts of the greatest return; that is a miss of those that draw, and no fault."""
 CLOSE = 3e-5
 """Values of exact deciders are compared in these parts of the greatest return."""
 
@@ -57,6 +61,13 @@ class Case:
         handed = None if own is None else as_objective(world)
         return Case(world, task, rows, as_states(task, rows), truths, oracle, handed, own)
 
+    def loosely(self):
+        """The same, where every player may choose what is nearly as good to it as the best."""
+        oracle = Oracle(self.world, CLOSE_CALL)
+        every = zip(self.rows.places, self.rows.kinds, self.rows.posteriors, strict=True)
+        truths = [oracle.truth(*row) for row in every]
+        return dataclasses.replace(self, truths=truths, oracle=oracle)
+
 
 @dataclasses.dataclass
 class Verdict:
@@ -77,6 +88,11 @@ def judge(contestant, case, seed=0):
             again = _judge_decision(contestant, case, seed, times)
             if again.outcome in (RIGHT, SANE):
                 why = f"right with {times} times the simulations; {verdict.why}"
+                return dataclasses.replace(verdict, outcome=MISSED, why=why)
+        if not aims(case.world):
+            again = _judge_decision(contestant, case.loosely(), seed, MORE[-1])
+            if again.outcome in (RIGHT, SANE):
+                why = f"turns on another's close call; {verdict.why}"
                 return dataclasses.replace(verdict, outcome=MISSED, why=why)
     return verdict
 

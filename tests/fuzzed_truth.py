@@ -45,11 +45,15 @@ class TooManyError(Exception):
 
 
 class Oracle:
-    """Brute force over everything that can be done, happen and be known; knows no solver."""
+    """Brute force over everything that can be done, happen and be known; knows no solver.
 
-    def __init__(self, world):
+    Actions are equally good to their mover whose values are as near as `near` parts of the greatest
+    return.
+    """
+
+    def __init__(self, world, near=1e-6):
         self.world, self.known = world, {}
-        self.near = 1e-6 * max(world.span, 1e-30)
+        self.near = near * max(world.span, 1e-30)
 
     def truth(self, place, kind, posterior):
         """That of one state, as its mover may know it."""

@@ -6,19 +6,21 @@ each, and what was found there.
 
 import dataclasses
 import sys
+import types
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 import pytest
-from fuzzed import SCALES, Kind, as_objective, as_task, random_world
+from fuzzed import SCALES, Kind, Rows, as_objective, as_task, random_options, random_world
 from fuzzed_deciders import CONTESTANTS, MADE, VALUES, Contestant, aims
 from fuzzed_judge import BAND, CRASH, HANG, MISSED, REFUSED, RIGHT, SANE, WRONG, Case, judge
+from fuzzed_truth import Oracle
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from deliberation import check_task
+from deliberation import check_task, direct
 from deliberation.core.errors import UnsuitableTaskError
 from deliberation.direct import ExactSolver, list_histories, solve
 
@@ -237,6 +239,51 @@ def test_a_line_that_was_cut_is_not_preferred_for_a_rounding(mover):
     assert case.truths[0].low[1] > case.truths[0].high[0] + 50
     verdict = judge(BY_NAME["AlphaBeta"], case)
     assert verdict.outcome == RIGHT, verdict
+
+
+def test_a_trap_is_left_before_long():
+    """Its first returns are bad; by ln N alone it would wait far longer than any search lasts."""
+    log = direct.UCT().kernel(1 << 16).table
+    few, many = np.arange(2, 4096), np.arange(8192, 1 << 16)
+    np.testing.assert_allclose(log[few], np.log(few), rtol=1e-6)
+    np.testing.assert_allclose(log[many], np.sqrt(many) / 8, rtol=1e-6)
+    every, kind = fuzz.kinds(), Kind(1, chance=True, form="keyed")
+    assert every[137 % len(every)] == kind
+    verdict = met("TreeSearch uct", kind, 137, **random_options(137))
+    assert verdict.outcome in (RIGHT, MISSED), verdict
+
+
+def test_an_answer_that_turns_on_anothers_close_call_is_a_miss():
+    """Player 1 prefers one of two ways by a hair, and player 0 loses by that."""
+
+    class First:
+        """Always takes action 0."""
+
+        def begin(self, batch):
+            return None
+
+        def decide(self, states, memory, **given):
+            weights = np.tile(np.eye(3)[0], (4, 1))
+            return types.SimpleNamespace(
+                action=np.zeros(4), weights=weights, value=np.zeros(4)
+            ), None
+
+    def outcome(hair):
+        world = by_hand(0, [0.0, 0.5], [0.0, 0.0], 0.0)
+        reward = world.reward.copy()
+        reward[0, 4, :2] = [[[-1.0, hair]] * 3, [[1.0, 0.0]] * 3]
+        world = dataclasses.replace(world, reward=reward)
+        rows = Rows(np.zeros(4, int), np.zeros(4, int), np.tile(world.prior, (4, 1)))
+        oracle = Oracle(world)
+        truths = [
+            oracle.truth(*row) for row in zip(rows.places, rows.kinds, rows.posteriors, strict=True)
+        ]
+        assert truths[0].low[:2].tolist() == [-1.0, 0.5]
+        asked = Contestant("first", lambda t, w: First(), lambda w: True, "near", 10)
+        return judge(asked, Case(world, as_task(world), rows, None, truths, oracle)).outcome
+
+    assert outcome(0.3) == WRONG
+    assert outcome(0.001) == MISSED
 
 
 def test_what_is_certain_is_preferred_to_what_is_thought():

@@ -48,6 +48,11 @@ class Rule(Picker):
 class UCT(Rule):
     """Upper confidence bounds applied to trees (Kocsis and Szepesvari 2006): q + c sqrt(ln N / n).
 
+    From some 4,600 visits on, sqrt(N) / 8 stands for ln N, which it then exceeds. Returns drift while
+    the tree below them grows, and a logarithm may leave an action whose first returns were bad
+    alone for longer than any search lasts (Coquelin and Munos 2007); a root does not (Shah, Xie and
+    Xu 2020, "Non-asymptotic analysis of Monte Carlo tree search": a bonus of N^(1/4) / sqrt(n)).
+
     `c` is for returns between -1 and 1, to which a node's are scaled (see `scale.py`); unless
     `normalise`, for returns as they are. `greatest` is the best return there can be; a search
     for a single player fills in what the objective says (`Objective.bounds`), so that costs do not
@@ -71,13 +76,14 @@ class UCT(Rule):
         return jnp.where(node.visits > 0, node.q - middle + bonus, jnp.inf)
 
     def kernel(self, visits: int) -> Kernel:
-        """The table holds c^2 ln N."""
+        """The table holds c^2 ln N, or what stands for it."""
         table = self._spread(jnp.arange(visits, dtype=jnp.float32))
         return Kernel(0, jnp.stack([float(self.normalise), self.greatest]), table)
 
     def _spread(self, total: Float[Array, "..."]) -> Float[Array, "..."]:
         # c goes under the root: a product before a sum may be fused, and then rounds otherwise.
-        return self.c**2 * jnp.log(jnp.maximum(total, 1))
+        total = jnp.maximum(total, 1)
+        return self.c**2 * jnp.maximum(jnp.log(total), jnp.sqrt(total) / 8)
 
     def answer(self, root: NodeView, schedule: Schedule) -> tuple[Scores, Scores]:
         """Weights are the shares of visits."""
