@@ -229,7 +229,7 @@ TABULAR = amortised.Tabular(updates=2, environments=4, steps=8, capacity=1024)
 LEARNERS = (
     ("q_learning", amortised.train_q_learning, TABULAR, aims),
     ("sarsa", amortised.train_sarsa, TABULAR, aims),
-    ("successor", amortised.train_successor, TABULAR, aims),
+    ("successor", amortised.train_successor, TABULAR, alone),
     (
         "dqn", amortised.train_dqn,
         amortised.DQN(updates=1, rounds=1, environments=4, fits=2, batch=8, room=256, warmup=32),
