@@ -25,6 +25,8 @@ DEPTH = 8
 """So many actions of a line are shown."""
 MOST_STATES = 50_000
 """A position that leads to more states than this is not solved on the spot."""
+MOST_BYTES = 2**28
+"""Nor one whose states take more room: those of chess hold all that was played."""
 
 
 class Step(NamedTuple):
@@ -108,9 +110,11 @@ def exact_view(
         return "not solved: something is hidden"
     start = jax.tree.map(lambda x: jnp.asarray(x)[None], state)
     try:
-        solution = solve(task, objective, start=start, max_states=max_states)
+        solution = solve(task, objective, start=start, max_states=max_states, max_bytes=MOST_BYTES)
     except TooLargeError:
-        return f"not solved: more than {max_states:,} states follow"
+        return (
+            f"not solved: more than {max_states:,} states follow, or {MOST_BYTES >> 20} MiB of them"
+        )
     except (UnsuitableTaskError, ContractError) as error:
         return f"not solved: {str(error).splitlines()[0]}"
     values = solution.action_values(start)[0]

@@ -20,7 +20,11 @@ from ...core.task import State, Task, batch_size
 from ..ties import SINGLE
 
 CHUNKS = (1 << 8, 1 << 13)
-"""States of 8 successors each that are expanded in one compiled call: few states, and many."""
+"""States that are looked at in one compiled call: few, and many; so many times `_EACH` successors
+are made in one."""
+_EACH = 8
+_CHUNK_BYTES = 1 << 26
+"""So much room may the successors of one call take: a state of chess holds all that was played."""
 _BLOCK = 1 << 14
 """Rows that are turned into numbers at a time, for they take eight times their room."""
 _TWINS = 256
@@ -60,18 +64,21 @@ def expansions(
     (`Task.outcomes`).
     """
     states = on_host(states)
-    for rows in _chunks(np.flatnonzero(legal.any(1)), successors(task)):
-        padded = np.resize(rows, _chunk_size(len(rows), successors(task)))
+    parents, actions = np.nonzero(legal)
+    size = _chunk_size(len(parents), max(task.traits.outcomes, 1), states)
+    for first in range(0, len(parents), size):
+        parent, action = parents[first : first + size], actions[first : first + size]
+        padded, asked = np.resize(parent, size), np.resize(action, size).astype(np.int32)
         here = jax.tree.map(lambda x, padded=padded: x[padded], states)
-        after, chances, facts, rewards = _expand(task, look, objective, here)
+        after, chances, facts, rewards = _expand(task, look, objective, here, asked)
         odds = np.asarray(chances, float)
         # In double precision they sum to one again.
         odds = odds / np.maximum(odds.sum(-1, keepdims=True), 1e-30)
-        real = legal[padded][..., None] & (odds > 0)
-        real[len(rows) :] = False
+        real = odds > 0
+        real[len(parent) :] = False
         chosen = jax.tree.map(lambda x, r=real: np.asarray(x)[r], (after, facts, rewards))
-        parent, action, outcome = np.nonzero(real)
-        yield Edges(rows[parent], action, outcome, odds[real], *chosen)
+        pair, outcome = np.nonzero(real)
+        yield Edges(parent[pair], action[pair], outcome, odds[real], *chosen)
 
 
 def expanded(
@@ -181,14 +188,13 @@ def _room(count: int) -> int:
     return small if count <= small else large if count <= large else 1 << (count - 1).bit_length()
 
 
-def _chunks(rows: np.ndarray, wide: int) -> list[np.ndarray]:
-    size = _chunk_size(len(rows), wide)
-    return [rows[i : i + size] for i in range(0, len(rows), size)]
-
-
-def _chunk_size(rows: int, wide: int) -> int:
-    small, large = (max(1, 8 * size // max(8, wide)) for size in CHUNKS)
-    return small if rows <= small else large
+def _chunk_size(pairs: int, outcomes: int, states: State) -> int:
+    """How many pairs of state and action are taken at a time: few or many, as room allows."""
+    count = max(1, batch_size(states))
+    bytes_each = sum(x.nbytes for x in jax.tree.leaves(states)) // count
+    most = max(1, min(_EACH * CHUNKS[1], _CHUNK_BYTES // max(1, bytes_each)) // outcomes)
+    few = max(1, min(4 * CHUNKS[0] // outcomes, most))
+    return few if pairs <= few else most
 
 
 @eqx.filter_jit
@@ -198,9 +204,9 @@ def _describe(task: Task, look: Look, states: State) -> Any:
 
 @eqx.filter_jit
 def _expand(
-    task: Task, look: Look, objective: Objective, states: State
+    task: Task, look: Look, objective: Objective, states: State, actions: Int[Array, " pairs"]
 ) -> tuple[State, Array, Any, Array]:
-    """Every outcome of every action, the illegal ones too: they are dropped on the host."""
+    """Every outcome of an action in each state."""
 
     def act(state: State, action: Array) -> tuple[State, Array, Any, Array]:
         if task.traits.outcomes:
@@ -214,5 +220,4 @@ def _expand(
 
         return keyless(after), chances, *jax.vmap(one)(after)
 
-    actions = jnp.arange(task.traits.actions, dtype=jnp.int32)
-    return jax.vmap(jax.vmap(act, (None, 0)), (0, None))(with_keys(states), actions)
+    return jax.vmap(act)(with_keys(states), actions)

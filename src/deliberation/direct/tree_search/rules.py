@@ -48,10 +48,10 @@ class Rule(Picker):
 class UCT(Rule):
     """Upper confidence bounds applied to trees (Kocsis and Szepesvari 2006): q + c sqrt(ln N / n).
 
-    From some 4,600 visits on, sqrt(N) / 8 stands for ln N, which it then exceeds. Returns drift while
-    the tree below them grows, and a logarithm may leave an action whose first returns were bad
-    alone for longer than any search lasts (Coquelin and Munos 2007); a root does not (Shah, Xie and
-    Xu 2020, "Non-asymptotic analysis of Monte Carlo tree search": a bonus of N^(1/4) / sqrt(n)).
+    From some 4,600 visits on, sqrt(N) / 8 stands for ln N, which it then exceeds. Returns drift
+    while the tree below them grows, and a logarithm may leave an action whose first returns were
+    bad alone for longer than any search lasts (Coquelin and Munos 2007); a root does not (Shah, Xie
+    and Xu 2020, "Non-asymptotic analysis of Monte Carlo tree search": N^(1/4) / sqrt(n)).
 
     `c` is for returns between -1 and 1, to which a node's are scaled (see `scale.py`); unless
     `normalise`, for returns as they are. `greatest` is the best return there can be; a search
