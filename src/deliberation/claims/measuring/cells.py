@@ -110,6 +110,15 @@ def score(
     return cell(f"{_HERE}.scoring:{function}", settings, needs, rough, f"{who} on {task}")
 
 
+def lessons(task: str, e: Effort) -> tuple[int, ...]:
+    """Sizes of the data sets that networks are fitted to.
+
+    Where something is hidden the largest is left out: a search over histories teaches, which takes
+    twenty times as long.
+    """
+    return e.lessons if about(task).fully_observable else e.lessons[:-1]
+
+
 def lesson(
     task: str,
     e: Effort,
@@ -127,7 +136,7 @@ def lesson(
     optimal). Where values are not known, and with `played`, the positions are those that the search
     itself meets in its episodes.
     """
-    count = 2 * max(e.lessons) if count is None else count
+    count = 2 * max(lessons(task, e)) if count is None else count
     if teacher == "planner" and not played:
         count = int(min(count, about(task).teachable))
     settings = {"task": task, "teacher": teacher, "count": count, "budget": e.teacher}

@@ -79,7 +79,7 @@ def scores(name: str, e: Effort, who: Algorithm) -> list[Cell]:
     if _larger_board(name):
         return [trials.larger_score(name, e, e.budgets, who.subject, who.options)]
     budgets = who.budgets or e.budgets
-    keys = KEYS if who == UCT and not _game(name) else KEYS[:1]
+    keys = KEYS if who in (UCT, EVEN) and not _game(name) else KEYS[:1]
     return [shared.score(name, e, subject, budgets, options=who.options, key=key) for key in keys]
 
 

@@ -24,11 +24,11 @@ APART = 16
 def sizes(task: str, e: Effort) -> tuple[int, ...]:
     """The numbers of different examples that networks are fitted to.
 
-    Those of the effort that there are; where there are not all, the last is all there are.
+    Those of `cells.lessons` that there are; where there are not all, the last is all there are.
     """
-    there = about(task).teachable
-    found = [count for count in e.lessons if 1.5 * count <= there]
-    if len(found) < len(e.lessons):
+    there, asked = about(task).teachable, cells.lessons(task, e)
+    found = [count for count in asked if 1.5 * count <= there]
+    if len(found) < len(asked):
         found.append(int(there))
     return tuple(found)
 

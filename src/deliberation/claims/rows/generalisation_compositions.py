@@ -16,7 +16,7 @@ from ..measuring.effort import Effort
 from ..measuring.results import Results, Shown, curve, mean, way_panel
 from ..measuring.rows import claimed, told
 
-SHARES = (1 / 8, 1 / 4, 1 / 2, 1.0)
+SHARES = (1 / 8, 1 / 3, 1.0)
 """The parts of the pairs that may be taught which networks are shown."""
 SMALLEST = 0.1
 CLAIM = {
@@ -63,7 +63,7 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
         for width in _widths(e)
     )
     bounds = (low - 1, 1 - low)
-    few, many = (results.outcomes(_cell(task, e, s, e.width))["covered"] for s in SHARES[::3])
+    few, many = (results.outcomes(_cell(task, e, s, e.width))["covered"] for s in SHARES[::2])
     who, small = (f"network ({width} hidden units)" for width in reversed(_widths(e)))
     note = f"{many:,.0f} different pairs against {few:,.0f}"
     rows = [

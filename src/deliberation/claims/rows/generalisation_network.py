@@ -40,7 +40,11 @@ applies = positions_only
 
 def shares(e: Effort) -> tuple[float, ...]:
     """The parts of the positions that are covered."""
-    return (1 / 16, 1.0) if e.name == "smoke" else (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
+    return {
+        "smoke": (1 / 16, 1.0),
+        "quick": (1 / 16, 1 / 4, 1.0),
+        "full": (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0),
+    }[e.name]
 
 
 def cells(task: str, e: Effort) -> list[Cell]:

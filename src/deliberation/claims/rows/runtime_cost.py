@@ -155,7 +155,9 @@ def _mean(counts: np.ndarray) -> Estimate:
 
 
 def _ratio(slow: Estimate, fast: Estimate) -> Estimate:
-    """Of two costs, from the ends of their intervals."""
+    """Of two costs; where an end is no number, from the ends of their intervals."""
+    if slow.low > 0 and fast.low > 0 and np.isfinite([slow.high, fast.high]).all():
+        return quotient(slow, fast)
     return Estimate(
         slow.estimate / fast.estimate,
         slow.low / fast.high,

@@ -70,7 +70,7 @@ def expansions(
         parent, action = parents[first : first + size], actions[first : first + size]
         padded, asked = np.resize(parent, size), np.resize(action, size).astype(np.int32)
         here = jax.tree.map(lambda x, padded=padded: x[padded], states)
-        after, chances, facts, rewards = _expand(task, look, objective, here, asked)
+        after, chances, facts, rewards = _expand(task, look, objective, here, jnp.asarray(asked))
         odds = np.asarray(chances, float)
         # In double precision they sum to one again.
         odds = odds / np.maximum(odds.sum(-1, keepdims=True), 1e-30)
