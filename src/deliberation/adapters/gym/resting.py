@@ -91,6 +91,7 @@ class Resting:
         self._names = [(held, set(held)) for held in (vars(follow(env, path)) for path in paths)]
         for path, name in moving:  # which may come and go
             next(n for h, n in self._names if h is vars(follow(env, path))).add(name)
+        self._rooms = [(held, len(names)) for held, names in self._names]
         self._dirty: dict[tuple[int, str], Any] = {}
         self._count, self._due, self.patience = 0, _AUDIT, 0.0
 
@@ -125,7 +126,10 @@ class Resting:
         elif self._count >= self._due:
             self._due = self._count + max(_AUDIT, int(self._timed(self._inside) / _COST))
         else:
-            self._audit(self._suspects())
+            found = self._suspects()
+            # New names that took the places of others are met by the next look at all of them.
+            if found or any(len(held) > most for held, most in self._rooms):
+                self._audit(found)
         return self._spare(moved) if moved else b"\0" * SPARE
 
     def _suspects(self) -> list[tuple[dict[str, Any], str, int]]:
