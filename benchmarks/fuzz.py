@@ -55,6 +55,7 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=LIMIT, help="seconds that are a hang")
     parser.add_argument("--task", type=int, help="this one alone, in this process")
     parser.add_argument("--kind", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--own", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     sys.path.insert(0, str(ROOT / "tests"))
     if asked.task is not None:
@@ -62,7 +63,7 @@ def main() -> None:
         for line in fuzz_one(asked.task, set()):
             print(json.dumps(line))
     elif asked.kind is not None:
-        work(asked.kind, asked.tasks, asked.log)
+        work(asked.kind, asked.tasks, asked.log, asked.own)
     else:
         asked.log.parent.mkdir(parents=True, exist_ok=True)
         if asked.again:
@@ -128,11 +129,11 @@ def fuzz_one(task: int, done: set[tuple[int, str]]) -> Any:
         yield {"task": task, "decider": entrant.name, "kind": str(kind), **told}
 
 
-def work(kind: int, tasks: int, log: Path) -> None:
-    """All tasks of one kind that are not done yet."""
-    done = {(line["task"], line["decider"]) for line in read(log)}
+def work(kind: int, tasks: int, log: Path, own: Path) -> None:
+    """All tasks of one kind that stand in no log yet, into a log of one's own."""
+    done = {(line["task"], line["decider"]) for line in (*read(log), *read(own))}
     count = len(kinds())
-    with log.open("a", encoding="utf-8") as out:
+    with own.open("a", encoding="utf-8") as out:
         for task in range(kind, tasks, count):
             for line in fuzz_one(task, done):
                 out.write(json.dumps(line) + "\n")
@@ -177,7 +178,8 @@ class Worker:
             **os.environ, "XLA_FLAGS": flags, "JAX_ENABLE_X64": wide,
         }  # fmt: skip
         command = [sys.executable, __file__, "--kind", str(kind), "--tasks", str(tasks)]
-        return Worker(kind, own, subprocess.Popen([*command, "--log", str(own)], env=settings))
+        command += ["--log", str(log), "--own", str(own)]
+        return Worker(kind, own, subprocess.Popen(command, env=settings))
 
     def hangs(self, limit: float) -> bool:
         """Whether nothing was heard for so many seconds; then it is ended and that is noted."""
@@ -269,8 +271,8 @@ def write(folder: Path, lines: list[dict[str, Any]], tasks: int) -> None:
     from deliberation.runs.provenance import machine, versions
 
     failed = [x for x in lines if x["outcome"] in FAILED]
-    often = f"with {MORE[0]} "
-    slow = [x for x in lines if x["outcome"] == "missed" and often not in x["why"]]
+    missing = [x for x in lines if x["outcome"] == "missed"]
+    slow = [x for x in missing if f"with {MORE[0]} " not in x["why"]]
     missed, lost = misses(lines), losses(lines)
     content = {
         "tasks": len({x["task"] for x in lines}),
@@ -283,6 +285,7 @@ def write(folder: Path, lines: list[dict[str, Any]], tasks: int) -> None:
         "missed": missed,
         "exceeded": exceeded(missed, lost),
         "failed": [{k: v for k, v in x.items() if k != "loss"} for x in failed],
+        "missing": [{k: v for k, v in x.items() if k != "loss"} for x in missing],
         "slow": [{k: v for k, v in x.items() if k != "loss"} for x in slow],
         "machine": machine(),
         "versions": versions(),

@@ -62,11 +62,11 @@ class Case:
         return Case(world, task, rows, as_states(task, rows), truths, oracle, handed, own)
 
     def loosely(self):
-        """The same, where every player may choose what is nearly as good to it as the best."""
-        oracle = Oracle(self.world, CLOSE_CALL)
+        """The same, where all but who is asked may choose what is nearly as good to them."""
         every = zip(self.rows.places, self.rows.kinds, self.rows.posteriors, strict=True)
-        truths = [oracle.truth(*row) for row in every]
-        return dataclasses.replace(self, truths=truths, oracle=oracle)
+        strict = {m: Oracle(self.world, CLOSE_CALL, m) for m in set(self.world.mover.tolist())}
+        truths = [strict[int(self.world.mover[row[0]])].truth(*row) for row in every]
+        return dataclasses.replace(self, truths=truths)
 
 
 @dataclasses.dataclass
@@ -76,6 +76,8 @@ class Verdict:
     outcome: str
     why: str = ""
     loss: list[float] = dataclasses.field(default_factory=list)
+    lossy: bool = False
+    """Whether all that is wrong is that an action of good form loses too much."""
 
 
 def judge(contestant, case, seed=0):
@@ -83,17 +85,20 @@ def judge(contestant, case, seed=0):
     if isinstance(contestant, Value):
         return _judge_value(contestant, case)
     verdict = _judge_decision(contestant, case, seed, 1)
-    if verdict.outcome == WRONG and contestant.draws:
-        for times in MORE:
-            again = _judge_decision(contestant, case, seed, times)
-            if again.outcome in (RIGHT, SANE):
-                why = f"right with {times} times the simulations; {verdict.why}"
-                return dataclasses.replace(verdict, outcome=MISSED, why=why)
-        if not aims(case.world):
-            again = _judge_decision(contestant, case.loosely(), seed, MORE[-1])
-            if again.outcome in (RIGHT, SANE):
-                why = f"turns on another's close call; {verdict.why}"
-                return dataclasses.replace(verdict, outcome=MISSED, why=why)
+    if not (verdict.lossy and contestant.draws):
+        return verdict
+    for times in MORE:
+        again = _judge_decision(contestant, case, seed, times)
+        if again.outcome in (RIGHT, SANE):
+            why = f"right with {times} times the simulations; {verdict.why}"
+            return dataclasses.replace(verdict, outcome=MISSED, why=why)
+        if not again.lossy:  # no budget explains a crash, or an answer that is none
+            return again
+    if not aims(case.world):
+        again = _judge_decision(contestant, case.loosely(), seed, MORE[-1])
+        if again.outcome == RIGHT:
+            why = f"turns on another's close call; {verdict.why}"
+            return dataclasses.replace(verdict, outcome=MISSED, why=why)
     return verdict
 
 
@@ -199,7 +204,7 @@ def _answered(contestant, case, action, weights, value):
             continue  # nothing to be wrong about, unless on average
         judged = True
         if truth.loss(act) > band:
-            return Verdict(WRONG, f"row {row}: action {act} of {truth.low.tolist()}", losses)
+            return Verdict(WRONG, f"row {row}: action {act} of {truth.low.tolist()}", losses, True)
         if contestant.held == "exact":
             wrong = _inexact(truth, weights[row], value[row], small)
             if wrong:

@@ -36,6 +36,7 @@ class Truth:
         return max(0.0, others.max(initial=-math.inf) - self.high[action])
 
 
+_ROUNDING = 1e-6
 _MOST = 200
 """How many equilibria of one state are told apart."""
 
@@ -48,12 +49,12 @@ class Oracle:
     """Brute force over everything that can be done, happen and be known; knows no solver.
 
     Actions are equally good to their mover whose values are as near as `near` parts of the greatest
-    return.
+    return; to the player `own`, if one is named, only where they are equal but for rounding.
     """
 
-    def __init__(self, world, near=1e-6):
-        self.world, self.known = world, {}
-        self.near = near * max(world.span, 1e-30)
+    def __init__(self, world, near=_ROUNDING, own=None):
+        self.world, self.known, self.own = world, {}, own
+        self.near, self.nearest = (x * max(world.span, 1e-30) for x in (near, _ROUNDING))
 
     def truth(self, place, kind, posterior):
         """That of one state, as its mover may know it."""
@@ -134,7 +135,8 @@ class Oracle:
         mover, found = self.world.mover[place], {}
         for a, mine in q.items():
             rivals = [other[:, mover].min() for b, other in q.items() if b != a]
-            best = mine[:, mover] >= max(rivals, default=-math.inf) - self.near
+            near = self.nearest if mover == self.own else self.near
+            best = mine[:, mover] >= max(rivals, default=-math.inf) - near
             if best.any():
                 found[a] = mine[best]
         return found
@@ -163,7 +165,7 @@ class Oracle:
         return found
 
     def _distinct(self, vectors):
-        rounded = np.round(vectors / max(self.near, 1e-300))
+        rounded = np.round(vectors / max(self.nearest, 1e-300))
         kept = vectors[np.unique(rounded, axis=0, return_index=True)[1]]
         if len(kept) > _MOST:
             raise TooManyError

@@ -166,7 +166,8 @@ def _against(task: str, each: _Grown, usual: _Grown) -> list[Row]:
     if _known(each.costs[0]) and _known(usual.costs[0]):
         rows.append(
             told(CLAIM, task, each.who.label, "steps over UCT's at the smallest size",
-                 quotient(each.costs[0], usual.costs[0]), unit="times")
+                 quotient(each.costs[0], usual.costs[0]), unit="times",
+                 note="as if they had been measured on other positions: on the wide side")
         )  # fmt: skip
     if np.isfinite([each.exponent.estimate, usual.exponent.estimate]).all():
         apart = weighted_sum([each.exponent, usual.exponent], [1.0, -1.0])

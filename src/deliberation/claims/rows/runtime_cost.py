@@ -70,7 +70,7 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
         np.array([t.estimate for t in times]),
         np.array([[t.low for t in times], [t.high for t in times]]),
     )
-    fast_ms = timed([t for cell in networks for t in results.outcomes(cell)["milliseconds"][0]])
+    fast_ms = _pooled([results.outcomes(cell)["milliseconds"][0] for cell in networks])
     training = np.array([training_cost(results, task, e, seed, price) for seed in range(e.seeds)])
     in_flops = break_even(training[:, 0], slow, fast)
     in_seconds = break_even(1e3 * training[:, 1], slow_ms, fast_ms)
@@ -146,6 +146,11 @@ def at_budget(
     return Estimate(middle, min(low, middle), max(high, middle), worth.n, worth.freedom, censored)
 
 
+def _pooled(times: list[list[float]]) -> Estimate:
+    """The mean of several processes' median times; a process is one observation of its machine."""
+    return bootstrap(np.array([np.median(each) for each in times]))
+
+
 def _mean(counts: np.ndarray) -> Estimate:
     """The mean of counts, exact where all are the same."""
     if np.ptp(counts) == 0:
@@ -155,17 +160,21 @@ def _mean(counts: np.ndarray) -> Estimate:
 
 
 def _ratio(slow: Estimate, fast: Estimate) -> Estimate:
-    """Of two costs; where an end is no number, from the ends of their intervals."""
-    if slow.low > 0 and fast.low > 0 and np.isfinite([slow.high, fast.high]).all():
-        return quotient(slow, fast)
+    """Of two costs, measured apart; an end that is no number is a bound for the ratio, too."""
+    apart = quotient(*(_bounded(cost) for cost in (slow, fast)))
+    low = apart.low if slow.low > 0 and np.isfinite(fast.high) else slow.low / fast.high
+    known = np.isfinite(slow.high) and fast.low > 0
     return Estimate(
-        slow.estimate / fast.estimate,
-        slow.low / fast.high,
-        slow.high / fast.low if fast.low > 0 else float("inf"),
-        slow.n,
-        slow.freedom,
+        apart.estimate, low, apart.high if known else float("inf"), slow.n, slow.freedom,
         slow.censored,
-    )
+    )  # fmt: skip
+
+
+def _bounded(cost: Estimate) -> Estimate:
+    """With ends that are numbers, so that the other end can be combined."""
+    low = cost.low if cost.low > 0 else cost.estimate
+    high = cost.high if np.isfinite(cost.high) else cost.estimate
+    return Estimate(cost.estimate, low, high, cost.n, cost.freedom, cost.censored)
 
 
 def training_cost(
