@@ -133,6 +133,7 @@ def work(kind: int, tasks: int, log: Path, own: Path) -> None:
     """All tasks of one kind that stand in no log yet, into a log of one's own."""
     done = {(line["task"], line["decider"]) for line in (*read(log), *read(own))}
     count = len(kinds())
+    write_lines(own, read(own))  # no half line for the next one to be joined to
     with own.open("a", encoding="utf-8") as out:
         for task in range(kind, tasks, count):
             for line in fuzz_one(task, done):
@@ -148,7 +149,7 @@ def read(log: Path) -> list[dict[str, Any]]:
             entry = json.loads(line)
         except json.JSONDecodeError:  # cut off when the run was ended
             continue
-        if "outcome" in entry:
+        if isinstance(entry, dict) and {"task", "decider", "outcome"} <= entry.keys():
             found[entry["task"], entry["decider"]] = entry
     return list(found.values())
 

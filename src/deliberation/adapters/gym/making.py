@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -49,6 +50,10 @@ def make_env(made_by: Any, options: dict[str, Any]) -> Any:
             f"{made_by!r} is a vector of environments, which nothing can be planned in: hand over "
             "one environment, its id or a factory; lanes are batched here."
         )
+    if "max_episode_steps" in options and not _takes(made_by, "max_episode_steps"):
+        rest = {k: v for k, v in options.items() if k != "max_episode_steps"}
+        made = make_env(made_by, rest)
+        return gymnasium.wrappers.TimeLimit(made, options["max_episode_steps"])
     if isinstance(made_by, gymnasium.Env):
         if options:
             raise WrongKindError(
@@ -61,6 +66,17 @@ def make_env(made_by: Any, options: dict[str, Any]) -> Any:
             f"{made_by!r} is no Gymnasium environment, no id of one and no factory that makes one."
         )
     return _checked(gymnasium, made_by, _call(made_by, options, repr(made_by)))
+
+
+def _takes(made_by: Any, option: str) -> bool:
+    """Whether a factory takes an option itself."""
+    if not callable(made_by):
+        return False
+    try:
+        given = inspect.signature(made_by).parameters.values()
+    except (TypeError, ValueError):
+        return True
+    return any(p.name == option or p.kind is p.VAR_KEYWORD for p in given)
 
 
 def make_again(source: Source) -> Any:

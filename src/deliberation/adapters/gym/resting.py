@@ -17,7 +17,8 @@ from .plain import NotPlainError, dump, load, weight
 
 Path = tuple[str, ...]
 SMALL = 4096
-"""Bytes up to which a value that can change in place is looked at with every row."""
+"""Bytes up to which a value that can change in place is looked at with every row; up to `_LARGE`
+where that takes a moment only."""
 _AUDIT = 64
 """Rows from one look at larger ones to the next, at least."""
 _LARGE = 1 << 16
@@ -54,9 +55,10 @@ def _quick(value: Any) -> bytes:
 class Resting:
     """What does not move: held against what it was, and written by name where it moves still.
 
-    Values of more than `SMALL` bytes that can change in place are looked at with every `_AUDIT`th
-    row, or less often where a look takes long; in a trial those of up to `_LARGE` bytes with each
-    row, as long as there is `patience`: seconds that this may take.
+    Values of more than `SMALL` bytes that can change in place, and of which it takes long to tell
+    whether they did (`_quick`), are looked at with every `_AUDIT`th row, or less often where a look
+    takes long; in a trial those of up to `_LARGE` bytes with each row, as long as there is
+    `patience`: seconds that this may take.
     """
 
     def __init__(self, env: Any, survey: Any, moving: set[tuple[Path, str]]):
@@ -83,9 +85,10 @@ class Resting:
         large = {(id(vars(follow(env, p))), n) for (p, n), size in sizes.items() if size > _LARGE}
         self._middling = [x for x in self._inside if (id(x[0]), x[1]) not in large]
         self._small = [
-            (*x, _quick(x[0].get(x[1])))
+            (*x, quick)
             for x in self._inside
-            if (weight(x[0].get(x[1])) or SMALL) < SMALL
+            for quick in [_quick(x[0].get(x[1]))]
+            if (weight(x[0].get(x[1])) or _LARGE) < (_LARGE if quick else SMALL)
         ]
         paths = {path for path, _ in (*survey.entries, *moving)}
         self._names = [(held, set(held)) for held in (vars(follow(env, path)) for path in paths)]

@@ -1,8 +1,9 @@
 """Settings with which PPO and DQN learn tasks that exist: a starting point for tasks like them.
 
 Found from those that rl-zoo publishes for stable-baselines3 (Raffin 2020); `benchmarks/peers.py`
-measures them beside it. Most were chosen on seeds 0 to 4. Each of these tasks has a time limit that
-cuts its episodes and is not shown, and says so itself (`Task.truncated`).
+measures them beside it, on the seeds that they were chosen on and on fresh ones. Each of these
+tasks has a time limit that cuts its episodes and is not shown, and says so itself
+(`Task.truncated`).
 """
 
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ RECOMMENDED: dict[str, dict[str, dict[str, Any]]] = {
     "DQN": {
         "cartpole": {},
         "acrobot": {
-            "updates": 200, "environments": 64, "steps": 2, "batch": 64, "discount": 0.99,
+            "updates": 400, "environments": 64, "steps": 2, "batch": 64, "discount": 0.99,
             "target": 0.02, "width": 128, "normalise_observations": True,
         },
         "mountain_car": {

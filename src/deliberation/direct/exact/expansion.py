@@ -25,6 +25,8 @@ are made in one."""
 _EACH = 8
 _CHUNK_BYTES = 1 << 26
 """So much room may the successors of one call take: a state of chess holds all that was played."""
+_CHANCES = 1e-3
+"""So far from 1 may the chances of an action sum, in single precision."""
 _BLOCK = 1 << 14
 """Rows that are turned into numbers at a time, for they take eight times their room."""
 _TWINS = 256
@@ -72,6 +74,7 @@ def expansions(
         here = jax.tree.map(lambda x, padded=padded: x[padded], states)
         after, chances, facts, rewards = _expand(task, look, objective, here, jnp.asarray(asked))
         odds = np.asarray(chances, float)
+        _check_chances(task, odds)
         # In double precision they sum to one again.
         odds = odds / np.maximum(odds.sum(-1, keepdims=True), 1e-30)
         real = odds > 0
@@ -186,6 +189,17 @@ def _allows(task: Task, state: State) -> tuple[Array, Array]:
 def _room(count: int) -> int:
     small, large = CHUNKS
     return small if count <= small else large if count <= large else 1 << (count - 1).bit_length()
+
+
+def _check_chances(task: Task, odds: Float[np.ndarray, "pairs outcomes"]) -> None:
+    """Refuse chances that are none, which would drop an action or weigh it wrongly in silence."""
+    with np.errstate(invalid="ignore"):
+        fine = (odds >= 0).all(-1) & (np.abs(odds.sum(-1) - 1) <= _CHANCES)
+    if not fine.all():
+        raise ContractError(
+            f"{task!r}.outcomes gives the chances {odds[int(np.argmin(fine))].tolist()} for one "
+            "action: they must be at least 0 and sum to 1. Mend `outcomes`."
+        )
 
 
 def _chunk_size(pairs: int, outcomes: int, states: State) -> int:
