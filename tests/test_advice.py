@@ -26,8 +26,8 @@ from deliberation.advice.choosing import Choice
 from deliberation.advice.limits import quantity
 from deliberation.advice.results import Recipe
 from deliberation.advice.words import python
-from deliberation.report.advice import advice_page, build_advice, panels
 from deliberation.report.figures import panel_svg
+from deliberation.report.pages.advice import advice_page, build_advice, panels
 from deliberation.report.png import panels_png
 from deliberation.runs import read_manifest, read_records
 

@@ -1,12 +1,14 @@
 from . import adapters as adapters
 from . import advice as advice
 from . import amortised as amortised
+from . import audit as audit
 from . import claims as claims
 from . import core as core
 from . import direct as direct
 from . import hybrid as hybrid
 from . import report as report
 from . import runs as runs
+from . import specimens as specimens
 from . import stats as stats
 from . import tasks as tasks
 from . import zoo as zoo

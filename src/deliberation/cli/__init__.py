@@ -1,4 +1,4 @@
-"""The command line: `deliberate table | advise | look | play | report | train | zoo | ...`.
+"""The command line: `deliberate table | advise | audit | look | play | report | train | zoo | ...`.
 
 One file a command or small group. Nothing heavy is imported at module level: a command that only
 prints answers in well under 0.2 s, and JAX is imported inside the commands that compute.
@@ -9,6 +9,7 @@ import click
 from .. import __version__
 from ._refusals import CarefulGroup
 from .advise import advise
+from .audit import audit
 from .doctor import doctor
 from .lists import claims, tasks
 from .look import look
@@ -34,5 +35,5 @@ def main(debug: bool) -> None:
     """Measure whether a system searches for its answers, evaluates a learned function, or both."""
 
 
-for command in (table, advise, look, play, report, train, zoo, tasks, claims, doctor):
+for command in (table, advise, audit, look, play, report, train, zoo, tasks, claims, doctor):
     main.add_command(command)

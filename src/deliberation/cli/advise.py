@@ -80,7 +80,7 @@ def advise(
 def present(folder: Path, limits: "Limits | None" = None) -> None:
     """From the records of a run to its text in the terminal, and to its page and figures."""
     from ..advice import read_advice
-    from ..report.advice import build_advice
+    from ..report.pages.advice import build_advice
 
     found = read_advice(folder, limits)
     click.echo(str(found))

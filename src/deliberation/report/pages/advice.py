@@ -7,18 +7,18 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from ..advice.amounts import count, span
-from ..advice.choosing import HOUR, LEARNED, PLAN, Judged
-from ..advice.results import Advice
-from ..advice.words import HEADS, asked, headline, ordered, reasons, row
-from ..runs.findings import Panel, Series
-from ..runs.plain import plain
-from ..runs.storage import atomic_write
-from .figures import Mark, panel_svg
-from .folder import provenance
-from .html import document, facts
-from .png import panels_png
-from .svg import standalone
+from ...advice.amounts import count, span
+from ...advice.choosing import HOUR, LEARNED, PLAN, Judged
+from ...advice.results import Advice
+from ...advice.words import HEADS, asked, headline, ordered, reasons, row
+from ...runs.findings import Panel, Series
+from ...runs.plain import plain
+from ...runs.storage import atomic_write
+from ..figures import Mark, panel_svg
+from ..folder import provenance
+from ..html import document, facts
+from ..png import panels_png
+from ..svg import standalone
 
 PAGE, JSON, SVG, PNG = "advice.html", "advice.json", "advice.svg", "advice.png"
 Drawn = tuple[Panel, list[Mark]]

@@ -1,0 +1,62 @@
+"""Asking a subject about states, in batches of one size, and looking at the form of its answers."""
+
+import time
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+
+from ..core.decider import Decider, check_finite
+from ..core.errors import IllegalActionError
+from ..core.objective import Objective
+from .exam import Exam
+
+BATCH = 64
+"""States that are asked about at a time; the last ones are filled up with copies."""
+
+
+class Answers(NamedTuple):
+    """What was chosen in each state, and the seconds that each batch took by our own clock."""
+
+    action: Int[np.ndarray, " n"]
+    seconds: Float[np.ndarray, " batches"]
+
+
+def ask(
+    decider: Decider,
+    exam: Exam,
+    rows: Int[np.ndarray, " n"],
+    key: Key[Array, ""],
+    *,
+    objective: Objective | None = None,
+    budget: int | None = None,
+) -> Answers:
+    """The decider's answers in some states of an exam; each state has a key of its own.
+
+    Memory begins anew with each batch. Raises `IllegalActionError` and `NonFiniteError` for answers
+    that are none, and whatever the decider raises.
+    """
+    keys = jax.random.split(key, len(rows))
+    actions, seconds = [], []
+    for first in range(0, len(rows), BATCH):
+        some = np.resize(np.arange(first, min(first + BATCH, len(rows))), BATCH)
+        states = exam.states(rows[some])
+        began = time.perf_counter()
+        decision, _ = decider.decide(
+            states, decider.begin(BATCH), objective=objective, budget=budget, key=keys[some]
+        )
+        action = np.asarray(jax.block_until_ready(decision.action))
+        seconds.append(time.perf_counter() - began)
+        check_finite(f"{decider!r}", value=np.asarray(decision.value), action=action)
+        actions.append(action[: min(BATCH, len(rows) - first)].astype(int))
+    found = np.concatenate(actions)
+    legal = exam.reached.legal[rows]
+    within = (found >= 0) & (found < legal.shape[1])
+    if not (within & legal[np.arange(len(rows)), np.where(within, found, 0)]).all():
+        row = int(np.argmin(within & legal[np.arange(len(rows)), np.where(within, found, 0)]))
+        raise IllegalActionError(
+            f"{decider!r} answered {found[row]} where the legal actions are "
+            f"{np.flatnonzero(legal[row]).tolist()}."
+        )
+    return Answers(found, np.array(seconds))

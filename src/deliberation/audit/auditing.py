@@ -1,0 +1,178 @@
+"""`audit`: every probe put to a subject in turn; what is answered is kept, what fails is said."""
+
+import contextlib
+import dataclasses
+import hashlib
+import inspect
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import msgspec
+from jaxtyping import Array, Key
+
+from ..core.catalogue import catalogue, module_of
+from ..core.decider import Decider
+from ..core.errors import UnknownNameError, WrongKindError
+from ..core.keys import KeyLike, one_key
+from ..core.objective import Objective
+from ..core.task import Task, check_is_task
+from ..runs.plain import plain, restore
+from ..runs.storage import atomic_write
+from ..stats.intervals import nothing
+from .asking import BATCH, ask
+from .exam import Exam
+from .profile import Answer, Profile
+
+ORDER = ("effort", "objective", "revaluation", "depth", "compute", "worth")
+
+
+@dataclasses.dataclass(frozen=True)
+class Effort:
+    """How much is asked: contested states, announcements, and the budgets that are offered."""
+
+    name: str
+    states: int
+    announcements: int
+    budgets: tuple[int, ...]
+    depth: int
+    repeats: int
+
+
+EFFORTS = {
+    e.name: e
+    for e in (
+        Effort("smoke", 128, 24, (1, 8, 64), 4, 5),
+        Effort("quick", 192, 48, (1, 4, 16, 64, 256), 6, 15),
+        Effort("full", 512, 128, (1, 4, 16, 64, 256, 1024), 8, 40),
+    )
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """Whom a probe asks, in which exam, with how much effort, and the key of all chance."""
+
+    decider: Decider
+    exam: Exam
+    effort: Effort
+    key: Key[Array, ""]
+
+
+def list_probes() -> dict[str, dict[str, Any]]:
+    """Every probe by name with what it declares, without importing any."""
+    found = catalogue(Path(__file__).parent / "probes", "PROBE")
+    place = {name: i for i, name in enumerate(ORDER)}
+    order = sorted(found.items(), key=lambda x: (place.get(x[1]["name"], len(place)), x[1]["name"]))
+    return {p["name"]: {**p, "module": f"{__package__}.probes.{file}"} for file, p in order}
+
+
+def audit(
+    policy: Decider,
+    task: Task,
+    *,
+    objective: Objective | None = None,
+    probes: Sequence[str] | None = None,
+    effort: str = "quick",
+    out: Path | str | None = None,
+    key: KeyLike | None = None,
+) -> Profile:
+    """Put a policy through the probes (all of them, or those named) in a task whose states can be
+    listed: one player, listed chance.
+
+    Nothing about the policy is assumed: that it ignores a budget or an announcement is a finding. A
+    probe that fails says why, and the others go on. With a folder `out` each answer is kept as soon
+    as it is there, and the same call goes on where it was; answers of another policy, task or
+    version of the probe are asked anew (a policy is known by its `repr` and some of its answers).
+
+    Raises `UnknownNameError`, `WrongKindError`, and what `Exam.of` raises.
+    """
+    known, level = list_probes(), _level(effort)
+    names = list(known) if probes is None else list(probes)
+    for name in names:
+        module_of("probe", name, known)
+    check_is_task(task)
+    if not isinstance(policy, Decider):
+        raise WrongKindError(
+            f"An audit is of a Decider, not of {policy!r}: bring a policy in with "
+            "adapters.from_callable, from_sb3 or from_torch."
+        )
+    exam = Exam.of(task, objective, count=level.states)
+    one = jax.random.key(0) if key is None else one_key(key)
+    answers = []
+    for number, name in enumerate(names):
+        subject = Subject(policy, exam, level, jax.random.fold_in(one, number))
+        answers.append(_kept(subject, name, known[name]["module"], out))
+    return Profile(
+        subject=_name(policy), task=repr(task), effort=effort, states=len(exam.reached),
+        asked=len(exam.rows), answers=answers,
+    )  # fmt: skip
+
+
+def _level(effort: str) -> Effort:
+    if effort not in EFFORTS:
+        raise UnknownNameError("effort", effort, EFFORTS)
+    return EFFORTS[effort]
+
+
+def _kept(subject: Subject, name: str, module: str, out: Path | str | None) -> Answer:
+    """The answer that a folder holds, or a new one, which it then holds."""
+    if out is None:
+        return _answer(subject, name, module)
+    path = Path(out) / f"{name}.json"
+    stamp = _stamp(subject, name, module)
+    if path.exists():
+        try:
+            kept = msgspec.convert(restore(msgspec.json.decode(path.read_bytes())), _Record)
+        except (msgspec.DecodeError, msgspec.ValidationError):
+            kept = None  # cut off, or another version's
+        if kept is not None and kept.stamp == stamp:
+            return kept.answer
+    answer = _answer(subject, name, module)
+    if answer.found != "failed":
+        path.parent.mkdir(parents=True, exist_ok=True)
+        record = plain(msgspec.to_builtins(_Record(stamp, answer)), name)
+        atomic_write(path, msgspec.json.encode(record))
+    return answer
+
+
+class _Record(msgspec.Struct, frozen=True):
+    stamp: str
+    answer: Answer
+
+
+def _stamp(subject: Subject, name: str, module: str) -> str:
+    """What an answer depends on: the policy and how it answers, the task, the effort, the probe."""
+    parts = [
+        repr(subject.decider), repr(subject.exam), repr(subject.exam.objective),
+        repr(subject.effort), str(jax.random.key_data(subject.key).tolist()),
+        inspect.getsource(module_of("probe", name, list_probes())),
+    ]  # fmt: skip
+    digest = hashlib.sha256("\n".join(parts).encode())
+    with contextlib.suppress(Exception):  # whatever a stranger's policy raises; probes say so
+        rows = subject.exam.rows[:BATCH]
+        shown = ask(subject.decider, subject.exam, rows, subject.key).action
+        digest.update(shown.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _answer(subject: Subject, name: str, module: str) -> Answer:
+    """A probe's answer; where it fails, why."""
+    probe, began = module_of("probe", name, list_probes()), time.perf_counter()
+    try:
+        found = probe.measure(subject)
+    except Exception as error:  # a stranger's policy may raise anything
+        about = probe.PROBE
+        found = Answer(
+            probe=name, question=about["question"], statistic=about["statistic"], found="failed",
+            said=f"{type(error).__name__}: {' '.join(str(error).split())[:300]}",
+            estimate=nothing(),
+        )  # fmt: skip
+    return msgspec.structs.replace(found, seconds=time.perf_counter() - began)
+
+
+def _name(policy: Decider) -> str:
+    told = " ".join(repr(policy).split())
+    return told if len(told) <= 60 else f"{type(policy).__name__}"

@@ -1,0 +1,228 @@
+"""Where a subject is asked: the states of a task in which it matters what is done, and their truth.
+
+Only tasks of one player whose states and chance can be listed are examined so far: their exact
+values are known under any objective that is announced.
+"""
+
+import dataclasses
+import functools
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from ..core.errors import TooLargeError, UnsuitableTaskError
+from ..core.objective import Action, Objective, wanted
+from ..core.task import State, Task
+from ..direct import enumerate_states, value_iteration
+from ..direct.exact.states import Reached
+
+_AT_FIRST = 5_000
+MOST_STATES = 20_000
+"""A task with more states is not examined: its values take too long under many objectives."""
+_SAME = 1e-6
+"""Values that differ by less, in parts of the greatest, are equally good."""
+
+
+class Seen(eqx.Module):
+    """What is observed of a state, as words: where observations are all that matters."""
+
+    task: Task
+
+    def __call__(self, state: State) -> Int[Array, " words"]:
+        """The words of one state."""
+        seen = jnp.asarray(self.task.observe(state), jnp.float32)
+        return jax.lax.bitcast_convert_type(seen, jnp.int32).ravel()
+
+
+class Face(eqx.Module):
+    """What tells one place from another: a state's fingerprint with its clocks at 0."""
+
+    task: Task
+    clocks: tuple[int, ...] = eqx.field(static=True)
+    seen: bool = eqx.field(static=True, default=False)
+
+    def __call__(self, state: State) -> Int[Array, " words"]:
+        """The words of one state."""
+        if self.seen:
+            return Seen(self.task)(state)
+        leaves, form = jax.tree.flatten(state)
+        kept = [jnp.zeros_like(x) if i in self.clocks else x for i, x in enumerate(leaves)]
+        return self.task.fingerprint(jax.tree.unflatten(form, kept))
+
+
+class Discounting(Objective):
+    """The rewards of `base`, worth less the later they come: without a clock, play need not end."""
+
+    base: Objective
+
+    def __call__(self, state: State, action: Action, after: State) -> Float[Array, " players"]:
+        """Those of `base`."""
+        return self.base(state, action, after)
+
+    @property
+    def discount(self) -> float:
+        """Worth of a reward one action later."""
+        return DISCOUNT
+
+
+DISCOUNT = 0.97
+
+
+@dataclasses.dataclass(eq=False, repr=False)
+class Exam:
+    """All states of a task, and the rows of those it is asked in: contested ones, evenly drawn.
+
+    `values` are the exact values of each action in every state under the task's own objective, NaN
+    where illegal. A state is contested where the best action is worth more than the mean of all.
+    Where there are too many states, those count as one that look alike (`by_sight`); then a return
+    without a discount is given one of 0.97, since the clock is left out and play need not end.
+    """
+
+    task: Task
+    objective: Objective
+    reached: Reached
+    values: Float[np.ndarray, "states actions"]
+    rows: Int[np.ndarray, " n"]
+    by_sight: bool = False
+    """Whether states count as one that look alike: the others are too many to list."""
+
+    def __repr__(self) -> str:
+        return f"Exam({self.task!r}, {len(self.rows)} of {len(self.reached)} states)"
+
+    @staticmethod
+    def of(
+        task: Task, objective: Objective | None = None, *, count: int = 128, seed: int = 0
+    ) -> "Exam":
+        """At most `count` contested states.
+
+        Raises `UnsuitableTaskError`, `TooLargeError`, and what `enumerate_states` raises.
+        """
+        own = wanted(task, objective)
+        if task.traits.players != 1 or not task.traits.fully_observable:
+            raise UnsuitableTaskError(
+                f"{task!r} has more than one player, or hides something. The audit asks where "
+                "exact values are known under every announced objective: so far in tasks of one "
+                "player in full view."
+            )
+        by_sight = False
+        try:
+            reached = enumerate_states(task, max_states=_AT_FIRST)
+        except TooLargeError:
+            try:  # a stranger's states hold all that was done: what is seen may tell fewer apart
+                reached = enumerate_states(task, tell_apart=Seen(task), max_states=_AT_FIRST)
+                by_sight = True
+            except (TooLargeError, UnsuitableTaskError):
+                reached = enumerate_states(task, max_states=MOST_STATES)
+        if by_sight and float(own.discount) == 1.0:
+            own = Discounting(own)
+        values = _values(reached, own)
+        rows = np.flatnonzero(contested(values) & ~reached.terminal)
+        if not len(rows):
+            raise UnsuitableTaskError(
+                f"In no state of {task!r} does it matter what is done, so there is nothing to ask. "
+                "Give an objective under which actions differ."
+            )
+        if len(rows) > count:
+            rows = np.sort(np.random.default_rng(seed).choice(rows, count, replace=False))
+        return Exam(task, own, reached, values, rows, by_sight)
+
+    def states(self, rows: Int[np.ndarray, " n"]) -> State:
+        """Those of some rows, as a batch."""
+        return jax.tree.map(lambda x: jnp.asarray(x[rows]), self.reached.states)
+
+    def under(self, objective: Objective) -> Float[np.ndarray, "states actions"]:
+        """The exact values of all actions under another objective."""
+        return _values(self.reached, objective)
+
+    def ahead(self, sweeps: int) -> Float[np.ndarray, "states actions"]:
+        """What actions are worth to one who looks so many actions ahead, and sees 0 beyond."""
+        table = value_iteration(self.reached, self.objective, sweeps=sweeps)
+        return np.where(np.isfinite(table.action_values), table.action_values, np.nan)
+
+    @functools.cached_property
+    def face(self) -> Face:
+        """What tells places apart; clocks are whole numbers that grow by 1 with every action."""
+        before, _, _ = links = np.nonzero(self.reached.to >= 0)
+        after = self.reached.to[links]
+        clocks = [
+            i
+            for i, x in enumerate(map(np.asarray, jax.tree.leaves(self.reached.states)))
+            if x.ndim == 1
+            and np.issubdtype(x.dtype, np.integer)
+            and (x[after].astype(np.int64) - x[before] == 1).all()
+        ]
+        return Face(self.task, tuple(clocks), self.by_sight)
+
+    @functools.cached_property
+    def _placed(self) -> tuple[np.ndarray, np.ndarray]:
+        everywhere = jax.tree.map(jnp.asarray, self.reached.states)
+        words = np.asarray(jax.jit(jax.vmap(self.face))(everywhere))
+        return np.unique(words, axis=0, return_inverse=True)
+
+    @property
+    def faces(self) -> Int[np.ndarray, "places words"]:
+        """What tells each place from the others."""
+        return self._placed[0]
+
+    @property
+    def place(self) -> Int[np.ndarray, " states"]:
+        """The place of every state: two that differ in time alone are in one."""
+        return self._placed[1].reshape(-1)
+
+    @functools.cached_property
+    def span(self) -> float:
+        """The greatest difference that one choice makes."""
+        stakes = np.nanmax(self.values[self.rows], 1) - np.nanmin(self.values[self.rows], 1)
+        return float(stakes.max())
+
+    def distances(self, place: int) -> Int[np.ndarray, " states"]:
+        """The fewest actions from every state to a place, by what can happen; -1: there is no way.
+
+        0 is in the place itself.
+        """
+        found, ways = np.full(len(self.reached), -1), 0
+        edge = np.flatnonzero(self.place == place)
+        found[edge] = 0
+        while len(edge):
+            ways += 1
+            before = np.isin(self.reached.to, edge).any((1, 2)) & (found < 0)
+            edge = np.flatnonzero(before)
+            found[edge] = ways
+        return found
+
+
+def _values(reached: Reached, objective: Objective) -> Float[np.ndarray, "states actions"]:
+    table = value_iteration(reached, objective)
+    return np.where(np.isfinite(table.action_values), table.action_values, np.nan)
+
+
+def contested(values: Float[np.ndarray, "n actions"]) -> Bool[np.ndarray, " n"]:
+    """Where the best action is worth more than the mean of all."""
+    known = ~np.isnan(values)
+    most = np.where(known, values, -np.inf).max(1)
+    total, count = np.where(known, values, 0).sum(1), np.maximum(known.sum(1), 1)
+    unit = max(float(np.abs(values, where=known, out=np.zeros_like(values)).max(initial=0)), 1e-30)
+    return known.any(1) & (most - total / count > _SAME * unit)
+
+
+def best(values: Float[np.ndarray, "n actions"]) -> Bool[np.ndarray, "n actions"]:
+    """Which actions are as good as the best; none where there are none."""
+    known = ~np.isnan(values)
+    unit = max(float(np.abs(values, where=known, out=np.zeros_like(values)).max(initial=0)), 1e-30)
+    most = np.where(known, values, -np.inf).max(1, keepdims=True)
+    return known & (np.where(known, values, -np.inf) >= most - _SAME * unit)
+
+
+def way(
+    values: Float[np.ndarray, "n actions"], actions: Int[np.ndarray, " n"]
+) -> Float[np.ndarray, " n"]:
+    """How far each action goes from a random one (0) to the best (1); below 0 where it is worse.
+
+    No less than -1: a few great losses say no more than that.
+    """
+    mean, most = np.nanmean(values, 1), np.nanmax(values, 1)
+    chosen = values[np.arange(len(actions)), actions]
+    return np.maximum((chosen - mean) / (most - mean), -1.0)

@@ -1,0 +1,78 @@
+"""From an interval to a probe's verdict, by the smallest response that matters."""
+
+from typing import Any
+
+import numpy as np
+
+from ..runs.findings import Panel
+from ..stats import Estimate, bootstrap
+from ..stats.intervals import nothing
+from .profile import Answer, Control, Found
+
+SMALLEST = 0.1
+"""The smallest response that matters: a tenth of the way from a random action to the best."""
+
+
+def response(estimate: Estimate, smallest: float = SMALLEST) -> Found:
+    """Whether an interval lies above the smallest response, below its opposite, or between both."""
+    if estimate.estimate != estimate.estimate or estimate.n == 0:
+        return "inconclusive"
+    if estimate.low > smallest:
+        return "responds"
+    if estimate.high < -smallest:
+        return "against"
+    if -smallest <= estimate.low and estimate.high <= smallest:
+        return "none"
+    return "inconclusive"
+
+
+def control(name: str, estimate: Estimate, smallest: float = SMALLEST) -> Control:
+    """A control holds where its interval does not lie beyond the smallest response."""
+    beyond = estimate.low > smallest or estimate.high < -smallest
+    return Control(name, estimate, not beyond)
+
+
+def over_groups(groups: list[np.ndarray], bound: float) -> Estimate:
+    """The mean of groups of items that go together, from -`bound` to `bound`: groups are resampled.
+
+    Where all items are equal, they count one by one for what was not seen.
+    """
+    every = np.concatenate(groups) if groups else np.zeros(0)
+    if len(every) and np.ptp(every) == 0:
+        return bootstrap(every, bounds=(-bound, bound))
+    means = np.array([group.mean() for group in groups])
+    return bootstrap(means, bounds=(-bound, bound))
+
+
+def answered(
+    about: dict[str, Any],
+    estimate: Estimate,
+    words: dict[str, str],
+    *,
+    controls: list[Control] | None = None,
+    rules_out: dict[str, str] | None = None,
+    panel: Panel | None = None,
+    found: Found | None = None,
+) -> Answer:
+    """The answer of a probe that declares itself as `about`; a control that fails bars a verdict.
+
+    `words` say each verdict in a sentence, `rules_out` what is then ruled out.
+    """
+    controls = controls or []
+    verdict = response(estimate) if found is None else found
+    if not all(c.holds for c in controls) and verdict in ("responds", "none", "against"):
+        verdict = "inconclusive"
+    return Answer(
+        probe=about["name"], question=about["question"], statistic=about["statistic"],
+        found=verdict, said=words.get(verdict, "The interval allows for both."), estimate=estimate,
+        controls=controls, rules_out=(rules_out or {}).get(verdict, ""),
+        fooled_by=about["fooled_by"], panel=panel,
+    )  # fmt: skip
+
+
+def not_applicable(about: dict[str, Any], why: str) -> Answer:
+    """That a probe cannot be put here, and why."""
+    return Answer(
+        probe=about["name"], question=about["question"], statistic=about["statistic"],
+        found="not applicable", said=why, estimate=nothing(), fooled_by="",
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""One file a probe: what it asks and declares (`PROBE`), and how it measures (`measure`)."""

@@ -1,0 +1,73 @@
+"""Does it choose what serves an objective that it is told at decision time, and never met?"""
+
+import jax
+import numpy as np
+
+from ...core.objective import Objective
+from ...runs.findings import Panel, Series
+from ..announcements import announce, items
+from ..announcing import bonus
+from ..asking import ask
+from ..auditing import Subject
+from ..exam import way
+from ..judging import answered, control, not_applicable, over_groups
+from ..profile import Answer
+
+PROBE = {
+    "name": "objective",
+    "question": "Does it choose what serves an objective that it is told at decision time?",
+    "statistic": "way under an announced objective of the answers to it, less that of the answers "
+    "to another announcement; over announcements",
+    "needs": "an objective that can be handed over",
+    "fooled_by": "a table that holds an answer for every objective of the family that is announced",
+}
+WORDS = {
+    "responds": "Choices serve an objective that is told when it decides.",
+    "none": "No response to an announced objective.",
+    "against": "Choices go against an announced objective.",
+}
+RULES_OUT = {
+    "responds": "a function of what is seen alone, and answers that merely change when told",
+    "none": "a search that reads the objective it is given",
+}
+PLACES, EACH, FEWEST = 2, 8, 8
+"""Places that pay in an announcement, states that are asked in each, announcements at least."""
+
+
+def measure(subject: Subject) -> Answer:
+    """Each announcement is asked about where it makes the own best actions wrong."""
+    exam = subject.exam
+    rng = np.random.default_rng(jax.random.key_data(subject.key).tolist())
+    made = announce(exam, rng, subject.effort.announcements, PLACES)
+    nothing_new = bonus(exam, made[0].targets, 0.0)
+    served, moved = [], []
+    for one, other in zip(made, made[1:] + made[:1], strict=True):
+        rows = items(exam, one, EACH, rng)
+        if not len(rows):
+            continue
+        told, mistold, same, silent = (
+            _asked(subject, rows, x) for x in (one.objective, other.objective, nothing_new, None)
+        )
+        truth, own = one.values[rows], exam.values[rows]
+        served.append(way(truth, told) - way(truth, mistold))
+        moved.append(way(own, same) - way(own, silent))
+    if len(served) < FEWEST:
+        why = f"In {len(served)} of {len(made)} announcements only did other actions become best."
+        return not_applicable(PROBE, why)
+    panel = Panel(
+        title="Objective", x_label="announcement", y_label="way gained by being told it",
+        series=[Series(label="subject", x=[float(i) for i in range(len(served))],
+                       y=sorted(float(x.mean()) for x in served), kind="points")],
+    )  # fmt: skip
+    unchanged = control("an announcement that changes nothing moves", over_groups(moved, 2.0))
+    return answered(
+        PROBE, over_groups(served, 2.0), WORDS, rules_out=RULES_OUT, panel=panel,
+        controls=[unchanged],
+    )  # fmt: skip
+
+
+def _asked(subject: Subject, rows: np.ndarray, objective: Objective | None) -> np.ndarray:
+    return ask(
+        subject.decider, subject.exam, rows, subject.key, objective=objective,
+        budget=subject.effort.budgets[-1],
+    ).action  # fmt: skip

@@ -1,0 +1,64 @@
+"""How many simulations of a plain search are its choices worth?"""
+
+import jax
+import numpy as np
+
+from ...direct import TreeSearch
+from ...runs.findings import Panel, Reference, Series
+from ...stats import bootstrap, search_equivalent
+from ..asking import ask
+from ..auditing import Subject
+from ..exam import way
+from ..judging import answered
+from ..profile import Answer
+
+PROBE = {
+    "name": "worth",
+    "question": "How many simulations of a plain search are its choices worth?",
+    "statistic": "simulations of UCT with random playouts at which it goes as much of the way, on "
+    "the same states",
+    "needs": "nothing but answers",
+    "fooled_by": "a task that random playouts suit ill or well: the unit is this task's own",
+}
+BUDGETS = (1, 4, 16, 64, 256)
+
+
+def measure(subject: Subject) -> Answer:
+    """The subject's way at its largest budget, read off the search's curve."""
+    exam = subject.exam
+    values = exam.values[exam.rows]
+    planner = TreeSearch(exam.task, "uct", capacity=BUDGETS[-1] + 1)
+    key = jax.random.fold_in(subject.key, 1)
+    table = np.array([
+        way(values, ask(planner, exam, exam.rows, key, budget=b, objective=exam.objective).action)
+        for b in BUDGETS
+    ])  # fmt: skip
+    mine = way(
+        values,
+        ask(
+            subject.decider, exam, exam.rows, subject.key, budget=subject.effort.budgets[-1]
+        ).action,
+    )
+    worth = search_equivalent(BUDGETS, table, mine)
+    lines = [bootstrap(row, bounds=(-1.0, 1.0)) for row in table]
+    panel = Panel(
+        title="Worth", x_label="simulations", y_label="way from random to best", x_scale="log2",
+        series=[Series(
+            label="plain search", x=[float(b) for b in BUDGETS], y=[e.estimate for e in lines],
+            low=[e.low for e in lines], high=[e.high for e in lines],
+        )],
+        references=[Reference(label="subject", y=float(mine.mean()))],
+    )  # fmt: skip
+    said = f"Goes {mine.mean():.2f} of the way from a random to the best action; " + _in_words(
+        worth
+    )
+    return answered(PROBE, worth, {"told": said}, found="told", panel=panel)
+
+
+def _in_words(worth: object) -> str:
+    estimate = float(worth.estimate)  # type: ignore[attr-defined]
+    if estimate == 0 or estimate < BUDGETS[0]:
+        return f"less than {BUDGETS[0]} simulation does."
+    if estimate == float("inf"):
+        return f"more than {BUDGETS[-1]} simulations do."
+    return f"as {estimate:.0f} simulations do."

@@ -1,0 +1,1 @@
+"""Pages of one subject or one question, beside the comparison table."""

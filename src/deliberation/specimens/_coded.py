@@ -1,0 +1,79 @@
+"""Deciders that are coded from what is known of a world: each says in one method what it takes."""
+
+import abc
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int
+
+from ..audit.exam import Exam, best
+from ..core.answering import CheckedDecider, Question, answer
+from ..core.decider import Decision, Memory
+from ..core.objective import Objective
+from ..core.task import Task
+from ..direct import value_iteration
+
+_GOLDEN = 0.618
+
+
+class Coded(CheckedDecider):
+    """A decider that knows all states of a task; `takes` says which actions it takes in some."""
+
+    task: Task
+    exam: Exam = eqx.field(static=True)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.task!r})"
+
+    @abc.abstractmethod
+    def takes(
+        self, rows: Int[np.ndarray, " n"], question: Question, draws: Float[np.ndarray, "n two"]
+    ) -> Int[np.ndarray, " n"]:
+        """An action in each state; `draws` are two numbers from 0 to 1 for each."""
+
+    def choose(self, question: Question) -> tuple[Decision, Memory]:
+        """On the host: the rows of the states, and what is taken there."""
+        rows = self.exam.reached.find_all(question.state)
+        draws = np.asarray(jax.vmap(lambda k: jax.random.uniform(k, (2,)))(question.keys))
+        action = np.asarray(self.takes(rows, question, draws), np.int32)
+        live = ~self.exam.reached.terminal[rows]
+        weights = np.eye(self.exam.reached.legal.shape[1], dtype=np.float32)[action]
+        return answer(live, jnp.asarray(action), weights, np.zeros(len(rows))), question.memory
+
+    def table(self, rows: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+        """The best actions under the task's own rewards; ties by the state alone."""
+        return greedy(self.exam.values[rows], (rows * _GOLDEN) % 1)
+
+    def planned(
+        self, objective: Objective, sweeps: int | None = None
+    ) -> Float[np.ndarray, "states actions"]:
+        """What every action is worth, looking so many moves ahead (None: all)."""
+        found = value_iteration(self.exam.reached, objective, sweeps=sweeps).action_values
+        return np.where(np.isfinite(found), found, np.nan)
+
+    def legal_draw(
+        self, rows: Int[np.ndarray, " n"], draws: Float[np.ndarray, " n"]
+    ) -> Int[np.ndarray, " n"]:
+        """A legal action by a number from 0 to 1, evenly."""
+        legal = self.exam.reached.legal[rows]
+        place = np.minimum((draws * legal.sum(1)).astype(int), legal.sum(1) - 1)
+        return (legal.cumsum(1) > place[:, None]).argmax(1)
+
+
+def greedy(
+    values: Float[np.ndarray, "n actions"], draws: Float[np.ndarray, " n"]
+) -> Int[np.ndarray, " n"]:
+    """One of the greatest of each row; ties are broken by a number from 0 to 1."""
+    most = best(values)
+    place = np.minimum((draws * most.sum(1)).astype(int), most.sum(1) - 1)
+    return (most.cumsum(1) > place[:, None]).argmax(1)
+
+
+def simulations(question: Question, usual: int) -> Int[np.ndarray, " n"]:
+    """The budget of each row; where none was given, the usual one."""
+    if question.budget is None:
+        return np.full(question.keys.shape[0], usual)
+    most = np.asarray(question.limits[0])
+    return np.minimum(most, 2**20)

@@ -1,0 +1,28 @@
+"""A planner that reads what it is told, and strays in one of three answers."""
+
+import numpy as np
+
+from ..core.answering import Question
+from ._coded import Coded, greedy
+
+SPECIMEN = {
+    "name": "noisy_planner",
+    "title": "planner with noise",
+    "kind": "direct",
+    "answers": {"effort": "none", "objective": "responds", "revaluation": "responds"},
+    "why": "Two answers of three come from planning by the rewards it is told.",
+}
+STRAYS = 1 / 3
+
+
+class NoisyPlanner(Coded):
+    """The exact best, or any action."""
+
+    def takes(self, rows: np.ndarray, question: Question, draws: np.ndarray) -> np.ndarray:
+        """By a draw."""
+        values = self.planned(question.objective)
+        planned = greedy(values[rows], (rows * 0.618) % 1)
+        return np.where(draws[:, 0] < STRAYS, self.legal_draw(rows, draws[:, 1]), planned)
+
+
+CODED = NoisyPlanner

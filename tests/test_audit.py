@@ -1,0 +1,168 @@
+"""The audit: probes against specimens whose answers are known, and what is kept and refused."""
+
+import json
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from deliberation import audit as audits
+from deliberation import make_task
+from deliberation.audit import Exam, audit, list_probes
+from deliberation.audit.announcements import announce, items
+from deliberation.audit.announcing import bonus
+from deliberation.audit.asking import ask
+from deliberation.audit.auditing import EFFORTS, Subject
+from deliberation.audit.exam import best, way
+from deliberation.audit.judging import control, over_groups, response
+from deliberation.audit.probes import revaluation
+from deliberation.audit.probes.depth import halved, needs
+from deliberation.core.errors import IllegalActionError, UnknownNameError, UnsuitableTaskError
+from deliberation.direct import value_iteration
+from deliberation.report.pages.audit import audit_page, build_audit
+from deliberation.specimens import list_specimens, make, random_world, validate
+from deliberation.specimens.depth_planner import DepthPlanner
+from deliberation.stats import Estimate
+
+KEY = jax.random.key(0)
+EXAM = Exam.of(random_world(0), count=96)
+SMOKE = EFFORTS["smoke"]
+
+
+def made(name, exam=EXAM):
+    return make(name, exam, KEY)
+
+
+@pytest.mark.parametrize("name", list_specimens())
+def test_a_specimen_is_found_out(name):
+    """In two worlds at once, all probes that have a right answer: never the opposite."""
+    if name == "uct":
+        pytest.skip("the look at two worlds takes long; benchmarks/audit_validity.py has it")
+    for line in validate(specimens=[name], repeats=1):
+        opposite = {"responds": {"none", "against"}, "none": {"responds", "against"}}
+        assert not set(line.found) & opposite.get(line.truth, {"responds", "none"}), line
+
+
+def test_revaluation_sees_how_far_ahead_a_planner_looks():
+    """Not exactly triangular, as in a tree: in a graph with rings the best way to a place that
+    pays may be one that comes back to it."""
+    effective = []
+    for depth in (1, 2, 3):
+        subject = Subject(DepthPlanner(EXAM.task, EXAM, depth), EXAM, SMOKE, KEY)
+        found = revaluation.measure(subject)
+        (line,) = found.panel.series
+        near = [y for d, y in zip(line.x, line.y, strict=True) if d <= depth]
+        beyond = [y for d, y in zip(line.x, line.y, strict=True) if d > depth]
+        assert min(near) > 0.5 > 0.3 > max(beyond), (depth, line)
+        effective.append(found.estimate.estimate)
+    assert effective == sorted(effective)
+
+
+def test_what_is_announced_is_paid_whatever_the_time():
+    task = make_task("gridworld", size=4)
+    exam = Exam.of(task, count=64)
+    assert exam.face.clocks, "a gridworld's state holds its time"
+    place = int(exam.place[exam.rows[0]])
+    rows = np.flatnonzero(exam.place == place)
+    assert len(rows) > 1
+    told = bonus(exam, np.array([place]), 7.0)
+    states = exam.states(rows)
+    paid = jax.vmap(lambda s: told(s, jnp.int32(0), s) - exam.objective(s, jnp.int32(0), s))(states)
+    np.testing.assert_allclose(paid, 7.0, rtol=1e-5)
+
+
+def test_values_under_an_announcement_are_those_of_value_iteration_anew():
+    rng = np.random.default_rng(0)
+    (one,) = announce(EXAM, rng, 1, 2)
+    table = value_iteration(EXAM.task, one.objective)
+    np.testing.assert_allclose(one.values, table.action_values, atol=1e-6)
+    rows = items(EXAM, one, 99, rng)
+    assert len(rows)
+    assert not (best(one.values[rows]) & best(EXAM.values[rows])).any()
+
+
+def test_distances_count_moves():
+    target = int(EXAM.place[5])
+    far, to = EXAM.distances(target), EXAM.reached.to[:, :, 0]
+    assert far[np.flatnonzero(EXAM.place == target)].max() == 0
+    for row in np.flatnonzero(far > 0)[:40]:
+        assert far[row] == 1 + min(far[x] for x in to[row] if far[x] >= 0)
+
+
+def test_way_and_need():
+    values = np.array([[0.0, 1.0, np.nan], [2.0, 0.0, 1.0]])
+    np.testing.assert_allclose(way(values, np.array([1, 1])), [1.0, -1.0])
+    need = needs(EXAM, 4)
+    deep = DepthPlanner(EXAM.task, EXAM, 4)
+    chosen = ask(deep, EXAM, EXAM.rows, KEY).action
+    right = best(EXAM.values[EXAM.rows])[np.arange(len(chosen)), chosen]
+    assert right[need <= 4].all()
+    assert 0 < halved(need).sum() < len(need)
+
+
+def test_an_interval_decides_on_either_side():
+    assert response(Estimate(0.5, 0.2, 0.8, 9)) == "responds"
+    assert response(Estimate(-0.5, -0.8, -0.2, 9)) == "against"
+    assert response(Estimate(0.0, -0.05, 0.05, 9)) == "none"
+    assert response(Estimate(0.1, -0.05, 0.25, 9)) == "inconclusive"
+    assert not control("c", Estimate(0.3, 0.2, 0.4, 9)).holds
+    few = over_groups([np.zeros(2), np.zeros(2)], 1.0)
+    assert few.high > 0.1, "four zeros do not show that there is nothing"
+
+
+class Broken(DepthPlanner):
+    """Answers where there is no such action, once it is told something."""
+
+    def choose(self, question):
+        decision, memory = super().choose(question)
+        wrong = jnp.full_like(decision.action, 7)
+        action = decision.action if question.given is None else wrong
+        return eqx.tree_at(lambda d: d.action, decision, action), memory
+
+
+def test_a_probe_that_fails_says_why_and_the_others_go_on(tmp_path):
+    found = audit(
+        Broken(EXAM.task, EXAM, 2), EXAM.task, probes=["objective", "depth"], effort="smoke",
+        out=tmp_path,
+    )  # fmt: skip
+    assert found["objective"].found == "failed"
+    assert found["objective"].said.startswith("IllegalActionError")
+    assert found["depth"].found != "failed"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["depth.json"]
+    with pytest.raises(IllegalActionError):
+        ask(Broken(EXAM.task, EXAM, 2), EXAM, EXAM.rows[:4], KEY, objective=EXAM.objective)
+
+
+def test_answers_are_kept_until_the_policy_answers_otherwise(tmp_path, monkeypatch):
+    task, options = EXAM.task, {"probes": ["depth"], "effort": "smoke", "out": tmp_path}
+    first = audit(DepthPlanner(task, EXAM, 2), task, **options)
+    monkeypatch.setattr(audits.auditing, "_answer", lambda *a: pytest.fail("asked anew"))
+    again = audit(DepthPlanner(task, EXAM, 2), task, **options)
+    assert again == first
+    with pytest.raises(pytest.fail.Exception, match="asked anew"):
+        audit(DepthPlanner(task, EXAM, 1), task, **options)
+
+
+def test_the_page_says_what_the_profile_says(tmp_path):
+    found = audit(made("look_up_table"), EXAM.task, probes=["effort", "worth"], effort="smoke")
+    text = audit_page(found)
+    assert "No response to the offered budget." in text and "<svg" in text
+    assert "No response to the offered budget." in str(found)
+    path = build_audit(found, tmp_path)
+    assert path.exists()
+    kept = json.loads((tmp_path / "audit.json").read_text())
+    assert [a["probe"] for a in kept["answers"]] == ["effort", "worth"]
+    assert found["effort"].low <= found["effort"].estimate.estimate <= found["effort"].high
+
+
+def test_what_cannot_be_asked_is_refused_at_the_door():
+    table = made("look_up_table")
+    with pytest.raises(UnknownNameError, match="revaluation"):
+        audit(table, EXAM.task, probes=["revaluatoin"])
+    with pytest.raises(UnsuitableTaskError, match="one player"):
+        audit(table, make_task("tic_tac_toe"))
+    with pytest.raises(UnknownNameError):
+        audit(table, EXAM.task, effort="brief")
+    assert {"effort", "objective", "revaluation", "depth"} <= set(list_probes())
