@@ -51,11 +51,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
 
     @property
-    def low(self) -> float:
-        """The lower end of the interval."""
-        return self.estimate.low
-
-    @property
     def high(self) -> float:
         """The upper end of the interval."""
         return self.estimate.high
@@ -64,6 +59,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     def verdict(self) -> str:
         """In a sentence: what it is consistent with, and what it rules out."""
         return self.said + (f" Rules out: {self.rules_out}." if self.rules_out else "")
+
+    @property
+    def low(self) -> float:
+        """The lower end of the interval."""
+        return self.estimate.low
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
