@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from .. import claims
 from ..runs.findings import Finding, Row
-from .numbers import Number, number, of_row
+from .numbers import Number, bound_of, number, of_row
 from .verdicts import overall, tally
 
 SIDES = ("direct", "amortised")
@@ -50,8 +50,12 @@ class Measured(NamedTuple):
             span = of_row(first)
             where = f"on {first.task}" if of > 1 else ""
         else:
-            known = sorted(row.estimate for row in self.rows if row.estimate == row.estimate)
-            ends = list(dict.fromkeys(_short(end) for end in known[:1] + known[-1:]))
+            known = sorted(
+                (row for row in self.rows if row.estimate == row.estimate),
+                key=lambda row: row.estimate,
+            )
+            shown = [bound_of(row) + _short(row.estimate) for row in known[:1] + known[-1:]]
+            ends = list(dict.fromkeys(shown))
             span = " to ".join(ends) if ends else number(None)
             where = f"on {_tasks(self.tasks, most=1)}"
         return span, " ".join(part for part in (_unit(self), where) if part)
