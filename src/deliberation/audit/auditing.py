@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import hashlib
-import inspect
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from ..core.keys import KeyLike, one_key
 from ..core.objective import Objective
 from ..core.task import Task, check_is_task
 from ..runs.plain import plain, restore
+from ..runs.provenance import code
 from ..runs.storage import atomic_write
 from ..stats.intervals import nothing
 from .asking import BATCH, ask
@@ -85,7 +85,7 @@ def audit(
     Nothing about the policy is assumed: that it ignores a budget or an announcement is a finding. A
     probe that fails says why, and the others go on. With a folder `out` each answer is kept as soon
     as it is there, and the same call goes on where it was; answers of another policy, task or
-    version of the probe are asked anew (a policy is known by its `repr` and some of its answers).
+    version of this library are asked anew (a policy is known by its `repr` and some of its answers).
 
     Raises `UnknownNameError`, `WrongKindError`, and what `Exam.of` raises.
     """
@@ -122,7 +122,7 @@ def _kept(subject: Subject, name: str, module: str, out: Path | str | None) -> A
     if out is None:
         return _answer(subject, name, module)
     path = Path(out) / f"{name}.json"
-    stamp = _stamp(subject, name, module)
+    stamp = _stamp(subject, name)
     if path.exists():
         try:
             kept = msgspec.convert(restore(msgspec.json.decode(path.read_bytes())), _Record)
@@ -143,12 +143,12 @@ class _Record(msgspec.Struct, frozen=True):
     answer: Answer
 
 
-def _stamp(subject: Subject, name: str, module: str) -> str:
-    """What an answer depends on: the policy and how it answers, the task, the effort, the probe."""
+def _stamp(subject: Subject, name: str) -> str:
+    """What an answer depends on: the policy and how it answers, the task, the effort, the code."""
     parts = [
         repr(subject.decider), repr(subject.exam), repr(subject.exam.objective),
         repr(subject.effort), str(jax.random.key_data(subject.key).tolist()),
-        inspect.getsource(module_of("probe", name, list_probes())),
+        name, code(),
     ]  # fmt: skip
     digest = hashlib.sha256("\n".join(parts).encode())
     with contextlib.suppress(Exception):  # whatever a stranger's policy raises; probes say so
