@@ -229,7 +229,7 @@ def test_large_values_are_looked_at_with_each_row_of_the_trial():
     assert same(host_play(task, 8), host_play(task, 8))
     from deliberation.adapters.gym.attributes import Attributes, Layout, Survey
 
-    env = Odd(large=np.zeros(2000))
+    env = Odd(large=np.zeros(20_000))
     kept = Attributes(env, Layout((), ()))
     env.large[3] = 1
     kept.write()  # seldom, by default
@@ -272,3 +272,39 @@ def test_chance_that_is_not_listed_is_drawn_for_tree_search():
         SampledChance(from_gymnasium(Odd()))
     with pytest.raises(WrongKindError, match="draws=0"):
         SampledChance(task, 0)
+
+
+class Ledgers(gymnasium.Env):
+    """A long list of counts that changes in place, and that only after six ones in a row."""
+
+    observation_space = gymnasium.spaces.Box(-1e6, 1e6, (2,), np.float32)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def __init__(self):
+        self.counts = [0] * 2000
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.moves = self.row = 0
+        self.counts[1] = 0
+        return np.float32([0, 0]), {}
+
+    def step(self, action):
+        self.moves, self.row = self.moves + 1, self.row + 1 if action else 0
+        if self.row >= 6:
+            self.counts[1] += 1
+        seen = np.float32([self.moves, self.counts[1]])
+        return seen, float(self.counts[1]), self.moves >= 12, False, {}
+
+
+def test_a_long_list_that_changes_in_place_late_is_found_out_at_once():
+    task = from_gymnasium(Ledgers)
+    state = task.init(jax.random.key(0))
+    with pytest.raises(UnfaithfulCloneError, match="counts"):
+        for ply in range(7):
+            state = task.step(state, 1, jax.random.key(ply))
+
+
+def test_a_time_limit_goes_around_an_environment_of_ones_own():
+    for made in (Ledgers, Ledgers()):
+        assert from_gymnasium(made, max_episode_steps=5).traits.horizon == 5

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from deliberation.core.contract import check_task
-from deliberation.core.errors import ContractError
+from deliberation.core.errors import BatchMismatchError, ContractError, ForeignStateError
 from deliberation.core.objective import Objective
 from deliberation.core.task import Task, Traits
 from deliberation.direct import (
@@ -19,7 +19,7 @@ from deliberation.direct import (
     solve,
     value_iteration,
 )
-from deliberation.tasks import make_task
+from deliberation.tasks import from_arrays, make_task
 
 KEY = jax.random.key(0)
 LENGTH = 5
@@ -246,3 +246,26 @@ def test_a_lost_position_is_defended_as_long_as_can_be_and_a_won_one_ends_at_onc
     some = wins.any(1)
     assert (solution.optimal(states)[some].sum(1) > wins[some].sum(1)).any()
     np.testing.assert_array_equal(solution.preferred(states)[some], wins[some])
+
+
+@pytest.mark.parametrize("odds", [[np.nan, 0.5], [-0.5, 1.5], [0.25, 0.25], [0.0, 0.0]])
+def test_chances_that_are_none_are_refused(odds):
+    """Silently, an action would be dropped, or weighed wrongly."""
+    moves = np.zeros((3, 2, 3))
+    moves[:2, :, 1:] = 0.5
+    moves[2, :, 2] = 1.0
+    task = from_arrays(moves, np.ones((3, 2)), horizon=3)
+    broken = eqx.tree_at(lambda t: t.chances, task, task.chances.at[0, 0].set(jnp.array(odds)))
+    assert np.isfinite(value_iteration(task).value)
+    for find in (solve, value_iteration):
+        with pytest.raises(ContractError, match="sum to 1"):
+            find(broken)
+
+
+def test_first_states_that_are_none_of_the_tasks_are_refused():
+    task = make_task("tic_tac_toe")
+    one = jax.vmap(task.init)(KEY[None])
+    with pytest.raises(BatchMismatchError, match="no state"):
+        solve(task, start=jax.tree.map(lambda x: x[:0], one))
+    with pytest.raises(ForeignStateError):
+        solve(task, start={"x": jnp.zeros(3)})

@@ -85,7 +85,7 @@ def audit(
     Nothing about the policy is assumed: that it ignores a budget or an announcement is a finding. A
     probe that fails says why, and the others go on. With a folder `out` each answer is kept as soon
     as it is there, and the same call goes on where it was; answers of another policy, task or
-    version of this library are asked anew (a policy is known by its `repr` and some of its answers).
+    version of this library are asked anew (a policy is known by its `repr` and by some answers).
 
     Raises `UnknownNameError`, `WrongKindError`, and what `Exam.of` raises.
     """
