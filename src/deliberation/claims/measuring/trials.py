@@ -102,7 +102,7 @@ def covered(task: str, e: Effort, share: float, width: int) -> Cell:
 
 TRAININGS = {
     "smoke": {"updates": 20, "steps": 100},
-    "quick": {"updates": 40, "steps": 200},
+    "quick": {"updates": 32, "steps": 200},
     "full": {"updates": 40, "steps": 500},
 }
 """Of Q-learning, 64 episodes side by side."""
@@ -183,7 +183,7 @@ def met(task: str, e: Effort, subject: str) -> Cell:
 
 STUDENTS = {
     "smoke": {"counts": [16, 64, 512], "tested": 120, "seeds": [0, 1, 2], "steps": 300},
-    "quick": {"counts": [16, 64, 256, 1024], "tested": 180, "seeds": [0, 1, 2, 3, 4], "steps": 800},
+    "quick": {"counts": [16, 64, 256, 1024], "tested": 180, "seeds": [0, 1, 2, 3, 4], "steps": 600},
     "full": {
         "counts": [16, 64, 256, 1024, 4096], "tested": 180, "seeds": list(range(10)), "steps": 3000,
     },

@@ -20,9 +20,9 @@ from ...core.task import State, Task, batch_size
 from ..ties import SINGLE
 
 CHUNKS = (1 << 8, 1 << 13)
-"""States that are looked at in one compiled call: few, and many; so many times `_EACH` successors
-are made in one."""
-_EACH = 8
+"""States that are looked at in one compiled call: few, and many."""
+_PAIRS = (1 << 10, 1 << 12, 1 << 14, 1 << 16)
+"""Successors that are made in one: no more than four times as many as are asked for."""
 _CHUNK_BYTES = 1 << 26
 """So much room may the successors of one call take: a state of chess holds all that was played."""
 _CHANCES = 1e-3
@@ -206,9 +206,10 @@ def _chunk_size(pairs: int, outcomes: int, states: State) -> int:
     """How many pairs of state and action are taken at a time: few or many, as room allows."""
     count = max(1, batch_size(states))
     bytes_each = sum(x.nbytes for x in jax.tree.leaves(states)) // count
-    most = max(1, min(_EACH * CHUNKS[1], _CHUNK_BYTES // max(1, bytes_each)) // outcomes)
-    few = max(1, min(4 * CHUNKS[0] // outcomes, most))
-    return few if pairs <= few else most
+    room = max(1, min(_PAIRS[-1], _CHUNK_BYTES // max(1, bytes_each)) // outcomes)
+    return min(
+        room, next((x for x in _PAIRS if x >= pairs * outcomes), room * outcomes) // outcomes
+    )
 
 
 @eqx.filter_jit
