@@ -45,6 +45,20 @@ def cover() -> dict[str, list[float]]:
     }
 
 
+def by_probe(found: list[Validated]) -> list[tuple[str, str, str]]:
+    """Over all specimens: how often a probe errs, and how often it finds what there is."""
+    lines = []
+    for probe in dict.fromkeys(line.probe for line in found):
+        rates = []
+        for responds in (False, True):
+            some = [x for x in found if x.probe == probe and (x.truth == "responds") == responds]
+            count, n = sum(x.found.get("responds", 0) for x in some), sum(x.repeats for x in some)
+            rate = exact_proportion(count, n)
+            rates.append(f"{count} of {n} [{rate.low:.3f}, {rate.high:.3f}]" if n else "none asked")
+        lines.append((probe, rates[0], rates[1]))
+    return lines
+
+
 def page(found: list[Validated], covers: dict[str, list[float]], repeats: int) -> str:
     """As Markdown."""
     titles = {name: told["title"] for name, told in list_specimens().items()}
@@ -62,6 +76,8 @@ def page(found: list[Validated], covers: dict[str, list[float]], repeats: int) -
             f"| {line.probe} | {titles[line.specimen]} | {line.truth} | {rate.estimate:.2f} "
             f"[{rate.low:.2f}, {rate.high:.2f}] | {counts} | {'✓' if line.trusted else '✕'} |"
         )
+    told += ["", "## By probe", "", "| probe | false positives | power |", "|---|---|---|"]
+    told += [f"| {probe} | {wrong} | {right} |" for probe, wrong, right in by_probe(found)]
     told += ["", "## Cover of the intervals", "", "| of a mean of | covered |", "|---|---|"]
     told += [f"| {name} | {x:.3f} [{a:.3f}, {b:.3f}] |" for name, (x, a, b) in covers.items()]
     return "\n".join(told) + "\n"
