@@ -147,8 +147,12 @@ def at_budget(
 
 
 def _pooled(times: list[list[float]]) -> Estimate:
-    """The mean of several processes' median times; a process is one observation of its machine."""
-    return bootstrap(np.array([np.median(each) for each in times]))
+    """The mean of several processes' median times; a process is one observation of its machine.
+
+    Where all are equal, or there is one, their spread is not known: then it is that of all times.
+    """
+    medians = np.array([np.median(each) for each in times])
+    return bootstrap(medians) if np.ptp(medians) > 0 else timed([t for each in times for t in each])
 
 
 def _mean(counts: np.ndarray) -> Estimate:
