@@ -305,3 +305,16 @@ def test_playing_at_random_is_a_decider(name):
     counts = np.bincount(np.asarray(decision.action), minlength=task.traits.actions)
     legal = np.asarray(task.legal(jax.tree.map(lambda x: x[0], state)))
     assert np.abs(counts / 9000 - legal / legal.sum()).max() < 0.02
+
+
+class Unknown(Objective):
+    """Says NaN of every transition."""
+
+    def __call__(self, state, action, after):
+        return jnp.full(2, jnp.nan)
+
+
+def test_returns_that_are_no_number_are_refused():
+    task = make_task("tic_tac_toe")
+    with pytest.raises(NonFiniteError, match="Unknown gave NaN"):
+        rollout(task, UniformRandom(task), key=jax.random.key(0), objective=Unknown())

@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, Shaped
 
 from .budget import Budget
 from .decider import Decider
-from .errors import BatchMismatchError
+from .errors import BatchMismatchError, NonFiniteError
 from .failures import as_raised
 from .keys import KeyLike, one_key
 from .ledger import Ledger, exact_sum
@@ -67,8 +67,8 @@ def rollout(
     An episode stops where it is terminated or truncated, and after `traits.horizon` actions.
     `state` starts from given states instead of `task.init`. `objective` scores the episodes and
     is handed to the deciders; `budget` may be one for all or one for each player. A decider that
-    returns an illegal action raises `IllegalActionError` with the position; what is no task,
-    objective or key, `WrongKindError`.
+    returns an illegal action raises `IllegalActionError` with the position; rewards that are NaN
+    raise `NonFiniteError`; what is no task, objective or key, `WrongKindError`.
     """
     check_is_task(task)
     key = one_key(key)
@@ -115,6 +115,12 @@ def rollout(
         state, reward = advance_rows(task, scored, state, jnp.asarray(action), keys)
         returns, worth = returns + worth[:, None] * reward, worth * scored.discount
         actions.append(action)
+    if np.isnan(returns).any():
+        row = int(np.argmax(np.isnan(np.asarray(returns)).any(1)))
+        raise NonFiniteError(
+            f"{type(scored).__name__} gave NaN in {task!r}, first in episode {row}, whose return "
+            "is then no number. Check its rewards on legal transitions."
+        )
     trace = np.stack([nothing, *actions], 1)[:, 1:]
     cut = np.asarray(~_terminated(task, state))
     return Episodes(np.asarray(returns), turns, trace, tuple(spent), state, cut)
