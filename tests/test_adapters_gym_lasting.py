@@ -297,12 +297,14 @@ class Ledgers(gymnasium.Env):
         return seen, float(self.counts[1]), self.moves >= 12, False, {}
 
 
-def test_a_long_list_that_changes_in_place_late_is_found_out_at_once():
+def test_a_long_list_that_changes_in_place_late_is_found_out_soon():
     task = from_gymnasium(Ledgers)
     state = task.init(jax.random.key(0))
+    for ply in range(5):
+        state = task.step(state, 1, jax.random.key(ply))
     with pytest.raises(UnfaithfulCloneError, match="counts"):
-        for ply in range(7):
-            state = task.step(state, 1, jax.random.key(ply))
+        for ply in range(9):
+            task.step(state, 1, jax.random.key(ply))
 
 
 def test_a_time_limit_goes_around_an_environment_of_ones_own():

@@ -17,8 +17,9 @@ from .plain import NotPlainError, dump, load, weight
 
 Path = tuple[str, ...]
 SMALL = 4096
-"""Bytes up to which a value that can change in place is looked at with every row; up to `_LARGE`
-where that takes a moment only."""
+"""Bytes up to which a value that can change in place is looked at with every row."""
+_SOON = 8
+"""Rows from one look to the next at larger ones of which bytes are quickly made."""
 _AUDIT = 64
 """Rows from one look at larger ones to the next, at least."""
 _LARGE = 1 << 16
@@ -55,9 +56,9 @@ def _quick(value: Any) -> bytes:
 class Resting:
     """What does not move: held against what it was, and written by name where it moves still.
 
-    Values of more than `SMALL` bytes that can change in place, and of which it takes long to tell
-    whether they did (`_quick`), are looked at with every `_AUDIT`th row, or less often where a look
-    takes long; in a trial those of up to `_LARGE` bytes with each row, as long as there is
+    Values of more than `SMALL` bytes that can change in place are looked at with every `_SOON`th
+    row, up to `_LARGE` and where `_quick` tells; others with every `_AUDIT`th, or less often where
+    a look takes long; in a trial those of up to `_LARGE` bytes with each row, as long as there is
     `patience`: seconds that this may take.
     """
 
@@ -85,10 +86,15 @@ class Resting:
         large = {(id(vars(follow(env, p))), n) for (p, n), size in sizes.items() if size > _LARGE}
         self._middling = [x for x in self._inside if (id(x[0]), x[1]) not in large]
         self._small = [
+            (*x, _quick(x[0].get(x[1])))
+            for x in self._inside
+            if (weight(x[0].get(x[1])) or SMALL) < SMALL
+        ]
+        self._next = [
             (*x, quick)
             for x in self._inside
             for quick in [_quick(x[0].get(x[1]))]
-            if (weight(x[0].get(x[1])) or _LARGE) < (_LARGE if quick else SMALL)
+            if quick and SMALL <= (weight(x[0].get(x[1])) or 0) < _LARGE
         ]
         paths = {path for path, _ in (*survey.entries, *moving)}
         self._names = [(held, set(held)) for held in (vars(follow(env, path)) for path in paths)]
@@ -129,16 +135,18 @@ class Resting:
         elif self._count >= self._due:
             self._due = self._count + max(_AUDIT, int(self._timed(self._inside) / _COST))
         else:
-            found = self._suspects()
+            found = self._suspects(self._small)
+            if self._count % _SOON == 0:
+                found += self._suspects(self._next)
             # New names that took the places of others are met by the next look at all of them.
             if found or any(len(held) > most for held, most in self._rooms):
                 self._audit(found)
         return self._spare(moved) if moved else b"\0" * SPARE
 
-    def _suspects(self) -> list[tuple[dict[str, Any], str, int]]:
+    def _suspects(self, small: list[Any]) -> list[tuple[dict[str, Any], str, int]]:
         """Small values that may have changed; most are told apart from those in a moment."""
         found = []
-        for held, name, token, quick in self._small:
+        for held, name, token, quick in small:
             try:
                 same = quick and marshal.dumps(held[name], 2) == quick
             except (KeyError, ValueError):
