@@ -5,6 +5,7 @@ subject cannot have learned its answers beforehand.
 """
 
 import dataclasses
+import math
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -26,11 +27,18 @@ class Announcement:
 
 
 def announce(exam: Exam, rng: np.random.Generator, count: int, places: int) -> list[Announcement]:
-    """So many announcements of so many places each, drawn from all that can be arrived in."""
+    """At most so many announcements of so many places each, no two alike, drawn from all that can
+    be arrived in; fewer where there are no more.
+    """
     arrived = np.unique(exam.place[exam.reached.to[exam.reached.to >= 0]])
-    found = []
-    for _ in range(count):
-        targets = rng.choice(arrived, min(places, len(arrived)), replace=False)
+    places = min(places, len(arrived))
+    found: list[Announcement] = []
+    drawn: set[tuple[int, ...]] = set()
+    while len(drawn) < min(count, math.comb(len(arrived), places)):
+        targets = np.sort(rng.choice(arrived, places, replace=False))
+        if tuple(targets.tolist()) in drawn:
+            continue
+        drawn.add(tuple(targets.tolist()))
         told = bonus(exam, targets, _TIMES * exam.span)
         found.append(Announcement(told, exam.under(told), targets))
     return found

@@ -12,8 +12,8 @@ from ..core.errors import IllegalActionError
 from ..core.objective import Objective
 from .exam import Exam
 
-BATCH = 64
-"""States that are asked about at a time; the last ones are filled up with copies."""
+BATCHES = (8, 64)
+"""States that are asked about at a time, few or many; the last ones are filled up with copies."""
 
 
 class Answers(NamedTuple):
@@ -34,27 +34,31 @@ def ask(
 ) -> Answers:
     """The decider's answers in some states of an exam; each state has a key of its own.
 
-    Memory begins anew with each batch. Raises `IllegalActionError` and `NonFiniteError` for answers
+    The objective is the exam's where none is given (`Exam.told`). Memory begins anew with each
+    batch. Raises `IllegalActionError` and `NonFiniteError` for answers
     that are none, and whatever the decider raises.
     """
     keys = jax.random.split(key, len(rows))
+    size = next((few for few in BATCHES if len(rows) <= few), BATCHES[-1])
+    wanted = exam.told if objective is None else objective
     actions, seconds = [], []
-    for first in range(0, len(rows), BATCH):
-        some = np.resize(np.arange(first, min(first + BATCH, len(rows))), BATCH)
+    for first in range(0, len(rows), size):
+        some = np.resize(np.arange(first, min(first + size, len(rows))), size)
         states = exam.states(rows[some])
         began = time.perf_counter()
         decision, _ = decider.decide(
-            states, decider.begin(BATCH), objective=objective, budget=budget, key=keys[some]
+            states, decider.begin(size), objective=wanted, budget=budget, key=keys[some]
         )
         action = np.asarray(jax.block_until_ready(decision.action))
         seconds.append(time.perf_counter() - began)
         check_finite(f"{decider!r}", value=np.asarray(decision.value), action=action)
-        actions.append(action[: min(BATCH, len(rows) - first)].astype(int))
+        actions.append(action[: min(size, len(rows) - first)].astype(int))
     found = np.concatenate(actions)
     legal = exam.reached.legal[rows]
     within = (found >= 0) & (found < legal.shape[1])
-    if not (within & legal[np.arange(len(rows)), np.where(within, found, 0)]).all():
-        row = int(np.argmin(within & legal[np.arange(len(rows)), np.where(within, found, 0)]))
+    fine = within & legal[np.arange(len(rows)), np.where(within, found, 0)]
+    if not fine.all():
+        row = int(np.argmin(fine))
         raise IllegalActionError(
             f"{decider!r} answered {found[row]} where the legal actions are "
             f"{np.flatnonzero(legal[row]).tolist()}."

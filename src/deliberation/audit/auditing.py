@@ -15,14 +15,14 @@ from jaxtyping import Array, Key
 from ..core.catalogue import catalogue, module_of
 from ..core.decider import Decider
 from ..core.errors import UnknownNameError, WrongKindError
-from ..core.keys import KeyLike, one_key
+from ..core.keys import KeyLike, named_key, one_key
 from ..core.objective import Objective
 from ..core.task import Task, check_is_task
 from ..runs.plain import plain, restore
 from ..runs.provenance import code
 from ..runs.storage import atomic_write
 from ..stats.intervals import nothing
-from .asking import BATCH, ask
+from .asking import BATCHES, ask
 from .exam import Exam
 from .profile import Answer, Profile
 
@@ -31,7 +31,11 @@ ORDER = ("effort", "objective", "revaluation", "depth", "compute", "worth")
 
 @dataclasses.dataclass(frozen=True)
 class Effort:
-    """How much is asked: contested states, announcements, and the budgets that are offered."""
+    """How much is asked: contested states, announcements, and the budgets that are offered.
+
+    Announcements are the units of what is said of them: of fewer than 73 that show nothing it does
+    not follow that there is less than the smallest response.
+    """
 
     name: str
     states: int
@@ -44,9 +48,9 @@ class Effort:
 EFFORTS = {
     e.name: e
     for e in (
-        Effort("smoke", 128, 24, (1, 8, 64), 4, 5),
-        Effort("quick", 192, 48, (1, 4, 16, 64, 256), 6, 15),
-        Effort("full", 512, 128, (1, 4, 16, 64, 256, 1024), 8, 40),
+        Effort("smoke", 128, 80, (1, 8, 64), 4, 5),
+        Effort("quick", 192, 120, (1, 4, 16, 64, 256), 6, 15),
+        Effort("full", 512, 320, (1, 4, 16, 64, 256, 1024), 8, 40),
     )
 }
 
@@ -102,12 +106,13 @@ def audit(
     exam = Exam.of(task, objective, count=level.states)
     one = jax.random.key(0) if key is None else one_key(key)
     answers = []
-    for number, name in enumerate(names):
-        subject = Subject(policy, exam, level, jax.random.fold_in(one, number))
-        answers.append(_kept(subject, name, known[name]["module"], out))
+    shown = b"" if out is None else _behaviour(policy, exam, one)
+    for name in names:
+        subject = Subject(policy, exam, level, named_key(one, name))
+        answers.append(_kept(subject, name, shown, out))
     return Profile(
         subject=_name(policy), task=repr(task), effort=effort, states=len(exam.reached),
-        asked=len(exam.rows), answers=answers,
+        asked=len(exam.rows), answers=answers, note=exam.note,
     )  # fmt: skip
 
 
@@ -117,12 +122,12 @@ def _level(effort: str) -> Effort:
     return EFFORTS[effort]
 
 
-def _kept(subject: Subject, name: str, module: str, out: Path | str | None) -> Answer:
+def _kept(subject: Subject, name: str, shown: bytes, out: Path | str | None) -> Answer:
     """The answer that a folder holds, or a new one, which it then holds."""
     if out is None:
-        return _answer(subject, name, module)
+        return _answer(subject, name)
     path = Path(out) / f"{name}.json"
-    stamp = _stamp(subject, name)
+    stamp = _stamp(subject, name, shown)
     if path.exists():
         try:
             kept = msgspec.convert(restore(msgspec.json.decode(path.read_bytes())), _Record)
@@ -130,7 +135,7 @@ def _kept(subject: Subject, name: str, module: str, out: Path | str | None) -> A
             kept = None  # cut off, or another version's
         if kept is not None and kept.stamp == stamp:
             return kept.answer
-    answer = _answer(subject, name, module)
+    answer = _answer(subject, name)
     if answer.found != "failed":
         path.parent.mkdir(parents=True, exist_ok=True)
         record = plain(msgspec.to_builtins(_Record(stamp, answer)), name)
@@ -143,22 +148,24 @@ class _Record(msgspec.Struct, frozen=True):
     answer: Answer
 
 
-def _stamp(subject: Subject, name: str) -> str:
+def _behaviour(policy: Decider, exam: Exam, key: Key[Array, ""]) -> bytes:
+    """Some answers, which tell a policy from another with the same `repr`."""
+    with contextlib.suppress(Exception):  # whatever a stranger's policy raises; probes say so
+        return ask(policy, exam, exam.rows[: BATCHES[-1]], key).action.tobytes()
+    return b""
+
+
+def _stamp(subject: Subject, name: str, shown: bytes) -> str:
     """What an answer depends on: the policy and how it answers, the task, the effort, the code."""
     parts = [
         repr(subject.decider), repr(subject.exam), repr(subject.exam.objective),
         repr(subject.effort), str(jax.random.key_data(subject.key).tolist()),
         name, code(),
     ]  # fmt: skip
-    digest = hashlib.sha256("\n".join(parts).encode())
-    with contextlib.suppress(Exception):  # whatever a stranger's policy raises; probes say so
-        rows = subject.exam.rows[:BATCH]
-        shown = ask(subject.decider, subject.exam, rows, subject.key).action
-        digest.update(shown.tobytes())
-    return digest.hexdigest()[:16]
+    return hashlib.sha256("\n".join(parts).encode() + shown).hexdigest()[:16]
 
 
-def _answer(subject: Subject, name: str, module: str) -> Answer:
+def _answer(subject: Subject, name: str) -> Answer:
     """A probe's answer; where it fails, why."""
     probe, began = module_of("probe", name, list_probes()), time.perf_counter()
     try:

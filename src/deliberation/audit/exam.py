@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from ..core.errors import TooLargeError, UnsuitableTaskError
+from ..core.host import on_host, with_keys
 from ..core.objective import Action, Objective, wanted
 from ..core.task import State, Task
 from ..direct import enumerate_states, value_iteration
@@ -86,6 +87,9 @@ class Exam:
     reached: Reached
     values: Float[np.ndarray, "states actions"]
     rows: Int[np.ndarray, " n"]
+    told: Objective | None = None
+    """What a subject is handed where nothing else is announced: None where that is the task's own
+    objective, which it has been made for."""
     by_sight: bool = False
     """Whether states count as one that look alike: the others are too many to list."""
 
@@ -117,7 +121,7 @@ class Exam:
             except (TooLargeError, UnsuitableTaskError):
                 reached = enumerate_states(task, max_states=MOST_STATES)
         if by_sight and float(own.discount) == 1.0:
-            own = Discounting(own)
+            own = objective = Discounting(own)
         values = _values(reached, own)
         rows = np.flatnonzero(contested(values) & ~reached.terminal)
         if not len(rows):
@@ -127,11 +131,22 @@ class Exam:
             )
         if len(rows) > count:
             rows = np.sort(np.random.default_rng(seed).choice(rows, count, replace=False))
-        return Exam(task, own, reached, values, rows, by_sight)
+        return Exam(task, own, reached, values, rows, objective, by_sight)
 
     def states(self, rows: Int[np.ndarray, " n"]) -> State:
         """Those of some rows, as a batch."""
-        return jax.tree.map(lambda x: jnp.asarray(x[rows]), self.reached.states)
+        some = jax.tree.map(lambda x: jnp.asarray(x[rows]), on_host(self.reached.states))
+        return with_keys(some)
+
+    @property
+    def note(self) -> str:
+        """What a reader has to know of how the truth was found; nothing where it is exact."""
+        if not self.by_sight:
+            return ""
+        worth = f", a reward one action later is worth {DISCOUNT}" * isinstance(
+            self.objective, Discounting
+        )
+        return f"States that look alike are taken for one{worth}: exact if nothing else matters."
 
     def under(self, objective: Objective) -> Float[np.ndarray, "states actions"]:
         """The exact values of all actions under another objective."""
@@ -149,16 +164,16 @@ class Exam:
         after = self.reached.to[links]
         clocks = [
             i
-            for i, x in enumerate(map(np.asarray, jax.tree.leaves(self.reached.states)))
+            for i, x in enumerate(jax.tree.leaves(self.reached.states))
             if x.ndim == 1
-            and np.issubdtype(x.dtype, np.integer)
-            and (x[after].astype(np.int64) - x[before] == 1).all()
+            and jnp.issubdtype(x.dtype, jnp.integer)
+            and (np.asarray(x, np.int64)[after] - np.asarray(x, np.int64)[before] == 1).all()
         ]
         return Face(self.task, tuple(clocks), self.by_sight)
 
     @functools.cached_property
     def _placed(self) -> tuple[np.ndarray, np.ndarray]:
-        everywhere = jax.tree.map(jnp.asarray, self.reached.states)
+        everywhere = self.states(np.arange(len(self.reached)))
         words = np.asarray(jax.jit(jax.vmap(self.face))(everywhere))
         return np.unique(words, axis=0, return_inverse=True)
 

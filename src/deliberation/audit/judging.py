@@ -35,11 +35,8 @@ def control(name: str, estimate: Estimate, smallest: float = SMALLEST) -> Contro
 def over_groups(groups: list[np.ndarray], bound: float) -> Estimate:
     """The mean of groups of items that go together, from -`bound` to `bound`: groups are resampled.
 
-    Where all items are equal, they count one by one for what was not seen.
+    So many equal groups, and not so many items, are what was not seen otherwise.
     """
-    every = np.concatenate(groups) if groups else np.zeros(0)
-    if len(every) and np.ptp(every) == 0:
-        return bootstrap(every, bounds=(-bound, bound))
     means = np.array([group.mean() for group in groups])
     return bootstrap(means, bounds=(-bound, bound))
 

@@ -75,6 +75,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     states: int
     asked: int
     answers: list[Answer]
+    note: str = ""
+    """How the truth was found, where that is not exact for every task."""
 
     def __getitem__(self, probe: str) -> Answer:
         """The answer of a probe. Raises `UnknownNameError`."""
@@ -87,6 +89,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         lines = [
             f"{self.subject} in {self.task}: {self.asked} of {self.states} states, effort "
             f"{self.effort}",
+            *([self.note] if self.note else []),
             "",
         ]
         for a in self.answers:

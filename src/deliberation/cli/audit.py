@@ -56,7 +56,8 @@ def audit(
     """Put SUBJECT through a battery of probes in a task, and say what it responds to.
 
     SUBJECT is named as for `look --with`: an entry of the zoo, the folder of a saved policy,
-    package.module:factory, or sb3:ppo.zip. Killed, the same command goes on where it was.
+    package.module:factory, or sb3:ppo.zip; budgets are the probes' own. Killed, the same command
+    goes on where it was.
     """
     if listed or specimens:
         _list(specimens)

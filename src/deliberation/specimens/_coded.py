@@ -42,9 +42,12 @@ class Coded(CheckedDecider):
         weights = np.eye(self.exam.reached.legal.shape[1], dtype=np.float32)[action]
         return answer(live, jnp.asarray(action), weights, np.zeros(len(rows))), question.memory
 
-    def table(self, rows: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
-        """The best actions under the task's own rewards; ties by the state alone."""
-        return greedy(self.exam.values[rows], (rows * _GOLDEN) % 1)
+    def table(
+        self, rows: Int[np.ndarray, " n"], values: Float[np.ndarray, "states actions"] | None = None
+    ) -> Int[np.ndarray, " n"]:
+        """The best actions by some values (the task's own unless told); ties by the state alone."""
+        known = self.exam.values if values is None else values
+        return greedy(known[rows], (rows * _GOLDEN) % 1)
 
     def planned(
         self, objective: Objective, sweeps: int | None = None

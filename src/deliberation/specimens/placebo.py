@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..core.answering import Question
-from ._coded import Coded, greedy, simulations
+from ._coded import Coded, simulations
 
 SPECIMEN = {
     "name": "placebo",
@@ -19,9 +19,10 @@ class Placebo(Coded):
 
     def takes(self, rows: np.ndarray, question: Question, draws: np.ndarray) -> np.ndarray:
         """Sums that nobody reads, one a simulation."""
-        work = np.arange(int(simulations(question, 1).max(initial=1)) * 100.0).sum()
         del draws
-        return greedy(self.exam.values[rows], (rows * 0.618 + 0.0 * work) % 1)
+        for _ in range(int(simulations(question, 1).max(initial=1))):
+            np.arange(100.0).sum()
+        return self.table(rows)
 
 
 CODED = Placebo

@@ -56,6 +56,8 @@ def validate(
     Left out are pairs in which the specimen does not say what the right answer is.
     """
     known = list_probes()
+    for p in probes or ():
+        module_of("probe", p, known)
     worlds = [Exam.of(random_world(i), count=EFFORTS[effort].states) for i in range(repeats)]
     found = []
     for name in list(list_specimens()) if specimens is None else specimens:

@@ -90,7 +90,7 @@ class Resting:
             for x in self._inside
             if (weight(x[0].get(x[1])) or SMALL) < SMALL
         ]
-        self._next = [
+        self._larger = [
             (*x, quick)
             for x in self._inside
             for quick in [_quick(x[0].get(x[1]))]
@@ -137,7 +137,7 @@ class Resting:
         else:
             found = self._suspects(self._small)
             if self._count % _SOON == 0:
-                found += self._suspects(self._next)
+                found += self._suspects(self._larger)
             # New names that took the places of others are met by the next look at all of them.
             if found or any(len(held) > most for held, most in self._rooms):
                 self._audit(found)

@@ -13,8 +13,8 @@ from .depth import halved, needs
 PROBE = {
     "name": "compute",
     "question": "Does a decision take longer where more look-ahead is needed?",
-    "statistic": "log2 of the wall time of batches of hard states over that of easy ones, asked in "
-    "turn",
+    "statistic": "log2 of the wall time of a batch of hard states over that of a batch of "
+    "easy ones, asked in turn: of these two batches, over repeats",
     "needs": "nothing but answers",
     "fooled_by": "a machine that is busy; work that is the same however hard a state is, as that "
     "of most searches with a budget",

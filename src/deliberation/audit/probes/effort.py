@@ -22,7 +22,7 @@ PROBE = {
 }
 WORDS = {
     "responds": "Choices get better with the budget that is offered.",
-    "none": "No response to the offered budget.",
+    "none": "Gains and loses nothing by the budget that is offered, to a tenth of the way.",
     "against": "Choices get worse with the budget that is offered.",
 }
 RULES_OUT = {
@@ -32,7 +32,7 @@ RULES_OUT = {
 
 
 def measure(subject: Subject) -> Answer:
-    """Answers at every budget with the same keys; the controls use others, and other states."""
+    """Answers at every budget with the same keys; the control draws once more at the largest."""
     exam, budgets = subject.exam, subject.effort.budgets
     rows, values = exam.rows, exam.values[exam.rows]
     chosen = [ask(subject.decider, exam, rows, subject.key, budget=b).action for b in budgets]

@@ -23,14 +23,14 @@ PROBE = {
 }
 WORDS = {
     "responds": "Choices serve an objective that is told when it decides.",
-    "none": "No response to an announced objective.",
+    "none": "Serves an announced objective no better than another, to a tenth of the way.",
     "against": "Choices go against an announced objective.",
 }
 RULES_OUT = {
     "responds": "a function of what is seen alone, and answers that merely change when told",
     "none": "a search that reads the objective it is given",
 }
-PLACES, EACH, FEWEST = 2, 8, 8
+PLACES, EACH, FEWEST = 2, 4, 8
 """Places that pay in an announcement, states that are asked in each, announcements at least."""
 
 

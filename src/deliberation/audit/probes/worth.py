@@ -49,15 +49,13 @@ def measure(subject: Subject) -> Answer:
         )],
         references=[Reference(label="subject", y=float(mine.mean()))],
     )  # fmt: skip
-    said = f"Goes {mine.mean():.2f} of the way from a random to the best action; " + _in_words(
-        worth
-    )
+    compared = _in_words(worth.estimate)
+    said = f"Goes {mine.mean():.2f} of the way from a random to the best action; {compared}"
     return answered(PROBE, worth, {"told": said}, found="told", panel=panel)
 
 
-def _in_words(worth: object) -> str:
-    estimate = float(worth.estimate)  # type: ignore[attr-defined]
-    if estimate == 0 or estimate < BUDGETS[0]:
+def _in_words(estimate: float) -> str:
+    if estimate < BUDGETS[0]:
         return f"less than {BUDGETS[0]} simulation does."
     if estimate == float("inf"):
         return f"more than {BUDGETS[-1]} simulations do."

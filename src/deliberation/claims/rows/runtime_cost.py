@@ -169,7 +169,7 @@ def _ratio(slow: Estimate, fast: Estimate) -> Estimate:
     low = apart.low if slow.low > 0 and np.isfinite(fast.high) else slow.low / fast.high
     known = np.isfinite(slow.high) and fast.low > 0
     return Estimate(
-        apart.estimate, low, apart.high if known else float("inf"), slow.n, slow.freedom,
+        apart.estimate, low, apart.high if known else float("inf"), slow.n, apart.freedom,
         slow.censored,
     )  # fmt: skip
 

@@ -203,7 +203,7 @@ def _check_chances(task: Task, odds: Float[np.ndarray, "pairs outcomes"]) -> Non
 
 
 def _chunk_size(pairs: int, outcomes: int, states: State) -> int:
-    """How many pairs of state and action are taken at a time: few or many, as room allows."""
+    """How many pairs of state and action are taken at a time: one of few sizes, as room allows."""
     count = max(1, batch_size(states))
     bytes_each = sum(x.nbytes for x in jax.tree.leaves(states)) // count
     room = max(1, min(_PAIRS[-1], _CHUNK_BYTES // max(1, bytes_each)) // outcomes)

@@ -40,6 +40,7 @@ def audit_page(profile: Profile) -> str:
 <h1>What responds in this policy?</h1>
 <p class="lede">{escape(profile.subject)}</p>
 {facts(shown)}
+{f'<p class="notice">{escape(profile.note)}</p>' if profile.note else ""}
 </header>"""
     main = f"""<section class="overview" id="overview" aria-label="What was found">
 <h2>Found</h2>
