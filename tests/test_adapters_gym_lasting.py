@@ -310,3 +310,5 @@ def test_a_long_list_that_changes_in_place_late_is_found_out_soon():
 def test_a_time_limit_goes_around_an_environment_of_ones_own():
     for made in (Ledgers, Ledgers()):
         assert from_gymnasium(made, max_episode_steps=5).traits.horizon == 5
+    with pytest.raises(ForeignWorldError, match="max_episode_steps"):
+        from_gymnasium(Ledgers, max_episode_steps=-3)

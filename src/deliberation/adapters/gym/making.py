@@ -1,6 +1,7 @@
 """Environments made from what a user names or hands over; the one file that imports Gymnasium."""
 
 import contextlib
+import functools
 import importlib
 import inspect
 from collections.abc import Callable
@@ -51,9 +52,10 @@ def make_env(made_by: Any, options: dict[str, Any]) -> Any:
             "one environment, its id or a factory; lanes are batched here."
         )
     if "max_episode_steps" in options and not _takes(made_by, "max_episode_steps"):
-        rest = {k: v for k, v in options.items() if k != "max_episode_steps"}
-        made = make_env(made_by, rest)
-        return gymnasium.wrappers.TimeLimit(made, options["max_episode_steps"])
+        limit = {"max_episode_steps": options["max_episode_steps"]}
+        made = make_env(made_by, {k: v for k, v in options.items() if k not in limit})
+        limited = functools.partial(gymnasium.wrappers.TimeLimit, made)
+        return _call(limited, limit, repr(made_by))
     if isinstance(made_by, gymnasium.Env):
         if options:
             raise WrongKindError(
