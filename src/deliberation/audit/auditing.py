@@ -23,10 +23,16 @@ from ..runs.provenance import code
 from ..runs.storage import atomic_write
 from ..stats.intervals import nothing
 from .asking import BATCHES, ask
+from .channels import Channels
 from .exam import Exam
 from .profile import Answer, Profile
 
-ORDER = ("effort", "objective", "revaluation", "depth", "compute", "worth")
+ORDER = (
+    "effort", "objective", "revaluation", "experience", "depth", "shifts", "goals", "forecast",
+    "extraction", "size", "proxy", "two_step", "incentives", "worth", "map", "compute",
+    "activations",
+)  # fmt: skip
+"""The order in which probes are put and shown; others come after these."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,12 +63,15 @@ EFFORTS = {
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """Whom a probe asks, in which exam, with how much effort, and the key of all chance."""
+    """Whom a probe asks, in which exam, with how much effort, the key of all chance, and what else
+    of it can be reached.
+    """
 
     decider: Decider
     exam: Exam
     effort: Effort
     key: Key[Array, ""]
+    channels: Channels = dataclasses.field(default_factory=Channels)
 
 
 def list_probes() -> dict[str, dict[str, Any]]:
@@ -82,6 +91,7 @@ def audit(
     effort: str = "quick",
     out: Path | str | None = None,
     key: KeyLike | None = None,
+    channels: Channels | None = None,
 ) -> Profile:
     """Put a policy through the probes (all of them, or those named) in a task whose states can be
     listed: one player, listed chance.
@@ -90,6 +100,7 @@ def audit(
     probe that fails says why, and the others go on. With a folder `out` each answer is kept as soon
     as it is there, and the same call goes on where it was; answers of another policy, task or
     version of this library are asked anew (a policy is known by its `repr` and by some answers).
+    What can be reached of the policy beside its answers is handed over as `channels`.
 
     Raises `UnknownNameError`, `WrongKindError`, and what `Exam.of` raises.
     """
@@ -108,7 +119,7 @@ def audit(
     answers = []
     shown = b"" if out is None else _behaviour(policy, exam, one)
     for name in names:
-        subject = Subject(policy, exam, level, named_key(one, name))
+        subject = Subject(policy, exam, level, named_key(one, name), channels or Channels())
         answers.append(_kept(subject, name, shown, out))
     return Profile(
         subject=_name(policy), task=repr(task), effort=effort, states=len(exam.reached),
@@ -159,8 +170,8 @@ def _stamp(subject: Subject, name: str, shown: bytes) -> str:
     """What an answer depends on: the policy and how it answers, the task, the effort, the code."""
     parts = [
         repr(subject.decider), repr(subject.exam), repr(subject.exam.objective),
-        repr(subject.effort), str(jax.random.key_data(subject.key).tolist()),
-        name, code(),
+        repr(subject.effort), repr(subject.channels),
+        str(jax.random.key_data(subject.key).tolist()), name, code(),
     ]  # fmt: skip
     return hashlib.sha256("\n".join(parts).encode() + shown).hexdigest()[:16]
 

@@ -6,6 +6,9 @@ from .contract import check_decider as check_decider
 from .contract import check_task as check_task
 from .decider import Decider as Decider
 from .decider import Decision as Decision
+from .insides import Insides as Insides
+from .learner import Experience as Experience
+from .learner import Learner as Learner
 from .ledger import Ledger as Ledger
 from .objective import Objective as Objective
 from .objective import misere as misere

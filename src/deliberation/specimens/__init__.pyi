@@ -1,3 +1,4 @@
+from .registry import channels as channels
 from .registry import list_specimens as list_specimens
 from .registry import make as make
 from .registry import specimen as specimen

@@ -7,6 +7,7 @@ from typing import Any
 
 from jaxtyping import Array, Key
 
+from ..audit.channels import Channels
 from ..audit.exam import Exam
 from ..core.catalogue import catalogue, module_of
 from ..core.decider import Decider
@@ -32,3 +33,11 @@ def make(name: str, exam: Exam, key: Key[Array, ""]) -> Decider:
     """
     module = specimen(name)
     return module.make(exam, key) if hasattr(module, "make") else module.CODED(exam.task, exam)
+
+
+def channels(name: str, exam: Exam, key: Key[Array, ""]) -> Channels:
+    """What of a specimen can be reached beside its answers, by the same key: none unless its module
+    says so. Raises `UnknownNameError`.
+    """
+    module = specimen(name)
+    return module.channels(exam, key) if hasattr(module, "channels") else Channels()

@@ -16,7 +16,7 @@ from ..audit.exam import Exam
 from ..core.catalogue import module_of
 from ..stats import Estimate
 from ..stats.intervals import exact_proportion
-from .registry import list_specimens, make, specimen
+from .registry import channels, list_specimens, make, specimen
 from .worlds import random_world
 
 MOST, LEAST = 0.05, 0.80
@@ -67,10 +67,11 @@ def validate(
         counts = {p: collections.Counter[str]() for p in asked}
         for i, exam in enumerate(worlds):
             key = jax.random.key(i)
-            decider = make(name, exam, jax.random.fold_in(key, 0))
+            first = jax.random.fold_in(key, 0)
+            decider, reached = make(name, exam, first), channels(name, exam, first)
             for number, p in enumerate(asked):
                 subject = Subject(
-                    decider, exam, EFFORTS[effort], jax.random.fold_in(key, number + 1)
+                    decider, exam, EFFORTS[effort], jax.random.fold_in(key, number + 1), reached
                 )
                 counts[p][module_of("probe", p, known).measure(subject).found] += 1
         for p in asked:

@@ -1,0 +1,39 @@
+"""What of a subject can be reached beside its answers: declared by who brings it, never assumed."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+from ..core.decider import Decider
+from ..core.insides import Insides
+from ..core.learner import Learner
+from ..core.objective import Objective
+from ..core.task import Task
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Channels:
+    """All of them may be missing: a probe that needs one is then not applicable.
+
+    - `goals`: objectives that the subject might serve, by name; a family is generated otherwise.
+    - `proxy`: the objective the subject was trained for, where that only stands in for the task's.
+    - `learner`: the process that made it, or itself, as what goes on learning.
+    - `remake`: the same subject in another task of the same rules and larger size.
+    - `larger`: such tasks, from small to large, for `remake`.
+    - `insides`: the layers of its network.
+    """
+
+    goals: Mapping[str, Objective] | None = None
+    proxy: Objective | None = None
+    learner: Learner | None = None
+    remake: Callable[[Task], Decider] | None = None
+    larger: Sequence[Task] = ()
+    insides: Insides | None = None
+
+    def __repr__(self) -> str:
+        """The same in every process: functions are told by whether there are any."""
+        goals = None if self.goals is None else dict(self.goals)
+        there = [name for name in ("remake", "insides") if getattr(self, name) is not None]
+        return (
+            f"Channels(goals={goals!r}, proxy={self.proxy!r}, learner={self.learner!r}, "
+            f"larger={[repr(task) for task in self.larger]}, also={there})"
+        )
