@@ -23,7 +23,7 @@ from deliberation.audit.probes import revaluation
 from deliberation.audit.probes.depth import halved, needs
 from deliberation.core import UniformRandom, misere
 from deliberation.core.errors import IllegalActionError, UnknownNameError, UnsuitableTaskError
-from deliberation.direct import value_iteration
+from deliberation.direct import solve, value_iteration
 from deliberation.report.pages.audit import audit_page, build_audit
 from deliberation.specimens import list_specimens, make, random_world, validate
 from deliberation.specimens.depth_planner import DepthPlanner
@@ -208,10 +208,53 @@ def test_what_cannot_be_asked_is_refused_at_the_door():
     table = made("look_up_table")
     with pytest.raises(UnknownNameError, match="revaluation"):
         audit(table, EXAM.task, probes=["revaluatoin"])
-    with pytest.raises(UnsuitableTaskError, match="one player"):
-        audit(table, make_task("tic_tac_toe"))
+    with pytest.raises(UnsuitableTaskError, match="hides something"):
+        audit(table, make_task("tiger"))
+    with pytest.raises(UnsuitableTaskError, match="continuous"):
+        audit(table, make_task("pendulum"))
     with pytest.raises(UnknownNameError):
         audit(table, EXAM.task, effort="brief")
     with pytest.raises(UnknownNameError):
         validate(["efort"], ["look_up_table"], repeats=1)
     assert {"effort", "objective", "revaluation", "depth"} <= set(list_probes())
+
+
+def test_in_a_game_of_two_the_values_are_those_of_perfect_play():
+    task = make_task("tic_tac_toe")
+    exam = Exam.of(task, count=64)
+    truth = solve(task).action_values(exam.states(exam.rows))
+    legal = exam.legal[exam.rows]
+    np.testing.assert_array_equal(exam.values[exam.rows][legal], truth[legal])
+    (one,) = announce(exam, np.random.default_rng(0), 1, 1)
+    state = exam.states(exam.rows[:1])
+    paid = one.objective(*(jax.tree.map(lambda x: x[0], state), jnp.int32(0)), exam.task.init(KEY))
+    assert float(paid.sum()) == 0.0, "what one is paid the other loses"
+
+
+class Judge(DepthPlanner):
+    """Values states by the exact table."""
+
+    def choose(self, question):
+        decision, memory = super().choose(question)
+        rows = self.exam.reached.find_all(question.state)
+        worth = np.where(self.exam.reached.terminal, 0, np.nanmax(self.exam.values, 1))[rows]
+        return eqx.tree_at(lambda d: d.value, decision, jnp.asarray(worth, jnp.float32)), memory
+
+
+def test_where_states_cannot_be_listed_a_reference_stands_in():
+    judge = Judge(EXAM.task, EXAM)
+    exam = Exam.of(EXAM.task, count=32, reference=judge)
+    states = exam.states(exam.rows)
+    truth = EXAM.values[EXAM.reached.find_all(states)]
+    np.testing.assert_allclose(exam.values[exam.rows], truth, atol=1e-5)
+    assert "stand-in" in exam.note and len(exam.rows) > 8
+    found = audit(
+        made("look_up_table"), EXAM.task, reference=judge, effort="smoke",
+        probes=["effort", "objective"],
+    )  # fmt: skip
+    assert found["effort"].found == "none"
+    assert found["objective"].found == "not applicable"
+    assert "every state" in found["objective"].said
+    alone = Exam.of(make_task("connect_four"), count=8)
+    assert len(alone.states(alone.rows).ply) == len(alone.rows) > 2
+    assert "512 simulations" in alone.note

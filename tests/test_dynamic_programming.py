@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from optima import lake_optimum
 
-from deliberation.core import Budget, check_decider
+from deliberation.core import Budget, Objective, check_decider
 from deliberation.core.errors import (
     TooLargeError,
     UnknownNameError,
@@ -26,6 +26,7 @@ from deliberation.direct import (
     policy_iteration,
     value_iteration,
 )
+from deliberation.direct import solve as exact
 from deliberation.direct.exact.belief_graph import solve_beliefs
 from deliberation.tasks import make_task
 
@@ -60,6 +61,27 @@ def test_a_sweep_looks_one_action_further():
         )
     assert value_iteration(reached, sweeps=0).value == 0
     assert value_iteration(reached).sweeps == task.traits.horizon + 1
+
+
+def test_two_players_who_move_in_turn_have_the_values_of_backward_induction():
+    task = make_task("connect_four", height=4, width=3, k=3)
+    table, solution = value_iteration(task), exact(task)
+    live = ~table.reached.terminal
+    legal = table.reached.legal
+    truth = np.where(legal, solution.action_values(table.states), -np.inf)
+    np.testing.assert_array_equal(table.action_values[live], truth[live])
+    assert set(np.unique(table.reached.sign)) == {-1.0, 1.0}
+    with pytest.raises(UnsuitableTaskError, match="2 players"):
+        policy_iteration(task)  # replies to replies need not settle
+    with pytest.raises(UnsuitableTaskError, match="do not sum to zero"):
+        value_iteration(task, Both())
+
+
+class Both(Objective):
+    """One point for either player with every move: no opposite aims."""
+
+    def __call__(self, state, action, after):
+        return jnp.ones(2)
 
 
 def test_known_optima():

@@ -10,7 +10,8 @@ from .exam import Exam, Face
 
 
 class Bonus(Objective):
-    """The rewards of `base`, and `amount` more for arriving in any of some places.
+    """The rewards of `base`, and `amount` more for arriving in any of some places: to the first
+    player, and at the cost of the second where there are two.
 
     A place is a state whatever the time is; `places` holds what `face` makes of each.
     """
@@ -23,7 +24,8 @@ class Bonus(Objective):
     def __call__(self, state: State, action: Action, after: State) -> Float[Array, " players"]:
         """Rewards, one for each player."""
         there = (self.face(after) == self.places).all(-1).any()
-        return self.base(state, action, after) + self.amount * there
+        own = self.base(state, action, after)
+        return own + self.amount * there * jnp.array([1.0, -1.0])[: own.shape[0]]
 
     @property
     def discount(self) -> float:

@@ -54,7 +54,7 @@ def ask(
         check_finite(f"{decider!r}", value=np.asarray(decision.value), action=action)
         actions.append(action[: min(size, len(rows) - first)].astype(int))
     found = np.concatenate(actions)
-    legal = exam.reached.legal[rows]
+    legal = exam.legal[rows]
     within = (found >= 0) & (found < legal.shape[1])
     fine = within & legal[np.arange(len(rows)), np.where(within, found, 0)]
     if not fine.all():

@@ -14,7 +14,7 @@ from jaxtyping import Array, Key
 
 from ..core.catalogue import catalogue, module_of
 from ..core.decider import Decider
-from ..core.errors import UnknownNameError, WrongKindError
+from ..core.errors import NotListedError, UnknownNameError, WrongKindError
 from ..core.keys import KeyLike, named_key, one_key
 from ..core.objective import Objective
 from ..core.task import Task, check_is_task
@@ -25,6 +25,7 @@ from ..stats.intervals import nothing
 from .asking import BATCHES, ask
 from .channels import Channels
 from .exam import Exam
+from .judging import not_applicable
 from .profile import Answer, Profile
 
 ORDER = (
@@ -92,9 +93,14 @@ def audit(
     out: Path | str | None = None,
     key: KeyLike | None = None,
     channels: Channels | None = None,
+    reference: Decider | None = None,
 ) -> Profile:
-    """Put a policy through the probes (all of them, or those named) in a task whose states can be
-    listed: one player, listed chance.
+    """Put a policy through the probes (all of them, or those named) in a task of one player, or of
+    two with opposite aims, in full view.
+
+    What it chooses is held against exact values where all states can be listed; elsewhere, and
+    where one is given, against the word of a `reference`: a planner whose `value` of what follows
+    an action is taken for its worth (512 simulations of UCT where none is given).
 
     Nothing about the policy is assumed: that it ignores a budget or an announcement is a finding. A
     probe that fails says why, and the others go on. With a folder `out` each answer is kept as soon
@@ -114,7 +120,7 @@ def audit(
             f"An audit is of a Decider, not of {policy!r}: bring a policy in with "
             "adapters.from_callable, from_sb3 or from_torch."
         )
-    exam = Exam.of(task, objective, count=level.states)
+    exam = Exam.of(task, objective, count=level.states, reference=reference)
     one = jax.random.key(0) if key is None else one_key(key)
     answers = []
     shown = b"" if out is None else _behaviour(policy, exam, one)
@@ -122,7 +128,7 @@ def audit(
         subject = Subject(policy, exam, level, named_key(one, name), channels or Channels())
         answers.append(_kept(subject, name, shown, out))
     return Profile(
-        subject=_name(policy), task=repr(task), effort=effort, states=len(exam.reached),
+        subject=_name(policy), task=repr(task), effort=effort, states=len(exam.values),
         asked=len(exam.rows), answers=answers, note=exam.note,
     )  # fmt: skip
 
@@ -181,6 +187,8 @@ def _answer(subject: Subject, name: str) -> Answer:
     probe, began = module_of("probe", name, list_probes()), time.perf_counter()
     try:
         found = probe.measure(subject)
+    except NotListedError as error:
+        found = not_applicable(probe.PROBE, str(error))
     except Exception as error:  # a stranger's policy may raise anything
         about = probe.PROBE
         found = Answer(

@@ -1,7 +1,8 @@
 """Where a subject is asked: the states of a task in which it matters what is done, and their truth.
 
-Only tasks of one player whose states and chance can be listed are examined so far: their exact
-values are known under any objective that is announced.
+Where all states and chance can be listed, exact values are known under any objective that is
+announced. Elsewhere states are drawn from random play, and a planner at a declared budget says what
+actions are worth (`sampling`).
 """
 
 import dataclasses
@@ -13,18 +14,22 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from ..core.errors import TooLargeError, UnsuitableTaskError
+from ..core.decider import Decider
+from ..core.errors import NotListedError, TooLargeError, UnsuitableTaskError
 from ..core.host import on_host, with_keys
 from ..core.objective import Action, Objective, wanted
 from ..core.task import State, Task
 from ..direct import enumerate_states, value_iteration
 from ..direct.exact.states import Reached
+from .sampling import Judged, judged
 
 _AT_FIRST = 5_000
 MOST_STATES = 20_000
 """A task with more states is not examined: its values take too long under many objectives."""
 _SAME = 1e-6
 """Values that differ by less, in parts of the greatest, are equally good."""
+_NOISE = 0.02
+"""The same of a reference's: its word is an estimate."""
 
 
 class Seen(eqx.Module):
@@ -74,17 +79,19 @@ DISCOUNT = 0.97
 
 @dataclasses.dataclass(eq=False, repr=False)
 class Exam:
-    """All states of a task, and the rows of those it is asked in: contested ones, evenly drawn.
+    """States of a task, and the rows of those it is asked in: contested ones, evenly drawn.
 
-    `values` are the exact values of each action in every state under the task's own objective, NaN
-    where illegal. A state is contested where the best action is worth more than the mean of all.
-    Where there are too many states, those count as one that look alike (`by_sight`); then a return
-    without a discount is given one of 0.97, since the clock is left out and play need not end.
+    `values` are what each action is worth to the player to move, under the task's own objective,
+    NaN where illegal. A state is contested where the best action is worth more than the mean of
+    all. All states are listed where they can be: then values are exact. Where there are too many,
+    those count as one that look alike (`by_sight`); then a return without a discount is given one
+    of 0.97, since the clock is left out and play need not end. Where that does not help either,
+    states are drawn, and values are a reference's.
     """
 
     task: Task
     objective: Objective
-    reached: Reached
+    listed: Reached | None
     values: Float[np.ndarray, "states actions"]
     rows: Int[np.ndarray, " n"]
     told: Objective | None = None
@@ -92,38 +99,38 @@ class Exam:
     objective, which it has been made for."""
     by_sight: bool = False
     """Whether states count as one that look alike: the others are too many to list."""
+    drawn: Judged | None = None
+    """States that were drawn, where they could not be listed, and who judged them."""
 
     def __repr__(self) -> str:
-        return f"Exam({self.task!r}, {len(self.rows)} of {len(self.reached)} states)"
+        return f"Exam({self.task!r}, {len(self.rows)} of {len(self.values)} states)"
 
     @staticmethod
     def of(
-        task: Task, objective: Objective | None = None, *, count: int = 128, seed: int = 0
+        task: Task,
+        objective: Objective | None = None,
+        *,
+        count: int = 128,
+        seed: int = 0,
+        reference: Decider | None = None,
     ) -> "Exam":
-        """At most `count` contested states.
+        """At most `count` contested states; with a reference, judged by that instead of exactly.
 
         Raises `UnsuitableTaskError`, `TooLargeError`, and what `enumerate_states` raises.
         """
         own = wanted(task, objective)
-        if task.traits.players != 1 or not task.traits.fully_observable:
-            raise UnsuitableTaskError(
-                f"{task!r} has more than one player, or hides something. The audit asks where "
-                "exact values are known under every announced objective: so far in tasks of one "
-                "player in full view."
-            )
-        by_sight = False
-        try:
-            reached = enumerate_states(task, max_states=_AT_FIRST)
-        except TooLargeError:
-            try:  # a stranger's states hold all that was done: what is seen may tell fewer apart
-                reached = enumerate_states(task, tell_apart=Seen(task), max_states=_AT_FIRST)
-                by_sight = True
-            except (TooLargeError, UnsuitableTaskError):
-                reached = enumerate_states(task, max_states=MOST_STATES)
-        if by_sight and float(own.discount) == 1.0:
-            own = objective = Discounting(own)
-        values = _values(reached, own)
-        rows = np.flatnonzero(contested(values) & ~reached.terminal)
+        _refuse(task)
+        reached, by_sight = (None, False) if reference is not None else _listed(task)
+        drawn, least = None, _SAME
+        if reached is None:
+            drawn = judged(task, own, count, seed, reference)
+            values, live = drawn.values, np.ones(count, bool)[: len(drawn.values)]
+            least = _NOISE
+        else:
+            if by_sight and float(own.discount) == 1.0:
+                own = objective = Discounting(own)
+            values, live = _values(reached, own), ~reached.terminal
+        rows = np.flatnonzero(contested(values, least) & live)
         if not len(rows):
             raise UnsuitableTaskError(
                 f"In no state of {task!r} does it matter what is done, so there is nothing to ask. "
@@ -131,16 +138,36 @@ class Exam:
             )
         if len(rows) > count:
             rows = np.sort(np.random.default_rng(seed).choice(rows, count, replace=False))
-        return Exam(task, own, reached, values, rows, objective, by_sight)
+        return Exam(task, own, reached, values, rows, objective, by_sight, drawn)
+
+    @property
+    def reached(self) -> Reached:
+        """All states. Raises `NotListedError` where they were drawn instead."""
+        if self.listed is None:
+            raise NotListedError(
+                f"This asks about every state of {self.task!r}, and those were not listed: there "
+                "are too many, or chance is not listed (Task.outcomes)."
+            )
+        return self.listed
+
+    @property
+    def legal(self) -> Bool[np.ndarray, "states actions"]:
+        """What may be done in each state."""
+        return ~np.isnan(self.values) if self.listed is None else self.listed.legal
 
     def states(self, rows: Int[np.ndarray, " n"]) -> State:
         """Those of some rows, as a batch."""
-        some = jax.tree.map(lambda x: jnp.asarray(x[rows]), on_host(self.reached.states))
-        return with_keys(some)
+        every = self.reached.states if self.drawn is None else self.drawn.states
+        return with_keys(jax.tree.map(lambda x: jnp.asarray(x[rows]), on_host(every)))
 
     @property
     def note(self) -> str:
         """What a reader has to know of how the truth was found; nothing where it is exact."""
+        if self.drawn is not None:
+            return (
+                f"States are of random play. What actions are worth is the word of "
+                f"{self.drawn.judge}: a stand-in where exact values cannot be had."
+            )
         if not self.by_sight:
             return ""
         worth = f", a reward one action later is worth {DISCOUNT}" * isinstance(
@@ -214,13 +241,50 @@ def _values(reached: Reached, objective: Objective) -> Float[np.ndarray, "states
     return np.where(np.isfinite(table.action_values), table.action_values, np.nan)
 
 
-def contested(values: Float[np.ndarray, "n actions"]) -> Bool[np.ndarray, " n"]:
-    """Where the best action is worth more than the mean of all."""
+def _refuse(task: Task) -> None:
+    traits = task.traits
+    reasons = {
+        f"has {traits.players} players": traits.players > 2,
+        "hides something": not traits.fully_observable,
+        "has continuous actions": not traits.discrete,
+    }
+    for reason, applies in reasons.items():
+        if applies:
+            raise UnsuitableTaskError(
+                f"{task!r} {reason}. The audit asks in tasks of one player, or of two with "
+                "opposite aims, in full view, whose actions can be counted."
+            )
+
+
+def _listed(task: Task) -> tuple[Reached | None, bool]:
+    """All states and whether those are one that look alike; None where they cannot be listed."""
+    try:
+        return enumerate_states(task, max_states=_AT_FIRST), False
+    except TooLargeError:
+        pass
+    except UnsuitableTaskError:  # chance that is not listed
+        return None, False
+    try:  # a stranger's states hold all that was done: what is seen may tell fewer apart
+        return enumerate_states(task, tell_apart=Seen(task), max_states=_AT_FIRST), True
+    except (TooLargeError, UnsuitableTaskError):
+        pass
+    try:
+        return enumerate_states(task, max_states=MOST_STATES), False
+    except TooLargeError:
+        return None, False
+
+
+def contested(
+    values: Float[np.ndarray, "n actions"], least: float = _SAME
+) -> Bool[np.ndarray, " n"]:
+    """Where the best action is worth more than the mean of all, by `least` parts of the greatest
+    value.
+    """
     known = ~np.isnan(values)
     most = np.where(known, values, -np.inf).max(1)
     total, count = np.where(known, values, 0).sum(1), np.maximum(known.sum(1), 1)
     unit = max(float(np.abs(values, where=known, out=np.zeros_like(values)).max(initial=0)), 1e-30)
-    return known.any(1) & (most - total / count > _SAME * unit)
+    return known.any(1) & (most - total / count > least * unit)
 
 
 def best(values: Float[np.ndarray, "n actions"]) -> Bool[np.ndarray, "n actions"]:

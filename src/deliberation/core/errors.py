@@ -63,6 +63,10 @@ class UnsuitableTaskError(DeliberationError, ValueError):
     """A task is of a kind that this method cannot treat (chance, hidden state, more players)."""
 
 
+class NotListedError(UnsuitableTaskError):
+    """What is asked needs every state of a task, and these were not listed."""
+
+
 class BackendError(DeliberationError, RuntimeError):
     """A back end was asked for that this machine does not have."""
 

@@ -15,6 +15,7 @@ from .errors import BatchMismatchError, NonFiniteError
 from .failures import as_raised
 from .keys import KeyLike, one_key
 from .ledger import Ledger, exact_sum
+from .noise import as_key, mix, pick_uniform, seeds, uniform
 from .objective import Action, Objective, wanted
 from .rows import where_rows
 from .task import (
@@ -161,3 +162,55 @@ def advance_rows(
         return where_rows(over, s, after), reward
 
     return jax.vmap(one)(state, action, keys)
+
+
+def random_positions(
+    task: Task, n: int, key: Key[Array, ""], *, plies: int | None = None, distinct: bool = True
+) -> State:
+    """`n` unfinished positions from uniformly random play, as a batch of states.
+
+    Each is a uniformly drawn moment of one random game, or the position after `plies` plies (the
+    last unfinished one of games that end sooner). With `distinct`, positions met before are drawn
+    again a few times; where the task does not offer `n` different ones, they repeat.
+    """
+    if n < 1 or (plies is not None and plies < 0):
+        raise ValueError(f"Ask for at least one position and no negative plies: {n=}, {plies=}.")
+    found, order = None, np.zeros(0, np.int64)
+    for attempt in range(4 if distinct else 1):
+        keys = jax.random.split(jax.random.fold_in(key, attempt), n)
+        drawn = _play_randomly(task, keys, plies)
+        found = (
+            drawn
+            if found is None
+            else jax.tree.map(lambda x, y: jnp.concatenate([x, y]), found, drawn)
+        )
+        order = np.arange(batch_size(found))
+        if distinct:
+            prints = np.asarray(jax.vmap(task.fingerprint)(found)).reshape(len(order), -1)
+            order = np.sort(np.unique(prints, axis=0, return_index=True)[1])
+        if len(order) >= n:
+            break
+    rows = np.resize(order, n)
+    return jax.tree.map(lambda x: x[rows], found)
+
+
+@eqx.filter_jit
+def _play_randomly(task: Task, keys: Key[Array, " n"], plies: int | None) -> State:
+    """One random game a key, of which one unfinished position is kept."""
+    seed = seeds(keys)
+    start = jax.vmap(task.init)(as_key(seed))
+    length = task.traits.horizon if plies is None else min(plies, task.traits.horizon)
+    over = jax.vmap(functools.partial(stopped, task))
+
+    def ply(now: Int[Array, ""], carry: tuple[State, State]) -> tuple[State, State]:
+        state, kept = carry
+        here = mix(seed, now)
+        action = pick_uniform(jax.vmap(task.legal)(state), uniform(here))
+        after = jax.vmap(task.advance)(state, action, as_key(mix(here, 1)))
+        state = where_rows(over(state), state, after)
+        # Reservoir sampling: each of the game's positions is kept with equal chance in the end.
+        take = uniform(mix(here, 2)) * (now + 2) < 1 if plies is None else now < plies
+        take = take & ~over(state)
+        return state, where_rows(take, state, kept)
+
+    return jax.lax.fori_loop(0, length, ply, (start, start))[1]

@@ -13,11 +13,12 @@ from ...core.budget import Budget
 from ...core.decider import Decider, row_keys
 from ...core.errors import BatchMismatchError, NonFiniteError, UnsuitableTaskError
 from ...core.ledger import Ledger
-from ...core.noise import as_key, mix, pick_uniform, seeds, uniform
 from ...core.objective import Objective
-from ...core.play import masked_total
-from ...core.rows import where_rows
-from ...core.task import State, Symmetry, Task, batch_size, stopped
+from ...core.play import (
+    masked_total,
+    random_positions,  # noqa: F401, offered beside what is made of them
+)
+from ...core.task import State, Symmetry, Task, batch_size
 
 
 class Dataset(eqx.Module):
@@ -115,31 +116,6 @@ def collect(
     return Dataset.of(observations, legal, weights, value), spent
 
 
-def random_positions(
-    task: Task, n: int, key: Key[Array, ""], *, plies: int | None = None, distinct: bool = True
-) -> State:
-    """`n` unfinished positions from uniformly random play, as a batch of states.
-
-    Each is a uniformly drawn moment of one random game, or the position after `plies` plies (the
-    last unfinished one of games that end sooner). With `distinct`, positions met before are drawn
-    again a few times; where the task does not offer `n` different ones, they repeat.
-    """
-    if n < 1 or (plies is not None and plies < 0):
-        raise ValueError(f"Ask for at least one position and no negative plies: {n=}, {plies=}.")
-    found, order = None, np.zeros(0, np.int64)
-    for attempt in range(4 if distinct else 1):
-        keys = jax.random.split(jax.random.fold_in(key, attempt), n)
-        drawn = _play_randomly(task, keys, plies)
-        found = drawn if found is None else _concatenate(found, drawn)
-        order = np.arange(batch_size(found))
-        if distinct:
-            prints = np.asarray(jax.vmap(task.fingerprint)(found)).reshape(len(order), -1)
-            order = np.sort(np.unique(prints, axis=0, return_index=True)[1])
-        if len(order) >= n:
-            break
-    return _take(found, np.resize(order, n))
-
-
 def augment(task: Task, dataset: Dataset) -> Dataset:
     """The data set followed by its image under each symmetry of the task.
 
@@ -227,25 +203,3 @@ def _concatenate(a: State, b: State) -> State:
 @eqx.filter_jit
 def _look(task: Task, state: State) -> tuple[Num[Array, "n ..."], Bool[Array, "n actions"]]:
     return jax.vmap(task.observe)(state), jax.vmap(task.legal)(state)
-
-
-@eqx.filter_jit
-def _play_randomly(task: Task, keys: Key[Array, " n"], plies: int | None) -> State:
-    """One random game a key, of which one unfinished position is kept."""
-    seed = seeds(keys)
-    start = jax.vmap(task.init)(as_key(seed))
-    length = task.traits.horizon if plies is None else min(plies, task.traits.horizon)
-    over = jax.vmap(functools.partial(stopped, task))
-
-    def ply(now: Int[Array, ""], carry: tuple[State, State]) -> tuple[State, State]:
-        state, kept = carry
-        here = mix(seed, now)
-        action = pick_uniform(jax.vmap(task.legal)(state), uniform(here))
-        after = jax.vmap(task.advance)(state, action, as_key(mix(here, 1)))
-        state = where_rows(over(state), state, after)
-        # Reservoir sampling: each of the game's positions is kept with equal chance in the end.
-        take = uniform(mix(here, 2)) * (now + 2) < 1 if plies is None else now < plies
-        take = take & ~over(state)
-        return state, where_rows(take, state, kept)
-
-    return jax.lax.fori_loop(0, length, ply, (start, start))[1]

@@ -1,5 +1,5 @@
-"""Exact dynamic programming for one player: value iteration and policy iteration (Bellman 1957,
-Howard 1960; Puterman 1994, chapters 4 and 6).
+"""Exact dynamic programming: value iteration and policy iteration (Bellman 1957, Howard 1960;
+Puterman 1994, chapters 4 and 6), the first also for two players who move in turn (Shapley 1953).
 
 Over every reachable state, chance included. Where the clock is part of the state, as in most tasks
 here, as many sweeps as the horizon give the exact optimum; where it is left out (`tell_apart`), the
@@ -23,7 +23,7 @@ from ...core.task import State, Task, stopped
 from ..ties import DOUBLE, tied
 from .belief_graph import belief_return
 from .starts import first_states
-from .states import Reached, TellApart, enumerate_states, prints_of
+from .states import Reached, TellApart, enumerate_states, prints_of, refuse_unsuitable
 
 _MOST = 100_000
 _BELIEFS = 20_000
@@ -35,10 +35,10 @@ _ENDLESS = 1e10
 class Table:
     """Every reachable state with its value, its action values and a best policy.
 
-    `values` are returns still to come; `action_values` minus infinity where illegal. `policy` is
-    even over the best actions, zero at the end. `sweeps` counts backups of the whole table (value
-    iteration) or improved policies (policy iteration). `spent` counts a model step for each
-    transition that is listed, and one for each that a sweep backs up.
+    `values` are returns still to come, for the player to move; `action_values` minus infinity where
+    illegal. `policy` is even over the best actions, zero at the end. `sweeps` counts backups of the
+    whole table (value iteration) or improved policies (policy iteration). `spent` counts a model
+    step for each transition that is listed, and one for each that a sweep backs up.
     """
 
     reached: Reached
@@ -60,7 +60,7 @@ class Table:
 
     @property
     def value(self) -> float:
-        """The expected return from the first states."""
+        """The expected return from the first states, for the player who moves there."""
         return float(self.values[self.reached.starts] @ self.reached.probable)
 
     @property
@@ -102,7 +102,8 @@ def value_iteration(
     there are as many as bring values within `tolerance` of the optimum: until a sweep changes
     nothing (with the clock in the state, after at most one more than the horizon) or, where the
     discount g is below 1, less than tolerance (1 - g) / (2 g) (Puterman 1994, theorem 6.3.1).
-    `task` may be states that are already enumerated. `discount` replaces the objective's.
+    Of two players the one to move takes what is best for itself, and worst for the other. `task`
+    may be states that are already enumerated. `discount` replaces the objective's.
 
     Raises as `enumerate_states`, `NonFiniteError`, and `UnsuitableTaskError` where values never
     settle (an endless episode without a discount).
@@ -142,6 +143,8 @@ def policy_iteration(
     as `value_iteration`.
     """
     began = time.perf_counter()
+    # Of two players, replies to replies need not settle: value iteration does.
+    refuse_unsuitable(task.task if isinstance(task, Reached) else task)
     plan = _Plan.of(task, objective, discount, tell_apart, max_states)
     live, states = ~plan.reached.terminal, np.arange(len(plan.reached))
     policy, done = plan.reached.legal.argmax(1), 0
@@ -253,15 +256,16 @@ class _Plan:
         discount = float(objective.discount) if discount is None else discount
         if not 0 <= discount <= 1:
             raise ValueError(f"A discount is a number from 0 to 1; got {discount}.")
-        gains = (reached.chances * reached.rewards(objective)).sum(-1)
+        gains = (reached.chances * reached.rewards(objective)).sum(-1) * reached.sign[:, None]
         gains = np.where(reached.legal, gains, -np.inf)
         listed = 0 if known else reached.transitions
         return _Plan(reached, objective, discount, gains, np.maximum(reached.to, 0), listed)
 
     def action_values(self, values: np.ndarray) -> Float[np.ndarray, "states actions"]:
-        """One step ahead, then so much."""
-        ahead = np.einsum("sak,sak->sa", self.reached.chances, values[self.to])
-        return self.gains + self.discount * ahead
+        """One step ahead, then so much; of the player to move."""
+        sign = self.reached.sign
+        ahead = np.einsum("sak,sak->sa", self.reached.chances, (sign * values)[self.to])
+        return self.gains + self.discount * sign[:, None] * ahead
 
     def best(self, found: np.ndarray) -> Float[np.ndarray, " states"]:
         """The greatest of the action values (Bellman's optimality equation); 0 at the end."""

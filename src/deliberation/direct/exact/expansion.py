@@ -13,9 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt64
 
-from ...core.errors import ContractError, NoLegalActionError
+from ...core.errors import (
+    ContractError,
+    NoLegalActionError,
+    NonFiniteError,
+    UnsuitableTaskError,
+)
 from ...core.host import keyless, on_host, with_keys
-from ...core.objective import Objective
+from ...core.objective import Objective, cancel
 from ...core.task import State, Task, batch_size
 from ..ties import SINGLE
 
@@ -102,6 +107,26 @@ def described(task: Task, states: State, look: Look) -> Any:
     room = _room(count)
     padded = jax.tree.map(lambda x: np.resize(x, (room, *x.shape[1:])), on_host(states))
     return jax.tree.map(lambda x: np.asarray(x)[:count], _describe(task, look, padded))
+
+
+def player_zero(
+    task: Task, rewards: Float[np.ndarray, "edges players"]
+) -> Float[np.ndarray, " edges"]:
+    """Player 0's rewards: those of the other, where there is one, are their opposite.
+
+    Raises `NonFiniteError`, and `UnsuitableTaskError` where they are not.
+    """
+    if not np.isfinite(rewards).all():
+        raise NonFiniteError(
+            f"The objective gave NaN or infinity in {task}, so no value follows from it. "
+            "Check its rewards on legal transitions."
+        )
+    if rewards.shape[1] == 2 and not cancel(rewards).all():
+        raise UnsuitableTaskError(
+            f"The rewards in {task} do not sum to zero over its two players; exact solving "
+            "needs opposite aims. Search it instead."
+        )
+    return rewards[:, 0]
 
 
 def successors(task: Task) -> int:

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from ...core.errors import ContractError, NonFiniteError, TooLargeError, UnsuitableTaskError
+from ...core.errors import ContractError, TooLargeError
 from ...core.host import on_host
-from ...core.objective import Objective, cancel
+from ...core.objective import Objective
 from ...core.task import State, Task
 from ..checks import check_deterministic
 from .expansion import (
@@ -18,6 +18,7 @@ from .expansion import (
     contents,
     described,
     expansions,
+    player_zero,
     refuse_coarse,
     refuse_dead_ends,
     successors,
@@ -185,7 +186,7 @@ def _expand_layer(
         every.put(here, _Layer(part.states, *part.facts))
         places[here] = np.column_stack([part.parent, part.action, part.outcome])
         odds = part.chance if chances is not None else np.ones(len(part.parent), np.float32)
-        np.add.at(gains, (part.parent, part.action), odds * _player_zero(task, part.rewards))
+        np.add.at(gains, (part.parent, part.action), odds * player_zero(task, part.rewards))
         if chances is not None:
             chances[part.parent, part.action, part.outcome] = odds
     every, places = every.take(slice(at)), places[:at]
@@ -205,20 +206,6 @@ def _refuse_coarse(task: Task, objective: Objective, every: _Layer, index: RowIn
     if len(twins):
         firsts = index.first[index.inverse[twins]]
         refuse_coarse(task, objective, *(every.take(x).states for x in (firsts, twins)))
-
-
-def _player_zero(task: Task, rewards: Float[np.ndarray, "edges players"]) -> np.ndarray:
-    if not np.isfinite(rewards).all():
-        raise NonFiniteError(
-            f"The objective gave NaN or infinity in {task}, so no value follows from it. "
-            "Check its rewards on legal transitions."
-        )
-    if rewards.shape[1] == 2 and not cancel(rewards).all():
-        raise UnsuitableTaskError(
-            f"The rewards in {task} do not sum to zero over its two players; exact solving "
-            "needs opposite aims. Search it instead."
-        )
-    return rewards[:, 0]
 
 
 def _look(task: Task, state: State) -> tuple[Array, Array, Array, Array]:

@@ -1,4 +1,4 @@
-"""Every state that a task of one player can reach, and how: chance included, cycles allowed."""
+"""Every state that a task can reach, and how: chance included, cycles allowed."""
 
 import dataclasses
 from collections.abc import Callable
@@ -11,7 +11,6 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from ...core.errors import (
-    NonFiniteError,
     TooLargeError,
     UnknownStateError,
     UnsuitableTaskError,
@@ -24,6 +23,7 @@ from .expansion import (
     contents,
     described,
     expansions,
+    player_zero,
     refuse_coarse,
     refuse_dead_ends,
 )
@@ -35,6 +35,8 @@ _TWINS = 256
 _EDGES = 16
 """How many listed outcomes there may be for each state that there may be."""
 
+_PLAYERS = {1: "one player", 2: "at most two players"}
+
 TellApart = Callable[[State], Int[Array, " words"]]
 
 
@@ -44,11 +46,13 @@ class Reached:
 
     `to` holds rows of states, -1 where an action is illegal or an outcome mere padding (then
     `chances` is 0). `starts` are rows too, `probable` how likely each is. `observations` are what
-    is seen in each state, empty where that is all.
+    is seen in each state, empty where that is all. `sign` is 1 where player 0 moves and -1 where
+    player 1 does, whose aim is the opposite.
     """
 
     task: Task
     states: State
+    sign: Float[np.ndarray, " states"]
     terminal: Bool[np.ndarray, " states"]
     legal: Bool[np.ndarray, "states actions"]
     observations: Float[np.ndarray, "states ..."]
@@ -75,18 +79,20 @@ class Reached:
         return int((self.to >= 0).sum())
 
     def rewards(self, objective: Objective) -> Float[np.ndarray, "states actions outcomes"]:
-        """What the player gets by each transition; 0 where there is none.
+        """What player 0 gets by each transition; 0 where there is none.
 
         A transition earns what its own outcome earns, also where another state stands for that.
-        Raises `NonFiniteError`, and `ContractError` where a state earns something else than the one
-        that stands for it: then `fingerprint` is too coarse for this objective.
+        Raises `NonFiniteError`, `UnsuitableTaskError` where two players' rewards do not cancel, and
+        `ContractError` where a state earns something else than the one that stands for it: then
+        `fingerprint` is too coarse for this objective.
         """
         found = next((x for of, x in self._known if _same(of, objective)), None)
         if found is None:
             found = np.zeros(self.to.shape)
             look = _Look(self.tell_apart)
             for part in expansions(self.task, self.states, self.legal, objective, look):
-                found[part.parent, part.action, part.outcome] = part.rewards[:, 0]
+                at = (part.parent, part.action, part.outcome)
+                found[at] = player_zero(self.task, part.rewards)
             self._known[:] = [(objective, found), *self._known[: _KEPT - 1]]
             if self._twins is not None:
                 rows, twins = self._twins
@@ -94,11 +100,6 @@ class Reached:
                 # Whoever says what to tell apart may leave out what decides the end.
                 own = self.tell_apart == self.task.fingerprint
                 refuse_coarse(self.task, objective, firsts, twins, rewards_only=not own)
-        if not np.isfinite(found).all():
-            raise NonFiniteError(
-                f"The objective gave NaN or infinity in {self.task!r}, so no value follows from "
-                "it. Check its rewards on legal transitions."
-            )
         return found
 
     def find(self, states: State) -> Int[np.ndarray, " batch"]:
@@ -125,7 +126,8 @@ def enumerate_states(
     tell_apart: TellApart | None = None,
     max_states: int = 1_000_000,
 ) -> Reached:
-    """List all that a discrete task of one player can reach, whatever is done and happens.
+    """List all that a discrete task can reach, whatever is done and happens: of one player, or of
+    two with opposite aims.
 
     The rewards of the task's own objective are looked up on the way. Chance must be listed
     (`Task.outcomes`). `start` is a batch of first states, equally probable; by default those of
@@ -136,7 +138,7 @@ def enumerate_states(
 
     Raises `UnsuitableTaskError`, `TooLargeError` (naming the size) and `NoLegalActionError`.
     """
-    refuse_unsuitable(task)
+    refuse_unsuitable(task, players=2)
     first, probable = first_states(task, start)
     apart = task.fingerprint if tell_apart is None else tell_apart
     found = _Finding(task, apart, max_states, tell_apart is not None or compares(task))
@@ -154,11 +156,11 @@ def enumerate_states(
     return found.reached(rows, np.bincount(place, probable, len(rows)))
 
 
-def refuse_unsuitable(task: Task) -> None:
-    """Refuse what cannot be enumerated."""
+def refuse_unsuitable(task: Task, players: int = 1) -> None:
+    """Refuse what cannot be enumerated, or has more players."""
     traits = task.traits
     reasons = {
-        f"has {traits.players} players": traits.players != 1,
+        f"has {traits.players} players": traits.players > players,
         "is not discrete": not traits.discrete,
         "does not list its chance (traits.outcomes is 0)": not traits.deterministic
         and traits.outcomes == 0,
@@ -166,8 +168,8 @@ def refuse_unsuitable(task: Task) -> None:
     for reason, applies in reasons.items():
         if applies:
             raise UnsuitableTaskError(
-                f"{task!r} {reason}; dynamic programming needs one player, actions that can be "
-                "counted and outcomes that are listed. Search it instead."
+                f"{task!r} {reason}; dynamic programming needs {_PLAYERS[players]}, actions that "
+                "can be counted and outcomes that are listed. Search it instead."
             )
 
 
@@ -182,8 +184,11 @@ def _refuse_short(task: Task) -> None:
 
 
 class _Facts(NamedTuple):
-    """What is known of each state: the end, what is allowed, what is seen, what tells it apart."""
+    """What is known of each state: who moves, the end, what is allowed, what is seen, what tells it
+    apart.
+    """
 
+    player: Any
     terminal: Any
     legal: Any
     seen: Any
@@ -198,7 +203,9 @@ class _Look(eqx.Module):
     def __call__(self, task: Task, state: State) -> _Facts:
         # What is seen matters only where that is not all.
         seen = jnp.zeros(0) if task.traits.fully_observable else task.observe(state)
-        return _Facts(task.terminated(state), task.legal(state), seen, self.apart(state))
+        return _Facts(
+            task.player(state), task.terminated(state), task.legal(state), seen, self.apart(state)
+        )
 
 
 class _Finding:
@@ -268,7 +275,7 @@ class _Finding:
             self.edges += len(part.parent)
             at = (part.parent, part.action, part.outcome)
             to[at] = self.rows_of(part.states, part.facts)
-            chances[at], rewards[at] = part.chance, part.rewards[:, 0]
+            chances[at], rewards[at] = part.chance, player_zero(self.task, part.rewards)
         self.links.append((to, chances, rewards))
         return done + count
 
@@ -286,9 +293,9 @@ class _Finding:
             alike = jax.tree.map(lambda *x: np.stack(x), *self.twins.values())
             twins, known = (np.array(list(self.twins)), alike), []
         return Reached(
-            self.task, with_keys(states), facts.terminal, facts.legal & ~facts.terminal[:, None],
-            facts.seen,
-            to, chances, starts, probable, self.look.apart, self.rows, known, twins,
+            self.task, with_keys(states), 1.0 - 2.0 * facts.player, facts.terminal,
+            facts.legal & ~facts.terminal[:, None], facts.seen, to, chances, starts, probable,
+            self.look.apart, self.rows, known, twins,
         )  # fmt: skip
 
 
