@@ -5,6 +5,7 @@ import json
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import msgspec
 import numpy as np
 import pytest
 from fuzzed import Kind, as_task
@@ -21,6 +22,7 @@ from deliberation.audit.exam import best, way
 from deliberation.audit.judging import control, over_groups, response
 from deliberation.audit.probes import revaluation
 from deliberation.audit.probes.depth import halved, needs
+from deliberation.audit.rates import Rates
 from deliberation.core import UniformRandom, misere
 from deliberation.core.errors import IllegalActionError, UnknownNameError, UnsuitableTaskError
 from deliberation.direct import solve, value_iteration
@@ -153,6 +155,9 @@ def test_the_page_says_what_the_profile_says(tmp_path):
     text = audit_page(found)
     assert "Gains and loses nothing by the budget" in text and "<svg" in text
     assert "Gains and loses nothing by the budget" in str(found)
+    assert "Not tested, and what could have fooled it" in text
+    assert "that do not respond" in found["effort"].errors and found["effort"].errors in text
+    assert found.save(tmp_path / "one" / "page.html").read_text() == text
     path = build_audit(found, tmp_path)
     assert path.exists()
     kept = json.loads((tmp_path / "audit.json").read_text())
@@ -258,3 +263,75 @@ def test_where_states_cannot_be_listed_a_reference_stands_in():
     alone = Exam.of(make_task("connect_four"), count=8)
     assert len(alone.states(alone.rows).ply) == len(alone.rows) > 2
     assert "512 simulations" in alone.note
+
+
+class Fickle(DepthPlanner):
+    """Draws chance of its own."""
+
+    drawn: list = eqx.field(static=True, default=None)
+
+    def takes(self, rows, question, draws):
+        self.drawn.append(0)
+        rng = np.random.default_rng(len(self.drawn))
+        return self.legal_draw(rows, rng.random(len(rows)))
+
+
+class Crowded(DepthPlanner):
+    """Lets its place in the batch decide."""
+
+    def takes(self, rows, question, draws):
+        return self.legal_draw(rows, np.arange(len(rows)) / len(rows))
+
+
+def test_who_answers_otherwise_though_nothing_changed_is_found_out():
+    task, options = EXAM.task, {"probes": ["effort"], "effort": "smoke"}
+    notes = audit(Fickle(task, EXAM, 2, []), task, **options).notes
+    assert len(notes) == 1 and "not reproducible" in notes[0]
+    (said,) = audit(Crowded(task, EXAM, 2), task, **options).notes
+    assert "asked beside them" in said
+    assert audit(DepthPlanner(task, EXAM, 2), task, **options).notes == []
+
+
+class Stumbling(DepthPlanner):
+    """Fails in one call of many."""
+
+    calls: list = eqx.field(static=True, default=None)
+    bad: int = eqx.field(static=True, default=0)
+
+    def takes(self, rows, question, draws):
+        self.calls.append(0)
+        if len(self.calls) == self.bad:
+            raise RuntimeError("lost the connection")
+        return super().takes(rows, question, draws)
+
+
+def test_a_crash_in_one_call_of_many_is_said_and_the_probe_put_again():
+    subject = Stumbling(EXAM.task, EXAM, 2, [], 6)  # the third call that the probe makes
+    found = audit(subject, EXAM.task, probes=["effort"], effort="smoke")["effort"]
+    assert found.found == "none" and "lost the connection" in found.note
+
+
+def test_who_is_too_slow_is_stopped():
+    found = audit(
+        DepthPlanner(EXAM.task, EXAM, 2), EXAM.task, probes=["effort"], effort="smoke", seconds=1e-9
+    )["effort"]
+    assert found.found == "failed" and "TooSlowError" in found.said
+
+
+def test_states_in_which_most_was_lost_are_drawn():
+    task = make_task("gridworld", size=4)
+    found = audit(UniformRandom(task), task, probes=["effort"], effort="smoke")
+    cited = found["effort"].cited
+    assert len(cited) == 3 and cited[0].lost >= cited[1].lost >= cited[2].lost > 0
+    assert cited[0].named(0) == task.action_names[0] and cited[0].picture is not None
+    assert audit_page(found).count('class="board"') == 3
+    kept = msgspec.json.decode(msgspec.json.encode(found.as_dict()))
+    assert msgspec.convert(kept, type(found)) == found
+
+
+def test_a_probe_that_errs_too_often_gives_no_verdict(monkeypatch):
+    monkeypatch.setattr(audits.auditing, "rates", lambda name: Rates(9, 100, 90, 100))
+    found = audit(made("dial_planner"), EXAM.task, probes=["effort"], effort="smoke")["effort"]
+    assert found.found == "inconclusive" and "wrong too often" in found.said
+    assert Rates(4, 100, 90, 100).trusted and not Rates(6, 100, 90, 100).trusted
+    assert "at most 9.9 %" in str(Rates(4, 100, 90, 100))

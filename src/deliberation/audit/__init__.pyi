@@ -1,6 +1,9 @@
 from .announcing import Bonus as Bonus
+from .auditing import Sitting as Sitting
 from .auditing import audit as audit
+from .auditing import chosen_probes as chosen_probes
 from .auditing import list_probes as list_probes
+from .auditing import sit as sit
 from .channels import Channels as Channels
 from .exam import Exam as Exam
 from .profile import Answer as Answer

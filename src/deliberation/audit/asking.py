@@ -1,6 +1,9 @@
 """Asking a subject about states, in batches of one size, and looking at the form of its answers."""
 
+import contextlib
+import contextvars
 import time
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax
@@ -8,12 +11,26 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from ..core.decider import Decider, check_finite
-from ..core.errors import IllegalActionError
+from ..core.errors import IllegalActionError, TooSlowError
 from ..core.objective import Objective
 from .exam import Exam
 
 BATCHES = (8, 64)
 """States that are asked about at a time, few or many; the last ones are filled up with copies."""
+
+
+_until: contextvars.ContextVar[float] = contextvars.ContextVar("until", default=float("inf"))
+
+
+@contextlib.contextmanager
+def at_most(seconds: float | None) -> Iterator[None]:
+    """Asking within takes no longer than this: then it raises `TooSlowError`."""
+    end = float("inf") if seconds is None else time.monotonic() + seconds
+    token = _until.set(end)
+    try:
+        yield
+    finally:
+        _until.reset(token)
 
 
 class Answers(NamedTuple):
@@ -35,14 +52,19 @@ def ask(
     """The decider's answers in some states of an exam; each state has a key of its own.
 
     The objective is the exam's where none is given (`Exam.told`). Memory begins anew with each
-    batch. Raises `IllegalActionError` and `NonFiniteError` for answers
-    that are none, and whatever the decider raises.
+    batch. Raises `IllegalActionError` and `NonFiniteError` for answers that are none,
+    `TooSlowError` where the time allowed is up (`at_most`), and whatever the decider raises.
     """
     keys = jax.random.split(key, len(rows))
     size = next((few for few in BATCHES if len(rows) <= few), BATCHES[-1])
     wanted = exam.told if objective is None else objective
     actions, seconds = [], []
     for first in range(0, len(rows), size):
+        if time.monotonic() > _until.get():
+            raise TooSlowError(
+                f"{decider!r} took longer than the time allowed for a probe. Allow more seconds, "
+                "or ask with less effort."
+            )
         some = np.resize(np.arange(first, min(first + size, len(rows))), size)
         states = exam.states(rows[some])
         began = time.perf_counter()

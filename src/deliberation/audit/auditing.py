@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import msgspec
 from jaxtyping import Array, Key
 
 from ..core.catalogue import catalogue, module_of
+from ..core.contract import check_task
 from ..core.decider import Decider
 from ..core.errors import NotListedError, UnknownNameError, WrongKindError
 from ..core.keys import KeyLike, named_key, one_key
@@ -21,12 +22,13 @@ from ..core.task import Task, check_is_task
 from ..runs.plain import plain, restore
 from ..runs.provenance import code
 from ..runs.storage import atomic_write
-from ..stats.intervals import nothing
-from .asking import BATCHES, ask
+from .asking import BATCHES, ask, at_most
 from .channels import Channels
+from .consistency import oddities
 from .exam import Exam
-from .judging import not_applicable
+from .judging import failed, not_applicable
 from .profile import Answer, Profile
+from .rates import rates
 
 ORDER = (
     "effort", "objective", "revaluation", "experience", "depth", "shifts", "goals", "forecast",
@@ -94,6 +96,8 @@ def audit(
     key: KeyLike | None = None,
     channels: Channels | None = None,
     reference: Decider | None = None,
+    seconds: float | None = None,
+    watch: Callable[[Answer], None] | None = None,
 ) -> Profile:
     """Put a policy through the probes (all of them, or those named) in a task of one player, or of
     two with opposite aims, in full view.
@@ -103,34 +107,88 @@ def audit(
     an action is taken for its worth (512 simulations of UCT where none is given).
 
     Nothing about the policy is assumed: that it ignores a budget or an announcement is a finding. A
-    probe that fails says why, and the others go on. With a folder `out` each answer is kept as soon
+    probe that fails twice, or takes longer than the `seconds` allowed, says why, and the others go
+    on; `watch` is shown each answer at once. With a folder `out` each answer is kept as soon
     as it is there, and the same call goes on where it was; answers of another policy, task or
     version of this library are asked anew (a policy is known by its `repr` and by some answers).
     What can be reached of the policy beside its answers is handed over as `channels`.
 
     Raises `UnknownNameError`, `WrongKindError`, and what `Exam.of` raises.
     """
-    known, level = list_probes(), _level(effort)
-    names = list(known) if probes is None else list(probes)
+    names = chosen_probes(probes)
+    sitting = sit(
+        policy, task, objective=objective, effort=effort, out=out, key=key, channels=channels,
+        reference=reference, seconds=seconds,
+    )  # fmt: skip
+    answers = []
     for name in names:
+        answers.append(sitting.answer(name))
+        if watch is not None:
+            watch(answers[-1])
+    return sitting.profile(answers)
+
+
+def chosen_probes(names: Sequence[str] | None) -> list[str]:
+    """All of them, or those named. Raises `UnknownNameError`."""
+    known = list_probes()
+    for name in names or ():
         module_of("probe", name, known)
+    return list(known) if names is None else list(names)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sitting:
+    """A subject in an exam, ready to be put to any probe; `notes` are what a reader has to know."""
+
+    subject: Subject
+    notes: list[str]
+    shown: bytes
+    out: Path | None
+    seconds: float | None
+
+    def answer(self, probe: str) -> Answer:
+        """A probe's answer: one that is kept, or a new one."""
+        key = named_key(self.subject.key, probe)
+        asked = dataclasses.replace(self.subject, key=key)
+        return _kept(asked, probe, self.shown, self.out, self.seconds)
+
+    def profile(self, answers: list[Answer]) -> Profile:
+        """All that was answered."""
+        exam = self.subject.exam
+        return Profile(
+            subject=_name(self.subject.decider), task=repr(exam.task), answers=answers,
+            effort=self.subject.effort.name, states=len(exam.values), asked=len(exam.rows),
+            notes=self.notes,
+        )  # fmt: skip
+
+
+def sit(
+    policy: Decider,
+    task: Task,
+    *,
+    objective: Objective | None = None,
+    effort: str = "quick",
+    out: Path | str | None = None,
+    key: KeyLike | None = None,
+    channels: Channels | None = None,
+    reference: Decider | None = None,
+    seconds: float | None = None,
+) -> Sitting:
+    """What all probes share, made once; arguments and errors are those of `audit`."""
+    level = _level(effort)
     check_is_task(task)
     if not isinstance(policy, Decider):
         raise WrongKindError(
             f"An audit is of a Decider, not of {policy!r}: bring a policy in with "
             "adapters.from_callable, from_sb3 or from_torch."
         )
+    check_task(task)
     exam = Exam.of(task, objective, count=level.states, reference=reference)
     one = jax.random.key(0) if key is None else one_key(key)
-    answers = []
+    subject = Subject(policy, exam, level, one, channels or Channels())
+    notes = [*([exam.note] if exam.note else []), *_odd(policy, exam, one)]
     shown = b"" if out is None else _behaviour(policy, exam, one)
-    for name in names:
-        subject = Subject(policy, exam, level, named_key(one, name), channels or Channels())
-        answers.append(_kept(subject, name, shown, out))
-    return Profile(
-        subject=_name(policy), task=repr(task), effort=effort, states=len(exam.values),
-        asked=len(exam.rows), answers=answers, note=exam.note,
-    )  # fmt: skip
+    return Sitting(subject, notes, shown, None if out is None else Path(out), seconds)
 
 
 def _level(effort: str) -> Effort:
@@ -139,11 +197,20 @@ def _level(effort: str) -> Effort:
     return EFFORTS[effort]
 
 
-def _kept(subject: Subject, name: str, shown: bytes, out: Path | str | None) -> Answer:
+def _odd(policy: Decider, exam: Exam, key: Key[Array, ""]) -> list[str]:
+    """What is odd about its answers; nothing where it gives none, for probes say why."""
+    with contextlib.suppress(Exception):
+        return oddities(policy, exam, named_key(key, "oddities"))
+    return []
+
+
+def _kept(
+    subject: Subject, name: str, shown: bytes, out: Path | None, seconds: float | None
+) -> Answer:
     """The answer that a folder holds, or a new one, which it then holds."""
     if out is None:
-        return _answer(subject, name)
-    path = Path(out) / f"{name}.json"
+        return _answer(subject, name, seconds)
+    path = out / f"{name}.json"
     stamp = _stamp(subject, name, shown)
     if path.exists():
         try:
@@ -152,7 +219,7 @@ def _kept(subject: Subject, name: str, shown: bytes, out: Path | str | None) -> 
             kept = None  # cut off, or another version's
         if kept is not None and kept.stamp == stamp:
             return kept.answer
-    answer = _answer(subject, name)
+    answer = _answer(subject, name, seconds)
     if answer.found != "failed":
         path.parent.mkdir(parents=True, exist_ok=True)
         record = plain(msgspec.to_builtins(_Record(stamp, answer)), name)
@@ -182,21 +249,31 @@ def _stamp(subject: Subject, name: str, shown: bytes) -> str:
     return hashlib.sha256("\n".join(parts).encode() + shown).hexdigest()[:16]
 
 
-def _answer(subject: Subject, name: str) -> Answer:
-    """A probe's answer; where it fails, why."""
+def _answer(subject: Subject, name: str, seconds: float | None) -> Answer:
+    """A probe's answer; where it fails twice, why."""
     probe, began = module_of("probe", name, list_probes()), time.perf_counter()
-    try:
-        found = probe.measure(subject)
-    except NotListedError as error:
-        found = not_applicable(probe.PROBE, str(error))
-    except Exception as error:  # a stranger's policy may raise anything
-        about = probe.PROBE
-        found = Answer(
-            probe=name, question=about["question"], statistic=about["statistic"], found="failed",
-            said=f"{type(error).__name__}: {' '.join(str(error).split())[:300]}",
-            estimate=nothing(),
-        )  # fmt: skip
+    found = _measured(subject, probe, seconds)
+    if found.found == "failed" and "TooSlowError" not in found.said:
+        again = _measured(subject, probe, seconds)
+        if again.found != "failed":
+            note = f"The first attempt failed ({found.said}); this is the second."
+            again = msgspec.structs.replace(again, note=note)
+        found = again
+    if found.found == "responds" and not rates(name).trusted:
+        said = "This probe is wrong too often to be believed when it says that one responds."
+        found = msgspec.structs.replace(found, found="inconclusive", said=said, rules_out="")
     return msgspec.structs.replace(found, seconds=time.perf_counter() - began)
+
+
+def _measured(subject: Subject, probe: Any, seconds: float | None) -> Answer:
+    about = probe.PROBE
+    try:
+        with at_most(seconds):
+            return probe.measure(subject)
+    except NotListedError as error:
+        return not_applicable(about, str(error))
+    except Exception as error:  # a stranger's policy may raise anything
+        return failed(about, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
 
 
 def _name(policy: Decider) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from ..runs.findings import Panel
 from ..stats import Estimate, bootstrap
 from ..stats.intervals import nothing
-from .profile import Answer, Control, Found
+from .profile import Answer, Cited, Control, Found
 
 SMALLEST = 0.1
 """The smallest response that matters: a tenth of the way from a random action to the best."""
@@ -50,6 +50,7 @@ def answered(
     rules_out: dict[str, str] | None = None,
     panel: Panel | None = None,
     found: Found | None = None,
+    cited: list[Cited] | None = None,
 ) -> Answer:
     """The answer of a probe that declares itself as `about`; a control that fails bars a verdict.
 
@@ -63,13 +64,22 @@ def answered(
         probe=about["name"], question=about["question"], statistic=about["statistic"],
         found=verdict, said=words.get(verdict, "The interval allows for both."), estimate=estimate,
         controls=controls, rules_out=(rules_out or {}).get(verdict, ""),
-        fooled_by=about["fooled_by"], panel=panel,
+        fooled_by=about["fooled_by"], panel=panel, cited=cited or [],
     )  # fmt: skip
 
 
 def not_applicable(about: dict[str, Any], why: str) -> Answer:
     """That a probe cannot be put here, and why."""
+    return _unanswered(about, "not applicable", why)
+
+
+def failed(about: dict[str, Any], why: str) -> Answer:
+    """That a probe came to no answer, and why."""
+    return _unanswered(about, "failed", why)
+
+
+def _unanswered(about: dict[str, Any], found: Found, why: str) -> Answer:
     return Answer(
         probe=about["name"], question=about["question"], statistic=about["statistic"],
-        found="not applicable", said=why, estimate=nothing(), fooled_by="",
+        found=found, said=why, estimate=nothing(),
     )  # fmt: skip

@@ -1,12 +1,16 @@
 """What an audit found: one answer a probe, and all of them as text."""
 
+import importlib
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from ..core.errors import UnknownNameError
+from ..core.picture import Picture
 from ..runs.findings import Panel
 from ..stats import Estimate
+from .rates import rates
 
 Found = Literal["responds", "none", "against", "inconclusive", "told", "not applicable", "failed"]
 WORDS: dict[str, str] = {
@@ -26,6 +30,23 @@ class Control(msgspec.Struct, frozen=True):
     name: str
     estimate: Estimate
     holds: bool
+
+
+class Cited(msgspec.Struct, frozen=True, kw_only=True):
+    """A state that an answer rests on: drawn as text, and as a board where there is one; what was
+    chosen there, what is best, and how much return that loses.
+    """
+
+    drawn: str
+    picture: Picture | None
+    chosen: int
+    best: int
+    lost: float
+    names: list[str] = []
+
+    def named(self, action: int) -> str:
+        """An action in words, where it has any."""
+        return self.names[action] if self.names else f"action {action}"
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +69,21 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     fooled_by: str = ""
     panel: Panel | None = None
     """The figure."""
+    cited: list[Cited] = []
+    """States that it rests on."""
+    note: str = ""
+    """What went wrong on the way, if the answer stands all the same."""
     seconds: float = 0.0
+
+    @property
+    def decided(self) -> bool:
+        """Whether there is a verdict."""
+        return self.found in ("responds", "none", "against")
+
+    @property
+    def errors(self) -> str:
+        """How often such a verdict is wrong, as counted on specimens."""
+        return str(rates(self.probe)) if self.decided else ""
 
     @property
     def high(self) -> float:
@@ -75,8 +110,21 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     states: int
     asked: int
     answers: list[Answer]
-    note: str = ""
-    """How the truth was found, where that is not exact for every task."""
+    notes: list[str] = []
+    """How the truth was found, where that is not exact, and what is odd about the subject."""
+
+    def with_answers(self, answers: list[Answer]) -> "Profile":
+        """The same subject in the same exam, with these answers."""
+        return msgspec.structs.replace(self, answers=answers)
+
+    def save(self, path: Path | str) -> Path:
+        """Write the profile as one self-contained page; returns its path.
+
+        Raises `StorageError` where it cannot be written.
+        """
+        # Pages are drawn above the audit, which knows them by name alone.
+        page = importlib.import_module("deliberation.report.pages.audit")
+        return page.save_audit(self, path)
 
     def __getitem__(self, probe: str) -> Answer:
         """The answer of a probe. Raises `UnknownNameError`."""
@@ -89,7 +137,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         lines = [
             f"{self.subject} in {self.task}: {self.asked} of {self.states} states, effort "
             f"{self.effort}",
-            *([self.note] if self.note else []),
+            *self.notes,
             "",
         ]
         for a in self.answers:
@@ -101,6 +149,10 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
             ]
             if a.rules_out:
                 lines.append(f"{'':<12} rules out: {a.rules_out}")
+            if a.errors:
+                lines.append(f"{'':<12} error rates: {a.errors}")
+            if a.note:
+                lines.append(f"{'':<12} note: {a.note}")
             if a.fooled_by:
                 lines.append(f"{'':<12} could be fooled by: {a.fooled_by}")
         return "\n".join(lines)

@@ -1,12 +1,17 @@
 """`deliberate audit`: what a policy responds to, measured."""
 
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ._caches import keep_compiled_programs
-from ._playing import checked_deciders, made_deciders, seed_option
+from ._playing import checked_deciders, seed_option
 from ._tasks import checked_tasks, complete_task
+
+if TYPE_CHECKING:
+    from ..audit import Answer
 
 
 @click.command(
@@ -22,7 +27,7 @@ from ._tasks import checked_tasks, complete_task
 @click.argument("subject", required=False)
 @click.option(
     "--world", metavar="TASK", shell_complete=complete_task,
-    help="A task of one player whose states can be listed.",
+    help="A task of one player or two, in full view.",
 )  # fmt: skip
 @click.option("--probes", metavar="A,B", help="These probes alone.")
 @click.option(
@@ -34,6 +39,17 @@ from ._tasks import checked_tasks, complete_task
     show_default=True, help="Folder of the answers and of audit.html.",
 )  # fmt: skip
 @seed_option()
+@click.option(
+    "--reference", metavar="DECIDER",
+    help="Whose word stands for the truth where states cannot be listed: uci:stockfish:20000.",
+)  # fmt: skip
+@click.option(
+    "--seconds", type=click.FloatRange(1), metavar="S", help="The time allowed for each probe."
+)
+@click.option(
+    "--jobs", type=click.IntRange(1), default=2, show_default=True,
+    help="Processes that put probes side by side.",
+)  # fmt: skip
 @click.option("--list", "listed", is_flag=True, help="List the probes.")
 @click.option("--specimens", is_flag=True, help="List the specimens, whose answers are known.")
 @click.option("--validate", is_flag=True, help="Put all probes to the specimens, and count.")
@@ -48,6 +64,9 @@ def audit(
     effort: str,
     out: Path,
     seed: int,
+    reference: str | None,
+    seconds: float | None,
+    jobs: int,
     listed: bool,
     specimens: bool,
     validate: bool,
@@ -56,8 +75,9 @@ def audit(
     """Put SUBJECT through a battery of probes in a task, and say what it responds to.
 
     SUBJECT is named as for `look --with`: an entry of the zoo, the folder of a saved policy,
-    package.module:factory, or sb3:ppo.zip; budgets are the probes' own. Killed, the same command
-    goes on where it was.
+    package.module:factory, or sb3:ppo.zip; budgets are the probes' own. Probes are put in processes
+    apart: what dies or hangs there fails one of them. Killed, the same command goes on where it
+    was.
     """
     if listed or specimens:
         _list(specimens)
@@ -72,21 +92,38 @@ def audit(
             "`--list` lists the probes."
         )
     (world,) = checked_tasks((world,))
-    checked_deciders((subject,))
+    checked_deciders((subject, *([reference] if reference else [])))
     keep_compiled_programs()
-    import jax
-
-    from ..audit import audit as put
+    from ..audit import chosen_probes
     from ..report.pages.audit import build_audit
-    from ..tasks import make_task
+    from ._audited import Asked, audit_apart
 
-    task = make_task(world)
-    made = made_deciders(task, (subject,), seed, "smoke")[subject]
-    profile = put(
-        made.decider, task, probes=chosen, effort=effort, out=out, key=jax.random.key(seed)
-    )
+    asked = Asked(subject, world, effort, seed, out, reference, seconds)
+    names = chosen_probes(chosen)
+    progress = _Progress(len(names))
+    profile = audit_apart(asked, names, jobs, progress.answered)
     click.echo(str(profile))
     click.echo(f"\nPage: {build_audit(profile, out).resolve()}")
+
+
+class _Progress:
+    """A line for each answer, with the time that the others are likely to take."""
+
+    def __init__(self, count: int):
+        self.count, self.done, self.began = count, 0, time.monotonic()
+
+    def answered(self, answer: "Answer") -> None:
+        """One more."""
+        from ..audit.profile import WORDS
+
+        self.done += 1
+        passed = time.monotonic() - self.began
+        left = passed / self.done * (self.count - self.done)
+        click.echo(
+            f"[{self.done}/{self.count}] {answer.probe}: {WORDS[answer.found]} "
+            f"({answer.seconds:.0f} s; {passed:.0f} s so far, about {left:.0f} s left)",
+            err=True,
+        )
 
 
 def _list(specimens: bool) -> None:

@@ -63,6 +63,10 @@ class UnsuitableTaskError(DeliberationError, ValueError):
     """A task is of a kind that this method cannot treat (chance, hidden state, more players)."""
 
 
+class TooSlowError(DeliberationError, TimeoutError):
+    """Something took longer than it was allowed to."""
+
+
 class NotListedError(UnsuitableTaskError):
     """What is asked needs every state of a task, and these were not listed."""
 

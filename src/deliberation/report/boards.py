@@ -13,6 +13,20 @@ STYLES = {
     "P": "bold red", "H": "bold red", "~": "yellow", "?": "dim",
 }  # fmt: skip
 WALLS = {"#": "██"}
+BOARD_STYLE = """
+.cell { fill: var(--rule); fill-opacity: .38 } .wall { fill: var(--muted); fill-opacity: .75 }
+.pit { fill: var(--s7); fill-opacity: .2 } .mud { fill: var(--s5); fill-opacity: .2 }
+.goal { fill: var(--s3); fill-opacity: .25 } .unseen { fill-opacity: .16 }
+.mark { text-anchor: middle; font-weight: 600 } .here { fill: var(--ink) }
+.heat { fill: var(--heat) } .chosen { fill: none; stroke: var(--edge); stroke-width: 3.5 }
+.arrow { fill: var(--heat) } .arrow.best { fill: var(--edge) }
+.stone { fill: none; stroke-width: 7; stroke-linecap: round } .x { stroke: var(--s1) }
+.o { stroke: var(--s2) } .ghost { stroke-opacity: .33 }
+.order { text-anchor: middle; font-size: 14px; font-weight: 700 }
+.way { fill: none; stroke: var(--s2); stroke-width: 4; stroke-dasharray: 1 9;
+  stroke-linecap: round }
+"""
+"""Of the elements of a board, by the colours of the page or figure it stands in."""
 _HALF = CELL / 2
 _LABEL = 26.0
 

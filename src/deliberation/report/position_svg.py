@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 
 from ..zoo.views import Look, Step, View
-from .boards import board_svg, stone
+from .boards import BOARD_STYLE, board_svg, stone
 from .positions import chosen, heading, mover_name, signed, summary
 from .svg import DARK, PLACEHOLDERS
 
@@ -18,24 +18,17 @@ _BOARD = (32.0, 92.0, 470.0)
 _PANEL = (560.0, 92.0, 1208.0)
 """Left, top and right of what is said of each action."""
 _HEAD = 64.0
-_STYLE = """
+_STYLE = (
+    """
 text { fill: var(--ink); font-size: 15px; font-variant-numeric: tabular-nums }
 .title { font-size: 23px; font-weight: 650 } .sub, .label, .small { fill: var(--muted) }
 .small { font-size: 13px } .label { font-size: 14px; text-anchor: middle }
 .mono { font-family: ui-monospace, monospace; font-size: 17px; white-space: pre }
 .name { font-weight: 600 } .end { text-anchor: end } .middle { text-anchor: middle }
 .ground { fill: var(--paper) } .card { fill: none; stroke: var(--rule); stroke-width: 1.5 }
-.cell { fill: var(--rule); fill-opacity: .38 } .wall { fill: var(--muted); fill-opacity: .75 }
-.pit { fill: var(--s7); fill-opacity: .2 } .mud { fill: var(--s5); fill-opacity: .2 }
-.goal { fill: var(--s3); fill-opacity: .25 } .unseen { fill-opacity: .16 }
-.mark { text-anchor: middle; font-weight: 600 } .here { fill: var(--ink) }
-.heat { fill: var(--heat) } .chosen { fill: none; stroke: var(--edge); stroke-width: 3.5 }
-.arrow { fill: var(--heat) } .arrow.best { fill: var(--edge) }
-.stone { fill: none; stroke-width: 7; stroke-linecap: round } .x { stroke: var(--s1) }
-.o { stroke: var(--s2) } .ghost { stroke-opacity: .33 }
-.order { text-anchor: middle; font-size: 14px; font-weight: 700 }
-.way { fill: none; stroke: var(--s2); stroke-width: 4; stroke-dasharray: 1 9;
-  stroke-linecap: round }
+"""
+    + BOARD_STYLE
+    + """
 .bar { fill: var(--s1); fill-opacity: .55 } .bar.best { fill-opacity: 1 }
 .prior { fill: none; stroke: var(--s4); stroke-width: 2 }
 .axis { stroke: var(--rule); stroke-width: 1.5 } .dot { fill: var(--s3) }
@@ -43,6 +36,7 @@ text { fill: var(--ink); font-size: 15px; font-variant-numeric: tabular-nums }
 .row { fill: var(--rule); fill-opacity: .28 } .strong { font-weight: 700 }
 .chip { fill: var(--rule); fill-opacity: .5 }
 """
+)
 
 
 def look_svg(found: Look) -> str:

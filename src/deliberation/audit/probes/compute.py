@@ -16,6 +16,7 @@ PROBE = {
     "statistic": "log2 of the wall time of a batch of hard states over that of a batch of "
     "easy ones, asked in turn: of these two batches, over repeats",
     "needs": "nothing but answers",
+    "alone": True,
     "fooled_by": "a machine that is busy; work that is the same however hard a state is, as that "
     "of most searches with a budget",
 }

@@ -6,6 +6,7 @@ from ...runs.findings import Panel, Series
 from ...stats import Estimate, rate, weighted_sum
 from ..asking import ask
 from ..auditing import Subject
+from ..citing import cite
 from ..exam import Exam, best
 from ..judging import answered, not_applicable, response
 from ..profile import Answer
@@ -69,4 +70,7 @@ def measure(subject: Subject) -> Answer:
             low=[e.low for e in by.values()], high=[e.high for e in by.values()],
         )],
     )  # fmt: skip
-    return answered(PROBE, apart, WORDS, rules_out=RULES_OUT, panel=panel, found=response(apart))
+    return answered(
+        PROBE, apart, WORDS, rules_out=RULES_OUT, panel=panel, found=response(apart),
+        cited=cite(exam, exam.rows[~less], chosen[~less]),
+    )  # fmt: skip

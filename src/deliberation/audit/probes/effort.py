@@ -7,6 +7,7 @@ from ...runs.findings import Panel, Series
 from ...stats import bootstrap
 from ..asking import ask
 from ..auditing import Subject
+from ..citing import cite
 from ..exam import way
 from ..judging import answered, control
 from ..profile import Answer
@@ -52,4 +53,7 @@ def measure(subject: Subject) -> Answer:
         )],
     )  # fmt: skip
     controls = [control("another draw at the same budget gains", drawn)]
-    return answered(PROBE, gain, WORDS, controls=controls, rules_out=RULES_OUT, panel=panel)
+    return answered(
+        PROBE, gain, WORDS, controls=controls, rules_out=RULES_OUT, panel=panel,
+        cited=cite(exam, rows, chosen[-1]),
+    )  # fmt: skip

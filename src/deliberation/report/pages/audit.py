@@ -1,19 +1,25 @@
-"""A profile as a self-contained page: first what was found, then each probe with its figure."""
+"""A profile as a self-contained page, in the form of a doctor's letter: first what was found, with
+error rates; then each probe with its figure, controls and the states it rests on; then what was not
+tested, and what could have fooled it.
+"""
 
 from html import escape
 from pathlib import Path
 
 import msgspec
 
-from ...audit.profile import WORDS, Answer, Profile
+from ...audit.profile import WORDS, Answer, Cited, Profile
 from ...runs.plain import plain
 from ...runs.provenance import machine, source, versions
 from ...runs.storage import atomic_write
+from ..boards import BOARD_STYLE, board_svg
 from ..figures import panel_svg
 from ..html import document, facts
 
 PAGE, JSON = "audit.html", "audit.json"
-_FOUND = ("responds", "against", "none")
+FIRST = 3
+"""So many sentences say what was found; the others stand with their probes."""
+_TITLE = "What responds in this policy?"
 
 
 def build_audit(profile: Profile, folder: Path | str) -> Path:
@@ -22,8 +28,15 @@ def build_audit(profile: Profile, folder: Path | str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     content = plain(profile.as_dict(), JSON)
     atomic_write(folder / JSON, msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n")
-    atomic_write(folder / PAGE, audit_page(profile).encode())
-    return folder / PAGE
+    return save_audit(profile, folder / PAGE)
+
+
+def save_audit(profile: Profile, path: Path | str) -> Path:
+    """Write the page to a path; returns that. Raises `StorageError`."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, audit_page(profile).encode())
+    return path
 
 
 def audit_page(profile: Profile) -> str:
@@ -36,35 +49,57 @@ def audit_page(profile: Profile) -> str:
         "Commit": f"{commit or 'unknown'}{' (changed)' if dirty else ''}",
         "Versions": ", ".join(f"{k} {v}" for k, v in versions().items()),
     }
+    notes = "".join(f'<p class="notice">{escape(note)}</p>' for note in profile.notes)
     header = f"""<header>
-<h1>What responds in this policy?</h1>
+<h1>{_TITLE}</h1>
 <p class="lede">{escape(profile.subject)}</p>
 {facts(shown)}
-{f'<p class="notice">{escape(profile.note)}</p>' if profile.note else ""}
+{notes}
 </header>"""
-    main = f"""<section class="overview" id="overview" aria-label="What was found">
+    put = [a for a in profile.answers if a.found not in ("not applicable", "failed")]
+    main = f"""<style>svg.board {{ --heat: var(--s1); --edge: var(--ink); {BOARD_STYLE} }}</style>
+<section class="overview" id="overview" aria-label="What was found">
 <h2>Found</h2>
 <ul class="reasons">{"".join(f"<li>{escape(x)}</li>" for x in summary(profile))}</ul>
-{"".join(_answer(i, a) for i, a in enumerate(profile.answers))}
+</section>
+<section aria-label="Each probe">
+{"".join(_answer(i, a) for i, a in enumerate(put))}
+</section>
+<section aria-label="What was not tested">
+<h2>Not tested, and what could have fooled it</h2>
+<ul class="reasons">{"".join(f"<li>{line}</li>" for line in _left(profile))}</ul>
 </section>"""
-    return document("What responds in this policy?", header, main, shown)
+    return document(_TITLE, header, main, shown)
 
 
 def summary(profile: Profile) -> list[str]:
-    """The verdicts that were reached, then what is left open, in sentences."""
-    found = [a.verdict for a in profile.answers if a.found in _FOUND]
+    """What was found in at most three sentences, responses first, each with its error rates."""
+    order = {"responds": 0, "against": 1, "none": 2}
+    decided = sorted((a for a in profile.answers if a.decided), key=lambda a: order[a.found])
+    found = [f"{a.said} (Such a verdict: {a.errors}.)" for a in decided[:FIRST]]
     told = [a.said for a in profile.answers if a.found == "told"]
-    left = [
-        f"{a.probe} ({WORDS[a.found]})" for a in profile.answers if a.found not in (*_FOUND, "told")
+    found += told[: FIRST - len(found)]
+    return found or ["Nothing was found either way: no probe came to a verdict."]
+
+
+def _left(profile: Profile) -> list[str]:
+    lines = [
+        f"<b>{escape(a.probe)}</b> ({escape(WORDS[a.found])}): {escape(a.said)}"
+        for a in profile.answers
+        if not a.decided and a.found != "told"
     ]
-    return [*found, *told, *([f"No verdict: {', '.join(left)}."] if left else [])]
+    return lines + [
+        f"<b>{escape(a.probe)}</b> could be fooled by {escape(a.fooled_by)}."
+        for a in profile.answers
+        if a.decided and a.fooled_by
+    ]
 
 
 def _answer(number: int, answer: Answer) -> str:
     picture = ""
     if answer.panel is not None:
         drawn = panel_svg(answer.panel, f"audit-{number}", answer.said)
-        picture = f'<figure><div class="panels">{drawn}</div></figure>'
+        picture = f'<figure style="max-width:34rem"><div class="panels">{drawn}</div></figure>'
     controls = "".join(
         f"<li>control: {escape(c.name)} {escape(repr(c.estimate))}"
         f"{'' if c.holds else ': does not hold, so that there is no verdict'}</li>"
@@ -73,10 +108,37 @@ def _answer(number: int, answer: Answer) -> str:
     rest = [
         ("What is measured", answer.statistic),
         ("Rules out", answer.rules_out),
-        ("Could be fooled by", answer.fooled_by),
+        ("Error rates", answer.errors),
+        ("Note", answer.note.rstrip(".")),
     ]
     lines = "".join(f"<li>{name}: {escape(text)}.</li>" for name, text in rest if text)
+    known = answer.estimate.estimate == answer.estimate.estimate
+    shown = f" {escape(repr(answer.estimate))}" if known else ""
     return f"""<h2>{escape(answer.question)}</h2>
-<p><b>{escape(WORDS[answer.found])}</b> {escape(repr(answer.estimate))}. {escape(answer.said)}</p>
+<p><b>{escape(WORDS[answer.found])}</b>{shown}. {escape(answer.said)}</p>
 {picture}
-<ul class="reasons">{controls}{lines}</ul>"""
+<ul class="reasons">{controls}{lines}</ul>
+{_cited(answer.cited)}"""
+
+
+def _cited(cited: list[Cited]) -> str:
+    """The states that an answer rests on, drawn beside one another."""
+    if not cited:
+        return ""
+    cells = "".join(
+        f"<figure class='cited'>{_drawn(one)}<figcaption>chose {escape(one.named(one.chosen))}, "
+        f"best is {escape(one.named(one.best))}: {one.lost:.3g} of return lost</figcaption>"
+        "</figure>"
+        for one in cited
+    )
+    return f'<p>Where most was lost:</p><div class="boards">{cells}</div>'
+
+
+def _drawn(one: Cited) -> str:
+    if one.picture is None:
+        return f"<pre>{escape(one.drawn)}</pre>"
+    board, width, height = board_svg(one.picture, {one.chosen: 1.0}, one.best, [])
+    return (
+        f'<svg class="board" viewBox="0 0 {width:g} {height:g}" width="{width / 3:g}" '
+        f'height="{height / 3:g}" role="img" aria-label="{escape(one.drawn)}">{board}</svg>'
+    )

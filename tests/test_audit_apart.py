@@ -1,0 +1,93 @@
+"""An audit by names: probes in processes apart, which may die or hang; kills lose nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+from click.testing import CliRunner
+
+from deliberation.cli import main
+
+SUBJECTS = """
+import os, time
+import jax.numpy as jnp
+from deliberation.core import UniformRandom
+
+class Deadly(UniformRandom):
+    def decide(self, state, memory=None, *, objective=None, budget=None, key):
+        if objective is not None:
+            os._exit(3)
+        return super().decide(state, memory, objective=objective, budget=budget, key=key)
+
+class Slow(UniformRandom):
+    def decide(self, state, memory=None, *, objective=None, budget=None, key):
+        if objective is not None:
+            time.sleep(600)
+        return super().decide(state, memory, objective=objective, budget=budget, key=key)
+
+class Steady(UniformRandom):
+    def decide(self, state, memory=None, *, objective=None, budget=None, key):
+        time.sleep(0.4)
+        return super().decide(state, memory, objective=objective, budget=budget, key=key)
+
+def deadly(task): return Deadly(task)
+def slow(task): return Slow(task)
+def steady(task): return Steady(task)
+"""
+WORLD = ["--world", "gridworld:size=4", "--effort", "smoke"]
+
+
+@pytest.fixture
+def subjects(tmp_path, monkeypatch):
+    (tmp_path / "own_subjects.py").write_text(textwrap.dedent(SUBJECTS))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+def test_who_takes_its_process_down_fails_one_probe_alone(subjects):
+    out = subjects / "out"
+    ran = CliRunner().invoke(
+        main, ["audit", "own_subjects:deadly", *WORLD, "--probes", "objective,effort,depth",
+               "--out", str(out), "--jobs", "1"],
+    )  # fmt: skip
+    assert ran.exit_code == 0, ran.output
+    assert "its process ended with code 3" in ran.output
+    assert "effort       no response" in ran.output
+    assert (out / "audit.html").exists() and not (out / "objective.json").exists()
+
+
+def test_who_hangs_is_stopped(subjects, monkeypatch):
+    monkeypatch.setattr("deliberation.cli._audited._GRACE", 1.0)
+    ran = CliRunner().invoke(
+        main, ["audit", "own_subjects:slow", *WORLD, "--probes", "objective", "--seconds", "4",
+               "--out", str(subjects / "out")],
+    )  # fmt: skip
+    assert ran.exit_code == 0, ran.output
+    assert "took longer than 5 s and was stopped" in ran.output
+
+
+def test_killed_it_goes_on_where_it_was_and_leaves_no_process(subjects):
+    out = subjects / "out"
+    command = [
+        sys.executable, "-m", "deliberation.cli", "audit", "own_subjects:steady", *WORLD,
+        "--probes", "effort,depth,revaluation", "--out", str(out), "--jobs", "1",
+    ]  # fmt: skip
+    first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 90
+    while not (out / "effort.json").exists() and time.monotonic() < end:
+        time.sleep(0.1)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    kept = (out / "effort.json").read_bytes()
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    assert (out / "effort.json").read_bytes() == kept
+    assert "depth" in ran.stdout and (out / "audit.html").exists()
+    time.sleep(1.0)
+    left = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+    assert "own_subjects" not in left
