@@ -23,6 +23,7 @@ from deliberation.audit.judging import control, over_groups, response
 from deliberation.audit.probes import revaluation
 from deliberation.audit.probes.depth import halved, needs
 from deliberation.audit.rates import Rates
+from deliberation.audit.sampling import Judge
 from deliberation.core import UniformRandom, misere
 from deliberation.core.errors import IllegalActionError, UnknownNameError, UnsuitableTaskError
 from deliberation.direct import solve, value_iteration
@@ -237,7 +238,7 @@ def test_in_a_game_of_two_the_values_are_those_of_perfect_play():
     assert float(paid.sum()) == 0.0, "what one is paid the other loses"
 
 
-class Judge(DepthPlanner):
+class Knowing(DepthPlanner):
     """Values states by the exact table."""
 
     def choose(self, question):
@@ -247,9 +248,9 @@ class Judge(DepthPlanner):
         return eqx.tree_at(lambda d: d.value, decision, jnp.asarray(worth, jnp.float32)), memory
 
 
-def test_where_states_cannot_be_listed_a_reference_stands_in():
-    judge = Judge(EXAM.task, EXAM)
-    exam = Exam.of(EXAM.task, count=32, reference=judge)
+def test_where_states_cannot_be_listed_a_reference_stands_in(tmp_path, monkeypatch):
+    judge = Knowing(EXAM.task, EXAM)
+    exam = Exam.of(EXAM.task, count=32, reference=Judge(judge))
     states = exam.states(exam.rows)
     truth = EXAM.values[EXAM.reached.find_all(states)]
     np.testing.assert_allclose(exam.values[exam.rows], truth, atol=1e-5)
@@ -261,9 +262,13 @@ def test_where_states_cannot_be_listed_a_reference_stands_in():
     assert found["effort"].found == "none"
     assert found["objective"].found == "not applicable"
     assert "every state" in found["objective"].said
-    alone = Exam.of(make_task("connect_four"), count=8)
+    kept = Judge(budget=32, kept=tmp_path / "truth.json")
+    alone = Exam.of(make_task("connect_four"), count=8, reference=kept)
+    monkeypatch.setattr("deliberation.audit.sampling._looked", lambda *a: pytest.fail("anew"))
+    again = Exam.of(make_task("connect_four"), count=8, reference=kept)
+    np.testing.assert_array_equal(again.values, alone.values)
     assert len(alone.states(alone.rows).ply) == len(alone.rows) > 2
-    assert "512 simulations" in alone.note
+    assert "32 simulations" in alone.note
 
 
 class Fickle(DepthPlanner):

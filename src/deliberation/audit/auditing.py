@@ -29,6 +29,7 @@ from .exam import Exam
 from .judging import failed, not_applicable
 from .profile import Answer, Profile
 from .rates import rates
+from .sampling import Judge
 
 ORDER = (
     "effort", "objective", "revaluation", "experience", "depth", "shifts", "goals", "forecast",
@@ -52,14 +53,16 @@ class Effort:
     budgets: tuple[int, ...]
     depth: int
     repeats: int
+    judging: int
+    """Simulations of the search whose word is taken where exact values cannot be had."""
 
 
 EFFORTS = {
     e.name: e
     for e in (
-        Effort("smoke", 128, 80, (1, 8, 64), 4, 5),
-        Effort("quick", 192, 120, (1, 4, 16, 64, 256), 6, 15),
-        Effort("full", 512, 320, (1, 4, 16, 64, 256, 1024), 8, 40),
+        Effort("smoke", 128, 80, (1, 8, 64), 4, 5, 128),
+        Effort("quick", 192, 120, (1, 4, 16, 64, 256), 6, 15, 512),
+        Effort("full", 512, 320, (1, 4, 16, 64, 256, 1024), 8, 40, 2048),
     )
 }
 
@@ -104,7 +107,7 @@ def audit(
 
     What it chooses is held against exact values where all states can be listed; elsewhere, and
     where one is given, against the word of a `reference`: a planner whose `value` of what follows
-    an action is taken for its worth (512 simulations of UCT where none is given).
+    an action is taken for its worth (that of UCT where none is given).
 
     Nothing about the policy is assumed: that it ignores a budget or an announcement is a finding. A
     probe that fails twice, or takes longer than the `seconds` allowed, says why, and the others go
@@ -183,7 +186,8 @@ def sit(
             "adapters.from_callable, from_sb3 or from_torch."
         )
     check_task(task)
-    exam = Exam.of(task, objective, count=level.states, reference=reference)
+    judge = Judge(reference, level.judging, None if out is None else Path(out) / "truth.json")
+    exam = Exam.of(task, objective, count=level.states, reference=judge)
     one = jax.random.key(0) if key is None else one_key(key)
     subject = Subject(policy, exam, level, one, channels or Channels())
     notes = [*([exam.note] if exam.note else []), *_odd(policy, exam, one)]

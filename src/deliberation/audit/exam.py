@@ -14,14 +14,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from ..core.decider import Decider
 from ..core.errors import NotListedError, TooLargeError, UnsuitableTaskError
 from ..core.host import on_host, with_keys
 from ..core.objective import Action, Objective, wanted
 from ..core.task import State, Task
 from ..direct import enumerate_states, value_iteration
 from ..direct.exact.states import Reached
-from .sampling import Judged, judged
+from .sampling import Judge, Judged, judged
 
 _AT_FIRST = 5_000
 MOST_STATES = 20_000
@@ -112,20 +111,21 @@ class Exam:
         *,
         count: int = 128,
         seed: int = 0,
-        reference: Decider | None = None,
+        reference: Judge | None = None,
     ) -> "Exam":
-        """At most `count` contested states; with a reference, judged by that instead of exactly.
+        """At most `count` contested states; of those that are drawn, the ones most contested of
+        twice as many. A `reference` with a decider judges instead of exact values.
 
         Raises `UnsuitableTaskError`, `TooLargeError`, and what `enumerate_states` raises.
         """
         own = wanted(task, objective)
         _refuse(task)
-        reached, by_sight = (None, False) if reference is not None else _listed(task)
+        judge = Judge() if reference is None else reference
+        reached, by_sight = (None, False) if judge.decider is not None else _listed(task)
         drawn, least = None, _SAME
         if reached is None:
-            drawn = judged(task, own, count, seed, reference)
-            values, live = drawn.values, np.ones(count, bool)[: len(drawn.values)]
-            least = _NOISE
+            drawn = judged(task, own, 2 * count, seed, judge)
+            values, live, least = drawn.values, np.ones(len(drawn.values), bool), _NOISE
         else:
             if by_sight and float(own.discount) == 1.0:
                 own = objective = Discounting(own)
@@ -136,7 +136,10 @@ class Exam:
                 f"In no state of {task!r} does it matter what is done, so there is nothing to ask. "
                 "Give an objective under which actions differ."
             )
-        if len(rows) > count:
+        if len(rows) > count and drawn is not None:
+            stakes = np.nanmax(values[rows], 1) - np.nanmean(values[rows], 1)
+            rows = np.sort(rows[np.argsort(-stakes, kind="stable")[:count]])
+        elif len(rows) > count:
             rows = np.sort(np.random.default_rng(seed).choice(rows, count, replace=False))
         return Exam(task, own, reached, values, rows, objective, by_sight, drawn)
 
@@ -165,8 +168,8 @@ class Exam:
         """What a reader has to know of how the truth was found; nothing where it is exact."""
         if self.drawn is not None:
             return (
-                f"States are of random play. What actions are worth is the word of "
-                f"{self.drawn.judge}: a stand-in where exact values cannot be had."
+                "States are of random play, those in which most is at stake. What actions are worth "
+                f"is the word of {self.drawn.judge}: a stand-in where exact values cannot be had."
             )
         if not self.by_sight:
             return ""

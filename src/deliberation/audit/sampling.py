@@ -3,10 +3,13 @@ many to be listed, a reference at a declared budget stands in for the truth.
 """
 
 import dataclasses
+import hashlib
+from pathlib import Path
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import msgspec
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
@@ -14,14 +17,30 @@ from ..core.decider import Decider, check_finite
 from ..core.host import on_host, with_keys
 from ..core.objective import Objective
 from ..core.play import random_positions
-from ..core.task import State, Task, batch_size, stopped
+from ..core.task import State, Task, stopped
 from ..direct import TreeSearch
+from ..runs.provenance import code
+from ..runs.storage import atomic_write
 
 BUDGET = 512
 """Simulations of the reference where none is handed over."""
 DRAWS = 4
 """Successors that each action is judged by, where chance has a say."""
 _ROWS = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Judge:
+    """Who says what actions are worth: `decider` at its own budget, or UCT with so many
+    simulations. With a file `kept` its word is written there, and read where it is there.
+    """
+
+    decider: Decider | None = None
+    budget: int = BUDGET
+    kept: Path | None = None
+
+    def __repr__(self) -> str:
+        return f"{self.budget} simulations of UCT" if self.decider is None else repr(self.decider)
 
 
 @dataclasses.dataclass(eq=False)
@@ -35,42 +54,71 @@ class Judged:
     judge: str
 
 
-def judged(
-    task: Task, objective: Objective, count: int, seed: int, reference: Decider | None = None
-) -> Judged:
+def judged(task: Task, objective: Objective, count: int, seed: int, judge: Judge) -> Judged:
     """As many states as can be had of `count` episodes of random play, each worth a look by the
-    reference: an action is worth what it earns, and what the reference expects of what follows.
+    judge: an action is worth what it earns, and what the judge expects of what follows.
     """
-    first, second, third = jax.random.split(jax.random.key(seed), 3)
+    first, *keys = jax.random.split(jax.random.key(seed), 3)
     states = _distinct(task, random_positions(task, count, first))
-    judge = TreeSearch(task, "uct", capacity=BUDGET + 1) if reference is None else reference
-    budget = BUDGET if reference is None else None
-    count, actions = batch_size(states), task.traits.actions
     legal = np.asarray(jax.jit(jax.vmap(task.legal))(states))
-    row, action = np.nonzero(legal)
+    parts = [repr(task), repr(objective), repr(judge), str((count, seed)), code()]
+    stamp = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    worth = _kept_worth(judge.kept, stamp, int(legal.sum()))
+    if worth is None:
+        worth = _looked(task, objective, states, legal, judge, keys)
+        check_finite(f"{judge!r}", value=worth)
+        if judge.kept is not None:
+            judge.kept.parent.mkdir(parents=True, exist_ok=True)
+            atomic_write(judge.kept, msgspec.json.encode(_Kept(stamp, worth.tolist())))
+    values = np.full(legal.shape, np.nan)
+    values[legal] = worth
+    return Judged(on_host(states), values, repr(judge))
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    stamp: str
+    worth: list[float]
+
+
+def _kept_worth(path: Path | None, stamp: str, count: int) -> Float[np.ndarray, " pairs"] | None:
+    """What a file holds of the same question; None where it holds nothing of it."""
+    if path is None or not path.exists():
+        return None
+    try:
+        kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return None  # cut off, or another version's
+    return np.array(kept.worth) if kept.stamp == stamp and len(kept.worth) == count else None
+
+
+def _looked(
+    task: Task,
+    objective: Objective,
+    states: State,
+    legal: Bool[np.ndarray, "states actions"],
+    judge: Judge,
+    keys: list[Key[Array, ""]],
+) -> Float[np.ndarray, " pairs"]:
+    """The worth of each legal action of each state, in their order."""
+    planner, budget = judge.decider, None
+    if planner is None:
+        planner, budget = TreeSearch(task, "uct", capacity=judge.budget + 1), judge.budget
     draws = 1 if task.traits.deterministic else DRAWS
-    row, action = np.repeat(row, draws), np.repeat(action, draws)
-    keys = jax.random.split(second, len(row))
-    worth = np.empty(len(row))
+    row, action = (np.repeat(x, draws) for x in np.nonzero(legal))
+    steps, worth = jax.random.split(keys[0], len(row)), np.empty(len(row))
     for start in range(0, len(row), _ROWS):
         some = np.resize(np.arange(start, min(start + _ROWS, len(row))), _ROWS)
         here = jax.tree.map(lambda x, at=row[some]: x[at], states)
         after, earned, sign, over = _advance(
-            task, objective, here, jnp.asarray(action[some], jnp.int32), keys[some]
+            task, objective, here, jnp.asarray(action[some], jnp.int32), steps[some]
         )
-        told, _ = judge.decide(
-            after, judge.begin(_ROWS), objective=objective, budget=budget,
-            key=jax.random.fold_in(third, start),
+        told, _ = planner.decide(
+            after, planner.begin(_ROWS), objective=objective, budget=budget,
+            key=jax.random.fold_in(keys[1], start),
         )  # fmt: skip
         ahead = np.where(over, 0.0, np.asarray(told.value) * np.asarray(sign))
         worth[some] = np.asarray(earned) + float(objective.discount) * ahead
-    check_finite(f"{judge!r}", value=worth)
-    values = np.full((count, actions), np.nan)
-    total = np.zeros((count, actions))
-    np.add.at(total, (row, action), worth / draws)
-    values[legal] = total[legal]
-    name = f"{BUDGET} simulations of UCT" if reference is None else repr(reference)
-    return Judged(on_host(states), values, name)
+    return worth.reshape(-1, draws).mean(1)
 
 
 def _distinct(task: Task, states: State) -> State:

@@ -68,6 +68,8 @@ def audit_apart(
         spare.append(worker)
 
     try:
+        # The first makes what all of them need, and keeps it.
+        spare.append(_Worker(asked).begun())
         for names, count in ((queue, jobs), (alone, 1)):
             threads = [
                 threading.Thread(target=work, args=(names,)) for _ in range(min(count, len(names)))
@@ -100,6 +102,17 @@ class _Worker:
         self.asked, self.ready = asked, False
         self.head: dict[str, Any] = {}
 
+    def begun(self) -> "_Worker":
+        """Itself, once it is ready for the first probe."""
+        if not self.ready:
+            try:
+                self.head = self._told(_STARTING)
+            except Exception:
+                self.stop()
+                raise
+            self.ready = True
+        return self
+
     def put(self, probe: str) -> "tuple[_Worker, Answer]":
         """The answer of a probe, and who puts the next one: another process where this one died or
         had to be stopped.
@@ -109,10 +122,7 @@ class _Worker:
         from ..audit import Answer, list_probes
         from ..audit.judging import failed
 
-        if not self.ready:
-            self.head = self._told(_STARTING)
-            self.ready = True
-        self.pipe.send(probe)
+        self.begun().pipe.send(probe)
         allowed = None if self.asked.seconds is None else self.asked.seconds + _GRACE
         try:
             return self, msgspec.convert(self._told(allowed), Answer)
