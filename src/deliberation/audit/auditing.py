@@ -15,7 +15,7 @@ from jaxtyping import Array, Key
 from ..core.catalogue import catalogue, module_of
 from ..core.contract import check_task
 from ..core.decider import Decider
-from ..core.errors import NotListedError, UnknownNameError, WrongKindError
+from ..core.errors import BudgetError, NotListedError, UnknownNameError, WrongKindError
 from ..core.keys import KeyLike, named_key, one_key
 from ..core.objective import Objective
 from ..core.task import Task, check_is_task
@@ -99,6 +99,7 @@ def audit(
     key: KeyLike | None = None,
     channels: Channels | None = None,
     reference: Decider | None = None,
+    budgets: Sequence[int] | None = None,
     seconds: float | None = None,
     watch: Callable[[Answer], None] | None = None,
 ) -> Profile:
@@ -107,7 +108,8 @@ def audit(
 
     What it chooses is held against exact values where all states can be listed; elsewhere, and
     where one is given, against the word of a `reference`: a planner whose `value` of what follows
-    an action is taken for its worth (that of UCT where none is given).
+    an action is taken for its worth (that of UCT where none is given). `budgets` are offered in
+    place of the effort's own: an engine's nodes are more than a planner's simulations.
 
     Nothing about the policy is assumed: that it ignores a budget or an announcement is a finding. A
     probe that fails twice, or takes longer than the `seconds` allowed, says why, and the others go
@@ -116,12 +118,12 @@ def audit(
     version of this library are asked anew (a policy is known by its `repr` and by some answers).
     What can be reached of the policy beside its answers is handed over as `channels`.
 
-    Raises `UnknownNameError`, `WrongKindError`, and what `Exam.of` raises.
+    Raises `UnknownNameError`, `WrongKindError`, `BudgetError`, and what `Exam.of` raises.
     """
     names = chosen_probes(probes)
     sitting = sit(
         policy, task, objective=objective, effort=effort, out=out, key=key, channels=channels,
-        reference=reference, seconds=seconds,
+        reference=reference, budgets=budgets, seconds=seconds,
     )  # fmt: skip
     answers = []
     for name in names:
@@ -175,10 +177,13 @@ def sit(
     key: KeyLike | None = None,
     channels: Channels | None = None,
     reference: Decider | None = None,
+    budgets: Sequence[int] | None = None,
     seconds: float | None = None,
 ) -> Sitting:
     """What all probes share, made once; arguments and errors are those of `audit`."""
     level = _level(effort)
+    if budgets is not None:
+        level = dataclasses.replace(level, budgets=_budgets(budgets))
     check_is_task(task)
     if not isinstance(policy, Decider):
         raise WrongKindError(
@@ -193,6 +198,14 @@ def sit(
     notes = [*([exam.note] if exam.note else []), *_odd(policy, exam, one)]
     shown = b"" if out is None else _behaviour(policy, exam, one)
     return Sitting(subject, notes, shown, None if out is None else Path(out), seconds)
+
+
+def _budgets(asked: Sequence[int]) -> tuple[int, ...]:
+    if len(asked) < 2 or list(asked) != sorted(set(asked)) or min(asked) < 1:
+        raise BudgetError(
+            f"Budgets are two or more whole numbers that rise, as in 1, 16, 256; got {list(asked)}."
+        )
+    return tuple(int(b) for b in asked)
 
 
 def _level(effort: str) -> Effort:

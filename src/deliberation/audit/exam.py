@@ -168,8 +168,9 @@ class Exam:
         """What a reader has to know of how the truth was found; nothing where it is exact."""
         if self.drawn is not None:
             return (
-                "States are of random play, those in which most is at stake. What actions are worth "
-                f"is the word of {self.drawn.judge}: a stand-in where exact values cannot be had."
+                "States are of random play, those in which most is at stake. What actions are "
+                f"worth is the word of {self.drawn.judge}: a stand-in where exact values cannot "
+                "be had."
             )
         if not self.by_sight:
             return ""

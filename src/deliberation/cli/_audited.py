@@ -34,6 +34,7 @@ class Asked:
     out: Path
     reference: str | None = None
     seconds: float | None = None
+    budgets: tuple[int, ...] | None = None
 
 
 def audit_apart(
@@ -180,7 +181,7 @@ def _serve(asked: Asked, pipe: Connection) -> None:
         made = made_deciders(task, names, asked.seed, "smoke")
         sitting = sit(
             made[asked.subject].decider, task, effort=asked.effort, out=asked.out,
-            key=jax.random.key(asked.seed), seconds=asked.seconds,
+            key=jax.random.key(asked.seed), seconds=asked.seconds, budgets=asked.budgets,
             reference=made[asked.reference].decider if asked.reference else None,
         )  # fmt: skip
         pipe.send(sitting.profile([]).as_dict())

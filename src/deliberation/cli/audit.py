@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     "  deliberate audit uct --world gridworld --effort smoke\n"
     '  deliberate audit sb3:ppo.zip --world "gym:FrozenLake-v1?is_slippery=false"\n'
     "  deliberate audit q_learning --world gridworld:size=6 --probes effort,objective\n"
+    "  deliberate audit uci:stockfish --world pgx:chess --reference uci:stockfish:20000 \\\n"
+    "    --budgets 1,1000,20000 --probes effort\n"
     "  deliberate audit --validate --repeats 20",
 )
 @click.argument("subject", required=False)
@@ -44,6 +46,9 @@ if TYPE_CHECKING:
     help="Whose word stands for the truth where states cannot be listed: uci:stockfish:20000.",
 )  # fmt: skip
 @click.option(
+    "--budgets", metavar="N,N,...", help="Offered in place of the effort's own, as in 1,100,10000."
+)
+@click.option(
     "--seconds", type=click.FloatRange(1), metavar="S", help="The time allowed for each probe."
 )
 @click.option(
@@ -65,6 +70,7 @@ def audit(
     out: Path,
     seed: int,
     reference: str | None,
+    budgets: str | None,
     seconds: float | None,
     jobs: int,
     listed: bool,
@@ -98,12 +104,21 @@ def audit(
     from ..report.pages.audit import build_audit
     from ._audited import Asked, audit_apart
 
-    asked = Asked(subject, world, effort, seed, out, reference, seconds)
+    asked = Asked(subject, world, effort, seed, out, reference, seconds, _numbers(budgets))
     names = chosen_probes(chosen)
     progress = _Progress(len(names))
     profile = audit_apart(asked, names, jobs, progress.answered)
     click.echo(str(profile))
     click.echo(f"\nPage: {build_audit(profile, out).resolve()}")
+
+
+def _numbers(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r}: give whole numbers, as in 1,100,10000.") from error
 
 
 class _Progress:
