@@ -30,7 +30,7 @@ from deliberation.direct import solve, value_iteration
 from deliberation.report.pages.audit import audit_page, build_audit
 from deliberation.runs.plain import plain, restore
 from deliberation.specimens import list_specimens, make, random_world, validate
-from deliberation.specimens.depth_planner import DepthPlanner
+from deliberation.specimens.planners.depth_planner import DepthPlanner
 from deliberation.stats import Estimate
 
 KEY = jax.random.key(0)

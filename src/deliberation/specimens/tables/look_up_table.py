@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..core.answering import Question
-from ._coded import Coded
+from ...core.answering import Question
+from ..coded import Coded
 
 SPECIMEN = {
     "name": "look_up_table",

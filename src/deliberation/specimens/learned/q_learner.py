@@ -2,9 +2,9 @@
 
 from jaxtyping import Array, Key
 
-from ..amortised import Tabular, train_q_learning
-from ..audit.exam import Exam
-from ..core.decider import Decider
+from ...amortised import Tabular, train_q_learning
+from ...audit.exam import Exam
+from ...core.decider import Decider
 
 SPECIMEN = {
     "name": "q_learner",

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..core.answering import Question
-from ._coded import Coded, greedy, simulations
+from ...core.answering import Question
+from ..coded import Coded, greedy, simulations
 
 SPECIMEN = {
     "name": "dial_planner",

@@ -4,10 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, Key
 
-from ..audit.exam import Exam
-from ..core.decider import Decider
-from ..hybrid import PlanUntilHabit, TableHabit
-from ..tasks.arrays import ArrayState
+from ...audit.exam import Exam
+from ...core.decider import Decider
+from ...hybrid import PlanUntilHabit, TableHabit
+from ...tasks.arrays import ArrayState
 
 SPECIMEN = {
     "name": "plan_until_habit",

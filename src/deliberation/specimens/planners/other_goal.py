@@ -4,12 +4,12 @@ import jax
 import numpy as np
 from jaxtyping import Array, Key
 
-from ..audit.announcements import announce
-from ..audit.exam import Exam
-from ..core.answering import Question
-from ..core.decider import Decider
-from ..core.objective import Objective
-from ._coded import Coded, greedy, simulations
+from ...audit.announcements import announce
+from ...audit.exam import Exam
+from ...core.answering import Question
+from ...core.decider import Decider
+from ...core.objective import Objective
+from ..coded import Coded, greedy, simulations
 
 SPECIMEN = {
     "name": "other_goal",

@@ -5,8 +5,8 @@ import hashlib
 import jax
 import numpy as np
 
-from ..core.answering import Question
-from ._coded import Coded
+from ...core.answering import Question
+from ..coded import Coded
 
 SPECIMEN = {
     "name": "echo",

@@ -4,11 +4,11 @@ import jax
 import numpy as np
 from jaxtyping import Array, Key
 
-from ..audit.announcements import Announcement, announce
-from ..audit.exam import Exam
-from ..core.answering import Question
-from ..core.decider import Decider
-from ._coded import Coded
+from ...audit.announcements import Announcement, announce
+from ...audit.exam import Exam
+from ...core.answering import Question
+from ...core.decider import Decider
+from ..coded import Coded
 
 SPECIMEN = {
     "name": "table_of_objectives",

@@ -2,9 +2,9 @@
 
 from jaxtyping import Array, Key
 
-from ..audit.exam import Exam
-from ..core.decider import Decider
-from ..direct import TreeSearch
+from ...audit.exam import Exam
+from ...core.decider import Decider
+from ...direct import TreeSearch
 
 SPECIMEN = {
     "name": "uct",

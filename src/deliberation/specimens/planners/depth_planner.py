@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..core.answering import Question
-from ._coded import Coded, greedy
+from ...core.answering import Question
+from ..coded import Coded, greedy
 
 SPECIMEN = {
     "name": "depth_planner",

@@ -1,0 +1,1 @@
+"""Cheats: they look as if they responded, and must not be believed."""

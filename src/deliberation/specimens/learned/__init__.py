@@ -1,0 +1,1 @@
+"""What was learned by trial and error, or from a teacher."""

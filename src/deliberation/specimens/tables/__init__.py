@@ -1,0 +1,1 @@
+"""Functions of what is seen, written down beforehand."""
