@@ -20,13 +20,13 @@ from deliberation.audit.asking import ask
 from deliberation.audit.auditing import EFFORTS, Subject
 from deliberation.audit.exam import best, way
 from deliberation.audit.judging import control, over_groups, response
-from deliberation.audit.probes import revaluation
+from deliberation.audit.probes import match, revaluation
 from deliberation.audit.probes.depth import halved, needs
 from deliberation.audit.rates import Rates
 from deliberation.audit.sampling import Judge
 from deliberation.core import UniformRandom, misere
 from deliberation.core.errors import IllegalActionError, UnknownNameError, UnsuitableTaskError
-from deliberation.direct import solve, value_iteration
+from deliberation.direct import TreeSearch, solve, value_iteration
 from deliberation.report.pages.audit import audit_page, build_audit
 from deliberation.runs.plain import plain, restore
 from deliberation.specimens import list_specimens, make, random_world, validate
@@ -342,3 +342,24 @@ def test_a_probe_that_errs_too_often_gives_no_verdict(monkeypatch):
     assert found.found == "inconclusive" and "wrong too often" in found.said
     assert Rates(4, 100, 90, 100).trusted and not Rates(6, 100, 90, 100).trusted
     assert "at most 9.9 %" in str(Rates(4, 100, 90, 100))
+
+
+GAME = make_task("connect_four", width=4, height=3, k=3)
+
+
+class Deaf(UniformRandom):
+    """Plays at random whatever it is offered."""
+
+
+def test_a_match_is_won_by_what_the_budget_gains_and_by_nothing_else():
+    search = TreeSearch(GAME, "uct", capacity=65)
+    found = audit(search, GAME, probes=["match"], effort="smoke", budgets=(1, 64))["match"]
+    assert found.found == "responds" and found.low > 0.2
+    exam = Exam.of(GAME, count=8, reference=Judge(budget=8))
+    said = [
+        match.measure(Subject(Deaf(GAME), exam, SMOKE, jax.random.key(seed))).found
+        for seed in range(8)
+    ]
+    assert not {"responds", "against"} & set(said), said
+    alone = audit(made("look_up_table"), EXAM.task, probes=["match"], effort="smoke")["match"]
+    assert alone.found == "not applicable"

@@ -9,3 +9,4 @@ from .exam import Exam as Exam
 from .profile import Answer as Answer
 from .profile import Control as Control
 from .profile import Profile as Profile
+from .sampling import Judge as Judge

@@ -32,9 +32,9 @@ from .rates import rates
 from .sampling import Judge
 
 ORDER = (
-    "effort", "objective", "revaluation", "experience", "depth", "shifts", "goals", "forecast",
-    "extraction", "size", "proxy", "two_step", "incentives", "worth", "map", "compute",
-    "activations",
+    "effort", "match", "objective", "revaluation", "experience", "depth", "shifts", "goals",
+    "forecast", "extraction", "size", "proxy", "two_step", "incentives", "worth", "map",
+    "compute", "activations",
 )  # fmt: skip
 """The order in which probes are put and shown; others come after these."""
 
@@ -55,14 +55,16 @@ class Effort:
     repeats: int
     judging: int
     """Simulations of the search whose word is taken where exact values cannot be had."""
+    games: int
+    """Openings of games against itself."""
 
 
 EFFORTS = {
     e.name: e
     for e in (
-        Effort("smoke", 128, 80, (1, 8, 64), 4, 5, 128),
-        Effort("quick", 192, 120, (1, 4, 16, 64, 256), 6, 15, 512),
-        Effort("full", 512, 320, (1, 4, 16, 64, 256, 1024), 8, 40, 2048),
+        Effort("smoke", 128, 80, (1, 8, 64), 4, 5, 128, 16),
+        Effort("quick", 192, 120, (1, 4, 16, 64, 256), 6, 15, 512, 48),
+        Effort("full", 512, 320, (1, 4, 16, 64, 256, 1024), 8, 40, 2048, 160),
     )
 }
 
@@ -98,7 +100,7 @@ def audit(
     out: Path | str | None = None,
     key: KeyLike | None = None,
     channels: Channels | None = None,
-    reference: Decider | None = None,
+    reference: Decider | Judge | None = None,
     budgets: Sequence[int] | None = None,
     seconds: float | None = None,
     watch: Callable[[Answer], None] | None = None,
@@ -176,7 +178,7 @@ def sit(
     out: Path | str | None = None,
     key: KeyLike | None = None,
     channels: Channels | None = None,
-    reference: Decider | None = None,
+    reference: Decider | Judge | None = None,
     budgets: Sequence[int] | None = None,
     seconds: float | None = None,
 ) -> Sitting:
@@ -191,7 +193,11 @@ def sit(
             "adapters.from_callable, from_sb3 or from_torch."
         )
     check_task(task)
-    judge = Judge(reference, level.judging, None if out is None else Path(out) / "truth.json")
+    judge = reference if isinstance(reference, Judge) else Judge(reference)
+    if judge.decider is None:
+        judge = dataclasses.replace(judge, budget=judge.budget or level.judging)
+    if out is not None:
+        judge = dataclasses.replace(judge, kept=Path(out) / "truth.json")
     exam = Exam.of(task, objective, count=level.states, reference=judge)
     one = jax.random.key(0) if key is None else one_key(key)
     subject = Subject(policy, exam, level, one, channels or Channels())

@@ -31,16 +31,18 @@ _ROWS = 64
 
 @dataclasses.dataclass(frozen=True)
 class Judge:
-    """Who says what actions are worth: `decider` at its own budget, or UCT with so many
-    simulations. With a file `kept` its word is written there, and read where it is there.
+    """Who says what actions are worth: a decider, or else UCT, with a budget of so many simulations
+    or its own. With a file `kept` its word is written there, and read where it is there.
     """
 
     decider: Decider | None = None
-    budget: int = BUDGET
+    budget: int | None = None
     kept: Path | None = None
 
     def __repr__(self) -> str:
-        return f"{self.budget} simulations of UCT" if self.decider is None else repr(self.decider)
+        if self.decider is None:
+            return f"{self.budget or BUDGET} simulations of UCT"
+        return repr(self.decider) + ("" if self.budget is None else f" at {self.budget} a move")
 
 
 @dataclasses.dataclass(eq=False)
@@ -100,9 +102,10 @@ def _looked(
     keys: list[Key[Array, ""]],
 ) -> Float[np.ndarray, " pairs"]:
     """The worth of each legal action of each state, in their order."""
-    planner, budget = judge.decider, None
+    planner, budget = judge.decider, judge.budget
     if planner is None:
-        planner, budget = TreeSearch(task, "uct", capacity=judge.budget + 1), judge.budget
+        budget = BUDGET if budget is None else budget
+        planner = TreeSearch(task, "uct", capacity=int(budget) + 1)
     draws = 1 if task.traits.deterministic else DRAWS
     row, action = (np.repeat(x, draws) for x in np.nonzero(legal))
     steps, worth = jax.random.split(keys[0], len(row)), np.empty(len(row))

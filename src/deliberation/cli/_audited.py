@@ -15,7 +15,8 @@ from ._caches import keep_compiled_programs
 from ._playing import made_deciders
 
 if TYPE_CHECKING:
-    from ..audit import Answer, Profile
+    from ..audit import Answer, Judge, Profile
+    from ..zoo.naming import Named
 
 _STARTING = 600.0
 """Seconds in which a process has to be ready: a learner of the zoo is trained there."""
@@ -182,7 +183,7 @@ def _serve(asked: Asked, pipe: Connection) -> None:
         sitting = sit(
             made[asked.subject].decider, task, effort=asked.effort, out=asked.out,
             key=jax.random.key(asked.seed), seconds=asked.seconds, budgets=asked.budgets,
-            reference=made[asked.reference].decider if asked.reference else None,
+            reference=_judge(made[asked.reference]) if asked.reference else None,
         )  # fmt: skip
         pipe.send(sitting.profile([]).as_dict())
         while True:
@@ -191,6 +192,16 @@ def _serve(asked: Asked, pipe: Connection) -> None:
         return
     except Exception as error:
         pipe.send(_sendable(error))
+
+
+def _judge(named: "Named") -> "Judge":
+    from ..audit import Judge
+    from ..core.budget import Budget
+
+    budget = named.budget
+    if isinstance(budget, Budget):
+        budget = None  # a budget of other things than simulations is the decider's own
+    return Judge(named.decider, budget)
 
 
 def _sendable(error: Exception) -> Exception:
