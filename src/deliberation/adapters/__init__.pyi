@@ -22,4 +22,5 @@ from .policies import from_equinox as from_equinox
 from .policies import from_open_spiel as from_open_spiel
 from .policies import from_sb3 as from_sb3
 from .policies import from_torch as from_torch
+from .policies import insides as insides
 from .tables import from_arrays as from_arrays

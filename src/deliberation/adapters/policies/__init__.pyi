@@ -1,6 +1,7 @@
 from .callables import from_callable as from_callable
 from .expected import Score as Score
 from .host import HostPolicy as HostPolicy
+from .insides import insides as insides
 from .jax_modules import JaxPolicy as JaxPolicy
 from .jax_modules import from_equinox as from_equinox
 from .sb3 import from_sb3 as from_sb3

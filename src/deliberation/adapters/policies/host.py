@@ -23,7 +23,7 @@ from ...core.errors import (
     IllegalActionError,
 )
 from ...core.failures import as_raised
-from ...core.task import State, Task, is_concrete
+from ...core.task import State, Task, batch_size, is_concrete
 from ..calls import ask_host, like, words_of
 from .shown import Masks, Observe, as_owned, failed, form_of, shown, to_task
 
@@ -241,6 +241,20 @@ def _run(model: Model, task: Task, owned: bool, form: Any, *given: np.ndarray) -
     return [action, weights, value, *kept]
 
 
+def asked_about(policy: HostPolicy, states: State) -> Asked:
+    """What a policy without memory is asked about a batch of states, none of which is over."""
+    keys = jax.random.split(jax.random.key(0), batch_size(states))
+    rows = _rows(policy.task, policy.observe, policy.masks, states, keys)
+    return _as_asked(policy.task, policy.observe, rows)
+
+
+def _as_asked(task: Task, observe: Observe | None, rows: _Rows) -> Asked:
+    """Rows of first decisions, on the host."""
+    held: Any = jax.tree.map(np.array, rows)  # copies, which a policy may write into
+    seen = as_owned(task, held.observation) if observe is None else held.observation
+    return Asked(seen, held.legal, held.uniform, held.words, np.ones(len(held.live), bool), [])
+
+
 def checked(model: Model, task: Task, asked: Asked, rows: np.ndarray) -> Said:
     """A policy's answers as the task's own: shapes, finite numbers and legal actions are checked.
 
@@ -322,9 +336,7 @@ def probe(task: Task, observe: Observe | None, count: int, masks: Masks | None =
     """First states of a task as a policy is asked about them."""
     keys = jax.random.split(jax.random.key(0), count)
     rows = _rows(task, observe, masks, _begun(task, keys), keys)
-    rows = jax.tree.map(np.array, rows)  # copies, which a policy may write into
-    seen = as_owned(task, rows.observation) if observe is None else rows.observation
-    return Asked(seen, rows.legal, rows.uniform, rows.words, np.ones(count, bool), [])
+    return _as_asked(task, observe, rows)
 
 
 @eqx.filter_jit

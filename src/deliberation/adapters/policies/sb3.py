@@ -115,12 +115,14 @@ class SB3Model(Model):
 
     def answer(self, asked: Asked) -> Said:
         """One forward pass for all rows, in evaluation mode and without gradients."""
-        seen = asked.observation
-        if self.normaliser is not None:
-            seen = self.normaliser.normalize_obs(seen)
         self.policy.set_training_mode(False)
         with imported().no_grad():
-            return self.how(self, seen, asked)
+            return self.how(self, self.normalised(asked), asked)
+
+    def normalised(self, asked: Asked) -> Any:
+        """Observations by the statistics that the policy was trained with, if it was with any."""
+        seen = asked.observation
+        return seen if self.normaliser is None else self.normaliser.normalize_obs(seen)
 
     def decided(self, weights: np.ndarray, asked: Asked) -> np.ndarray:
         """Numbered actions by their weights."""
@@ -144,6 +146,29 @@ def _kind_of(policy: Any) -> Callable[[SB3Model, Any, Asked], Said]:
     if hasattr(policy, "predict_values"):
         return _actor_critic
     return _off_policy if hasattr(policy, "critic") else _plain
+
+
+def scored(model: SB3Model) -> Callable[[Any, Asked], Any] | None:
+    """What gives a policy's scores of numbered actions, as a tensor; None where there is nothing.
+
+    Logits of an actor, action values of a Q-learner (of quantiles, their mean); the policy may be
+    another one of the same form.
+    """
+
+    def tensors(policy: Any, asked: Asked) -> Any:
+        return policy.obs_to_tensor(model.normalised(asked))[0]
+
+    def logits(policy: Any, asked: Asked) -> Any:
+        return policy.get_distribution(tensors(policy, asked)).distribution.logits
+
+    def values(policy: Any, asked: Asked) -> Any:
+        if hasattr(policy, "quantile_net"):
+            return policy.quantile_net(tensors(policy, asked)).mean(dim=1)
+        return policy.q_net(tensors(policy, asked))
+
+    if model.how in (_actor_critic, _maskable):
+        return logits
+    return values if model.how is _greedy else None
 
 
 def _weights(distribution: Any, asked: Asked) -> np.ndarray:

@@ -112,12 +112,18 @@ class TorchModel(Model):
         torch = imported()
         self.module.eval()
         with torch.no_grad():
-            found: Any = self.module(self._tensors(asked.observation))
-        paired = isinstance(found, tuple | list) and len(found) == 2
-        pair: Any = found if paired else (found, None)
-        said, value = pair
+            said, value = self._called(self.module, asked)
         value = None if value is None else value.detach().cpu().numpy().reshape(asked.count)
         return said.detach().cpu().numpy(), value
+
+    def scores(self, module: Any, asked: Asked) -> Any:
+        """What this module, or one of the same form, says of the actions, as a tensor."""
+        return self._called(module, asked)[0]
+
+    def _called(self, module: Any, asked: Asked) -> tuple[Any, Any]:
+        found: Any = module(self._tensors(asked.observation))
+        paired = isinstance(found, tuple | list) and len(found) == 2
+        return (found[0], found[1]) if paired else (found, None)
 
     def _tensors(self, seen: Any) -> Any:
         if isinstance(seen, dict):

@@ -258,6 +258,7 @@ ELSEWHERE = {
     "normalised": (".normalised", "Normalised"),
     "normalised_gaussian": (".normalised", "NormalisedGaussian"),
     "recurrent_mlp": (".recurrent", "RecurrentMLP"),
+    "thinking": ("..sequence.thinking", "ThinkingNetwork"),
     "transformer": ("..sequence.transformer", "Transformer"),
 }
 """Kinds in files of their own, which need this one: the module and the class."""

@@ -1,6 +1,7 @@
 from .answer import AnswerPolicy as AnswerPolicy
 from .answer import answer_network as answer_network
 from .gaussian import GaussianPolicy as GaussianPolicy
+from .insides import insides as insides
 from .network import NetworkPolicy as NetworkPolicy
 from .network import check_fits as check_fits
 from .network import evaluate as evaluate

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int, Key, PyTree
 
 from ...core.decider import Decider
 from ...core.ledger import Ledger
-from ..networks.feed_forward import Network
+from ..networks.feed_forward import Buildable
 from .optimisers import cosine_schedule, gradient_steps, init_optimiser, make_optimiser
 from .trained import Trained, training_identity
 from .updates import Watch, run_updates
@@ -35,7 +35,7 @@ class Carry(eqx.Module):
 
 def fit_loss(
     loss: Loss,
-    network: Network,
+    network: Buildable,
     *,
     steps: int,
     key: Key[Array, ""],
