@@ -12,12 +12,12 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, Key
 
-from ..amortised import init_optimiser, make_optimiser
-from ..amortised.training.optimisers import gradient_steps
-from ..audit.exam import Exam
-from ..core.answering import Question
-from ._coded import Coded, greedy, simulations
-from ._networks import made_once, world
+from ...amortised import init_optimiser, make_optimiser
+from ...amortised.training.optimisers import gradient_steps
+from ...audit.exam import Exam
+from ...core.answering import Question
+from ..coded import Coded, greedy, simulations
+from ..networks import made_once, world
 
 SPECIMEN = {
     "name": "thinking_network",

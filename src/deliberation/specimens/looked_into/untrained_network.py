@@ -2,10 +2,10 @@
 
 from jaxtyping import Array, Key
 
-from ..amortised import MLP, NetworkPolicy, insides
-from ..audit.channels import Channels
-from ..audit.exam import Exam
-from ._networks import WIDTH, made_once, world
+from ...amortised import MLP, NetworkPolicy, insides
+from ...audit.channels import Channels
+from ...audit.exam import Exam
+from ..networks import WIDTH, made_once, world
 
 SPECIMEN = {
     "name": "untrained_network",

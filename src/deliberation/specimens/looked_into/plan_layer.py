@@ -4,10 +4,10 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from ..adapters import JaxPolicy, from_equinox, insides
-from ..audit.channels import Channels
-from ..audit.exam import Exam
-from ._networks import World, by_number, made_once, world
+from ...adapters import JaxPolicy, from_equinox, insides
+from ...audit.channels import Channels
+from ...audit.exam import Exam
+from ..networks import World, by_number, made_once, world
 
 SPECIMEN = {
     "name": "plan_layer",

@@ -2,10 +2,10 @@
 
 from jaxtyping import Array, Key
 
-from ..amortised import NetworkPolicy, insides
-from ..audit.channels import Channels
-from ..audit.exam import Exam
-from ._networks import made_once, trained, world
+from ...amortised import NetworkPolicy, insides
+from ...audit.channels import Channels
+from ...audit.exam import Exam
+from ..networks import made_once, trained, world
 
 SPECIMEN = {
     "name": "imitation_network",

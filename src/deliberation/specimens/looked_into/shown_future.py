@@ -3,11 +3,11 @@
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from ..adapters import JaxPolicy, from_equinox, insides
-from ..audit.channels import Channels
-from ..audit.exam import Exam
-from ..tasks.arrays import ArrayState
-from ._networks import by_number, made_once, trained, world
+from ...adapters import JaxPolicy, from_equinox, insides
+from ...audit.channels import Channels
+from ...audit.exam import Exam
+from ...tasks.arrays import ArrayState
+from ..networks import by_number, made_once, trained, world
 
 SPECIMEN = {
     "name": "shown_future",

@@ -19,7 +19,7 @@ from ..amortised.training.optimisers import gradient_steps
 from ..audit.exam import Exam
 from ..core.decider import Decider
 from ..core.task import State, Task
-from ._coded import greedy
+from .coded import greedy
 
 WIDTH, STEPS, RATE = 48, 300, 5e-3
 _GOLDEN = 0.618

@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
-from ..amortised import NetworkPolicy, insides
-from ..audit.channels import Channels
-from ..audit.exam import Exam
-from ._networks import made_once, trained, world
+from ...amortised import NetworkPolicy, insides
+from ...audit.channels import Channels
+from ...audit.exam import Exam
+from ..networks import made_once, trained, world
 
 SPECIMEN = {
     "name": "idle_foresight",

@@ -1,0 +1,1 @@
+"""Networks whose layers can be read: what is in them, and whether it is used."""
