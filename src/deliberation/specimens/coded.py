@@ -6,9 +6,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from ..audit.exam import Exam, best
+from ..audit.goal_directedness import occupancy
 from ..core.answering import CheckedDecider, Question, answer
 from ..core.decider import Decision, Memory
 from ..core.objective import Objective
@@ -16,6 +17,8 @@ from ..core.task import Task
 from ..direct import value_iteration
 
 _GOLDEN = 0.618
+LASTING = 0.97
+"""Chance that play goes on after each move, where it is asked which states that comes to."""
 
 
 class Coded(CheckedDecider):
@@ -80,3 +83,15 @@ def simulations(question: Question, usual: int) -> Int[np.ndarray, " n"]:
         return np.full(question.keys.shape[0], usual)
     most = np.asarray(question.limits[0])
     return np.minimum(most, 2**20)
+
+
+def familiar(
+    exam: Exam, actions: Int[np.ndarray, " states"], share: float
+) -> Bool[np.ndarray, " states"]:
+    """The share of the states to which a table of actions comes most often from the first ones."""
+    legal = exam.reached.legal
+    policy = np.eye(legal.shape[1])[actions] * legal.any(1, keepdims=True)
+    often = np.where(legal.any(1), occupancy(exam.reached, policy, LASTING), -1.0)
+    known = np.zeros(len(often), bool)
+    known[np.argsort(-often, kind="stable")[: int(share * legal.any(1).sum())]] = True
+    return known

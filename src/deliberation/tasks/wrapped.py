@@ -1,4 +1,5 @@
-"""What tasks around another task have in common: their states hold that one's, as `state`."""
+"""What tasks around another task have in common: their states hold that one's, as `state`, or are
+the same."""
 
 from typing import Any
 
@@ -7,7 +8,7 @@ from jaxtyping import Array, Float, Int
 
 from ..core.objective import Action, Objective
 from ..core.picture import Picture
-from ..core.task import Task
+from ..core.task import Task, Traits
 
 
 class Unwrapped(Objective):
@@ -60,3 +61,39 @@ class WrappedTask(Task):
     def player(self, state: Any) -> Int[Array, ""]:
         """Whose move it is within."""
         return self.task.player(state.state)
+
+
+def _as_within(name: str) -> Any:
+    """A method that is the task's own."""
+
+    def method(self: "SameStates", *given: Any) -> Any:
+        return getattr(self.of, name)(*given)
+
+    method.__doc__ = "As in the task `of`."
+    return method
+
+
+def _told_within(name: str) -> Any:
+    """A property that is the task's own."""
+    return property(lambda self: getattr(self.of, name), doc="That of the task `of`.")
+
+
+class SameStates(Task):
+    """The task `of`, states and all, but for what subclasses change."""
+
+    of: eqx.AbstractVar[Task]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.of!r})"
+
+    @property
+    def traits(self) -> Traits:
+        """Those of the task."""
+        return self.of.traits
+
+    objective, action_names = (_told_within(name) for name in ("objective", "action_names"))
+    init, starts, advance, outcomes = map(_as_within, ("init", "starts", "advance", "outcomes"))
+    observe, legal, player = map(_as_within, ("observe", "legal", "player"))
+    terminated, truncated = map(_as_within, ("terminated", "truncated"))
+    resample, fingerprint = map(_as_within, ("resample", "fingerprint"))
+    render, render_seen, picture = map(_as_within, ("render", "render_seen", "picture"))

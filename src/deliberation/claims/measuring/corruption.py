@@ -5,15 +5,16 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Int, Key
 
 from ...amortised import Dataset, NetworkPolicy, TablePolicy
 from ...amortised.trial_and_error import Tabular, train_q_learning
 from ...core.ledger import Ledger
-from ...core.objective import Action, Objective
-from ...core.task import State, Task, Traits
+from ...core.objective import Action
+from ...core.task import State, Task
 from ...runs import Context, Outcome
 from ...tasks import make_task
+from ...tasks.wrapped import SameStates
 from .asking import ask, ways
 from .exams import read_positions
 from .swaps import OWN, swapped
@@ -69,50 +70,18 @@ def learn_by_trial(settings: dict[str, Any], context: Context) -> Outcome:
     return Outcome({"way": way}, spent.as_dict())
 
 
-def _true(name: str) -> Any:
-    """A method of a state that is the true task's."""
-
-    def method(self: "Mislabelled", state: State) -> Any:
-        return getattr(self.true, name)(state)
-
-    method.__doc__ = "As in the true task."
-    return method
-
-
-class Mislabelled(Task):
+class Mislabelled(SameStates):
     """A task whose log tells another action than was taken: the next legal one in turn.
 
     Everything else, rewards included, is true, so that what is wrong is the data and not what is
     wanted.
     """
 
-    true: Task
-
-    @property
-    def traits(self) -> Traits:
-        """Those of the task."""
-        return self.true.traits
-
-    @property
-    def objective(self) -> Objective:
-        """That of the task."""
-        return self.true.objective
-
-    def init(self, key: Key[Array, ""]) -> State:
-        """A first state of the task."""
-        return self.true.init(key)
-
-    def starts(self) -> tuple[State, Float[Array, " starts"]] | None:
-        """Those of the task."""
-        return self.true.starts()
+    of: Task
 
     def advance(self, state: State, action: Action, key: Key[Array, ""]) -> State:
         """What the action that was really taken leads to."""
-        return self.true.advance(state, next_legal(self.true.legal(state), action), key)
-
-    observe, legal, player = (_true(name) for name in ("observe", "legal", "player"))
-    terminated, truncated = (_true(name) for name in ("terminated", "truncated"))
-    fingerprint = _true("fingerprint")
+        return self.of.advance(state, next_legal(self.of.legal(state), action), key)
 
 
 def next_legal(legal: Bool[Array, " actions"], action: Action) -> Int[Array, ""]:
