@@ -28,6 +28,17 @@ class Control(msgspec.Struct, frozen=True):
     holds: bool
 
 
+class CitedState(msgspec.Struct, frozen=True, kw_only=True):
+    """A state in which a subject takes another action than a best one, and what that loses."""
+
+    drawn: str
+    """The state as text."""
+    taken: str
+    best: str
+    lost: float
+    """In return."""
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What one probe found out about a subject.
 
@@ -48,6 +59,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     fooled_by: str = ""
     panel: Panel | None = None
     """The figure."""
+    cited: list[CitedState] = []
+    """Examples, state by state."""
     seconds: float = 0.0
 
     @property

@@ -1,0 +1,127 @@
+"""Probes of the model behind behaviour: rival accounts that forecast it, and maps of it."""
+
+import jax
+import numpy as np
+import pytest
+
+from deliberation import make_task
+from deliberation.audit import Exam, audit
+from deliberation.audit.auditing import EFFORTS, Subject
+from deliberation.audit.contest import FLOOR, Agent, Aim, Device, aims, count, loss, worth
+from deliberation.audit.exam import best
+from deliberation.audit.probes import forecast, map
+from deliberation.audit.searching import BUDGETS, searched
+from deliberation.core import UniformRandom
+from deliberation.specimens import make, random_world
+from deliberation.specimens.depth_planner import DepthPlanner
+
+KEY = jax.random.key(0)
+EXAM = Exam.of(random_world(0), count=96)
+SMOKE = EFFORTS["smoke"]
+
+
+def test_a_device_repeats_what_was_done_and_takes_base_rates_elsewhere():
+    met, new = EXAM.rows[:64], EXAM.rows[64:]
+    counts = np.zeros((64, 3))
+    counts[np.arange(64), np.arange(64) % 2] = 6
+    device = Device(EXAM, met, counts)
+    said = device.says(met)
+    np.testing.assert_allclose(said.sum(1), 1, rtol=1e-6)
+    assert said[np.arange(64), np.arange(64) % 2].min() > 0.97
+    elsewhere = device.says(new)
+    np.testing.assert_allclose(elsewhere[:, :2], 0.5, atol=0.05)
+    assert elsewhere.min() >= FLOOR / 3 - 1e-9
+
+
+def test_a_device_goes_by_what_looks_alike():
+    """What was done in a cell of a grid is told of the same cell at another time."""
+    exam = Exam.of(make_task("gridworld", size=4), count=300)
+    side = exam.place[exam.rows] % 2
+    met = np.arange(len(exam.rows)) % 3 > 0
+    counts = np.zeros((met.sum(), exam.values.shape[1]))
+    counts[np.arange(met.sum()), side[met]] = 6
+    said = Device(exam, exam.rows[met], counts).says(exam.rows[~met])
+    assert loss(said, side[~met]).mean() < 0.35 < np.log(2)
+
+
+def test_a_device_knows_noise_from_habit():
+    rng = np.random.default_rng(0)
+    truth = np.full(3, 1 / 3)
+    noise = rng.multinomial(6, truth, size=len(EXAM.rows)).astype(float)
+    said = Device(EXAM, EXAM.rows, noise).says(EXAM.rows)
+    assert np.abs(said - truth).max() < 0.15
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_an_agent_finds_how_far_ahead_a_planner_looks(depth):
+    subject = Subject(DepthPlanner(EXAM.task, EXAM, depth), EXAM, SMOKE, KEY)
+    counts = count(lambda rows, i: forecast._plain(subject, rows, i), EXAM.rows, 3)
+    tried = aims(EXAM, np.random.default_rng(0))
+    agent = Agent(EXAM, EXAM.rows, counts, tried)
+    found = tried[int(agent.weights.sum(1).argmax())]
+    assert (found.depth, found.playouts) == (depth, False)
+    assert found.objective is EXAM.objective
+
+
+def test_what_is_worth_what_to_a_short_look_and_to_one_with_playouts():
+    ahead = worth(EXAM, Aim(EXAM.objective, 3))
+    np.testing.assert_allclose(ahead, EXAM.ahead(3), atol=1e-5)
+    np.testing.assert_allclose(worth(EXAM, Aim(EXAM.objective, 200)), EXAM.values, atol=1e-5)
+    # One move, then random play: what any action earns is the mean of all.
+    played = worth(EXAM, Aim(EXAM.objective, 1, True))
+    state, action = 5, 1
+    after = EXAM.reached.to[state, action, 0]
+    earned = EXAM.reached.rewards(EXAM.objective)[state, action, 0]
+    later = np.nanmean(played[after])
+    assert played[state, action] == pytest.approx(earned + 0.9 * later, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("look_up_table", "against"), ("random_function", "against"), ("noisy_planner", "responds")],
+)
+def test_the_contest_is_won_by_the_right_account(name, found):
+    answer = forecast.measure(Subject(make(name, EXAM, KEY), EXAM, SMOKE, KEY))
+    assert answer.found == found, answer
+    assert answer.controls[0].holds
+    announced, fresh, _, ordinary = answer.panel.series[0].y
+    assert announced == answer.estimate.estimate and ordinary < 0.1
+    if name == "look_up_table":
+        assert fresh > 0.5, "values tell what is best in states that a clone never met"
+
+
+def test_who_acts_at_random_is_told_as_well_by_either():
+    answer = forecast.measure(Subject(UniformRandom(EXAM.task), EXAM, SMOKE, KEY))
+    assert answer.found in ("none", "inconclusive")
+    assert abs(answer.estimate.estimate) < 0.1
+
+
+def test_rerouted_actions_stay_legal():
+    moved = forecast.swap(EXAM, np.random.default_rng(0))
+    changed = (moved != np.arange(3)).any(1)
+    assert 0.1 < changed.mean() < 0.3
+    assert (moved[changed] != np.arange(3)).all() and (np.sort(moved) == np.arange(3)).all()
+
+
+def test_the_map_shows_where_a_subject_errs():
+    exam = Exam.of(make_task("gridworld", size=4), count=64)
+    found = audit(UniformRandom(exam.task), exam.task, probes=["map"], effort="smoke")["map"]
+    assert found.found == "told" and 0 < found.estimate.estimate < 0.9
+    costs = [state.lost for state in found.cited]
+    assert len(costs) == map.CITED and costs == sorted(costs, reverse=True) and costs[-1] > 0
+    assert all(state.taken != state.best and "[" in state.drawn for state in found.cited)
+    assert {state.best for state in found.cited} <= set(exam.task.action_names)
+
+
+def test_the_map_of_a_search_is_that_search():
+    subject = Subject(make("uct", EXAM, KEY), EXAM, SMOKE, KEY)
+    found = map.measure(subject)
+    agreement = dict(zip(found.panel.series[0].x, found.panel.series[0].y, strict=True))
+    assert agreement[64] > agreement[1] + 0.2
+    right = best(EXAM.values[EXAM.rows])
+    by_budget = [
+        right[np.arange(len(right)), action].mean()
+        for action in searched(EXAM, jax.random.fold_in(KEY, 1))
+    ]
+    assert found.panel.series[1].y == pytest.approx(by_budget)
+    assert len(by_budget) == len(BUDGETS) and by_budget[-1] > by_budget[0]
