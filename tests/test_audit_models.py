@@ -1,19 +1,27 @@
 """Probes of the model behind behaviour: rival accounts that forecast it, and maps of it."""
 
+import equinox as eqx
 import jax
 import numpy as np
 import pytest
 
-from deliberation import make_task
+from deliberation import make_task, rollout
 from deliberation.audit import Exam, audit
+from deliberation.audit.asking import ask
 from deliberation.audit.auditing import EFFORTS, Subject
 from deliberation.audit.contest import FLOOR, Agent, Aim, Device, aims, count, loss, worth
 from deliberation.audit.exam import best
-from deliberation.audit.probes import forecast, map
+from deliberation.audit.forecasting import Accounts, Case, calibration, fit_forecaster
+from deliberation.audit.judging import answered
+from deliberation.audit.probes import forecast, map, size
+from deliberation.audit.profile import Profile
 from deliberation.audit.searching import BUDGETS, searched
 from deliberation.core import UniformRandom
-from deliberation.specimens import make, random_world
+from deliberation.direct import optimal_return
+from deliberation.specimens import channels, make, random_world
 from deliberation.specimens.depth_planner import DepthPlanner
+from deliberation.specimens.worlds import stretched
+from deliberation.stats import Estimate
 
 KEY = jax.random.key(0)
 EXAM = Exam.of(random_world(0), count=96)
@@ -125,3 +133,85 @@ def test_the_map_of_a_search_is_that_search():
     ]
     assert found.panel.series[1].y == pytest.approx(by_budget)
     assert len(by_budget) == len(BUDGETS) and by_budget[-1] > by_budget[0]
+
+
+def test_what_size_takes_a_larger_budget_gives_back():
+    exam = Exam.of(random_world(3), count=96)
+    found = {}
+    for name in ("sweep_planner", "depth_planner", "look_up_table"):
+        subject = Subject(make(name, exam, KEY), exam, SMOKE, KEY, channels(name, exam, KEY))
+        found[name] = size.measure(subject)
+    assert found["sweep_planner"].found == "responds"
+    assert found["depth_planner"].found == "none" and found["depth_planner"].estimate.estimate == 0
+    assert found["look_up_table"].found == "not applicable"
+    small, large = found["sweep_planner"].panel.series
+    assert large.y[3] < small.y[3] - 0.2 and large.y[-1] == pytest.approx(1)
+    alone = Subject(make("uct", exam, KEY), exam, SMOKE, KEY)
+    assert size.measure(alone).found == "not applicable"
+
+
+def test_a_stretched_world_is_as_good_and_needs_as_many_times_the_look_ahead():
+    world = random_world(0, states=30)
+    small, large = Exam.of(world, count=30), Exam.of(stretched(world, 3), count=30)
+    assert len(large.reached) == 30 + 30 * 3 * 2
+    rows = large.reached.find_all(small.states(np.arange(30)))
+    np.testing.assert_allclose(large.values[rows], small.values, atol=1e-5)
+    assert np.isin(large.rows, rows).all(), "on the way nothing is chosen"
+
+
+def test_what_is_lost_by_size_alone_is_told_from_longer_ways():
+    small, large = np.repeat([1, 2], 20), np.repeat([1, 2], [10, 30])
+    by_need = np.array([0.0, 1.0, 0.5])
+    assert size.alike(small, large, by_need[small], by_need[large]) == 0
+    assert size.alike(small, large, by_need[small], by_need[large] - 0.2) == pytest.approx(0.2)
+    assert np.isnan(size.alike(small, large + 5, by_need[small], by_need[large]))
+
+
+def test_weights_of_accounts_are_learned_from_other_subjects():
+    """Who responds goes by what it is told, who does not goes on as before."""
+    device, told = np.array([0.8, 0.1, 0.1]), np.array([0.1, 0.8, 0.1])
+    rng = np.random.default_rng(0)
+
+    def case(responds):
+        answers = [
+            answered({**forecast.PROBE, "name": "objective"}, Estimate(x, x, x, 9), {})
+            for x in [1.0 if responds else 0.0]
+        ]
+        profile = Profile(subject="", task="", effort="smoke", states=9, asked=9, answers=answers)
+        said = Accounts(*(np.tile(x, (40, 1)) for x in (device, told, device)), announced=True)
+        return Case(profile, said, rng.choice(3, 40, p=told if responds else device))
+
+    forecaster = fit_forecaster([case(i % 2 == 0) for i in range(12)])
+    listens, deaf = case(True), case(False)
+    assert forecaster.trust(listens.profile, announced=True)[1] > 0.7
+    assert forecaster.trust(deaf.profile, announced=True)[1] < 0.3
+    np.testing.assert_allclose(forecaster.trust(deaf.profile, announced=False), 1 / 3)
+    nats = [loss(forecaster.says(c.profile, c.accounts), c.chosen).mean() for c in (listens, deaf)]
+    assert max(nats) < loss(listens.accounts.device, listens.chosen).mean()
+
+
+def test_calibration_compares_what_was_said_with_what_was_done():
+    said = np.tile([0.9, 0.1], (100, 1))
+    table = calibration(said, np.array([0] * 90 + [1] * 10))
+    assert table == [(pytest.approx(0.1), pytest.approx(0.1), 100),
+                     (pytest.approx(0.9), pytest.approx(0.9), 100)]  # fmt: skip
+
+
+def test_a_replay_plays_an_episode_by_time_alone():
+    task = make_task("gridworld", size=4)
+    exam = Exam.of(task, count=64)
+    recorded = make("replay", exam, KEY)
+    played = rollout(task, recorded, key=KEY, batch=2)
+    assert played.returns.mean() == pytest.approx(optimal_return(task))
+    chosen = ask(recorded, exam, exam.rows, KEY).action
+    assert (chosen == np.asarray(recorded.recorded)[0]).mean() > 0.5
+
+
+def test_a_planner_with_a_wrong_model_errs_where_it_is_wrong():
+    planner = make("wrong_model", EXAM, KEY)
+    wrong = (planner.thought != np.arange(3)).any(1)
+    values = planner.imagined(EXAM.objective)
+    right = best(EXAM.values)[np.arange(len(values)), values.argmax(1)]
+    assert right[~wrong].mean() > right[wrong].mean() + 0.2
+    true = eqx.tree_at(lambda p: p.thought, planner, np.tile(np.arange(3), (len(values), 1)))
+    np.testing.assert_allclose(true.imagined(EXAM.objective), EXAM.values, atol=0.02)

@@ -1,6 +1,7 @@
 """Deciders that are coded from what is known of a world: each says in one method what it takes."""
 
 import abc
+from collections.abc import Callable
 
 import equinox as eqx
 import jax
@@ -8,14 +9,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
+from ..audit.channels import Channels
 from ..audit.exam import Exam, best
 from ..core.answering import CheckedDecider, Question, answer
 from ..core.decider import Decision, Memory
 from ..core.objective import Objective
 from ..core.task import Task
 from ..direct import value_iteration
+from .worlds import stretched
 
 _GOLDEN = 0.618
+STRETCHES = (4,)
+"""How many steps a move takes in the larger worlds."""
 
 
 class Coded(CheckedDecider):
@@ -80,3 +85,9 @@ def simulations(question: Question, usual: int) -> Int[np.ndarray, " n"]:
         return np.full(question.keys.shape[0], usual)
     most = np.asarray(question.limits[0])
     return np.minimum(most, 2**20)
+
+
+def sizes(exam: Exam, remake: Callable[[Task, Exam], Coded]) -> Channels:
+    """Larger worlds of the same rules, and the same specimen in them."""
+    larger = [stretched(exam.task, times) for times in STRETCHES]
+    return Channels(remake=lambda task: remake(task, Exam.of(task)), larger=larger)
