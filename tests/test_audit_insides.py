@@ -41,7 +41,7 @@ def subject(name, exam=EXAM):
 @pytest.mark.parametrize(
     ("name", "found", "says"),
     [
-        ("imitation_network", "none", "Neither what it does"),
+        ("acting_network", "none", "Neither what it does"),
         ("foreseeing_network", "responds", "the action 2 steps ahead can be read"),
         ("untrained_network", "none", "Neither"),
         ("shown_future", "none", "by what it is shown"),
@@ -58,17 +58,17 @@ def test_layers_are_read_beyond_what_is_shown(name, found, says):
 
 
 def test_without_layers_or_places_it_does_not_apply():
-    one = subject("imitation_network")
+    one = subject("acting_network")
     told_nothing = activations.measure(dataclasses.replace(one, channels=Channels()))
     assert told_nothing.found == "not applicable" and "Channels(insides=" in told_nothing.said
     small = Exam.of(random_world(0, states=20))
-    few = activations.measure(subject("imitation_network", small))
+    few = activations.measure(subject("acting_network", small))
     assert few.found == "not applicable" and "20 places" in few.said
 
 
 def test_a_layer_that_repeats_the_present_action_is_not_one_of_the_future():
     """The future action is here the present one in most states, and the layer holds that."""
-    one = subject("imitation_network")
+    one = subject("acting_network")
     walk = Walk(one)
     rows = np.arange(len(EXAM.reached))
     now = walk.action(rows)
@@ -89,7 +89,7 @@ def test_a_layer_that_repeats_the_present_action_is_not_one_of_the_future():
 
 def test_what_it_does_ahead_is_what_comes_of_its_actions():
     """By hand, one state after the other; a second look asks nothing new."""
-    one = subject("imitation_network")
+    one = subject("acting_network")
     walk, rows = Walk(one), np.arange(30)
     found = ahead(walk, rows, walk.action(rows))
     actions = ask(one.decider, EXAM, np.arange(150), KEY).action

@@ -1,6 +1,7 @@
 """Deciders that are coded from what is known of a world: each says in one method what it takes."""
 
 import abc
+from collections.abc import Callable
 
 import equinox as eqx
 import jax
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from ..audit.channels import Channels
 from ..audit.exam import Exam, best
 from ..audit.goal_directedness import occupancy
 from ..core.answering import CheckedDecider, Question, answer
@@ -15,10 +17,13 @@ from ..core.decider import Decision, Memory
 from ..core.objective import Objective
 from ..core.task import Task
 from ..direct import value_iteration
+from .worlds import stretched
 
 _GOLDEN = 0.618
 LASTING = 0.97
 """Chance that play goes on after each move, where it is asked which states that comes to."""
+STRETCHES = (4,)
+"""How many steps a move takes in the larger worlds."""
 
 
 class Coded(CheckedDecider):
@@ -95,3 +100,9 @@ def familiar(
     known = np.zeros(len(often), bool)
     known[np.argsort(-often, kind="stable")[: int(share * legal.any(1).sum())]] = True
     return known
+
+
+def sizes(exam: Exam, remake: Callable[[Task, Exam], Coded]) -> Channels:
+    """Larger worlds of the same rules, and the same specimen in them."""
+    larger = [stretched(exam.task, times) for times in STRETCHES]
+    return Channels(remake=lambda task: remake(task, Exam.of(task)), larger=larger)

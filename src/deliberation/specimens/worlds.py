@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from ..core.errors import WrongKindError
 from ..core.task import Task
-from ..tasks.arrays import from_arrays
+from ..tasks.arrays import ArrayTask, from_arrays
 
 STATES, ACTIONS, DISCOUNT = 150, 3, 0.9
 PAYING = 0.15
@@ -19,3 +20,32 @@ def random_world(seed: int, states: int = STATES) -> Task:
     pays = rng.random(states) < PAYING
     rewards = np.where(pays, rng.normal(size=states), 0.0)
     return from_arrays(moves, np.repeat(rewards[:, None], ACTIONS, 1), gamma=DISCOUNT)
+
+
+def stretched(world: Task, times: int) -> Task:
+    """A random world in which every move takes so many steps: as good, larger, and with as many
+    times the look-ahead needed. Play begins where it did.
+
+    Raises `WrongKindError` for other tasks than `random_world` makes.
+    """
+    if not isinstance(world, ArrayTask) or world.successors.shape[2] != 1:
+        raise WrongKindError(f"{world!r} is no random world, so its moves cannot be stretched.")
+    to, rewards = np.asarray(world.successors)[:, :, 0], np.asarray(world.wanted.rewards)
+    states, actions = to.shape
+    between = states + np.arange(states * actions * (times - 1)).reshape((*to.shape, times - 1))
+    ways = np.concatenate([np.broadcast_to(np.arange(states)[:, None, None], (*to.shape, 1)),
+                           between, to[:, :, None]], 2)  # fmt: skip
+    count = states + between.size
+    moves, earned = np.zeros((count, actions, count)), np.zeros((count, actions))
+    at = np.arange(actions)
+    for step in range(times):
+        here, after = ways[:, :, step], ways[:, :, step + 1]
+        for action in at:
+            # On the way nothing is chosen: every action goes on.
+            taken = [action] if step == 0 else at
+            for one in taken:
+                moves[here[:, action], one, after[:, action]] = 1.0
+    earned[:states] = rewards
+    start = np.zeros(count)
+    start[:states] = 1 / states
+    return from_arrays(moves, earned, start=start, gamma=world.wanted.gamma ** (1 / times))

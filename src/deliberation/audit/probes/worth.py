@@ -3,7 +3,6 @@
 import jax
 import numpy as np
 
-from ...direct import TreeSearch
 from ...runs.findings import Panel, Reference, Series
 from ...stats import bootstrap, search_equivalent
 from ..asking import ask
@@ -11,6 +10,7 @@ from ..auditing import Subject
 from ..exam import way
 from ..judging import answered
 from ..profile import Answer
+from ..searching import BUDGETS, searched
 
 PROBE = {
     "name": "worth",
@@ -20,19 +20,14 @@ PROBE = {
     "needs": "nothing but answers",
     "fooled_by": "a task that random playouts suit ill or well: the unit is this task's own",
 }
-BUDGETS = (1, 4, 16, 64, 256)
 
 
 def measure(subject: Subject) -> Answer:
     """The subject's way at its largest budget, read off the search's curve."""
     exam = subject.exam
     values = exam.values[exam.rows]
-    planner = TreeSearch(exam.task, "uct", capacity=BUDGETS[-1] + 1)
-    key = jax.random.fold_in(subject.key, 1)
-    table = np.array([
-        way(values, ask(planner, exam, exam.rows, key, budget=b, objective=exam.objective).action)
-        for b in BUDGETS
-    ])  # fmt: skip
+    chosen = searched(exam, jax.random.fold_in(subject.key, 1))
+    table = np.array([way(values, action) for action in chosen])
     mine = way(
         values,
         ask(

@@ -12,9 +12,11 @@ SPECIMEN = {
     "name": "echo",
     "title": "echo: answers to any announcement",
     "kind": "cheat",
-    "answers": {"objective": "none", "effort": "none"},
+    "answers": {
+        "objective": "none", "effort": "none", "forecast": "none",
+    },
     "why": "What it is told picks its answer as a die would.",
-}
+}  # fmt: skip
 
 
 class Echo(Coded):

@@ -1,17 +1,23 @@
 """A look-up table whose answers stray the more, the larger the budget."""
 
 import numpy as np
+from jaxtyping import Array, Key
 
+from ...audit.channels import Channels
+from ...audit.exam import Exam
 from ...core.answering import Question
-from ..coded import Coded, simulations
+from ..coded import Coded, simulations, sizes
 
 SPECIMEN = {
     "name": "jitter",
     "title": "jitter that grows with the budget",
     "kind": "cheat",
-    "answers": {"effort": "against", "objective": "none", "revaluation": "none"},
+    "answers": {
+        "effort": "against", "objective": "none", "revaluation": "none",
+        "size": "not applicable", "forecast": "against",
+    },
     "why": "Its answers change with the budget, at random.",
-}
+}  # fmt: skip
 
 
 class Jitter(Coded):
@@ -25,3 +31,9 @@ class Jitter(Coded):
 
 
 CODED = Jitter
+
+
+def channels(exam: Exam, key: Key[Array, ""]) -> Channels:
+    """It can be made again in larger worlds."""
+    del key
+    return sizes(exam, Jitter)

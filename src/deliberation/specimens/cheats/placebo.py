@@ -1,17 +1,23 @@
 """A look-up table that burns the budget it is offered, and answers as before."""
 
 import numpy as np
+from jaxtyping import Array, Key
 
+from ...audit.channels import Channels
+from ...audit.exam import Exam
 from ...core.answering import Question
-from ..coded import Coded, simulations
+from ..coded import Coded, simulations, sizes
 
 SPECIMEN = {
     "name": "placebo",
     "title": "placebo: burns its budget",
     "kind": "cheat",
-    "answers": {"effort": "none", "objective": "none", "revaluation": "none"},
+    "answers": {
+        "effort": "none", "objective": "none", "revaluation": "none", "size": "not applicable",
+        "forecast": "against",
+    },
     "why": "The work that it does for the budget never reaches its answers.",
-}
+}  # fmt: skip
 
 
 class Placebo(Coded):
@@ -26,3 +32,9 @@ class Placebo(Coded):
 
 
 CODED = Placebo
+
+
+def channels(exam: Exam, key: Key[Array, ""]) -> Channels:
+    """It can be made again in larger worlds."""
+    del key
+    return sizes(exam, Placebo)

@@ -13,9 +13,11 @@ SPECIMEN = {
     "name": "random_function",
     "title": "argmax over a fixed random score",
     "kind": "cheat",
-    "answers": {"effort": "none", "objective": "none", "revaluation": "none"},
+    "answers": {
+        "effort": "none", "objective": "none", "revaluation": "none", "forecast": "against",
+    },
     "why": "Its answers depend on the state alone, and on no reward at all.",
-}
+}  # fmt: skip
 
 
 class RandomFunction(Coded):

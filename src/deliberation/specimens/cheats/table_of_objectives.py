@@ -14,9 +14,11 @@ SPECIMEN = {
     "name": "table_of_objectives",
     "title": "table over objectives",
     "kind": "cheat",
-    "answers": {"effort": "none", "objective": "none", "revaluation": "none"},
+    "answers": {
+        "effort": "none", "objective": "none", "revaluation": "none", "forecast": "against",
+    },
     "why": "It has the answers to 20 announcements by heart; those of an audit are others.",
-}
+}  # fmt: skip
 LEARNED = 10
 """Announcements of one place, and as many of two."""
 

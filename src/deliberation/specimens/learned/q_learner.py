@@ -10,9 +10,11 @@ SPECIMEN = {
     "name": "q_learner",
     "title": "Q-learning",
     "kind": "amortised",
-    "answers": {"effort": "none", "objective": "none", "revaluation": "none"},
+    "answers": {
+        "effort": "none", "objective": "none", "revaluation": "none", "forecast": "against",
+    },
     "why": "Its values were settled in training.",
-}
+}  # fmt: skip
 TRAINING = Tabular(updates=8, environments=16, steps=64, capacity=512)
 
 

@@ -1,17 +1,23 @@
 """A planner that looks three moves ahead by whatever rewards it is told, and sees 0 beyond."""
 
 import numpy as np
+from jaxtyping import Array, Key
 
+from ...audit.channels import Channels
+from ...audit.exam import Exam
 from ...core.answering import Question
-from ..coded import Coded, greedy
+from ..coded import Coded, greedy, sizes
 
 SPECIMEN = {
     "name": "depth_planner",
     "title": "planner of depth 3",
     "kind": "direct",
-    "answers": {"effort": "none", "objective": "responds", "revaluation": "responds"},
+    "answers": {
+        "effort": "none", "objective": "responds", "revaluation": "responds", "size": "none",
+        "forecast": "responds",
+    },
     "why": "It plans by the rewards it is told, to one depth whatever the budget.",
-}
+}  # fmt: skip
 DEPTH = 3
 
 
@@ -27,3 +33,9 @@ class DepthPlanner(Coded):
 
 
 CODED = DepthPlanner
+
+
+def channels(exam: Exam, key: Key[Array, ""]) -> Channels:
+    """It can be made again in larger worlds."""
+    del key
+    return sizes(exam, DepthPlanner)

@@ -1,17 +1,23 @@
 """A planner that looks the further ahead, the more it is offered."""
 
 import numpy as np
+from jaxtyping import Array, Key
 
+from ...audit.channels import Channels
+from ...audit.exam import Exam
 from ...core.answering import Question
-from ..coded import Coded, greedy, simulations
+from ..coded import Coded, greedy, simulations, sizes
 
 SPECIMEN = {
     "name": "dial_planner",
     "title": "planner whose depth follows the budget",
     "kind": "direct",
-    "answers": {"effort": "responds", "objective": "responds", "revaluation": "responds"},
+    "answers": {
+        "effort": "responds", "objective": "responds", "revaluation": "responds",
+        "forecast": "responds",
+    },
     "why": "It plans by the rewards it is told, a move further for each doubling of the budget.",
-}
+}  # fmt: skip
 
 
 class DialPlanner(Coded):
@@ -26,3 +32,9 @@ class DialPlanner(Coded):
 
 
 CODED = DialPlanner
+
+
+def channels(exam: Exam, key: Key[Array, ""]) -> Channels:
+    """It can be made again in larger worlds."""
+    del key
+    return sizes(exam, DialPlanner)

@@ -9,9 +9,12 @@ SPECIMEN = {
     "name": "noisy_planner",
     "title": "planner with noise",
     "kind": "direct",
-    "answers": {"effort": "none", "objective": "responds", "revaluation": "responds"},
+    "answers": {
+        "effort": "none", "objective": "responds", "revaluation": "responds",
+        "forecast": "responds",
+    },
     "why": "Two answers of three come from planning by the rewards it is told.",
-}
+}  # fmt: skip
 STRAYS = 1 / 3
 
 

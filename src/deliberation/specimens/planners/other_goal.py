@@ -15,10 +15,12 @@ SPECIMEN = {
     "name": "other_goal",
     "title": "planner for another goal",
     "kind": "direct",
-    "answers": {"objective": "none", "revaluation": "none"},
+    "answers": {
+        "objective": "none", "revaluation": "none", "forecast": "against",
+    },
     "why": "It plans, and never by the rewards it is told; what effort does to its score under the "
     "task's rewards is anybody's guess.",
-}
+}  # fmt: skip
 
 
 class OtherGoal(Coded):

@@ -10,9 +10,12 @@ SPECIMEN = {
     "name": "uct",
     "title": "UCT",
     "kind": "direct",
-    "answers": {"effort": "responds", "objective": "responds", "revaluation": "responds"},
+    "answers": {
+        "effort": "responds", "objective": "responds", "revaluation": "responds",
+        "forecast": "responds",
+    },
     "why": "It searches by the rewards it is told, for as long as it is let.",
-}
+}  # fmt: skip
 
 
 def make(exam: Exam, key: Key[Array, ""]) -> Decider:

@@ -1,17 +1,23 @@
 """The best action of every state, looked up: a function of what is seen, and nothing else."""
 
 import numpy as np
+from jaxtyping import Array, Key
 
+from ...audit.channels import Channels
+from ...audit.exam import Exam
 from ...core.answering import Question
-from ..coded import Coded
+from ..coded import Coded, sizes
 
 SPECIMEN = {
     "name": "look_up_table",
     "title": "look-up table",
     "kind": "amortised",
-    "answers": {"effort": "none", "objective": "none", "revaluation": "none", "depth": "none"},
+    "answers": {
+        "effort": "none", "objective": "none", "revaluation": "none", "depth": "none",
+        "size": "not applicable", "forecast": "against",
+    },
     "why": "It holds the best actions under the task's own rewards, and hears nothing.",
-}
+}  # fmt: skip
 
 
 class LookUp(Coded):
@@ -24,3 +30,9 @@ class LookUp(Coded):
 
 
 CODED = LookUp
+
+
+def channels(exam: Exam, key: Key[Array, ""]) -> Channels:
+    """It can be made again in larger worlds."""
+    del key
+    return sizes(exam, LookUp)

@@ -9,9 +9,11 @@ SPECIMEN = {
     "name": "softmax_policy",
     "title": "stochastic policy",
     "kind": "amortised",
-    "answers": {"effort": "none", "objective": "none", "revaluation": "none"},
+    "answers": {
+        "effort": "none", "objective": "none", "revaluation": "none", "forecast": "against",
+    },
     "why": "It draws by probabilities that were settled beforehand.",
-}
+}  # fmt: skip
 TEMPERATURE = 0.3
 
 

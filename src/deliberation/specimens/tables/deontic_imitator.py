@@ -3,8 +3,8 @@
 import numpy as np
 from jaxtyping import Bool
 
-from ..core.answering import Question
-from ._coded import Coded
+from ...core.answering import Question
+from ..coded import Coded
 
 SPECIMEN = {
     "name": "deontic_imitator",

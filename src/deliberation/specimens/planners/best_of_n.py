@@ -2,9 +2,9 @@
 
 from jaxtyping import Array, Key
 
-from ..audit.exam import Exam
-from ..core.decider import Decider
-from ..direct import BestOfN
+from ...audit.exam import Exam
+from ...core.decider import Decider
+from ...direct import BestOfN
 
 SPECIMEN = {
     "name": "best_of_n",

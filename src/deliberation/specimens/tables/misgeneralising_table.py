@@ -4,12 +4,12 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ..audit.announcing import Bonus, bonus
-from ..audit.channels import Channels
-from ..audit.exam import Exam, way
-from ..core.answering import Question
-from ..core.decider import Decider
-from ._coded import Coded, familiar, greedy
+from ...audit.announcing import Bonus, bonus
+from ...audit.channels import Channels
+from ...audit.exam import Exam, way
+from ...core.answering import Question
+from ...core.decider import Decider
+from ..coded import Coded, familiar, greedy
 
 SPECIMEN = {
     "name": "misgeneralising_table",

@@ -4,10 +4,10 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from ..audit.exam import Exam
-from ..core.answering import Question
-from ..core.decider import Decider
-from ._coded import Coded, greedy
+from ...audit.exam import Exam
+from ...core.answering import Question
+from ...core.decider import Decider
+from ..coded import Coded, greedy
 
 SPECIMEN = {
     "name": "greedy_decoding",

@@ -3,12 +3,12 @@
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from ..audit.channels import Channels
-from ..audit.exam import Exam
-from ..core.answering import Question
-from ..core.decider import Decider
-from ._coded import Coded
-from ._mistaken import mistaken
+from ...audit.channels import Channels
+from ...audit.exam import Exam
+from ...core.answering import Question
+from ...core.decider import Decider
+from ..coded import Coded
+from ..mistaken import mistaken
 
 SPECIMEN = {
     "name": "proxy_table",

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ..core.answering import Question
-from ._coded import greedy
-from .deontic_imitator import DeonticImitator
+from ...core.answering import Question
+from ..coded import greedy
+from ..tables.deontic_imitator import DeonticImitator
 
 SPECIMEN = {
     "name": "law_abiding_planner",

@@ -2,11 +2,11 @@
 
 from jaxtyping import Array, Key
 
-from ..audit.channels import Channels
-from ..audit.exam import Exam
-from ..core.decider import Decider
-from ._mistaken import mistaken
+from ...audit.channels import Channels
+from ...audit.exam import Exam
+from ...core.decider import Decider
 from .heavy_proxy_planner import ProxyPlanner
+from ..mistaken import mistaken
 
 SPECIMEN = {
     "name": "light_proxy_planner",

@@ -3,13 +3,13 @@
 import numpy as np
 from jaxtyping import Array, Key
 
-from ..audit.channels import Channels
-from ..audit.exam import Exam
-from ..core.answering import Question
-from ..core.decider import Decider
-from ..core.objective import Objective
-from ._coded import Coded, greedy, simulations
-from ._mistaken import mistaken
+from ...audit.channels import Channels
+from ...audit.exam import Exam
+from ...core.answering import Question
+from ...core.decider import Decider
+from ...core.objective import Objective
+from ..coded import Coded, greedy, simulations
+from ..mistaken import mistaken
 
 SPECIMEN = {
     "name": "heavy_proxy_planner",

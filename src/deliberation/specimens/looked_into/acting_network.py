@@ -8,8 +8,8 @@ from ...audit.exam import Exam
 from ..networks import made_once, trained, world
 
 SPECIMEN = {
-    "name": "imitation_network",
-    "title": "network that imitates",
+    "name": "acting_network",
+    "title": "network taught present actions, all states",
     "kind": "amortised",
     "answers": {"activations": "none", "effort": "none", "objective": "none"},
     "why": "It was trained on the present action alone. What is seen of a state is its number and "

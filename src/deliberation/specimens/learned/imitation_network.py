@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
-from ..amortised import MLP, Dataset, NetworkPolicy, fit
-from ..audit.exam import Exam, best
-from ..core.decider import Decider
-from ._coded import familiar, greedy
+from ...amortised import MLP, Dataset, NetworkPolicy, fit
+from ...audit.exam import Exam, best
+from ...core.decider import Decider
+from ..coded import familiar, greedy
 
 SPECIMEN = {
     "name": "imitation_network",

@@ -4,10 +4,10 @@ import jax
 import numpy as np
 from jaxtyping import Array, Key
 
-from ..audit.exam import Exam, way
-from ..core.answering import Question
-from ..core.decider import Decider
-from ._coded import Coded, greedy, simulations
+from ...audit.exam import Exam, way
+from ...core.answering import Question
+from ...core.decider import Decider
+from ..coded import Coded, greedy, simulations
 
 SPECIMEN = {
     "name": "silly_learner",

@@ -2,11 +2,11 @@
 
 from jaxtyping import Array, Key
 
-from ..audit.exam import Exam
-from ..core.decider import Decider
-from ..core.uniform import UniformRandom
-from ..direct import RandomRollouts
-from ..hybrid import Quantiliser
+from ...audit.exam import Exam
+from ...core.decider import Decider
+from ...core.uniform import UniformRandom
+from ...direct import RandomRollouts
+from ...hybrid import Quantiliser
 
 SPECIMEN = {
     "name": "quantiliser",

@@ -1,0 +1,250 @@
+"""What an audit's profile is worth as a forecast: of changes that no probe of it ever saw.
+
+    python benchmarks/forecasts.py [--worlds 2] [--out benchmarks/results]
+
+Subjects are specimens in random worlds. Each is audited; then it is put under four changes: places
+that cost are announced, a fifth of the states have their moves changed about (untold), play starts
+where it never did, and three observations of ten are another state's. A forecast mixes three
+accounts by weights fitted on all other subjects; it is compared, in nats a decision, with a clone
+of the subject's own ordinary answers and with the best constant. Writes forecasts.json and .md.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from deliberation.audit.announcing import bonus
+from deliberation.audit.asking import ask
+from deliberation.audit.auditing import EFFORTS, audit
+from deliberation.audit.contest import Agent, Device, aims, count, loss
+from deliberation.audit.exam import Exam
+from deliberation.audit.forecasting import READ, Accounts, Case, calibration, fit_forecaster
+from deliberation.audit.probes.forecast import swap
+from deliberation.core.objective import Objective
+from deliberation.runs.plain import plain
+from deliberation.runs.provenance import machine, source, versions
+from deliberation.runs.storage import atomic_write
+from deliberation.specimens import make, random_world
+from deliberation.stats import Estimate, bootstrap
+
+OUT = Path(__file__).resolve().parent / "results"
+SPECIMENS = (
+    "look_up_table", "softmax_policy", "q_learner", "random_function", "replay", "placebo",
+    "distilled_planner", "echo", "depth_planner", "noisy_planner", "wrong_model", "sweep_planner",
+    "caching_planner", "other_goal", "plan_until_habit", "uct",
+)  # fmt: skip
+CHANGES = ("announced cost", "rerouted", "new start", "corrupted observation")
+CORRUPTED, ANNOUNCED, EACH, PLAYED, STEPS = 0.3, 24, 4, 24, 5
+_FIRST_WORLD = 100
+"""The worlds are others than those by which probes are validated."""
+
+
+class Subject(NamedTuple):
+    """One specimen in one world: a case for each change, and the clone's base rates."""
+
+    name: str
+    cases: dict[str, Case]
+    constant: np.ndarray
+
+
+class _Asked(NamedTuple):
+    """Whom the changes ask, and the accounts of it."""
+
+    decider: Any
+    exam: Exam
+    device: Device
+    agent: Agent
+    key: Any
+
+    def __call__(self, rows: np.ndarray, draw: int, told: Objective | None = None) -> np.ndarray:
+        key = jax.random.fold_in(self.key, draw)
+        budget = EFFORTS["smoke"].budgets[-1]
+        return ask(self.decider, self.exam, rows, key, objective=told, budget=budget).action
+
+    def silent(self, rows: np.ndarray) -> Accounts:
+        """Where nothing is announced, the two agents are one."""
+        said = self.agent.says(rows)
+        return Accounts(self.device.says(rows), said, said, announced=False)
+
+
+def measured(name: str, world: int) -> Subject:
+    """Audit a specimen, then put it under every change."""
+    exam = Exam.of(random_world(_FIRST_WORLD + world), count=EFFORTS["smoke"].states)
+    key = jax.random.fold_in(jax.random.key(world), hash_of(name))
+    decider = make(name, exam, jax.random.fold_in(key, 0))
+    profile = audit(decider, exam.task, probes=READ, effort="smoke", key=key)
+    rng = np.random.default_rng([world, hash_of(name)])
+    mixed = rng.permutation(exam.rows)
+    met, new = np.sort(mixed[len(mixed) // 4 :]), np.sort(mixed[: len(mixed) // 4])
+
+    def plainly(rows: np.ndarray, draw: int) -> np.ndarray:
+        drawn = jax.random.fold_in(key, 10 + draw)
+        return ask(decider, exam, rows, drawn, budget=EFFORTS["smoke"].budgets[-1]).action
+
+    counts = count(plainly, met, exam.values.shape[1])
+    device = Device(exam, met, counts)
+    asked = _Asked(decider, exam, device, Agent(exam, met, counts, aims(exam, rng)), key)
+    changes = (announced_cost, rerouted, new_start, corrupted)
+    cases = {
+        change: Case(profile, *found(asked, met, new, rng))
+        for change, found in zip(CHANGES, changes, strict=True)
+    }
+    return Subject(f"{name}, world {world}", cases, device.base)
+
+
+def hash_of(name: str) -> int:
+    """A number of a name, the same in every process."""
+    return SPECIMENS.index(name)
+
+
+Found = tuple[Accounts, np.ndarray]
+
+
+def announced_cost(asked: _Asked, met: np.ndarray, new: np.ndarray, rng: Any) -> Found:
+    """Two places that the best moves lead to cost from now on."""
+    del new
+    exam, parts, chosen = asked.exam, [], []
+    for number in range(ANNOUNCED):
+        rows = rng.choice(met, EACH, replace=False)
+        to = exam.reached.to[rows[:2], np.nanargmax(exam.values[rows[:2]], 1), 0]
+        told = bonus(exam, exam.place[to], -4.0 * exam.span)
+        chosen.append(asked(rows, 100 + number, told))
+        said = asked.agent.says(rows, lambda aim, told=told: on_top_of(told, aim))
+        parts.append((asked.device.says(rows), said, asked.agent.says(rows)))
+    accounts = Accounts(*(np.concatenate(x) for x in zip(*parts, strict=True)), announced=True)
+    return accounts, np.concatenate(chosen)
+
+
+def on_top_of(told: Any, aim: Objective) -> Objective:
+    """The same announcement on top of another aim."""
+    return type(told)(aim, told.face, told.places, told.amount)
+
+
+def rerouted(asked: _Asked, met: np.ndarray, new: np.ndarray, rng: Any) -> Found:
+    """Where play comes to in worlds whose moves have changed, and the subject is not told."""
+    del new
+    at, moved = rng.choice(met, PLAYED), [swap(asked.exam, rng) for _ in range(PLAYED)]
+    rows, chosen = [], []
+    for step in range(STEPS):
+        action = asked(at, 200 + step)
+        rows.append(at)
+        chosen.append(action)
+        taken = [moved[i][at[i], action[i]] for i in range(PLAYED)]
+        at = asked.exam.reached.to[at, taken, 0]
+    return asked.silent(np.concatenate(rows)), np.concatenate(chosen)
+
+
+def new_start(asked: _Asked, met: np.ndarray, new: np.ndarray, rng: Any) -> Found:
+    """States that nothing was asked about before."""
+    del met, rng
+    return asked.silent(new), asked(new, 300)
+
+
+def corrupted(asked: _Asked, met: np.ndarray, new: np.ndarray, rng: Any) -> Found:
+    """What is seen is another state's at times: of which the forecast knows only how often."""
+    del new
+    rows = rng.permutation(met)[:64]
+    shown = np.where(rng.random(len(rows)) < CORRUPTED, rng.choice(met, len(rows)), rows)
+    true, any_ = asked.silent(rows), asked.silent(met)
+    mixed = [
+        (1 - CORRUPTED) * x + CORRUPTED * y.mean(0) for x, y in zip(true[:3], any_[:3], strict=True)
+    ]
+    return Accounts(*mixed, announced=False), asked(shown, 400)
+
+
+def compared(subjects: list[Subject]) -> dict[str, Any]:
+    """Nats a decision of forecast, clone and constant, by subject and change; and calibration."""
+    rows, saids, chosens = [], [], []
+    for left in subjects:
+        others = [c for s in subjects if s is not left for c in s.cases.values()]
+        forecaster = fit_forecaster(others)
+        for change, case in left.cases.items():
+            said = forecaster.says(case.profile, case.accounts)
+            even = np.full_like(said, 1 / said.shape[1])
+            constant = np.broadcast_to(left.constant, said.shape)
+            rows.append({
+                "subject": left.name, "change": change,
+                "forecast": float(loss(said, case.chosen).mean()),
+                "clone": float(loss(case.accounts.device, case.chosen).mean()),
+                "constant": float(min(loss(x, case.chosen).mean() for x in (constant, even))),
+                "trust": forecaster.trust(
+                    case.profile, announced=case.accounts.announced
+                ).round(3).tolist(),
+            })  # fmt: skip
+            saids.append(said)
+            chosens.append(case.chosen)
+    return {
+        "rows": rows,
+        "calibration": calibration(np.concatenate(saids), np.concatenate(chosens)),
+    }
+
+
+def gains(rows: list[dict[str, Any]], over: str, change: str | None) -> Estimate:
+    """Nats gained by the forecast; subjects are resampled, each with all its changes."""
+    by: dict[str, list[float]] = {}
+    for row in rows:
+        if change in (None, row["change"]):
+            by.setdefault(row["subject"], []).append(row[over] - row["forecast"])
+    return bootstrap(np.array([np.mean(x) for x in by.values()]), bounds=(-5.0, 5.0))
+
+
+def page(found: dict[str, Any]) -> str:
+    """As Markdown."""
+    rows = found["rows"]
+    subjects = len({row["subject"] for row in rows})
+    lines = [
+        "# What a profile is worth as a forecast", "",
+        f"{subjects} subjects (specimens in random worlds), weights fitted on all others. Nats a "
+        "decision gained by the forecast, with intervals over subjects; the constant is the better "
+        "of base rates and even odds, chosen afterwards.", "",
+        "| change | over the clone | over the constant |", "|---|---|---|",
+    ]  # fmt: skip
+    for change in (None, *CHANGES):
+        clone, constant = (gains(rows, over, change) for over in ("clone", "constant"))
+        lines.append(f"| {change or 'all'} | {shown(clone)} | {shown(constant)} |")
+    lines += ["", "## By subject", "", "Nats a decision: forecast / clone / constant.", "",
+              f"| subject | {' | '.join(CHANGES)} |", "|---|" + "---|" * len(CHANGES)]  # fmt: skip
+    for name in dict.fromkeys(row["subject"] for row in rows):
+        cells = [
+            f"{r['forecast']:.2f} / {r['clone']:.2f} / {r['constant']:.2f}"
+            for r in rows if r["subject"] == name
+        ]  # fmt: skip
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    lines += ["", "## Calibration", "", "| said (mean) | taken | of actions |", "|---|---|---|"]
+    lines += [f"| {said:.3f} | {taken:.3f} | {n} |" for said, taken, n in found["calibration"]]
+    return "\n".join(lines) + "\n"
+
+
+def shown(estimate: Estimate) -> str:
+    """An estimate with its interval."""
+    return f"{estimate.estimate:+.3f} [{estimate.low:+.3f}, {estimate.high:+.3f}]"
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--worlds", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=OUT)
+    asked = parser.parse_args()
+    began, subjects = time.perf_counter(), []
+    for world in range(asked.worlds):
+        for name in SPECIMENS:
+            subjects.append(measured(name, world))
+            print(f"{time.perf_counter() - began:.0f} s: {subjects[-1].name}", flush=True)
+    found = compared(subjects)
+    text = page(found)
+    content = {**found, "commit": source(), "machine": machine(), "versions": versions()}
+    asked.out.mkdir(parents=True, exist_ok=True)
+    kept = json.dumps(plain(content, "forecasts.json"), indent=1).encode() + b"\n"
+    atomic_write(asked.out / "forecasts.json", kept)
+    atomic_write(asked.out / "forecasts.md", text.encode())
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

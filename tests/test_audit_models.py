@@ -1,0 +1,217 @@
+"""Probes of the model behind behaviour: rival accounts that forecast it, and maps of it."""
+
+import equinox as eqx
+import jax
+import numpy as np
+import pytest
+
+from deliberation import make_task, rollout
+from deliberation.audit import Exam, audit
+from deliberation.audit.asking import ask
+from deliberation.audit.auditing import EFFORTS, Subject
+from deliberation.audit.contest import FLOOR, Agent, Aim, Device, aims, count, loss, worth
+from deliberation.audit.exam import best
+from deliberation.audit.forecasting import Accounts, Case, calibration, fit_forecaster
+from deliberation.audit.judging import answered
+from deliberation.audit.probes import forecast, map, size
+from deliberation.audit.profile import Profile
+from deliberation.audit.searching import BUDGETS, searched
+from deliberation.core import UniformRandom
+from deliberation.direct import optimal_return
+from deliberation.specimens import channels, make, random_world
+from deliberation.specimens.planners.depth_planner import DepthPlanner
+from deliberation.specimens.worlds import stretched
+from deliberation.stats import Estimate
+
+KEY = jax.random.key(0)
+EXAM = Exam.of(random_world(0), count=96)
+SMOKE = EFFORTS["smoke"]
+
+
+def test_a_device_repeats_what_was_done_and_takes_base_rates_elsewhere():
+    met, new = EXAM.rows[:64], EXAM.rows[64:]
+    counts = np.zeros((64, 3))
+    counts[np.arange(64), np.arange(64) % 2] = 6
+    device = Device(EXAM, met, counts)
+    said = device.says(met)
+    np.testing.assert_allclose(said.sum(1), 1, rtol=1e-6)
+    assert said[np.arange(64), np.arange(64) % 2].min() > 0.97
+    elsewhere = device.says(new)
+    np.testing.assert_allclose(elsewhere[:, :2], 0.5, atol=0.05)
+    assert elsewhere.min() >= FLOOR / 3 - 1e-9
+
+
+def test_a_device_goes_by_what_looks_alike():
+    """What was done in a cell of a grid is told of the same cell at another time."""
+    exam = Exam.of(make_task("gridworld", size=4), count=300)
+    side = exam.place[exam.rows] % 2
+    met = np.arange(len(exam.rows)) % 3 > 0
+    counts = np.zeros((met.sum(), exam.values.shape[1]))
+    counts[np.arange(met.sum()), side[met]] = 6
+    said = Device(exam, exam.rows[met], counts).says(exam.rows[~met])
+    assert loss(said, side[~met]).mean() < 0.35 < np.log(2)
+
+
+def test_a_device_knows_noise_from_habit():
+    rng = np.random.default_rng(0)
+    truth = np.full(3, 1 / 3)
+    noise = rng.multinomial(6, truth, size=len(EXAM.rows)).astype(float)
+    said = Device(EXAM, EXAM.rows, noise).says(EXAM.rows)
+    assert np.abs(said - truth).max() < 0.15
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_an_agent_finds_how_far_ahead_a_planner_looks(depth):
+    subject = Subject(DepthPlanner(EXAM.task, EXAM, depth), EXAM, SMOKE, KEY)
+    counts = count(lambda rows, i: forecast._plain(subject, rows, i), EXAM.rows, 3)
+    tried = aims(EXAM, np.random.default_rng(0))
+    agent = Agent(EXAM, EXAM.rows, counts, tried)
+    found = tried[int(agent.weights.sum(1).argmax())]
+    assert (found.depth, found.playouts) == (depth, False)
+    assert found.objective is EXAM.objective
+
+
+def test_what_is_worth_what_to_a_short_look_and_to_one_with_playouts():
+    ahead = worth(EXAM, Aim(EXAM.objective, 3))
+    np.testing.assert_allclose(ahead, EXAM.ahead(3), atol=1e-5)
+    np.testing.assert_allclose(worth(EXAM, Aim(EXAM.objective, 200)), EXAM.values, atol=1e-5)
+    # One move, then random play: what any action earns is the mean of all.
+    played = worth(EXAM, Aim(EXAM.objective, 1, True))
+    state, action = 5, 1
+    after = EXAM.reached.to[state, action, 0]
+    earned = EXAM.reached.rewards(EXAM.objective)[state, action, 0]
+    later = np.nanmean(played[after])
+    assert played[state, action] == pytest.approx(earned + 0.9 * later, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("look_up_table", "against"), ("random_function", "against"), ("noisy_planner", "responds")],
+)
+def test_the_contest_is_won_by_the_right_account(name, found):
+    answer = forecast.measure(Subject(make(name, EXAM, KEY), EXAM, SMOKE, KEY))
+    assert answer.found == found, answer
+    assert answer.controls[0].holds
+    announced, fresh, _, ordinary = answer.panel.series[0].y
+    assert announced == answer.estimate.estimate and ordinary < 0.1
+    if name == "look_up_table":
+        assert fresh > 0.5, "values tell what is best in states that a clone never met"
+
+
+def test_who_acts_at_random_is_told_as_well_by_either():
+    answer = forecast.measure(Subject(UniformRandom(EXAM.task), EXAM, SMOKE, KEY))
+    assert answer.found in ("none", "inconclusive")
+    assert abs(answer.estimate.estimate) < 0.1
+
+
+def test_rerouted_actions_stay_legal():
+    moved = forecast.swap(EXAM, np.random.default_rng(0))
+    changed = (moved != np.arange(3)).any(1)
+    assert 0.1 < changed.mean() < 0.3
+    assert (moved[changed] != np.arange(3)).all() and (np.sort(moved) == np.arange(3)).all()
+
+
+def test_the_map_shows_where_a_subject_errs():
+    exam = Exam.of(make_task("gridworld", size=4), count=64)
+    found = audit(UniformRandom(exam.task), exam.task, probes=["map"], effort="smoke")["map"]
+    assert found.found == "told" and 0 < found.estimate.estimate < 0.9
+    costs = [state.lost for state in found.cited]
+    assert len(costs) == map.CITED and costs == sorted(costs, reverse=True) and costs[-1] > 0
+    assert all(state.chosen != state.best and state.picture for state in found.cited)
+    assert {s.named(s.best) for s in found.cited} <= set(exam.task.action_names)
+
+
+def test_the_map_of_a_search_is_that_search():
+    subject = Subject(make("uct", EXAM, KEY), EXAM, SMOKE, KEY)
+    found = map.measure(subject)
+    agreement = dict(zip(found.panel.series[0].x, found.panel.series[0].y, strict=True))
+    assert agreement[64] > agreement[1] + 0.2
+    right = best(EXAM.values[EXAM.rows])
+    by_budget = [
+        right[np.arange(len(right)), action].mean()
+        for action in searched(EXAM, jax.random.fold_in(KEY, 1))
+    ]
+    assert found.panel.series[1].y == pytest.approx(by_budget)
+    assert len(by_budget) == len(BUDGETS) and by_budget[-1] > by_budget[0]
+
+
+def test_what_size_takes_a_larger_budget_gives_back():
+    exam = Exam.of(random_world(3), count=96)
+    found = {}
+    for name in ("sweep_planner", "depth_planner", "look_up_table"):
+        subject = Subject(make(name, exam, KEY), exam, SMOKE, KEY, channels(name, exam, KEY))
+        found[name] = size.measure(subject)
+    assert found["sweep_planner"].found == "responds"
+    assert found["depth_planner"].found == "none" and found["depth_planner"].estimate.estimate == 0
+    assert found["look_up_table"].found == "not applicable"
+    small, large = found["sweep_planner"].panel.series
+    assert large.y[3] < small.y[3] - 0.2 and large.y[-1] == pytest.approx(1)
+    alone = Subject(make("uct", exam, KEY), exam, SMOKE, KEY)
+    assert size.measure(alone).found == "not applicable"
+
+
+def test_a_stretched_world_is_as_good_and_needs_as_many_times_the_look_ahead():
+    world = random_world(0, states=30)
+    small, large = Exam.of(world, count=30), Exam.of(stretched(world, 3), count=30)
+    assert len(large.reached) == 30 + 30 * 3 * 2
+    rows = large.reached.find_all(small.states(np.arange(30)))
+    np.testing.assert_allclose(large.values[rows], small.values, atol=1e-5)
+    assert np.isin(large.rows, rows).all(), "on the way nothing is chosen"
+
+
+def test_what_is_lost_by_size_alone_is_told_from_longer_ways():
+    small, large = np.repeat([1, 2], 20), np.repeat([1, 2], [10, 30])
+    by_need = np.array([0.0, 1.0, 0.5])
+    assert size.alike(small, large, by_need[small], by_need[large]) == 0
+    assert size.alike(small, large, by_need[small], by_need[large] - 0.2) == pytest.approx(0.2)
+    assert np.isnan(size.alike(small, large + 5, by_need[small], by_need[large]))
+
+
+def test_weights_of_accounts_are_learned_from_other_subjects():
+    """Who responds goes by what it is told, who does not goes on as before."""
+    device, told = np.array([0.8, 0.1, 0.1]), np.array([0.1, 0.8, 0.1])
+    rng = np.random.default_rng(0)
+
+    def case(responds):
+        answers = [
+            answered({**forecast.PROBE, "name": "objective"}, Estimate(x, x, x, 9), {})
+            for x in [1.0 if responds else 0.0]
+        ]
+        profile = Profile(subject="", task="", effort="smoke", states=9, asked=9, answers=answers)
+        said = Accounts(*(np.tile(x, (40, 1)) for x in (device, told, device)), announced=True)
+        return Case(profile, said, rng.choice(3, 40, p=told if responds else device))
+
+    forecaster = fit_forecaster([case(i % 2 == 0) for i in range(12)])
+    listens, deaf = case(True), case(False)
+    assert forecaster.trust(listens.profile, announced=True)[1] > 0.7
+    assert forecaster.trust(deaf.profile, announced=True)[1] < 0.3
+    np.testing.assert_allclose(forecaster.trust(deaf.profile, announced=False), 1 / 3)
+    nats = [loss(forecaster.says(c.profile, c.accounts), c.chosen).mean() for c in (listens, deaf)]
+    assert max(nats) < loss(listens.accounts.device, listens.chosen).mean()
+
+
+def test_calibration_compares_what_was_said_with_what_was_done():
+    said = np.tile([0.9, 0.1], (100, 1))
+    table = calibration(said, np.array([0] * 90 + [1] * 10))
+    assert table == [(pytest.approx(0.1), pytest.approx(0.1), 100),
+                     (pytest.approx(0.9), pytest.approx(0.9), 100)]  # fmt: skip
+
+
+def test_a_replay_plays_an_episode_by_time_alone():
+    task = make_task("gridworld", size=4)
+    exam = Exam.of(task, count=64)
+    recorded = make("replay", exam, KEY)
+    played = rollout(task, recorded, key=KEY, batch=2)
+    assert played.returns.mean() == pytest.approx(optimal_return(task))
+    chosen = ask(recorded, exam, exam.rows, KEY).action
+    assert (chosen == np.asarray(recorded.recorded)[0]).mean() > 0.5
+
+
+def test_a_planner_with_a_wrong_model_errs_where_it_is_wrong():
+    planner = make("wrong_model", EXAM, KEY)
+    wrong = (planner.thought != np.arange(3)).any(1)
+    values = planner.imagined(EXAM.objective)
+    right = best(EXAM.values)[np.arange(len(values)), values.argmax(1)]
+    assert right[~wrong].mean() > right[wrong].mean() + 0.2
+    true = eqx.tree_at(lambda p: p.thought, planner, np.tile(np.arange(3), (len(values), 1)))
+    np.testing.assert_allclose(true.imagined(EXAM.objective), EXAM.values, atol=0.02)
