@@ -5,8 +5,8 @@ from jaxtyping import Array, Key
 from ...audit.channels import Channels
 from ...audit.exam import Exam
 from ...core.decider import Decider
-from .heavy_proxy_planner import ProxyPlanner
 from ..mistaken import mistaken
+from .heavy_proxy_planner import ProxyPlanner
 
 SPECIMEN = {
     "name": "light_proxy_planner",
