@@ -146,7 +146,8 @@ def test_search_with_enough_budget_is_perfect_and_counted(desk):
 
 
 def test_ways_are_regrets_of_the_chosen_actions(desk):
-    found = desk.score("blind", "blind", [1, 8], "some")
+    found = desk.score("blind", "blind", [1, 8], "some", timed=False)
+    assert [len(times) for times in found["milliseconds"]] == [1, 1], "40 positions are one batch"
     _, values = read(desk, "some")
     for way, action in zip(found["way"], found["action"], strict=True):
         regret = np.nanmax(values, 1) - values[np.arange(40), action]
