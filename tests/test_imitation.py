@@ -183,3 +183,33 @@ def test_divergence_names_the_step_and_keeps_the_last_good_network():
         am.fit(TTT, small_net(), data, steps=0, key=KEY)
     with pytest.raises(ValueError, match='"action"'):
         am.fit(TTT, small_net(), data, steps=1, key=KEY, target="actions")
+
+
+def test_copies_of_a_few_examples_are_learned_from_at_once():
+    """Merged examples teach what they teach one by one, up to rounding, and are counted alike."""
+    few = lesson()[0][:7]
+    many = few[np.resize(np.arange(7), 500)]
+    merged = am.merge_equal(many, 8)
+    assert merged is not None and (len(merged), len(merged.different)) == (500, 8)
+    how = {"steps": 40, "batch_size": 64, "key": KEY, "symmetries": False}
+    alone, together = (am.fit(TTT, small_net(), data, **how) for data in (many, merged))
+    for name in ("policy", "value"):
+        np.testing.assert_allclose(alone.metrics[name], together.metrics[name], rtol=1e-3)
+    # Seconds are the clock's.
+    counts = [(f.ledger.data, f.ledger.fits, f.ledger.flops) for f in (alone, together)]
+    assert counts[0] == counts[1]
+    assert am.merge_equal(lesson()[0][:9], 8) is None
+    for wrong in ({"symmetries": True}, {"symmetries": False, "target": "action"}):
+        with pytest.raises(ValueError, match="Copies of one example"):
+            am.fit(TTT, small_net(), merged, **{**how, **wrong})
+
+
+def test_merged_examples_count_as_often_as_they_were_drawn():
+    dataset = lesson()[0][:5]
+    weighed = eqx.tree_at(lambda d: d.sample_weights, dataset, jnp.arange(10.0).reshape(5, 2) + 1.0)
+    copies = weighed[np.array([3, 0, 1, 0, 2, 4, 4, 4])]
+    merged = am.merge_equal(copies, 6)
+    assert merged is not None
+    rows = jnp.array([0, 1, 1, 3, 5, 7, 2])
+    same_loss = [am.loss(small_net(), batch)[1] for batch in (copies[rows], merged[rows])]
+    np.testing.assert_allclose(*same_loss, rtol=1e-6)

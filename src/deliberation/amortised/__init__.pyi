@@ -4,6 +4,7 @@ from .files import save_network as save_network
 from .imitation import Dataset as Dataset
 from .imitation import DivergedError as DivergedError
 from .imitation import Losses as Losses
+from .imitation import Repeated as Repeated
 from .imitation import augment as augment
 from .imitation import check_losses as check_losses
 from .imitation import collect as collect
@@ -11,6 +12,7 @@ from .imitation import draw_actions as draw_actions
 from .imitation import fit as fit
 from .imitation import image as image
 from .imitation import loss as loss
+from .imitation import merge_equal as merge_equal
 from .imitation import random_images as random_images
 from .imitation import random_positions as random_positions
 from .imitation import tabulate as tabulate

@@ -13,3 +13,5 @@ from .fitting import loss as loss
 from .fitting import train_steps as train_steps
 from .fitting import training_cost as training_cost
 from .look_up import tabulate as tabulate
+from .repeated import Repeated as Repeated
+from .repeated import merge_equal as merge_equal

@@ -18,6 +18,7 @@ from ..training.optimisers import cosine, gradient_steps, init_optimiser, make_o
 from ..training.trained import Trained, training_identity
 from ..training.updates import TrainingDivergedError, Watch, compile_update, run_updates
 from .data import Dataset, draw_actions, random_images
+from .repeated import Repeated
 
 STEPS_PER_CALL = 256
 
@@ -41,7 +42,7 @@ def train_steps(
     network: Network,
     opt_state: PyTree,
     optimiser: optax.GradientTransformation,
-    data: Dataset,
+    data: Dataset | Repeated,
     key: Key[Array, ""],
     rates: Float[Array, " room"] | Float[np.ndarray, " room"],
     *,
@@ -88,7 +89,7 @@ def check_losses(losses: Losses, network: Network, first: int = 0) -> None:
 def fit(
     task: Task,
     network: Network,
-    dataset: Dataset,
+    dataset: Dataset | Repeated,
     *,
     steps: int,
     key: Key[Array, ""],
@@ -113,11 +114,14 @@ def fit(
     has seen before (all unless given); the ledger counts these as data, and three forward passes a
     sample as the FLOPs of a step. Fits of up to `room` steps share one compiled program (the number
     of `steps` itself unless given). Metrics are the losses step by step: "policy" (nats) and
-    "value" (squared error). Equal keys give equal bits; `folder` and `watch` are those of
-    `run_updates`. Raises `DivergedError`.
+    "value" (squared error). Copies of a few examples are seen at once if merged (`merge_equal`).
+    Equal keys give equal bits; `folder` and `watch` are those of `run_updates`. Raises
+    `DivergedError`.
     """
     _check_settings(steps, batch_size, target)
     check_fits(task, network)
+    # Without any symmetry the task is not compiled in, so that such tasks share programs.
+    turned = task if symmetries and task.symmetries else None
     identity = {}
     if folder is not None:
         identity = training_identity(
@@ -127,7 +131,11 @@ def fit(
             symmetries=symmetries,
         )  # fmt: skip
     key, labels = jax.random.split(key)
-    data = draw_actions(dataset, labels) if target == "action" else dataset
+    if isinstance(dataset, Repeated):
+        _check_alike(turned, target)
+        data = dataset
+    else:
+        data = draw_actions(dataset, labels) if target == "action" else dataset
     most = max(steps, room or 0)
     each = min(most, STEPS_PER_CALL)
     rates = cosine(steps, learning_rate, steps // 20 if warmup is None else warmup)
@@ -137,8 +145,7 @@ def fit(
     optimiser, blank = make_optimiser(weight_decay), jnp.zeros(padded.shape)
     update = eqx.Partial(
         _fit_some, data, optimiser, jnp.asarray(padded), jnp.int32(steps),
-        jnp.float32(value_weight), key, room=each, batch_size=batch_size,
-        task=task if symmetries else None,
+        jnp.float32(value_weight), key, room=each, batch_size=batch_size, task=turned,
     )  # fmt: skip
     carry = FitCarry(
         network, init_optimiser(optimiser, network), Losses(blank, blank), jnp.int32(0)
@@ -172,7 +179,7 @@ class FitCarry(eqx.Module):
 
 
 def _fit_some(
-    data: Dataset,
+    data: Dataset | Repeated,
     optimiser: optax.GradientTransformation,
     rates: Float[Array, " steps"],
     steps: Int[Array, ""],
@@ -219,6 +226,14 @@ def _check_settings(steps: int, batch_size: int, target: str) -> None:
         raise ValueError(f'The target is "distribution" or "action"; got {target!r}.')
 
 
+def _check_alike(turned: Task | None, target: str) -> None:
+    if turned is not None or target == "action":
+        raise ValueError(
+            "Copies of one example are kept once, so that no copy can be seen under a symmetry or "
+            "with an action of its own: fit the data set itself, or draw the actions before."
+        )
+
+
 def loss(
     network: Network, batch: Dataset, value_weight: Float[Array, ""] | float = 1.0
 ) -> tuple[Float[Array, ""], tuple[Float[Array, ""], Float[Array, ""]]]:
@@ -235,7 +250,7 @@ def _train(
     network: Network,
     opt_state: PyTree,
     optimiser: optax.GradientTransformation,
-    data: Dataset,
+    data: Dataset | Repeated,
     key: Key[Array, ""],
     rates: Float[Array, " room"],
     steps: Int[Array, ""],

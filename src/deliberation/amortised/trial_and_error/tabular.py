@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
@@ -19,7 +20,7 @@ from ..files.tensors import checksum
 from ..policies.state_table import StateTable, TellApart
 from ..policies.table import TablePolicy, check_numbered
 from ..training.trained import Trained, training_identity
-from ..training.updates import Watch, run_updates
+from ..training.updates import Metrics, Watch, run_updates
 from .experience import check_opposed
 from .table_learning import (
     Learn,
@@ -43,7 +44,9 @@ class Tabular:
     little exploration, as SARSA needs (Singh et al. 2000). The n-th visit to a state and action
     moves its value by `rate` / n ** `decay` of the error (Even-Dar and Mansour 2003, section 3);
     without chance, a `decay` of 0 forgets what was learned from early guesses at once. There is
-    room for `capacity` states. `discount` multiplies the objective's own.
+    room for `capacity` states. `discount` multiplies the objective's own. `hasty` compiles fast, to
+    a program two to three times slower: not worth it for long trainings, nor for many alike, which
+    share one program.
     """
 
     updates: int = 40
@@ -56,6 +59,7 @@ class Tabular:
     explore: float = 0.05
     exploring: float = 0.8
     geometric: bool = False
+    hasty: bool = True
 
     def __post_init__(self) -> None:
         if min(self.updates, self.environments, self.steps, self.capacity) < 1:
@@ -109,24 +113,29 @@ def train_table(
     shape = (settings.capacity, task.traits.actions)
     values = jnp.asarray(np.zeros(shape, np.float32)) if known is None else known.scores
 
-    def learn(learned: PyTree, moment: Moment) -> PyTree:
-        values, visits = learned
-        place = (moment.slot, moment.action)
-        onward = _rows(values, moment.next_slot)
-        wanted = moment.reward + moment.gain * follow(onward, moment)
-        count = _rows(visits, moment.slot)[jnp.arange(len(moment.action)), moment.action] + 1
-        error = wanted - _rows(values, moment.slot)[jnp.arange(len(moment.action)), moment.action]
-        change = settings.step_size(count) * error * share(*place)
-        return values.at[place].add(change, mode="drop"), visits.at[place].set(count, mode="drop")
-
     def decider(carry: TableCarry) -> TablePolicy:
         return TablePolicy(task, carry.table, carry.learned[0], tell_apart=tell_apart)
 
     return fill_table(
-        name, task, key, settings, (values, jnp.asarray(np.zeros(shape, np.float32))), learn,
-        lambda learned, slot: _rows(learned[0], slot), known=known, objective=objective,
+        name, task, key, settings, (values, jnp.asarray(np.zeros(shape, np.float32))),
+        eqx.Partial(_learn, follow, settings), _scores, known=known, objective=objective,
         tell_apart=tell_apart, folder=folder, watch=watch, decider=decider,
     )  # fmt: skip
+
+
+def _learn(follow: Follow, settings: Tabular, learned: PyTree, moment: Moment) -> PyTree:
+    values, visits = learned
+    place = (moment.slot, moment.action)
+    onward = _rows(values, moment.next_slot)
+    wanted = moment.reward + moment.gain * follow(onward, moment)
+    count = _rows(visits, moment.slot)[jnp.arange(len(moment.action)), moment.action] + 1
+    error = wanted - _rows(values, moment.slot)[jnp.arange(len(moment.action)), moment.action]
+    change = settings.step_size(count) * error * share(*place)
+    return values.at[place].add(change, mode="drop"), visits.at[place].set(count, mode="drop")
+
+
+def _scores(learned: PyTree, slot: Array) -> Float[Array, "batch actions"]:
+    return _rows(learned[0], slot)
 
 
 def fill_table(
@@ -166,15 +175,8 @@ def fill_table(
             f"for {settings.capacity}. Give the capacity that was trained with before."
         )
 
-    def update(carry):
-        explore = falling(
-            carry.step, settings.updates, settings.explore, settings.exploring, settings.geometric
-        )
-        return play_and_learn(
-            carry, task=task, objective=scored, scores=scores, learn=learn, explore=explore,
-            steps=settings.steps, discount=settings.discount, tell_apart=tell_apart,
-        )  # fmt: skip
-
+    # Nothing here is made anew for each training, so that those of other keys share the program.
+    update = eqx.Partial(_update, task, scored, learn, scores, settings, tell_apart)
     told = training_identity(
         name, key, task=task, objective=objective, settings=settings,
         functions={"tell_apart": tell_apart, "places_apart": places_apart},
@@ -182,7 +184,7 @@ def fill_table(
     )  # fmt: skip
     done = run_updates(
         update, carry, updates=settings.updates, folder=folder, identity=told, watch=watch,
-        hasty=True,
+        hasty=settings.hasty,
     )  # fmt: skip
     done.carry.table.check_room()
     played = int(done.carry.step) * settings.environments * settings.steps
@@ -193,6 +195,24 @@ def fill_table(
     return Trained(
         decider(done.carry), done.carry.learned, spent, done.metrics, done.carry,
         None if folder is None else Path(folder),
+    )  # fmt: skip
+
+
+def _update(
+    task: Task,
+    objective: Objective,
+    learn: Learn,
+    scores: Scores,
+    settings: Tabular,
+    tell_apart: TellApart | None,
+    carry: TableCarry,
+) -> tuple[TableCarry, Metrics]:
+    explore = falling(
+        carry.step, settings.updates, settings.explore, settings.exploring, settings.geometric
+    )
+    return play_and_learn(
+        carry, task=task, objective=objective, scores=scores, learn=learn, explore=explore,
+        steps=settings.steps, discount=settings.discount, tell_apart=tell_apart,
     )  # fmt: skip
 
 

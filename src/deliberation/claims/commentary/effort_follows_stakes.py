@@ -112,4 +112,4 @@ def _economical(task: str, e: Effort) -> Cell:
 def _spends(task: str, e: Effort, who: str) -> Cell:
     """Without proofs, which would end the fixed search early where play is short."""
     subject, options = f"{shared.SUBJECTS}:{who}", {"prove": False}
-    return shared.score(task, e, subject, (BUDGET,), options=options, which="any")
+    return shared.score(task, e, subject, (BUDGET,), options=options, which="any", timed=False)

@@ -70,4 +70,6 @@ def _budgets(e: Effort) -> tuple[int, ...]:
 
 
 def _search(task: str, e: Effort) -> Cell:
-    return shared.score(task, e, f"{shared.SUBJECTS}:planner", _budgets(e), which="any")
+    return shared.score(
+        task, e, f"{shared.SUBJECTS}:planner", _budgets(e), which="any", timed=False
+    )

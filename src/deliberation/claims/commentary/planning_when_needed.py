@@ -127,7 +127,7 @@ def _gated(task: str, e: Effort) -> list[Cell]:
     return [
         shared.score(
             task, e, who, (_budget(e),), policy=shared.ladder(task, e, seed), rung=RUNG,
-            options={"budget": _budget(e)}, key=100 + seed,
+            options={"budget": _budget(e)}, key=100 + seed, timed=False,
         )
         for seed in range(e.ladders)
     ]  # fmt: skip

@@ -99,7 +99,7 @@ def _guided(task: str, e: Effort) -> list[Cell]:
 
 def _blind(task: str, e: Effort) -> Cell:
     """The same search with every learned part off: uniform prior, zero value."""
-    return shared.score(task, e, f"{shared.SUBJECTS}:blind", e.dial)
+    return shared.score(task, e, f"{shared.SUBJECTS}:blind", e.dial, timed=False)
 
 
 def _rows(task: str, who: str, place: Position) -> list[Row]:

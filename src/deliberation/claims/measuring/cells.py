@@ -11,6 +11,8 @@ _HERE = "deliberation.claims.measuring"
 SUBJECTS = f"{_HERE}.subjects"
 _KNOWN: dict[str, Cell] = {}
 
+UNTIMED = {"timed": False}
+"""Of a score whose times no claim asks for."""
 MANY = 5000
 """Positions to learn from: all 4,520 of tic-tac-toe, and a sample of those of larger tasks."""
 
@@ -82,11 +84,13 @@ def score(
     which: str = "contested",
     played: bool = False,
     key: int = 17,
+    timed: bool = True,
 ) -> Cell:
     """A subject's choices at each budget: on positions, or in episodes where values are not known.
 
     `subject` is an importable reference (see `subjects`), `policy` the cell that trains it. With
-    `played` it is episodes anywhere.
+    `played` it is episodes anywhere. Where it is not `timed`, on positions nothing is asked again
+    only to be timed more often.
     """
     settings: dict[str, Any] = {
         "task": task,
@@ -101,6 +105,7 @@ def score(
     if about(task).exact and not played:
         on = positions(task, e, which)
         function, settings["positions"] = "score", on.id
+        settings |= {} if timed else UNTIMED
         rough = 4 + sum(budgets) * _most(e, which) * (2e-5 if policy else 5e-6)
     else:
         on = scale(task, e)

@@ -75,12 +75,21 @@ def scores(name: str, e: Effort, who: Algorithm) -> list[Cell]:
     subject = f"{shared.SUBJECTS}:{who.subject}"
     if who.learned:
         policies = knobs.fitted(name, e)[: 1 if single(e, who) else None]
-        return [shared.score(name, e, subject, who.budgets, policy=p) for p in policies]
+        return [
+            shared.score(name, e, subject, who.budgets, policy=p, timed=False) for p in policies
+        ]
     if _larger_board(name):
         return [trials.larger_score(name, e, e.budgets, who.subject, who.options)]
     budgets = who.budgets or e.budgets
     keys = KEYS if who in (UCT, EVEN) and not _game(name) else KEYS[:1]
-    return [shared.score(name, e, subject, budgets, options=who.options, key=key) for key in keys]
+    # The first of plain search is a cell that other claims share, for its times too.
+    return [
+        shared.score(
+            name, e, subject, budgets, options=who.options, key=key,
+            timed=who is UCT and key == KEYS[0],
+        )
+        for key in keys
+    ]  # fmt: skip
 
 
 def single(e: Effort, who: Algorithm) -> bool:

@@ -31,8 +31,8 @@ def score(settings: dict[str, Any], context: Context) -> Outcome:
     Columns have a row a budget and an entry a position: `way` (1 - regret / stake, so that the
     mean is the share of the way from random play, 0, to the optimum, 1), `action`, and what each
     decision spent, by its own word. `milliseconds` are measured from outside, of a decision in
-    batches of `CHUNK`, once a batch and at least `TIMED` times; `low` is the lowest way. Random
-    play is not asked: its expectation is worked out.
+    batches of `CHUNK`, once a batch and at least `TIMED` times (unless it is not to be `timed`);
+    `low` is the lowest way. Random play is not asked: its expectation is worked out.
     """
     task = make_task(settings["task"])
     states, values = read_positions(context.artefact(settings["positions"]), task)
@@ -40,14 +40,14 @@ def score(settings: dict[str, Any], context: Context) -> Outcome:
     if settings["subject"].endswith(":random"):
         return _outcome([_chance(values, exam)], exam, "position")
     decider, keys = _subject(settings, context, task), _keys(settings)
-    budgets = settings["budgets"]
+    budgets, times_least = settings["budgets"], TIMED if settings.get("timed", True) else 0
     _warm_up(decider, states, budgets, len(values), keys)
     rows, spent, asked = [], Ledger(), 0
     for budget in budgets:
         if asked:
             context.tell(asked / (sum(budgets) + len(budgets)))
         asked += budget + 1
-        action, cost, times = _choose(decider, states, budget, len(values), keys)
+        action, cost, times = _choose(decider, states, budget, len(values), keys, times_least)
         rows.append(_row(action, values, exam, cost, times))
         spent = spent + cost.total()
     return _outcome(rows, exam, "position", spent)
@@ -122,11 +122,12 @@ def _compiling(decider: Decider, budgets: list[int]) -> list[int]:
 
 
 def _choose(
-    decider: Decider, states: State, budget: int, n: int, key: jax.Array
+    decider: Decider, states: State, budget: int, n: int, key: jax.Array, least: int = 0
 ) -> tuple[np.ndarray, Ledger, np.ndarray]:
     """Actions, costs and wall seconds of all positions, a chunk at a time, each with its own key.
 
-    The costs are the decider's own word; the seconds are measured here, one a batch.
+    The costs are the decider's own word; the seconds are measured here, one a batch, the last batch
+    asked again until there are the `least` of them.
     """
     keys = jax.random.split(key, n)
     actions, parts, times = [], [], []
@@ -142,7 +143,7 @@ def _choose(
         times.append((clock.now() - started) / CHUNK)
         actions.append(np.asarray(decision.action)[:real])
         parts.append(jax.tree.map(lambda x, r=real: np.asarray(x)[:r], decision.spent))
-    while len(times) < TIMED and n > 1:
+    while len(times) < least and n > 1:
         started = clock.now()
         again, _ = decider.decide(asked, decider.begin(CHUNK), budget=budget, key=keys[rows])
         jax.block_until_ready(again)

@@ -14,11 +14,13 @@ from ...amortised import (
     Dataset,
     Network,
     NetworkPolicy,
+    Repeated,
     Trained,
     collect,
     draw_actions,
     load_network,
     loss,
+    merge_equal,
     save_network,
 )
 from ...amortised import fit as fit_network
@@ -31,6 +33,9 @@ from ...tasks import make_task
 from .exams import read_positions
 from .scoring import CHUNK
 from .split import different_lessons, lessons, take
+
+FEW = 64
+"""Examples of which no more than so many differ are merged, each weighed by its copies."""
 
 
 def teach(settings: dict[str, Any], context: Context) -> Outcome:
@@ -126,14 +131,14 @@ def best_fit(
         shape, task.traits.actions, settings["width"], 2,
         value_range=task.objective.bounds, key=init,
     )  # fmt: skip
-    rows = np.resize(np.arange(aside, len(dataset)), settings["room"])
-    unseen = examples[np.resize(np.arange(aside), settings["room"])]
+    taught = _repeated(task if symmetric else None, examples, aside, settings["room"])
+    unseen = _set_aside(examples, aside, settings["room"])
     found, spent = [], Ledger()
     for steps in settings["steps"]:
         fitted = fit_network(
             task,
             network,
-            examples[rows],
+            taught,
             steps=steps,
             key=key,
             learning_rate=3e-3,
@@ -145,6 +150,29 @@ def best_fit(
         found.append((float(_unseen_loss(fitted.network, unseen)), steps, fitted))
     least = min(found, key=lambda each: each[:2])
     return eqx.tree_at(lambda t: t.ledger, least[2], spent, is_leaf=lambda x: isinstance(x, Ledger))
+
+
+def _repeated(turned: Task | None, examples: Dataset, first: int, room: int) -> Dataset | Repeated:
+    """The examples from the `first` on, over and over up to `room`; few different ones merged.
+
+    What is `turned` by a task's symmetries must be kept row by row.
+    """
+    rows = np.arange(first, len(examples))
+    few = None
+    if turned is None or not turned.symmetries:
+        few = merge_equal(examples[rows], FEW)
+    if few is None:
+        return examples[np.resize(rows, room)]
+    return Repeated(few.different, jnp.asarray(np.resize(np.asarray(few.which), room)))
+
+
+def _set_aside(examples: Dataset, count: int, room: int) -> Dataset:
+    """The first `count` examples, filled up with some that weigh nothing: one size for all."""
+    size = max(room // 16, count)
+    weight = np.where(np.arange(size) < count, size / count, 0.0).astype(np.float32)
+    filled = examples[np.resize(np.arange(count), size)]
+    weights = filled.sample_weights * weight[:, None]
+    return eqx.tree_at(lambda d: d.sample_weights, filled, weights)
 
 
 @eqx.filter_jit

@@ -77,6 +77,7 @@ def larger_score(
         "rung": None,
         "key": 17,
         "positions": on.id,
+        **cells.UNTIMED,
     }
     return cell(f"{_HERE}.scoring:score", settings, (on.id,), 8.0, f"{subject} on {task}")
 
