@@ -60,8 +60,8 @@ def sb3() -> Stranger:
         "It was trained for 30,000 steps and reaches the goal every time.",
         """world = adapters.from_gymnasium("FrozenLake-v1", is_slippery=False)
 policy = adapters.from_sb3("ppo.zip", world, trust=True)
-profile = audit(policy, world)""",
-        policy, world,
+profile = audit(policy, world, channels=Channels(insides=adapters.insides(policy)))""",
+        policy, world, {"channels": Channels(insides=adapters.insides(policy))},
     )  # fmt: skip
 
 

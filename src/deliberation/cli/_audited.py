@@ -2,6 +2,7 @@
 which is said, and the others go on.
 """
 
+import contextlib
 import dataclasses
 import multiprocessing
 import threading
@@ -16,6 +17,8 @@ from ._playing import made_deciders
 
 if TYPE_CHECKING:
     from ..audit import Answer, Judge, Profile
+    from ..core.decider import Decider
+    from ..core.insides import Insides
     from ..zoo.naming import Named
 
 _STARTING = 600.0
@@ -172,7 +175,7 @@ def _serve(asked: Asked, pipe: Connection) -> None:
     import jax
     import msgspec
 
-    from ..audit import sit
+    from ..audit import Channels, sit
     from ..tasks import make_task
 
     keep_compiled_programs()
@@ -184,6 +187,7 @@ def _serve(asked: Asked, pipe: Connection) -> None:
             made[asked.subject].decider, task, effort=asked.effort, out=asked.out,
             key=jax.random.key(asked.seed), seconds=asked.seconds, budgets=asked.budgets,
             reference=_judge(made[asked.reference]) if asked.reference else None,
+            channels=Channels(insides=_insides(made[asked.subject].decider)),
         )  # fmt: skip
         pipe.send(sitting.profile([]).as_dict())
         while True:
@@ -192,6 +196,17 @@ def _serve(asked: Asked, pipe: Connection) -> None:
         return
     except Exception as error:
         pipe.send(_sendable(error))
+
+
+def _insides(policy: "Decider") -> "Insides | None":
+    """The layers of its network, where it has one that can be read."""
+    from .. import adapters, amortised
+    from ..core.errors import DeliberationError
+
+    for reads in (adapters.insides, amortised.insides):
+        with contextlib.suppress(DeliberationError):
+            return reads(policy)
+    return None
 
 
 def _judge(named: "Named") -> "Judge":

@@ -1,6 +1,6 @@
 """A learner that works out values from the steps and rewards it has seen, newest first."""
 
-from .learners import HybridLearner, alone, handed
+from ..learners import HybridLearner, alone, handed
 
 SPECIMEN = {
     "name": "model_learner",

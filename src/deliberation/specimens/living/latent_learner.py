@@ -1,7 +1,7 @@
 """A foil: it infers which side is good, and does what has gone with that side."""
 
-from .learners import alone, handed
-from .other_learners import LatentLearner
+from ..learners import alone, handed
+from ..other_learners import LatentLearner
 
 SPECIMEN = {
     "name": "latent_learner",

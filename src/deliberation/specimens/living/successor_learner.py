@@ -1,6 +1,6 @@
 """A successor representation: where actions lead in the end, times what is paid there now."""
 
-from .learners import SuccessorLearner, alone, handed
+from ..learners import SuccessorLearner, alone, handed
 
 SPECIMEN = {
     "name": "successor_learner",

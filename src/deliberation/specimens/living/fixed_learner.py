@@ -1,7 +1,7 @@
 """It takes one action for ever: a high rate of cooperation that no incentive made."""
 
-from .learners import alone, handed
-from .other_learners import Fixed
+from ..learners import alone, handed
+from ..other_learners import Fixed
 
 SPECIMEN = {
     "name": "fixed_learner",

@@ -1,6 +1,6 @@
 """Q-learning for whom what comes next is worth less than half."""
 
-from .learners import QLearner, alone, handed
+from ..learners import QLearner, alone, handed
 
 SPECIMEN = {
     "name": "near_sighted_learner",

@@ -1,7 +1,7 @@
 """REINFORCE on the reward of each action alone."""
 
-from .learners import alone, handed
-from .other_learners import Reinforce
+from ..learners import alone, handed
+from ..other_learners import Reinforce
 
 SPECIMEN = {
     "name": "reinforce_learner",

@@ -1,6 +1,6 @@
 """Cached values and those of a model, mixed as in the median of people (Daw et al. 2011)."""
 
-from .learners import HybridLearner, alone, handed
+from ..learners import HybridLearner, alone, handed
 
 SPECIMEN = {
     "name": "mixed_learner",

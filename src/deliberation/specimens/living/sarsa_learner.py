@@ -1,6 +1,6 @@
 """A model-free learner: SARSA(lambda), with the parameters of people (Daw et al. 2011)."""
 
-from .learners import HybridLearner, alone, handed
+from ..learners import HybridLearner, alone, handed
 
 SPECIMEN = {
     "name": "sarsa_learner",

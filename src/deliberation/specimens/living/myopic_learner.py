@@ -1,6 +1,6 @@
 """Q-learning for the reward of each action alone."""
 
-from .learners import QLearner, alone, handed
+from ..learners import QLearner, alone, handed
 
 SPECIMEN = {
     "name": "myopic_learner",

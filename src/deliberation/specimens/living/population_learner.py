@@ -1,7 +1,7 @@
 """Population-based training of learners that weigh the reward of each action alone."""
 
-from .learners import alone, handed
-from .other_learners import PopulationLearner
+from ..learners import alone, handed
+from ..other_learners import PopulationLearner
 
 SPECIMEN = {
     "name": "population_learner",

@@ -1,6 +1,6 @@
 """Q-learning for whom what comes next is worth nearly as much."""
 
-from .learners import QLearner, alone, handed
+from ..learners import QLearner, alone, handed
 
 SPECIMEN = {
     "name": "far_sighted_learner",
