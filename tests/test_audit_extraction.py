@@ -20,7 +20,7 @@ def test_an_exact_agent_tells_the_probability_within_a_try_and_the_bound():
     read = read_off(taken)
     assert np.abs(read - truth).max() <= 0.01
     assert (np.abs(read - truth) <= bound(truth, 100, 0.0)).all()
-    assert bound(np.array(0.5), 51, 0.5) == pytest.approx(np.sqrt(0.02))
+    assert bound(np.array([0.5]), 51, 0.5) == pytest.approx([np.sqrt(0.02)])
 
 
 def test_who_never_or_always_bets_low_is_read_at_the_ends():
