@@ -79,7 +79,7 @@ def fit_forecaster(cases: Sequence[Case]) -> Forecaster:
             for features, logs in known:
                 score = table @ features
                 mixed = logs + (score - logsumexp(score))[:, None]
-                nats -= float(np.mean(logsumexp(mixed, axis=0)))
+                nats -= float(np.asarray(logsumexp(mixed, axis=0)).mean())
             return nats / len(known) + _RIDGE * float((flat**2).sum())
 
         found = minimize(cost, np.zeros(scores[0].size), method="L-BFGS-B")
