@@ -11,6 +11,7 @@ from ..audit.channels import Channels
 from ..audit.exam import Exam
 from ..core.catalogue import catalogue, module_of
 from ..core.decider import Decider
+from ._coded import sizes
 
 
 @functools.cache
@@ -36,8 +37,12 @@ def make(name: str, exam: Exam, key: Key[Array, ""]) -> Decider:
 
 
 def channels(name: str, exam: Exam, key: Key[Array, ""]) -> Channels:
-    """What of a specimen can be reached beside its answers, by the same key: none unless its module
-    says so. Raises `UnknownNameError`.
+    """What of a specimen can be reached beside its answers, by the same key.
+
+    None, unless its module says so, or names an answer to the question of size: then it is made
+    again in larger worlds. Raises `UnknownNameError`.
     """
     module = specimen(name)
-    return module.channels(exam, key) if hasattr(module, "channels") else Channels()
+    if hasattr(module, "channels"):
+        return module.channels(exam, key)
+    return sizes(exam, module.CODED) if "size" in module.SPECIMEN["answers"] else Channels()

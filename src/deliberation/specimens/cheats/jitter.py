@@ -1,12 +1,9 @@
 """A look-up table whose answers stray the more, the larger the budget."""
 
 import numpy as np
-from jaxtyping import Array, Key
 
-from ...audit.channels import Channels
-from ...audit.exam import Exam
 from ...core.answering import Question
-from ..coded import Coded, simulations, sizes
+from ..coded import Coded, simulations
 
 SPECIMEN = {
     "name": "jitter",
@@ -31,9 +28,3 @@ class Jitter(Coded):
 
 
 CODED = Jitter
-
-
-def channels(exam: Exam, key: Key[Array, ""]) -> Channels:
-    """It can be made again in larger worlds."""
-    del key
-    return sizes(exam, Jitter)

@@ -1,12 +1,9 @@
 """A look-up table that burns the budget it is offered, and answers as before."""
 
 import numpy as np
-from jaxtyping import Array, Key
 
-from ...audit.channels import Channels
-from ...audit.exam import Exam
 from ...core.answering import Question
-from ..coded import Coded, simulations, sizes
+from ..coded import Coded, simulations
 
 SPECIMEN = {
     "name": "placebo",
@@ -32,9 +29,3 @@ class Placebo(Coded):
 
 
 CODED = Placebo
-
-
-def channels(exam: Exam, key: Key[Array, ""]) -> Channels:
-    """It can be made again in larger worlds."""
-    del key
-    return sizes(exam, Placebo)

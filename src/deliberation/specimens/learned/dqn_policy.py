@@ -15,9 +15,11 @@ SPECIMEN = {
     },
     "why": "Its values were settled in training, and one forward pass is all that it does.",
 }  # fmt: skip
-TRAINING = DQN(updates=10, environments=16, steps=8, warmup=256, discount=1.0, hasty=True)
+UPDATES = 10
 
 
 def make(exam: Exam, key: Key[Array, ""]) -> Decider:
-    """Trained under the task's own rewards."""
-    return train_dqn(exam.task, key=key, settings=TRAINING).decider
+    """So short a training leaves much to be learned."""
+    settings = DQN(updates=UPDATES, environments=16, steps=8, warmup=256, discount=1.0, hasty=True)
+    trained = train_dqn(exam.task, key=key, settings=settings)
+    return trained.decider

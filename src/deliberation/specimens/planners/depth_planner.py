@@ -1,12 +1,9 @@
 """A planner that looks three moves ahead by whatever rewards it is told, and sees 0 beyond."""
 
 import numpy as np
-from jaxtyping import Array, Key
 
-from ...audit.channels import Channels
-from ...audit.exam import Exam
 from ...core.answering import Question
-from ..coded import Coded, greedy, sizes
+from ..coded import Coded, greedy
 
 SPECIMEN = {
     "name": "depth_planner",
@@ -33,9 +30,3 @@ class DepthPlanner(Coded):
 
 
 CODED = DepthPlanner
-
-
-def channels(exam: Exam, key: Key[Array, ""]) -> Channels:
-    """It can be made again in larger worlds."""
-    del key
-    return sizes(exam, DepthPlanner)

@@ -1,12 +1,9 @@
 """A planner that looks the further ahead, the more it is offered."""
 
 import numpy as np
-from jaxtyping import Array, Key
 
-from ...audit.channels import Channels
-from ...audit.exam import Exam
 from ...core.answering import Question
-from ..coded import Coded, greedy, simulations, sizes
+from ..coded import Coded, greedy, simulations
 
 SPECIMEN = {
     "name": "dial_planner",
@@ -32,9 +29,3 @@ class DialPlanner(Coded):
 
 
 CODED = DialPlanner
-
-
-def channels(exam: Exam, key: Key[Array, ""]) -> Channels:
-    """It can be made again in larger worlds."""
-    del key
-    return sizes(exam, DialPlanner)

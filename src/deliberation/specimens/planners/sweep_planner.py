@@ -1,12 +1,9 @@
 """A planner by dynamic programming: a sweep over all states for every simulation it is offered."""
 
 import numpy as np
-from jaxtyping import Array, Key
 
-from ...audit.channels import Channels
-from ...audit.exam import Exam
 from ...core.answering import Question
-from ..coded import Coded, greedy, simulations, sizes
+from ..coded import Coded, greedy, simulations
 
 SPECIMEN = {
     "name": "sweep_planner",
@@ -33,9 +30,3 @@ class SweepPlanner(Coded):
 
 
 CODED = SweepPlanner
-
-
-def channels(exam: Exam, key: Key[Array, ""]) -> Channels:
-    """It can be made again in larger worlds."""
-    del key
-    return sizes(exam, SweepPlanner)

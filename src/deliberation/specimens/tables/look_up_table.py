@@ -1,12 +1,9 @@
 """The best action of every state, looked up: a function of what is seen, and nothing else."""
 
 import numpy as np
-from jaxtyping import Array, Key
 
-from ...audit.channels import Channels
-from ...audit.exam import Exam
 from ...core.answering import Question
-from ..coded import Coded, sizes
+from ..coded import Coded
 
 SPECIMEN = {
     "name": "look_up_table",
@@ -30,9 +27,3 @@ class LookUp(Coded):
 
 
 CODED = LookUp
-
-
-def channels(exam: Exam, key: Key[Array, ""]) -> Channels:
-    """It can be made again in larger worlds."""
-    del key
-    return sizes(exam, LookUp)
