@@ -25,13 +25,14 @@ PROBE = {
     "takes the last reward for a cue; a successor representation",
 }
 WORDS = {
-    "responds": "Credits a reward to the choice that commonly leads there, taken or not.",
-    "none": "Credits a reward to the choice that was taken, however it led there.",
+    "responds": "Stays by how a reward was reached: it counts for the choice that commonly leads "
+    "there, taken or not.",
+    "none": "A reward moves it as much by the rare way as by the common one, if at all.",
     "against": "Credits a reward to the choice that rarely leads there.",
 }
 RULES_OUT = {
     "responds": "model-free learning of the values of the task's own states and actions",
-    "none": "choices at the first step by the transitions that were learned",
+    "none": "first choices by the transitions it has met, to an eighth of what a model gives",
 }
 SMALLEST = 0.02
 """About an eighth of the index of a learner that uses its model alone (.156, at the parameters of
