@@ -11,7 +11,7 @@ from ..audit.channels import Channels
 from ..audit.exam import Exam
 from ..core.catalogue import catalogue, module_of
 from ..core.decider import Decider
-from ._coded import sizes
+from .coded import sizes
 
 
 @functools.cache
