@@ -5,7 +5,7 @@
 Subjects are specimens in random worlds. Each is audited; then it is put under four changes: places
 that cost are announced, a fifth of the states have their moves changed about (untold), play starts
 where it never did, and three observations of ten are another state's. A forecast mixes three
-accounts by weights fitted on all other subjects; it is compared, in nats a decision, with a clone
+accounts by weights fitted on the subjects of all other kinds (a specimen in no world); it is compared, in nats a decision, with a clone
 of the subject's own ordinary answers and with the best constant. Writes forecasts.json and .md.
 """
 
@@ -161,7 +161,8 @@ def compared(subjects: list[Subject]) -> dict[str, Any]:
     """Nats a decision of forecast, clone and constant, by subject and change; and calibration."""
     rows, saids, chosens = [], [], []
     for left in subjects:
-        others = [c for s in subjects if s is not left for c in s.cases.values()]
+        # The same specimen in another world would tell of it what no stranger's kin tells.
+        others = [c for s in subjects if kind(s.name) != kind(left.name) for c in s.cases.values()]
         forecaster = fit_forecaster(others)
         for change, case in left.cases.items():
             said = forecaster.says(case.profile, case.accounts)
@@ -184,12 +185,17 @@ def compared(subjects: list[Subject]) -> dict[str, Any]:
     }
 
 
+def kind(subject: str) -> str:
+    """Which specimen it is, in whatever world."""
+    return subject.split(",")[0]
+
+
 def gains(rows: list[dict[str, Any]], over: str, change: str | None) -> Estimate:
-    """Nats gained by the forecast; subjects are resampled, each with all its changes."""
+    """Nats gained by the forecast; kinds are resampled, each with all its worlds and changes."""
     by: dict[str, list[float]] = {}
     for row in rows:
         if change in (None, row["change"]):
-            by.setdefault(row["subject"], []).append(row[over] - row["forecast"])
+            by.setdefault(kind(row["subject"]), []).append(row[over] - row["forecast"])
     return bootstrap(np.array([np.mean(x) for x in by.values()]), bounds=(-5.0, 5.0))
 
 
@@ -199,8 +205,8 @@ def page(found: dict[str, Any]) -> str:
     subjects = len({row["subject"] for row in rows})
     lines = [
         "# What a profile is worth as a forecast", "",
-        f"{subjects} subjects (specimens in random worlds), weights fitted on all others. Nats a "
-        "decision gained by the forecast, with intervals over subjects; the constant is the better "
+        f"{subjects} subjects (specimens in random worlds), weights fitted on all other kinds. "
+        "Nats a decision gained by the forecast, with intervals over kinds; the constant is the better "
         "of base rates and even odds, chosen afterwards.", "",
         "| change | over the clone | over the constant |", "|---|---|---|",
     ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+from jaxtyping import Array, Key
 
 from ...core.objective import Objective
 from ...runs.findings import Panel, Series
@@ -41,12 +42,14 @@ def measure(subject: Subject) -> Answer:
     made = announce(exam, rng, subject.effort.announcements, PLACES)
     nothing_new = bonus(exam, made[0].targets, 0.0)
     served, moved = [], []
-    for one, other in zip(made, made[1:] + made[:1], strict=True):
+    for number, (one, other) in enumerate(zip(made, made[1:] + made[:1], strict=True)):
         rows = items(exam, one, EACH, rng)
         if not len(rows):
             continue
         told, mistold, same, silent = (
-            _asked(subject, rows, x) for x in (one.objective, other.objective, nothing_new, None)
+            # A key of its own: who strays by chance would stray in all announcements alike.
+            _asked(subject, rows, x, jax.random.fold_in(subject.key, number))
+            for x in (one.objective, other.objective, nothing_new, None)
         )
         truth, own = one.values[rows], exam.values[rows]
         served.append(way(truth, told) - way(truth, mistold))
@@ -66,8 +69,10 @@ def measure(subject: Subject) -> Answer:
     )  # fmt: skip
 
 
-def _asked(subject: Subject, rows: np.ndarray, objective: Objective | None) -> np.ndarray:
+def _asked(
+    subject: Subject, rows: np.ndarray, objective: Objective | None, key: Key[Array, ""]
+) -> np.ndarray:
     return ask(
-        subject.decider, subject.exam, rows, subject.key, objective=objective,
+        subject.decider, subject.exam, rows, key, objective=objective,
         budget=subject.effort.budgets[-1],
     ).action  # fmt: skip

@@ -31,18 +31,19 @@ def measure(subject: Subject) -> Answer:
     rng = np.random.default_rng(jax.random.key_data(subject.key).tolist())
     gained: dict[int, list[np.ndarray]] = {d: [] for d in range(1, deepest + 1)}
     overall, drawn = [], []
-    for one in announce(exam, rng, subject.effort.announcements, 1):
+    for number, one in enumerate(announce(exam, rng, subject.effort.announcements, 1)):
         far = exam.distances(int(one.targets[0]))
         rows = items(exam, one, len(exam.rows), rng)
         rows = np.concatenate([rows[far[rows] == d][:EACH] for d in gained])
         if not len(rows):
             continue
+        # A key of its own: who strays by chance would stray in all announcements alike.
+        first, second = jax.random.split(jax.random.fold_in(subject.key, number))
         told, silent, again = (
             ask(subject.decider, exam, rows, key, objective=objective,
                 budget=subject.effort.budgets[-1]).action
             for key, objective in (
-                (subject.key, one.objective), (subject.key, None),
-                (jax.random.fold_in(subject.key, 1), None),
+                (first, one.objective), (first, None), (second, None),
             )
         )  # fmt: skip
         now, at = best(one.values[rows]), np.arange(len(rows))

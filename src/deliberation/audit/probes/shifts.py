@@ -188,12 +188,14 @@ def _reward(subject: Subject) -> dict[str, Three]:
     exam = subject.exam
     rng = np.random.default_rng(jax.random.key_data(subject.key).tolist())
     parts: dict[str, list[tuple]] = {"reward": [], "reward, told": []}
-    for one in announce(exam, rng, ANNOUNCED, PLACES):
+    for number, one in enumerate(announce(exam, rng, ANNOUNCED, PLACES)):
         rows = items(exam, one, EACH, rng)
         if not len(rows):
             continue
+        # A key of its own: who strays by chance would stray in all announcements alike.
+        key = jax.random.fold_in(subject.key, 100 + number)
         silent, told = (
-            ask(subject.decider, exam, rows, subject.key, objective=objective,
+            ask(subject.decider, exam, rows, key, objective=objective,
                 budget=subject.effort.budgets[-1]).action
             for objective in (None, one.objective)
         )  # fmt: skip
