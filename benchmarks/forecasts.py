@@ -5,8 +5,9 @@
 Subjects are specimens in random worlds. Each is audited; then it is put under four changes: places
 that cost are announced, a fifth of the states have their moves changed about (untold), play starts
 where it never did, and three observations of ten are another state's. A forecast mixes three
-accounts by weights fitted on the subjects of all other kinds (a specimen in no world); it is compared, in nats a decision, with a clone
-of the subject's own ordinary answers and with the best constant. Writes forecasts.json and .md.
+accounts by weights fitted on the subjects of all other kinds (no world of the same specimen); it is
+compared, in nats a decision, with a clone of the subject's own ordinary answers and with the best
+constant. Writes forecasts.json and .md.
 """
 
 import argparse
@@ -187,7 +188,7 @@ def compared(subjects: list[Subject]) -> dict[str, Any]:
 
 def kind(subject: str) -> str:
     """Which specimen it is, in whatever world."""
-    return subject.split(",")[0]
+    return subject.split(",", maxsplit=1)[0]
 
 
 def gains(rows: list[dict[str, Any]], over: str, change: str | None) -> Estimate:
@@ -206,8 +207,8 @@ def page(found: dict[str, Any]) -> str:
     lines = [
         "# What a profile is worth as a forecast", "",
         f"{subjects} subjects (specimens in random worlds), weights fitted on all other kinds. "
-        "Nats a decision gained by the forecast, with intervals over kinds; the constant is the better "
-        "of base rates and even odds, chosen afterwards.", "",
+        "Nats a decision gained by the forecast, with intervals over kinds; the constant is the "
+        "better of base rates and even odds, chosen afterwards.", "",
         "| change | over the clone | over the constant |", "|---|---|---|",
     ]  # fmt: skip
     for change in (None, *CHANGES):
