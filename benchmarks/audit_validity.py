@@ -7,7 +7,8 @@ Each repeat is a random world of 150 states, a specimen in it, and the smoke eff
 audit_validity.json and audit_validity.md: for each probe and specimen how often it was said to
 respond, with an exact interval, beside what is right; and the cover of the intervals of a mean, on
 a stand-in whose truth is known. Lines that are there of the same code and as many repeats are kept,
-so that it goes on where it was killed. The error rates that an audit quotes are written beside the
+so that it goes on where it was killed; with --keep those of earlier code as well (each line knows
+its version) for probes that have not changed. The error rates that an audit quotes are written beside the
 probes (src/deliberation/audit/error_rates.json).
 """
 
@@ -102,15 +103,28 @@ def rates_of(found: list[Validated]) -> dict[str, dict[str, int]]:
     return rates
 
 
-def kept_lines(path: Path, repeats: int) -> list[Validated]:
-    """Lines of the same code, whose probes and specimens still are, with as many repeats."""
+class Line(msgspec.Struct, frozen=True):
+    """A line, and the version of the code that it is of."""
+
+    code: str
+    line: Validated
+
+
+def kept_lines(path: Path, repeats: int, keep: bool, again: list[str]) -> list[Line]:
+    """Lines whose probes and specimens still are and should answer so, with as many repeats: of
+    this code, or with `keep` of earlier code, too, but for the probes to be put again.
+    """
     if not path.exists():
         return []
-    content = json.loads(path.read_text())
-    if content.get("code") != code():
-        return []
-    lines = [msgspec.convert(line, Validated) for line in content["lines"]]
-    return [line for line in lines if line.repeats == repeats]
+    lines = msgspec.convert(json.loads(path.read_text()).get("lines", []), list[Line])
+    known = list_specimens()
+    return [
+        one for one in lines
+        if one.line.repeats == repeats
+        and known.get(one.line.specimen, {"answers": {}})["answers"].get(one.line.probe)
+        == one.line.truth
+        and (one.code == code() or (keep and one.line.probe not in again))
+    ]  # fmt: skip
 
 
 def counted(specimen: str, probes: list[str], repeats: int) -> list[Validated]:
@@ -119,13 +133,14 @@ def counted(specimen: str, probes: list[str], repeats: int) -> list[Validated]:
 
 
 def write(
-    found: list[Validated], covers: dict[str, list[float]], repeats: int, out: Path, rates: Path
+    lines: list[Line], covers: dict[str, list[float]], repeats: int, out: Path, rates: Path
 ) -> str:
     """All files; returns the page."""
     places = list(list_probes())
-    found = sorted(found, key=lambda x: (x.specimen, places.index(x.probe)))
+    lines = sorted(lines, key=lambda x: (x.line.specimen, places.index(x.line.probe)))
+    found = [one.line for one in lines]
     content = {
-        "repeats": repeats, "lines": msgspec.to_builtins(found), "cover": covers, "code": code(),
+        "repeats": repeats, "lines": msgspec.to_builtins(lines), "cover": covers, "code": code(),
         "commit": source(), "machine": machine(), "versions": versions(),
     }  # fmt: skip
     text = page(found, covers, repeats)
@@ -142,14 +157,17 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--only", help="probes, separated by commas")
     parser.add_argument("--specimens", help="names, separated by commas")
+    parser.add_argument("--keep", action="store_true", help="keep lines of earlier code")
+    parser.add_argument("--again", default="", help="probes that --keep does not keep")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=OUT)
     asked = parser.parse_args()
     rates = FILE if asked.out == OUT else asked.out / FILE.name
     probes = list(list_probes()) if asked.only is None else asked.only.split(",")
     names = list(list_specimens()) if asked.specimens is None else asked.specimens.split(",")
-    found = kept_lines(asked.out / "audit_validity.json", asked.repeats)
-    known = {(line.probe, line.specimen) for line in found}
+    path = asked.out / "audit_validity.json"
+    lines = kept_lines(path, asked.repeats, asked.keep, asked.again.split(","))
+    known = {(one.line.probe, one.line.specimen) for one in lines}
     covers, began, text = cover(), time.perf_counter(), ""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(asked.jobs, mp_context=context, max_tasks_per_child=4) as pool:
@@ -161,15 +179,15 @@ def main() -> None:
                 waiting[pool.submit(counted, name, open_, asked.repeats)] = name
         for done, future in enumerate(as_completed(waiting), 1):
             try:
-                found += future.result()
+                lines += [Line(code(), line) for line in future.result()]
             except Exception as error:  # one specimen that fails does not take the others down
                 print(f"{waiting[future]} FAILED: {type(error).__name__}: {error}", flush=True)
-            text = write(found, covers, asked.repeats, asked.out, rates)
+            text = write(lines, covers, asked.repeats, asked.out, rates)
             passed = time.perf_counter() - began
             left = passed / done * (len(waiting) - done)
             print(f"[{done}/{len(waiting)}] {waiting[future]}: {passed:.0f} s, {left:.0f} s left",
                   flush=True)  # fmt: skip
-    print(text or page(found, covers, asked.repeats))
+    print(text or page([one.line for one in lines], covers, asked.repeats))
 
 
 if __name__ == "__main__":
