@@ -8,8 +8,8 @@ audit_validity.json and audit_validity.md: for each probe and specimen how often
 respond, with an exact interval, beside what is right; and the cover of the intervals of a mean, on
 a stand-in whose truth is known. Lines that are there of the same code and as many repeats are kept,
 so that it goes on where it was killed; with --keep those of earlier code as well (each line knows
-its version) for probes that have not changed. The error rates that an audit quotes are written beside the
-probes (src/deliberation/audit/error_rates.json).
+its version) for probes that have not changed. The error rates that an audit quotes are written
+beside the probes (src/deliberation/audit/error_rates.json).
 """
 
 import argparse
