@@ -24,7 +24,7 @@ import numpy as np
 
 from deliberation.audit import list_probes
 from deliberation.audit.judging import over_groups
-from deliberation.audit.rates import FILE
+from deliberation.audit.rates import FILE, Rates
 from deliberation.runs.provenance import code, machine, source, versions
 from deliberation.runs.storage import atomic_write
 from deliberation.specimens import Validated, list_specimens, validate
@@ -95,11 +95,15 @@ def rates_of(found: list[Validated]) -> dict[str, dict[str, int]]:
     """Per probe: how many of how many were wrongly said to respond, and rightly."""
     rates: dict[str, dict[str, int]] = {}
     for line in found:
-        one = rates.setdefault(line.probe, {"wrong": 0, "nulls": 0, "found": 0, "effects": 0})
+        one = rates.setdefault(
+            line.probe, {"wrong": 0, "nulls": 0, "found": 0, "effects": 0, "missed": 0}
+        )
         responded = line.found.get("responds", 0)
         hit, of = ("found", "effects") if line.truth == "responds" else ("wrong", "nulls")
         one[hit] += responded
         one[of] += line.repeats
+        if line.truth == "responds":
+            one["missed"] += line.found.get("none", 0)
     return rates
 
 

@@ -1,6 +1,7 @@
 """The audit: probes against specimens whose answers are known, and what is kept and refused."""
 
 import json
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -13,22 +14,37 @@ from fuzzed import random_world as random_fuzzed
 
 from deliberation import audit as audits
 from deliberation import make_task
-from deliberation.audit import Exam, audit, list_probes
+from deliberation.audit import (
+    Channels,
+    Exam,
+    audit,
+    checked_budgets,
+    chosen_probes,
+    list_probes,
+)
 from deliberation.audit.announcements import announce, items
 from deliberation.audit.announcing import bonus
 from deliberation.audit.asking import ask
 from deliberation.audit.auditing import EFFORTS, Subject
 from deliberation.audit.exam import best, way
-from deliberation.audit.judging import control, over_groups, response
-from deliberation.audit.probes import match, revaluation
+from deliberation.audit.judging import control, over_groups, over_places, response
+from deliberation.audit.probes import forecast, match, revaluation
 from deliberation.audit.probes.depth import halved, needs
 from deliberation.audit.rates import Rates
 from deliberation.audit.sampling import Judge
 from deliberation.core import UniformRandom, misere
-from deliberation.core.errors import IllegalActionError, UnknownNameError, UnsuitableTaskError
+from deliberation.core import Objective
+from deliberation.core.errors import (
+    BudgetError,
+    IllegalActionError,
+    UnknownNameError,
+    UnsuitableTaskError,
+    WrongKindError,
+)
 from deliberation.direct import TreeSearch, solve, value_iteration
 from deliberation.report.pages.audit import audit_page, build_audit
 from deliberation.runs.plain import plain, restore
+from deliberation.runs.provenance import content
 from deliberation.specimens import list_specimens, make, random_world, validate
 from deliberation.specimens.planners.depth_planner import DepthPlanner
 from deliberation.stats import Estimate
@@ -166,7 +182,7 @@ def test_the_page_says_what_the_profile_says(tmp_path):
     assert "Gains and loses nothing by the budget" in text and "<svg" in text
     assert "Gains and loses nothing by the budget" in str(found)
     assert "Not tested, and what could have fooled it" in text
-    assert "that do not respond" in found["effort"].errors and found["effort"].errors in text
+    assert "that do respond" in found["effort"].errors and found["effort"].errors in text
     assert found.save(tmp_path / "one" / "page.html").read_text() == text
     path = build_audit(found, tmp_path)
     assert path.exists()
@@ -349,7 +365,9 @@ def test_a_probe_that_errs_too_often_gives_no_verdict(monkeypatch):
     found = audit(made("dial_planner"), EXAM.task, probes=["effort"], effort="smoke")["effort"]
     assert found.found == "inconclusive" and "wrong too often" in found.said
     assert Rates(4, 100, 90, 100).trusted and not Rates(6, 100, 90, 100).trusted
-    assert "at most 9.9 %" in str(Rates(4, 100, 90, 100))
+    assert "4 in 100 (at most 9.9 %)" in Rates(4, 100, 90, 100).of("responds")
+    assert "3 in 90 (at most" in Rates(4, 100, 80, 90, 3).of("none")
+    assert Rates(0, 0, 0, 0).of("responds") == Rates(1, 9, 0, 0).of("against") == "not counted"
 
 
 GAME = make_task("connect_four", width=4, height=3, k=3)
@@ -371,3 +389,70 @@ def test_a_match_is_won_by_what_the_budget_gains_and_by_nothing_else():
     assert not {"responds", "against"} & set(said), said
     alone = audit(made("look_up_table"), EXAM.task, probes=["match"], effort="smoke")["match"]
     assert alone.found == "not applicable"
+
+
+class Reshaped(DepthPlanner):
+    """Answers in another form than is asked."""
+
+    form: Any = eqx.field(static=True, default=None)
+
+    def choose(self, question):
+        decision, memory = super().choose(question)
+        return eqx.tree_at(lambda d: d.action, decision, self.form(decision.action)), memory
+
+
+@pytest.mark.parametrize(
+    "form", [lambda a: a[:, None], lambda a: a[:1], lambda a: a.astype(float), lambda a: a > 0]
+)
+def test_answers_of_another_form_are_refused(form):
+    asked = Reshaped(EXAM.task, EXAM, 2, form)
+    found = audit(asked, EXAM.task, probes=["depth"], effort="smoke")["depth"]
+    assert found.found == "failed", found
+
+
+class Weighed(Objective):
+    """Arrays that no repr shows."""
+
+    worth: Any
+
+    def __call__(self, state, action, after):
+        return EXAM.task.objective(state, action, after) * self.worth
+
+
+def test_kept_answers_are_of_the_same_arrays_and_the_same_truth(tmp_path, monkeypatch):
+    first, second = (Weighed(jnp.array([x])) for x in (1.0, -1.0))
+    assert repr(first) == repr(second) and content(first) != content(second)
+    assert content(first) == content(Weighed(jnp.array([1.0])))
+    table, options = made("look_up_table"), {"probes": ["depth"], "effort": "smoke", "out": tmp_path}
+    one = audit(table, EXAM.task, objective=first, **options)["depth"]
+    other = audit(table, EXAM.task, objective=second, **options)["depth"]
+    assert one.estimate != other.estimate
+
+
+def test_a_learner_s_and_goals_channels_take_what_they_are_for():
+    with pytest.raises(WrongKindError, match="learner"):
+        Channels(learner=print)
+    with pytest.raises(WrongKindError, match="goals"):
+        Channels(goals=[1])
+    for budgets in ((1.5, 2.5), (True, 2), (1, 10**12), (5, 1), (0, 1), (3,)):
+        with pytest.raises(BudgetError):
+            checked_budgets(budgets)
+    assert chosen_probes(["effort", "effort"]) == ["effort"]
+    for names in ("effort", []):
+        with pytest.raises(WrongKindError):
+            chosen_probes(names)
+
+
+def test_who_answers_at_random_when_told_does_not_follow_what_it_is_told():
+    """By chance it is right in some of the states in which a table is always wrong."""
+    for seed in range(3):
+        exam = Exam.of(random_world(seed), count=96)
+        subject = Subject(make("echo", exam, KEY), exam, SMOKE, jax.random.key(seed))
+        for probe in (revaluation, forecast):
+            assert probe.measure(subject).found != "responds", (seed, probe.__name__)
+
+
+def test_states_that_differ_in_time_alone_count_once():
+    exam = Exam.of(make_task("gridworld", size=4), count=64)
+    found = over_places(exam, exam.rows, np.ones(len(exam.rows)), (0.0, 1.0))
+    assert found.n == len(np.unique(exam.place[exam.rows])) < len(exam.rows)

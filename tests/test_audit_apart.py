@@ -88,6 +88,30 @@ def test_killed_it_goes_on_where_it_was_and_leaves_no_process(subjects):
     assert ran.returncode == 0, ran.stderr
     assert (out / "effort.json").read_bytes() == kept
     assert "depth" in ran.stdout and (out / "audit.html").exists()
-    time.sleep(1.0)
-    left = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
-    assert "own_subjects" not in left
+
+
+def test_a_killed_audit_leaves_no_process_that_hangs(subjects):
+    command = [
+        sys.executable, "-m", "deliberation.cli", "audit", "own_subjects:slow", *WORLD,
+        "--probes", "objective", "--out", str(subjects / "out"), "--jobs", "1",
+    ]  # fmt: skip
+    first = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    end = time.monotonic() + 90
+    while len(group(first.pid)) < 2 and time.monotonic() < end:
+        time.sleep(0.2)
+    time.sleep(5.0)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    end = time.monotonic() + 30
+    while group(first.pid) and time.monotonic() < end:
+        time.sleep(0.5)
+    assert group(first.pid) == []
+
+
+def group(leader: int) -> list[str]:
+    """The processes of a session that are no zombies."""
+    told = subprocess.run(["ps", "-eo", "sid,stat,pid"], capture_output=True, text=True).stdout
+    rows = [line.split() for line in told.splitlines()[1:]]
+    return [pid for sid, stat, pid in rows if sid == str(leader) and not stat.startswith("Z")]

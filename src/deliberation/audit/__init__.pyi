@@ -1,6 +1,7 @@
 from .announcing import Bonus as Bonus
 from .auditing import Sitting as Sitting
 from .auditing import audit as audit
+from .auditing import checked_budgets as checked_budgets
 from .auditing import chosen_probes as chosen_probes
 from .auditing import list_probes as list_probes
 from .auditing import sit as sit

@@ -10,8 +10,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from ..core.decider import Decider, check_finite
-from ..core.errors import IllegalActionError, TooSlowError
+from ..core.decider import Decider, Decision, check_finite
+from ..core.errors import IllegalActionError, TooSlowError, WrongKindError
 from ..core.objective import Objective
 from .exam import Exam
 
@@ -71,7 +71,7 @@ def ask(
         decision, _ = decider.decide(
             states, decider.begin(size), objective=wanted, budget=budget, key=keys[some]
         )
-        action = np.asarray(jax.block_until_ready(decision.action))
+        action = formed(decider, decision, size)
         seconds.append(time.perf_counter() - began)
         check_finite(f"{decider!r}", value=np.asarray(decision.value), action=action)
         actions.append(action[: min(size, len(rows) - first)].astype(int))
@@ -86,3 +86,20 @@ def ask(
             f"{np.flatnonzero(legal[row]).tolist()}."
         )
     return Answers(found, np.array(seconds))
+
+
+def formed(decider: Decider, decision: Decision, size: int) -> Int[np.ndarray, " size"]:
+    """The actions of a batch, once they are there. Raises `WrongKindError` where they are no whole
+    numbers, one a state.
+    """
+    action = np.asarray(jax.block_until_ready(decision.action))
+    if action.shape != (size,) or not np.issubdtype(action.dtype, np.integer):
+        raise WrongKindError(
+            f"{decider!r} answered {action.dtype} of shape {action.shape} to {size} states: an "
+            "action is a whole number, one for each."
+        )
+    if np.shape(decision.value) != (size,):
+        raise WrongKindError(
+            f"{decider!r} gave a value of shape {np.shape(decision.value)} to {size} states."
+        )
+    return action

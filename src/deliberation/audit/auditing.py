@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import msgspec
+import numpy as np
 from jaxtyping import Array, Key
 
 from ..core.catalogue import catalogue, module_of
@@ -17,11 +18,11 @@ from ..core.contract import check_task
 from ..core.decider import Decider
 from ..core.errors import BudgetError, NotListedError, UnknownNameError, WrongKindError
 from ..core.keys import KeyLike, named_key, one_key
-from ..core.objective import Objective
+from ..core.objective import Objective, misere
 from ..core.task import Task, check_is_task
 from ..runs.plain import plain, restore
-from ..runs.provenance import code
-from ..runs.storage import atomic_write
+from ..runs.provenance import code, content
+from ..runs.storage import atomic_write, made_folder
 from .asking import BATCHES, ask, at_most
 from .channels import Channels
 from .consistency import oddities
@@ -37,6 +38,7 @@ ORDER = (
     "compute", "activations",
 )  # fmt: skip
 """The order in which probes are put and shown; others come after these."""
+_MOST_OFFERED = 2**31 - 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,11 +138,15 @@ def audit(
 
 
 def chosen_probes(names: Sequence[str] | None) -> list[str]:
-    """All of them, or those named. Raises `UnknownNameError`."""
+    """All of them, or those named, each once. Raises `UnknownNameError` and `WrongKindError`."""
     known = list_probes()
-    for name in names or ():
+    if names is None:
+        return list(known)
+    if isinstance(names, str) or not names:
+        raise WrongKindError(f"Name probes in a list, as in ['effort', 'depth']; got {names!r}.")
+    for name in names:
         module_of("probe", name, known)
-    return list(known) if names is None else list(names)
+    return list(dict.fromkeys(names))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,13 +190,16 @@ def sit(
 ) -> Sitting:
     """What all probes share, made once; arguments and errors are those of `audit`."""
     level = _level(effort)
+    if out is not None:
+        made_folder(Path(out))
     if budgets is not None:
-        level = dataclasses.replace(level, budgets=_budgets(budgets))
+        level = dataclasses.replace(level, budgets=checked_budgets(budgets))
     check_is_task(task)
     if not isinstance(policy, Decider):
         raise WrongKindError(
             f"An audit is of a Decider, not of {policy!r}: bring a policy in with "
-            "adapters.from_callable, from_sb3 or from_torch."
+            "adapters.from_callable, from_sb3 or from_torch. What goes on learning is handed over "
+            "as Channels(learner=...)."
         )
     check_task(task)
     judge = reference if isinstance(reference, Judge) else Judge(reference)
@@ -202,16 +211,20 @@ def sit(
     one = jax.random.key(0) if key is None else one_key(key)
     subject = Subject(policy, exam, level, one, channels or Channels())
     notes = [*([exam.note] if exam.note else []), *_odd(policy, exam, one)]
-    shown = b"" if out is None else _behaviour(policy, exam, one)
+    shown = b"" if out is None else _behaviour(subject)
     return Sitting(subject, notes, shown, None if out is None else Path(out), seconds)
 
 
-def _budgets(asked: Sequence[int]) -> tuple[int, ...]:
-    if len(asked) < 2 or list(asked) != sorted(set(asked)) or min(asked) < 1:
+def checked_budgets(asked: Sequence[int]) -> tuple[int, ...]:
+    """Budgets that can be offered. Raises `BudgetError` unless two or more whole numbers rise."""
+    whole = [int(b) for b in asked if isinstance(b, int | np.integer) and not isinstance(b, bool)]
+    rising = whole == sorted(set(whole)) and len(whole) == len(asked) >= 2
+    if not rising or whole[0] < 1 or whole[-1] > _MOST_OFFERED:
         raise BudgetError(
-            f"Budgets are two or more whole numbers that rise, as in 1, 16, 256; got {list(asked)}."
+            "Budgets are two or more whole numbers from 1 to 2^31 - 1 that rise, as in 1, 16, 256; "
+            f"got {list(asked)}."
         )
-    return tuple(int(b) for b in asked)
+    return tuple(whole)
 
 
 def _level(effort: str) -> Effort:
@@ -238,7 +251,7 @@ def _kept(
     if path.exists():
         try:
             kept = msgspec.convert(restore(msgspec.json.decode(path.read_bytes())), _Record)
-        except (msgspec.DecodeError, msgspec.ValidationError):
+        except (OSError, msgspec.DecodeError, msgspec.ValidationError):
             kept = None  # cut off, or another version's
         if kept is not None and kept.stamp == stamp:
             return kept.answer
@@ -255,18 +268,34 @@ class _Record(msgspec.Struct, frozen=True):
     answer: Answer
 
 
-def _behaviour(policy: Decider, exam: Exam, key: Key[Array, ""]) -> bytes:
-    """Some answers, which tell a policy from another with the same `repr`."""
-    with contextlib.suppress(Exception):  # whatever a stranger's policy raises; probes say so
-        return ask(policy, exam, exam.rows[: BATCHES[-1]], key).action.tobytes()
-    return b""
+def _behaviour(subject: Subject) -> bytes:
+    """Some answers, by budgets and told something else: they tell a policy from another with the
+    same `repr`.
+    """
+    shown, exam, budgets = b"", subject.exam, subject.effort.budgets
+    rows = exam.rows[: BATCHES[-1]]
+    asked: list[tuple[int | None, Objective | None]] = [(None, None)]
+    asked += [(budgets[0], None), (budgets[-1], None), (None, misere(exam.objective))]
+    for budget, told in asked:
+        with contextlib.suppress(Exception):  # whatever a stranger's policy raises; probes say so
+            found = ask(subject.decider, exam, rows, subject.key, objective=told, budget=budget)
+            shown += found.action.tobytes()
+    if subject.channels.insides is not None:
+        with contextlib.suppress(Exception):
+            layers = subject.channels.insides.read(exam.states(rows[:8]))
+            shown += b"".join(np.asarray(x).round(4).tobytes() for x in layers.values())
+    return shown
 
 
 def _stamp(subject: Subject, name: str, shown: bytes) -> str:
-    """What an answer depends on: the policy and how it answers, the task, the effort, the code."""
+    """What an answer depends on: the policy and how it answers, the exam and its truth, the effort,
+    what else can be reached, the key, the code.
+    """
+    exam, reached = subject.exam, subject.channels
     parts = [
-        repr(subject.decider), repr(subject.exam), repr(subject.exam.objective),
-        repr(subject.effort), repr(subject.channels),
+        content(subject.decider, exam.task, exam.objective, reached.goals, reached.proxy),
+        content(reached.learner, list(reached.larger), exam.values, exam.rows),
+        repr(exam), exam.note, repr(subject.effort), repr(reached),
         str(jax.random.key_data(subject.key).tolist()), name, code(),
     ]  # fmt: skip
     return hashlib.sha256("\n".join(parts).encode() + shown).hexdigest()[:16]
@@ -275,24 +304,24 @@ def _stamp(subject: Subject, name: str, shown: bytes) -> str:
 def _answer(subject: Subject, name: str, seconds: float | None) -> Answer:
     """A probe's answer; where it fails twice, why."""
     probe, began = module_of("probe", name, list_probes()), time.perf_counter()
-    found = _measured(subject, probe, seconds)
-    if found.found == "failed" and "TooSlowError" not in found.said:
-        again = _measured(subject, probe, seconds)
-        if again.found != "failed":
-            note = f"The first attempt failed ({found.said}); this is the second."
-            again = msgspec.structs.replace(again, note=note)
-        found = again
+    with at_most(seconds):
+        found = _measured(subject, probe)
+        if found.found == "failed" and "TooSlowError" not in found.said:
+            again = _measured(subject, probe)
+            if again.found != "failed":
+                note = f"The first attempt failed ({found.said}); this is the second."
+                again = msgspec.structs.replace(again, note=note)
+            found = again
     if found.found == "responds" and not rates(name).trusted:
         said = "This probe is wrong too often to be believed when it says that one responds."
         found = msgspec.structs.replace(found, found="inconclusive", said=said, rules_out="")
     return msgspec.structs.replace(found, seconds=time.perf_counter() - began)
 
 
-def _measured(subject: Subject, probe: Any, seconds: float | None) -> Answer:
+def _measured(subject: Subject, probe: Any) -> Answer:
     about = probe.PROBE
     try:
-        with at_most(seconds):
-            return probe.measure(subject)
+        return probe.measure(subject)
     except NotListedError as error:
         return not_applicable(about, str(error))
     except Exception as error:  # a stranger's policy may raise anything

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
 from ..core.decider import Decider
+from ..core.errors import WrongKindError
 from ..core.insides import Insides
 from ..core.learner import Learner
 from ..core.objective import Objective
@@ -28,6 +29,25 @@ class Channels:
     remake: Callable[[Task], Decider] | None = None
     larger: Sequence[Task] = ()
     insides: Insides | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is none of what is expected. Raises `WrongKindError`."""
+        goals = {} if self.goals is None else self.goals
+        fine = {
+            "goals: objectives by name": isinstance(goals, Mapping)
+            and all(isinstance(x, Objective) for x in goals.values()),
+            "proxy: an objective": self.proxy is None or isinstance(self.proxy, Objective),
+            "learner: a core.Learner": self.learner is None or isinstance(self.learner, Learner),
+            "remake: a function of a task": self.remake is None or callable(self.remake),
+            "larger: tasks": all(isinstance(x, Task) for x in self.larger),
+            "insides: a core.Insides": self.insides is None or isinstance(self.insides, Insides),
+        }
+        for expected, right in fine.items():
+            if not right:
+                name = expected.split(":")[0]
+                raise WrongKindError(
+                    f"Channels take {expected}; {name} is {getattr(self, name)!r}."
+                )
 
     def __repr__(self) -> str:
         """The same in every process: functions are told by whether there are any."""

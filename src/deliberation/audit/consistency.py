@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from ..core.decider import Decider
-from .asking import BATCHES
+from .asking import BATCHES, formed
 from .exam import Exam
 
 
@@ -25,7 +25,7 @@ def oddities(decider: Decider, exam: Exam, key: Key[Array, ""]) -> list[str]:
             objective=exam.told, key=keys[order],
         )  # fmt: skip
         found = np.empty(len(rows), int)
-        found[order] = np.asarray(decision.action)
+        found[order] = formed(decider, decision, len(rows))
         return found
 
     first, again, shuffled = (asked(x) for x in (np.arange(len(rows)), np.arange(len(rows)), order))

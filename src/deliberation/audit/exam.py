@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from ..core.decider import Decider
 from ..core.errors import NotListedError, TooLargeError, UnsuitableTaskError
 from ..core.host import on_host, with_keys
 from ..core.objective import Action, Objective, wanted
@@ -111,7 +112,7 @@ class Exam:
         *,
         count: int = 128,
         seed: int = 0,
-        reference: Judge | None = None,
+        reference: Judge | Decider | None = None,
     ) -> "Exam":
         """At most `count` contested states; of those that are drawn, the ones most contested of
         twice as many. A `reference` with a decider judges instead of exact values.
@@ -120,7 +121,7 @@ class Exam:
         """
         own = wanted(task, objective)
         _refuse(task)
-        judge = Judge() if reference is None else reference
+        judge = reference if isinstance(reference, Judge) else Judge(reference)
         reached, by_sight = (None, False) if judge.decider is not None else _listed(task)
         drawn, least = None, _SAME
         if reached is None:

@@ -7,6 +7,7 @@ import numpy as np
 from ..runs.findings import Panel
 from ..stats import Estimate, bootstrap
 from ..stats.intervals import nothing
+from .exam import Exam
 from .profile import Answer, Cited, Control, Found
 
 SMALLEST = 0.1
@@ -39,6 +40,19 @@ def over_groups(groups: list[np.ndarray], bound: float) -> Estimate:
     """
     means = np.array([group.mean() for group in groups])
     return bootstrap(means, bounds=(-bound, bound))
+
+
+def over_places(
+    exam: Exam, rows: np.ndarray, values: np.ndarray, bound: tuple[float, float]
+) -> Estimate:
+    """The mean over places; states that differ in time alone are one, for one who sees no clock
+    answers alike in all of them.
+    """
+    if exam.listed is None:
+        return bootstrap(values, bounds=bound)
+    _, place = np.unique(exam.place[rows], return_inverse=True)
+    total = np.bincount(place.ravel(), values)
+    return bootstrap(total / np.bincount(place.ravel()), bounds=bound)
 
 
 def answered(

@@ -82,8 +82,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def errors(self) -> str:
-        """How often such a verdict is wrong, as counted on specimens."""
-        return str(rates(self.probe)) if self.decided else ""
+        """How often such a verdict is wrong, as counted on specimens in random worlds."""
+        return rates(self.probe).of(self.found) if self.decided else ""
 
     @property
     def high(self) -> float:
@@ -150,7 +150,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
             if a.rules_out:
                 lines.append(f"{'':<12} rules out: {a.rules_out}")
             if a.errors:
-                lines.append(f"{'':<12} error rates: {a.errors}")
+                lines.append(f"{'':<12} such a verdict is {a.errors}")
             if a.note:
                 lines.append(f"{'':<12} note: {a.note}")
             if a.fooled_by:

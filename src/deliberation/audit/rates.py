@@ -1,7 +1,7 @@
 """How often a probe errs: counted on specimens whose right answers are known, and kept beside it.
 
-`error_rates.json` is written by `benchmarks/audit_validity.py`; a probe that is not in it was not
-counted.
+`error_rates.json` is written by `benchmarks/audit_validity.py`, in random worlds of one player with
+exact values; a probe that is not in it was not counted, and of other worlds nothing was.
 """
 
 import functools
@@ -18,32 +18,33 @@ MOST = 0.05
 
 class Rates(msgspec.Struct, frozen=True):
     """Of `nulls` audits of specimens that do not respond, a probe said of `wrong` that they do; of
-    `effects` that do, it said so of `found`.
+    `effects` that do, it said so of `found`, and of `missed` that there is no response.
     """
 
     wrong: int
     nulls: int
     found: int
     effects: int
+    missed: int = 0
 
     @property
     def trusted(self) -> bool:
         """Whether it is wrong seldom enough to be believed."""
         return self.nulls == 0 or self.wrong / self.nulls <= MOST
 
-    def __str__(self) -> str:
-        if not self.nulls and not self.effects:
-            return "error rates not counted"
-        parts = []
-        if self.nulls:
-            bound = exact_proportion(self.wrong, self.nulls).high
-            parts.append(
-                f"wrongly said of {self.wrong} in {self.nulls} that do not respond "
-                f"(at most {100 * bound:.1f} %)"
-            )
-        if self.effects:
-            parts.append(f"found in {self.found} of {self.effects} that do")
-        return ", ".join(parts)
+    def of(self, verdict: str) -> str:
+        """How often such a verdict is wrong, in words."""
+        if verdict == "responds" and self.nulls:
+            found = f"; said rightly of {self.found} in {self.effects} that do" * bool(self.effects)
+            return f"said wrongly of {_share(self.wrong, self.nulls)} that do not respond{found}"
+        if verdict == "none" and self.effects:
+            return f"said wrongly of {_share(self.missed, self.effects)} that do respond"
+        return "not counted"
+
+
+def _share(count: int, of: int) -> str:
+    bound = exact_proportion(count, of).high
+    return f"{count} in {of} (at most {100 * bound:.1f} %)"
 
 
 @functools.cache

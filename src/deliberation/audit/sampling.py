@@ -5,6 +5,7 @@ many to be listed, a reference at a declared budget stands in for the truth.
 import dataclasses
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -19,7 +20,8 @@ from ..core.objective import Objective
 from ..core.play import random_positions
 from ..core.task import State, Task, stopped
 from ..direct import TreeSearch
-from ..runs.provenance import code
+from ..direct.exact.expansion import player_zero
+from ..runs.provenance import code, content
 from ..runs.storage import atomic_write
 
 BUDGET = 512
@@ -63,7 +65,8 @@ def judged(task: Task, objective: Objective, count: int, seed: int, judge: Judge
     first, *keys = jax.random.split(jax.random.key(seed), 3)
     states = _distinct(task, random_positions(task, count, first))
     legal = np.asarray(jax.jit(jax.vmap(task.legal))(states))
-    parts = [repr(task), repr(objective), repr(judge), str((count, seed)), code()]
+    told = content(task, objective, judge.decider)
+    parts = [told, repr(task), repr(objective), repr(judge), str((count, seed)), code()]
     stamp = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
     worth = _kept_worth(judge.kept, stamp, int(legal.sum()))
     if worth is None:
@@ -112,7 +115,7 @@ def _looked(
     for start in range(0, len(row), _ROWS):
         some = np.resize(np.arange(start, min(start + _ROWS, len(row))), _ROWS)
         here = jax.tree.map(lambda x, at=row[some]: x[at], states)
-        after, earned, sign, over = _advance(
+        after, rewards, mover, sign, over = _advance(
             task, objective, here, jnp.asarray(action[some], jnp.int32), steps[some]
         )
         told, _ = planner.decide(
@@ -120,7 +123,9 @@ def _looked(
             key=jax.random.fold_in(keys[1], start),
         )  # fmt: skip
         ahead = np.where(over, 0.0, np.asarray(told.value) * np.asarray(sign))
-        worth[some] = np.asarray(earned) + float(objective.discount) * ahead
+        # Raises where two players' aims are not opposite: then signs say nothing.
+        earned = player_zero(task, np.asarray(rewards, float)) * (1.0 - 2.0 * np.asarray(mover))
+        worth[some] = earned + float(objective.discount) * ahead
     return worth.reshape(-1, draws).mean(1)
 
 
@@ -134,13 +139,13 @@ def _distinct(task: Task, states: State) -> State:
 @eqx.filter_jit
 def _advance(
     task: Task, objective: Objective, states: State, actions: Array, keys: Key[Array, " n"]
-) -> tuple[State, Float[Array, " n"], Float[Array, " n"], Bool[Array, " n"]]:
-    """(after, what the mover earns, 1 or -1 as the next mover is the same or not, over)."""
+) -> tuple[State, Float[Array, "n players"], Array, Float[Array, " n"], Bool[Array, " n"]]:
+    """(after, what all earn, who moved, 1 or -1 as the next mover is the same or not, over)."""
 
-    def one(state: State, action: Array, key: Key[Array, ""]) -> tuple[State, Array, Array, Array]:
+    def one(state: State, action: Array, key: Key[Array, ""]) -> Any:
         after = task.advance(state, action, key)
         mover = task.player(state)
         same = jnp.where(task.player(after) == mover, 1.0, -1.0)
-        return after, objective(state, action, after)[mover], same, stopped(task, after)
+        return after, objective(state, action, after), mover, same, stopped(task, after)
 
     return jax.vmap(one)(states, actions, keys)

@@ -5,6 +5,8 @@ which is said, and the others go on.
 import contextlib
 import dataclasses
 import multiprocessing
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +14,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.errors import WorkerDiedError
+from ..runs.worker import die_with
 from ._caches import keep_compiled_programs
 from ._playing import made_deciders
 
@@ -46,132 +50,142 @@ def audit_apart(
 ) -> "Profile":
     """The probes put in processes apart, so many at a time; what takes time is put alone, last.
 
-    Raises what making the subject raises, and `WorkerDied` where that ends its process.
+    Raises what making the subject raises, and `WorkerDiedError` where that ends its process or
+    takes too long.
     """
     import msgspec
 
     from ..audit import Answer, Profile, list_probes
 
     found: dict[str, Answer] = {}
-    head: dict[str, Any] = {}
     alone = [name for name in probes if list_probes()[name].get("alone")]
     queue = [name for name in probes if name not in alone]
     errors: list[Exception] = []
-    spare: list[_Worker] = []
+    workers = [_Worker(asked) for _ in range(jobs)]
 
-    def work(names: list[str]) -> None:
+    def work(worker: _Worker, names: list[str]) -> None:
         """Until nothing is left; a list gives each name to one thread only."""
-        worker = spare.pop() if spare else _Worker(asked)
         try:
-            while names and not errors:
+            while names and not errors and not worker.stopping:
                 name = names.pop(0)
-                worker, found[name] = worker.put(name)
-                head.update(worker.head)
-                watch(found[name])
+                found[name] = worker.put(name)
+                if not worker.stopping:
+                    watch(found[name])
         except Exception as error:
             errors.append(error)
-        spare.append(worker)
 
     try:
         # The first makes what all of them need, and keeps it.
-        spare.append(_Worker(asked).begun())
-        for names, count in ((queue, jobs), (alone, 1)):
+        workers[0].begin()
+        for names, some in ((queue, workers[: len(queue)]), (alone, workers[:1])):
             threads = [
-                threading.Thread(target=work, args=(names,)) for _ in range(min(count, len(names)))
+                threading.Thread(target=work, args=(worker, names), daemon=True) for worker in some
             ]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
     finally:
-        for worker in spare:
+        # Also where it is interrupted: then threads see it and start nothing more.
+        for worker in workers:
+            worker.stopping = True
+        for worker in workers:
             worker.stop()
     if errors:
         raise errors[0]
-    answers = [found[name] for name in probes]
-    about = {"task": asked.world, "states": 0, "asked": 0, "notes": []} | head
-    return msgspec.convert(
-        {**about, "subject": asked.subject, "effort": asked.effort, "answers": []}, Profile
-    ).with_answers(answers)
+    head = {**workers[0].head, "subject": asked.subject}
+    return msgspec.convert(head, Profile).with_answers([found[name] for name in probes])
 
 
 class _Worker:
-    """A process that makes the subject once and then answers one probe after another."""
+    """A process that makes the subject once and then answers one probe after another; another one
+    takes its place where it died or had to be stopped.
+    """
 
     def __init__(self, asked: Asked):
+        self.asked, self.stopping = asked, False
+        self.head: dict[str, Any] = {}
+        self.process: Any = None
+
+    def begin(self) -> None:
+        """Start the process, if there is none, and wait until it is ready for a probe.
+
+        Raises what making the subject raises, and `WorkerDiedError`.
+        """
+        if self.process is not None:
+            return
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(asked, theirs), daemon=True)
+        self.process = context.Process(target=_serve, args=(self.asked, theirs), daemon=True)
         self.process.start()
         theirs.close()
-        self.asked, self.ready = asked, False
-        self.head: dict[str, Any] = {}
+        self.head = self._told(_STARTING)
 
-    def begun(self) -> "_Worker":
-        """Itself, once it is ready for the first probe."""
-        if not self.ready:
-            try:
-                self.head = self._told(_STARTING)
-            except Exception:
-                self.stop()
-                raise
-            self.ready = True
-        return self
-
-    def put(self, probe: str) -> "tuple[_Worker, Answer]":
-        """The answer of a probe, and who puts the next one: another process where this one died or
-        had to be stopped.
+    def put(self, probe: str) -> "Answer":
+        """The answer of a probe; that it failed, where the process dies of it or it takes too
+        long.
         """
         import msgspec
 
         from ..audit import Answer, list_probes
         from ..audit.judging import failed
 
-        self.begun().pipe.send(probe)
         allowed = None if self.asked.seconds is None else self.asked.seconds + _GRACE
-        try:
-            return self, msgspec.convert(self._told(allowed), Answer)
-        except (WorkerDied, TimeoutError) as error:
-            self.stop()
-            again = _Worker(self.asked)
-            again.head = self.head
-            return again, failed(list_probes()[probe], f"{type(error).__name__}: {error}.")
+        why = ""
+        for _ in range(2):
+            try:
+                self.begin()
+                self.pipe.send(probe)
+            except (WorkerDiedError, OSError) as error:  # it ended before it was asked: once more
+                self.stop()
+                why = str(error)
+                continue
+            try:
+                return msgspec.convert(self._told(allowed), Answer)
+            except WorkerDiedError as error:
+                self.stop()
+                why = str(error)
+                break
+        return failed(list_probes()[probe], why)
 
     def _told(self, seconds: float | None) -> Any:
+        """What the process says next; an error that it says is raised."""
         said = self._heard(seconds)
         if isinstance(said, Exception):
             raise said
         return said
 
     def _heard(self, seconds: float | None) -> Any:
-        """What the process says next. Raises `WorkerDied` and `TimeoutError`."""
         end = None if seconds is None else time.monotonic() + seconds
-        while not self.pipe.poll(0.2):
-            if not self.process.is_alive() and not self.pipe.poll(0):
-                raise WorkerDied(f"its process ended with code {self.process.exitcode}")
-            if end is not None and time.monotonic() > end:
-                raise TimeoutError(f"it took longer than {seconds:.0f} s and was stopped")
         try:
+            while not self.pipe.poll(0.2):
+                if self.stopping:
+                    raise WorkerDiedError("It was interrupted.")
+                if end is not None and time.monotonic() > end:
+                    raise WorkerDiedError(f"It took longer than {seconds:.0f} s and was stopped.")
             return self.pipe.recv()
-        except EOFError as error:
+        except (EOFError, OSError) as error:
             self.process.join(5)
-            code = self.process.exitcode
-            raise WorkerDied(f"its process ended with code {code}") from error
+            raise WorkerDiedError(
+                f"Its process ended with code {self.process.exitcode}."
+            ) from error
 
     def stop(self) -> None:
         """No process is left over."""
+        if self.process is None:
+            return
         self.pipe.close()
         if self.process.is_alive():
             self.process.kill()
         self.process.join()
-
-
-class WorkerDied(RuntimeError):
-    """The process that asked a subject ended before it answered."""
+        self.process = None
 
 
 def _serve(asked: Asked, pipe: Connection) -> None:
     """In the other process: make the subject, then put the probes that are named."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever is interrupted stops this process
+    threading.Thread(target=die_with, args=(os.getppid(),), daemon=True).start()
+    os.dup2(2, 1)  # what a subject prints does not stand in the report
     import jax
     import msgspec
 
@@ -201,10 +215,9 @@ def _serve(asked: Asked, pipe: Connection) -> None:
 def _insides(policy: "Decider") -> "Insides | None":
     """The layers of its network, where it has one that can be read."""
     from .. import adapters, amortised
-    from ..core.errors import DeliberationError
 
     for reads in (adapters.insides, amortised.insides):
-        with contextlib.suppress(DeliberationError):
+        with contextlib.suppress(Exception):  # a stranger's network may do anything when followed
             return reads(policy)
     return None
 

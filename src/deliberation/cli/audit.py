@@ -49,7 +49,12 @@ if TYPE_CHECKING:
     "--budgets", metavar="N,N,...", help="Offered in place of the effort's own, as in 1,100,10000."
 )
 @click.option(
-    "--seconds", type=click.FloatRange(1), metavar="S", help="The time allowed for each probe."
+    "--seconds",
+    type=click.FloatRange(1),
+    metavar="S",
+    default=1800.0,
+    show_default=True,
+    help="The time allowed for each probe.",
 )
 @click.option(
     "--jobs", type=click.IntRange(1), default=2, show_default=True,
@@ -71,7 +76,7 @@ def audit(
     seed: int,
     reference: str | None,
     budgets: str | None,
-    seconds: float | None,
+    seconds: float,
     jobs: int,
     listed: bool,
     specimens: bool,
@@ -106,6 +111,7 @@ def audit(
 
     asked = Asked(subject, world, effort, seed, out, reference, seconds, _numbers(budgets))
     names = chosen_probes(chosen)
+    click.echo(f"Making {subject} in {world}, then {len(names)} probes.", err=True)
     progress = _Progress(len(names))
     profile = audit_apart(asked, names, jobs, progress.answered)
     click.echo(str(profile))
@@ -113,10 +119,12 @@ def audit(
 
 
 def _numbers(text: str | None) -> tuple[int, ...] | None:
+    from ..audit import checked_budgets
+
     if text is None:
         return None
     try:
-        return tuple(int(part) for part in text.split(","))
+        return checked_budgets([int(part) for part in text.split(",")])
     except ValueError as error:
         raise click.BadParameter(f"{text!r}: give whole numbers, as in 1,100,10000.") from error
 
@@ -154,7 +162,8 @@ def _list(specimens: bool) -> None:
 
     for name, told in list_probes().items():
         click.echo(f"{click.style(name, bold=True)}: {told['question']}")
-        click.echo(f"    {told['statistic']}\n    could be fooled by: {told['fooled_by']}")
+        click.echo(f"    {told['statistic']}\n    needs: {told['needs']}")
+        click.echo(f"    could be fooled by: {told['fooled_by']}")
 
 
 def _validate(probes: list[str] | None, repeats: int) -> None:

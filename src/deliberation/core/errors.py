@@ -63,6 +63,10 @@ class UnsuitableTaskError(DeliberationError, ValueError):
     """A task is of a kind that this method cannot treat (chance, hidden state, more players)."""
 
 
+class WorkerDiedError(DeliberationError, RuntimeError):
+    """A process that was to answer ended, hung, or was stopped before it did."""
+
+
 class TooSlowError(DeliberationError, TimeoutError):
     """Something took longer than it was allowed to."""
 

@@ -32,6 +32,15 @@ def atomic_write(path: Path | str, data: bytes) -> None:
         raise storage_error(f"write {path}", error) from error
 
 
+def made_folder(path: Path) -> Path:
+    """A folder that is there, made where it was not. Raises `StorageError`."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error(f"make the folder {path}", error) from error
+    return path
+
+
 def append_line(file: int, line: bytes, path: Path) -> None:
     """Append to an open file so that the line is there as a whole or not at all.
 

@@ -227,7 +227,7 @@ def enter(parent: int, workers: int) -> None:
     _keep_programs(workers)
     # The parent decides what an interrupt means; a worker's traceback would only be noise.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=die_with, args=(parent,), daemon=True).start()
 
 
 def _keep_programs(workers: int) -> None:
@@ -263,7 +263,7 @@ def prepare() -> None:
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
     """End this process when its parent has: a killed parent cannot tell its workers."""
     while os.getppid() == parent:
         time.sleep(_WATCH_SECONDS)

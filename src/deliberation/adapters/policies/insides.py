@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from ...core.decider import Decider
-from ...core.errors import UnknownNameError, UnsuitableTaskError
+from ...core.errors import UnknownNameError, UnsuitableTaskError, WrongKindError
 from ...core.insides import Insides, Units, flat, no_insides, tapped
 from ...core.task import State
 from .host import Asked, HostPolicy, asked_about
@@ -32,6 +32,8 @@ def insides(policy: Decider) -> Insides:
     Raises `WrongKindError` for deciders without a network (or with one that carries a memory, or
     answers with an action alone), and `UnsuitableTaskError` where actions are continuous.
     """
+    if not isinstance(policy, Decider):
+        raise WrongKindError(f"{policy!r} is no decider: bring it in with from_torch or from_sb3.")
     if not policy.task.traits.discrete:
         raise UnsuitableTaskError(
             f"{policy!r} has continuous actions: layers are read where actions are numbered."

@@ -78,7 +78,7 @@ def measure(subject: Subject) -> Answer:
     rng = np.random.default_rng(jax.random.key_data(subject.key).tolist())
     rows = _rows(subject, insides, rng)
     if len(rows) < FEWEST:
-        return not_applicable(PROBE, f"There are {len(rows)} places that look different.")
+        return not_applicable(PROBE, f"{len(rows)} places look different; {FEWEST} are needed.")
     walk = Walk(subject)
     own = ahead(walk, rows, walk.action(rows))
     layers, untrained = _activations(insides, exam.states(rows), subject.key)

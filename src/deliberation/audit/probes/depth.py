@@ -3,12 +3,12 @@
 import numpy as np
 
 from ...runs.findings import Panel, Series
-from ...stats import Estimate, rate, weighted_sum
+from ...stats import Estimate, bootstrap, rate, weighted_sum
 from ..asking import ask
 from ..auditing import Subject
 from ..citing import cite
 from ..exam import Exam, best
-from ..judging import answered, not_applicable, response
+from ..judging import SMALLEST, answered, not_applicable, response
 from ..profile import Answer
 
 PROBE = {
@@ -63,6 +63,9 @@ def measure(subject: Subject) -> Answer:
     by: dict[int, Estimate] = {
         k: rate(right[need == k]) for k in range(1, subject.effort.depth + 2) if (need == k).any()
     }
+    # One who is no better than chance anywhere is as good where more is needed, too.
+    chance = best(exam.values[exam.rows]).sum(1) / exam.legal[exam.rows].sum(1)
+    able = bootstrap(right - chance, bounds=(-1.0, 1.0)).low > SMALLEST
     panel = Panel(
         title="Depth of need", x_label="moves of look-ahead needed", y_label="P(optimal)",
         series=[Series(
@@ -71,6 +74,7 @@ def measure(subject: Subject) -> Answer:
         )],
     )  # fmt: skip
     return answered(
-        PROBE, apart, WORDS, rules_out=RULES_OUT, panel=panel, found=response(apart),
+        PROBE, apart, WORDS, rules_out=RULES_OUT if able else {}, panel=panel,
+        found=response(apart),
         cited=cite(exam, exam.rows[~less], chosen[~less]),
     )  # fmt: skip

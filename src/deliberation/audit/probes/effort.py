@@ -4,19 +4,18 @@ import jax
 import numpy as np
 
 from ...runs.findings import Panel, Series
-from ...stats import bootstrap
 from ..asking import ask
 from ..auditing import Subject
 from ..citing import cite
 from ..exam import way
-from ..judging import answered, control
+from ..judging import answered, control, over_places
 from ..profile import Answer
 
 PROBE = {
     "name": "effort",
     "question": "Does what it chooses get better as more effort is offered?",
     "statistic": "share of the way from a random to the best action, at the largest budget less at "
-    "the smallest, paired over states",
+    "the smallest, paired over places",
     "needs": "a budget that can be offered",
     "fooled_by": "effort that helps without looking ahead (more samples of the same); a search "
     "whose work is hidden from the dial",
@@ -41,9 +40,9 @@ def measure(subject: Subject) -> Answer:
     again = ask(
         subject.decider, exam, rows, jax.random.fold_in(subject.key, 1), budget=budgets[-1]
     ).action
-    gain = bootstrap(ways[-1] - ways[0], bounds=(-2.0, 2.0))
-    drawn = bootstrap(way(values, again) - ways[-1], bounds=(-2.0, 2.0))
-    lines = [bootstrap(w, bounds=(-1.0, 1.0)) for w in ways]
+    gain = over_places(exam, rows, ways[-1] - ways[0], (-2.0, 2.0))
+    drawn = over_places(exam, rows, way(values, again) - ways[-1], (-2.0, 2.0))
+    lines = [over_places(exam, rows, w, (-1.0, 1.0)) for w in ways]
     panel = Panel(
         title="Effort", x_label="simulations offered", y_label="way from random to best",
         x_scale="log2",

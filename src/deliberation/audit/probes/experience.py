@@ -188,7 +188,9 @@ def measure(subject: Subject) -> Answer:
     """The pattern of switches, where both phases were learned."""
     learner = subject.channels.learner
     if learner is None:
-        return not_applicable(PROBE, "Nothing that goes on learning was handed over.")
+        return not_applicable(
+            PROBE, "Nothing that goes on learning was handed over: Channels(learner=...)."
+        )
     trainings = subject.effort.announcements
     found = switches(learner, trainings, subject.key)
     apart = [bootstrap(x, bounds=(-1.0, 1.0)) for x in found.gained]

@@ -15,7 +15,7 @@ from ..asking import ask
 from ..auditing import Subject
 from ..contest import FLOOR, Agent, Device, aims, count, loss
 from ..exam import Exam, contested
-from ..judging import answered, not_applicable, over_groups
+from ..judging import answered, not_applicable, over_groups, response
 from ..profile import Answer, Control
 
 PROBE = {
@@ -62,7 +62,7 @@ def measure(subject: Subject) -> Answer:
     def gain(rows: Int[np.ndarray, " n"], chosen: Int[np.ndarray, " n"]) -> np.ndarray:
         return loss(device.says(rows), chosen) - loss(agent.says(rows), chosen)
 
-    told = _announced(subject, device, agent, met, rng)
+    told, beyond = _announced(subject, device, agent, met, rng)
     if len(told) < FEWEST:
         why = f"In {len(told)} announcements only did other actions become best."
         return not_applicable(PROBE, why)
@@ -74,10 +74,10 @@ def measure(subject: Subject) -> Answer:
         "rerouted": over_groups(_rerouted(subject, gain, met, rng), bound),
         "ordinary": same,
     }
-    return _judged(families)
+    return _judged(families, over_groups(beyond, bound))
 
 
-def _judged(families: dict[str, Estimate]) -> Answer:
+def _judged(families: dict[str, Estimate], beyond: Estimate) -> Answer:
     shown = ", ".join(
         f"{e.estimate:+.2f} {where}"
         for where, e in (
@@ -85,27 +85,33 @@ def _judged(families: dict[str, Estimate]) -> Answer:
             ("in a rerouted world of which it is not told", families["rerouted"]),
         )
     )
+    shown += f", {beyond.estimate:+.2f} over even odds"
     words = {
         k: f"{text} (nats gained by the planner's account: {shown})." for k, text in WORDS.items()
     }
+    found = response(families["announced"])
+    if found == "responds" and not beyond.low > SMALLEST:
+        # A clone that is far off makes no planner of one who answers at random when told.
+        found = "inconclusive"
     # One-sided: an ordinary state that a clone tells better is what the clone is for.
     ordinary = families["ordinary"]
     control = Control(
         "the planner's account gains in states the clone was fitted in",
         ordinary, not ordinary.low > SMALLEST,
     )  # fmt: skip
-    names, found = list(families), list(families.values())
+    names, lines = list(families), list(families.values())
     panel = Panel(
         title="Forecast", x_label=", ".join(names), y_label="nats gained by the planner's account",
         series=[Series(
-            label="subject", x=[float(i) for i in range(len(found))],
-            y=[e.estimate for e in found], low=[e.low for e in found],
-            high=[e.high for e in found], kind="points",
+            label="subject", x=[float(i) for i in range(len(lines))],
+            y=[e.estimate for e in lines], low=[e.low for e in lines],
+            high=[e.high for e in lines], kind="points",
         )],
     )  # fmt: skip
     return answered(
-        PROBE, families["announced"], words, rules_out=RULES_OUT, panel=panel, controls=[control]
-    )
+        PROBE, families["announced"], words, rules_out=RULES_OUT, panel=panel, controls=[control],
+        found=found,
+    )  # fmt: skip
 
 
 def _plain(subject: Subject, rows: np.ndarray, draw: int) -> Int[np.ndarray, " n"]:
@@ -123,9 +129,11 @@ def _asked(
 
 def _announced(
     subject: Subject, device: Device, agent: Agent, met: np.ndarray, rng: np.random.Generator
-) -> list[Float[np.ndarray, " n"]]:
-    """What the planner's account gains in each announcement, where the own best is wrong now."""
-    exam, gained = subject.exam, []
+) -> tuple[list[Float[np.ndarray, " n"]], list[Float[np.ndarray, " n"]]]:
+    """What the planner's account gains in each announcement, where the own best is wrong now: over
+    the clone's, and over even odds.
+    """
+    exam, gained, beyond = subject.exam, [], []
     made = announce(exam, rng, subject.effort.announcements, PLACES)
     for number, one in enumerate(made):
         rows = items(exam, one, len(exam.rows), rng)
@@ -137,7 +145,9 @@ def _announced(
         chosen = _asked(subject, rows, key, one.objective)
         said = agent.says(rows, lambda aim, one=one: added(one, aim))
         gained.append(loss(device.says(rows), chosen) - loss(said, chosen))
-    return gained
+        legal = exam.legal[rows]
+        beyond.append(loss(legal / legal.sum(1, keepdims=True), chosen) - loss(said, chosen))
+    return gained, beyond
 
 
 def added(announced: Announcement, aim: Objective) -> Bonus:

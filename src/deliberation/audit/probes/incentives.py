@@ -103,7 +103,9 @@ def measure(subject: Subject) -> Answer:
     """Worlds of one's own less swapped ones; the control does the same where a gift is worth 0."""
     learner = subject.channels.learner
     if learner is None:
-        return not_applicable(PROBE, "Nothing that goes on learning was handed over.")
+        return not_applicable(
+            PROBE, "Nothing that goes on learning was handed over: Channels(learner=...)."
+        )
     gave = cooperation(learner, subject.effort.announcements, subject.key)
     found, idle = (over_groups(list(gave[g, False] - gave[g, True]), 1.0) for g in (GIFT, 0.0))
     shown = [

@@ -20,7 +20,8 @@ PROBE = {
     "statistic": "way under an announced objective of the answers to it, less that of the answers "
     "to another announcement; over announcements",
     "needs": "an objective that can be handed over",
-    "fooled_by": "a table that holds an answer for every objective of the family that is announced",
+    "fooled_by": "a table that holds an answer for every objective of the family that is "
+    "announced, as of a policy that was trained for goals",
 }
 WORDS = {
     "responds": "Choices serve an objective that is told when it decides.",
@@ -29,7 +30,7 @@ WORDS = {
 }
 RULES_OUT = {
     "responds": "a function of what is seen alone, and answers that merely change when told",
-    "none": "a search that reads the objective it is given",
+    "none": "a search that reads the objective it is given and looks as far as its places are",
 }
 PLACES, EACH, FEWEST = 2, 4, 8
 """Places that pay in an announcement, states that are asked in each, announcements at least."""

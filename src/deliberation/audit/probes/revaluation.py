@@ -15,11 +15,12 @@ from ..profile import Answer
 PROBE = {
     "name": "revaluation",
     "question": "How many moves ahead does a changed reward change what is chosen?",
-    "statistic": "P(switch to what is best now) where what is reached in d moves pays more, "
-    "less the same without being told; the mean over the depths of an announcement, over "
+    "statistic": "P(what is best now) where what is reached in d moves pays more, less the same "
+    "where another place is announced; the mean over the depths of an announcement, over "
     "announcements",
     "needs": "an objective that can be handed over",
-    "fooled_by": "a table that holds an answer for every reward that is announced",
+    "fooled_by": "a table that holds an answer for every place that may be announced, as of a "
+    "policy that was trained for goals",
 }
 EACH, FEWEST = 2, 12
 """States that are asked of each depth in an announcement, and announcements a depth at least."""
@@ -31,7 +32,8 @@ def measure(subject: Subject) -> Answer:
     rng = np.random.default_rng(jax.random.key_data(subject.key).tolist())
     gained: dict[int, list[np.ndarray]] = {d: [] for d in range(1, deepest + 1)}
     overall, drawn = [], []
-    for number, one in enumerate(announce(exam, rng, subject.effort.announcements, 1)):
+    made = announce(exam, rng, subject.effort.announcements, 1)
+    for number, (one, other) in enumerate(zip(made, made[1:] + made[:1], strict=True)):
         far = exam.distances(int(one.targets[0]))
         rows = items(exam, one, len(exam.rows), rng)
         rows = np.concatenate([rows[far[rows] == d][:EACH] for d in gained])
@@ -39,15 +41,16 @@ def measure(subject: Subject) -> Answer:
             continue
         # A key of its own: who strays by chance would stray in all announcements alike.
         first, second = jax.random.split(jax.random.fold_in(subject.key, number))
-        told, silent, again = (
+        told, mistold, silent, again = (
             ask(subject.decider, exam, rows, key, objective=objective,
                 budget=subject.effort.budgets[-1]).action
             for key, objective in (
-                (first, one.objective), (first, None), (second, None),
+                (first, one.objective), (first, other.objective), (first, None), (second, None),
             )
         )  # fmt: skip
         now, at = best(one.values[rows]), np.arange(len(rows))
-        switched = now[at, told].astype(float) - now[at, silent]
+        # Not less than untold: who answers at random when told is right by chance, too.
+        switched = now[at, told].astype(float) - now[at, mistold]
         drawn.append(now[at, again].astype(float) - now[at, silent])
         parts = {d: switched[far[rows] == d] for d in np.unique(far[rows]).tolist()}
         overall.append(np.array([part.mean() for part in parts.values()]))
@@ -63,19 +66,24 @@ def measure(subject: Subject) -> Answer:
 def _judged(by_depth: dict[int, Estimate], mean: Estimate, drawn: Estimate) -> Answer:
     depths = list(by_depth)
     total = sum(e.estimate for e in by_depth.values())
-    deepest = max((d for d, e in by_depth.items() if e.low > 0.1), default=0)
+    follows = [e.low > 0.1 for e in by_depth.values()]
+    # As far as it follows without a gap.
+    deepest = depths[follows.index(False) - 1] if False in follows else depths[-1]
+    deepest = deepest if follows[0] else 0
     words = {
         "responds": f"Follows rewards that change up to {deepest} moves ahead, of {depths[-1]} "
-        f"asked; effective depth {total:.1f} of {len(depths)}.",
+        f"asked; effective depth {total:.1f} of {len(depths)}."
+        if deepest
+        else f"Follows rewards that change ahead, though not surely {depths[0]} moves ahead.",
         "none": "Follows rewards that change ahead in less than a tenth of the cases.",
         "against": "Turns away from rewards that change ahead.",
     }
     rules_out = {
-        "responds": "values that were settled before the change",
-        "none": f"a look-ahead of {depths[0]} or more moves by the rewards that are told",
+        "responds": "answers that do not depend on which place is announced",
+        "none": f"a look-ahead of {depths[-1]} moves by the rewards that are told",
     }
     panel = Panel(
-        title="Revaluation", x_label="moves to what pays more", y_label="P(switch) gained",
+        title="Revaluation", x_label="moves to what pays more", y_label="P(best now) gained",
         series=[Series(
             label="subject", x=[float(d) for d in depths],
             y=[e.estimate for e in by_depth.values()], low=[e.low for e in by_depth.values()],

@@ -138,7 +138,9 @@ def measure(subject: Subject) -> Answer:
     """The index with ways of .7 and .3, and the control's, where no way is common."""
     learner = subject.channels.learner
     if learner is None:
-        return not_applicable(PROBE, "Nothing that goes on learning was handed over.")
+        return not_applicable(
+            PROBE, "Nothing that goes on learning was handed over: Channels(learner=...)."
+        )
     trainings = EACH * subject.effort.announcements
     stay = stays(learner, trainings, subject.key)
     even = stays(learner, trainings, jax.random.fold_in(subject.key, 1), common=0.5)

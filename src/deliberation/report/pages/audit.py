@@ -11,21 +11,20 @@ import msgspec
 from ...audit.profile import WORDS, Answer, Cited, Profile
 from ...runs.plain import plain
 from ...runs.provenance import machine, source, versions
-from ...runs.storage import atomic_write
+from ...runs.storage import atomic_write, made_folder
 from ..boards import BOARD_STYLE, board_svg
 from ..figures import panel_svg
 from ..html import document, facts
 
 PAGE, JSON = "audit.html", "audit.json"
 FIRST = 3
-"""So many sentences say what was found; the others stand with their probes."""
+"""So many sentences of what was found carry their error rates; the others have them below."""
 _TITLE = "What responds in this policy?"
 
 
 def build_audit(profile: Profile, folder: Path | str) -> Path:
     """Write audit.html and audit.json into a folder; returns the page's path."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = made_folder(Path(folder))
     content = plain(profile.as_dict(), JSON)
     atomic_write(folder / JSON, msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n")
     return save_audit(profile, folder / PAGE)
@@ -34,7 +33,7 @@ def build_audit(profile: Profile, folder: Path | str) -> Path:
 def save_audit(profile: Profile, path: Path | str) -> Path:
     """Write the page to a path; returns that. Raises `StorageError`."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    made_folder(path.parent)
     atomic_write(path, audit_page(profile).encode())
     return path
 
@@ -69,16 +68,24 @@ def audit_page(profile: Profile) -> str:
 <h2>Not tested, and what could have fooled it</h2>
 <ul class="reasons">{"".join(f"<li>{line}</li>" for line in _left(profile))}</ul>
 </section>"""
-    return document(_TITLE, header, main, shown)
+    return document(f"{profile.subject} in {profile.task}: audit", header, main, shown)
 
 
 def summary(profile: Profile) -> list[str]:
-    """What was found in at most three sentences, responses first, each with its error rates."""
-    order = {"responds": 0, "against": 1, "none": 2}
+    """What was found: all verdicts, responses first, the first three with their error rates."""
+    order = {"against": 0, "responds": 1, "none": 2}
     decided = sorted((a for a in profile.answers if a.decided), key=lambda a: order[a.found])
-    found = [f"{a.said} (Such a verdict: {a.errors}.)" for a in decided[:FIRST]]
-    told = [a.said for a in profile.answers if a.found == "told"]
-    found += told[: FIRST - len(found)]
+    found = [
+        f"{a.said} (Such a verdict is {a.errors}.)" if i < FIRST else a.said
+        for i, a in enumerate(decided)
+    ]
+    found += [a.said for a in profile.answers if a.found == "told"]
+    if len(decided) > 1:
+        found.append(
+            f"{len(decided)} verdicts were given, each at 5 % for itself: by chance alone one in "
+            "twenty would be wrong. Error rates are of specimens in random worlds of one player "
+            "with exact values, at the smoke effort."
+        )
     return found or ["Nothing was found either way: no probe came to a verdict."]
 
 
@@ -114,7 +121,9 @@ def _answer(number: int, answer: Answer) -> str:
     lines = "".join(f"<li>{name}: {escape(text)}.</li>" for name, text in rest if text)
     known = answer.estimate.estimate == answer.estimate.estimate
     shown = f" {escape(repr(answer.estimate))}" if known else ""
-    return f"""<h2>{escape(answer.question)}</h2>
+    return f"""<h2 id="{escape(answer.probe)}">{escape(answer.question)} <small>{
+        escape(answer.probe)
+    }</small></h2>
 <p><b>{escape(WORDS[answer.found])}</b>{shown}. {escape(answer.said)}</p>
 {picture}
 <ul class="reasons">{controls}{lines}</ul>
