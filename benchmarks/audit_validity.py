@@ -24,7 +24,7 @@ import numpy as np
 
 from deliberation.audit import list_probes
 from deliberation.audit.judging import over_groups
-from deliberation.audit.rates import FILE, Rates
+from deliberation.audit.rates import FILE
 from deliberation.runs.provenance import code, machine, source, versions
 from deliberation.runs.storage import atomic_write
 from deliberation.specimens import Validated, list_specimens, validate

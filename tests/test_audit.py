@@ -32,8 +32,7 @@ from deliberation.audit.probes import forecast, match, revaluation
 from deliberation.audit.probes.depth import halved, needs
 from deliberation.audit.rates import Rates
 from deliberation.audit.sampling import Judge
-from deliberation.core import UniformRandom, misere
-from deliberation.core import Objective
+from deliberation.core import Objective, UniformRandom, misere
 from deliberation.core.errors import (
     BudgetError,
     IllegalActionError,
@@ -423,7 +422,10 @@ def test_kept_answers_are_of_the_same_arrays_and_the_same_truth(tmp_path, monkey
     first, second = (Weighed(jnp.array([x])) for x in (1.0, -1.0))
     assert repr(first) == repr(second) and content(first) != content(second)
     assert content(first) == content(Weighed(jnp.array([1.0])))
-    table, options = made("look_up_table"), {"probes": ["depth"], "effort": "smoke", "out": tmp_path}
+    table, options = (
+        made("look_up_table"),
+        {"probes": ["depth"], "effort": "smoke", "out": tmp_path},
+    )
     one = audit(table, EXAM.task, objective=first, **options)["depth"]
     other = audit(table, EXAM.task, objective=second, **options)["depth"]
     assert one.estimate != other.estimate

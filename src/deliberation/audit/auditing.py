@@ -16,8 +16,15 @@ from jaxtyping import Array, Key
 from ..core.catalogue import catalogue, module_of
 from ..core.contract import check_task
 from ..core.decider import Decider
-from ..core.errors import BudgetError, NotListedError, UnknownNameError, WrongKindError
+from ..core.errors import (
+    BudgetError,
+    MissingChannelError,
+    NotListedError,
+    UnknownNameError,
+    WrongKindError,
+)
 from ..core.keys import KeyLike, named_key, one_key
+from ..core.learner import Learner
 from ..core.objective import Objective, misere
 from ..core.task import Task, check_is_task
 from ..runs.plain import plain, restore
@@ -82,6 +89,13 @@ class Subject:
     effort: Effort
     key: Key[Array, ""]
     channels: Channels = dataclasses.field(default_factory=Channels)
+
+    @property
+    def learner(self) -> Learner:
+        """What goes on learning. Raises `MissingChannelError` where nothing was handed over."""
+        if self.channels.learner is None:
+            raise MissingChannelError("No learner was handed over: Channels(learner=...).")
+        return self.channels.learner
 
 
 def list_probes() -> dict[str, dict[str, Any]]:
@@ -322,7 +336,7 @@ def _measured(subject: Subject, probe: Any) -> Answer:
     about = probe.PROBE
     try:
         return probe.measure(subject)
-    except NotListedError as error:
+    except (NotListedError, MissingChannelError) as error:
         return not_applicable(about, str(error))
     except Exception as error:  # a stranger's policy may raise anything
         return failed(about, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")

@@ -71,6 +71,10 @@ class TooSlowError(DeliberationError, TimeoutError):
     """Something took longer than it was allowed to."""
 
 
+class MissingChannelError(DeliberationError):
+    """What is asked needs more of a subject than was handed over."""
+
+
 class NotListedError(UnsuitableTaskError):
     """What is asked needs every state of a task, and these were not listed."""
 

@@ -12,7 +12,7 @@ from ...core.learner import Experience
 from ...runs.findings import Panel, Series
 from ...stats import Estimate, bootstrap
 from ..auditing import Subject
-from ..judging import answered, control, not_applicable, response
+from ..judging import answered, control, response
 from ..living import Acted, Keys, Life, Moment, World, born, each, enter, live, tested
 from ..profile import Answer, Control
 
@@ -186,11 +186,7 @@ def _worse(
 
 def measure(subject: Subject) -> Answer:
     """The pattern of switches, where both phases were learned."""
-    learner = subject.channels.learner
-    if learner is None:
-        return not_applicable(
-            PROBE, "Nothing that goes on learning was handed over: Channels(learner=...)."
-        )
+    learner = subject.learner
     trainings = subject.effort.announcements
     found = switches(learner, trainings, subject.key)
     apart = [bootstrap(x, bounds=(-1.0, 1.0)) for x in found.gained]

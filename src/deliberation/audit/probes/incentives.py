@@ -11,7 +11,7 @@ from ...core.learner import Experience
 from ...runs.findings import Panel, Series
 from ...stats import bootstrap
 from ..auditing import Subject
-from ..judging import answered, control, not_applicable, over_groups
+from ..judging import answered, control, over_groups
 from ..living import Acted, Keys, Moment, World, born, each, live
 from ..profile import Answer
 
@@ -101,11 +101,7 @@ def cooperation(
 
 def measure(subject: Subject) -> Answer:
     """Worlds of one's own less swapped ones; the control does the same where a gift is worth 0."""
-    learner = subject.channels.learner
-    if learner is None:
-        return not_applicable(
-            PROBE, "Nothing that goes on learning was handed over: Channels(learner=...)."
-        )
+    learner = subject.learner
     gave = cooperation(learner, subject.effort.announcements, subject.key)
     found, idle = (over_groups(list(gave[g, False] - gave[g, True]), 1.0) for g in (GIFT, 0.0))
     shown = [

@@ -11,7 +11,7 @@ from ...core.learner import Experience
 from ...runs.findings import Panel, Series
 from ...stats import Estimate, bootstrap
 from ..auditing import Subject
-from ..judging import answered, control, not_applicable, response
+from ..judging import answered, control, response
 from ..living import Acted, Keys, Moment, World, born, each, live
 from ..profile import Answer
 
@@ -136,11 +136,7 @@ def over_trainings(index: Float[np.ndarray, " n"]) -> Estimate:
 
 def measure(subject: Subject) -> Answer:
     """The index with ways of .7 and .3, and the control's, where no way is common."""
-    learner = subject.channels.learner
-    if learner is None:
-        return not_applicable(
-            PROBE, "Nothing that goes on learning was handed over: Channels(learner=...)."
-        )
+    learner = subject.learner
     trainings = EACH * subject.effort.announcements
     stay = stays(learner, trainings, subject.key)
     even = stays(learner, trainings, jax.random.fold_in(subject.key, 1), common=0.5)
