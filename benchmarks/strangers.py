@@ -84,12 +84,22 @@ def torch() -> Stranger:
     seen = np.stack([np.asarray(world.observe(_row(exam, row))) for row in rows])
     right = torch.tensor(best(exam.values[rows]), dtype=torch.float32)
     torch.manual_seed(0)
+    places = int(_lake().observation_space.n)
+
+    class OneHot(torch.nn.Module):
+        """A place by its number."""
+
+        def forward(self, place: Any) -> Any:
+            """One unit each."""
+            return torch.nn.functional.one_hot(place.long().reshape(len(place)), places).float()
+
     module = torch.nn.Sequential(
-        torch.nn.Linear(seen.shape[1], 32), torch.nn.ReLU(), torch.nn.Linear(32, right.shape[1])
-    )
+        OneHot(), torch.nn.Linear(places, 32), torch.nn.ReLU(),
+        torch.nn.Linear(32, right.shape[1]),
+    )  # fmt: skip
     optimiser = torch.optim.Adam(module.parameters(), lr=0.01)
     for _ in range(300):
-        chances = module(torch.tensor(seen, dtype=torch.float32)).softmax(1)
+        chances = module(torch.tensor(seen)).softmax(1)
         loss = -((chances * right).sum(1) + 1e-9).log().mean()
         optimiser.zero_grad()
         loss.backward()
