@@ -84,10 +84,10 @@ def torch() -> Stranger:
     seen = np.stack([np.asarray(world.observe(_row(exam, row))) for row in rows])
     right = torch.tensor(best(exam.values[rows]), dtype=torch.float32)
     torch.manual_seed(0)
-    places = int(_lake().observation_space.n)
+    places = seen.shape[1]
 
     class OneHot(torch.nn.Module):
-        """A place by its number."""
+        """A place by its number, as the environment shows it."""
 
         def forward(self, place: Any) -> Any:
             """One unit each."""
@@ -99,7 +99,7 @@ def torch() -> Stranger:
     )  # fmt: skip
     optimiser = torch.optim.Adam(module.parameters(), lr=0.01)
     for _ in range(300):
-        chances = module(torch.tensor(seen)).softmax(1)
+        chances = module(torch.tensor(seen.argmax(1))).softmax(1)
         loss = -((chances * right).sum(1) + 1e-9).log().mean()
         optimiser.zero_grad()
         loss.backward()
