@@ -303,3 +303,9 @@ def test_the_readme_runs(tmp_path, monkeypatch):
         if "stable_baselines3" in block and find_spec("stable_baselines3") is None:
             continue  # it comes with an extra
         exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
+
+
+def test_the_readme_links_to_what_is_there():
+    links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / "README.md").read_text())
+    assert len(links) > 20
+    assert [link for link in links if not (ROOT / link).exists()] == []
