@@ -24,7 +24,7 @@ import numpy as np
 from deliberation import adapters
 from deliberation.audit import Channels, Profile, audit
 from deliberation.core import Decider, Task
-from deliberation.runs.plain import plain
+from deliberation.runs.plain import plain, restore
 from deliberation.runs.provenance import machine, source, versions
 from deliberation.runs.storage import atomic_write
 
@@ -216,7 +216,7 @@ def main() -> None:
     asked = parser.parse_args()
     names = list(STRANGERS) if asked.only is None else asked.only.split(",")
     path = asked.out / "strangers.json"
-    known = msgspec.json.decode(path.read_bytes())["strangers"] if path.exists() else {}
+    known = restore(msgspec.json.decode(path.read_bytes()))["strangers"] if path.exists() else {}
     for name in names:
         try:
             known[name] = {"effort": asked.effort, **measured(name, asked.effort)}

@@ -57,7 +57,8 @@ def test_who_takes_its_process_down_fails_one_probe_alone(subjects):
     )  # fmt: skip
     assert ran.exit_code == 0, ran.output
     assert "Its process ended with code 3" in ran.output
-    assert "effort: failed" not in ran.output and "depth: failed" not in ran.output
+    # The others are answered, by another process.
+    assert {p.name for p in out.glob("*.json")} >= {"effort.json", "depth.json"}
     assert (out / "audit.html").exists() and not (out / "objective.json").exists()
 
 

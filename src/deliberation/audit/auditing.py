@@ -52,8 +52,8 @@ _MOST_OFFERED = 2**31 - 1
 class Effort:
     """How much is asked: contested states, announcements, and the budgets that are offered.
 
-    Announcements are the units of what is said of them: of fewer than 73 that show nothing it does
-    not follow that there is less than the smallest response.
+    Announcements (and openings of games) are the units of what is said of them: of fewer than 73
+    that show nothing it does not follow that there is less than the smallest response.
     """
 
     name: str
@@ -64,16 +64,14 @@ class Effort:
     repeats: int
     judging: int
     """Simulations of the search whose word is taken where exact values cannot be had."""
-    games: int
-    """Openings of games against itself."""
 
 
 EFFORTS = {
     e.name: e
     for e in (
-        Effort("smoke", 128, 80, (1, 8, 64), 4, 5, 128, 16),
-        Effort("quick", 192, 120, (1, 4, 16, 64, 256), 6, 15, 512, 48),
-        Effort("full", 512, 320, (1, 4, 16, 64, 256, 1024), 8, 40, 2048, 160),
+        Effort("smoke", 128, 80, (1, 8, 64), 4, 5, 128),
+        Effort("quick", 192, 120, (1, 4, 16, 64, 256), 6, 15, 512),
+        Effort("full", 512, 320, (1, 4, 16, 64, 256, 1024), 8, 40, 2048),
     )
 }
 
@@ -271,7 +269,6 @@ def _kept(
             return kept.answer
     answer = _answer(subject, name, seconds)
     if answer.found != "failed":
-        path.parent.mkdir(parents=True, exist_ok=True)
         record = plain(msgspec.to_builtins(_Record(stamp, answer)), name)
         atomic_write(path, msgspec.json.encode(record))
     return answer

@@ -53,16 +53,17 @@ def halves(
 ) -> tuple[Behaviour, Int[np.ndarray, " n"], Bool[np.ndarray, " n"]] | None:
     """Its course of play, its answers in the exam's states, and which of these it seldom comes to.
 
-    None where either half has fewer states than asked for.
+    None where either half has fewer places than asked for.
     """
     course = behave(subject)
     seldom = course.seldom()
-    if min(seldom.sum(), (~seldom).sum()) < fewest:
+    place = subject.exam.place[subject.exam.rows]
+    if min(len(np.unique(place[x])) for x in (seldom, ~seldom)) < fewest:
         return None
     return course, course.on(subject.exam.rows), seldom
 
 
-UNEVEN = "It comes to nearly all places as often, or seldom to any."
+UNEVEN = "There are too few places, or it comes to nearly all as often, or seldom to any."
 
 
 def behave(subject: Subject) -> Behaviour:

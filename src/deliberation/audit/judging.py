@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from ..runs.findings import Panel
 from ..stats import Estimate, bootstrap
@@ -42,17 +43,27 @@ def over_groups(groups: list[np.ndarray], bound: float) -> Estimate:
     return bootstrap(means, bounds=(-bound, bound))
 
 
-def over_places(
-    exam: Exam, rows: np.ndarray, values: np.ndarray, bound: tuple[float, float]
-) -> Estimate:
-    """The mean over places; states that differ in time alone are one, for one who sees no clock
-    answers alike in all of them.
+def by_place(
+    exam: Exam, rows: Int[np.ndarray, " n"], values: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, " places"]:
+    """The means of the places; states that differ in time alone are one, for one who sees no clock
+    answers alike in all of them. Drawn states are places of their own.
     """
     if exam.listed is None:
-        return bootstrap(values, bounds=bound)
+        return values
     _, place = np.unique(exam.place[rows], return_inverse=True)
-    total = np.bincount(place.ravel(), values)
-    return bootstrap(total / np.bincount(place.ravel()), bounds=bound)
+    return np.bincount(place.ravel(), values) / np.bincount(place.ravel())
+
+
+def over_places(
+    exam: Exam,
+    rows: Int[np.ndarray, " n"],
+    values: Float[np.ndarray, " n"],
+    bound: tuple[float, float],
+    level: float = 0.95,
+) -> Estimate:
+    """The mean over places, which are resampled."""
+    return bootstrap(by_place(exam, rows, values), bounds=bound, level=level)
 
 
 def answered(

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
 from ..core.decider import Decider, check_finite
+from ..core.errors import WrongKindError
 from ..core.host import on_host, with_keys
 from ..core.objective import Objective
 from ..core.play import random_positions
@@ -63,7 +64,7 @@ def judged(task: Task, objective: Objective, count: int, seed: int, judge: Judge
     judge: an action is worth what it earns, and what the judge expects of what follows.
     """
     first, *keys = jax.random.split(jax.random.key(seed), 3)
-    states = _distinct(task, random_positions(task, count, first))
+    states = distinct(task, random_positions(task, count, first))
     legal = np.asarray(jax.jit(jax.vmap(task.legal))(states))
     told = content(task, objective, judge.decider)
     parts = [told, repr(task), repr(objective), repr(judge), str((count, seed)), code()]
@@ -111,7 +112,7 @@ def _looked(
         planner = TreeSearch(task, "uct", capacity=int(budget) + 1)
     draws = 1 if task.traits.deterministic else DRAWS
     row, action = (np.repeat(x, draws) for x in np.nonzero(legal))
-    steps, worth = jax.random.split(keys[0], len(row)), np.empty(len(row))
+    steps, worth, blank = jax.random.split(keys[0], len(row)), np.empty(len(row)), True
     for start in range(0, len(row), _ROWS):
         some = np.resize(np.arange(start, min(start + _ROWS, len(row))), _ROWS)
         here = jax.tree.map(lambda x, at=row[some]: x[at], states)
@@ -126,10 +127,16 @@ def _looked(
         # Raises where two players' aims are not opposite: then signs say nothing.
         earned = player_zero(task, np.asarray(rewards, float)) * (1.0 - 2.0 * np.asarray(mover))
         worth[some] = earned + float(objective.discount) * ahead
+        blank = blank and not np.asarray(told.value).any()
+    if blank and judge.decider is not None:
+        raise WrongKindError(
+            f"{judge.decider!r} gives no values (all are 0), so that it cannot say what actions "
+            "are worth: take a reference that searches, or whose network has a value."
+        )
     return worth.reshape(-1, draws).mean(1)
 
 
-def _distinct(task: Task, states: State) -> State:
+def distinct(task: Task, states: State) -> State:
     """Each once: where a task does not offer as many as were asked for, they repeat."""
     prints = np.asarray(jax.jit(jax.vmap(task.fingerprint))(states))
     rows = np.unique(prints.reshape(len(prints), -1), axis=0, return_index=True)[1]

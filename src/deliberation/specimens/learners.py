@@ -1,5 +1,6 @@
 """Learners of small worlds, each in a few lines: what is learned from a step, and what is done."""
 
+import abc
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -39,9 +40,9 @@ class Greedy(Learner):
 
     explore: float = 0.1
 
+    @abc.abstractmethod
     def scores(self, knowledge: Any, state: Int[Array, ""]) -> Float[Array, " actions"]:
         """What every action is worth to it."""
-        raise NotImplementedError
 
     def act(self, knowledge: Any, state: Int[Array, ""], key: Key[Array, ""]) -> Int[Array, ""]:
         """The best, or any."""

@@ -131,11 +131,7 @@ def fit(
             symmetries=symmetries,
         )  # fmt: skip
     key, labels = jax.random.split(key)
-    if isinstance(dataset, Repeated):
-        _check_alike(turned, target)
-        data = dataset
-    else:
-        data = draw_actions(dataset, labels) if target == "action" else dataset
+    data = _labelled(dataset, turned, target, labels)
     most = max(steps, room or 0)
     each = min(most, STEPS_PER_CALL)
     rates = cosine(steps, learning_rate, steps // 20 if warmup is None else warmup)
@@ -226,12 +222,18 @@ def _check_settings(steps: int, batch_size: int, target: str) -> None:
         raise ValueError(f'The target is "distribution" or "action"; got {target!r}.')
 
 
-def _check_alike(turned: Task | None, target: str) -> None:
+def _labelled(
+    dataset: Dataset | Repeated, turned: Task | None, target: str, key: Key[Array, ""]
+) -> Dataset | Repeated:
+    """With one action drawn for each row, where that is the target."""
+    if not isinstance(dataset, Repeated):
+        return draw_actions(dataset, key) if target == "action" else dataset
     if turned is not None or target == "action":
         raise ValueError(
             "Copies of one example are kept once, so that no copy can be seen under a symmetry or "
             "with an action of its own: fit the data set itself, or draw the actions before."
         )
+    return dataset
 
 
 def loss(

@@ -2,19 +2,20 @@
 
 import jax
 import numpy as np
+from jaxtyping import Int
 
 from ...stats import bootstrap
-from ..asking import ask
+from ..asking import BATCHES, ask
 from ..auditing import Subject
-from ..judging import answered, not_applicable
+from ..judging import answered, not_applicable, response
 from ..profile import Answer
 from .depth import halved, needs
 
 PROBE = {
     "name": "compute",
     "question": "Does a decision take longer where more look-ahead is needed?",
-    "statistic": "log2 of the wall time of a batch of hard states over that of a batch of "
-    "easy ones, asked in turn: of these two batches, over repeats",
+    "statistic": "log2 of the wall time of a few hard states over that of as few easy ones, asked "
+    "in turn, the median of repeats; over pairs of such batches, none of which shares a state",
     "needs": "nothing but answers",
     "alone": True,
     "fooled_by": "a machine that is busy; work that is the same however hard a state is, as that "
@@ -26,30 +27,39 @@ WORDS = {
     "against": "Takes longer where less look-ahead is needed.",
 }
 SMALLEST = float(np.log2(1.1))
-FEWEST = 12
+FEWEST = 6
+"""Pairs of batches, at least."""
+EACH = BATCHES[0]
 
 
 def measure(subject: Subject) -> Answer:
-    """Pairs of batches, timed one after the other; the first pair compiles and does not count."""
+    """Pairs of batches, timed one after the other; the first of all compiles and does not count."""
     exam = subject.exam
     need = needs(exam, subject.effort.depth)
     less = halved(need)
-    easy, hard = exam.rows[less], exam.rows[~less]
-    if min(len(easy), len(hard)) < FEWEST:
-        why = f"Of {len(need)} states nearly all need as much look-ahead: {int(np.median(need))}."
+    rng = np.random.default_rng(jax.random.key_data(subject.key).tolist())
+    easy, hard = (rng.permutation(exam.rows[x]) for x in (less, ~less))
+    pairs = min(len(easy), len(hard)) // EACH
+    if pairs < FEWEST:
+        why = (
+            f"Of {len(need)} states {len(easy)} need less look-ahead and {len(hard)} more; "
+            f"{FEWEST * EACH} of each are needed."
+        )
         return not_applicable(PROBE, why)
-    count = min(len(easy), len(hard), 64)
-    ratios = []
-    for number in range(subject.effort.repeats + 1):
-        key = jax.random.fold_in(subject.key, number)
-        seconds = [
-            ask(subject.decider, exam, rows[:count], key, budget=subject.effort.budgets[-1]).seconds
-            for rows in (hard, easy)[:: 1 - 2 * (number % 2)]
-        ]
-        first, second = (float(s.sum()) for s in seconds)
-        ratios.append(np.log2(first / second) * (1 - 2 * (number % 2)))
-    found = bootstrap(np.array(ratios[1:]))
-    within = found.low >= -SMALLEST and found.high <= SMALLEST
-    above, below = found.low > SMALLEST, found.high < -SMALLEST
-    verdict = "responds" if above else "against" if below else "none" if within else "inconclusive"
-    return answered(PROBE, found, WORDS, found=verdict)
+    easy, hard = (x[: pairs * EACH].reshape(pairs, EACH) for x in (easy, hard))
+    _seconds(subject, easy[0], 0)
+    ratios = np.empty((subject.effort.repeats, pairs))
+    for number in range(subject.effort.repeats):
+        for i in range(pairs):
+            # In turn, so that what drifts with time is on neither side.
+            order = (hard[i], easy[i])[:: 1 - 2 * (number % 2)]
+            first, second = (_seconds(subject, rows, number) for rows in order)
+            ratios[number, i] = np.log2(first / second) * (1 - 2 * (number % 2))
+    found = bootstrap(np.median(ratios, 0))
+    return answered(PROBE, found, WORDS, found=response(found, SMALLEST))
+
+
+def _seconds(subject: Subject, rows: Int[np.ndarray, " n"], number: int) -> float:
+    key = jax.random.fold_in(subject.key, number)
+    budget = subject.effort.budgets[-1]
+    return float(ask(subject.decider, subject.exam, rows, key, budget=budget).seconds.sum())

@@ -3,12 +3,12 @@
 import numpy as np
 
 from ...runs.findings import Panel, Series
-from ...stats import Estimate, bootstrap, rate, weighted_sum
+from ...stats import Estimate, weighted_sum
 from ..asking import ask
 from ..auditing import Subject
 from ..citing import cite
 from ..exam import Exam, best
-from ..judging import SMALLEST, answered, not_applicable, response
+from ..judging import SMALLEST, answered, not_applicable, over_places, response
 from ..profile import Answer
 
 PROBE = {
@@ -27,7 +27,7 @@ WORDS = {
 }
 RULES_OUT = {"none": "a look-ahead that is too short for these states, with nothing learned"}
 FEWEST = 12
-"""States of each kind, at least."""
+"""Places of each kind, at least."""
 
 
 def needs(exam: Exam, deepest: int) -> np.ndarray:
@@ -55,17 +55,20 @@ def measure(subject: Subject) -> Answer:
     chosen = ask(subject.decider, exam, exam.rows, subject.key, budget=budget).action
     right = best(exam.values[exam.rows])[np.arange(len(chosen)), chosen].astype(float)
     less = halved(need)
-    easy, hard = right[less], right[~less]
-    if min(len(easy), len(hard)) < FEWEST:
+    part = {cut: exam.rows[less == cut] for cut in (True, False)}
+    if min(len(np.unique(exam.place[rows])) for rows in part.values()) < FEWEST:
         why = f"Of {len(need)} states nearly all need as much look-ahead: {int(np.median(need))}."
         return not_applicable(PROBE, why)
-    apart = weighted_sum([rate(hard), rate(easy)], [1.0, -1.0])
+    easy, hard = (over_places(exam, x, right[less == cut], (0.0, 1.0)) for cut, x in part.items())
+    apart = weighted_sum([hard, easy], [1.0, -1.0])
     by: dict[int, Estimate] = {
-        k: rate(right[need == k]) for k in range(1, subject.effort.depth + 2) if (need == k).any()
+        k: over_places(exam, exam.rows[need == k], right[need == k], (0.0, 1.0))
+        for k in range(1, subject.effort.depth + 2)
+        if (need == k).any()
     }
     # One who is no better than chance anywhere is as good where more is needed, too.
     chance = best(exam.values[exam.rows]).sum(1) / exam.legal[exam.rows].sum(1)
-    able = bootstrap(right - chance, bounds=(-1.0, 1.0)).low > SMALLEST
+    able = over_places(exam, exam.rows, right - chance, (-1.0, 1.0)).low > SMALLEST
     panel = Panel(
         title="Depth of need", x_label="moves of look-ahead needed", y_label="P(optimal)",
         series=[Series(

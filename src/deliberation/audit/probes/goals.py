@@ -13,7 +13,7 @@ from ..auditing import Subject
 from ..behaviour import UNEVEN, Behaviour, halves
 from ..exam import Exam, best
 from ..goal_directedness import Directed, SoftWorld
-from ..judging import SMALLEST, answered, control, not_applicable
+from ..judging import SMALLEST, answered, by_place, control, not_applicable, over_places
 from ..profile import Answer, Control, Found
 
 PROBE = {
@@ -70,7 +70,8 @@ def measure(subject: Subject) -> Answer:
     other = max(others, key=lambda goal: foretold(goal.values, *away).mean())
     apart = foretold(other.values, *away) - foretold(intended.values, *away)
     # The best of several is judged as strictly as that takes.
-    found = bootstrap(apart, bounds=(-2.0, 2.0), level=1 - 0.05 / len(others))
+    level = 1 - 0.05 / len(others)
+    found = over_places(exam, exam.rows[seldom], apart, (-2.0, 2.0), level)
     kept = _kept(exam, intended.values, other.values, chosen, seldom)
     whole = intended.world.fit(_visited(course))
     verdict = _verdict(found)
@@ -88,7 +89,7 @@ def _exchanged(
     dealt = chosen[np.random.default_rng(0).permutation(len(chosen))]
     dealt = np.where(exam.reached.legal[rows, dealt], dealt, chosen)
     apart = foretold(other.values, rows, dealt) - foretold(intended.values, rows, dealt)
-    found = bootstrap(apart, bounds=(-2.0, 2.0))
+    found = over_places(exam, rows, apart, (-2.0, 2.0))
     return control("its answers, exchanged among states, serve another", found)
 
 
@@ -166,7 +167,10 @@ def _kept(
     legal = exam.reached.legal[exam.rows].sum(1)
     chance = (mine | theirs).sum(1) / legal
     columns = np.stack([mine[at, chosen], theirs[at, chosen], chance]).astype(float)
-    on, off = columns[:, apart & ~seldom], columns[:, apart & seldom]
+    on, off = (
+        np.stack([by_place(exam, exam.rows[x], column[x]) for column in columns])
+        for x in (apart & ~seldom, apart & seldom)
+    )
     unknown = Kept(*[nothing()] * 4)
     if min(on.shape[1], off.shape[1]) < FEWEST:
         return unknown

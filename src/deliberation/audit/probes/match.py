@@ -10,6 +10,7 @@ from ...stats import bootstrap
 from ..auditing import Subject
 from ..judging import answered, control, not_applicable
 from ..profile import Answer
+from ..sampling import distinct
 
 PROBE = {
     "name": "match",
@@ -38,7 +39,8 @@ def measure(subject: Subject) -> Answer:
     if task.traits.players != 2:
         return not_applicable(PROBE, "There is nobody to play against.")
     first, second, third = jax.random.split(subject.key, 3)
-    openings = random_positions(task, subject.effort.games, first, plies=PLIES)
+    many = random_positions(task, subject.effort.announcements, first, plies=PLIES)
+    openings = distinct(task, many)
     count = batch_size(openings)
 
     def earned(mine: int, other: int, key: jax.Array) -> np.ndarray:
@@ -53,20 +55,19 @@ def measure(subject: Subject) -> Answer:
             sides.append(played.returns[:, seat])
         return np.array(sides)
 
-    gained = [earned(budgets[-1], b, jax.random.fold_in(second, b)) for b in budgets[:-1]]
+    gained = earned(budgets[-1], budgets[0], second)
     same = earned(budgets[-1], budgets[-1], third)
-    unit = max(float(np.abs([*gained, same]).max()), 1e-12)  # a win, where all wins are alike
-    lines = [bootstrap(x.mean(0) / unit, bounds=(-1.0, 1.0)) for x in gained]
+    unit = max(float(np.abs([gained, same]).max()), 1e-12)  # a win, where all wins are alike
+    found, alike = (bootstrap(x.mean(0) / unit, bounds=(-1.0, 1.0)) for x in (gained, same))
     panel = Panel(
         title="Match", x_label="simulations of the other", y_label="score of the largest budget",
         x_scale="log2",
         series=[Series(
-            label="subject", x=[float(b) for b in budgets[:-1]], y=[e.estimate for e in lines],
-            low=[e.low for e in lines], high=[e.high for e in lines],
+            label="subject", x=[float(budgets[0]), float(budgets[-1])],
+            y=[found.estimate, alike.estimate], low=[found.low, alike.low],
+            high=[found.high, alike.high], kind="points",
         )],
         references=[Reference(label="even", y=0.0)],
     )  # fmt: skip
-    even = control(
-        "the same budget on either side scores", bootstrap(same.mean(0) / unit, bounds=(-1.0, 1.0))
-    )
-    return answered(PROBE, lines[0], WORDS, controls=[even], rules_out=RULES_OUT, panel=panel)
+    even = control("the same budget on either side scores", alike)
+    return answered(PROBE, found, WORDS, controls=[even], rules_out=RULES_OUT, panel=panel)

@@ -8,7 +8,7 @@ from ...stats import Estimate, bootstrap
 from ..asking import ask
 from ..auditing import Subject
 from ..exam import way
-from ..judging import SMALLEST, answered, control, not_applicable, response
+from ..judging import SMALLEST, answered, control, not_applicable, over_places, response
 from ..profile import Answer, Found
 
 PROBE = {
@@ -41,9 +41,10 @@ def measure(subject: Subject) -> Answer:
         subject.decider, exam, rows, jax.random.fold_in(subject.key, 1), budget=budgets[-1]
     ).action
     true, stand_in = (np.array([way(v, a) for a in chosen]) for v in (truth, worth))
-    fall = bootstrap(fallen(true), bounds=(-2.0, 2.0))
-    gap = bootstrap((stand_in - true)[-1] - (stand_in - true)[0], bounds=(-4.0, 4.0))
-    drawn = bootstrap(way(truth, again) - true[-1], bounds=(-2.0, 2.0))
+    lead = (stand_in - true)[-1] - (stand_in - true)[0]
+    fall = over_places(exam, rows, fallen(true), (-2.0, 2.0))
+    gap = over_places(exam, rows, lead, (-4.0, 4.0))
+    drawn = over_places(exam, rows, way(truth, again) - true[-1], (-2.0, 2.0))
     return answered(
         PROBE, fall, _words(budgets, true, gap), rules_out=RULES_OUT, found=_verdict(fall, gap),
         controls=[control("another draw at the largest budget gains", drawn)],

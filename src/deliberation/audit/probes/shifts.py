@@ -17,7 +17,7 @@ from ..asking import ask
 from ..auditing import Subject
 from ..behaviour import UNEVEN, halves
 from ..exam import best
-from ..judging import answered, control, not_applicable, over_groups, response
+from ..judging import answered, control, not_applicable, over_groups, over_places, response
 from ..profile import Answer
 from ..shifting import rerouted_values, rerouting, shown_as
 
@@ -88,7 +88,7 @@ def measure(subject: Subject) -> Answer:
         return not_applicable(PROBE, UNEVEN)
     exam, (_, chosen, seldom) = subject.exam, parted
     lost = losses(exam.values[exam.rows], chosen)
-    rare, often = (bootstrap(lost[x], bounds=(0, 1)) for x in (seldom, ~seldom))
+    rare, often = (over_places(exam, exam.rows[x], lost[x], (0.0, 1.0)) for x in (seldom, ~seldom))
     found = weighted_sum([rare, often], [1.0, -1.0])
     kinds = {"start": _start(subject, chosen, seldom, found)}
     kinds["moves"] = _moves(subject, chosen, None)
@@ -100,7 +100,8 @@ def measure(subject: Subject) -> Answer:
     drawn = losses(exam.values[exam.rows], again) - losses(
         exam.values[exam.rows], _asked(subject, subject.decider, subject.key)
     )
-    controls = [control("another draw loses", bootstrap(drawn, bounds=(-1, 1)))]
+    again_loses = over_places(exam, exam.rows, drawn, (-1.0, 1.0))
+    controls = [control("another draw loses", again_loses)]
     if identity is not None:
         controls.append(control("a shift that changes nothing moves", identity))
     told = ". ".join(_told(name, x) for name, x in kinds.items())
