@@ -186,6 +186,7 @@ def test_the_page_says_what_the_profile_says(tmp_path):
     assert "Gains and loses nothing by the budget" in text and "<svg" in text
     assert "Gains and loses nothing by the budget" in str(found)
     assert "Not tested, and what could have fooled it" in text
+    assert "What could look the same:" in text and "Not asked:" not in text
     assert "that do respond" in found["effort"].errors and found["effort"].errors in text
     assert found.save(tmp_path / "one" / "page.html").read_text() == text
     path = build_audit(found, tmp_path)
@@ -288,6 +289,7 @@ def test_where_states_cannot_be_listed_a_reference_stands_in(tmp_path, monkeypat
         probes=["effort", "objective"],
     )  # fmt: skip
     assert found["effort"].found == "none"
+    assert found["effort"].errors == "not counted in such tasks"
     assert found["objective"].found == "not applicable"
     assert "every state" in found["objective"].said
     kept = Judge(budget=32, kept=tmp_path / "truth.json")

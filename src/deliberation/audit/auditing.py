@@ -321,7 +321,17 @@ def _answer(subject: Subject, name: str, seconds: float | None) -> Answer:
     if found.found == "responds" and not rates(name).trusted:
         said = "This probe is wrong too often to be believed when it says that one responds."
         found = msgspec.structs.replace(found, found="inconclusive", said=said, rules_out="")
-    return msgspec.structs.replace(found, seconds=time.perf_counter() - began)
+    return msgspec.structs.replace(
+        found, seconds=time.perf_counter() - began, errors=_errors(subject.exam, found)
+    )
+
+
+def _errors(exam: Exam, answer: Answer) -> str:
+    """How often such a verdict is wrong: counted for one player and with exact values alone."""
+    if not answer.decided:
+        return ""
+    alike = exam.listed is not None and exam.task.traits.players == 1
+    return rates(answer.probe).of(answer.found) if alike else "not counted in such tasks"
 
 
 def _measured(subject: Subject, probe: Any) -> Answer:

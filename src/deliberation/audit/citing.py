@@ -14,12 +14,15 @@ MOST = 3
 def cite(
     exam: Exam, rows: Int[np.ndarray, " n"], actions: Int[np.ndarray, " n"], most: int = MOST
 ) -> list[Cited]:
-    """The states in which the chosen action gives up most, the costliest first; those alone in
-    which it gives up anything.
+    """The states in which the chosen action gives up most, the costliest first and one of each
+    place; those alone in which it gives up anything.
     """
     values = exam.values[rows]
     lost = np.nanmax(values, 1) - values[np.arange(len(rows)), actions]
-    order = [i for i in np.argsort(-lost, kind="stable")[:most] if lost[i] > 1e-6 * exam.span]
+    order = np.argsort(-lost, kind="stable")
+    if exam.listed is not None:
+        order = order[np.sort(np.unique(exam.place[rows[order]], return_index=True)[1])]
+    order = [i for i in order[:most] if lost[i] > 1e-6 * exam.span]
     states = exam.states(rows[order]) if order else None
     found = []
     for place, i in enumerate(order):

@@ -10,13 +10,12 @@ from ..core.errors import UnknownNameError
 from ..core.picture import Picture
 from ..runs.findings import Panel
 from ..stats import Estimate
-from .rates import rates
 
 Found = Literal["responds", "none", "against", "inconclusive", "told", "not applicable", "failed"]
 WORDS: dict[str, str] = {
     "responds": "responds",
     "none": "no response",
-    "against": "gets worse",
+    "against": "the opposite",
     "inconclusive": "not decided",
     "told": "measured",
     "not applicable": "not applicable",
@@ -71,6 +70,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """The figure."""
     cited: list[Cited] = []
     """States that it rests on."""
+    errors: str = ""
+    """How often such a verdict is wrong, where there is one and it was counted for such a task."""
     note: str = ""
     """What went wrong on the way, if the answer stands all the same."""
     seconds: float = 0.0
@@ -79,11 +80,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     def decided(self) -> bool:
         """Whether there is a verdict."""
         return self.found in ("responds", "none", "against")
-
-    @property
-    def errors(self) -> str:
-        """How often such a verdict is wrong, as counted on specimens in random worlds."""
-        return rates(self.probe).of(self.found) if self.decided else ""
 
     @property
     def high(self) -> float:

@@ -66,7 +66,7 @@ def audit_page(profile: Profile) -> str:
 </section>
 <section aria-label="What was not tested">
 <h2>Not tested, and what could have fooled it</h2>
-<ul class="reasons">{"".join(f"<li>{line}</li>" for line in _left(profile))}</ul>
+{_left(profile)}
 </section>"""
     return document(f"{profile.subject} in {profile.task}: audit", header, main, shown)
 
@@ -82,24 +82,33 @@ def summary(profile: Profile) -> list[str]:
     found += [a.said for a in profile.answers if a.found == "told"]
     if len(decided) > 1:
         found.append(
-            f"{len(decided)} verdicts were given, each at 5 % for itself: by chance alone one in "
-            "twenty would be wrong. Error rates are of specimens in random worlds of one player "
-            "with exact values, at the smoke effort."
+            f"{len(decided)} verdicts were given, each by its own 95 % interval and none corrected "
+            "for the others. Error rates were counted on specimens in random worlds of one player, "
+            "with exact values and the smoke effort."
         )
     return found or ["Nothing was found either way: no probe came to a verdict."]
 
 
-def _left(profile: Profile) -> list[str]:
-    lines = [
-        f"<b>{escape(a.probe)}</b> ({escape(WORDS[a.found])}): {escape(a.said)}"
-        for a in profile.answers
-        if not a.decided and a.found != "told"
-    ]
-    return lines + [
-        f"<b>{escape(a.probe)}</b> could be fooled by {escape(a.fooled_by)}."
-        for a in profile.answers
-        if a.decided and a.fooled_by
-    ]
+def _left(profile: Profile) -> str:
+    """What was asked and is not decided, what could not be asked, and what verdicts may rest on."""
+    undecided, unasked, fooled = [], [], []
+    for a in profile.answers:
+        line = f"<li><b>{escape(a.probe)}</b> ({escape(WORDS[a.found])}): {escape(a.said)}</li>"
+        if a.found == "inconclusive":
+            undecided.append(line)
+        elif a.found in ("not applicable", "failed"):
+            unasked.append(line)
+        elif a.decided and a.fooled_by:
+            fooled.append(f"<li><b>{escape(a.probe)}</b>: {escape(a.fooled_by)}.</li>")
+    parts = (
+        ("Asked, and not decided:", undecided), ("Not asked:", unasked),
+        ("What could look the same:", fooled),
+    )  # fmt: skip
+    return "".join(
+        f'<p>{title}</p><ul class="reasons">{"".join(lines)}</ul>'
+        for title, lines in parts
+        if lines
+    )
 
 
 def _answer(number: int, answer: Answer) -> str:
