@@ -48,27 +48,31 @@ def validate(
     specimens: Sequence[str] | None = None,
     *,
     repeats: int = 20,
+    first: int = 0,
     effort: str = "smoke",
     watch: Callable[[Validated], None] | None = None,
 ) -> list[Validated]:
     """The confusion matrix; `watch` is shown each line at once.
 
-    Left out are pairs in which the specimen does not say what the right answer is.
+    Worlds (and the keys of specimens and probes in them) are those of the seeds from `first` on: a
+    probe whose settings were chosen on some is validated on others. Left out are pairs in which
+    the specimen does not say what the right answer is.
     """
     known = list_probes()
     for p in probes or ():
         module_of("probe", p, known)
-    worlds = [Exam.of(random_world(i), count=EFFORTS[effort].states) for i in range(repeats)]
+    seeds = range(first, first + repeats)
+    worlds = {i: Exam.of(random_world(i), count=EFFORTS[effort].states) for i in seeds}
     found = []
     for name in list(list_specimens()) if specimens is None else specimens:
         specimen(name)  # refused, if there is none
         answers = list_specimens()[name]["answers"]
         asked = [p for p in (known if probes is None else probes) if p in answers]
         counts = {p: collections.Counter[str]() for p in asked}
-        for i, exam in enumerate(worlds):
+        for i, exam in worlds.items():
             key = jax.random.key(i)
-            first = jax.random.fold_in(key, 0)
-            decider, reached = make(name, exam, first), channels(name, exam, first)
+            making = jax.random.fold_in(key, 0)
+            decider, reached = make(name, exam, making), channels(name, exam, making)
             for number, p in enumerate(asked):
                 subject = Subject(
                     decider, exam, EFFORTS[effort], jax.random.fold_in(key, number + 1), reached
