@@ -126,22 +126,24 @@ def at_budget(
     """The cost of a decision at a budget between those measured, by interpolation in logarithms.
 
     More simulations never cost less (isotonic fit). `around` [2, budgets] are the ends of the
-    costs' own intervals. Beyond what was tried only a bound is known: no less than at the largest
-    budget, no more than at the smallest.
+    costs' own intervals. The budget and the costs are measured apart, so their errors are combined
+    as those of independent factors (Zou and Donner 2008). Beyond what was tried only a bound is
+    known: no less than at the largest budget, no more than at the smallest.
     """
     ends = np.stack([costs, costs]) if around is None else around
 
-    def read(budget: float, curve: np.ndarray, beyond: float, before: float) -> float:
+    def read(budget: float, curve: np.ndarray) -> float:
         rising = isotonic_regression(np.maximum(curve, 1e-12)).x
-        if budget > budgets[-1]:
-            return beyond
-        if budget < budgets[0]:
-            return before
         return float(np.exp(np.interp(np.log2(budget), np.log2(budgets), np.log(rising))))
 
-    middle = read(worth.estimate, costs, float(costs[-1]), float(costs[0]))
-    low = read(worth.low, ends[0], float(ends[0][-1]), 0.0)
-    high = read(worth.high, ends[1], float("inf"), float(ends[1][0]))
+    def apart(budget: float, curve: np.ndarray) -> float:
+        """How far an end lies from the middle, as a factor."""
+        off = np.log([read(budget, costs) / middle, read(worth.estimate, curve) / middle])
+        return float(np.exp(np.hypot(*off)))
+
+    middle = read(worth.estimate, costs)
+    low = middle / apart(worth.low, ends[0]) if worth.low >= budgets[0] else 0.0
+    high = middle * apart(worth.high, ends[1]) if worth.high <= budgets[-1] else float("inf")
     censored = not budgets[0] <= worth.estimate <= budgets[-1]
     return Estimate(middle, min(low, middle), max(high, middle), worth.n, worth.freedom, censored)
 
