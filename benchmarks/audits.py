@@ -1,10 +1,10 @@
 """Policies of others, audited: a page each in docs/strangers, and what it took.
 
-    python benchmarks/strangers.py [--only sb3,torch] [--effort quick] [--out benchmarks/results]
+    python benchmarks/audits.py [--only sb3,torch] [--effort quick] [--out benchmarks/results]
 
 A PPO of stable-baselines3 and a torch module on Gymnasium's FrozenLake (both trained here), a
 Monte Carlo tree search of OpenSpiel on tic-tac-toe, and Stockfish's dial on chess, where one node
-is its network alone. Writes strangers.json with the seconds of each and the resident memory after
+is its network alone. Writes audits.json with the seconds of each and the resident memory after
 each probe, and the pages. An engine or package that this machine lacks is said, and the others go
 on.
 """
@@ -183,7 +183,7 @@ def page(stranger: Stranger, profile: Profile, effort: str, seconds: float) -> s
     """As Markdown: who it is, how it was asked, and what was found."""
     return "\n".join([
         f"# {stranger.title}", "", stranger.about, "", "```python", stranger.lines, "```", "",
-        f"Effort {effort}, {seconds:.0f} s on two cores. Made by `benchmarks/strangers.py`.", "",
+        f"Effort {effort}, {seconds:.0f} s on two cores. Made by `benchmarks/audits.py`.", "",
         "```", str(profile), "```", "",
     ])  # fmt: skip
 
@@ -215,7 +215,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=OUT)
     asked = parser.parse_args()
     names = list(STRANGERS) if asked.only is None else asked.only.split(",")
-    path = asked.out / "strangers.json"
+    path = asked.out / "audits.json"
     known = restore(msgspec.json.decode(path.read_bytes()))["strangers"] if path.exists() else {}
     for name in names:
         try:
