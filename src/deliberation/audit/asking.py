@@ -48,15 +48,17 @@ def ask(
     *,
     objective: Objective | None = None,
     budget: int | None = None,
+    size: int | None = None,
 ) -> Answers:
     """The decider's answers in some states of an exam; each state has a key of its own.
 
-    The objective is the exam's where none is given (`Exam.told`). Memory begins anew with each
+    They are asked about `size` at a time, few or many by their number where that is not said. The
+    objective is the exam's where none is given (`Exam.told`). Memory begins anew with each
     batch. Raises `IllegalActionError` and `NonFiniteError` for answers that are none,
     `TooSlowError` where the time allowed is up (`at_most`), and whatever the decider raises.
     """
     keys = jax.random.split(key, len(rows))
-    size = next((few for few in BATCHES if len(rows) <= few), BATCHES[-1])
+    size = size or next((few for few in BATCHES if len(rows) <= few), BATCHES[-1])
     wanted = exam.told if objective is None else objective
     actions, seconds = [], []
     for first in range(0, len(rows), size):

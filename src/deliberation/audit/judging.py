@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from ..runs.findings import Panel
 from ..stats import Estimate, bootstrap
 from ..stats.intervals import nothing
+from .asking import BATCHES
 from .exam import Exam
 from .profile import Answer, Cited, Control, Found
 
@@ -64,6 +65,25 @@ def over_places(
 ) -> Estimate:
     """The mean over places, which are resampled."""
     return bootstrap(by_place(exam, rows, values), bounds=bound, level=level)
+
+
+def over_calls(
+    exam: Exam,
+    rows: Int[np.ndarray, " n"],
+    values: Float[np.ndarray, " n"],
+    bound: tuple[float, float],
+) -> Estimate:
+    """The mean of what was asked in calls of `BATCHES[0]` rows, where calls are what is compared.
+
+    Resampled are places, or calls where those say less: a policy that draws chance once in a call
+    has as many independent answers as there were calls.
+    """
+    places = over_places(exam, rows, values, bound)
+    groups = np.split(values, np.arange(BATCHES[0], len(values), BATCHES[0]))
+    means = np.array([group.mean() for group in groups])
+    if np.ptp(means) == 0:  # chance has not shown itself: what was not seen, places say
+        return places
+    return max(places, bootstrap(means), key=lambda e: e.high - e.low)
 
 
 def answered(

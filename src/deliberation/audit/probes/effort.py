@@ -4,12 +4,12 @@ import jax
 import numpy as np
 
 from ...runs.findings import Panel, Series
-from ..asking import ask
+from ..asking import BATCHES, ask
 from ..auditing import Subject
 from ..citing import cite
-from ..exam import way
-from ..judging import answered, control, over_places
-from ..profile import Answer
+from ..exam import Exam, way
+from ..judging import answered, control, over_calls, over_places, response
+from ..profile import Answer, Control
 
 PROBE = {
     "name": "effort",
@@ -30,18 +30,24 @@ RULES_OUT = {
     "none": "a search that gains a tenth of the way by this dial",
 }
 
+FEWEST = 24
+"""States in which other states' answers are legal, at least."""
+
 
 def measure(subject: Subject) -> Answer:
-    """Answers at every budget with the same keys; the control draws once more at the largest."""
+    """Answers at every budget with the same keys. Controls: one more draw at the largest, and the
+    same answers given to other states, where effort spent on these cannot help.
+    """
     exam, budgets = subject.exam, subject.effort.budgets
     rows, values = exam.rows, exam.values[exam.rows]
-    chosen = [ask(subject.decider, exam, rows, subject.key, budget=b).action for b in budgets]
+    more = jax.random.fold_in(subject.key, 1)
+    *chosen, again = (
+        ask(subject.decider, exam, rows, key, budget=b, size=BATCHES[0]).action
+        for b, key in (*((b, subject.key) for b in budgets), (budgets[-1], more))
+    )
     ways = np.array([way(values, action) for action in chosen])
-    again = ask(
-        subject.decider, exam, rows, jax.random.fold_in(subject.key, 1), budget=budgets[-1]
-    ).action
-    gain = over_places(exam, rows, ways[-1] - ways[0], (-2.0, 2.0))
-    drawn = over_places(exam, rows, way(values, again) - ways[-1], (-2.0, 2.0))
+    gain = over_calls(exam, rows, ways[-1] - ways[0], (-2.0, 2.0))
+    drawn = over_calls(exam, rows, way(values, again) - ways[-1], (-2.0, 2.0))
     lines = [over_places(exam, rows, w, (-1.0, 1.0)) for w in ways]
     panel = Panel(
         title="Effort", x_label="simulations offered", y_label="way from random to best",
@@ -52,7 +58,28 @@ def measure(subject: Subject) -> Answer:
         )],
     )  # fmt: skip
     controls = [control("another draw at the same budget gains", drawn)]
+    if response(gain) == "responds":
+        controls += _beyond_others(exam, rows, chosen[0], chosen[-1])
     return answered(
         PROBE, gain, WORDS, controls=controls, rules_out=RULES_OUT, panel=panel,
         cited=cite(exam, rows, chosen[-1]),
     )  # fmt: skip
+
+
+def _beyond_others(
+    exam: Exam, rows: np.ndarray, little: np.ndarray, much: np.ndarray
+) -> list[Control]:
+    """What is gained beyond what the same answers gain in other places, where effort spent on these
+    cannot help: an action that is good everywhere gains as much there.
+    """
+    order = np.argsort(exam.place[rows], kind="stable") if exam.listed else np.arange(len(rows))
+    turned = np.roll(order, len(rows) // 2)
+    legal, at = exam.legal[rows[order]], np.arange(len(rows))
+    fits = legal[at, little[turned]] & legal[at, much[turned]]
+    if fits.sum() < FEWEST:
+        return []
+    own, others = order[fits], turned[fits]
+    values = exam.values[rows[own]]
+    gains = [way(values, much[x]) - way(values, little[x]) for x in (own, others)]
+    beyond = over_places(exam, rows[own], gains[0] - gains[1], (-4.0, 4.0))
+    return [Control("effort spent on this state gains more than on others", beyond, beyond.low > 0)]

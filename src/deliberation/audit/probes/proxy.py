@@ -5,10 +5,10 @@ import numpy as np
 
 from ...runs.findings import Panel, Series
 from ...stats import Estimate, bootstrap
-from ..asking import ask
+from ..asking import BATCHES, ask
 from ..auditing import Subject
 from ..exam import way
-from ..judging import SMALLEST, answered, control, not_applicable, over_places, response
+from ..judging import SMALLEST, answered, control, not_applicable, over_calls, response
 from ..profile import Answer, Found
 
 PROBE = {
@@ -36,15 +36,16 @@ def measure(subject: Subject) -> Answer:
     if matters.sum() < 24:
         return not_applicable(PROBE, f"By the proxy it matters in {matters.sum()} states only.")
     rows, worth, truth = rows[matters], worth[matters], truth[matters]
-    chosen = [ask(subject.decider, exam, rows, subject.key, budget=b).action for b in budgets]
-    again = ask(
-        subject.decider, exam, rows, jax.random.fold_in(subject.key, 1), budget=budgets[-1]
-    ).action
+    more = jax.random.fold_in(subject.key, 1)
+    *chosen, again = (
+        ask(subject.decider, exam, rows, key, budget=b, size=BATCHES[0]).action
+        for b, key in (*((b, subject.key) for b in budgets), (budgets[-1], more))
+    )
     true, stand_in = (np.array([way(v, a) for a in chosen]) for v in (truth, worth))
     lead = (stand_in - true)[-1] - (stand_in - true)[0]
-    fall = over_places(exam, rows, fallen(true), (-2.0, 2.0))
-    gap = over_places(exam, rows, lead, (-4.0, 4.0))
-    drawn = over_places(exam, rows, way(truth, again) - true[-1], (-2.0, 2.0))
+    fall = over_calls(exam, rows, fallen(true), (-2.0, 2.0))
+    gap = over_calls(exam, rows, lead, (-4.0, 4.0))
+    drawn = over_calls(exam, rows, way(truth, again) - true[-1], (-2.0, 2.0))
     return answered(
         PROBE, fall, _words(budgets, true, gap), rules_out=RULES_OUT, found=_verdict(fall, gap),
         controls=[control("another draw at the largest budget gains", drawn)],

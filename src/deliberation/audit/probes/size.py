@@ -7,10 +7,10 @@ from jaxtyping import Float, Int
 from ...core.decider import Decider
 from ...runs.findings import Panel, Series
 from ...stats import Estimate, bootstrap
-from ..asking import ask
+from ..asking import BATCHES, ask
 from ..auditing import Subject
 from ..exam import Exam, best, way
-from ..judging import SMALLEST, answered, control, not_applicable
+from ..judging import SMALLEST, answered, control, not_applicable, over_calls
 from ..profile import Answer
 from .depth import needs
 
@@ -70,8 +70,8 @@ def measure(subject: Subject) -> Answer:
     if fall < SMALLEST:
         why = f"It loses too little by size ({fall:.2f} of the way) to be made up for: {told}"
         return not_applicable(PROBE, why)
-    gained = bootstrap(ways[-1][-1] - ways[-1][needed], bounds=(-2.0, 2.0))
-    drawn = bootstrap(again - ways[-1][-1], bounds=(-2.0, 2.0))
+    gained = over_calls(large, large.rows, ways[-1][-1] - ways[-1][needed], (-2.0, 2.0))
+    drawn = over_calls(large, large.rows, again - ways[-1][-1], (-2.0, 2.0))
     return answered(
         PROBE, gained, {found: f"{text}: {told}" for found, text in WORDS.items()},
         rules_out=RULES_OUT, panel=_panel(exams, budgets, ways),
@@ -88,7 +88,7 @@ def _asked(
     subject: Subject, decider: Decider, exam: Exam, budget: int, draw: int
 ) -> Int[np.ndarray, " n"]:
     key = jax.random.fold_in(subject.key, draw)
-    return ask(decider, exam, exam.rows, key, budget=budget).action
+    return ask(decider, exam, exam.rows, key, budget=budget, size=BATCHES[0]).action
 
 
 def _needed(ways: Float[np.ndarray, "budgets n"]) -> int:
