@@ -17,7 +17,6 @@ import argparse
 import json
 import multiprocessing
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import msgspec
@@ -134,9 +133,13 @@ def kept_lines(path: Path, repeats: int, keep: bool, again: list[str]) -> list[L
     ]  # fmt: skip
 
 
-def counted(specimen: str, probes: list[str], repeats: int) -> list[Validated]:
-    """The lines of one specimen, in a process of its own."""
-    return validate(probes, [specimen], repeats=repeats, first=FIRST_WORLD)
+def counted(work: tuple[str, list[str], int]) -> tuple[str, list[Validated], str]:
+    """The lines of one specimen, in a process of its own, and what went wrong."""
+    specimen, probes, repeats = work
+    try:
+        return specimen, validate(probes, [specimen], repeats=repeats, first=FIRST_WORLD), ""
+    except Exception as error:
+        return specimen, [], f"{type(error).__name__}: {error}"
 
 
 def write(
@@ -176,24 +179,22 @@ def main() -> None:
     lines = kept_lines(path, asked.repeats, asked.keep, asked.again.split(","))
     known = {(one.line.probe, one.line.specimen) for one in lines}
     covers, began, text = cover(), time.perf_counter(), ""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(asked.jobs, mp_context=context, max_tasks_per_child=4) as pool:
-        waiting = {}
-        for name in names:
-            answers = list_specimens()[name]["answers"]
-            open_ = [p for p in probes if p in answers and (p, name) not in known]
-            if open_:
-                waiting[pool.submit(counted, name, open_, asked.repeats)] = name
-        for done, future in enumerate(as_completed(waiting), 1):
-            try:
-                lines += [Line(code(), line) for line in future.result()]
-            except Exception as error:  # one specimen that fails does not take the others down
-                print(f"{waiting[future]} FAILED: {type(error).__name__}: {error}", flush=True)
+    open_ = {
+        name: [
+            p for p in probes if p in list_specimens()[name]["answers"] and (p, name) not in known
+        ]
+        for name in names
+    }
+    work = [(name, some, asked.repeats) for name, some in open_.items() if some]
+    with multiprocessing.get_context("spawn").Pool(asked.jobs, maxtasksperchild=4) as pool:
+        for done, (name, found, wrong) in enumerate(pool.imap_unordered(counted, work), 1):
+            if wrong:  # one specimen that fails does not take the others down
+                print(f"{name} FAILED: {wrong}", flush=True)
+            lines += [Line(code(), line) for line in found]
             text = write(lines, covers, asked.repeats, asked.out, rates)
             passed = time.perf_counter() - began
-            left = passed / done * (len(waiting) - done)
-            print(f"[{done}/{len(waiting)}] {waiting[future]}: {passed:.0f} s, {left:.0f} s left",
-                  flush=True)  # fmt: skip
+            left = passed / done * (len(work) - done)
+            print(f"[{done}/{len(work)}] {name}: {passed:.0f} s, {left:.0f} s left", flush=True)
     print(text or page([one.line for one in lines], covers, asked.repeats))
 
 
