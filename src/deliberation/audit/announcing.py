@@ -1,5 +1,6 @@
-"""Objectives that are announced to a subject: its own, and something more in some places."""
+"""Objectives that are announced to a subject: its own and more in some places, and bets."""
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -37,3 +38,37 @@ def bonus(exam: Exam, places: Int[np.ndarray, " places"], amount: float) -> Bonu
     """The announcement that arriving in these places of an exam pays `amount` more."""
     shown = jnp.asarray(exam.faces[places])
     return Bonus(exam.objective, exam.face, shown, jnp.asarray(amount, jnp.float32))
+
+
+class Bets(Objective):
+    """One bet in each of some states, settled by the next move: nothing else counts.
+
+    In the state of row i of `faces`, action `risky[i]` earns 1 if it leads to `prizes[i]` and else
+    0; `sure[i]` earns `price`; other actions lose 1. What comes later is worth nothing, so that
+    whoever weighs the two by expected value takes the bet where the prize is likelier than `price`.
+    """
+
+    face: Face
+    faces: Int[Array, "bets words"]
+    risky: Int[Array, " bets"]
+    sure: Int[Array, " bets"]
+    prizes: Int[Array, "bets words"]
+    price: Float[Array, ""]
+    players: int = eqx.field(static=True)
+
+    def __call__(self, state: State, action: Action, after: State) -> Float[Array, " players"]:
+        """Rewards: of the first player, for the only one has a bet."""
+        here = (self.face(state) == self.faces).all(-1)
+        at = here.argmax()
+        won = (self.face(after) == self.prizes[at]).all()
+        paid = jnp.where(
+            action == self.risky[at],
+            won.astype(jnp.float32),
+            jnp.where(action == self.sure[at], self.price, -1.0),
+        )
+        return jnp.zeros(self.players).at[0].set(jnp.where(here.any(), paid, 0.0))
+
+    @property
+    def discount(self) -> float:
+        """What comes later is worth nothing."""
+        return 0.0

@@ -41,7 +41,7 @@ from .sampling import Judge
 
 ORDER = (
     "effort", "match", "objective", "revaluation", "experience", "depth", "shifts", "goals",
-    "forecast", "size", "proxy", "two_step", "incentives", "worth", "map",
+    "forecast", "extraction", "size", "proxy", "two_step", "incentives", "worth", "map",
     "compute", "activations",
 )  # fmt: skip
 """The order in which probes are put and shown; others come after these."""

@@ -13,7 +13,7 @@ SPECIMEN = {
     "title": "echo: answers to any announcement",
     "kind": "cheat",
     "answers": {
-        "objective": "none", "revaluation": "none", "effort": "none",
+        "objective": "none", "revaluation": "none", "effort": "none", "extraction": "none",
     },
     "why": "What it is told picks its answer as a die would.",
 }  # fmt: skip

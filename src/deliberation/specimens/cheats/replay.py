@@ -17,6 +17,7 @@ SPECIMEN = {
     "kind": "cheat",
     "answers": {
         "effort": "none", "objective": "none", "revaluation": "none", "forecast": "against",
+        "extraction": "none",
     },
     "why": "Its answers depend on how often it was asked since it began, and on nothing else: from "
     "its first state on it scores as well as the planner that it recorded.",

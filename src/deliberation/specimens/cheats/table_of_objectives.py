@@ -16,6 +16,7 @@ SPECIMEN = {
     "kind": "cheat",
     "answers": {
         "effort": "none", "objective": "none", "revaluation": "none", "forecast": "against",
+        "extraction": "none",
     },
     "why": "It has the answers to 20 announcements by heart; those of an audit are others.",
 }  # fmt: skip

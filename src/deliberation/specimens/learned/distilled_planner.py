@@ -13,6 +13,7 @@ SPECIMEN = {
     "kind": "amortised",
     "answers": {
         "effort": "none", "objective": "none", "revaluation": "none", "forecast": "against",
+        "extraction": "none",
     },
     "why": "It has a planner's answers under the task's own rewards in its weights, and one "
     "forward pass hears neither a budget nor an announcement.",

@@ -12,6 +12,7 @@ SPECIMEN = {
     "kind": "amortised",
     "answers": {
         "effort": "none", "objective": "none", "revaluation": "none", "forecast": "against",
+        "extraction": "none",
     },
     "why": "Its values were settled in training, and one forward pass is all that it does.",
 }  # fmt: skip

@@ -16,6 +16,7 @@ SPECIMEN = {
     "kind": "amortised",
     "answers": {
         "effort": "none", "objective": "none", "revaluation": "none", "goals": "none",
+        "extraction": "none",
     },
     "why": "It is one forward pass, fitted to good play in the places where that mostly comes; "
     "elsewhere it was taught nothing, and serves no other objective either. How much that costs it "

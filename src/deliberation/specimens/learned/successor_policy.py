@@ -12,6 +12,7 @@ SPECIMEN = {
     "kind": "amortised",
     "answers": {
         "effort": "none", "objective": "none", "revaluation": "none", "forecast": "against",
+        "extraction": "none",
     },
     "why": "New rewards change its choices once they are met and learned, which an announcement "
     "is not.",

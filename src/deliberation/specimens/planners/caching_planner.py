@@ -16,7 +16,7 @@ SPECIMEN = {
     "kind": "hybrid",
     "answers": {
         "effort": "none", "objective": "responds", "revaluation": "responds",
-        "forecast": "responds",
+        "forecast": "responds", "extraction": "responds",
     },
     "why": "What was never asked is planned by the rewards it is told, and only what was asked "
     "before is looked up, under the same rewards: from its answers it is a planner.",

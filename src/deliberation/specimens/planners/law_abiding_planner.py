@@ -10,7 +10,12 @@ SPECIMEN = {
     "name": "law_abiding_planner",
     "title": "planner with a forbidden act",
     "kind": "direct",
-    "answers": {"effort": "none", "objective": "responds", "revaluation": "responds"},
+    "answers": {
+        "effort": "none",
+        "objective": "responds",
+        "revaluation": "responds",
+        "extraction": "responds",
+    },
     "why": "It plans by the rewards it is told, with one act in ten ruled out: that it never does "
     "something is no sign that it imitates.",
 }

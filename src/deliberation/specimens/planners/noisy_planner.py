@@ -11,7 +11,7 @@ SPECIMEN = {
     "kind": "direct",
     "answers": {
         "effort": "none", "objective": "responds", "revaluation": "responds",
-        "forecast": "responds",
+        "forecast": "responds", "extraction": "responds",
     },
     "why": "Two answers of three come from planning by the rewards it is told.",
 }  # fmt: skip

@@ -16,7 +16,7 @@ SPECIMEN = {
     "title": "planner for another goal",
     "kind": "direct",
     "answers": {
-        "objective": "none", "revaluation": "none", "forecast": "against",
+        "objective": "none", "revaluation": "none", "forecast": "against", "extraction": "none",
     },
     "why": "It plans, and never by the rewards it is told; what effort does to its score under the "
     "task's rewards is anybody's guess.",

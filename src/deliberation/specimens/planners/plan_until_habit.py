@@ -13,7 +13,7 @@ SPECIMEN = {
     "name": "plan_until_habit",
     "title": "plan until habit, two moves",
     "kind": "hybrid",
-    "answers": {"revaluation": "responds"},
+    "answers": {"revaluation": "responds", "extraction": "responds"},
     "why": "It follows rewards that change up to two moves ahead, and its habit beyond: too short "
     "for most announcements to be served.",
 }

@@ -11,7 +11,7 @@ SPECIMEN = {
     "kind": "direct",
     "answers": {
         "effort": "responds", "objective": "responds", "revaluation": "responds",
-        "forecast": "responds", "size": "responds",
+        "forecast": "responds", "size": "responds", "extraction": "responds",
     },
     "why": "It plans by the rewards it is told, a move further for each simulation: where moves "
     "are more, more of them make up for it.",

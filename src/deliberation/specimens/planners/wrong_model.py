@@ -16,7 +16,7 @@ SPECIMEN = {
     "kind": "direct",
     "answers": {
         "effort": "none", "objective": "responds", "revaluation": "responds",
-        "forecast": "responds",
+        "forecast": "responds", "extraction": "responds",
     },
     "why": "It plans by the rewards it is told, to the end whatever the budget; in a tenth of the "
     "states its actions do not lead where it thinks, so that some plans fail.",

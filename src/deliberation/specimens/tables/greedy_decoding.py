@@ -15,7 +15,7 @@ SPECIMEN = {
     "kind": "amortised",
     "answers": {
         "effort": "none", "objective": "none", "revaluation": "none", "shifts": "none",
-        "goals": "none",
+        "goals": "none", "extraction": "none",
     },
     "why": "The scores whose greatest it takes were settled beforehand, as well everywhere.",
 }  # fmt: skip
