@@ -88,6 +88,12 @@ def page(found: list[Validated], covers: dict[str, list[float]], repeats: int) -
         )
     told += ["", "## By probe", "", "| probe | false positives | power |", "|---|---|---|"]
     told += [f"| {probe} | {wrong} | {right} |" for probe, wrong, right in by_probe(found)]
+    new = [line for line in found if list_specimens()[line.specimen].get("held_out", False)]
+    told += [
+        "", "## By probe, ways of making specimens that no setting was chosen on", "",
+        "| probe | false positives | power |", "|---|---|---|",
+        *(f"| {probe} | {wrong} | {right} |" for probe, wrong, right in by_probe(new)),
+    ]  # fmt: skip
     told += ["", "## Cover of the intervals", "", "| of a mean of | covered |", "|---|---|"]
     told += [f"| {name} | {x:.3f} [{a:.3f}, {b:.3f}] |" for name, (x, a, b) in covers.items()]
     return "\n".join(told) + "\n"

@@ -12,6 +12,7 @@ SPECIMEN = {
     "answers": {
         "effort": "none", "objective": "responds", "revaluation": "responds",
         "forecast": "responds", "extraction": "responds",
+        "shifts": "none",
     },
     "why": "Two answers of three come from planning by the rewards it is told.",
 }  # fmt: skip

@@ -12,6 +12,7 @@ SPECIMEN = {
     "answers": {
         "effort": "responds", "objective": "responds", "revaluation": "responds",
         "forecast": "responds", "size": "responds", "extraction": "responds",
+        "shifts": "none",
     },
     "why": "It plans by the rewards it is told, a move further for each simulation: where moves "
     "are more, more of them make up for it.",
