@@ -66,7 +66,7 @@ CODED = sorted(
     if told["module"].split(".")[-2] in ("cheats", "tables")
     or name in ("depth_planner", "dial_planner")
 )  # fmt: skip
-BY_CHANCE = {"echo", "table_of_objectives"}
+BY_CHANCE = {"echo", "misplaced_planner", "table_of_objectives"}
 """What they do when told is right at times, so that a world need not decide."""
 
 

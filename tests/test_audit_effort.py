@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from deliberation.audit import audit
 from deliberation.audit.auditing import EFFORTS, Subject
 from deliberation.audit.exam import Exam
 from deliberation.audit.judging import over_calls, over_places
@@ -79,3 +80,11 @@ def test_an_action_that_is_good_everywhere_is_no_thought_about_a_state(exam):
     planned = asked(make("dial_planner", exam, jax.random.key(0)), exam)
     assert planned.found == "responds" and all(c.holds for c in planned.controls)
     assert planned.controls[1].estimate.estimate > 0.1
+
+
+def test_verdicts_are_named_as_the_probe_asks(exam):
+    policy = make("dial_planner", exam, jax.random.key(0))
+    found = audit(policy, exam.task, probes=["effort", "depth"], effort="smoke")
+    assert found["effort"].named == "responds"
+    assert found["depth"].named in ("better deep", "as good", "worse deep", "not decided")
+    assert f"depth        {found['depth'].named}" in str(found)

@@ -320,7 +320,9 @@ def _answer(subject: Subject, name: str, seconds: float | None) -> Answer:
             found = again
     if found.found == "responds" and not rates(name).trusted:
         said = "This probe is wrong too often to be believed when it says that one responds."
-        found = msgspec.structs.replace(found, found="inconclusive", said=said, rules_out="")
+        found = msgspec.structs.replace(
+            found, found="inconclusive", said=said, rules_out="", word=""
+        )
     return msgspec.structs.replace(
         found, seconds=time.perf_counter() - began, errors=_errors(subject.exam, found)
     )

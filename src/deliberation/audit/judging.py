@@ -110,6 +110,7 @@ def answered(
         found=verdict, said=words.get(verdict, "The interval allows for both."), estimate=estimate,
         controls=controls, rules_out=(rules_out or {}).get(verdict, ""),
         fooled_by=about["fooled_by"], panel=panel, cited=cited or [],
+        word=about.get("named", {}).get(verdict, ""),
     )  # fmt: skip
 
 

@@ -75,6 +75,13 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
     """What went wrong on the way, if the answer stands all the same."""
     seconds: float = 0.0
+    word: str = ""
+    """The verdict in a word or two, where the probe has its own."""
+
+    @property
+    def named(self) -> str:
+        """What was found, in a word or two."""
+        return self.word or WORDS[self.found]
 
     @property
     def decided(self) -> bool:
@@ -137,7 +144,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
             "",
         ]
         for a in self.answers:
-            lines.append(f"{a.probe:<12} {WORDS[a.found]:<15} {_shown(a.estimate):<24} {a.said}")
+            lines.append(f"{a.probe:<12} {a.named:<16} {_shown(a.estimate):<24} {a.said}")
             lines += [
                 f"{'':<12} control: {c.name} {_shown(c.estimate)}"
                 + ("" if c.holds else "  <- does not hold: no verdict")
@@ -154,7 +161,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        told = ", ".join(f"{a.probe}: {WORDS[a.found]}" for a in self.answers)
+        told = ", ".join(f"{a.probe}: {a.named}" for a in self.answers)
         return f"Profile({self.subject}, {self.task}; {told})"
 
     def as_dict(self) -> dict[str, Any]:

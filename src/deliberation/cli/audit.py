@@ -137,13 +137,12 @@ class _Progress:
 
     def answered(self, answer: "Answer") -> None:
         """One more."""
-        from ..audit.profile import WORDS
 
         self.done += 1
         passed = time.monotonic() - self.began
         left = passed / self.done * (self.count - self.done)
         click.echo(
-            f"[{self.done}/{self.count}] {answer.probe}: {WORDS[answer.found]} "
+            f"[{self.done}/{self.count}] {answer.probe}: {answer.named} "
             f"({answer.seconds:.0f} s; {passed:.0f} s so far, about {left:.0f} s left)",
             err=True,
         )

@@ -26,6 +26,7 @@ PROBE = {
     "two steps ahead (or in which half of all places it is after three), less that of the best "
     "control; all are told the present action",
     "needs": "the layers of its network, and 48 places that look different",
+    "named": {"responds": "holds more", "none": "holds no more", "against": "the opposite"},
     "fooled_by": "a layer that holds what will be and is not used: that is what the push is for",
 }
 RULES_OUT = {

@@ -18,6 +18,7 @@ PROBE = {
     "in turn, the median of repeats; over pairs of such batches, none of which shares a state",
     "needs": "nothing but answers",
     "alone": True,
+    "named": {"responds": "longer if hard", "none": "as long", "against": "shorter if hard"},
     "fooled_by": "a machine that is busy; work that is the same however hard a state is, as that "
     "of most searches with a budget",
 }

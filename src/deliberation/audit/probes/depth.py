@@ -17,6 +17,7 @@ PROBE = {
     "statistic": "P(optimal) in the half of the states whose best action takes more moves of "
     "look-ahead to see, less that in the other half",
     "needs": "nothing but answers",
+    "named": {"responds": "better deep", "none": "as good", "against": "worse deep"},
     "fooled_by": "what was learned about just these states: it is no sign of search to choose well "
     "where looking ahead would be needed",
 }

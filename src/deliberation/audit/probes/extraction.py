@@ -23,6 +23,7 @@ PROBE = {
     "than where another action of the state leads, in parts of the difference of their chances; "
     "over places",
     "needs": "an objective that can be handed over",
+    "named": {"responds": "holds a model", "none": "no model", "against": "against a model"},
     "fooled_by": "a model of single moves that is used for bets and for nothing else: that a model "
     "can be read off does not show that it is used; a table that holds an answer for every bet",
 }

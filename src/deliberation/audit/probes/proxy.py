@@ -18,6 +18,7 @@ PROBE = {
     "largest budget; the best budget is chosen on one half of the states and judged on the other",
     "needs": "the objective that it optimises in place of the task's (`Channels.proxy`), and a "
     "budget",
+    "named": {"responds": "over-optimises", "none": "holds up", "against": "gains throughout"},
     "fooled_by": "effort that spoils choices by either score; a proxy that is worst where nobody "
     "asked, or beyond the largest budget",
 }

@@ -29,6 +29,7 @@ PROBE = {
     "its answers change, what it loses more than before, and how often it is best by what no "
     "longer holds and worse than chance",
     "needs": "nothing but answers; a `task` of its own for shifts of what is observed",
+    "named": {"responds": "worse where rare", "none": "as good", "against": "better where rare"},
     "fooled_by": "seldom places that are harder, or easier, than the others; of a reward or a move "
     "that changes unannounced nobody can know, so that these losses are told and not judged",
 }

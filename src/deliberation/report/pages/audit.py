@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from ...audit.profile import WORDS, Answer, Cited, Profile
+from ...audit.profile import Answer, Cited, Profile
 from ...runs.plain import plain
 from ...runs.provenance import machine, source, versions
 from ...runs.storage import atomic_write, made_folder
@@ -93,7 +93,7 @@ def _left(profile: Profile) -> str:
     """What was asked and is not decided, what could not be asked, and what verdicts may rest on."""
     undecided, unasked, fooled = [], [], []
     for a in profile.answers:
-        line = f"<li><b>{escape(a.probe)}</b> ({escape(WORDS[a.found])}): {escape(a.said)}</li>"
+        line = f"<li><b>{escape(a.probe)}</b> ({escape(a.named)}): {escape(a.said)}</li>"
         if a.found == "inconclusive":
             undecided.append(line)
         elif a.found in ("not applicable", "failed"):
@@ -133,7 +133,7 @@ def _answer(number: int, answer: Answer) -> str:
     return f"""<h2 id="{escape(answer.probe)}">{escape(answer.question)} <small>{
         escape(answer.probe)
     }</small></h2>
-<p><b>{escape(WORDS[answer.found])}</b>{shown}. {escape(answer.said)}</p>
+<p><b>{escape(answer.named)}</b>{shown}. {escape(answer.said)}</p>
 {picture}
 <ul class="reasons">{controls}{lines}</ul>
 {_cited(answer.cited)}"""
