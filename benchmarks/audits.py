@@ -147,21 +147,22 @@ profile = audit(policy, world)""",
 
 
 def stockfish() -> Stranger:
-    """The dial: nodes, from its network's first word to 20,000."""
+    """The dial: nodes, from its network's first word to 2,000."""
     world = adapters.from_open_spiel("chess")
     policy = adapters.from_uci("stockfish", world)
     return Stranger(
         "Stockfish's dial on chess",
-        "Nodes are its dial; 50,000 of its own stand in for the truth, so that what its network "
-        "says at once is favoured.",
+        "Nodes are its dial. It is asked in positions of random play, of which 5,000 nodes of its own "
+        "say what moves are worth (so that what its network says at once is favoured), and plays "
+        "against itself.",
         """policy = adapters.from_uci("stockfish", world)
-judge = adapters.from_uci("stockfish", world, budget=50_000)
-profile = audit(policy, world, reference=judge, budgets=(1, 100, 1_000, 20_000),
-                probes=["effort", "match", "worth"])""",
+judge = adapters.from_uci("stockfish", world, budget=5_000)
+profile = audit(policy, world, reference=judge, budgets=(1, 100, 2_000),
+                probes=["effort", "match"])""",
         policy, world,
         {
-            "reference": adapters.from_uci("stockfish", world, budget=50_000, workers=2),
-            "budgets": (1, 100, 1_000, 20_000), "probes": ["effort", "match", "worth"],
+            "reference": adapters.from_uci("stockfish", world, budget=5_000, workers=2),
+            "budgets": (1, 100, 2_000), "probes": ["effort", "match"],
         },
     )  # fmt: skip
 
