@@ -152,9 +152,9 @@ def stockfish() -> Stranger:
     policy = adapters.from_uci("stockfish", world)
     return Stranger(
         "Stockfish's dial on chess",
-        "Nodes are its dial. It is asked in positions of random play, of which 5,000 nodes of its own "
-        "say what moves are worth (so that what its network says at once is favoured), and plays "
-        "against itself.",
+        "Nodes are its dial. It is asked in positions of random play, of which 5,000 nodes of its "
+        "own say what moves are worth (so that what its network says at once is favoured), and "
+        "plays against itself.",
         """policy = adapters.from_uci("stockfish", world)
 judge = adapters.from_uci("stockfish", world, budget=5_000)
 profile = audit(policy, world, reference=judge, budgets=(1, 100, 2_000),
