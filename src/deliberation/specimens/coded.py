@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from ..audit.channels import Channels
 from ..audit.exam import Exam, best
@@ -44,7 +44,7 @@ class Coded(CheckedDecider):
     def choose(self, question: Question) -> tuple[Decision, Memory]:
         """On the host: the rows of the states, and what is taken there."""
         rows = self.exam.reached.find_all(question.state)
-        draws = np.asarray(jax.vmap(lambda k: jax.random.uniform(k, (2,)))(question.keys))
+        draws = np.asarray(_drawn(question.keys))
         action = np.asarray(self.takes(rows, question, draws), np.int32)
         live = ~self.exam.reached.terminal[rows]
         weights = np.eye(self.exam.reached.legal.shape[1], dtype=np.float32)[action]
@@ -71,6 +71,12 @@ class Coded(CheckedDecider):
         legal = self.exam.reached.legal[rows]
         place = np.minimum((draws * legal.sum(1)).astype(int), legal.sum(1) - 1)
         return (legal.cumsum(1) > place[:, None]).argmax(1)
+
+
+@jax.jit
+@jax.vmap
+def _drawn(key: Key[Array, ""]) -> Float[Array, " 2"]:
+    return jax.random.uniform(key, (2,))
 
 
 def greedy(
