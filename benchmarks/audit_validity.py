@@ -7,10 +7,10 @@ Each repeat is a random world of 150 states (none on which a probe's settings we
 specimen in it, and the smoke effort. Writes
 audit_validity.json and audit_validity.md: for each probe and specimen how often it was said to
 respond, with an exact interval, beside what is right; and the cover of the intervals of a mean, on
-a stand-in whose truth is known. Lines that are there of the same code and as many repeats or more are kept,
-so that it goes on where it was killed; with --keep those of earlier code as well (each line knows
-its version) for probes that have not changed. The error rates that an audit quotes are written
-beside the probes (src/deliberation/audit/error_rates.json).
+a stand-in whose truth is known. Lines that are there of the same code and of no fewer repeats are
+kept, so that it goes on where it was killed; with --keep those of earlier code as well (each line
+knows its version) for probes that have not changed. The error rates that an audit quotes are
+written beside the probes (src/deliberation/audit/error_rates.json).
 """
 
 import argparse
@@ -74,17 +74,20 @@ def page(found: list[Validated], covers: dict[str, list[float]], repeats: int) -
     titles = {name: told["title"] for name, told in list_specimens().items()}
     told = [
         "# The audit's probes by specimens", "",
-        f"{repeats} random worlds each, of some lines more. *Should*: what the specimen's making says beforehand; "
-        "*responds*: the share of worlds in which the probe said so, with an exact 95 % interval. "
+        f"{repeats} random worlds each or more. *Should*: what the specimen's making says "
+        "beforehand; *responds*: the share of worlds in which the probe said so, with an exact "
+        "95 % interval. "
         "A probe errs where it says so of one that should not (at most 5 %), and misses where it "
         "does not of one that should (found in at least 80 %).", "",
-        "| probe | specimen | should | responds | verdicts | of | |", "|---|---|---|---|---|---|---|",
+        "| probe | specimen | should | responds | verdicts | of | |",
+        "|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     for line in found:
         rate, counts = line.responded, ", ".join(f"{k} {n}" for k, n in sorted(line.found.items()))
+        mark = "✓" if line.trusted else "✕"
         told.append(
             f"| {line.probe} | {titles[line.specimen]} | {line.truth} | {rate.estimate:.2f} "
-            f"[{rate.low:.2f}, {rate.high:.2f}] | {counts} | {line.repeats} | {'✓' if line.trusted else '✕'} |"
+            f"[{rate.low:.2f}, {rate.high:.2f}] | {counts} | {line.repeats} | {mark} |"
         )
     told += ["", "## By probe", "", "| probe | false positives | power |", "|---|---|---|"]
     told += [f"| {probe} | {wrong} | {right} |" for probe, wrong, right in by_probe(found)]
