@@ -28,6 +28,7 @@ from deliberation.audit.rates import FILE
 from deliberation.runs.provenance import code, machine, source, versions
 from deliberation.runs.storage import atomic_write
 from deliberation.specimens import Validated, list_specimens, validate
+from deliberation.specimens.validation import asked_of
 from deliberation.stats import bootstrap
 from deliberation.stats.intervals import exact_proportion
 
@@ -35,6 +36,9 @@ OUT = Path(__file__).resolve().parent / "results"
 DRAWS = 1000
 FIRST_WORLD = 1000
 """Probes' settings were chosen on worlds below; these are others."""
+
+
+WHERE = {"listed": "", "game": ", in games", "judged": ", judged by a search"}
 
 
 def cover() -> dict[str, list[float]]:
@@ -58,14 +62,17 @@ def cover() -> dict[str, list[float]]:
 def by_probe(found: list[Validated]) -> list[tuple[str, str, str]]:
     """Over all specimens: how often a probe errs, and how often it finds what there is."""
     lines = []
-    for probe in dict.fromkeys(line.probe for line in found):
+    for probe, kind in dict.fromkeys((line.probe, line.kind) for line in found):
         rates = []
         for responds in (False, True):
-            some = [x for x in found if x.probe == probe and (x.truth == "responds") == responds]
+            some = [
+                x for x in found
+                if (x.probe, x.kind) == (probe, kind) and (x.truth == "responds") == responds
+            ]  # fmt: skip
             count, n = sum(x.found.get("responds", 0) for x in some), sum(x.repeats for x in some)
             rate = exact_proportion(count, n)
             rates.append(f"{count} of {n} [{rate.low:.3f}, {rate.high:.3f}]" if n else "none asked")
-        lines.append((probe, rates[0], rates[1]))
+        lines.append((probe + WHERE[kind], rates[0], rates[1]))
     return lines
 
 
@@ -86,8 +93,9 @@ def page(found: list[Validated], covers: dict[str, list[float]], repeats: int) -
         rate, counts = line.responded, ", ".join(f"{k} {n}" for k, n in sorted(line.found.items()))
         mark = "✓" if line.trusted else "✕"
         told.append(
-            f"| {line.probe} | {titles[line.specimen]} | {line.truth} | {rate.estimate:.2f} "
-            f"[{rate.low:.2f}, {rate.high:.2f}] | {counts} | {line.repeats} | {mark} |"
+            f"| {line.probe}{WHERE[line.kind]} | {titles[line.specimen]} | {line.truth} | "
+            f"{rate.estimate:.2f} [{rate.low:.2f}, {rate.high:.2f}] | {counts} | {line.repeats} | "
+            f"{mark} |"
         )
     told += ["", "## By probe", "", "| probe | false positives | power |", "|---|---|---|"]
     told += [f"| {probe} | {wrong} | {right} |" for probe, wrong, right in by_probe(found)]
@@ -102,11 +110,11 @@ def page(found: list[Validated], covers: dict[str, list[float]], repeats: int) -
     return "\n".join(told) + "\n"
 
 
-def rates_of(found: list[Validated]) -> dict[str, dict[str, int]]:
-    """Per probe: how many of how many were wrongly said to respond, and rightly."""
-    rates: dict[str, dict[str, int]] = {}
+def rates_of(found: list[Validated]) -> dict[str, dict[str, dict[str, int]]]:
+    """Per kind of world and probe: of how many it was wrongly said to respond, and rightly."""
+    rates: dict[str, dict[str, dict[str, int]]] = {}
     for line in found:
-        one = rates.setdefault(
+        one = rates.setdefault(line.kind, {}).setdefault(
             line.probe, {"wrong": 0, "nulls": 0, "found": 0, "effects": 0, "missed": 0}
         )
         responded = line.found.get("responds", 0)
@@ -142,13 +150,14 @@ def kept_lines(path: Path, repeats: int, keep: bool, again: list[str]) -> list[L
     ]  # fmt: skip
 
 
-def counted(work: tuple[str, list[str], int]) -> tuple[str, list[Validated], str]:
-    """The lines of one specimen, in a process of its own, and what went wrong."""
-    specimen, probes, repeats = work
+def counted(work: tuple[str, str, list[str], int]) -> tuple[str, list[Validated], str]:
+    """The lines of one specimen in one kind of world, in a process apart; and what went wrong."""
+    specimen, kind, probes, repeats = work
     try:
-        return specimen, validate(probes, [specimen], repeats=repeats, first=FIRST_WORLD), ""
+        found = validate(probes, [specimen], repeats=repeats, first=FIRST_WORLD, kinds=[kind])
+        return f"{specimen}{WHERE[kind]}", found, ""
     except Exception as error:
-        return specimen, [], f"{type(error).__name__}: {error}"
+        return f"{specimen}{WHERE[kind]}", [], f"{type(error).__name__}: {error}"
 
 
 def write(
@@ -186,15 +195,14 @@ def main() -> None:
     names = list(list_specimens()) if asked.specimens is None else asked.specimens.split(",")
     path = asked.out / "audit_validity.json"
     lines = kept_lines(path, asked.repeats, asked.keep, asked.again.split(","))
-    known = {(one.line.probe, one.line.specimen) for one in lines}
+    known = {(one.line.probe, one.line.specimen, one.line.kind) for one in lines}
     covers, began, text = cover(), time.perf_counter(), ""
-    open_ = {
-        name: [
-            p for p in probes if p in list_specimens()[name]["answers"] and (p, name) not in known
-        ]
+    work = [
+        (name, kind, open_, asked.repeats)
         for name in names
-    }
-    work = [(name, some, asked.repeats) for name, some in open_.items() if some]
+        for kind, some in asked_of(name, probes).items()
+        if (open_ := [p for p in some if (p, name, kind) not in known])
+    ]
     with multiprocessing.get_context("spawn").Pool(asked.jobs, maxtasksperchild=4) as pool:
         for done, (name, found, wrong) in enumerate(pool.imap_unordered(counted, work), 1):
             if wrong:  # one specimen that fails does not take the others down

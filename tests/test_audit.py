@@ -289,7 +289,7 @@ def test_where_states_cannot_be_listed_a_reference_stands_in(tmp_path, monkeypat
         probes=["effort", "objective"],
     )  # fmt: skip
     assert found["effort"].found == "none"
-    assert found["effort"].errors == "not counted in such tasks"
+    assert found["effort"].errors == "not counted in such worlds"
     assert found["objective"].found == "not applicable"
     assert "every state" in found["objective"].said
     kept = Judge(budget=32, kept=tmp_path / "truth.json")
@@ -394,7 +394,7 @@ def test_states_in_which_most_was_lost_are_drawn():
 
 
 def test_a_probe_that_errs_too_often_gives_no_verdict(monkeypatch):
-    monkeypatch.setattr(audits.auditing, "rates", lambda name: Rates(9, 100, 90, 100))
+    monkeypatch.setattr(audits.auditing, "rates", lambda name, kind: Rates(9, 100, 90, 100))
     found = audit(made("dial_planner"), EXAM.task, probes=["effort"], effort="smoke")["effort"]
     assert found.found == "inconclusive" and "wrong too often" in found.said
     assert Rates(4, 100, 90, 100).trusted and not Rates(6, 100, 90, 100).trusted

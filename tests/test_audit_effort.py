@@ -12,8 +12,9 @@ from deliberation.audit.exam import Exam
 from deliberation.audit.judging import over_calls, over_places
 from deliberation.audit.probes import effort
 from deliberation.core.answering import Question
-from deliberation.specimens import make, random_world
+from deliberation.specimens import make, random_world, validate
 from deliberation.specimens.coded import Coded, simulations
+from deliberation.specimens.validation import asked_of
 from deliberation.tasks.arrays import from_arrays
 
 SMOKE = EFFORTS["smoke"]
@@ -88,3 +89,17 @@ def test_verdicts_are_named_as_the_probe_asks(exam):
     assert found["effort"].named == "responds"
     assert found["depth"].named in ("better deep", "as good", "worse deep", "not decided")
     assert f"depth        {found['depth'].named}" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"), [("look_up_table", "none"), ("dial_planner", "responds")]
+)
+def test_specimens_are_found_out_in_games_and_where_a_search_judges(name, found):
+    told = validate(["effort", "match"], [name], repeats=1, kinds=["game", "judged"])
+    assert {(line.kind, line.probe): line.found for line in told} == {
+        ("game", "match"): {found: 1},
+        ("game", "effort"): {found: 1},
+        ("judged", "effort"): {found: 1},
+    }
+    assert asked_of("uct", ["match", "worth"]) == {"game": ["match"]}
+    assert asked_of("best_of_n", ["match", "effort"]) == {"listed": ["effort"]}

@@ -318,7 +318,7 @@ def _answer(subject: Subject, name: str, seconds: float | None) -> Answer:
                 note = f"The first attempt failed ({found.said}); this is the second."
                 again = msgspec.structs.replace(again, note=note)
             found = again
-    if found.found == "responds" and not rates(name).trusted:
+    if found.found == "responds" and not rates(name, _kind(subject.exam)).trusted:
         said = "This probe is wrong too often to be believed when it says that one responds."
         found = msgspec.structs.replace(
             found, found="inconclusive", said=said, rules_out="", word=""
@@ -328,12 +328,19 @@ def _answer(subject: Subject, name: str, seconds: float | None) -> Answer:
     )
 
 
+def _kind(exam: Exam) -> str:
+    """The kind of world that error rates are counted by."""
+    if exam.task.traits.players == 2:
+        return "game" if exam.listed is not None else "judged game"
+    return "judged" if exam.listed is None else "listed"
+
+
 def _errors(exam: Exam, answer: Answer) -> str:
-    """How often such a verdict is wrong: counted for one player and with exact values alone."""
+    """How often such a verdict is wrong in such worlds, where that was counted."""
     if not answer.decided:
         return ""
-    alike = exam.listed is not None and exam.task.traits.players == 1
-    return rates(answer.probe).of(answer.found) if alike else "not counted in such tasks"
+    told = rates(answer.probe, _kind(exam)).of(answer.found)
+    return f"{told} in such worlds" if told == "not counted" else told
 
 
 def _measured(subject: Subject, probe: Any) -> Answer:

@@ -1,7 +1,8 @@
 """How often a probe errs: counted on specimens whose right answers are known, and kept beside it.
 
-`error_rates.json` is written by `benchmarks/audit_validity.py`, in random worlds of one player with
-exact values; a probe that is not in it was not counted, and of other worlds nothing was.
+`error_rates.json` is written by `benchmarks/audit_validity.py`: for random worlds of one player
+with exact values ("listed"), the same judged by a search in place of those ("judged"), and small
+games of two ("game"). A probe that is not in it was not counted.
 """
 
 import functools
@@ -48,11 +49,11 @@ def _share(count: int, of: int) -> str:
 
 
 @functools.cache
-def list_rates() -> dict[str, Rates]:
-    """The error rates of every probe that was counted, by name."""
-    return msgspec.json.decode(FILE.read_bytes(), type=dict[str, Rates])
+def list_rates() -> dict[str, dict[str, Rates]]:
+    """The error rates of every probe that was counted: by kind of world, then by name."""
+    return msgspec.json.decode(FILE.read_bytes(), type=dict[str, dict[str, Rates]])
 
 
-def rates(probe: str) -> Rates:
-    """Those of one probe; all zero where it was not counted."""
-    return list_rates().get(probe, Rates(0, 0, 0, 0))
+def rates(probe: str, kind: str = "listed") -> Rates:
+    """Those of one probe in one kind of world; all zero where it was not counted."""
+    return list_rates().get(kind, {}).get(probe, Rates(0, 0, 0, 0))

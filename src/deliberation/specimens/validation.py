@@ -6,20 +6,28 @@ is another random world, specimen and key.
 """
 
 import collections
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import jax
 import msgspec
 
-from ..audit.auditing import EFFORTS, Subject, list_probes
+from ..audit.auditing import EFFORTS, Effort, Subject, list_probes
+from ..audit.channels import Channels
 from ..audit.exam import Exam
+from ..audit.sampling import Judge
 from ..core.catalogue import module_of
+from ..direct import TreeSearch
 from ..stats import Estimate
 from ..stats.intervals import exact_proportion
 from .registry import channels, list_specimens, make, specimen
-from .worlds import random_world
+from .worlds import random_world, small_game
 
 MOST, LEAST = 0.05, 0.80
+ELSEWHERE = ("effort",)
+"""Probes that are validated in games and in judged worlds as well."""
+KEPT = 64
+"""Exams that are kept for the next specimen."""
 
 
 class Validated(msgspec.Struct, frozen=True):
@@ -30,6 +38,8 @@ class Validated(msgspec.Struct, frozen=True):
     truth: str
     found: dict[str, int]
     repeats: int
+    kind: str = "listed"
+    """Of the worlds: with exact values, "judged" by a search, or a "game" of two."""
 
     @property
     def responded(self) -> Estimate:
@@ -50,36 +60,73 @@ def validate(
     repeats: int = 20,
     first: int = 0,
     effort: str = "smoke",
+    kinds: Sequence[str] | None = None,
     watch: Callable[[Validated], None] | None = None,
 ) -> list[Validated]:
     """The confusion matrix; `watch` is shown each line at once.
 
     Worlds (and the keys of specimens and probes in them) are those of the seeds from `first` on: a
     probe whose settings were chosen on some is validated on others. Left out are pairs in which
-    the specimen does not say what the right answer is.
+    the specimen does not say what the right answer is; where it says so of a probe of games, it is
+    put into games, and into worlds that a search judges, too (`kinds`: only into these).
     """
     known = list_probes()
     for p in probes or ():
         module_of("probe", p, known)
-    seeds = range(first, first + repeats)
-    worlds = {i: Exam.of(random_world(i), count=EFFORTS[effort].states) for i in seeds}
     found = []
     for name in list(list_specimens()) if specimens is None else specimens:
         specimen(name)  # refused, if there is none
-        answers = list_specimens()[name]["answers"]
-        asked = [p for p in (known if probes is None else probes) if p in answers]
-        counts = {p: collections.Counter[str]() for p in asked}
-        for i, exam in worlds.items():
-            key = jax.random.key(i)
-            making = jax.random.fold_in(key, 0)
-            decider, reached = make(name, exam, making), channels(name, exam, making)
-            for number, p in enumerate(asked):
-                subject = Subject(
-                    decider, exam, EFFORTS[effort], jax.random.fold_in(key, number + 1), reached
-                )
-                counts[p][module_of("probe", p, known).measure(subject).found] += 1
-        for p in asked:
-            found.append(Validated(p, name, answers[p], dict(counts[p]), repeats))
-            if watch is not None:
-                watch(found[-1])
+        for kind, asked in asked_of(name, known if probes is None else probes).items():
+            if kinds is not None and kind not in kinds:
+                continue
+            counts = {p: collections.Counter[str]() for p in asked}
+            for seed in range(first, first + repeats):
+                for p, verdict in _verdicts(name, kind, asked, seed, EFFORTS[effort]):
+                    counts[p][verdict] += 1
+            for p in asked:
+                truth = list_specimens()[name]["answers"][p]
+                found.append(Validated(p, name, truth, dict(counts[p]), repeats, kind))
+                if watch is not None:
+                    watch(found[-1])
     return found
+
+
+def asked_of(name: str, probes: Iterable[str]) -> dict[str, list[str]]:
+    """Which probes a specimen is put to, by kind of world."""
+    answers, known, probes = list_specimens()[name]["answers"], list_probes(), list(probes)
+    alone = [p for p in probes if p in answers and known[p].get("players") != 2]
+    pairs = [p for p in probes if p in answers and known[p].get("players") == 2]
+    plays = any(known[p].get("players") == 2 for p in answers)
+    kinds = {"listed": alone}
+    if plays:
+        kinds["game"] = [*pairs, *(p for p in alone if p in ELSEWHERE)]
+        kinds["judged"] = [p for p in alone if p in ELSEWHERE]
+    return {kind: some for kind, some in kinds.items() if some}
+
+
+def _verdicts(
+    name: str, kind: str, asked: list[str], seed: int, level: Effort
+) -> Iterator[tuple[str, str]]:
+    """What each probe says of a specimen in the world of a seed."""
+    key, known = jax.random.key(seed), list_probes()
+    exam = _exam("game" if kind == "game" else "listed", seed, level)
+    making = jax.random.fold_in(key, 0)
+    decider = make(name, exam, making)
+    reached = channels(name, exam, making) if kind == "listed" else Channels()
+    put = _exam("judged", seed, level) if kind == "judged" else exam
+    for number, p in enumerate(asked):
+        subject = Subject(decider, put, level, jax.random.fold_in(key, number + 1), reached)
+        yield p, module_of("probe", p, known).measure(subject).found
+
+
+@functools.lru_cache(KEPT)
+def _exam(kind: str, seed: int, level: Effort) -> Exam:
+    """The world of a seed: a random one, the same by a search's word, or a game."""
+    if kind == "game":
+        return Exam.of(small_game(seed), count=level.states, seed=seed)
+    judge = Judge(budget=level.judging)
+    world = random_world(seed)
+    if kind == "judged":
+        # A decider is named, so that nobody lists the states.
+        judge = Judge(TreeSearch(world, "uct", capacity=level.judging + 1), level.judging)
+    return Exam.of(world, count=level.states, reference=judge)

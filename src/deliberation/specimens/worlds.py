@@ -1,12 +1,20 @@
 """Random worlds in which everything is known: small graphs of moves, rewards in a few places."""
 
+import functools
+
 import numpy as np
 
 from ..core.errors import WrongKindError
 from ..core.task import Task
+from ..tasks import make_task
 from ..tasks.arrays import ArrayTask, from_arrays
 
 STATES, ACTIONS, DISCOUNT = 150, 3, 0.9
+GAMES = (
+    ("connect_four", {"width": 3, "height": 4, "k": 3}),
+    ("connect_four", {"width": 3, "height": 3, "k": 3}),
+    ("tic_tac_toe", {}),
+)
 PAYING = 0.15
 """The share of the states in which a move earns something."""
 
@@ -20,6 +28,16 @@ def random_world(seed: int, states: int = STATES) -> Task:
     pays = rng.random(states) < PAYING
     rewards = np.where(pays, rng.normal(size=states), 0.0)
     return from_arrays(moves, np.repeat(rewards[:, None], ACTIONS, 1), gamma=DISCOUNT)
+
+
+@functools.cache
+def _game(number: int) -> Task:
+    return make_task(GAMES[number][0], **GAMES[number][1])
+
+
+def small_game(seed: int) -> Task:
+    """One of a few games of two players whose states can all be listed."""
+    return _game(seed % len(GAMES))
 
 
 def stretched(world: Task, times: int) -> Task:

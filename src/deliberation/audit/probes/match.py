@@ -18,6 +18,7 @@ PROBE = {
     "statistic": "score from -1 to 1 with the largest budget against itself with the smallest, the "
     "mean of both sides of an opening; over openings of a few random moves",
     "needs": "a game of two players",
+    "players": 2,
     "fooled_by": "effort that helps without looking ahead (more samples of the same); games that "
     "are all drawn or all won by one side, whoever plays",
 }

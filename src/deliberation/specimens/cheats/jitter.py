@@ -11,7 +11,7 @@ SPECIMEN = {
     "kind": "cheat",
     "answers": {
         "effort": "against", "objective": "none", "revaluation": "none",
-        "size": "not applicable", "forecast": "against", "extraction": "none",
+        "size": "not applicable", "forecast": "against", "match": "against", "extraction": "none",
     },
     "why": "Its answers change with the budget, at random.",
 }  # fmt: skip

@@ -11,7 +11,7 @@ SPECIMEN = {
     "kind": "cheat",
     "answers": {
         "effort": "none", "objective": "none", "revaluation": "none", "size": "not applicable",
-        "forecast": "against", "extraction": "none",
+        "forecast": "against", "match": "none", "extraction": "none",
     },
     "why": "The work that it does for the budget never reaches its answers.",
 }  # fmt: skip

@@ -15,7 +15,7 @@ SPECIMEN = {
     "kind": "cheat",
     "answers": {
         "effort": "none", "objective": "none", "revaluation": "none", "forecast": "against",
-        "shifts": "none", "goals": "none", "extraction": "none",
+        "shifts": "none", "goals": "none", "match": "none", "extraction": "none",
     },
     "why": "Its answers depend on the state alone, and on no reward at all.",
 }  # fmt: skip

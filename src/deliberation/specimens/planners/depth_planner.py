@@ -11,7 +11,7 @@ SPECIMEN = {
     "kind": "direct",
     "answers": {
         "effort": "none", "objective": "responds", "revaluation": "responds", "size": "none",
-        "forecast": "responds", "extraction": "responds",
+        "forecast": "responds", "match": "none", "extraction": "responds",
     },
     "why": "It plans by the rewards it is told, to one depth whatever the budget.",
 }  # fmt: skip

@@ -11,7 +11,7 @@ SPECIMEN = {
     "kind": "direct",
     "answers": {
         "effort": "responds", "objective": "responds", "revaluation": "responds",
-        "forecast": "responds", "extraction": "responds",
+        "forecast": "responds", "match": "responds", "extraction": "responds",
     },
     "why": "It plans by the rewards it is told, a move further for each doubling of the budget.",
 }  # fmt: skip

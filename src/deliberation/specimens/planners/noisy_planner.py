@@ -11,7 +11,7 @@ SPECIMEN = {
     "kind": "direct",
     "answers": {
         "effort": "none", "objective": "responds", "revaluation": "responds",
-        "forecast": "responds", "extraction": "responds",
+        "forecast": "responds", "match": "none", "extraction": "responds",
         "shifts": "none",
     },
     "why": "Two answers of three come from planning by the rewards it is told.",

@@ -11,7 +11,7 @@ SPECIMEN = {
     "kind": "direct",
     "answers": {
         "effort": "responds", "objective": "responds", "revaluation": "responds",
-        "forecast": "responds", "size": "responds", "extraction": "responds",
+        "forecast": "responds", "size": "responds", "match": "responds", "extraction": "responds",
         "shifts": "none",
     },
     "why": "It plans by the rewards it is told, a move further for each simulation: where moves "

@@ -12,7 +12,7 @@ SPECIMEN = {
     "kind": "direct",
     "answers": {
         "effort": "responds", "objective": "responds", "revaluation": "responds",
-        "forecast": "responds", "extraction": "responds",
+        "forecast": "responds", "match": "responds", "extraction": "responds",
     },
     "why": "It searches by the rewards it is told, for as long as it is let.",
 }  # fmt: skip

@@ -12,7 +12,7 @@ SPECIMEN = {
     "answers": {
         "effort": "none", "objective": "none", "revaluation": "none", "depth": "none",
         "size": "not applicable", "forecast": "against",
-        "shifts": "none", "goals": "none", "extraction": "none",
+        "shifts": "none", "goals": "none", "match": "none", "extraction": "none",
     },
     "why": "It holds the best actions under the task's own rewards, and hears nothing.",
 }  # fmt: skip

@@ -11,7 +11,7 @@ SPECIMEN = {
     "kind": "amortised",
     "answers": {
         "effort": "none", "objective": "none", "revaluation": "none", "forecast": "against",
-        "extraction": "none",
+        "match": "none", "extraction": "none",
     },
     "why": "It draws by probabilities that were settled beforehand.",
 }  # fmt: skip
