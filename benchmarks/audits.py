@@ -2,11 +2,11 @@
 
     python benchmarks/audits.py [--only sb3,torch] [--effort quick] [--out benchmarks/results]
 
-A PPO of stable-baselines3 and a torch module on Gymnasium's FrozenLake (both trained here), a
-Monte Carlo tree search of OpenSpiel on tic-tac-toe, and Stockfish's dial on chess, where one node
-is its network alone. Writes audits.json with the seconds of each and the resident memory after
-each probe, and the pages. An engine or package that this machine lacks is said, and the others go
-on.
+A PPO of stable-baselines3 and a torch module on Gymnasium's FrozenLake (both trained here), a PPO
+on CartPole whose steps are counted, a Monte Carlo tree search of OpenSpiel on tic-tac-toe, and
+Stockfish's dial on chess, where one node is its network alone. Writes audits.json with the seconds
+of each and the resident memory after each probe, and the pages. An engine or package that this
+machine lacks is said, and the others go on.
 """
 
 import argparse
@@ -69,6 +69,44 @@ def _lake() -> Any:
     import gymnasium
 
     return gymnasium.make("FrozenLake-v1", is_slippery=False)
+
+
+def cartpole() -> Stranger:
+    """A PPO where states cannot be listed, in an environment that counts its steps."""
+    from stable_baselines3 import PPO
+
+    world = adapters.from_gymnasium(_pole)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ppo.zip"
+        PPO("MlpPolicy", _pole(), n_steps=512, seed=0, device="cpu").learn(STEPS).save(path)
+        policy = adapters.from_sb3(path, world, trust=True)
+    _STEPPED[0] = 0
+    return Stranger(
+        "A PPO of stable-baselines3 on CartPole",
+        "It was trained for 30,000 steps. States cannot be listed, so that a search says what "
+        "actions are worth.",
+        """world = adapters.from_gymnasium("CartPole-v1")
+policy = adapters.from_sb3("ppo.zip", world, trust=True)
+profile = audit(policy, world, channels=Channels(insides=adapters.insides(policy)))""",
+        policy, world, {"channels": Channels(insides=adapters.insides(policy))},
+    )  # fmt: skip
+
+
+_STEPPED = [0]
+
+
+def _pole() -> Any:
+    import gymnasium
+
+    class Counting(gymnasium.Wrapper):
+        """Counts the steps of all environments of this process."""
+
+        def step(self, action: Any) -> Any:
+            """One more."""
+            _STEPPED[0] += 1
+            return self.env.step(action)
+
+    return Counting(gymnasium.make("CartPole-v1"))
 
 
 def torch() -> Stranger:
@@ -168,7 +206,8 @@ profile = audit(policy, world, reference=judge, budgets=(1, 100, 2_000),
 
 
 STRANGERS: dict[str, Callable[[], Stranger]] = {
-    "sb3": sb3, "torch": torch, "open_spiel": open_spiel, "stockfish": stockfish,
+    "sb3": sb3, "cartpole": cartpole, "torch": torch, "open_spiel": open_spiel,
+    "stockfish": stockfish,
 }  # fmt: skip
 
 
@@ -204,6 +243,7 @@ def measured(name: str, effort: str) -> dict[str, Any]:
     print(profile, f"\n{seconds:.0f} s", flush=True)
     return {
         "title": stranger.title, "seconds": seconds, "megabytes": dict(memory),
+        "environment_steps": _STEPPED[0] or None,
         "profile": profile.as_dict(),
     }  # fmt: skip
 
