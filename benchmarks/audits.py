@@ -22,7 +22,7 @@ import msgspec
 import numpy as np
 
 from deliberation import adapters
-from deliberation.audit import Channels, Profile, audit
+from deliberation.audit import Answer, Channels, Profile, audit
 from deliberation.core import Decider, Task
 from deliberation.runs.plain import plain, restore
 from deliberation.runs.provenance import machine, source, versions
@@ -233,9 +233,14 @@ def measured(name: str, effort: str) -> dict[str, Any]:
     stranger = STRANGERS[name]()
     memory: list[tuple[str, float]] = [("before", resident())]
     began = time.perf_counter()
+
+    def watch(answer: Answer) -> None:
+        memory.append((answer.probe, resident()))
+        print(f"{answer.probe}: {answer.named}, {answer.seconds:.0f} s", flush=True)
+
     profile = audit(
         stranger.policy, stranger.task, effort=effort,
-        watch=lambda answer: memory.append((answer.probe, resident())), **stranger.options,
+        watch=watch, **stranger.options,
     )  # fmt: skip
     seconds = time.perf_counter() - began
     PAGES.mkdir(parents=True, exist_ok=True)

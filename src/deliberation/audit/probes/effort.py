@@ -72,7 +72,9 @@ def _beyond_others(
     """What is gained beyond what the same answers gain in other places, where effort spent on these
     cannot help: an action that is good everywhere gains as much there.
     """
-    order = np.argsort(exam.place[rows], kind="stable") if exam.listed else np.arange(len(rows))
+    order = np.arange(len(rows))
+    if exam.listed is not None:  # half a turn away lies another place, and not another time in it
+        order = np.argsort(exam.place[rows], kind="stable")
     turned = np.roll(order, len(rows) // 2)
     legal, at = exam.legal[rows[order]], np.arange(len(rows))
     fits = legal[at, little[turned]] & legal[at, much[turned]]
