@@ -202,8 +202,12 @@ def _play_randomly(task: Task, keys: Key[Array, " n"], plies: int | None) -> Sta
     length = task.traits.horizon if plies is None else min(plies, task.traits.horizon)
     over = jax.vmap(functools.partial(stopped, task))
 
-    def ply(now: Int[Array, ""], carry: tuple[State, State]) -> tuple[State, State]:
-        state, kept = carry
+    def going(carry: tuple[Int[Array, ""], State, State]) -> Bool[Array, ""]:
+        # Horizons of some games are hundreds of times as long as a random game.
+        return (carry[0] < length) & ~over(carry[1]).all()
+
+    def ply(carry: tuple[Int[Array, ""], State, State]) -> tuple[Int[Array, ""], State, State]:
+        now, state, kept = carry
         here = mix(seed, now)
         action = pick_uniform(jax.vmap(task.legal)(state), uniform(here))
         after = jax.vmap(task.advance)(state, action, as_key(mix(here, 1)))
@@ -211,6 +215,6 @@ def _play_randomly(task: Task, keys: Key[Array, " n"], plies: int | None) -> Sta
         # Reservoir sampling: each of the game's positions is kept with equal chance in the end.
         take = uniform(mix(here, 2)) * (now + 2) < 1 if plies is None else now < plies
         take = take & ~over(state)
-        return state, where_rows(take, state, kept)
+        return now + 1, state, where_rows(take, state, kept)
 
-    return jax.lax.fori_loop(0, length, ply, (start, start))[1]
+    return jax.lax.while_loop(going, ply, (jnp.int32(0), start, start))[2]
