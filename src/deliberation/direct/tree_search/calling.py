@@ -7,7 +7,7 @@ depend on), and all that can only be known after it comes back as one flag.
 
 import dataclasses
 import functools
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -15,11 +15,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int
+from jax.sharding import Mesh, PartitionSpec
+from jaxtyping import Array, Bool, Int, Key
 
 from ...core import clock
 from ...core.decider import Decision
-from ...core.keys import KeyLike
+from ...core.keys import as_typed_keys
 from ...core.objective import Objective
 from ...core.task import State, Task, check_batch
 from ..checks import check_opposed, check_sound, check_stuck
@@ -48,6 +49,8 @@ class Call(NamedTuple):
     line: int
     capacity: int
     leave: bool
+    mesh: Mesh | None
+    """The devices over which the rows are spread; None: that on which they are."""
 
     def setting(self, arrays: list[Array]) -> Setting:
         """The parts together again."""
@@ -70,13 +73,19 @@ _ARRAY = _Hole()
 
 
 def call_of(
-    parts: Parts, prove: bool, backend: ModuleType, line: int, capacity: int, leave: bool
+    parts: Parts,
+    prove: bool,
+    backend: ModuleType,
+    line: int,
+    capacity: int,
+    leave: bool,
+    mesh: Mesh | None = None,
 ) -> tuple[Call, list[Any]]:
     """The call, and the arrays that it goes with."""
     leaves, structure = jax.tree.flatten(parts)
     arrays = [x for x in leaves if eqx.is_array(x)]
     constants = tuple(_ARRAY if eqx.is_array(x) else x for x in leaves)
-    return Call(structure, constants, prove, backend, line, capacity, leave), arrays
+    return Call(structure, constants, prove, backend, line, capacity, leave, mesh), arrays
 
 
 def layout(state: State) -> Hashable:
@@ -102,8 +111,8 @@ class Asked(NamedTuple):
     """The arrays of a call: `limits` are simulations and model steps, `noise` one key or many."""
 
     state: State
-    limits: Int[np.ndarray, "2 batch"] | Int[Array, "2 batch"]
-    noise: KeyLike
+    limits: Int[np.ndarray, "batch 2"] | Int[Array, "batch 2"]
+    noise: Key[Array, "*batch"]
     memory: Remembered | None
 
 
@@ -112,21 +121,37 @@ class _Found(NamedTuple):
     memory: Remembered | None
     faults: Int[Array, " batch"]
     stuck: Bool[Array, " batch"]
-    wrong: Bool[Array, ""]
-    """Whether there is anything to refuse."""
+    wrong: Bool[Array, "*batch"]
+    """Whether there is anything to refuse: in which rows, then in any."""
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def searched(call: Call, arrays: list[Array], asked: Asked) -> _Found:
     """The whole search; what would have to be refused is looked for, and refused outside."""
+    rows = asked._replace(noise=as_typed_keys(asked.noise, asked.limits.shape[0]))
+    search = functools.partial(_search, call)
+    found = (search if call.mesh is None else spread(call.mesh, search))(arrays, rows)
+    return found._replace(wrong=found.wrong.any())
+
+
+def _search(call: Call, arrays: list[Array], asked: Asked) -> _Found:
+    """The search of some rows, by limits and keys of each."""
     setting = call.setting(arrays)
-    limits, task = Limits(*asked.limits), setting.task
+    limits, task = Limits(*asked.limits.T), setting.task
     order = Order(asked.state, limits, asked.noise, call.capacity, asked.memory, leave=call.leave)
     decision, outcome = whole(setting, order)
     memory = None if asked.memory is None else keep(setting, outcome, asked.memory)
     dead_end = jax.vmap(lambda s: ~task.terminated(s) & ~task.legal(s).any())(asked.state)
     wrong = dead_end | outcome.stuck | (outcome.faults != 0)
-    return _Found(decision, memory, outcome.faults, outcome.stuck, wrong.any())
+    return _Found(decision, memory, outcome.faults, outcome.stuck, wrong)
+
+
+def spread(mesh: Mesh, part: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """A function of what is common and of trees of rows, each device with a part of the rows."""
+    rows = PartitionSpec(mesh.axis_names)
+    return jax.shard_map(
+        part, mesh=mesh, in_specs=(PartitionSpec(), rows), out_specs=rows, check_vma=False
+    )
 
 
 def answered_at_once(

@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Array, Key
 
 from ...core import clock
@@ -19,7 +20,7 @@ from ...core.errors import (
     UnknownNameError,
     UnsuitableTaskError,
 )
-from ...core.keys import KeyLike, as_typed_keys
+from ...core.keys import as_typed_keys
 from ...core.noise import Seed
 from ...core.objective import Objective, wanted
 from ...core.task import State, Task, batch_size, check_batch, check_is_task, is_concrete
@@ -169,7 +170,7 @@ class TreeSearch(Decider):
         """Search from every row; see `Decider.decide`."""
         asked = self.budget if budget is None else Budget.of(budget)
         if asked.seconds is None and is_concrete((self, state, memory, objective, asked, key)):
-            return _at_once(self, state, memory, objective, asked, key)
+            return at_once(self, state, memory, objective, asked, key)
         setting = self._setting(objective)
         order = self._order(state, memory, asked, key)
         if not is_concrete((setting, order)):
@@ -330,11 +331,11 @@ def _check_actions(task: Task, sampling: Sampling | None) -> None:
         )
 
 
-def _at_once(
+def at_once(
     search: TreeSearch, state: State, memory: Memory, objective: Objective | None, asked: Budget,
-    key: KeyLike,
+    key: Key[Array, "*batch"], mesh: Mesh | None = None,
 ) -> tuple[Decision, Memory]:  # fmt: skip
-    """`decide` outside of compiled functions, without a limit of seconds.
+    """`decide` outside of compiled functions, without a limit of seconds, maybe on several devices.
 
     A function, as Equinox takes longer to bind a method than most of these lines take.
     """
@@ -352,7 +353,7 @@ def _at_once(
     # On an accelerator a smaller batch takes hardly less time, and may round otherwise.
     leave = backend is not portable and batch >= _CROWD
     leave = leave and far_apart(limits, isinstance(search.stopping, Never))
-    call, arrays = call_of(parts, search.prove, backend, search.line, capacity, leave)
+    call, arrays = call_of(parts, search.prove, backend, search.line, capacity, leave, mesh)
     form, kept = (call, layout(state), search.max_bytes, search.reuse), None
     if form not in _FORMS.known:
         kept = search._order(state, memory, asked, key).memory
@@ -366,7 +367,7 @@ def _at_once(
         check_prior(repr(search), search.task, search.evaluator, state, rows)
     noise = as_typed_keys(key)
     # One key is split within the program.
-    given = Asked(state, limits, row_keys(noise, batch) if noise.ndim else noise, kept)
+    given = Asked(state, limits.T, row_keys(noise, batch) if noise.ndim else noise, kept)
     decision, kept = answered_at_once(call, arrays, parts, given, started)
     return decision, kept if search.reuse else memory
 

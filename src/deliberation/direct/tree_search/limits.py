@@ -66,9 +66,9 @@ def room_for(most: int, capacity: int) -> int:
 
 def host_limits(asked: Budget, batch: int) -> Int[np.ndarray, "2 batch"]:
     """(simulations, model steps) of each row, on the host. Raises as `Budget.rows` does."""
-    given = (asked.simulations, asked.model_steps)
-    if all(x is None or isinstance(x, int) for x in given):
-        return _plain_limits(*given, batch)
+    simulations, steps = asked.simulations, asked.model_steps
+    if isinstance(simulations, int | None) and isinstance(steps, int | None):
+        return _plain_limits(simulations, steps, batch)
     return np.stack(Budget.host_rows(asked, batch))
 
 
