@@ -24,6 +24,8 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "latency.json"
 ROUNDS = 11
+STRENGTH, PAIRS = "strength", 100
+"""The match of simulations side by side against those one after the other, and its openings."""
 ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
 
@@ -102,8 +104,24 @@ def markdown(content: Mapping[str, Any]) -> str:
             wanted = f"{target} {'✓' if met else '✗'}" if target.bound else ""
             first = ("", "", "") if number else (row.title, told, counted)
             lines.append(f"| {first[0]} | {first[1]} | {text} | {wanted} | {first[2]} |")
+    if STRENGTH in content["rows"]:
+        lines += ["", told_of_strength(content["rows"][STRENGTH])]
     lines += ["", "[95 % intervals of the medians over rounds] ✓ met, ✗ not met."]
     return "\n".join(lines) + "\n"
+
+
+def told_of_strength(found: Mapping[str, Any]) -> str:
+    """The scores of the match in a sentence."""
+    scores = {name: found[name] for name in ("equal simulations", "equal time")}
+    told = [
+        f"at {name} ({count:,} to {found['simulations'][1]:,}) "
+        f"{x['score']:.2f} [{x['low']:.2f}, {x['high']:.2f}]"
+        for (name, x), count in zip(scores.items(), found["simulations"][::2], strict=True)
+    ]
+    return (
+        f"UCT in {found['lanes']} lanes against UCT one simulation after the other, Connect Four, "
+        f"{scores['equal time']['games']} games each: score {' and '.join(told)}."
+    )
 
 
 def main() -> None:
@@ -111,6 +129,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", default="all", help="names, with commas between")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--pairs", type=int, default=PAIRS, help="openings of the match")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     parser.add_argument("--one-core", action="store_true", help=argparse.SUPPRESS)
@@ -119,6 +138,11 @@ def main() -> None:
     if given.one_core and hasattr(os, "sched_setaffinity"):
         # Before JAX counts the cores.
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    if given.measure == STRENGTH:
+        from _latency_strength import strengths
+
+        given.answer.write_text(json.dumps(strengths(given.pairs)), encoding="utf-8")
+        return
     if given.measure:
         found = measured(given.measure, given.rounds)
         given.answer.write_text(json.dumps(found), encoding="utf-8")
@@ -131,9 +155,9 @@ def main() -> None:
     content = {"machine": machine(), "cores": cores(), "versions": versions(), "rows": {}}
     if given.out.exists():
         content["rows"] = json.loads(given.out.read_text(encoding="utf-8"))["rows"]
-    names = list(ROWS) if given.rows == "all" else given.rows.split(",")
+    names = [*ROWS, STRENGTH] if given.rows == "all" else given.rows.split(",")
     for name in names:
-        found = ask(name, given.rounds, ROWS[name].one_core)
+        found = ask(name, given.rounds, name == STRENGTH or ROWS[name].one_core)
         content["rows"][name] = {**found, "commit": source()[0]}
         atomic_write(given.out, (json.dumps(content, indent=1) + "\n").encode())
         atomic_write(given.out.with_suffix(".md"), markdown(content).encode())

@@ -6,6 +6,7 @@
 #include "rules.h"
 
 #include "mctx.h"
+#include "prior.h"
 
 namespace {
 
@@ -115,35 +116,8 @@ struct Found {
   const bool *legal, *over, *chance, *stuck;
   const int32_t *faults, *steps, *evaluations;
   const float *ceilings, *known;
+  int64_t lanes;
 };
-
-// The log of the prior over legal actions, and whether all of their logits are finite.
-bool log_prior(const float* logits, const bool* legal, int64_t actions, float* out) {
-  size_t padded = (actions + CHUNK - 1) / CHUNK * CHUNK;
-  float small[64];
-  std::vector<float> large(padded > 32 ? 2 * padded : 0);
-  float *shifted = padded > 32 ? large.data() : small, *weight = shifted + padded;
-  float top = -INFINITE, mass = 0;
-  bool finite = true;
-  for (int64_t a = 0; a < actions; ++a) {
-    finite = finite & (!legal[a] | (std::fabs(logits[a]) < INFINITE));
-    shifted[a] = legal[a] ? logits[a] : -INFINITE;
-    top = std::max(top, shifted[a]);
-  }
-  if (!std::isfinite(top)) top = 0;
-  for (size_t a = actions; a < padded; ++a) shifted[a] = -INFINITE;
-  for (size_t a = 0; a < padded; a += CHUNK) {
-    V x = load(shifted + a) - top;
-    store(shifted + a, x);
-    store(weight + a, exp_(x));
-  }
-  for (int64_t a = 0; a < actions; ++a) mass += legal[a] ? weight[a] : 0.0f;
-  float log_mass = std::log(std::max(mass, 1e-30f));
-  for (int64_t a = 0; a < actions; ++a) {
-    out[a] = legal[a] ? std::max(shifted[a] - log_mass, FORBIDDEN / 10) : FORBIDDEN;
-  }
-  return finite;
-}
 
 // Another judgement of a node that a lane beside this one has made just now.
 void join(const Tree& tree, int64_t row, int64_t lane, int64_t child, const Found& found,
@@ -171,7 +145,17 @@ int64_t expand(const Tree& tree, int64_t row, int64_t lane, int64_t child, float
     const bool* may = found.legal + lane * actions;
     bool any = false;
     for (int64_t a = 0; a < actions; ++a) any = any | may[a];
-    bool finite = log_prior(logits, may, actions, e + LOGIT * actions);
+    const int64_t left = (found.lanes - lane) * actions;
+    bool finite;
+    if (2 * actions >= (actions + CHUNK - 1) / CHUNK * CHUNK) {
+      // What is written behind the logits lies in the next slot.
+      finite = log_prior(logits, may, actions, left, e + LOGIT * actions);
+      std::memset(e + CHILD * actions, 0, sizeof(float) * actions);
+    } else {
+      float whole[CHUNK];
+      finite = log_prior(logits, may, actions, left, whole);
+      std::memcpy(e + LOGIT * actions, whole, sizeof(float) * actions);
+    }
     stuck = (!over && !any) || (found.stuck != nullptr && found.stuck[lane]);
     if (!over && !finite) faults |= IN_PRIOR;
     if (!over && !std::isfinite(found.value[lane])) faults |= IN_VALUE;
@@ -335,6 +319,13 @@ int descend(const Tree& tree, int64_t first, int64_t last, int64_t lanes, const 
     }
   }
   int going = int(walkers.size()), walking = going;
+  for (const Walker& w : walkers) {
+    // Where its leaf will be written, if the lane is its row's only one.
+    int64_t next = sizes[w.row];
+    fetch(tree.edge(w.row, next, 0), sizeof(float) * EDGE_SLOTS * tree.actions);
+    fetch(tree.slots(w.row, next), sizeof(float) * NODE_SLOTS);
+    fetch(tree.state(w.row, next), tree.bytes);
+  }
   for (int32_t d = 0; walking > 0; ++d) {
     int still = 0;
     for (int k = 0; k < walking; ++k) {

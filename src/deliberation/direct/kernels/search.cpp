@@ -75,7 +75,8 @@ ffi::Error one_round(ffi::ThreadPool pool, F32 edges, F32 nodes, U8 states, S32 
              number_out->typed_data(), active_out->typed_data(), depth_out->typed_data()};
   Found found{given(reward), given(discount), given(value), given(sign), given(logits),
               given(legal), given(over), given(chance), given(stuck), given(faults),
-              given(steps), given(evaluations), ceilings.typed_data(), known.typed_data()};
+              given(steps), given(evaluations), ceilings.typed_data(), known.typed_data(),
+              leaf_node.element_count()};
   int64_t width_in = inserts ? leaf_node.element_count() / rows : 0;
   int64_t width_out = descends;
   std::vector<Piece> in, out;
