@@ -200,7 +200,7 @@ ROWS = {
                 (("open_spiel", "lanes", Target(bound)), ("open_spiel", "sequential", Target(0))),
                 one_core=True,
             )
-            for n, lanes, bound in ((64, 16, 0.5), (400, 32, 1.5), (4000, 64, 4.0))
+            for n, lanes, bound in ((64, 16, 0.5), (400, 16, 1.5), (4000, 32, 4.0))
         ),
         Row(
             "one_simulation", "`decide`, B 1, 1 simulation", one_simulation,
