@@ -46,6 +46,7 @@ def assert_same(one, other):
         np.testing.assert_array_equal(a, b)
 
 
+@needs_native
 def test_a_decision_is_one_program_and_the_search_in_one_piece():
     search = TreeSearch(TASK, "uct", budget=40, capacity=64)
     state, key = positions(3), jax.random.key(4)
@@ -89,6 +90,7 @@ def test_numbers_that_are_not_finite_are_refused_in_a_form_that_is_known():
         worse.decide(state, key=key)
 
 
+@needs_native
 def test_a_root_without_anything_to_do_is_refused_in_a_form_that_is_known():
     world = random_world(1)
     key, state = jax.random.key(0), jnp.full(3, 39).at[1].set(1)

@@ -23,6 +23,9 @@ class ShardedRows(Decider):
     of: Decider
     mesh: Mesh = eqx.field(static=True)
 
+    def __init__(self, of: Decider, mesh: Mesh):
+        self.of, self.mesh = of, mesh
+
     @property
     def task(self) -> Task:
         """That of the decider."""
