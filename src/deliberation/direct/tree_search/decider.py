@@ -169,7 +169,7 @@ class TreeSearch(Decider):
     ) -> tuple[Decision, Memory]:
         """Search from every row; see `Decider.decide`."""
         asked = self.budget if budget is None else Budget.of(budget)
-        # In pure JAX, one program would be fused otherwise than its stages are, and round otherwise.
+        # In pure JAX one program would be fused, and so round, otherwise than its stages.
         at_a_time = asked.seconds is None and backend_for(self.rule, self.backend) is not portable
         if at_a_time and is_concrete((self, state, memory, objective, asked, key)):
             return at_once(self, state, memory, objective, asked, key)
