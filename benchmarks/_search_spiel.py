@@ -50,10 +50,12 @@ def replayed(moves: Int[np.ndarray, "plies batch"]) -> list[Any]:
     return states
 
 
-def uct(task: Task, simulations: int, *, solve: bool, c: float = EXPLORATION) -> TreeSearch:
+def uct(
+    task: Task, simulations: int, *, solve: bool, c: float = EXPLORATION, lanes: int = 1
+) -> TreeSearch:
     """This library's UCT with one random rollout a leaf."""
-    judge = RandomRollouts(count=1)
-    return TreeSearch(task, UCT(c=c), judge, budget=simulations, prove=solve, capacity=simulations)
+    judge, rule = RandomRollouts(count=1), UCT(c=c, lanes=lanes)
+    return TreeSearch(task, rule, judge, budget=simulations, prove=solve, capacity=simulations)
 
 
 def their_decisions(

@@ -9,6 +9,7 @@ from reference_search import World
 
 from deliberation.core import Objective, Task, Traits
 from deliberation.direct import Evaluation, Evaluator
+from deliberation.direct.tree_search import calling
 from deliberation.direct.tree_search import decider as planner
 from deliberation.direct.tree_search import running as stages
 
@@ -27,6 +28,7 @@ _LIGHTLY = {
         ("remembered", "none"),
     )
 }
+_SEARCHED = jax.jit(calling.searched.__wrapped__, static_argnums=0, compiler_options=LIGHT)
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +37,7 @@ def compile_lightly(request, monkeypatch):
     if "full_speed" not in request.fixturenames:
         for name, stage in _LIGHTLY.items():
             monkeypatch.setattr(stages, name, stage)
+        monkeypatch.setattr(calling, "searched", _SEARCHED)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The effort dial: how much a decider may spend on one decision."""
 
 import math
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -52,6 +53,11 @@ class Budget(eqx.Module):
 
         Raises `BudgetError` for a limit of seconds: who can keep one asks for `untimed()` rows.
         """
+        simulations, steps = self.host_rows(batch)
+        return jnp.asarray(simulations), jnp.asarray(steps)
+
+    def host_rows(self, batch: int) -> tuple[Any, Any]:
+        """The same as NumPy arrays, so that nothing goes to a device; traced ones as they are."""
         if self.seconds is not None:
             raise BudgetError(
                 "This decider counts what it spends and cannot keep a limit of seconds: give "
@@ -82,7 +88,7 @@ def _check_seconds(seconds: float | int | None) -> None:
         raise BudgetError(f"budget.seconds is {seconds!r}: give a positive number.")
 
 
-def _row(name: str, value: int | Array | np.ndarray, batch: int) -> Int[Array, " batch"]:
+def _row(name: str, value: int | Array | np.ndarray, batch: int) -> Any:
     # What can be looked at is, on the host: this comes before every decision.
     array = value if isinstance(value, Tracer) else np.asarray(value)
     _refuse_fractions(name, array)
@@ -98,7 +104,7 @@ def _row(name: str, value: int | Array | np.ndarray, batch: int) -> Int[Array, "
         )
     if isinstance(array, Tracer):
         return jnp.broadcast_to(array, (batch,)).astype(jnp.int32)
-    return jnp.asarray(np.broadcast_to(np.minimum(array, UNLIMITED), (batch,)).astype(np.int32))
+    return np.broadcast_to(np.minimum(array, UNLIMITED), (batch,)).astype(np.int32)
 
 
 def _refuse_fractions(name: str, array: Array | np.ndarray | np.generic) -> None:

@@ -53,3 +53,4 @@ from .tree_search import Sampling as Sampling
 from .tree_search import Stopping as Stopping
 from .tree_search import TreeSearch as TreeSearch
 from .tree_search import ValueOfComputation as ValueOfComputation
+from .tree_search import shard_rows as shard_rows

@@ -9,6 +9,10 @@
 #include <limits>
 #include <vector>
 
+#ifdef __AVX__
+#include <immintrin.h>
+#endif
+
 namespace {
 
 enum Edge { VISITS, Q, LOGIT, CHILD, EDGE_SLOTS };
@@ -55,10 +59,32 @@ inline V larger(V a, V b) { return a > b ? a : b; }
 
 inline V smaller(V a, V b) { return a < b ? a : b; }
 
+// Folded in halves: in any order the largest is the same, and so are sums of whole numbers.
+template <typename X, typename F>
+inline auto folded(X x, F join) {
+  for (int half = CHUNK / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) x[i] = join(x[i], x[i + half]);
+  }
+  return x[0];
+}
+
 inline float largest(V x) {
-  float most = x[0];
-  for (int i = 1; i < CHUNK; ++i) most = std::max(most, x[i]);
-  return most;
+  return folded(x, [](float a, float b) { return a > b ? a : b; });
+}
+
+inline float whole_sum(V x) {
+  return folded(x, [](float a, float b) { return a + b; });
+}
+
+// A bit for each lane of a mask.
+inline unsigned bits_of(Vi mask) {
+#ifdef __AVX__
+  return unsigned(_mm256_movemask_ps(reinterpret_cast<__m256>(mask)));
+#else
+  unsigned bits = 0;
+  for (int i = 0; i < CHUNK; ++i) bits |= unsigned(mask[i] & 1) << i;
+  return bits;
+#endif
 }
 
 inline V root_of(V x) {

@@ -6,6 +6,7 @@
 #include "rules.h"
 
 #include "mctx.h"
+#include "prior.h"
 
 namespace {
 
@@ -76,6 +77,8 @@ void backup(const Tree& tree, int64_t row, int64_t node, int64_t action, float c
   float *visits = tree.edge(row, node, VISITS), *q = tree.edge(row, node, Q),
         *logit = tree.edge(row, node, LOGIT), *child = tree.edge(row, node, CHILD),
         *slots = tree.slots(row, node);
+  // A lane beside this one has settled the edge: it returns what it is known to be worth.
+  if (prove && child[action] < 0 && !up.exact) up = {q[action], q[action], true};
   visits[action] += 1.0f;
   q[action] = up.q;
   float mean;
@@ -113,34 +116,19 @@ struct Found {
   const bool *legal, *over, *chance, *stuck;
   const int32_t *faults, *steps, *evaluations;
   const float *ceilings, *known;
+  int64_t lanes;
 };
 
-// The log of the prior over legal actions, and whether all of their logits are finite.
-bool log_prior(const float* logits, const bool* legal, int64_t actions, float* out) {
-  size_t padded = (actions + CHUNK - 1) / CHUNK * CHUNK;
-  float small[64];
-  std::vector<float> large(padded > 32 ? 2 * padded : 0);
-  float *shifted = padded > 32 ? large.data() : small, *weight = shifted + padded;
-  float top = -INFINITE, mass = 0;
-  bool finite = true;
-  for (int64_t a = 0; a < actions; ++a) {
-    finite = finite & (!legal[a] | (std::fabs(logits[a]) < INFINITE));
-    shifted[a] = legal[a] ? logits[a] : -INFINITE;
-    top = std::max(top, shifted[a]);
-  }
-  if (!std::isfinite(top)) top = 0;
-  for (size_t a = actions; a < padded; ++a) shifted[a] = -INFINITE;
-  for (size_t a = 0; a < padded; a += CHUNK) {
-    V x = load(shifted + a) - top;
-    store(shifted + a, x);
-    store(weight + a, exp_(x));
-  }
-  for (int64_t a = 0; a < actions; ++a) mass += legal[a] ? weight[a] : 0.0f;
-  float log_mass = std::log(std::max(mass, 1e-30f));
-  for (int64_t a = 0; a < actions; ++a) {
-    out[a] = legal[a] ? std::max(shifted[a] - log_mass, FORBIDDEN / 10) : FORBIDDEN;
-  }
-  return finite;
+// Another judgement of a node that a lane beside this one has made just now.
+void join(const Tree& tree, int64_t row, int64_t lane, int64_t child, const Found& found,
+          int32_t* tally) {
+  float *slots = tree.slots(row, child), value = found.value[lane];
+  slots[TOTAL] += value;
+  slots[LOW] = std::min(slots[LOW], value);
+  slots[HIGH] = std::max(slots[HIGH], value);
+  if (found.faults != nullptr) tally[FAULTS] |= found.faults[lane];
+  if (found.legal != nullptr && !std::isfinite(value)) tally[FAULTS] |= IN_VALUE;
+  if (found.stuck != nullptr && found.stuck[lane]) tally[STUCK] = 1;
 }
 
 // Writes a node, the `visits`-th time that it is reached, below its edge and returns its number.
@@ -157,7 +145,17 @@ int64_t expand(const Tree& tree, int64_t row, int64_t lane, int64_t child, float
     const bool* may = found.legal + lane * actions;
     bool any = false;
     for (int64_t a = 0; a < actions; ++a) any = any | may[a];
-    bool finite = log_prior(logits, may, actions, e + LOGIT * actions);
+    const int64_t left = (found.lanes - lane) * actions;
+    bool finite;
+    if (2 * actions >= (actions + CHUNK - 1) / CHUNK * CHUNK) {
+      // What is written behind the logits lies in the next slot.
+      finite = log_prior(logits, may, actions, left, e + LOGIT * actions);
+      std::memset(e + CHILD * actions, 0, sizeof(float) * actions);
+    } else {
+      float whole[CHUNK];
+      finite = log_prior(logits, may, actions, left, whole);
+      std::memcpy(e + LOGIT * actions, whole, sizeof(float) * actions);
+    }
     stuck = (!over && !any) || (found.stuck != nullptr && found.stuck[lane]);
     if (!over && !finite) faults |= IN_PRIOR;
     if (!over && !std::isfinite(found.value[lane])) faults |= IN_VALUE;
@@ -191,17 +189,24 @@ int64_t expand(const Tree& tree, int64_t row, int64_t lane, int64_t child, float
   return child;
 }
 
-void insert(const Tree& tree, int64_t row, int64_t lanes, const Lanes& at, const Found& found,
-            const Piece* piece, size_t count, bool prove, int32_t* size, int32_t* tally,
-            float* gains) {
+// The lanes from `first` to `last` are those of the row.
+void insert(const Tree& tree, int64_t row, int64_t first, int64_t last, const Lanes& at,
+            const Found& found, const Piece* piece, size_t count, bool prove, int32_t* size,
+            int32_t* tally, float* gains) {
   bool proven = false;
-  for (int64_t lane = row * lanes; lane < (row + 1) * lanes; ++lane) {
+  for (int64_t lane = first; lane < last; ++lane) {
     gains[lane] = 0.0f;
     if (!at.active[lane]) continue;
     int64_t node = at.node[lane], action = at.action[lane], child = at.child[lane];
     tally[SIMULATIONS] += 1;
     tally[STEPS] += found.steps[lane];
     tally[EVALUATIONS] += found.evaluations[lane];
+    // Where lanes share paths, one before this may have made the node meanwhile.
+    bool twin = false;
+    if (child == 0 && last - first > 1) {
+      child = int64_t(tree.edge(row, node, CHILD)[action]);
+      twin = child > 0;
+    }
     int64_t next = *size;
     if (child == 0 || tree.by_simulation) ++*size;
     if (child == 0) {
@@ -212,9 +217,11 @@ void insert(const Tree& tree, int64_t row, int64_t lanes, const Lanes& at, const
     } else {
       tree.slots(row, std::llabs(child))[COUNT] += 1.0f;
     }
+    if (twin) join(tree, row, lane, child, found, tally);
     const float* leaf = tree.slots(row, std::llabs(child));
-    float gain = returned(tree, leaf, leaf[VALUE]);
-    Return up{gain, gain, child < 0};
+    float gain = returned(tree, leaf, twin ? found.value[lane] : leaf[VALUE]);
+    float mean = twin ? returned(tree, leaf, leaf[TOTAL] / leaf[COUNT]) : gain;
+    Return up{mean, gain, child < 0};
     while (true) {
       gains[lane] = up.gain;
       const float* here = tree.slots(row, node);
@@ -239,6 +246,10 @@ struct Plan {
   const int32_t* forced;   // [rows, lanes], or none: all free
   const uint32_t* noise;   // [rows, lanes, 2], or none: from the seeds
   int32_t depth;
+  bool shares;             // whether lanes of a row may take the same path
+  const int32_t* part;     // the rows that take part; forced and noise are theirs. None: all
+
+  int64_t row(int64_t place) const { return part != nullptr ? part[place] : place; }
 };
 
 // How many simulations the row may still take.
@@ -252,6 +263,26 @@ int64_t left_of(const Tree& tree, int64_t row, const Plan& plan, const int32_t* 
   return std::min<int64_t>(most, tree.room - size);
 }
 
+// Simulations that are under way count as visits for the lanes that follow (WU-UCT, Liu et al.
+// 2020); an action that has returned nothing yet is taken to be worth what its node is.
+void depart(const Tree& tree, int64_t row, int64_t node, int64_t action) {
+  float *visits = tree.edge(row, node, VISITS) + action, *slots = tree.slots(row, node);
+  if (*visits == 0) tree.edge(row, node, Q)[action] = slots[TOTAL] / std::max(slots[COUNT], 1.0f);
+  *visits += 1.0f;
+}
+
+// The tree as it was before the lane that ended at this edge.
+void withdraw(const Tree& tree, int64_t row, int64_t node, int64_t action) {
+  while (true) {
+    float* visits = tree.edge(row, node, VISITS) + action;
+    *visits -= 1.0f;
+    if (*visits == 0) tree.edge(row, node, Q)[action] = 0.0f;
+    if (node == 0) return;
+    const float* slots = tree.slots(row, node);
+    node = int64_t(slots[PARENT]), action = int64_t(slots[ACTION]);
+  }
+}
+
 struct Walker {
   int64_t row, lane;
   int32_t node, action, child, first, taken;
@@ -260,7 +291,7 @@ struct Walker {
 
 // All lanes of some rows go down together, one level at a time: while one is at work, what the
 // others read next is on its way from memory.
-int descend(const Tree& tree, int64_t first_row, int64_t last_row, int64_t lanes, const Rule& rule,
+int descend(const Tree& tree, int64_t first, int64_t last, int64_t lanes, const Rule& rule,
             const Plan& plan, const Lanes& at, uint32_t* noise, const Piece* piece, size_t count,
             const int32_t* tallies, const int32_t* sizes) {
   // Scratch that a thread keeps from one call to the next.
@@ -269,24 +300,32 @@ int descend(const Tree& tree, int64_t first_row, int64_t last_row, int64_t lanes
   size_t padded = (tree.actions + CHUNK - 1) / CHUNK * CHUNK;
   if (scores.size() < padded) scores.resize(padded);
   walkers.clear();
-  for (int64_t row = first_row; row < last_row; ++row) {
+  for (int64_t place = first; place < last; ++place) {
+    int64_t row = plan.row(place);
     const int32_t* tally = tallies + row * TALLY_SLOTS;
     int64_t left = left_of(tree, row, plan, tally, sizes[row]);
     int32_t number = tally[SIMULATIONS];
     for (int64_t i = 0; i < lanes; ++i) {
-      int64_t lane = row * lanes + i;
-      int32_t first = plan.forced != nullptr ? plan.forced[lane] : FREE;
-      bool active = i < left && first != IDLE;
+      int64_t lane = place * lanes + i;
+      int32_t forced = plan.forced != nullptr ? plan.forced[lane] : FREE;
+      bool active = i < left && forced != IDLE;
       number += active;
       noise[lane] = mix(plan.seeds[row], uint32_t(number));
       at.number[lane] = number, at.active[lane] = active;
       at.node[lane] = at.action[lane] = at.depth[lane] = 0;
       at.child[lane] = int32_t(tree.edge(row, 0, CHILD)[0]);
       uint32_t luck = plan.noise != nullptr ? plan.noise[2 * lane] : noise[lane];
-      if (active) walkers.push_back({row, lane, 0, 0, 0, first, 0, luck});
+      if (active) walkers.push_back({row, lane, 0, 0, 0, forced, 0, luck});
     }
   }
   int going = int(walkers.size()), walking = going;
+  for (const Walker& w : walkers) {
+    // Where its leaf will be written, if the lane is its row's only one.
+    int64_t next = sizes[w.row];
+    fetch(tree.edge(w.row, next, 0), sizeof(float) * EDGE_SLOTS * tree.actions);
+    fetch(tree.slots(w.row, next), sizeof(float) * NODE_SLOTS);
+    fetch(tree.state(w.row, next), tree.bytes);
+  }
   for (int32_t d = 0; walking > 0; ++d) {
     int still = 0;
     for (int k = 0; k < walking; ++k) {
@@ -301,6 +340,7 @@ int descend(const Tree& tree, int64_t first_row, int64_t last_row, int64_t lanes
       } else {
         w.action = select(rule, view, w.luck, uint32_t(w.node), scores.data());
       }
+      if (plan.shares) depart(tree, w.row, w.node, w.action);
       w.child = int32_t(view.child[w.action]);
       w.taken += !(view.slots[CHANCE] > 0);
       if (w.child > 0 && d + 1 < plan.depth) {
@@ -316,8 +356,11 @@ int descend(const Tree& tree, int64_t first_row, int64_t last_row, int64_t lanes
     }
     walking = still;
   }
-  for (int64_t lane = first_row * lanes; lane < last_row * lanes; ++lane) {
-    const uint8_t* from = tree.state(lane / lanes, at.node[lane]);
+  for (int64_t lane = first * lanes; plan.shares && lane < last * lanes; ++lane) {
+    if (at.active[lane]) withdraw(tree, plan.row(lane / lanes), at.node[lane], at.action[lane]);
+  }
+  for (int64_t lane = first * lanes; lane < last * lanes; ++lane) {
+    const uint8_t* from = tree.state(plan.row(lane / lanes), at.node[lane]);
     for (size_t k = 0; k < count; ++k) {
       copy(piece[k].data + lane * piece[k].size, from, piece[k].size);
       from += piece[k].size;

@@ -157,8 +157,7 @@ int select(const Rule& rule, const Node& n, uint32_t luck, uint32_t at, float* s
   for (int a = 0; a < actions; a += CHUNK) {
     sums += within(a, actions) ? load(n.visits + a) : all(0.0f);
   }
-  float total = 0;
-  for (int i = 0; i < CHUNK; ++i) total += sums[i];  // whole numbers: exact in any order
+  const float total = whole_sum(sums);
   bool chance = n.slots[CHANCE] > 0;
   if (chance) {
     score_chance(n, scores);
@@ -180,13 +179,13 @@ int select(const Rule& rule, const Node& n, uint32_t luck, uint32_t at, float* s
     tops = larger(tops, x);
     store(scores + a, x);
   }
-  float top = largest(tops);
+  const float top = largest(tops);
   // Without branches: which action is best is hard to foresee.
   int best = 0, ties = 0;
-  for (int a = actions - 1; a >= 0; --a) {
-    bool equal = scores[a] == top;
-    best = equal ? a : best;
-    ties += equal;
+  for (int a = (actions - 1) / CHUNK * CHUNK; a >= 0; a -= CHUNK) {
+    const unsigned equal = bits_of(load(scores + a) == top);
+    best = equal ? a + __builtin_ctz(equal) : best;
+    ties += __builtin_popcount(equal);
   }
   if (ties < 2) return best;
   uint32_t seed = mix(luck, at);

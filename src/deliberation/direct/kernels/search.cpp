@@ -49,7 +49,7 @@ using Out = ffi::Result<T>;
 
 ffi::Error one_round(ffi::ThreadPool pool, F32 edges, F32 nodes, U8 states, S32 sizes, S32 tallies,
                  S32 limits, U32 seeds, S32 forced, U32 noise, F32 params, F32 table, S32 widths,
-                 S32 depth,
+                 S32 depth, S32 part,
                  S32 leaf_node, S32 leaf_action, S32 leaf_child, Pred active, F32 reward,
                  F32 discount, F32 value, F32 sign, F32 logits, Pred legal, Pred over, Pred chance,
                  Pred stuck, S32 faults, S32 steps, S32 evaluations, F32 ceilings, F32 known,
@@ -58,23 +58,25 @@ ffi::Error one_round(ffi::ThreadPool pool, F32 edges, F32 nodes, U8 states, S32 
                  Out<S32> node_out, Out<S32> action_out, Out<S32> child_out, Out<S32> number_out,
                  Out<Pred> active_out, Out<U32> noise_out, Out<S32> going_out,
                  Out<S32> depth_out, ffi::RemainingRets asked_states, int32_t kind, int32_t prove,
-                 int32_t by_simulation, int32_t means, int32_t inserts, int32_t descends) {
+                 int32_t by_simulation, int32_t means, int32_t inserts, int32_t descends,
+                 int32_t shares) {
   auto shape = edges.dimensions();
   Tree tree{carried(edges, edges_out), carried(nodes, nodes_out), carried(states, states_out),
             shape[1], shape[3], states.dimensions()[2], by_simulation != 0, means != 0};
   int32_t *size = carried(sizes, sizes_out), *tally = carried(tallies, tallies_out);
-  int64_t rows = shape[0];
+  int64_t rows = part.element_count() > 0 ? part.element_count() : shape[0];
   Rule rule{kind, params.typed_data(), table.typed_data(), int64_t(table.element_count()),
             widths.typed_data(), int64_t(widths.element_count()), prove != 0};
   Plan plan{limits.typed_data(), seeds.typed_data(), given(forced), given(noise),
-            *depth.typed_data()};
+            *depth.typed_data(), shares != 0, given(part)};
   Lanes last{given(leaf_node), given(leaf_action), given(leaf_child), nullptr, given(active),
              nullptr};
   Lanes next{node_out->typed_data(), action_out->typed_data(), child_out->typed_data(),
              number_out->typed_data(), active_out->typed_data(), depth_out->typed_data()};
   Found found{given(reward), given(discount), given(value), given(sign), given(logits),
               given(legal), given(over), given(chance), given(stuck), given(faults),
-              given(steps), given(evaluations), ceilings.typed_data(), known.typed_data()};
+              given(steps), given(evaluations), ceilings.typed_data(), known.typed_data(),
+              leaf_node.element_count()};
   int64_t width_in = inserts ? leaf_node.element_count() / rows : 0;
   int64_t width_out = descends;
   std::vector<Piece> in, out;
@@ -93,14 +95,15 @@ ffi::Error one_round(ffi::ThreadPool pool, F32 edges, F32 nodes, U8 states, S32 
   std::atomic<int32_t> going{0};
   std::atomic<int32_t>* counter = &going;
 
-  for_blocks(pool, rows, std::max(width_in, width_out), [=](int64_t first, int64_t last_row) {
-    for (int64_t row = first; width_in > 0 && row < last_row; ++row) {
-      insert(tree, row, width_in, last, found, from, from_count, rule.prove, size + row,
-             tally + row * TALLY_SLOTS, gains);
+  for_blocks(pool, rows, std::max(width_in, width_out), [=](int64_t begin, int64_t end) {
+    for (int64_t place = begin; width_in > 0 && place < end; ++place) {
+      int64_t row = plan.row(place);
+      insert(tree, row, place * width_in, (place + 1) * width_in, last, found, from, from_count,
+             rule.prove, size + row, tally + row * TALLY_SLOTS, gains);
     }
     if (width_out == 0) return;
-    int took = descend(tree, first, last_row, width_out, rule, plan, next, luck, to, to_count,
-                       tally, size);
+    int took = descend(tree, begin, end, width_out, rule, plan, next, luck, to, to_count, tally,
+                       size);
     if (took > 0) counter->fetch_add(took, std::memory_order_relaxed);
   });
   *going_out->typed_data() = going.load();
@@ -132,8 +135,10 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(
         .Ctx<ffi::ThreadPool>()
         // The trees: edges, nodes, states, sizes, tallies
         .Arg<F32>().Arg<F32>().Arg<U8>().Arg<S32>().Arg<S32>()
-        // What may be spent and how to choose: limits, seeds, forced, noise, params, table, widths, depth
+        // What may be spent and how to choose: limits, seeds, forced, noise, params, table, widths,
+        // depth, rows that take part
         .Arg<S32>().Arg<U32>().Arg<S32>().Arg<U32>().Arg<F32>().Arg<F32>().Arg<S32>().Arg<S32>()
+        .Arg<S32>()
         // The last round's lanes: node, action, child, active
         .Arg<S32>().Arg<S32>().Arg<S32>().Arg<Pred>()
         // What was found: reward, discount, value, sign, logits
@@ -153,4 +158,5 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(
         .Attr<int32_t>("by_simulation")
         .Attr<int32_t>("means")
         .Attr<int32_t>("inserts")
-        .Attr<int32_t>("descends"));
+        .Attr<int32_t>("descends")
+        .Attr<int32_t>("shares"));

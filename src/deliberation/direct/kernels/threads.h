@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <memory>
+#include <thread>
 
 #include "xla/ffi/api/ffi.h"
 
@@ -12,6 +13,8 @@ namespace {
 namespace ffi = xla::ffi;
 
 constexpr int64_t BLOCK = 16;  // rows that a thread takes at a time
+
+constexpr int PATIENCE = 500;  // pauses, some ten microseconds
 
 // The caller works too and takes whatever block is next, so that it never waits for a
 // helper to wake up, only for blocks that a helper has begun.
@@ -50,7 +53,10 @@ void for_blocks(ffi::ThreadPool& pool, int64_t rows, int64_t lanes, F each) {
     pool.Schedule([work, each] { claim(*work, each); });
   }
   claim(*work, each);
-  while (work->finished.load(std::memory_order_acquire) < work->blocks) {
+  // A helper that has begun a block may have lost its core to somebody else: after a while of
+  // waiting it is given this one.
+  for (int waited = 0; work->finished.load(std::memory_order_acquire) < work->blocks; ++waited) {
+    if (waited > PATIENCE) std::this_thread::yield();
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
 #endif

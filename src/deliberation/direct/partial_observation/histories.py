@@ -29,7 +29,7 @@ from ...core.task import State, Task
 from ..evaluators import Evaluator
 from ..faults import IN_REWARD, IN_SUM
 from ..playouts import of_player
-from ..tree_search.backends.portable import choose
+from ..tree_search.backends.paths import choose
 from ..tree_search.limits import Limits
 from ..tree_search.models.base import greatest
 from ..tree_search.picker import Schedule, within

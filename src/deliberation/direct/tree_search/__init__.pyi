@@ -8,6 +8,7 @@ from .rules import PUCT as PUCT
 from .rules import UCT as UCT
 from .rules import Gumbel as Gumbel
 from .rules import Rule as Rule
+from .sharding import shard_rows as shard_rows
 from .stopping import Decided as Decided
 from .stopping import Never as Never
 from .stopping import Stopping as Stopping

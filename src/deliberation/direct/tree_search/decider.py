@@ -6,8 +6,11 @@ from collections.abc import Iterator
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Array, Key
 
+from ...core import clock
 from ...core.budget import Budget
 from ...core.decider import Decider, Decision, Memory, row_keys
 from ...core.errors import (
@@ -17,15 +20,18 @@ from ...core.errors import (
     UnknownNameError,
     UnsuitableTaskError,
 )
+from ...core.keys import as_typed_keys
 from ...core.noise import Seed
 from ...core.objective import Objective, wanted
 from ...core.task import State, Task, batch_size, check_batch, check_is_task, is_concrete
 from ..checks import check_memory
 from ..evaluators import Evaluator, RandomRollouts
 from . import reuse as memories
+from .backends import portable
 from .backends.choice import BackendName, backend_for
+from .calling import Asked, Forms, answered_at_once, call_of, layout
 from .engine import Outcome
-from .limits import Limits, check_prior, needed
+from .limits import Limits, check_prior, far_apart, host_limits, needed, room_for
 from .models.base import Model
 from .models.sampled import Sampling
 from .reuse import Remembered
@@ -36,6 +42,11 @@ from .tree import Form, size_in_bytes
 
 RULES = {"uct": UCT, "puct": PUCT, "gumbel": Gumbel}
 _NEVER = Never()
+_CROWD = 16
+"""Rows of a batch from which on it pays that those which have finished leave it."""
+_NO_STATES = "A search needs at least one state; got an empty batch."
+_FORMS = Forms()
+"""Of calls outside of compiled functions: what is checked by their form alone was checked once."""
 
 
 class TreeSearch(Decider):
@@ -122,6 +133,11 @@ class TreeSearch(Decider):
                 f"{type(stopping).__name__} is for rules that answer with the most visited action, "
                 f"and {type(self.rule).__name__} does not: use UCT or PUCT, or Never()."
             )
+        if stopping.needs_returns and self.rule.shares:
+            raise ValueError(
+                f"{type(stopping).__name__} looks at the return of each simulation, and "
+                f"{type(self.rule).__name__} with lanes takes several at a time: use lanes=1."
+            )
         self.evaluator = RandomRollouts() if evaluator is None else evaluator
         self.budget = Budget.of(budget)
         self.stopping, self.reuse = stopping, reuse
@@ -153,6 +169,10 @@ class TreeSearch(Decider):
     ) -> tuple[Decision, Memory]:
         """Search from every row; see `Decider.decide`."""
         asked = self.budget if budget is None else Budget.of(budget)
+        # In pure JAX one program would be fused, and so round, otherwise than its stages.
+        at_a_time = asked.seconds is None and backend_for(self.rule, self.backend) is not portable
+        if at_a_time and is_concrete((self, state, memory, objective, asked, key)):
+            return at_once(self, state, memory, objective, asked, key)
         setting = self._setting(objective)
         order = self._order(state, memory, asked, key)
         if not is_concrete((setting, order)):
@@ -218,7 +238,7 @@ class TreeSearch(Decider):
         """What is asked for, checked as far as it can be looked at."""
         batch = batch_size(state)
         if batch == 0:
-            raise BatchMismatchError("A search needs at least one state; got an empty batch.")
+            raise BatchMismatchError(_NO_STATES)
         limits = Limits(*asked.untimed(self.capacity).rows(batch))
         check_batch(self.task, state)
         check_prior(repr(self), self.task, self.evaluator, state, limits)
@@ -311,6 +331,47 @@ def _check_actions(task: Task, sampling: Sampling | None) -> None:
             f"{type(proposal).__name__} is for {'numbered' if proposal.discrete else 'continuous'} "
             f"actions, and those of {task!r} are not: give `Sampling` another proposal, or none."
         )
+
+
+def at_once(
+    search: TreeSearch, state: State, memory: Memory, objective: Objective | None, asked: Budget,
+    key: Key[Array, "*batch"], mesh: Mesh | None = None,
+) -> tuple[Decision, Memory]:  # fmt: skip
+    """`decide` outside of compiled functions, without a limit of seconds, maybe on several devices.
+
+    A function, as Equinox takes longer to bind a method than most of these lines take.
+    """
+    started, batch = clock.now(), batch_size(state)
+    if batch == 0:
+        raise BatchMismatchError(_NO_STATES)
+    limits = host_limits(asked, batch)
+    capacity = room_for(int(np.minimum(limits[0], limits[1]).max()), search.capacity)
+    parts = (
+        search.task, wanted(search.task, objective), search.rule, search.evaluator,
+        search.stopping, search.sampling,
+    )  # fmt: skip
+    # The back end is looked up at every call, so that a change of the environment is heard.
+    backend = backend_for(search.rule, search.backend)
+    # On an accelerator a smaller batch takes hardly less time, and may round otherwise.
+    leave = backend is not portable and batch >= _CROWD
+    leave = leave and far_apart(limits, isinstance(search.stopping, Never))
+    call, arrays = call_of(parts, search.prove, backend, search.line, capacity, leave, mesh)
+    form, kept = (call, layout(state), search.max_bytes, search.reuse), None
+    if form not in _FORMS.known:
+        kept = search._order(state, memory, asked, key).memory
+        _FORMS.keep(form, jax.eval_shape(search._model.enter, state))
+    elif search.reuse and memory is not None:
+        kept = search._own(memory, _FORMS.known[form], batch)
+    elif search.reuse:
+        kept = search.begin(batch)
+    if limits.min() == 0:
+        rows = Limits(*jnp.asarray(limits))
+        check_prior(repr(search), search.task, search.evaluator, state, rows)
+    noise = as_typed_keys(key)
+    # One key is split within the program.
+    given = Asked(state, limits.T, row_keys(noise, batch) if noise.ndim else noise, kept)
+    decision, kept = answered_at_once(call, arrays, parts, given, started)
+    return decision, kept if search.reuse else memory
 
 
 def plan(

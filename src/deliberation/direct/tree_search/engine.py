@@ -13,6 +13,7 @@ Without proofs only edges into terminal nodes are settled, and rules do not hear
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
@@ -163,25 +164,56 @@ def proceed(
     stopping: Stopping = _NEVER,
     rounds: Int[Array, ""] | None = None,
     loop: Loop = jax.lax.while_loop,
+    leave: bool = False,
 ) -> Outcome:
     """Go on with a search until its limits, which may be raised and gone on with again.
 
     A row never has more nodes than its tree has room for; terminal and proved rows stay as they
     are. After so many `rounds` at most, the search pauses where it is: gone on with, it is the
-    search that never paused. `backend` is what `backends.choice.backend_for` gives.
+    search that never paused. `backend` is what `backends.choice.backend_for` gives. With `leave`,
+    rows that have finished leave the batch once it can be half as large, and so on (`sizes`): the
+    same trees, for more time to compile and less to search where rows end far apart.
     """
     terms = _terms(model, outcome, limits, widths)
     rule = within(rule, model.most)
     lanes = rule.lane_widths(model.actions)
     if stopping.needs_returns and outcome.returns is None:
         outcome = watch(outcome)
+    parts = sizes(outcome.seed.shape[0]) if leave else (outcome.seed.shape[0],)
     for width, narrower in zip(lanes, (*lanes[1:], 0), strict=True):
-        body = _Rounds(model, rule, stopping, terms, backend, width, narrower)
-        first = body.ask(outcome, rounds)
-        pending = loop(_going, lambda p, body=body: as_kinds(body.round(p), p), first)
-        # The leaves that were found last and not answered leave no trace.
-        outcome, rounds = pending.outcome, pending.rounds
+        for part, smaller in zip(parts, (*parts[1:], 0), strict=True):
+            if part == parts[0]:
+                terms = dataclasses.replace(terms, rows=None)
+            else:
+                terms = dataclasses.replace(terms, rows=_first_active(pending.leaves, terms, part))
+            body = _Rounds(model, rule, stopping, terms, backend, width, narrower)
+            pending = loop(
+                functools.partial(_going, smaller),
+                lambda p, body=body: as_kinds(body.round(p), p),
+                body.ask(outcome, rounds),
+            )
+            # The leaves that were found last and not answered leave no trace.
+            outcome, rounds = pending.outcome, pending.rounds
     return outcome
+
+
+def sizes(batch: int) -> tuple[int, ...]:
+    """How large a batch of so many rows is as they finish: halves, down to 8.
+
+    From there on there is little to be saved, and networks may round otherwise: one row is
+    multiplied as a vector.
+    """
+    found = [batch]
+    while found[-1] >= 16:
+        found.append(found[-1] // 2)
+    return tuple(found)
+
+
+def _first_active(leaves: Leaves, terms: Terms, count: int) -> Int[Array, " part"]:
+    """So many rows, those that are still at work among them."""
+    idle = ~leaves.active.any(1)
+    places = jnp.argsort(idle, stable=True)[:count].astype(jnp.int32)
+    return places if terms.rows is None else terms.rows[places]
 
 
 def going_on(
@@ -236,7 +268,7 @@ class _Pending(eqx.Module):
     """A search between two halves of a round: where the model is asked, and what follows then.
 
     `schedule` is the rule's after the round, `forced` how its lanes leave the root (kept for those
-    who need it), `rounds` how many may still follow.
+    who need it), `rounds` how many may still follow. `leaves` are those of the rows that take part.
     """
 
     outcome: Outcome
@@ -246,8 +278,9 @@ class _Pending(eqx.Module):
     rounds: Int[Array, ""] | None
 
 
-def _going(pending: _Pending) -> Bool[Array, ""]:
-    going = pending.leaves.going > 0
+def _going(smaller: int, pending: _Pending) -> Bool[Array, ""]:
+    # Lanes, of which a row has at least one: there are no more rows.
+    going = pending.leaves.going > smaller
     return going if pending.rounds is None else going & (pending.rounds > 0)
 
 
@@ -266,8 +299,9 @@ class _Rounds:
     def ask(self, outcome: Outcome, rounds: Int[Array, ""] | None) -> _Pending:
         """Find out where the next round is to ask the model."""
         forced, schedule = self._forced(outcome)
-        number = outcome.simulations[:, None] + 1 + jnp.arange(self.width, dtype=jnp.int32)
-        outcome, _, leaves = self._one_round(outcome, None, forced, number)
+        part = self.terms.part
+        number = outcome.simulations[part, None] + 1 + jnp.arange(self.width, dtype=jnp.int32)
+        outcome, _, leaves = self._one_round(outcome, None, forced[part], number)
         assert leaves is not None
         kept = forced if self.stopping.needs_returns else None
         return _Pending(outcome, schedule, leaves, kept, rounds)
@@ -309,6 +343,7 @@ class _Rounds:
             return outcome
         assert gain is not None and pending.forced is not None
         gain = jnp.where(pending.leaves.active, gain, 0.0)
+        gain = jnp.zeros(pending.forced.shape).at[self.terms.part].set(gain)
         returns = returns.add(outcome.tree.root.visits, pending.forced, gain)
         return dataclasses.replace(outcome, returns=returns)
 

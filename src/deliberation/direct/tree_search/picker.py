@@ -82,6 +82,11 @@ class Picker(eqx.Module):
         del actions
         return (1,)
 
+    @property
+    def shares(self) -> bool:
+        """Whether lanes of a row may take the same path, each seeing those before it as visits."""
+        return False
+
     def in_round(
         self, number: Int[Array, "batch width"]
     ) -> tuple["Picker", UInt32[Array, "batch width 2"] | None]:

@@ -32,7 +32,8 @@ class Terms(eqx.Module):
 
     `ceilings`: from where on a value counts as the best there is, for player 0 and for player 1.
     `known`: the least and the greatest return of player 0 by which rules scale what they explore,
-    infinite where they go by the returns that were met. `depth`: no path is longer.
+    infinite where they go by the returns that were met. `depth`: no path is longer. `rows`: which
+    of the batch take part, each once, in the order of their lanes; None: all.
     """
 
     limits: Int[Array, "batch 2"]
@@ -41,6 +42,12 @@ class Terms(eqx.Module):
     known: Float[Array, "2"]
     widths: Widths
     depth: int | Int[Array, ""]
+    rows: Int[Array, " part"] | None = None
+
+    @property
+    def part(self) -> Int[Array, " part"] | slice:
+        """The rows that take part, as an index into the batch."""
+        return slice(None) if self.rows is None else self.rows
 
     def left(self, tree: Tree, tally: Int[Array, "batch 6"]) -> Int[Array, " batch"]:
         """How many simulations each row may still take; 0 for rows that have finished.

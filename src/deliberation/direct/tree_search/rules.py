@@ -58,6 +58,12 @@ class UCT(Rule):
     for a single player fills in what the objective says (`Objective.bounds`), so that costs do not
     deter from looking for a rare reward. Unvisited actions come first. The answer is the most
     visited action, ties broken by the mean return.
+
+    With `lanes` above 1, so many simulations of a tree run side by side (WU-UCT, Liu et al. 2020):
+    each counts those under way before it as visits, N + O and n + o for N and n, with no say yet in
+    q. The leaves of a round are judged in one batch, which makes a single large search several
+    times faster. It is another search than the one simulation by simulation, and weaker where the
+    budget is only a few times the lanes.
     """
 
     needs_value: ClassVar[bool] = False
@@ -65,6 +71,20 @@ class UCT(Rule):
     c: Number = 1.0
     normalise: bool = eqx.field(static=True, default=True)
     greatest: Number = math.inf
+    lanes: int = eqx.field(static=True, default=1)
+
+    def __check_init__(self) -> None:
+        if self.lanes < 1:
+            raise ValueError(f"lanes must be at least 1; got {self.lanes}.")
+
+    @property
+    def shares(self) -> bool:
+        """Whether there are several lanes."""
+        return self.lanes > 1
+
+    def lane_widths(self, actions: int) -> tuple[int, ...]:
+        """`lanes`, whatever the number of actions."""
+        return (self.lanes,)
 
     def interior(self, node: NodeView) -> Scores:
         """Unvisited actions before all others; no bonus where nothing is left to learn."""

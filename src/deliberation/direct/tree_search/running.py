@@ -21,6 +21,7 @@ from jaxtyping import Array, Bool, Int, Key, UInt32
 from ...core import clock
 from ...core.budget import UNLIMITED
 from ...core.decider import Decision
+from ...core.keys import as_typed_keys, is_key
 from ...core.ledger import Ledger
 from ...core.noise import mix, seeds
 from ...core.objective import Objective
@@ -80,22 +81,25 @@ class Setting(eqx.Module):
 class Order(eqx.Module):
     """What was asked for: where to search, how much, by what noise, and what is remembered.
 
-    `noise` is a key or a seed for each row, `capacity` the room of the trees. `reserve` is how much
-    room a remembered tree must leave (None: for the whole budget).
+    `noise` is a key or a seed for each row, or one key for all; `capacity` the room of the trees.
+    `reserve` is how much room a remembered tree must leave (None: for the whole budget).
     """
 
     state: State
     limits: Limits
-    noise: Key[Array, " batch"] | UInt32[Array, " batch"]
+    noise: Key[Array, "*batch"] | UInt32[Array, " batch"]
     capacity: int = eqx.field(static=True)
     memory: Remembered | None = None
     reserve: Int[Array, " batch"] | None = None
+    leave: bool = eqx.field(static=True, default=False)
+    """Whether rows that have finished leave the batch; see `engine.proceed`."""
 
     @property
     def seed(self) -> UInt32[Array, " batch"]:
         """A seed for each row."""
-        keys = jnp.issubdtype(self.noise.dtype, jax.dtypes.prng_key)
-        return seeds(self.noise) if keys else self.noise
+        if not is_key(self.noise):
+            return self.noise
+        return seeds(as_typed_keys(self.noise, self.limits.simulations.shape[0]))
 
 
 def begin(setting: Setting, order: Order) -> Outcome:
@@ -126,14 +130,15 @@ def begin(setting: Setting, order: Order) -> Outcome:
 
 
 def grow(
-    setting: Setting, outcome: Outcome, limits: Limits, rounds: Int[Array, ""] | None = None
-) -> Outcome:
+    setting: Setting, outcome: Outcome, limits: Limits, rounds: Int[Array, ""] | None = None,
+    leave: bool = False,
+) -> Outcome:  # fmt: skip
     """Go on until the limits, or for so many rounds."""
     sampling, nodes = setting.sampling, outcome.tree.nodes.shape[1]
     return proceed(
         setting.model, setting.rule, outcome, limits, backend=setting.backend,
         widths=None if sampling is None else sampling.widths(nodes),
-        stopping=setting.stopping, rounds=rounds,
+        stopping=setting.stopping, rounds=rounds, leave=leave,
     )  # fmt: skip
 
 
@@ -216,7 +221,7 @@ def _answer(setting: Setting, outcome: Outcome) -> tuple[Scores, Scores]:
 
 def whole(setting: Setting, order: Order) -> tuple[Decision, Outcome]:
     """The search in one piece: for use inside of a compiled program."""
-    outcome = grow(setting, begin(setting, order), order.limits)
+    outcome = grow(setting, begin(setting, order), order.limits, leave=order.leave)
     return read(setting, outcome), outcome
 
 

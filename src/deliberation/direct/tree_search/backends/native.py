@@ -18,13 +18,15 @@ from ..tree import NODE_SLOTS
 
 def one_round(
     rule: Picker, terms: Terms, trees: Trees, answered: tuple[Leaves, Step] | None,
-    forced: Int[Array, "batch width"] | int | None,
-    noise: UInt32[Array, "batch width 2"] | None = None,
-) -> tuple[Trees, Float[Array, "batch width"] | None, Leaves | None]:  # fmt: skip
+    forced: Int[Array, "part width"] | int | None,
+    noise: UInt32[Array, "part width 2"] | None = None,
+) -> tuple[Trees, Float[Array, "part width"] | None, Leaves | None]:  # fmt: skip
     """As `portable.one_round`, for rules that have a kernel."""
     tree, tally = trees
-    kernel = rule.kernel(tree.edges.shape[1] + 1)
-    rows = tree.size.shape[0]
+    # As many visits as a node can have, and simulations under way beside them.
+    lanes = 0 if forced is None else forced if isinstance(forced, int) else forced.shape[1]
+    kernel = rule.kernel(tree.edges.shape[1] + max(lanes, 1))
+    rows = tree.size.shape[0] if terms.rows is None else terms.rows.shape[0]
     kept = (tree.edges, tree.nodes, tree.states, tree.size, tally)
     none = {kind: jnp.zeros(0, kind) for kind in ("int32", "uint32", "float32", "bool")}
     listed = None if isinstance(forced, int) else forced
@@ -33,6 +35,7 @@ def one_round(
         none["uint32"] if noise is None else noise, *narrowed((kernel.params, kernel.table)),
         none["int32"] if terms.widths is None else terms.widths,
         jnp.asarray(terms.depth, jnp.int32),
+        none["int32"] if terms.rows is None else terms.rows,
     )  # fmt: skip
     lane, states = (0, 0), []
     if forced is not None:
@@ -60,6 +63,7 @@ def one_round(
             kind=np.int32(kernel.kind), prove=np.int32(tree.prove),
             by_simulation=np.int32(tree.books.by_simulation), means=np.int32(tree.books.means),
             inserts=np.int32(answered is not None), descends=np.int32(lane[1]),
+            shares=np.int32(rule.shares),
         )
     )[: len(results) - len(states)]  # fmt: skip
     edges, nodes, packed, size, tally = kept
