@@ -2,12 +2,14 @@
 
 import errno
 import hashlib
+import importlib.metadata
 import json
 import math
 import os
 import random
 import signal
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -592,3 +594,25 @@ def test_importing_runs_brings_no_jax_and_is_fast():
     seconds, _, heavy = python(script).stdout.partition(" ")
     assert heavy.strip() == "set()"
     assert float(seconds) < 1.0  # 0.05 on an idle machine; shared cores need room
+
+
+@pytest.mark.parametrize("asked", ["hasty", "thorough", ""])
+def test_workers_compile_in_haste_only_where_that_is_asked_for(asked, monkeypatch):
+    from deliberation.runs import compile_in_haste, worker
+
+    monkeypatch.delitem(sys.modules, "jax")
+    monkeypatch.setenv("XLA_FLAGS", "--theirs=1")
+    monkeypatch.setenv(worker.COMPILING, asked)
+    if not asked:
+        monkeypatch.delenv(worker.COMPILING)
+        compile_in_haste()
+    monkeypatch.setattr(worker, "_HASTE_KNOWN", (importlib.metadata.version("jaxlib"),))
+    worker.prepare()
+    worker.prepare()  # says it once
+    flags = os.environ["XLA_FLAGS"].split()
+    assert "--theirs=1" in flags and flags.count("intra_op_parallelism_threads=1") == 1
+    assert flags.count("--xla_backend_optimization_level=0") == (asked != "thorough")
+    monkeypatch.setattr(worker, "_HASTE_KNOWN", ("0.0.",))
+    monkeypatch.setenv("XLA_FLAGS", "")
+    worker.prepare()
+    assert "optimization_level" not in os.environ["XLA_FLAGS"]

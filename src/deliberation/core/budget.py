@@ -3,6 +3,7 @@
 import math
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
@@ -98,7 +99,7 @@ def _row(name: str, value: int | Array | np.ndarray, batch: int) -> Int[Array, "
         )
     if isinstance(array, Tracer):
         return jnp.broadcast_to(array, (batch,)).astype(jnp.int32)
-    return jnp.asarray(np.broadcast_to(np.minimum(array, UNLIMITED), (batch,)).astype(np.int32))
+    return jax.device_put(np.broadcast_to(np.minimum(array, UNLIMITED), (batch,)).astype(np.int32))
 
 
 def _refuse_fractions(name: str, array: Array | np.ndarray | np.generic) -> None:

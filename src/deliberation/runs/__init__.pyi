@@ -32,3 +32,4 @@ from .verifying import Verified as Verified
 from .verifying import verify as verify
 from .worker import Context as Context
 from .worker import Outcome as Outcome
+from .worker import compile_in_haste as compile_in_haste

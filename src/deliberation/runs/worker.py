@@ -5,6 +5,7 @@ Nothing here imports JAX; the environment must be set before a cell's function d
 
 import contextlib
 import importlib
+import importlib.metadata
 import os
 import platform
 import shutil
@@ -20,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..core.cache import cache_folder
 from ..core.errors import TooLargeError, UnsuitableTaskError
 from .artefacts import hashes
 from .cells import Cell
@@ -36,6 +36,15 @@ if TYPE_CHECKING:
 SHARES = ".shares"
 """A folder of how far running cells are; gone once nothing runs."""
 _XLA = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+COMPILING = "DELIBERATION_COMPILING"
+"""The environment variable that says how workers compile: `hasty` or `thorough` (the default)."""
+_HASTY = (
+    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
+    "--xla_cpu_parallel_codegen_split_count=1"
+)
+"""A third of the time of compiling, for programs that take up to several times as long."""
+_HASTE_KNOWN = ("0.10.",)
+"""The versions of jaxlib that know these flags: another ends the process at one it does not."""
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _WATCH_SECONDS = 0.3
 
@@ -249,7 +258,7 @@ def _keep_programs(workers: int) -> None:
 
 
 def prepare() -> None:
-    """Compute on one thread, so that results do not depend on cores, and keep compiled programs.
+    """Compute on one thread, so that results do not depend on cores.
 
     Has no effect on a JAX that is imported already.
     """
@@ -257,10 +266,23 @@ def prepare() -> None:
         return
     flags = os.environ.get("XLA_FLAGS", "")
     if _XLA not in flags:
-        os.environ["XLA_FLAGS"] = f"{flags} {_XLA}".strip()
+        haste = _HASTY if _is_hasty() and _HASTY not in flags else ""
+        os.environ["XLA_FLAGS"] = f"{flags} {haste} {_XLA}".strip()
     os.environ.update(dict.fromkeys(THREADS, "1"))
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_folder() / "jax"))
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+
+
+def compile_in_haste() -> None:
+    """Have workers compile fast rather than well, unless the user said how they are to compile.
+
+    For runs that compile more than they compute, as those of effort smoke do. Workers hear of it
+    by their environment, so it is to be called before they start.
+    """
+    os.environ.setdefault(COMPILING, "hasty")
+
+
+def _is_hasty() -> bool:
+    hasty = os.environ.get(COMPILING) == "hasty"
+    return hasty and importlib.metadata.version("jaxlib").startswith(_HASTE_KNOWN)
 
 
 def die_with(parent: int) -> None:

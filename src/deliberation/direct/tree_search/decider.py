@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key
 
+from ...core.answering import filled_call, shared_by
 from ...core.budget import Budget
 from ...core.decider import Decider, Decision, Memory, row_keys
 from ...core.errors import (
@@ -17,6 +18,7 @@ from ...core.errors import (
     UnknownNameError,
     UnsuitableTaskError,
 )
+from ...core.host import cut, size_for
 from ...core.noise import Seed
 from ...core.objective import Objective, wanted
 from ...core.task import State, Task, batch_size, check_batch, check_is_task, is_concrete
@@ -153,6 +155,17 @@ class TreeSearch(Decider):
     ) -> tuple[Decision, Memory]:
         """Search from every row; see `Decider.decide`."""
         asked = self.budget if budget is None else Budget.of(budget)
+        rows = batch_size(state)
+        # Trees that are remembered have a size, time is shared by all rows, and networks may round
+        # otherwise among more rows.
+        whole_numbers = not self.reuse and asked.seconds is None and not self.evaluator.passes
+        size = size_for(rows, (self, state, objective, asked, key)) if whole_numbers else rows
+        if size != rows:
+            filled_up = filled_call(self.task, state, asked, key, size)
+            decision, _ = self.decide(
+                filled_up[0], objective=objective, budget=filled_up[1], key=filled_up[2]
+            )
+            return shared_by(cut(decision, rows, size), rows, size), memory
         setting = self._setting(objective)
         order = self._order(state, memory, asked, key)
         if not is_concrete((setting, order)):
