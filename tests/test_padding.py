@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from deliberation import Budget, make_task, rollout
-from deliberation.core.errors import BatchMismatchError, ForeignStateError
+from deliberation.core.errors import BatchMismatchError, ForeignStateError, TooLargeError
 from deliberation.core.host import cut, filled
 from deliberation.core.keys import as_typed_keys
 from deliberation.core.play import random_positions
@@ -22,6 +22,7 @@ from deliberation.direct import (
     RandomShooting,
     TreeSearch,
 )
+from deliberation.direct.partial_observation.histories import room
 
 compiled: list[str] = []
 
@@ -147,3 +148,15 @@ def test_a_rollout_of_some_rows_spends_what_those_rows_spend():
     assert sum(spent.data for spent in played.spent) == 0
     turns, steps = played.turns.sum(), sum(spent.model_steps for spent in played.spent)
     assert 8 * turns <= steps <= 8 * 3 * turns
+
+
+def test_rows_that_fit_as_they_are_are_not_refused_for_what_is_filled_in():
+    task = make_task("kuhn_poker")
+    states, key = random_positions(task, 5, jax.random.key(0)), jax.random.key(1)
+    most = room(task, 5, 16)
+    tight = HistorySearch(task, budget=8, capacity=16, max_bytes=most)
+    loose = HistorySearch(task, budget=8, capacity=16)
+    answers = [search.decide(states, key=key)[0].value.tolist() for search in (tight, loose)]
+    assert answers[0] == answers[1]
+    with pytest.raises(TooLargeError, match="for 5 rows"):
+        HistorySearch(task, budget=8, capacity=16, max_bytes=most - 1).decide(states, key=key)

@@ -12,7 +12,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int, Key, Num
 from . import clock
 from .budget import UNLIMITED, Budget
 from .decider import Decider, Decision, Memory, row_keys
-from .errors import ForeignStateError
+from .errors import ForeignStateError, TooLargeError
 from .failures import as_raised
 from .host import cut, filled, has_rows, size_for
 from .keys import KeyLike
@@ -99,11 +99,20 @@ class CheckedDecider(Decider):
         timed_by_rows = own is not None and own.seconds is not None
         if self.pads and not timed_by_rows and not _asks_network(self) and has_rows(memory, rows):
             size = size_for(rows, (self, state, memory, objective, own, keys))
-        given_state = state
-        state, memory, own, keys = filled((state, memory, own, keys), rows, size)
-        check_filled(self.task, given_state, state)
-        question = Question(state, memory, wanted(self.task, objective), own, keys, objective)
-        decision, memory = cut(self.choose(question), rows, size)
+
+        def chosen(size: int) -> tuple[Decision, Memory]:
+            full = filled((state, memory, own, keys), rows, size)
+            check_filled(self.task, state, full[0])
+            aim = wanted(self.task, objective)
+            question = Question(full[0], full[1], aim, full[2], full[3], objective)
+            return cut(self.choose(question), rows, size)
+
+        try:
+            decision, memory = chosen(size)
+        except TooLargeError:
+            if size == rows:
+                raise
+            decision, memory = chosen(rows)  # as many as were given may fit
         return timed(decision, started), memory
 
 

@@ -1,5 +1,6 @@
 """Monte Carlo tree search as a decider."""
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator
 
@@ -15,6 +16,7 @@ from ...core.errors import (
     BatchMismatchError,
     BudgetError,
     ForeignMemoryError,
+    TooLargeError,
     UnknownNameError,
     UnsuitableTaskError,
 )
@@ -162,10 +164,11 @@ class TreeSearch(Decider):
         size = size_for(rows, (self, state, objective, asked, key)) if whole_numbers else rows
         if size != rows:
             filled_up = filled_call(self.task, state, asked, key, size)
-            decision, _ = self.decide(
-                filled_up[0], objective=objective, budget=filled_up[1], key=filled_up[2]
-            )
-            return shared_by(cut(decision, rows, size), rows, size), memory
+            with contextlib.suppress(TooLargeError):  # as many as were given may fit
+                decision, _ = self.decide(
+                    filled_up[0], objective=objective, budget=filled_up[1], key=filled_up[2]
+                )
+                return shared_by(cut(decision, rows, size), rows, size), memory
         setting = self._setting(objective)
         order = self._order(state, memory, asked, key)
         if not is_concrete((setting, order)):
