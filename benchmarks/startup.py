@@ -68,15 +68,22 @@ def main() -> None:
     asked = parser.parse_args()
     path = RESULTS / "startup.json"
     found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    found["decide"] = {world: first_answers(world) for world in ("tic_tac_toe", "kuhn_poker")}
-    found["simulations"] = {
-        world: child(THROUGHPUT, [world], {}) for world in ("kuhn_poker", "gridworld_hidden")
-    }
-    if asked.zoo:
-        found["zoo"] = {how: smoke(how) for how in ("thorough", "hasty")}
-    path.write_text(json.dumps(found, indent=1) + "\n")
-    (RESULTS / "startup.md").write_text(told(found))
+    for world in ("tic_tac_toe", "kuhn_poker"):
+        found.setdefault("decide", {})[world] = first_answers(world)
+        keep(path, found)
+    for world in ("kuhn_poker", "gridworld_hidden"):
+        found.setdefault("simulations", {})[world] = child(THROUGHPUT, [world], {})
+        keep(path, found)
+    for how in ("thorough", "hasty") if asked.zoo else ():
+        found.setdefault("zoo", {})[how] = smoke(how)
+        keep(path, found)
     print(told(found))
+
+
+def keep(path: Path, found: dict[str, Any]) -> None:
+    """Write what is measured so far: a run that is stopped keeps it."""
+    path.write_text(json.dumps(found, indent=1) + "\n")
+    path.with_suffix(".md").write_text(told(found))
 
 
 def first_answers(world: str) -> dict[str, dict[str, float]]:
@@ -135,7 +142,7 @@ def told(found: dict[str, Any]) -> str:
         "| | process | " + " | ".join(f"batch {size}" for size in sizes) + " |",
         "|---|---|" + "---|" * len(sizes),
     ]  # fmt: skip
-    for world, rows in found["decide"].items():
+    for world, rows in found.get("decide", {}).items():
         for name, row in rows.items():
             cells = " | ".join(f"{row[size]:.3g}" for size in sizes)
             lines.append(f"| {world} | {name} | {cells} |")
@@ -143,9 +150,9 @@ def told(found: dict[str, Any]) -> str:
         "", "Simulations of `HistorySearch` for each CPU second, 256 a decision.", "",
         "| | batch 1 | batch 16 | batch 256 |", "|---|---|---|---|",
     ]  # fmt: skip
-    for world, row in found["simulations"].items():
+    for world, row in found.get("simulations", {}).items():
         lines.append(f"| {world} | " + " | ".join(f"{x:,.0f}" for x in row.values()) + " |")
-    if "zoo" in found:
+    if len(found.get("zoo", {})) == 2:
         lines += [
             "", "Smoke cells of the zoo with nothing kept, in CPU seconds: compiled thoroughly, as "
             "longer runs are, and in haste, as `--effort smoke` does.", "",
