@@ -21,9 +21,8 @@ folder that it is kept in."""
 LARGEST = 2**30
 """Bytes that the folder may hold, unless `JAX_COMPILATION_CACHE_MAX_SIZE` says otherwise."""
 LEAST_SECONDS = 0.0
-"""Programs that compile faster are not kept: there are none. Reading one takes a tenth of the time
-of compiling it however small it is, and writing all of them is too little to measure
-(`benchmarks/startup.py`)."""
+"""Programs that compile faster are not kept: there are none. A first decision takes some twenty
+programs, most of them small, and together these are much of its time."""
 _OFF = ("off", "no", "false", "0")
 _ROOM = 0.75
 """The share of the bound that is left when old programs are removed."""
