@@ -81,7 +81,7 @@ def _split(key: Key[Array, ""], count: int) -> Key[Array, " count"]:
     """So many keys from one, compiled for few counts only (`rows.padded_size`)."""
     size = padded_size(count)
     # How the first of them come out depends on their number where they are not made one by one.
-    if size == count or isinstance(key, Tracer) or not jax.config.jax_threefry_partitionable:
+    if size == count or isinstance(key, Tracer) or not jax.config.jax_threefry_partitionable:  # type: ignore
         return jax.random.split(key, count)
     words = np.asarray(jax.random.key_data(jax.random.split(key, size)))[:count]
     return jax.random.wrap_key_data(jax.device_put(words), impl=_FRY)
