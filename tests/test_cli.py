@@ -16,7 +16,7 @@ from made import finding, record
 from deliberation import claims, hybrid, runs
 from deliberation.claims.measuring.prices import Prices
 from deliberation.cli import main
-from deliberation.cli._caches import folder_size, keep_compiled_programs
+from deliberation.cli._caches import folder_size
 from deliberation.cli._progress import Clock, Lines
 from deliberation.core import Ledger
 from deliberation.core.errors import BackendError, BudgetError
@@ -219,20 +219,16 @@ def test_doctor_tells_versions_cores_and_the_size_of_caches(tmp_path, monkeypatc
     assert re.search(r"jax +\d+\.\d+", shown)
     assert re.search(r"cores +\d+ usable of \d+", shown)
     assert f"{cache} (1 files, 1.0 MiB)" in shown
+    assert (
+        f"to clear: rm -r {cache}" in shown and "to switch off: DELIBERATION_PROGRAMS=off" in shown
+    )
     assert folder_size(cache) == (1, 2**20)
-
-
-def test_the_cache_of_compiled_programs_can_be_chosen(monkeypatch):
-    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "/chosen")
-    monkeypatch.delenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", raising=False)
-    keep_compiled_programs()
-    import os
-
-    assert os.environ["JAX_COMPILATION_CACHE_DIR"] == "/chosen"
     monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
-    monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
-    keep_compiled_programs()
-    assert os.environ["JAX_COMPILATION_CACHE_DIR"] == "/xdg/deliberation/jax"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    shown = run("doctor").output
+    assert f"{tmp_path / 'deliberation' / 'jax'}" in shown and "below 1 GiB" in shown
+    monkeypatch.setenv("DELIBERATION_PROGRAMS", "off")
+    assert "compiled      off" in run("doctor").output
 
 
 def test_remaining_time_comes_from_the_speed_since_the_start():

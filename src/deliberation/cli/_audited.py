@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import WorkerDiedError
 from ..runs.worker import die_with
-from ._caches import keep_compiled_programs
 from ._playing import made_deciders
 
 if TYPE_CHECKING:
@@ -192,7 +191,6 @@ def _serve(asked: Asked, pipe: Connection) -> None:
     from ..audit import Channels, sit
     from ..tasks import make_task
 
-    keep_compiled_programs()
     try:
         task = make_task(asked.world)
         names = [asked.subject, *([asked.reference] if asked.reference else [])]

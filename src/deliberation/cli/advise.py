@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ._caches import keep_compiled_programs
 from ._measuring import effort_option, jobs_option, out_option
 from ._refusals import INTERRUPTED
 from ._tasks import checked_tasks, complete_task
@@ -61,7 +60,6 @@ def advise(
 
     asked = Limits.of(**limits)
     seconds = None if time is None else quantity(time, "time", "time to measure")
-    keep_compiled_programs()
     (task,) = checked_tasks((task,))
     from ..advice.advising import measurements, planned
     from ..runs import RichProgress

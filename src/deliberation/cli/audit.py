@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ._caches import keep_compiled_programs
 from ._playing import checked_deciders, seed_option
 from ._tasks import checked_tasks, complete_task
 
@@ -104,7 +103,6 @@ def audit(
         )
     (world,) = checked_tasks((world,))
     checked_deciders((subject, *([reference] if reference else [])))
-    keep_compiled_programs()
     from ..audit import chosen_probes
     from ..report.pages.audit import build_audit
     from ._audited import Asked, audit_apart
@@ -177,5 +175,4 @@ def _validate(probes: list[str] | None, repeats: int) -> None:
             f"{rate.estimate:.2f} [{rate.low:.2f}, {rate.high:.2f}]  ({counts}){mark}"
         )
 
-    keep_compiled_programs()
     validate(probes, repeats=repeats, watch=show)

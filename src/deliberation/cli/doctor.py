@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from .. import __version__
+from ..core.cache import LARGEST, PROGRAMS, own_folder
 from ..direct.kernels.build import VARIABLE, compiler, library
 from ..runs.provenance import cores, source
 from ._caches import caches, folder_size
@@ -70,7 +71,7 @@ def _sections() -> Iterator[tuple[str, list[tuple[str, str]]]]:
             ("tree search", _search()),
         ],
     )
-    yield "Caches", [(name, _cache_line(path)) for name, path in caches().items()]
+    yield "Caches", _cache_lines()
 
 
 def _commit() -> str:
@@ -128,9 +129,26 @@ def _search() -> str:
     return "native" if built else "native: its kernels are built on first use (try --probe)"
 
 
-def _cache_line(path: Path) -> str:
+def _cache_lines() -> list[tuple[str, str]]:
+    """Where each cache is and how large, and how the programs' one is cleared or switched off."""
+    found = caches()
+    lines = [(name, _cache_line(path)) for name, path in found.items()]
+    programs = found["compiled"]
+    if programs is None:
+        return lines
+    most = "" if programs != own_folder() else f"; it is kept below {LARGEST / 2**30:g} GiB"
+    lines.insert(1, ("", f"to clear: rm -r {shlex.quote(str(programs))}{most}"))
+    lines.insert(2, ("", f"to switch off: {PROGRAMS}=off"))
+    return lines
+
+
+def _cache_line(path: Path | None) -> str:
+    if path is None:
+        return f"off ({PROGRAMS} or JAX_ENABLE_COMPILATION_CACHE)"
     if not path.exists():
         return f"{path} (empty)"
+    if not os.access(path, os.W_OK):
+        return f"{path} (cannot be written to: nothing is kept)"
     files, size = folder_size(path)
     return f"{path} ({files} files, {size / 2**20:.1f} MiB)"
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 
-from ._caches import keep_compiled_programs
 from ._playing import (
     asked_objective,
     checked_deciders,
@@ -70,7 +69,6 @@ def look(
     """
     (task,) = checked_tasks((task,))
     checked_deciders(deciders)
-    keep_compiled_programs()
     from ..report.position_svg import look_svg
     from ..report.positions import show_look
     from ..tasks import make_task

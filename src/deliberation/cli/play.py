@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..core.errors import GameFileError
-from ._caches import keep_compiled_programs
 from ._playing import (
     asked_objective,
     checked_deciders,
@@ -96,7 +95,6 @@ def play(
         if told["task"] != task:
             raise GameFileError(f"{replay} is a game of {told['task']}, not of {task}.")
         seed, words = told["seed"], [*told["moves"], *words]
-    keep_compiled_programs()
     table, who = _seated(task, names, against, watch, seat, seed, objective, effort)
     from ._rounds import Rounds
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ._caches import keep_compiled_programs
 from ._measuring import effort_option, jobs_option, measure, out_option, place_options
 from ._refusals import refuse_unknown
 from ._tasks import checked_tasks, complete_task, told_tasks
@@ -67,7 +66,6 @@ def table(
     from ..claims.measuring.prices import Prices
 
     refuse_unknown("claim", only, claims.list_claims())
-    keep_compiled_programs()
     asked = checked_tasks(names)
     # In one order and without repeats, so that the same wish is the same run.
     run = {

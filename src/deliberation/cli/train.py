@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 
-from ._caches import keep_compiled_programs
 from ._measuring import out_option
 from ._progress import display
 from ._refusals import INTERRUPTED
@@ -40,7 +39,6 @@ def train(task: str, minutes: float, out: Path, seed: int) -> None:
     TASK is a name of `deliberate tasks`, with options as in connect_four:width=5, or
     package.module:factory for one of your own.
     """
-    keep_compiled_programs()
     (task,) = checked_tasks((task,))
     from .. import hybrid
 

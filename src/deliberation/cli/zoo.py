@@ -5,7 +5,6 @@ from typing import Any
 
 import click
 
-from ._caches import keep_compiled_programs
 from ._measuring import effort_option, jobs_option, measure, out_option, place_options
 from ._refusals import refuse_unknown
 from ._tasks import TASK_HELP, checked_tasks, complete_task, told_tasks
@@ -54,7 +53,6 @@ def zoo(
     if listing:
         _list(names or tuple(known))
         return
-    keep_compiled_programs()
     asked = checked_tasks(tasks)
     wanted = [name for name in known if not names or name in names]
     cells = entries.plan(effort, only=wanted, tasks=asked or None)

@@ -1,6 +1,8 @@
 """What all deciders share: checking the arguments of `decide`, and building the `Decision`."""
 
 import abc
+from collections.abc import Callable
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -11,7 +13,9 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int, Key, Num
 from . import clock
 from .budget import UNLIMITED, Budget
 from .decider import Decider, Decision, Memory, row_keys
+from .errors import ForeignStateError, TooLargeError
 from .failures import as_raised
+from .host import cut, filled, has_rows, size_for
 from .keys import KeyLike
 from .ledger import Ledger
 from .objective import Objective, wanted
@@ -57,7 +61,14 @@ class CheckedDecider(Decider):
     `decide` is the same for all of them: it reads the call, refuses what makes no sense, and adds
     the wall time, that of compiling left out. One with a field `budget` falls back on that where
     the caller gives none.
+
+    One that `pads` is asked about batches of few sizes only: others are filled up, so that they
+    need no program of their own (`host.filled`). No bit of its answer to a row may depend on how
+    many others there are. Where a network is asked that is not so, since its sums are taken in
+    another order among more rows: a decider with a part whose `passes` are not 0 is asked as is.
     """
+
+    pads: ClassVar[bool] = False
 
     @abc.abstractmethod
     def choose(self, question: Question) -> tuple[Decision, Memory]:
@@ -82,16 +93,32 @@ class CheckedDecider(Decider):
         started = clock.now()
         given = None if budget is None else Budget.of(budget)
         counted = given.untimed(UNLIMITED) if given is not None and self.keeps_time else given
-        keys = checked_keys(self.task, state, counted, key)
+        rows, keys = rows_and_keys(state, counted, key)
         own = getattr(self, "budget", None) if given is None else given
-        question = Question(
-            state, memory,
-            wanted(self.task, objective),
-            None if own is None else Budget.of(own),
-            keys, objective,
-        )  # fmt: skip
-        decision, memory = self.choose(question)
+        own = None if own is None else Budget.of(own)
+        size = rows
+        timed_by_rows = own is not None and own.seconds is not None
+        if self.pads and not timed_by_rows and not _asks_network(self) and has_rows(memory, rows):
+            size = size_for(rows, (self, state, memory, objective, own, keys))
+
+        def chosen(size: int) -> tuple[Decision, Memory]:
+            full = filled((state, memory, own, keys), rows, size)
+            check_filled(self.task, state, full[0])
+            aim = wanted(self.task, objective)
+            question = Question(full[0], full[1], aim, full[2], full[3], objective)
+            return cut(self.choose(question), rows, size)
+
+        try:
+            decision, memory = chosen(size)
+        except TooLargeError:
+            if size == rows:
+                raise
+            decision, memory = chosen(rows)  # as many as were given may fit
         return timed(decision, started), memory
+
+
+def _asks_network(decider: Decider) -> bool:
+    return any(getattr(part, "passes", 0) for part in vars(decider).values())
 
 
 def asked(
@@ -110,12 +137,54 @@ def checked_keys(
     Raises `BudgetError`, `BatchMismatchError`, `WrongKindError`, `ForeignStateError` and
     `NoLegalActionError`.
     """
+    _, keys = rows_and_keys(state, budget, key)
+    check_batch(task, state)
+    return keys
+
+
+def rows_and_keys(
+    state: State, budget: Budget | int | None, key: KeyLike
+) -> tuple[int, Key[Array, " batch"]]:
+    """How many states there are and a key for each, once they and the budget fit together."""
     batch = batch_size(state)
     if budget is not None:
         Budget.of(budget).rows(batch)
-    keys = row_keys(key, batch)
-    check_batch(task, state)
-    return keys
+    return batch, row_keys(key, batch)
+
+
+def check_filled(task: Task, state: State, filled_up: State) -> None:
+    """What `check_batch` refuses, found out about the states as they were filled up."""
+    try:
+        check_batch(task, filled_up)
+    except ForeignStateError:
+        check_batch(task, state)  # which says what was given
+        raise
+
+
+def answer_filled(
+    decide: Callable[..., tuple[Decision, Memory]],
+    task: Task,
+    state: State,
+    objective: Objective | None,
+    budget: Budget,
+    key: KeyLike,
+    size: int,
+) -> Decision | None:
+    """What `decide` answers to rows filled up to so many, cut off again; the call is checked first.
+
+    None where so many do not fit: as many as were given may.
+    """
+    rows, keys = rows_and_keys(state, budget, key)
+    full, limit, keys = filled((state, budget, keys), rows, size)
+    check_filled(task, state, full)
+    try:
+        decision, _ = decide(full, objective=objective, budget=limit, key=keys)
+    except TooLargeError:
+        return None
+    decision = cut(decision, rows, size)
+    # The time was shared by rows of which these are some.
+    seconds = np.asarray(decision.spent.seconds) * np.float32(size / rows)
+    return eqx.tree_at(lambda d: d.spent.seconds, decision, jax.device_put(seconds))
 
 
 def answer(
@@ -170,7 +239,8 @@ def timed(decision: Decision, started: float) -> Decision:
     jax.block_until_ready(decision)
     elapsed = clock.now() - started
     live = np.asarray(decision.weights).any(-1)
-    seconds = jnp.asarray(live * (elapsed / max(int(live.sum()), 1)), jnp.float32)
+    seconds = (live * (elapsed / max(int(live.sum()), 1))).astype(np.float32)
+    seconds = jax.device_put(seconds)  # which compiles nothing
     return eqx.tree_at(lambda d: d.spent.seconds, decision, seconds)
 
 

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
@@ -54,7 +55,7 @@ class Budget(eqx.Module):
         Raises `BudgetError` for a limit of seconds: who can keep one asks for `untimed()` rows.
         """
         simulations, steps = self.host_rows(batch)
-        return jnp.asarray(simulations), jnp.asarray(steps)
+        return _on_device(simulations), _on_device(steps)
 
     def host_rows(self, batch: int) -> tuple[Any, Any]:
         """The same as NumPy arrays, so that nothing goes to a device; traced ones as they are."""
@@ -73,6 +74,11 @@ class Budget(eqx.Module):
         """This budget without `seconds`, and with so many simulations if it names none."""
         named = self.simulations if self.simulations is not None else simulations
         return Budget(named, self.model_steps) if self.seconds is not None else self
+
+
+def _on_device(row: Any) -> Array:
+    """Put there, and not made by `jnp.asarray`, which compiles something for each shape."""
+    return row if isinstance(row, Tracer) else jax.device_put(row)
 
 
 def _check_seconds(seconds: float | int | None) -> None:

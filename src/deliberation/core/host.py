@@ -4,10 +4,15 @@ On the host, states are trees of NumPy arrays, whose rows are picked and joined 
 anything. Random keys have no NumPy form: there they are the words that they consist of (`on_host`,
 `keyless`, `with_keys`). In files and in C++ an array is bytes, which are made of plain numbers
 alone: not of random keys, complex numbers, or integers of less than a byte (`plain`, `restored`).
+
+Batches are filled up to few sizes here, so that one of another size finds its program compiled;
+`rows.padded_size` says which there are. What is filled in are copies of the first row, under its
+own key: whatever a decider does for it, it does for them, and nothing new can go wrong in them.
+They are cut off again before anybody counts (`filled`, `cut`).
 """
 
 import functools
-from typing import Any
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -16,6 +21,10 @@ import numpy as np
 from jaxtyping import Array, PyTree, UInt32
 
 from .keys import is_key
+from .rows import padded_size
+from .task import is_concrete
+
+Tree = TypeVar("Tree")
 
 _WIDENED = {"int2": "int8", "int4": "int8", "uint2": "uint8", "uint4": "uint8"}
 
@@ -86,3 +95,41 @@ def _generator(dtype: Any) -> Any:
         lambda key: found.append(jax.random.key_impl(key)), jax.ShapeDtypeStruct((), dtype)
     )
     return found[0]
+
+
+def size_for(rows: int, asked: Any) -> int:
+    """How many rows to fill up to; as many as there are where the question is part of a program."""
+    size = padded_size(rows)
+    return size if size == rows or is_concrete(asked) else rows
+
+
+def has_rows(memory: Any, rows: int) -> bool:
+    """Whether all parts of a memory have so many rows; another is refused by its decider."""
+    return all(np.shape(x)[:1] == (rows,) for x in jax.tree.leaves(memory))
+
+
+def filled(tree: Tree, rows: int, size: int) -> Tree:
+    """A tree of arrays of so many rows, filled up by copies of row 0; single numbers stay."""
+    if rows == size:
+        return tree
+
+    def fill(x: Any) -> Any:
+        if np.shape(x)[:1] != (rows,):
+            return x
+        x = np.asarray(x)
+        more = np.broadcast_to(x[:1], (size - rows, *x.shape[1:]))
+        # Put there, and not made by `jnp.asarray`, which compiles something for each shape.
+        return jax.device_put(np.concatenate([x, more]))
+
+    return with_keys(jax.tree.map(fill, keyless(tree)))
+
+
+def cut(tree: Tree, rows: int, size: int) -> Tree:
+    """The first rows of a tree that was made of `filled` ones."""
+    if rows == size:
+        return tree
+
+    def first(x: Any) -> Any:
+        return jax.device_put(np.asarray(x)[:rows]) if np.shape(x)[:1] == (size,) else x
+
+    return with_keys(jax.tree.map(first, keyless(tree)))

@@ -11,10 +11,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Key, UInt32
 
 from .errors import BatchMismatchError, RandomKeyError
 from .noise import as_key, seeds
+from .rows import padded_size
 
 KeyLike = Key[Array, "*batch"] | UInt32[Array, "*batch words"] | UInt32[np.ndarray, "*batch words"]
 """One key, or one for each row: typed (`jax.random.key`) or raw (`jax.random.PRNGKey`), made for
@@ -36,7 +38,7 @@ def as_typed_keys(key: Any, batch: int | None = None) -> Key[Array, "*batch"]:
     if batch is None:
         return keys
     if keys.ndim == 0:
-        return jax.random.split(keys, batch)
+        return _split(keys, batch)
     if keys.shape != (batch,):
         raise BatchMismatchError(
             f"Got {keys.shape} keys for a batch of {batch}: give one key, or one for each row."
@@ -73,6 +75,16 @@ def _typed(key: Any) -> Key[Array, "*batch"]:
             "will do), and split it with `jax.random.split` for each further use."
         )
     return jax.random.wrap_key_data(jnp.asarray(key), impl=_GENERATORS[words])
+
+
+def _split(key: Key[Array, ""], count: int) -> Key[Array, " count"]:
+    """So many keys from one, compiled for few counts only (`rows.padded_size`)."""
+    size = padded_size(count)
+    # How the first of them come out depends on their number where they are not made one by one.
+    if size == count or isinstance(key, Tracer) or not jax.config.jax_threefry_partitionable:  # type: ignore
+        return jax.random.split(key, count)
+    words = np.asarray(jax.random.key_data(jax.random.split(key, size)))[:count]
+    return jax.random.wrap_key_data(jax.device_put(words), impl=_FRY)
 
 
 def _threefry(key: Key[Array, "*batch"]) -> Key[Array, "*batch"]:

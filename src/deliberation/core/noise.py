@@ -40,7 +40,7 @@ def mix(seed: Seed, *counters: Int[Array, "..."] | int) -> UInt32[Array, "..."]:
         return _mixed(jnp, seed, counters)
     # Outside of a program on the host, as every single operation would be compiled for each shape.
     with np.errstate(over="ignore"):
-        return jnp.asarray(_mixed(np, np.asarray(seed), counters))
+        return jax.device_put(_mixed(np, np.asarray(seed), counters))
 
 
 def _mixed(xp: Any, seed: Any, counters: Sequence[Any]) -> Any:

@@ -6,6 +6,20 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, PyTree
 
+_EXACT = 64
+"""Up to here sizes are powers of two: a search of few rows costs about what one of one row does."""
+_STEPS = 4
+"""So many sizes there are from there to each next power of two: fewer rows are computed in vain."""
+
+
+def padded_size(rows: int) -> int:
+    """How many rows a batch of so many is filled up to: 1, 2, 4... 64, 80, 96, 112, 128, 160..."""
+    power = 1 << max(rows - 1, 0).bit_length()
+    if power <= _EXACT:
+        return power if rows else 0
+    step = power // (2 * _STEPS)
+    return -(-rows // step) * step
+
 
 def beside(mask: Bool[Array, "*rows"], like: Array) -> Bool[Array, "..."]:
     """The mask with as many trailing axes of length 1 as an array of rows has more axes."""

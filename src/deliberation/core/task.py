@@ -12,6 +12,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
+from .cache import keep_programs
 from .errors import (
     BatchMismatchError,
     FinishedGameError,
@@ -75,6 +76,10 @@ class Task(eqx.Module):
     Players are numbered from 0 and the player to move is read from the state. Two-player tasks
     are zero-sum under their own objective.
     """
+
+    def __check_init__(self) -> None:
+        # Whatever this library computes begins with a task, and nothing is compiled before.
+        keep_programs()
 
     @property
     @abc.abstractmethod

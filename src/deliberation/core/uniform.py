@@ -1,5 +1,7 @@
 """The uniformly random policy: the baseline of all measurements."""
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -17,6 +19,7 @@ class UniformRandom(CheckedDecider):
     nothing: its values are 0.
     """
 
+    pads: ClassVar[bool] = True
     task: Task
 
     def choose(self, question: Question) -> tuple[Decision, Memory]:

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..core.cache import cache_folder
 from ..core.errors import TooLargeError, UnsuitableTaskError
 from .artefacts import hashes
 from .cells import Cell
@@ -249,7 +248,7 @@ def _keep_programs(workers: int) -> None:
 
 
 def prepare() -> None:
-    """Compute on one thread, so that results do not depend on cores, and keep compiled programs.
+    """Compute on one thread, so that results do not depend on cores.
 
     Has no effect on a JAX that is imported already.
     """
@@ -259,8 +258,6 @@ def prepare() -> None:
     if _XLA not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} {_XLA}".strip()
     os.environ.update(dict.fromkeys(THREADS, "1"))
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_folder() / "jax"))
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
 
 
 def die_with(parent: int) -> None:

@@ -5,6 +5,8 @@ depth limit are settled at once, and the rest are walked through depth first, ea
 that its siblings and ancestors leave. A walk's stack is as deep as the horizon.
 """
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -48,6 +50,7 @@ class AlphaBeta(CheckedDecider):
     not finite. Only what the search meets is refused: what it cut may hold any of them.
     """
 
+    pads: ClassVar[bool] = True
     task: Task
     evaluator: Evaluator
     budget: Budget

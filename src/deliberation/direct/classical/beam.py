@@ -1,7 +1,7 @@
 """Beam search (Lowerre 1976): layer by layer, with the most promising few nodes of each."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -42,6 +42,7 @@ class BeamSearch(CheckedDecider):
     `NonFiniteError` where rewards or the heuristic are not finite.
     """
 
+    pads: ClassVar[bool] = True
     task: Task
     budget: Budget
     width: int = eqx.field(static=True)

@@ -4,6 +4,8 @@ The least search there is on top of a policy, and the usual way to spend compute
 model's answers (Stiennon et al. 2020; Gao, Schulman and Hilton 2022).
 """
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -49,6 +51,7 @@ class BestOfN(CheckedDecider):
     rewards, prior or values are not finite.
     """
 
+    pads: ClassVar[bool] = True
     task: Task
     base: Evaluator
     budget: Budget

@@ -1,7 +1,7 @@
 """The decider that all planners over action sequences are: they differ in `search` alone."""
 
 import abc
-from typing import Unpack
+from typing import ClassVar, Unpack
 
 import equinox as eqx
 import jax
@@ -85,6 +85,7 @@ class PlanSearch(CheckedDecider):
     compiled function the row's value is NaN.
     """
 
+    pads: ClassVar[bool] = True
     task: Task
     planning: Planning
     budget: Budget

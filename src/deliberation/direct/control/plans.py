@@ -109,6 +109,12 @@ class Planning(eqx.Module):
         return self.horizon * self.particles
 
     @property
+    def passes(self) -> int:
+        """More than 0 if anything learned may be asked, as `Evaluator.passes` says of one."""
+        parts = (self.terminal, self.proposals, None if self.model is self.task else self.model)
+        return sum(part is not None for part in parts)
+
+    @property
     def certain(self) -> bool:
         """Whether a plan has one return, so that the best one seen is the best one."""
         traits = self.model.traits

@@ -8,7 +8,6 @@ import ctypes
 import functools
 import hashlib
 import os
-import platform
 import shlex
 import shutil
 import subprocess
@@ -16,7 +15,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from ...core.cache import cache_folder
+from ...core.cache import cache_folder, processor
 
 VARIABLE = "DELIBERATION_BACKEND"
 """auto, native or jax."""
@@ -74,7 +73,7 @@ def library(command: list[str], source: Path = SOURCE) -> Path:
     ).stdout
     sources = [*sorted(FOLDER.glob("*.h")), source]
     texts = (path.read_text() for path in sources)
-    parts = (*texts, version("jaxlib"), *command, says, _processor(), *FLAGS, *TUNED)
+    parts = (*texts, version("jaxlib"), *command, says, processor(), *FLAGS, *TUNED)
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
     return cache_folder() / "native" / f"{source.stem}-{digest}.so"
 
@@ -112,16 +111,6 @@ def _reason(error: Exception) -> str:
     said = getattr(error, "stderr", None) or str(error)
     lines = [line for line in said.splitlines() if "error" in line.lower()] or said.splitlines()
     return lines[0].strip() if lines else type(error).__name__
-
-
-def _processor() -> str:
-    """What -march=native depends on."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    wanted = ("model name", "flags", "Features")
-    return "\n".join(sorted({line for line in lines if line.startswith(wanted)}))
 
 
 if __name__ == "__main__":  # an installation builds them once, so that no measurement waits

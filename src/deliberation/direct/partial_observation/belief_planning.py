@@ -4,6 +4,8 @@
 stochastic domains" (1998).
 """
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -37,6 +39,7 @@ class BeliefPlanning(CheckedDecider):
     hidden state that is not.
     """
 
+    pads: ClassVar[bool] = True
     task: Task
     budget: Budget
     horizon: int = eqx.field(static=True)

@@ -1,5 +1,7 @@
 """Search under chance and hidden state as a decider; the search itself is `histories`."""
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -60,6 +62,7 @@ class HistorySearch(CheckedDecider):
     meets a state that is live and leaves nothing to do.
     """
 
+    pads: ClassVar[bool] = True
     task: Task
     rule: Rule
     evaluator: Evaluator

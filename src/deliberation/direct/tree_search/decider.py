@@ -11,6 +11,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Key
 
 from ...core import clock
+from ...core.answering import answer_filled
 from ...core.budget import Budget
 from ...core.decider import Decider, Decision, Memory, row_keys
 from ...core.errors import (
@@ -20,6 +21,7 @@ from ...core.errors import (
     UnknownNameError,
     UnsuitableTaskError,
 )
+from ...core.host import size_for
 from ...core.keys import as_typed_keys
 from ...core.noise import Seed
 from ...core.objective import Objective, wanted
@@ -33,7 +35,7 @@ from .calling import Asked, Forms, answered_at_once, call_of, layout
 from .engine import Outcome
 from .limits import Limits, check_prior, far_apart, host_limits, needed, room_for
 from .models.base import Model
-from .models.sampled import Sampling
+from .models.sampled import Sampling, check_sampling
 from .reuse import Remembered
 from .rules import PUCT, UCT, Gumbel, Rule
 from .running import Order, Running, Setting, keep, whole
@@ -169,6 +171,15 @@ class TreeSearch(Decider):
     ) -> tuple[Decision, Memory]:
         """Search from every row; see `Decider.decide`."""
         asked = self.budget if budget is None else Budget.of(budget)
+        rows = batch_size(state)
+        # Trees that are remembered have a size, time is shared by all rows, and networks may round
+        # otherwise among more rows.
+        whole_numbers = not self.reuse and asked.seconds is None and not self.evaluator.passes
+        size = size_for(rows, (self, state, objective, asked, key)) if whole_numbers else rows
+        if size != rows:
+            found = answer_filled(self.decide, self.task, state, objective, asked, key, size)
+            if found is not None:
+                return found, memory
         # In pure JAX one program would be fused, and so round, otherwise than its stages.
         at_a_time = asked.seconds is None and backend_for(self.rule, self.backend) is not portable
         if at_a_time and is_concrete((self, state, memory, objective, asked, key)):
@@ -294,7 +305,7 @@ class TreeSearch(Decider):
 def _check_suits(task: Task, sampling: Sampling | None) -> None:
     check_is_task(task)
     traits = task.traits
-    _check_actions(task, sampling)
+    check_sampling(task, sampling)
     if not traits.fully_observable or not (traits.deterministic or traits.outcomes):
         what = "chance that is not listed" if traits.fully_observable else "hidden state"
         raise UnsuitableTaskError(
@@ -311,25 +322,6 @@ def _check_suits(task: Task, sampling: Sampling | None) -> None:
         raise UnsuitableTaskError(
             f"{task!r} has {traits.players} players: TreeSearch serves tasks of one player, or of "
             "two with opposite aims."
-        )
-
-
-def _check_actions(task: Task, sampling: Sampling | None) -> None:
-    traits = task.traits
-    if not traits.discrete and sampling is None:
-        raise UnsuitableTaskError(
-            f"{task!r} has continuous actions: TreeSearch serves tasks whose actions can be "
-            "counted, and others by `sampling=Sampling(...)`."
-        )
-    if not traits.discrete and not traits.deterministic:
-        raise UnsuitableTaskError(
-            f"{task!r} has continuous actions and chance: TreeSearch serves one or the other."
-        )
-    proposal = None if sampling is None else sampling.proposal
-    if proposal is not None and proposal.discrete != traits.discrete:
-        raise UnsuitableTaskError(
-            f"{type(proposal).__name__} is for {'numbered' if proposal.discrete else 'continuous'} "
-            f"actions, and those of {task!r} are not: give `Sampling` another proposal, or none."
         )
 
 

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from ....core.errors import UnsuitableTaskError
 from ....core.noise import Seed, gumbel, mix, uniform
 from ....core.task import Actions, State, Task, Traits
 from ...faults import IN_DRAWS
@@ -287,3 +288,23 @@ def named(
         return action, weights, drawn.actions
     wide = jnp.zeros((slot.shape[0], traits.actions), jnp.float32)
     return action, wide.at[rows[:, None], drawn.actions].add(weights), None
+
+
+def check_sampling(task: Task, sampling: Sampling | None) -> None:
+    """Refuse what a search of a task's actions lacks. Raises `UnsuitableTaskError`."""
+    traits = task.traits
+    if not traits.discrete and sampling is None:
+        raise UnsuitableTaskError(
+            f"{task!r} has continuous actions: TreeSearch serves tasks whose actions can be "
+            "counted, and others by `sampling=Sampling(...)`."
+        )
+    if not traits.discrete and not traits.deterministic:
+        raise UnsuitableTaskError(
+            f"{task!r} has continuous actions and chance: TreeSearch serves one or the other."
+        )
+    proposal = None if sampling is None else sampling.proposal
+    if proposal is not None and proposal.discrete != traits.discrete:
+        raise UnsuitableTaskError(
+            f"{type(proposal).__name__} is for {'numbered' if proposal.discrete else 'continuous'} "
+            f"actions, and those of {task!r} are not: give `Sampling` another proposal, or none."
+        )
