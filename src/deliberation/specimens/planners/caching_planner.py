@@ -17,7 +17,7 @@ SPECIMEN = {
     "answers": {
         "effort": "none", "objective": "responds", "revaluation": "responds",
         "forecast": "responds", "extraction": "responds",
-        "shifts": "none",
+        "shifts": "none", "depth": "none",
     },
     "why": "What was never asked is planned by the rewards it is told, and only what was asked "
     "before is looked up, under the same rewards: from its answers it is a planner.",

@@ -12,7 +12,7 @@ SPECIMEN = {
     "answers": {
         "effort": "none", "objective": "responds", "revaluation": "responds",
         "forecast": "responds", "match": "none", "extraction": "responds",
-        "shifts": "none",
+        "shifts": "none", "depth": "none",
     },
     "why": "Two answers of three come from planning by the rewards it is told.",
 }  # fmt: skip

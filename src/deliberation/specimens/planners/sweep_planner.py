@@ -12,7 +12,7 @@ SPECIMEN = {
     "answers": {
         "effort": "responds", "objective": "responds", "revaluation": "responds",
         "forecast": "responds", "size": "responds", "match": "responds", "extraction": "responds",
-        "shifts": "none",
+        "shifts": "none", "depth": "none",
     },
     "why": "It plans by the rewards it is told, a move further for each simulation: where moves "
     "are more, more of them make up for it.",
