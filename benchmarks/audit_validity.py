@@ -133,9 +133,13 @@ class Line(msgspec.Struct, frozen=True):
     line: Validated
 
 
-def kept_lines(path: Path, repeats: int, keep: bool, again: list[str]) -> list[Line]:
-    """Lines whose probes and specimens still are and should answer so, with as many repeats: of
-    this code, or with `keep` of earlier code, too, but for the probes to be put again.
+def _place(one: Line) -> tuple[str, str, str]:
+    return one.line.probe, one.line.specimen, one.line.kind
+
+
+def kept_lines(path: Path, keep: bool, again: list[str]) -> list[Line]:
+    """Lines whose probes and specimens still are and should answer so: of this code, or with `keep`
+    of earlier code, too, but for the probes to be put again.
     """
     if not path.exists():
         return []
@@ -143,8 +147,7 @@ def kept_lines(path: Path, repeats: int, keep: bool, again: list[str]) -> list[L
     known = list_specimens()
     return [
         one for one in lines
-        if one.line.repeats >= repeats
-        and known.get(one.line.specimen, {"answers": {}})["answers"].get(one.line.probe)
+        if known.get(one.line.specimen, {"answers": {}})["answers"].get(one.line.probe)
         == one.line.truth
         and (one.code == code() or (keep and one.line.probe not in again))
     ]  # fmt: skip
@@ -194,8 +197,8 @@ def main() -> None:
     probes = list(list_probes()) if asked.only is None else asked.only.split(",")
     names = list(list_specimens()) if asked.specimens is None else asked.specimens.split(",")
     path = asked.out / "audit_validity.json"
-    lines = kept_lines(path, asked.repeats, asked.keep, asked.again.split(","))
-    known = {(one.line.probe, one.line.specimen, one.line.kind) for one in lines}
+    lines = kept_lines(path, asked.keep, asked.again.split(","))
+    known = {_place(one) for one in lines if one.line.repeats >= asked.repeats}
     covers, began, text = cover(), time.perf_counter(), ""
     work = [
         (name, kind, open_, asked.repeats)
@@ -207,7 +210,8 @@ def main() -> None:
         for done, (name, found, wrong) in enumerate(pool.imap_unordered(counted, work), 1):
             if wrong:  # one specimen that fails does not take the others down
                 print(f"{name} FAILED: {wrong}", flush=True)
-            lines += [Line(code(), line) for line in found]
+            new = [Line(code(), line) for line in found]
+            lines = [x for x in lines if _place(x) not in {_place(one) for one in new}] + new
             text = write(lines, covers, asked.repeats, asked.out, rates)
             passed = time.perf_counter() - began
             left = passed / done * (len(work) - done)
