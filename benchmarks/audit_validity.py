@@ -17,19 +17,23 @@ import argparse
 import json
 import multiprocessing
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import msgspec
 import numpy as np
 
 from deliberation.audit import list_probes
-from deliberation.audit.judging import over_groups
+from deliberation.audit.exam import Exam
+from deliberation.audit.judging import over_calls, over_groups
 from deliberation.audit.rates import FILE
 from deliberation.runs.provenance import code, machine, source, versions
 from deliberation.runs.storage import atomic_write
 from deliberation.specimens import Validated, list_specimens, validate
 from deliberation.specimens.validation import asked_of
-from deliberation.stats import bootstrap
+from deliberation.stats import Estimate, bootstrap, weighted_sum
 from deliberation.stats.intervals import exact_proportion
 
 OUT = Path(__file__).resolve().parent / "results"
@@ -42,21 +46,40 @@ WHERE = {"listed": "", "game": ", in games", "judged": ", judged by a search"}
 
 
 def cover() -> dict[str, list[float]]:
-    """How often intervals hold the truth where it is known: of states alone, and of groups."""
+    """How often intervals hold the truth where it is known, for each way in which probes make one:
+    of states alone, of groups, of two halves, and of states that are asked in calls.
+    """
     rng = np.random.default_rng(0)
-    held = {"128 states, ways from -1 to 1": 0, "24 announcements of 8 states": 0}
-    for _ in range(DRAWS):
+    apart = cast(Exam, SimpleNamespace(listed=None))  # every state is a place of its own
+
+    def states() -> tuple[Estimate, float]:
         ways = np.where(rng.random(128) < 0.6, 1.0, -1.0 + rng.random(128))
-        found = bootstrap(ways, bounds=(-2.0, 2.0))
-        held["128 states, ways from -1 to 1"] += found.low <= 0.6 - 0.5 * 0.4 <= found.high
+        return bootstrap(ways, bounds=(-2.0, 2.0)), 0.6 - 0.5 * 0.4
+
+    def groups() -> tuple[Estimate, float]:
         effects = rng.normal(0.4, 0.3, 24)
-        groups = [effects[i] + rng.normal(0, 0.5, 8) for i in range(24)]
-        found = over_groups(groups, 2.0)
-        held["24 announcements of 8 states"] += found.low <= 0.4 <= found.high
-    return {
-        name: [n / DRAWS, *((e := exact_proportion(n, DRAWS)).low, e.high)]
-        for name, n in held.items()
+        return over_groups([x + rng.normal(0, 0.5, 8) for x in effects], 2.0), 0.4
+
+    def halves() -> tuple[Estimate, float]:
+        right = [(rng.random(64) < p).astype(float) for p in (0.9, 0.6)]
+        return weighted_sum([bootstrap(x, bounds=(0, 1)) for x in right], [1.0, -1.0]), 0.3
+
+    def calls() -> tuple[Estimate, float]:
+        moods = np.repeat(rng.normal(0.2, 0.4, 16), 8)
+        return over_calls(apart, np.arange(128), moods + rng.normal(0, 0.5, 128), (-4.0, 4.0)), 0.2
+
+    ways: dict[str, Callable[[], tuple[Estimate, float]]] = {
+        "128 states, ways from -1 to 1": states,
+        "24 announcements of 8 states": groups,
+        "64 states less 64 others": halves,
+        "16 calls of 8 states, chance drawn once a call": calls,
     }
+    found = {}
+    for name, draw in ways.items():
+        held = sum(e.low <= truth <= e.high for e, truth in (draw() for _ in range(DRAWS)))
+        e = exact_proportion(held, DRAWS)
+        found[name] = [e.estimate, e.low, e.high]
+    return found
 
 
 def by_probe(found: list[Validated]) -> list[tuple[str, str, str]]:
