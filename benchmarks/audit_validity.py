@@ -42,7 +42,7 @@ FIRST_WORLD = 1000
 """Probes' settings were chosen on worlds below; these are others."""
 
 
-WHERE = {"listed": "", "game": ", in games", "judged": ", judged by a search"}
+WHERE = {"listed": "", "game": ", in three small games", "judged": ", judged by a search"}
 
 
 def cover() -> dict[str, list[float]]:
@@ -91,10 +91,12 @@ def by_probe(found: list[Validated]) -> list[tuple[str, str, str]]:
             some = [
                 x for x in found
                 if (x.probe, x.kind) == (probe, kind) and (x.truth == "responds") == responds
+                and x.truth in ("responds", "none", "against")
             ]  # fmt: skip
             count, n = sum(x.found.get("responds", 0) for x in some), sum(x.repeats for x in some)
             rate = exact_proportion(count, n)
-            rates.append(f"{count} of {n} [{rate.low:.3f}, {rate.high:.3f}]" if n else "none asked")
+            told = f"{count} of {n} [{rate.low:.3f}, {rate.high:.3f}], {len(some)} specimens"
+            rates.append(told if n else "none asked")
         lines.append((probe + WHERE[kind], rates[0], rates[1]))
     return lines
 
@@ -108,7 +110,9 @@ def page(found: list[Validated], covers: dict[str, list[float]], repeats: int) -
         "beforehand; *responds*: the share of worlds in which the probe said so, with an exact "
         "95 % interval. "
         "A probe errs where it says so of one that should not (at most 5 %), and misses where it "
-        "does not of one that should (found in at least 80 %).", "",
+        "does not of one that should (found in at least 80 %). Specimens share their worlds, and "
+        "many of those that do not respond cannot move by their making, so that the intervals over "
+        "audits below are those of such worlds and specimens, and not of any others.", "",
         "| probe | specimen | should | responds | verdicts | of | |",
         "|---|---|---|---|---|---|---|",
     ]  # fmt: skip
@@ -138,12 +142,16 @@ def rates_of(found: list[Validated]) -> dict[str, dict[str, dict[str, int]]]:
     rates: dict[str, dict[str, dict[str, int]]] = {}
     for line in found:
         one = rates.setdefault(line.kind, {}).setdefault(
-            line.probe, {"wrong": 0, "nulls": 0, "found": 0, "effects": 0, "missed": 0}
+            line.probe,
+            {"wrong": 0, "nulls": 0, "found": 0, "effects": 0, "missed": 0, "specimens": 0},
         )
+        if line.truth not in ("responds", "none", "against"):
+            continue  # nothing could have been said of it
         responded = line.found.get("responds", 0)
         hit, of = ("found", "effects") if line.truth == "responds" else ("wrong", "nulls")
         one[hit] += responded
         one[of] += line.repeats
+        one["specimens"] += line.truth != "responds"
         if line.truth == "responds":
             one["missed"] += line.found.get("none", 0)
     return rates

@@ -66,7 +66,7 @@ CODED = sorted(
     if told["module"].split(".")[-2] in ("cheats", "tables")
     or name in ("depth_planner", "dial_planner")
 )  # fmt: skip
-BY_CHANCE = {"echo", "misplaced_planner", "table_of_objectives"}
+BY_CHANCE = {"coin", "echo", "misplaced_planner", "table_of_objectives"}
 """What they do when told is right at times, so that a world need not decide."""
 
 
@@ -394,13 +394,17 @@ def test_states_in_which_most_was_lost_are_drawn():
 
 
 def test_a_probe_that_errs_too_often_gives_no_verdict(monkeypatch):
-    monkeypatch.setattr(audits.auditing, "rates", lambda name, kind: Rates(9, 100, 90, 100))
+    monkeypatch.setattr(audits.auditing, "rates", lambda name, kind: Rates(9, 100, 90, 100, 0, 4))
     found = audit(made("dial_planner"), EXAM.task, probes=["effort"], effort="smoke")["effort"]
     assert found.found == "inconclusive" and "wrong too often" in found.said
-    assert Rates(4, 100, 90, 100).trusted and not Rates(6, 100, 90, 100).trusted
-    assert "4 in 100 (at most 9.9 %)" in Rates(4, 100, 90, 100).of("responds")
-    assert "3 in 90 (at most" in Rates(4, 100, 80, 90, 3).of("none")
-    assert Rates(0, 0, 0, 0).of("responds") == Rates(1, 9, 0, 0).of("against") == "not counted"
+    assert Rates(4, 100, 90, 100, 0, 4).trusted and not Rates(6, 100, 90, 100, 0, 4).trusted
+    assert "4 in 100 (at most 9.9 %)" in Rates(4, 100, 90, 100, 0, 4).of("responds")
+    assert "3 in 90 (at most" in Rates(4, 100, 80, 90, 3, 4).of("none")
+    assert (
+        Rates(0, 0, 0, 0, 0, 0).of("responds")
+        == Rates(1, 9, 0, 0, 0, 1).of("against")
+        == "not counted"
+    )
 
 
 GAME = make_task("connect_four", width=4, height=3, k=3)

@@ -13,7 +13,7 @@ from deliberation.audit.exam import Exam
 from deliberation.audit.extraction import bound, read_off
 from deliberation.audit.probes import extraction
 from deliberation.core.uniform import UniformRandom
-from deliberation.specimens import make
+from deliberation.specimens import make, random_world
 from deliberation.tasks import make_task
 from deliberation.tasks.arrays import from_arrays
 
@@ -86,3 +86,16 @@ def test_bets_need_two_actions_that_lead_elsewhere():
         Subject(UniformRandom(game.task), game, EFFORTS["smoke"], jax.random.key(0))
     )
     assert found.found == "not applicable" and "by whom" in found.said
+
+
+def test_what_hangs_on_an_announcement_as_a_whole_is_no_model():
+    """A coin for each announcement was said to hold a model in every other world, when all places
+    were asked about the same kind of prize at once.
+    """
+    found = []
+    for seed in range(8):
+        exam = Exam.of(random_world(40 + seed), count=128)
+        coin = make("coin", exam, jax.random.key(0))
+        subject = Subject(coin, exam, EFFORTS["smoke"], jax.random.key(seed))
+        found.append(extraction.measure(subject).found)
+    assert not {"responds", "against"} & set(found)

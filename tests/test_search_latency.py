@@ -17,6 +17,7 @@ from deliberation.core.errors import (
     ForeignStateError,
     NoLegalActionError,
     NonFiniteError,
+    TooLargeError,
 )
 from deliberation.direct import PUCT, UCT, Decided, Gumbel, RandomRollouts, TreeSearch
 from deliberation.direct.tree_search import calling
@@ -26,6 +27,7 @@ from deliberation.direct.tree_search.limits import Limits, far_apart
 from deliberation.direct.tree_search.running import Order, Setting, begin, grow
 from deliberation.hybrid import guided_search
 from deliberation.tasks import make_task
+from deliberation.tasks.arrays import from_arrays
 
 needs_native = pytest.mark.skipif(bool(why_not_native()), reason=why_not_native() or "native")
 RULES = {"uct": UCT(), "lanes": Gumbel(lanes=(5, 2)), "decided": PUCT()}
@@ -161,3 +163,30 @@ def test_a_row_that_goes_on_alone_answers_as_if_nobody_had_left():
     np.testing.assert_array_equal(decision.root.visits[11], alone.root.visits[0])
     np.testing.assert_array_equal(decision.root.visits.sum(1), budgets)
     assert decision.spent.model_steps[11] == alone.spent.model_steps[0]
+
+
+def test_a_decision_about_constants_can_be_part_of_a_program():
+    """What the function closes over can be looked at, and what is computed from it cannot."""
+    task = make_task("tic_tac_toe")
+    search = TreeSearch(task, "uct", budget=8, capacity=16)
+    for rows in (3, 4):
+        state = jax.vmap(task.init)(jax.random.split(jax.random.key(0), rows))
+        plain = search.decide(state, key=jax.random.key(1))[0].action
+        inside = jax.jit(lambda x, s=state: x + search.decide(s, key=jax.random.key(1))[0].action)
+        np.testing.assert_array_equal(inside(0), plain)
+
+
+def test_room_is_asked_for_again_where_arrays_are_larger():
+    """The form of a call that was checked is that of its arrays, too."""
+
+    def search(actions: int) -> TreeSearch:
+        moves = np.zeros((2, actions, 2))
+        moves[:, :, 1] = 1.0
+        task = from_arrays(moves, np.zeros((2, actions)), gamma=0.9)
+        return TreeSearch(task, "uct", budget=32, capacity=64, max_bytes=200_000)
+
+    small, large = search(2), search(400)
+    state = jax.vmap(small.task.init)(jax.random.split(jax.random.key(0), 4))
+    small.decide(state, key=jax.random.key(0))
+    with pytest.raises(TooLargeError):
+        large.decide(state, key=jax.random.key(0))

@@ -46,6 +46,7 @@ ORDER = (
 )  # fmt: skip
 """The order in which probes are put and shown; others come after these."""
 _MOST_OFFERED = 2**31 - 1
+COUNTED_ON = "small random worlds with the smoke effort"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -340,7 +341,7 @@ def _errors(exam: Exam, answer: Answer) -> str:
     if not answer.decided:
         return ""
     told = rates(answer.probe, _kind(exam)).of(answer.found)
-    return f"{told} in such worlds" if told == "not counted" else told
+    return f"{told} in such worlds" if told == "not counted" else f"{told}, on {COUNTED_ON}"
 
 
 def _measured(subject: Subject, probe: Any) -> Answer:

@@ -26,7 +26,9 @@ class Rates(msgspec.Struct, frozen=True):
     nulls: int
     found: int
     effects: int
-    missed: int = 0
+    missed: int
+    specimens: int
+    """Ways of making one that does not respond: what the nulls are of."""
 
     @property
     def trusted(self) -> bool:
@@ -37,7 +39,8 @@ class Rates(msgspec.Struct, frozen=True):
         """How often such a verdict is wrong, in words."""
         if verdict == "responds" and self.nulls:
             found = f"; said rightly of {self.found} in {self.effects} that do" * bool(self.effects)
-            return f"said wrongly of {_share(self.wrong, self.nulls)} that do not respond{found}"
+            of = f"of {self.specimens} kinds that do not respond"
+            return f"said wrongly of {_share(self.wrong, self.nulls)} {of}{found}"
         if verdict == "none" and self.effects:
             return f"said wrongly of {_share(self.missed, self.effects)} that do respond"
         return "not counted"
@@ -56,4 +59,4 @@ def list_rates() -> dict[str, dict[str, Rates]]:
 
 def rates(probe: str, kind: str = "listed") -> Rates:
     """Those of one probe in one kind of world; all zero where it was not counted."""
-    return list_rates().get(kind, {}).get(probe, Rates(0, 0, 0, 0))
+    return list_rates().get(kind, {}).get(probe, Rates(0, 0, 0, 0, 0, 0))

@@ -40,6 +40,8 @@ class Budget(eqx.Module):
             return value
         if isinstance(value, Tracer | Array | np.ndarray | np.generic):
             _refuse_fractions("simulations", value)
+            if isinstance(value, np.ndarray | np.generic):  # JAX would cut it off at 32 bits
+                value = np.minimum(value, UNLIMITED)
             return Budget(jnp.asarray(value))
         if isinstance(value, bool) or not isinstance(value, int):
             raise BudgetError(
@@ -96,6 +98,8 @@ def _check_seconds(seconds: float | int | None) -> None:
 
 def _row(name: str, value: int | Array | np.ndarray, batch: int) -> Any:
     # What can be looked at is, on the host: this comes before every decision.
+    if isinstance(value, int):
+        value = min(value, UNLIMITED)
     array = value if isinstance(value, Tracer) else np.asarray(value)
     _refuse_fractions(name, array)
     if array.ndim > 1 or (array.ndim == 1 and array.shape[0] != batch):

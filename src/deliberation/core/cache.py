@@ -64,7 +64,8 @@ def own_folder() -> Path | None:
     asked = os.environ.get(PROGRAMS, "")
     if asked.lower() in _OFF:
         return None
-    return (Path(asked) if asked else cache_folder() / "jax") / _machine()
+    chosen = Path(asked).expanduser().absolute() if asked else cache_folder() / "jax"
+    return chosen / _machine()
 
 
 def keep_programs() -> bool:
@@ -80,8 +81,11 @@ _started: list[bool] = []
 
 
 def _start() -> bool:
-    folder = own_folder()
     _started.append(False)
+    try:
+        folder = own_folder()
+    except RuntimeError:  # there is no home
+        return False
     if folder is None:
         return False
     import jax

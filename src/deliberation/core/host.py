@@ -22,7 +22,7 @@ from jaxtyping import Array, PyTree, UInt32
 
 from .keys import is_key
 from .rows import padded_size
-from .task import is_concrete
+from .task import is_outside
 
 Tree = TypeVar("Tree")
 
@@ -100,7 +100,7 @@ def _generator(dtype: Any) -> Any:
 def size_for(rows: int, asked: Any) -> int:
     """How many rows to fill up to; as many as there are where the question is part of a program."""
     size = padded_size(rows)
-    return size if size == rows or is_concrete(asked) else rows
+    return size if size == rows or is_outside(asked) else rows
 
 
 def has_rows(memory: Any, rows: int) -> bool:

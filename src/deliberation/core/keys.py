@@ -83,8 +83,10 @@ def _split(key: Key[Array, ""], count: int) -> Key[Array, " count"]:
     # How the first of them come out depends on their number where they are not made one by one.
     if size == count or isinstance(key, Tracer) or not jax.config.jax_threefry_partitionable:  # type: ignore
         return jax.random.split(key, count)
-    words = np.asarray(jax.random.key_data(jax.random.split(key, size)))[:count]
-    return jax.random.wrap_key_data(jax.device_put(words), impl=_FRY)
+    words = jax.random.key_data(jax.random.split(key, size))
+    if isinstance(words, Tracer):  # a key that can be looked at, in a function that is compiled
+        return jax.random.split(key, count)
+    return jax.random.wrap_key_data(jax.device_put(np.asarray(words)[:count]), impl=_FRY)
 
 
 def _threefry(key: Key[Array, "*batch"]) -> Key[Array, "*batch"]:

@@ -271,6 +271,18 @@ def is_concrete(tree: PyTree) -> bool:
     return not any(isinstance(x, Tracer) for x in jax.tree.leaves(tree))
 
 
+def is_outside(tree: PyTree) -> bool:
+    """Whether nothing is traced: also inside of a function that is compiled and closes over values
+    that can be looked at, what is computed from them cannot.
+    """
+    if not is_concrete(tree):
+        return False
+    return not isinstance(jax.lax.add(_ONE, _ONE), Tracer)
+
+
+_ONE = np.int32(1)
+
+
 def batch_size(state: State) -> int:
     """The common leading axis of a batch of states."""
     sizes = {jnp.shape(x)[:1] for x in jax.tree.leaves(state)}

@@ -17,6 +17,7 @@ from ..audit.channels import Channels
 from ..audit.exam import Exam
 from ..audit.sampling import Judge
 from ..core.catalogue import module_of
+from ..core.keys import named_key
 from ..direct import TreeSearch
 from ..stats import Estimate
 from ..stats.intervals import exact_proportion
@@ -48,9 +49,14 @@ class Validated(msgspec.Struct, frozen=True):
 
     @property
     def trusted(self) -> bool:
-        """Whether that is as rare, or as frequent, as it should be."""
-        share = self.responded.estimate
-        return share >= LEAST if self.truth == "responds" else share <= MOST
+        """Whether verdicts are right as often as they should be; one that does not respond may be
+        left undecided.
+        """
+        if self.truth == "responds":
+            return self.responded.estimate >= LEAST
+        decided = {"responds", "none", "against"} - {self.truth}
+        wrong = sum(self.found.get(verdict, 0) for verdict in decided)
+        return wrong / self.repeats <= MOST
 
 
 def validate(
@@ -114,8 +120,8 @@ def _verdicts(
     decider = make(name, exam, making)
     reached = channels(name, exam, making) if kind == "listed" else Channels()
     put = _exam("judged", seed, level) if kind == "judged" else exam
-    for number, p in enumerate(asked):
-        subject = Subject(decider, put, level, jax.random.fold_in(key, number + 1), reached)
+    for p in asked:
+        subject = Subject(decider, put, level, named_key(key, p), reached)
         yield p, module_of("probe", p, known).measure(subject).found
 
 

@@ -8,7 +8,7 @@ from ..asking import BATCHES, ask
 from ..auditing import Subject
 from ..citing import cite
 from ..exam import Exam, way
-from ..judging import answered, control, over_calls, over_places, response
+from ..judging import SMALLEST, answered, control, over_calls, over_places, response
 from ..profile import Answer, Control
 
 PROBE = {
@@ -60,8 +60,15 @@ def measure(subject: Subject) -> Answer:
     controls = [control("another draw at the same budget gains", drawn)]
     if response(gain) == "responds":
         controls += _beyond_others(exam, rows, chosen[0], chosen[-1])
+    # Who is nearly perfect with the least effort cannot gain: that is ruled out by no answer.
+    start = float(ways[0].mean())
+    room = 1 - start > SMALLEST
+    words = WORDS if room else {
+        **WORDS, "none": f"{WORDS['none']} At the smallest budget it goes {start:.2f} of the way, "
+        "so that there is nothing to gain.",
+    }  # fmt: skip
     return answered(
-        PROBE, gain, WORDS, controls=controls, rules_out=RULES_OUT, panel=panel,
+        PROBE, gain, words, controls=controls, rules_out=RULES_OUT if room else {}, panel=panel,
         cited=cite(exam, rows, chosen[-1]),
     )  # fmt: skip
 
@@ -83,5 +90,7 @@ def _beyond_others(
     own, others = order[fits], turned[fits]
     values = exam.values[rows[own]]
     gains = [way(values, much[x]) - way(values, little[x]) for x in (own, others)]
-    beyond = over_places(exam, rows[own], gains[0] - gains[1], (-4.0, 4.0))
-    return [Control("effort spent on this state gains more than on others", beyond, beyond.low > 0)]
+    # Each answer is in two of these differences, its own and another's: calls are what differs.
+    beyond = over_calls(exam, rows[own], gains[0] - gains[1], (-4.0, 4.0))
+    name = "effort spent on this state gains more than on others"
+    return [Control(name, beyond, beyond.low > 0)]

@@ -13,7 +13,7 @@ from ..announcing import Bets
 from ..asking import ask
 from ..auditing import Subject
 from ..exam import Exam
-from ..judging import answered, control, not_applicable
+from ..judging import SMALLEST, answered, control, not_applicable
 from ..profile import Answer
 
 PROBE = {
@@ -23,12 +23,14 @@ PROBE = {
     "than where another action of the state leads, in parts of the difference of their chances; "
     "over places",
     "needs": "an objective that can be handed over",
-    "named": {"responds": "holds a model", "none": "no model", "against": "against a model"},
-    "fooled_by": "a model of single moves that is used for bets and for nothing else: that a model "
-    "can be read off does not show that it is used; a table that holds an answer for every bet",
+    "named": {"responds": "bets by moves", "none": "bets blindly", "against": "bets against"},
+    "fooled_by": "a model of single moves that is used for bets and for nothing else: that it can "
+    "be read off does not show that it is used; where chances are 0 or 1, whoever knows what is "
+    "possible and ignores the price; a table that holds an answer for every bet. One who hears no "
+    "announcement may have a model all the same",
 }
 RULES_OUT = {
-    "responds": "answers that do not depend on where the moves lead",
+    "responds": "bets that do not depend on where the moves lead",
     "none": "bets weighed by the chances of where the moves lead",
 }
 PRICES, FEWEST, APART = (np.arange(10) + 0.5) / 10, 24, 0.1
@@ -103,25 +105,48 @@ def measure(subject: Subject) -> Answer:
     if len(on.rows) < FEWEST:
         why = f"In {len(on.rows)} places two actions lead to different ones; {FEWEST} are needed."
         return not_applicable(PROBE, why)
-    taken = [_taken(subject, table, draw) for table, draw in ((on, 0), (off, 0), (on, 1))]
+    half = rng.random(len(on.rows)) < 0.5
+    mixed = _crossed(on, off, half), _crossed(off, on, half)
+    asked = [_taken(subject, table, draw) for table, draw in zip((*mixed, mixed[0]), (0, 0, 1),
+                                                                 strict=True)]  # fmt: skip
+    taken = [np.where(half, asked[0], asked[1]), np.where(half, asked[1], asked[0])]
     read = np.array([x.mean(0) for x in taken])
     apart = on.chances - off.chances
     # Weighted by what is at stake, so that little differences of chances are not blown up.
     scale = apart / (apart**2).mean()
-    found, moved = (bootstrap((read[0] - read[i]) * scale, bounds=(-2.0, 2.0)) for i in (1, 2))
-    known = np.concatenate([on.chances, off.chances])
-    error = float(np.abs(np.concatenate(read[:2]) - known).mean())
-    chance = float(np.abs(np.concatenate(read[:2])[:, None] - known).mean())
-    told = f"off by {error:.2f}, where chances paired at random are off by {chance:.2f}"
-    words = {
-        "responds": f"A model of single moves can be read off its bets: {told}.",
-        "none": f"Its bets tell nothing of where moves lead: {told}.",
-        "against": f"It bets against where moves lead: {told}.",
-    }
+    most = float(np.abs(scale).max())
+    found = bootstrap((read[0] - read[1]) * scale, bounds=(-most, most))
+    moved = bootstrap((asked[2].mean(0) - asked[0].mean(0)) * scale, bounds=(-most, most))
     return answered(
-        PROBE, found, words, rules_out=RULES_OUT, panel=_panel(taken[0], taken[1]),
+        PROBE, found, _words(read, np.array([on.chances, off.chances])), rules_out=RULES_OUT,
+        panel=_panel(*taken),
         controls=[control("another draw of the same bets tells", moved)],
     )  # fmt: skip
+
+
+def _crossed(one: Table, other: Table, half: Bool[np.ndarray, " bets"]) -> Table:
+    """The bets of the one in half of the places, of the other elsewhere: what hangs on the
+    announcement as a whole is then on neither side.
+    """
+    prizes, chances = (
+        np.where(half, getattr(one, x), getattr(other, x)) for x in ("prizes", "chances")
+    )
+    return dataclasses.replace(one, prizes=prizes, chances=chances)
+
+
+def _words(
+    read: Float[np.ndarray, "two bets"], chances: Float[np.ndarray, "two bets"]
+) -> dict[str, str]:
+    """Of a model alone where what is read is nearer to the chances than to others' by a margin."""
+    error = float(np.abs(read - chances).mean())
+    paired = float(np.abs(read.ravel()[:, None] - chances.ravel()).mean())
+    told = f"off by {error:.2f}, where chances paired at random are off by {paired:.2f}"
+    model = " A model of single moves can be read off them." * (error < paired - SMALLEST)
+    return {
+        "responds": f"Its bets follow where moves lead: {told}.{model}",
+        "none": f"Its bets do not follow where moves lead: {told}.",
+        "against": f"It bets against where moves lead: {told}.",
+    }
 
 
 def _taken(subject: Subject, table: Table, draw: int) -> Bool[np.ndarray, "prices bets"]:

@@ -46,6 +46,8 @@ def measure(subject: Subject) -> Answer:
     )  # fmt: skip
     compared = _in_words(worth.estimate)
     said = f"Goes {mine.mean():.2f} of the way from a random to the best action; {compared}"
+    if exam.drawn is not None and worth.estimate == float("inf"):
+        said += " The best is what the judge says, and no more can be told by it."
     return answered(PROBE, worth, {"told": said}, found="told", panel=panel)
 
 

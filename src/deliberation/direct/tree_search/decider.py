@@ -25,7 +25,15 @@ from ...core.host import size_for
 from ...core.keys import as_typed_keys
 from ...core.noise import Seed
 from ...core.objective import Objective, wanted
-from ...core.task import State, Task, batch_size, check_batch, check_is_task, is_concrete
+from ...core.task import (
+    State,
+    Task,
+    batch_size,
+    check_batch,
+    check_is_task,
+    is_concrete,
+    is_outside,
+)
 from ..checks import check_memory
 from ..evaluators import Evaluator, RandomRollouts
 from . import reuse as memories
@@ -182,7 +190,7 @@ class TreeSearch(Decider):
                 return found, memory
         # In pure JAX one program would be fused, and so round, otherwise than its stages.
         at_a_time = asked.seconds is None and backend_for(self.rule, self.backend) is not portable
-        if at_a_time and is_concrete((self, state, memory, objective, asked, key)):
+        if at_a_time and is_outside((self, state, memory, objective, asked, key)):
             return at_once(self, state, memory, objective, asked, key)
         setting = self._setting(objective)
         order = self._order(state, memory, asked, key)
@@ -348,7 +356,8 @@ def at_once(
     leave = backend is not portable and batch >= _CROWD
     leave = leave and far_apart(limits, isinstance(search.stopping, Never))
     call, arrays = call_of(parts, search.prove, backend, search.line, capacity, leave, mesh)
-    form, kept = (call, layout(state), search.max_bytes, search.reuse), None
+    form = (call, layout(arrays), layout(state), search.max_bytes, search.reuse)
+    kept = None
     if form not in _FORMS.known:
         kept = search._order(state, memory, asked, key).memory
         _FORMS.keep(form, jax.eval_shape(search._model.enter, state))

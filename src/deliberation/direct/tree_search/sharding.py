@@ -12,7 +12,7 @@ from ...core.budget import Budget
 from ...core.decider import Decider, Decision, Memory, check_finite
 from ...core.errors import BatchMismatchError
 from ...core.objective import Objective
-from ...core.task import State, Task, batch_size, check_actions, is_concrete
+from ...core.task import State, Task, batch_size, check_actions, is_outside
 from .calling import spread
 from .decider import TreeSearch, at_once
 
@@ -52,7 +52,7 @@ class ShardedRows(Decider):
                 "multiple, filled up with terminal states if need be."
             )
         asked = getattr(self.of, "budget", None) if budget is None else Budget.of(budget)
-        concrete = is_concrete((self.of, state, memory, objective, asked, key))
+        concrete = is_outside((self.of, state, memory, objective, asked, key))
         timeless = asked is None or asked.seconds is None
         if isinstance(self.of, TreeSearch) and asked is not None and concrete and timeless:
             return at_once(self.of, state, memory, objective, asked, key, self.mesh)
