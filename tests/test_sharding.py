@@ -65,7 +65,8 @@ except NonFiniteError as error:
 
 
 def test_answers_do_not_depend_on_how_many_devices_share_the_rows():
-    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=4"
+    # First, for after a word that is no flag, as other tests have left there, nothing is read.
+    flags = f"--xla_force_host_platform_device_count=4 {os.environ.get('XLA_FLAGS', '')}"
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False,
         env={**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}, timeout=600,

@@ -40,20 +40,24 @@ def check_contiguous(found):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_from_call_to_answer_are_six_files(backend):
-    """The answer is read in `running`, which is one of them: see the next test."""
+    """The answer is read in `running`, which is one of them: see the next test. Asked from outside
+    of compiled functions, the native back end is called through one file more.
+    """
     module = {"native": "backends.native", "jax": "backends.portable"}[backend]
     decider = search(backend)
     for traced in (False, True):
         found = stacks(decider, start(decider.task, 2, KEY), KEY, traced=traced)
         check_contiguous(found)
         asked = {tuple(stack) for stack in found}
+        once = ["calling"] if backend == "native" and not traced else []
         assert asked == {
-            (*named(*FILES), "evaluators"),
-            tuple(named("decider", "running", "engine", module)),
+            (*named("decider", *once, *FILES[1:]), "evaluators"),
+            tuple(named("decider", *once, "running", "engine", module)),
         }
-        assert len(set(itertools.chain(*asked))) <= 6
+        assert len(set(itertools.chain(*asked))) <= 6 + len(once)
     walk = walk_of(decider, start(decider.task, 2, KEY), KEY)
-    assert sorted(walk) == sorted([*named(*FILES, module), "evaluators"])
+    once = ["calling"] if backend == "native" else []
+    assert sorted(walk) == sorted([*named(*once, *FILES, module), "evaluators"])
 
 
 def test_the_answer_is_read_on_the_way():
