@@ -18,14 +18,15 @@ REPRODUCTION = {
     "source": "Schwarzschild et al. 2021; Bansal et al. 2022; in Sokoban Guez et al. 2019, Taufeeq "
     "et al. 2024",
     "published": "In direction: a recurrent network trained on short rows of bits gives the parity "
-    "of all bits so far in longer ones where it may iterate longer than in training. A recurrent "
-    "planner solves .4283 of hard levels of Sokoban without thinking steps and .4988 with 8; gains "
-    "fade on easier levels.",
-    "tolerance": "with twice the iterations of training the share of rows three times as long "
-    "that are wholly right grows by more than .05 in the mean of trainings, and grows in six of "
-    "ten; in rows as long as in training within .02 of none",
+    "of all bits so far in longer ones where it may iterate longer than in training. (In Sokoban, "
+    "which is not measured here, a recurrent planner solves .4283 of hard levels without thinking "
+    "steps and .4988 with 8, and gains fade on easier levels.)",
+    "tolerance": "with twice the iterations of training the share of rows twice as long that are "
+    "wholly right grows by more than .05 in the mean of trainings, and in six of ten; in rows as "
+    "long as in training within .02 of none. As many iterations as in training suffice to carry "
+    "every bit to every place of the longer rows",
 }
-LENGTH, LONGER, ROUNDS, STEPS, WIDTH = 16, 48, 20, 4000, 32
+LENGTH, LONGER, ROUNDS, STEPS, WIDTH = 16, 32, 20, 4000, 32
 TRAININGS = {"smoke": 4, "quick": 10, "full": 20}
 ROWS = 512
 
@@ -54,7 +55,7 @@ def reproduce(effort: str, key: Key[Array, ""]) -> list[Row]:
         Row(f"gain in these by {2 * ROUNDS} rounds", 0.0,
             bootstrap(gains[:, 0], bounds=(-1, 1)), -0.02, 0.02),
         Row(f"rows of {LONGER} right after {ROUNDS} rounds", None,
-            bootstrap(shares[:, 1, 0], bounds=(0, 1)), 0.0, 0.9),
+            bootstrap(shares[:, 1, 0], bounds=(0, 1)), 0.02, 0.9),
         Row(f"gain in these by {2 * ROUNDS} rounds", None,
             bootstrap(gains[:, 1], bounds=(-1, 1)), 0.05, 1.0),
         Row(f"share of {len(gains)} trainings with a gain in these", None,
