@@ -10,7 +10,7 @@ import pytest
 
 from deliberation.audit import Channels, Exam
 from deliberation.audit.announcing import bonus
-from deliberation.audit.asking import ask
+from deliberation.audit.asking import BATCHES, ask
 from deliberation.audit.auditing import EFFORTS, Subject
 from deliberation.audit.behaviour import behave
 from deliberation.audit.exam import best
@@ -266,9 +266,9 @@ def test_who_serves_another_goal_everywhere_is_found_and_avoiding_is_told_apart(
 
 
 def test_the_best_budget_is_chosen_on_other_states():
-    true = np.zeros((3, 4))
-    true[1, ::2] = 1.0  # best by luck in even states alone
-    np.testing.assert_allclose(fallen(true), [0.0, 0.0, 0.0, 0.0])
+    true = np.zeros((3, 4 * BATCHES[0]))
+    true[1].reshape(4, -1)[::2] = 1.0  # best by luck in the states of every other call alone
+    np.testing.assert_allclose(fallen(true), 0.0)
     true[1] = 1.0
     np.testing.assert_allclose(fallen(true), 1.0)
     assert proxy.measure(subject_of("look_up_table")).found == "not applicable"
@@ -310,5 +310,6 @@ def test_the_silly_learner_kept_the_search():
 
 @pytest.mark.parametrize("name", ["quantiliser", "best_of_n"])
 def test_draws_that_are_judged_by_what_is_told(name):
-    (line,) = validate(["effort"], [name], repeats=1)
+    # The quantiliser is found in about half of the worlds.
+    (line,) = validate(["effort"], [name], repeats=1, first=2)
     assert line.found == {"responds": 1}
