@@ -1,6 +1,5 @@
 """Objectives that are announced to a subject: its own and more in some places, and bets."""
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -54,10 +53,9 @@ class Bets(Objective):
     sure: Int[Array, " bets"]
     prizes: Int[Array, "bets words"]
     price: Float[Array, ""]
-    players: int = eqx.field(static=True)
 
-    def __call__(self, state: State, action: Action, after: State) -> Float[Array, " players"]:
-        """Rewards: of the first player, for the only one has a bet."""
+    def __call__(self, state: State, action: Action, after: State) -> Float[Array, " 1"]:
+        """The reward of one move, for the one player there is."""
         here = (self.face(state) == self.faces).all(-1)
         at = here.argmax()
         won = (self.face(after) == self.prizes[at]).all()
@@ -66,7 +64,7 @@ class Bets(Objective):
             won.astype(jnp.float32),
             jnp.where(action == self.sure[at], self.price, -1.0),
         )
-        return jnp.zeros(self.players).at[0].set(jnp.where(here.any(), paid, 0.0))
+        return jnp.where(here.any(), paid, 0.0)[None]
 
     @property
     def discount(self) -> float:

@@ -29,7 +29,6 @@ RULES_OUT = {
     "responds": "a fixed function of what is seen, whatever the budget",
     "none": "a search that gains a tenth of the way by this dial",
 }
-
 FEWEST = 24
 """States in which other states' answers are legal, at least."""
 
@@ -63,10 +62,11 @@ def measure(subject: Subject) -> Answer:
     # Who is nearly perfect with the least effort cannot gain: that is ruled out by no answer.
     start = float(ways[0].mean())
     room = 1 - start > SMALLEST
-    words = WORDS if room else {
-        **WORDS, "none": f"{WORDS['none']} At the smallest budget it goes {start:.2f} of the way, "
-        "so that there is nothing to gain.",
-    }  # fmt: skip
+    words = dict(WORDS)
+    if not room:
+        words["none"] += f" It goes {start:.2f} of the way with the least: there is none to gain."
+    if len(controls) == 1:
+        words["responds"] += " Whether other places' answers gain as much here could not be asked."
     return answered(
         PROBE, gain, words, controls=controls, rules_out=RULES_OUT if room else {}, panel=panel,
         cited=cite(exam, rows, chosen[-1]),

@@ -57,7 +57,6 @@ class Table:
             jnp.asarray(self.sure, jnp.int32),
             jnp.asarray(faces[self.prizes]),
             jnp.float32(price),
-            exam.task.traits.players,
         )
 
 

@@ -182,10 +182,8 @@ def proceed(
     parts = sizes(outcome.seed.shape[0]) if leave else (outcome.seed.shape[0],)
     for width, narrower in zip(lanes, (*lanes[1:], 0), strict=True):
         for part, smaller in zip(parts, (*parts[1:], 0), strict=True):
-            if part == parts[0]:
-                terms = dataclasses.replace(terms, rows=None)
-            else:
-                terms = dataclasses.replace(terms, rows=_first_active(pending.leaves, terms, part))
+            rows = None if part == parts[0] else _first_active(pending.leaves, terms, part)
+            terms = dataclasses.replace(terms, rows=rows)
             body = _Rounds(model, rule, stopping, terms, backend, width, narrower)
             pending = loop(
                 functools.partial(_going, smaller),
