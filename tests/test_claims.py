@@ -14,7 +14,6 @@ import pytest
 from deliberation import claims
 from deliberation.claims.commentary.both_directions import Spent, compared
 from deliberation.claims.measuring import students
-from deliberation.claims.measuring.about import about
 from deliberation.claims.measuring.cells import closure, lesson
 from deliberation.claims.measuring.effort import LEVELS, effort_of
 from deliberation.claims.measuring.planted import FORWARD, STEP, World
@@ -40,7 +39,7 @@ def where(name: str) -> tuple[str, str]:
     return next(
         (task, effort)
         for effort, task in places
-        if not module.applies(about(task), effort_of(effort))
+        if not claims.why_not(module, task, effort_of(effort))
     )
 
 

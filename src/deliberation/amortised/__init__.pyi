@@ -55,10 +55,12 @@ from .training import Trained as Trained
 from .training import TrainingDivergedError as TrainingDivergedError
 from .training import UnsavedTrainingError as UnsavedTrainingError
 from .training import cosine as cosine
+from .training import descended as descended
 from .training import fit_loss as fit_loss
 from .training import init_optimiser as init_optimiser
 from .training import make_optimiser as make_optimiser
 from .training import run_updates as run_updates
+from .training import side_by_side as side_by_side
 from .trial_and_error import DQN as DQN
 from .trial_and_error import PPO as PPO
 from .trial_and_error import Reinforce as Reinforce

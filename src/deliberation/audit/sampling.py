@@ -24,12 +24,22 @@ from ..direct import TreeSearch
 from ..direct.exact.expansion import player_zero
 from ..runs.provenance import code, content
 from ..runs.storage import atomic_write
+from ..tasks.sampled_chance import SampledChance
 
 BUDGET = 512
 """Simulations of the reference where none is handed over."""
 DRAWS = 4
 """Successors that each action is judged by, where chance has a say."""
+PLANNED = 16
+"""Results that an action has to a search where the world does not list its chance."""
 _ROWS = 64
+
+
+def plannable(task: Task) -> Task:
+    """A task as a plain search plans in it: with drawn results where its chance is not listed."""
+    traits = task.traits
+    unlisted = not traits.deterministic and not traits.outcomes and traits.fully_observable
+    return SampledChance(task, PLANNED) if unlisted else task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +88,10 @@ def judged(task: Task, objective: Objective, count: int, seed: int, judge: Judge
             atomic_write(judge.kept, msgspec.json.encode(_Kept(stamp, worth.tolist())))
     values = np.full(legal.shape, np.nan)
     values[legal] = worth
-    return Judged(on_host(states), values, repr(judge))
+    said = repr(judge)
+    if judge.decider is None and plannable(task) is not task:
+        said += f", with {PLANNED} results drawn for each action"
+    return Judged(on_host(states), values, said)
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -109,7 +122,7 @@ def _looked(
     planner, budget = judge.decider, judge.budget
     if planner is None:
         budget = BUDGET if budget is None else budget
-        planner = TreeSearch(task, "uct", capacity=int(budget) + 1)
+        planner = TreeSearch(plannable(task), "uct", capacity=int(budget) + 1)
     draws = 1 if task.traits.deterministic else DRAWS
     row, action = (np.repeat(x, draws) for x in np.nonzero(legal))
     steps, worth, blank = jax.random.split(keys[0], len(row)), np.empty(len(row)), True

@@ -1,12 +1,14 @@
 """The claims of the sources, one file each: what is said, how it is measured, what would refute it.
 
-A module in `rows` (of the comparison table) or `commentary` (the text beneath it) declares a
-literal `CLAIM`, so that it can be listed without being imported, and three functions:
+A module in `rows` (of the comparison table), `commentary` (the text beneath it) or `learned` (two
+kinds of learned optimisation, measured where they are asked for) declares a literal `CLAIM`, so
+that it can be listed without being imported, and three functions:
 `applies(about, effort)`, why a task cannot show it ("" where it can), `cells(task, effort)`, what
 has to be measured, and `analyse(task, effort, results)`, what that shows. A claim about worlds of
 its own names them in `WORLDS`: `cells` and `analyse` are asked of these, once a table, if `applies`
-gives no reason against one of its tasks; one with `ONCE` is asked of the first task that can show
-it. `measuring` has what claims share.
+gives no reason against one of its tasks, and of any table if it has no `applies`; one with `ONCE`
+is asked of the first task that can show it. `measuring` has what claims share, `experiments` the
+trainings that those about learned optimisation are of.
 """
 
 import functools
@@ -16,7 +18,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..core.catalogue import catalogue, module_of
-from .aspects import ASPECTS, COMMENTARY, ORDER, Aspect
+from ..core.errors import UnknownNameError
+from .aspects import ASPECTS, CHAPTERS, COMMENTARY, LEARNED, ORDER, Aspect, Chapter
 
 if TYPE_CHECKING:
     from ..core.task import Task
@@ -27,12 +30,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ASPECTS",
+    "CHAPTERS",
     "COMMENTARY",
+    "LEARNED",
     "ORDER",
     "Aspect",
+    "Chapter",
     "analyse",
     "asked_at",
     "claim",
+    "claims_of_rows",
     "list_claims",
     "plan",
     "why_not",
@@ -45,7 +52,14 @@ NOT_APPLICABLE, NOT_MEASURED = "not applicable", "not measured"
 def list_claims() -> dict[str, dict[str, Any]]:
     """Every claim by name, in the order of the table's rows, without importing any."""
     found = catalogue(Path(__file__).parent, "CLAIM")
-    order = sorted(found.items(), key=lambda entry: (ORDER[entry[1]["aspect"]], entry[1]["name"]))
+    chapters = {name: place for place, name in enumerate(CHAPTERS)}
+    order = sorted(
+        found.items(),
+        key=lambda entry: (
+            ORDER[entry[1]["aspect"]], chapters.get(entry[1].get("chapter", ""), 0),
+            entry[1]["name"],
+        ),
+    )  # fmt: skip
     return {claim["name"]: {**claim, "module": f"{__name__}.{file}"} for file, claim in order}
 
 
@@ -91,6 +105,8 @@ def worlds(module: ModuleType, tasks: Sequence[str], level: "Effort") -> list[st
 
     Only the first, if the claim is asked once a table (`ONCE`).
     """
+    if not hasattr(module, "applies"):
+        return list(module.WORLDS)
     able = [name for name in tasks if not why_not(module, name, level)]
     own: Sequence[str] | None = getattr(module, "WORLDS", None)
     if getattr(module, "ONCE", False):
@@ -99,7 +115,9 @@ def worlds(module: ModuleType, tasks: Sequence[str], level: "Effort") -> list[st
 
 
 def why_not(module: ModuleType, task: str, level: "Effort") -> str:
-    """Why a claim is not asked of a task; nothing where it is."""
+    """Why a claim is not asked of a task; nothing where it is, as for one without `applies`."""
+    if not hasattr(module, "applies"):
+        return ""
     from .measuring.about import about
 
     return module.applies(about(task), level)
@@ -193,9 +211,21 @@ def _modules(names: Sequence[str]) -> list[ModuleType]:
 def asked_at(effort: str) -> list[str]:
     """The claims that an effort measures where none is named.
 
-    The least leaves out the commentary beneath the table.
+    The least leaves out the commentary beneath the table; those about learned optimisation are
+    measured by themselves.
     """
     from .measuring.effort import effort_of
 
-    every, told = list_claims(), effort_of(effort).commentary
-    return [name for name, one in every.items() if told or one["aspect"] != COMMENTARY]
+    left = {LEARNED} if effort_of(effort).commentary else {LEARNED, COMMENTARY}
+    return [name for name, one in list_claims().items() if one["aspect"] not in left]
+
+
+def claims_of_rows(rows: Sequence[str]) -> list[str]:
+    """The claims of some rows, by name: of `ASPECTS`, "commentary" or "learned".
+
+    Raises `UnknownNameError` with the nearest name.
+    """
+    for row in rows:
+        if row not in ORDER:
+            raise UnknownNameError("row", row, ORDER)
+    return [name for name, one in list_claims().items() if one["aspect"] in rows]

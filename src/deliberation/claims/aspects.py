@@ -52,4 +52,49 @@ ASPECTS = _read(_TABLE)
 COMMENTARY = "commentary"
 """Claims of the text beneath the table."""
 
-ORDER = {name: place for place, name in enumerate([*ASPECTS, COMMENTARY])}
+LEARNED = "learned"
+"""Claims about learned optimisation, which have worlds of their own."""
+
+
+class Chapter(NamedTuple):
+    """A part of the story that the claims about learned optimisation tell together."""
+
+    title: str
+    lead: str
+
+
+_STORY = """
+control | Control and selection
+  | A search may rank what it holds (a list, a map) or act on the world to find out and to get. The
+  | answer may be the same; what becomes of the world is not.
+oracles | Oracles
+  | Who only answers has no hands. But answers that are heard move the world, and whoever learns
+  | from what follows may learn to move it.
+reward | Reward and prediction
+  | The same network, the same data and the same compute: told what was done, or told what it was
+  | worth. They act alike where they were trained; the question is what they do elsewhere.
+inside | Searching inside
+  | Nothing in a trained network is called a search. Whether it does what a search does can be
+  | measured: by what more steps of thought buy, and by the rule that its answers follow.
+simplicity | Rule or table
+  | A short rule and a long table agree on everything that was seen. Which of them training finds
+  | turns on how much was seen, and what each does with the rest.
+map | Where it optimises
+  | To optimise is no yes or no: a system may do so for some inputs and not for others.
+norms | Deontic action and attainment
+  | Doing what is done, doing what is best, and getting what is wanted come apart.
+"""
+"""A chapter's name, its title, and what it is about."""
+
+
+def _read_story(story: str) -> dict[str, Chapter]:
+    parts = [
+        [part.strip() for part in chapter.split("|")]
+        for chapter in story.strip().replace("\n  |", " |").splitlines()
+    ]
+    return {name: Chapter(title, " ".join(lead)) for name, title, *lead in parts}
+
+
+CHAPTERS = _read_story(_STORY)
+
+ORDER = {name: place for place, name in enumerate([*ASPECTS, COMMENTARY, LEARNED])}

@@ -14,8 +14,7 @@ import msgspec
 
 from ..runs import Cell, Row
 from ..stats import Estimate
-from . import claim, list_claims, plan, worlds
-from .measuring.about import about
+from . import claim, list_claims, plan, why_not, worlds
 from .measuring.effort import effort_of
 from .measuring.planted import World, world_at
 from .measuring.results import Results
@@ -59,7 +58,7 @@ def validate(
     """
     found, e = [], effort_of(effort)
     for name in list_claims() if only is None else only:
-        if all(claim(name).applies(about(task), e) for task in e.tasks):
+        if all(why_not(claim(name), task, e) for task in e.tasks):
             continue
         planted: Mapping[str, Mapping[str, Any]] = getattr(claim(name), "PLANTED", {})
         for kind in ("null", "effect"):
@@ -127,7 +126,7 @@ def _counts(given: Sequence[Mapping[str, str]], rows: Sequence[str] | None) -> d
 
 def _task(module: Any, e: Any) -> str:
     """The first of the effort's tasks on which anything is claimed where the effect is planted."""
-    asked = [task for task in e.tasks if not module.applies(about(task), e)]
+    asked = [task for task in e.tasks if not why_not(module, task, e)]
     name, (world, *_) = module.CLAIM["name"], module.PLANTED["effect"].values()
     for task in asked:
         cells = plan([task], e.name, only=[name])

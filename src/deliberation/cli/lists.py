@@ -90,10 +90,11 @@ def _validate(names: Sequence[str], repeats: int) -> None:
 
 
 def _show_claim(name: str, claim: dict[str, Any]) -> None:
-    from ..claims import ASPECTS
+    from ..claims import ASPECTS, CHAPTERS, LEARNED
 
     aspect = claim["aspect"]
-    row = ASPECTS[aspect].title if aspect in ASPECTS else "Beneath the table"
+    beneath = {LEARNED: f"Learned: {CHAPTERS[claim['chapter']].title}"} if aspect == LEARNED else {}
+    row = ASPECTS[aspect].title if aspect in ASPECTS else beneath.get(aspect, "Beneath the table")
     click.echo(f"{click.style(name, bold=True)}  ({row}: {claim['title']})")
     for label, field in (
         ("    States:    ", "statement"),

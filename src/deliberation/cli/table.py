@@ -32,6 +32,7 @@ def price_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "  deliberate table\n"
     "  deliberate table tic_tac_toe connect_four --effort smoke\n"
     "  deliberate table connect_four --claim budget_slope --out slope\n"
+    "  deliberate table --rows learned --out learned\n"
     "  deliberate table my_world:Corridor --effort smoke\n"
     "  deliberate table --effort full --out results --jobs 8\n"
     "  deliberate table tic_tac_toe --price 0.04 --training-price 2.5\n"
@@ -43,6 +44,12 @@ def price_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @out_option("out", "Folder of the records, table.json and report.html.")
 @click.option("--claim", "only", multiple=True, metavar="NAME", help="Only this claim; repeatable.")
+@click.option(
+    "--rows",
+    multiple=True,
+    metavar="ROW",
+    help='Only the claims of this row, "commentary" or "learned" among them; repeatable.',
+)
 @jobs_option()
 @price_options
 @place_options
@@ -51,6 +58,7 @@ def table(
     effort: str,
     out: Path,
     only: tuple[str, ...],
+    rows: tuple[str, ...],
     jobs: int | None,
     price: float | None,
     training_price: float | None,
@@ -66,6 +74,8 @@ def table(
     from ..claims.measuring.prices import Prices
 
     refuse_unknown("claim", only, claims.list_claims())
+    refuse_unknown("row", rows, claims.ORDER)
+    only = (*only, *claims.claims_of_rows(rows))
     asked = checked_tasks(names)
     # In one order and without repeats, so that the same wish is the same run.
     run = {

@@ -37,15 +37,15 @@ def _claim(finding: Finding) -> str:
     return f"""<div class="claim" id="claim-{name}">
 <h3>{escape(finding.title)} {counts(given) if given else ""}</h3>
 <p class="statement">{escape(finding.statement)}</p>
-{_declared(finding)}
-{_summary(finding.summary)}
+{declared(finding)}
+{summarised(finding.summary)}
 {forest(finding.rows, f"{finding.title}: what is claimed, by task")}
 {figures}
-{_others(finding)}
+{uncounted(finding)}
 </div>"""
 
 
-def _summary(text: str) -> str:
+def summarised(text: str) -> str:
     """What was found, a line a task."""
     lines = [line for line in re.split(r"(?<=\.) (?=On )", text) if line]
     if len(lines) < 3:
@@ -54,7 +54,7 @@ def _summary(text: str) -> str:
     return f'<ul class="summary">{items}</ul>'
 
 
-def _declared(finding: Finding) -> str:
+def declared(finding: Finding) -> str:
     """What was fixed before anything was measured."""
     terms = (
         ("What would refute it", finding.refuted_if),
@@ -83,7 +83,7 @@ def figure_html(figure: Figure, prefix: str, heading: str) -> str:
 </figure>"""
 
 
-def _others(finding: Finding) -> str:
+def uncounted(finding: Finding) -> str:
     """What is not counted, in grey: checks, what is only reported, and what is not there."""
     rows = [row for row in finding.rows if row.kind in ("check", "told")]
     absent = [row for row in finding.rows if row.kind == "absent"]

@@ -15,6 +15,7 @@ from ..runs.storage import atomic_write
 from .disagreements import disagreements
 from .html import page
 from .numbers import duration
+from .pages.learned import learned_page, only_learned
 
 REPORT = "report.html"
 NOT_MEASURED = claims.NOT_MEASURED
@@ -127,6 +128,9 @@ def build(folder: Path | str, found: Sequence[Finding] | None = None) -> Path:
     write_table(folder, found, timeless)
     write_csv(folder, found)
     path = folder / REPORT
+    if only_learned(found):
+        atomic_write(path, learned_page(found, shown, notes(folder, found)).encode())
+        return path
     tasks = read_manifest(folder)["tasks"]
     examples = disagreements(folder, read_records(folder), tasks)
     atomic_write(path, page(found, shown, notes(folder, found), examples).encode())

@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from ..claims import CHAPTERS
 from ..runs.findings import Finding
 from .comparison import (
     Comparison,
@@ -22,6 +23,7 @@ from .comparison import (
 )
 from .headline import foremost, headlines
 from .numbers import MISSING
+from .pages.learned import by_chapter, only_learned
 from .verdicts import COLOURS, RULE, SYMBOLS, counted, tally
 
 NARROW = 84
@@ -42,6 +44,9 @@ def show(findings: Sequence[Finding], console: Any = None) -> None:
     """Print the table to the terminal, or to the console given."""
     console = console or _console()
     found, width = compare(findings), min(console.width, WIDEST)
+    if only_learned(findings):
+        _tell_story(findings, console, width)
+        return
     made = headlines(findings)
     if made:
         first = made[foremost(made)]
@@ -178,6 +183,15 @@ def _counts(one: Measured) -> list[Part]:
         (f" {SYMBOLS[name]}" + ("" if alone else f"{NBSP}{n}"), COLOURS[name])
         for name, n in given.items()
     ]
+
+
+def _tell_story(findings: Sequence[Finding], console: Any, width: int) -> None:
+    """The claims about learned optimisation, chapter by chapter."""
+    for name, some in by_chapter(findings).items():
+        console.print(f"\n[bold]{CHAPTERS[name].title}[/bold]", width=width)
+        console.print(_remarks(compare(some)), width=width)
+    family = family_sentence(compare(findings).family)
+    console.print(f"\n{family}", width=width, markup=False)
 
 
 def _remarks(found: Comparison) -> Any:

@@ -7,6 +7,8 @@ from .optimisers import gradient_steps as gradient_steps
 from .optimisers import init_optimiser as init_optimiser
 from .optimisers import linear_schedule as linear_schedule
 from .optimisers import make_optimiser as make_optimiser
+from .side_by_side import descended as descended
+from .side_by_side import side_by_side as side_by_side
 from .trained import Trained as Trained
 from .trained import training_identity as training_identity
 from .updates import Run as Run

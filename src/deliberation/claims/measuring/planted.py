@@ -26,6 +26,20 @@ STEP = 50.0
 """Operations of a step of the rules."""
 
 
+TRAININGS = "deliberation.claims.experiments."
+"""All experiments of many trainings are planted alike (`planted_trainings`)."""
+
+
+def planted(truth: Mapping[str, Any], **changed: Any) -> dict[str, Any]:
+    """A planted world of trainings: of each outcome the mean and the standard deviation.
+
+    See `planted_trainings`.
+    """
+    unknown = set(changed) - set(truth)
+    assert not unknown, f"{sorted(unknown)} is none of the outcomes {sorted(truth)}"
+    return {"more": {"found": {**truth, **changed}}}
+
+
 def plants(function: str) -> Callable[[Maker], Maker]:
     """Register what leaves the outcomes of cells of a function ("package.module:function")."""
 
@@ -95,14 +109,15 @@ class World:
 
     def records(self, cells: Iterable[Cell]) -> dict[str, Record]:
         """A record for each cell, by id."""
-        from . import planted_changes  # registers what leaves the cells of other files
+        from . import planted_changes, planted_trainings  # register what leaves other cells
 
-        del planted_changes
+        del planted_changes, planted_trainings
         known = {cell.id: cell for cell in cells}
         return {cell.id: self._record(cell, known) for cell in known.values()}
 
     def _record(self, cell: Cell, known: Known) -> Record:
-        outcomes, spent = MAKERS[cell.function](self, cell, known)
+        make = MAKERS[TRAININGS if cell.function.startswith(TRAININGS) else cell.function]
+        outcomes, spent = make(self, cell, known)
         ledger = dict.fromkeys(("model_steps", "network_evaluations", "fits", "data", "flops"), 0)
         ledger = {**ledger, "seconds": 0.0, **spent}
         settings, needs = cell.settings, cell.needs

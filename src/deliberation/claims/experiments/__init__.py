@@ -1,0 +1,6 @@
+"""The experiments behind the claims about learned optimisation: many small trainings each.
+
+One file an experiment. It holds the world, the networks and their trainings, and one function
+`train(settings, context)`, a cell's, whose outcomes have a leading axis for the trainings. What
+the numbers mean is said in `claims.learned`.
+"""
