@@ -32,6 +32,7 @@ from deliberation.runs.provenance import machine, source, versions
 from deliberation.runs.storage import atomic_write
 from deliberation.specimens import make, random_world
 from deliberation.stats import Estimate, bootstrap
+from deliberation.stats.intervals import t_quantile
 
 OUT = Path(__file__).resolve().parent / "results"
 SPECIMENS = (
@@ -160,7 +161,7 @@ def corrupted(asked: _Asked, met: np.ndarray, new: np.ndarray, rng: Any) -> Foun
 
 def compared(subjects: list[Subject]) -> dict[str, Any]:
     """Nats a decision of forecast, clone and constant, by subject and change; and calibration."""
-    rows, saids, chosens = [], [], []
+    rows, saids, chosens, kinds = [], [], [], []
     for left in subjects:
         # The same specimen in another world would tell of it what no stranger's kin tells.
         others = [c for s in subjects if kind(s.name) != kind(left.name) for c in s.cases.values()]
@@ -180,10 +181,29 @@ def compared(subjects: list[Subject]) -> dict[str, Any]:
             })  # fmt: skip
             saids.append(said)
             chosens.append(case.chosen)
-    return {
-        "rows": rows,
-        "calibration": calibration(np.concatenate(saids), np.concatenate(chosens)),
-    }
+            kinds += [kind(left.name)] * len(said)
+    said, chosen = np.concatenate(saids), np.concatenate(chosens)
+    return {"rows": rows, "calibration": calibrated(said, chosen, np.array(kinds))}
+
+
+def calibrated(said: np.ndarray, chosen: np.ndarray, kinds: np.ndarray) -> list[dict[str, Any]]:
+    """Of each fifth of what can be said: what was said on average, what was taken, and their
+    difference with an interval over kinds (linearised, Student's t).
+    """  # fmt: skip
+    table, bins = [], 5
+    bin_of = np.minimum((said * bins).astype(int), bins - 1)
+    means = calibration(said, chosen, bins)
+    for (mean, taken, actions), place in zip(means, np.unique(bin_of), strict=True):
+        here = bin_of == place
+        off = np.where(here, np.eye(said.shape[1])[chosen] - said, 0.0).sum(1)
+        by = np.array([off[kinds == k].sum() for k in np.unique(kinds)])
+        n = np.array([here[kinds == k].sum() for k in np.unique(kinds)])
+        apart, freedom = by.sum() / n.sum(), max((n > 0).sum() - 1, 1)
+        error = np.sqrt(((by - apart * n) ** 2).sum() * (freedom + 1) / freedom) / n.sum()
+        wide = t_quantile(0.95, freedom) * error
+        table.append({"said": mean, "taken": taken, "actions": actions, "apart": apart,
+                      "low": apart - wide, "high": apart + wide})  # fmt: skip
+    return table
 
 
 def kind(subject: str) -> str:
@@ -222,8 +242,15 @@ def page(found: dict[str, Any]) -> str:
             for r in rows if r["subject"] == name
         ]  # fmt: skip
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    lines += ["", "## Calibration", "", "| said (mean) | taken | of actions |", "|---|---|---|"]
-    lines += [f"| {said:.3f} | {taken:.3f} | {n} |" for said, taken, n in found["calibration"]]
+    lines += ["", "## Calibration", "",
+              "Intervals over kinds of subjects; of five such bins one may lie apart by chance in "
+              "one page of four.", "",
+              "| said (mean) | taken | apart | of actions |", "|---|---|---|---|"]  # fmt: skip
+    lines += [
+        f"| {b['said']:.3f} | {b['taken']:.3f} | {b['apart']:+.3f} [{b['low']:+.3f}, "
+        f"{b['high']:+.3f}] | {b['actions']} |"
+        for b in found["calibration"]
+    ]
     return "\n".join(lines) + "\n"
 
 

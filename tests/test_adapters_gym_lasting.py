@@ -253,25 +253,87 @@ def test_a_worker_whose_environment_leaves_tells_it():
     assert not task.world.workers._running
 
 
+class Sliding(gymnasium.Env):
+    """Three cells in a ring; a move goes on by one or stays, by a drawn number."""
+
+    observation_space = gymnasium.spaces.Discrete(3)
+    action_space = gymnasium.spaces.Discrete(2)
+    chance = 0.5
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.s = 0
+        return self.s, {}
+
+    def step(self, action):
+        moved = self.np_random.random() >= self.chance
+        self.s = (self.s + int(action) + int(moved)) % 3
+        return self.s, float(self.s == 2), False, False, {}
+
+
+class Lying(Sliding):
+    """The same with a table in which it moves as often as it stays, and it does not."""
+
+    def __init__(self, chance=0.2):
+        self.chance = chance
+        to = {s: [(s + a) % 3 for a in range(3)] for s in range(3)}
+        self.P = {
+            s: {a: [(0.5, to[s][a + k], float(to[s][a + k] == 2), False) for k in range(2)]
+                for a in range(2)}
+            for s in range(3)
+        }  # fmt: skip
+
+
 def test_chance_that_is_not_listed_is_drawn_for_tree_search():
-    """Three ways to slide, each about as often, the same at every look, and a plan that stays
-    below the optimum."""
+    """Two results, each about as often, the same at every look."""
     from deliberation.direct import TreeSearch
 
-    task = make_task("gym:FrozenLake-v1")
+    task = from_gymnasium(gymnasium.wrappers.TimeLimit(Sliding(), 8))
     with pytest.raises(UnsuitableTaskError, match="SampledChance"):
         TreeSearch(task)
     model = SampledChance(task, 48)
     state, listed = jax.jit(task.init)(KEY), jax.jit(model.outcomes)
     (after, chances), (again, _) = (listed(state, jnp.int32(1)) for _ in range(2))
     cells = np.asarray(after.observation)
-    shares = [chances[cells == cell].sum() for cell in (0, 1, 4)]
-    np.testing.assert_allclose(shares, 1 / 3, atol=0.25)
-    assert (chances > 0).sum() == 3 and (cells == again.observation).all()
+    shares = [chances[cells == cell].sum() for cell in (1, 2)]
+    np.testing.assert_allclose(shares, 1 / 2, atol=0.25)
+    assert (chances > 0).sum() == 2 and (cells == again.observation).all()
     with pytest.raises(UnsuitableTaskError, match="has no chance"):
         SampledChance(from_gymnasium(Odd()))
     with pytest.raises(WrongKindError, match="draws=0"):
         SampledChance(task, 0)
+    with pytest.raises(UnsuitableTaskError, match="lists its outcomes itself"):
+        SampledChance(make_task("gym:FrozenLake-v1"))
+
+
+def test_a_table_is_listed_where_it_is_what_is_played_by():
+    """The lake's own table, entry by entry; the optimum of endless play is the known 0.8235."""
+    from deliberation.direct import enumerate_states, value_iteration
+
+    task = make_task("gym:FrozenLake-v1")
+    table, state = task.world.env.unwrapped.P, jax.jit(task.init)(KEY)
+    for action in range(4):
+        after, chances = jax.jit(task.outcomes)(state, jnp.int32(action))
+        told = [
+            (pytest.approx(float(p)), int(s), float(r), bool(over))
+            for p, s, r, over in zip(
+                chances, after.observation, after.reward, after.over, strict=True
+            )
+        ]
+        assert [(p, s, float(r), bool(d)) for p, s, r, d in table[0][action]] == told
+    reached = enumerate_states(task, tell_apart=lambda s: s.observation[None].astype(jnp.int32))
+    values = value_iteration(reached, task.objective, sweeps=2000)
+    best = np.nanmax(np.where(np.isfinite(values.action_values), values.action_values, -1), 1)
+    assert best[np.asarray(reached.states.observation) == 0][0] == pytest.approx(14 / 17, abs=1e-3)
+
+
+def test_a_table_that_is_not_what_is_played_by_is_not_believed():
+    honest = from_gymnasium(gymnasium.wrappers.TimeLimit(Lying(0.5), 8))
+    assert honest.traits.outcomes == 2
+    lying = from_gymnasium(gymnasium.wrappers.TimeLimit(Lying(), 8))
+    assert lying.traits.outcomes == 0 and not lying.traits.deterministic
+    sticky = gymnasium.wrappers.StickyAction(Lying(0.5), 0.3)
+    assert from_gymnasium(gymnasium.wrappers.TimeLimit(sticky, 8)).traits.outcomes == 0
 
 
 class Ledgers(gymnasium.Env):

@@ -1,5 +1,7 @@
 """Probes of the model behind behaviour: rival accounts that forecast it, and maps of it."""
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import numpy as np
@@ -188,6 +190,31 @@ def test_weights_of_accounts_are_learned_from_other_subjects():
     np.testing.assert_allclose(forecaster.trust(deaf.profile, announced=False), 1 / 3)
     nats = [loss(forecaster.says(c.profile, c.accounts), c.chosen).mean() for c in (listens, deaf)]
     assert max(nats) < loss(listens.accounts.device, listens.chosen).mean()
+
+
+def test_mixtures_of_calibrated_accounts_are_made_as_sure_as_they_may_be():
+    """Two accounts see each their own evidence: the mean of both is too cautious."""
+    rng = np.random.default_rng(3)
+
+    def case(n=400):
+        chosen = rng.integers(0, 2, n)
+        seen = [rng.normal(np.where(chosen == 0, 1.0, -1.0), 1.0) for _ in range(2)]
+        first, second = (np.stack([1 / (1 + np.exp(-2 * x)), 1 / (1 + np.exp(2 * x))], 1)
+                         for x in seen)  # fmt: skip
+        profile = Profile(subject="", task="", effort="smoke", states=9, asked=9, answers=[])
+        return Case(profile, Accounts(first, second, second, announced=True), chosen)
+
+    forecaster, fresh = fit_forecaster([case() for _ in range(8)]), case(8000)
+    plain = dataclasses.replace(forecaster, sharpness=np.ones(2))
+    assert forecaster.sharpness[1] > 1.5 and forecaster.sharpness[0] == 1
+    said, cautious = (f.says(fresh.profile, fresh.accounts) for f in (forecaster, plain))
+    assert loss(said, fresh.chosen).mean() < loss(cautious, fresh.chosen).mean() - 0.01
+    np.testing.assert_allclose(said.sum(1), 1)
+
+    def apart(said):
+        return max(abs(taken - mean) for mean, taken, _ in calibration(said, fresh.chosen))
+
+    assert apart(said) < 0.1 < apart(cautious)
 
 
 def test_calibration_compares_what_was_said_with_what_was_done():

@@ -2,7 +2,9 @@
 
 Three accounts of a subject are mixed: a device that goes on as before, an agent for what it is
 told, and an agent for its own aim alone (`contest`). How much each is trusted follows from the
-profile's answers, by weights that were fitted on other subjects.
+profile's answers, by weights that were fitted on other subjects. A mixture of accounts is less sure
+than it is right to be even where each of them is calibrated (Ranjan and Gneiting 2010), so it is
+sharpened by a power that is fitted with the weights.
 """
 
 import dataclasses
@@ -12,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import minimize
-from scipy.special import logsumexp, softmax
+from scipy.special import log_softmax, logsumexp, softmax
 
 from .profile import Profile
 
@@ -53,6 +55,8 @@ class Forecaster:
     """The scores of the accounts for each statistic, where something is announced and where not."""
 
     scores: Float[np.ndarray, "announced accounts features"]
+    sharpness: Float[np.ndarray, " announced"]
+    """The power to which mixtures are raised; 1 leaves them as they are."""
 
     def trust(self, profile: Profile, *, announced: bool) -> Float[np.ndarray, " accounts"]:
         """How much each account counts: device, agent for what is told, agent for its own aim."""
@@ -61,35 +65,33 @@ class Forecaster:
     def says(self, profile: Profile, accounts: Accounts) -> Float[np.ndarray, "n actions"]:
         """The probability of each action."""
         weights = self.trust(profile, announced=accounts.announced)
-        return np.tensordot(weights, np.stack(accounts[:_ACCOUNTS]), 1)
+        mixed = np.log(np.tensordot(weights, np.stack(accounts[:_ACCOUNTS]), 1))
+        return softmax(self.sharpness[int(accounts.announced)] * mixed, axis=1)
 
 
 def fit_forecaster(cases: Sequence[Case]) -> Forecaster:
     """By the likelihood of what was chosen, every case counting as much, and a small ridge."""
-    scores = np.zeros((2, _ACCOUNTS, len(READ) + 1))
+    scores, sharpness = np.zeros((2, _ACCOUNTS, len(READ) + 1)), np.ones(2)
     for announced in (False, True):
         some = [case for case in cases if case.accounts.announced == announced]
         if not some:
             continue
-        known = [(read(case.profile), _logs(case)) for case in some]
+        known = [(read(case.profile), np.log(case.accounts[:_ACCOUNTS]), case) for case in some]
 
         def cost(flat: np.ndarray, known: list = known) -> float:
-            table = flat.reshape(_ACCOUNTS, -1)
+            *table, power = flat
             nats = 0.0
-            for features, logs in known:
-                score = table @ features
-                mixed = logs + (score - logsumexp(score))[:, None]
-                nats -= float(np.asarray(logsumexp(mixed, axis=0)).mean())
+            for features, logs, case in known:
+                score = np.reshape(table, (_ACCOUNTS, -1)) @ features
+                mixed = logsumexp(logs + (score - logsumexp(score))[:, None, None], axis=0)
+                said = log_softmax(np.exp(power) * mixed, axis=1)
+                nats -= float(said[np.arange(len(case.chosen)), case.chosen].mean())
             return nats / len(known) + _RIDGE * float((flat**2).sum())
 
-        found = minimize(cost, np.zeros(scores[0].size), method="L-BFGS-B")
-        scores[int(announced)] = found.x.reshape(_ACCOUNTS, -1)
-    return Forecaster(scores)
-
-
-def _logs(case: Case) -> Float[np.ndarray, "accounts n"]:
-    at = np.arange(len(case.chosen))
-    return np.log([said[at, case.chosen] for said in case.accounts[:_ACCOUNTS]])
+        found = minimize(cost, np.zeros(scores[0].size + 1), method="L-BFGS-B")
+        scores[int(announced)] = found.x[:-1].reshape(_ACCOUNTS, -1)
+        sharpness[int(announced)] = np.exp(found.x[-1])
+    return Forecaster(scores, sharpness)
 
 
 def calibration(

@@ -78,13 +78,11 @@ def table(
     only = (*only, *claims.claims_of_rows(rows))
     asked = checked_tasks(names)
     # In one order and without repeats, so that the same wish is the same run.
-    run = {
-        **told_tasks(asked or claims.default_tasks(effort)),
-        "effort": effort,
-        "claims": [
-            name for name in claims.list_claims() if name in (only or claims.asked_at(effort))
-        ],
-    }
+    chosen = [name for name in claims.list_claims() if name in (only or claims.asked_at(effort))]
+    # Claims about learned optimisation have worlds of their own.
+    own = all(claims.list_claims()[name]["aspect"] == claims.LEARNED for name in chosen)
+    tasks = asked or (() if own else claims.default_tasks(effort))
+    run = {"tasks": [], **told_tasks(tasks), "effort": effort, "claims": chosen}
     if (prices := Prices.asked(price, training_price)) is not None:
         run["prices"] = prices.told()
     claims.refuse_unmeasurable(run["tasks"])

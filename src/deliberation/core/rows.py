@@ -49,3 +49,8 @@ def narrowed(tree: PyTree) -> PyTree:
     """A tree with its 64-bit numbers in 32 bits, the precision that searches compute in."""
     narrow = {"float64": "float32", "int64": "int32", "uint64": "uint32"}
     return jax.tree.map(lambda x: x.astype(narrow.get(str(x.dtype), x.dtype)), tree)
+
+
+def in_one_row(tree: PyTree) -> PyTree:
+    """The first two axes of every leaf made one, also of leaves without any element."""
+    return jax.tree.map(lambda x: x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]), tree)

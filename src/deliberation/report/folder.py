@@ -106,7 +106,11 @@ def manifest_of(folder: Path | str, kind: str) -> dict[str, Any]:
 def _command(manifest: dict[str, Any], folder: Path | str) -> str:
     """The command that this run came from."""
     only = manifest["claims"]
-    some = [] if only == list(claims.list_claims()) else [f"--claim {name}" for name in only]
+    some = [f"--claim {name}" for name in only]
+    if only == claims.asked_at(manifest["effort"]):
+        some = []
+    elif only == claims.claims_of_rows([claims.LEARNED]):
+        some = [f"--rows {claims.LEARNED}"]
     words = ["deliberate table", *manifest["tasks"], f"--effort {manifest['effort']}", *some]
     if "prices" in manifest:
         paid = Prices.read(manifest)

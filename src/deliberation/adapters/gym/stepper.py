@@ -43,7 +43,7 @@ class Batch(NamedTuple):
     times: np.ndarray
     over: np.ndarray
 
-    def part(self, rows: slice) -> "Batch":
+    def part(self, rows: slice | np.ndarray) -> "Batch":
         """Some of the rows."""
         return Batch(*(x[rows] for x in self))
 

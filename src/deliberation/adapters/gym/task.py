@@ -51,7 +51,9 @@ class GymTask(CutWorld, SoloTask):
         horizon = horizon_of(self.world.limit, self.settings)
         certain, endless = not self.fidelity.random, self.world.limit is None
         if form.count:
-            return Traits(1, form.count, horizon, certain, continuing=endless)
+            listing = self.world.listing
+            listed = 0 if listing is None else listing.most
+            return Traits(1, form.count, horizon, certain, outcomes=listed, continuing=endless)
         low, high = (-1.0, 1.0) if form.spread else (form.low[0], form.high[0])
         return Traits(
             1, 1, horizon, certain, discrete=False, shape=form.shape,
@@ -89,6 +91,25 @@ class GymTask(CutWorld, SoloTask):
             history = history.at[state.time].set(jnp.concatenate([record, key_words]))
         moved = self._state(rows, state.origin, history, state.time + 1)
         return jax.tree.map(lambda old, new: jnp.where(state.over, old, new), state, moved)
+
+    def outcomes(
+        self, state: GymState, action: Action
+    ) -> tuple[GymState, Float[Array, " outcomes"]]:
+        """What the environment's own table lists, where it has one that it plays by."""
+        listing = self.world.listing
+        if listing is None:
+            return super().outcomes(state, action)
+        action = jnp.asarray(action, dtype_of(self.traits))
+        room = [like((listing.most, *x.shape), x.dtype) for x in self._like()]
+        *rows, chances = ask_host(
+            self.world.outcomes, [*room, like((listing.most,), np.float32)], state.memory,
+            state.origin, state.history, state.time, state.over, action,
+        )  # fmt: skip
+        after = jax.vmap(
+            lambda *row: self._state(list(row), state.origin, state.history, state.time + 1)
+        )(*rows)
+        after = jax.tree.map(lambda old, new: jnp.where(state.over, old, new), state, after)
+        return after, chances
 
     def _like(self) -> list[jax.ShapeDtypeStruct]:
         return [like(x.shape[1:], x.dtype) for x in self.world.form.rows(1)]
@@ -182,7 +203,8 @@ def from_gymnasium(
     fit in 32 bits are refused unless 64 are enabled (`JAX_ENABLE_X64`), and so is an observation
     of another shape or kind than its space's, or that its space does not count. The bounds of a Box
     of observations are not held against anything. In a Box of whole numbers actions are whole.
-    TreeSearch plans where chance can be listed: `adapters.SampledChance(task, 16)` lists draws.
+    TreeSearch plans where chance can be listed: as it is in environments of toy text, whose table
+    `P` is proved to be what they play by; elsewhere `adapters.SampledChance(task, 16)` lists draws.
 
     Attributes that did not move in a trial are compared with what they were after each step, those
     of more than 4096 bytes after every 64th at most; one that then moves for the first time in

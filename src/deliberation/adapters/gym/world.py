@@ -10,6 +10,7 @@ from .asking import begin
 from .attributes import Rewind, Survey
 from .chance import Chance
 from .form import Entry, Form, action_form, entries_of, kind_of, leaves_of
+from .listing import listing_of
 from .making import (
     Source,
     make_env,
@@ -56,6 +57,7 @@ class World:
         self.here = Stepper(self.env, self.name, self.form, self.way, chance, most)
         # What it shows is written down as a task's states are: refused here rather than in play.
         self.here.reset(np.zeros((1, 2), np.uint32))
+        self.listing = listing_of(self.here) if self.fidelity.random else None
         self.workers: Workers | None = None
         self._compared = False
         if settings.workers:
@@ -151,6 +153,23 @@ class World:
         """One action in each state."""
         batch = Batch(memory, origins, histories, times, over)
         return (self.workers or self.here).step(batch, actions, keys)
+
+    def outcomes(
+        self,
+        memory: np.ndarray,
+        origins: np.ndarray,
+        histories: np.ndarray,
+        times: np.ndarray,
+        over: np.ndarray,
+        actions: np.ndarray,
+    ) -> list[np.ndarray]:
+        """All that chance can make of one action in each state: [rows, outcomes, ...]; the last
+        is how probable each is. Only where there is a `listing`.
+        """
+        assert self.listing is not None
+        batch = Batch(memory, origins, histories, times, over)
+        rows, chances = self.listing.outcomes(batch, actions)
+        return [x.reshape(len(memory), -1, *x.shape[1:]) for x in rows] + [chances]
 
     def close(self) -> None:
         """End the worker processes."""

@@ -18,7 +18,7 @@ from ...core.errors import UnsuitableTaskError
 from ...core.ledger import Ledger
 from ...core.noise import Seed, mix, pick_uniform, uniform
 from ...core.objective import Objective
-from ...core.rows import where_rows
+from ...core.rows import in_one_row, where_rows
 from ...core.task import Task
 from ..networks.feed_forward import Network
 from ..policies.network import evaluate
@@ -319,7 +319,7 @@ def several_steps(kept: tuple, over: Bool[Array, "steps batch"]) -> tuple:
 
 def _remember(replay: Replay, chunk: tuple, room: int) -> Replay:
     """Put a round's transitions where the oldest are."""
-    flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), chunk)
+    flat = in_one_row(chunk)
     old = (replay.seen, replay.action, replay.earned, replay.gain, replay.after, replay.legal)
     kept = [
         jax.lax.dynamic_update_slice_in_dim(a, b.astype(a.dtype), replay.place, 0)

@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt32
 from ...core.ledger import Ledger
 from ...core.noise import mix
 from ...core.objective import Objective
+from ...core.rows import in_one_row
 from ...core.task import Task
 from ..networks.feed_forward import Network
 from ..networks.gaussian import GaussianNetwork
@@ -156,7 +157,7 @@ def _loss(
     Its slope is, in the mean, the policy's gradient; a mean over actions, of which there are more
     in some batches than in others, would not be.
     """
-    flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), batch)
+    flat = in_one_row(batch)
     logp, entropy, value = judge(task, network, flat.observation, flat.legal, flat.raw)
     each = settings.value * jnp.square(value - flat.target) - flat.advantage * logp
     each = each - settings.entropy * entropy

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..objective import Action
+from ..rows import in_one_row
 from ..task import Actions, State, Task
 from .trace import Trace, form, look, move, require, same_tree
 
@@ -84,7 +85,7 @@ def check_outcomes(task: Task, trace: Trace) -> None:
     rows = np.repeat(np.arange(len(places)), _DRAWS)
     keys = jax.random.split(jax.random.key(3), len(rows))
     drawn, reward = move(task, jax.tree.map(lambda x: x[rows], states), action[rows], keys)
-    listed, earned = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), (listed, earned))
+    listed, earned = in_one_row((listed, earned))
     offered = _looks(task, listed, np.asarray(earned), len(places))
     found = _looks(task, drawn, reward, len(places))
     for row, (ply, episode) in enumerate(places):

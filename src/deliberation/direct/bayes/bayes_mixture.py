@@ -20,7 +20,7 @@ from ...core.errors import UnsuitableTaskError
 from ...core.host import on_host
 from ...core.noise import seeds
 from ...core.objective import Objective
-from ...core.rows import where_rows
+from ...core.rows import in_one_row, where_rows
 from ...core.task import State, Task
 from ..exact.belief_graph import (
     Grown,
@@ -179,7 +179,7 @@ def _explained(
         agrees = (seen == sight(task, now)).all(-1)
         weight = (chances[:, None] * odds * agrees).ravel()
         which = jnp.argmax(weight)
-        return weight.sum(), jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[which], after)
+        return weight.sum(), jax.tree.map(lambda x: x[which], in_one_row(after))
 
     return jax.vmap(one)(states, action, state)
 

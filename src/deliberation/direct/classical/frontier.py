@@ -15,6 +15,7 @@ from ...core.errors import NoLegalActionError, NonFiniteError
 from ...core.host import keyless, with_keys
 from ...core.noise import mix
 from ...core.objective import Objective
+from ...core.rows import in_one_row
 from ...core.task import State, Task, batch_size
 from ..evaluators import Evaluator
 
@@ -305,7 +306,7 @@ def _expand(
     if prune is None:
         nothing = jnp.zeros((keep.shape[0], 2), jnp.int32)
         return keyless(after), facts, reward, keep, stuck, nothing
-    flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), after)
+    flat = in_one_row(after)
     live = keep & ~facts.terminal
     # A seed for each state, the same wherever it is met: other rows and batches do not matter.
     words = mix(jnp.uint32(0), facts.words, jnp.arange(facts.words.shape[-1]))

@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from ...core.errors import UnsuitableTaskError
 from ...core.noise import seeds
 from ...core.objective import Action, Objective
-from ...core.rows import as_kinds
+from ...core.rows import as_kinds, in_one_row
 from ...core.task import State, Task, Traits
 from ..evaluators import Evaluator, ask
 
@@ -209,7 +209,7 @@ def score(
     end, total, worth, steps, stuck, taken = each(plans, starts, keys)
     steps, ends = steps.sum(1), jnp.zeros(count, jnp.int32)
     if planning.terminal is not None:
-        flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), end)
+        flat = in_one_row(end)
         live = ~jax.vmap(planning.model.terminated)(flat) & ~stuck.ravel()
         seed = seeds(jax.random.split(after, live.shape[0]))
         left = jnp.full(live.shape, planning.model.traits.horizon - planning.horizon)

@@ -1,0 +1,126 @@
+"""Claims about learned optimisation: their story as a page, and the same with the point taken out.
+
+    deliberate table --rows learned --out learned
+    python benchmarks/learned.py story learned        # docs/learned.md and docs/learned/*.svg
+    python benchmarks/learned.py nulls --out nulls     # benchmarks/results/learned_nulls.*
+
+Every claim says what its null takes out of the experiment (labels are shuffled, a channel is cut)
+and which of its rows must then not be supported. The nulls are real trainings, as many as the
+claim's own; a run that is killed goes on at the first missing cell.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from deliberation import claims, report
+from deliberation.claims.measuring.effort import effort_of
+from deliberation.claims.measuring.results import Results
+from deliberation.claims.measuring.rows import claimed_of, estimate_of
+from deliberation.report.figures import standalone_svg
+from deliberation.report.numbers import of_row
+from deliberation.report.pages.learned import markdown
+from deliberation.runs import RichProgress, execute
+from deliberation.runs.plain import plain
+from deliberation.runs.provenance import machine, source, versions
+from deliberation.runs.storage import atomic_write
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+PAGE, PICTURES = ROOT / "docs" / "learned.md", ROOT / "docs" / "learned"
+
+
+def tell_story(run: Path) -> None:
+    """From a run's records to the page with a figure a claim."""
+    found = [f for f in report.findings(run, partial=True) if f.aspect == claims.LEARNED]
+    PICTURES.mkdir(exist_ok=True)
+    for finding in found:
+        for figure in finding.figures:
+            picture = standalone_svg(figure, finding.claim)
+            atomic_write(PICTURES / f"{finding.claim}.svg", picture.encode())
+    terms = "; ".join(f"{k.lower()}: {v}" for k, v in report.provenance(run).items())
+    text = f"{markdown(found, PICTURES.name)}\n<sub>Measured on {terms}.</sub>\n"
+    atomic_write(PAGE, text.encode())
+    print(f"{PAGE}: {len(found)} claims")
+
+
+def put_nulls(effort: str, out: Path, jobs: int, only: list[str]) -> None:
+    """Run every claim's null, and keep how its rows come out."""
+    names = only or claims.claims_of_rows([claims.LEARNED])
+    modules, e = [claims.claim(name) for name in names], effort_of(effort)
+    cells = {
+        cell.id: cell
+        for module in modules
+        for world in module.WORLDS
+        for cell in module.cells(world, e, null=True)
+    }
+    manifest = {"nulls": sorted(names), "effort": effort}
+    run = execute(list(cells.values()), out, manifest=manifest, jobs=jobs, keep_going=True,
+                  progress=RichProgress())  # fmt: skip
+    results = Results(run.records, out)
+    rows = [row for module in modules for row in judged(module, e, results)]
+    content = {"effort": effort, "rows": rows, "commit": source(), "machine": machine(),
+               "versions": versions()}  # fmt: skip
+    kept = json.dumps(plain(content, "learned_nulls.json"), indent=1).encode() + b"\n"
+    atomic_write(RESULTS / "learned_nulls.json", kept)
+    text = page(rows, effort)
+    atomic_write(RESULTS / "learned_nulls.md", text.encode())
+    print(text)
+    wrong = [row for row in rows if row["verdict"] == "supported"]
+    raise SystemExit(1 if wrong else 0)
+
+
+def judged(module: ModuleType, e: Any, results: Results) -> list[dict[str, Any]]:
+    """The rows of a claim that must not be supported in its null, each by its own interval."""
+    found, named = [], set(module.NULL["rows"])
+    for world in module.WORLDS:
+        for row in module.analyse(world, e, results, null=True).rows:
+            if row.quantity in named and row.kind == "claim":
+                verdict = claimed_of(row).judge(estimate_of(row))
+                found.append({"claim": module.CLAIM["name"], "world": world, "who": row.decider,
+                              "quantity": row.quantity, "shown": f"{of_row(row)} {row.unit}",
+                              "verdict": verdict, "out": module.NULL["what"]})  # fmt: skip
+    missing = named - {row["quantity"] for row in found}
+    assert not missing, f"{module.CLAIM['name']} has no rows {sorted(missing)}"
+    return found
+
+
+def page(rows: list[dict[str, Any]], effort: str) -> str:
+    """As Markdown."""
+    wrong = sum(row["verdict"] == "supported" for row in rows)
+    lines = [
+        "# Claims about learned optimisation, with what they are about taken out", "",
+        f"Real trainings at the {effort} effort; {wrong} of {len(rows)} rows are supported where "
+        "none may be.", "",
+        "| claim | taken out | row | of | came out | verdict |", "|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    lines += [
+        f"| {r['claim']} | {r['out']} | {r['quantity']} | {r['who']}, {r['world']} | {r['shown']} "
+        f"| {r['verdict']} |"
+        for r in rows
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Tell the story of a run, or put the nulls."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    what = parser.add_subparsers(dest="what", required=True)
+    story = what.add_parser("story", help="docs/learned.md from a run")
+    story.add_argument("run", type=Path)
+    nulls = what.add_parser("nulls", help="every claim with its point taken out")
+    nulls.add_argument("--effort", default="quick")
+    nulls.add_argument("--out", type=Path, default=Path("nulls"))
+    nulls.add_argument("--jobs", type=int, default=2)
+    nulls.add_argument("--only", action="append", default=[])
+    asked = parser.parse_args()
+    if asked.what == "story":
+        tell_story(asked.run)
+    else:
+        put_nulls(asked.effort, asked.out, asked.jobs, asked.only)
+
+
+if __name__ == "__main__":
+    main()
