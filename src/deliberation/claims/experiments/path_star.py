@@ -1,14 +1,14 @@
 """Paths on a star: two arms leave a node, and a goal at the end of one of them is told.
 
-A small attention network sees the edges in any order, the start and the goal, and writes the path,
-trained as language models are: each node given the right ones before it. Forward, only the first
+A network that looks at the edges by attention is told the start and the goal, and writes the path,
+trained as language models are: each node given the right one before it. Forward, only the first
 node takes a search, for every other one follows from the node before; backward, from the goal, each
-node does (Bachmann and Nagarajan 2024, "The pitfalls of next-token prediction"). It has as many
-layers as it takes steps from the goal back to the first node, one step a layer.
+node does (Bachmann and Nagarajan 2024, "The pitfalls of next-token prediction"). It looks
+as often as it takes steps from the goal back to the first node.
 
-Arms: "forward"; "backward"; "shown" (forward, and each layer is told the node that its step leads
-to, which shows that the network can hold the search). The null: it is told the first node of the
-arm in place of the last, and what was hard becomes easy.
+Arms: "forward"; "backward"; "shown" (forward, and each look is told the node that it should find
+on the way back, which shows that the network can hold the search). The null: the first node of the
+arm is told in place of the last, and what was hard becomes easy.
 """
 
 from typing import Any, NamedTuple
@@ -26,8 +26,8 @@ from .arms import keys_of, outcome
 
 ARMS, LONG, NAMES = 2, 3, 7
 """Arms, edges of each, and names of nodes, which are dealt anew in every star."""
-WIDTH, LAYERS = 32, LONG - 1
-RATE, BATCH, DRAWN = 5e-3, 64, 2048
+WIDTH, HOPS = 32, LONG - 1
+RATE, BATCH, DRAWN = 1e-2, 64, 2048
 
 
 class Stars(NamedTuple):
@@ -40,50 +40,54 @@ class Stars(NamedTuple):
     """From the first node after the start to the goal."""
 
 
-class Attention(eqx.Module):
-    """One head of causal attention, added to what came in."""
+class Hop(eqx.Module):
+    """One head of attention over the edges: what is found there is added to what came in."""
 
     query: Float[Array, "width width"]
-    key: Float[Array, "width width"]
-    value: Float[Array, "width width"]
+    key: Float[Array, "two names width"]
+    value: Float[Array, "two names width"]
 
-    def __call__(self, x: Float[Array, "places width"]) -> Float[Array, "places width"]:
-        """Every place looks at itself and those before it."""
+    def __init__(self, key: Key[Array, ""]):
+        one, two, three = jax.random.split(key, 3)
+        self.query = jax.random.normal(one, (WIDTH, WIDTH)) * WIDTH**-0.5
+        self.key = jax.random.normal(two, (2, NAMES, WIDTH)) * 0.7
+        self.value = jax.random.normal(three, (2, NAMES, WIDTH)) * 0.7
+
+    def __call__(
+        self, x: Float[Array, "long width"], edges: Int[Array, "edges two"]
+    ) -> Float[Array, "long width"]:
+        """An edge is known by the names at its beginning and its end."""
         inner = x * jax.lax.rsqrt(jnp.mean(jnp.square(x), -1, keepdims=True) + 1e-6)
-        scores = (inner @ self.query) @ (inner @ self.key).T
-        seen = jnp.tril(jnp.ones_like(scores, bool))
-        weights = jax.nn.softmax(jnp.where(seen, scores, -1e9), -1)
-        return x + weights @ (inner @ self.value)
+        key, value = (t[0][edges[:, 0]] + t[1][edges[:, 1]] for t in (self.key, self.value))
+        return x + jax.nn.softmax((inner @ self.query) @ key.T * WIDTH**-0.5, -1) @ value
 
 
 class Writer(eqx.Module):
-    """Edges, what is told, and the nodes written so far; logits of the next node."""
+    """Edges, what is told, and the last node written; logits of the next node."""
 
     names: Float[Array, "roles names width"]
-    """As the beginning and the end of an edge, as start, as goal, and as written."""
+    """As start, as goal, and as written."""
     places: Float[Array, "long width"]
-    layers: tuple[Attention, ...]
+    hops: tuple[Hop, ...]
     out: Float[Array, "width names"]
 
     def __init__(self, key: Key[Array, ""]):
-        keys = jax.random.split(key, 3 + 3 * LAYERS)
-        self.names = jax.random.normal(keys[0], (5, NAMES, WIDTH)) * 0.7
-        self.places = jax.random.normal(keys[1], (LONG, WIDTH)) * 0.3
-        self.out = jax.random.normal(keys[2], (WIDTH, NAMES)) * WIDTH**-0.5
-        square = [jax.random.normal(k, (WIDTH, WIDTH)) * 0.7 * WIDTH**-0.5 for k in keys[3:]]
-        self.layers = tuple(Attention(*square[i : i + 3]) for i in range(0, len(square), 3))
+        first, second, third, *rest = jax.random.split(key, 3 + HOPS)
+        self.names = jax.random.normal(first, (3, NAMES, WIDTH)) * 0.7
+        self.places = jax.random.normal(second, (LONG, WIDTH)) * 0.3
+        self.out = jax.random.normal(third, (WIDTH, NAMES)) * WIDTH**-0.5
+        self.hops = tuple(Hop(k) for k in rest)
 
     def __call__(
         self, edges: Int[Array, "edges two"], told: Int[Array, " two"], written: Int[Array, " some"]
-    ) -> Float[Array, "layers long names"]:
-        """What every layer says of the node at each place, given those `written` before it."""
-        start, goal, role = self.names[2][told[0]], self.names[3][told[1]], self.names[4]
-        first = self.names[0][edges[:, 0]] + self.names[1][edges[:, 1]]
-        last = jnp.concatenate([(start + goal)[None], role[written] + goal]) + self.places
-        x, said = jnp.concatenate([first, last]), []
-        for layer in self.layers:
-            x = layer(x)
-            said.append(x[len(first) :] @ self.out)
+    ) -> Float[Array, "hops long names"]:
+        """What every hop says of the node at each place, given those `written` before it."""
+        start, goal = self.names[0][told[0]], self.names[1][told[1]]
+        x = jnp.concatenate([start[None], self.names[2][written]]) + goal + self.places
+        said = []
+        for hop in self.hops:
+            x = hop(x, edges)
+            said.append(x @ self.out)
         return jnp.stack(said)
 
 
@@ -131,7 +135,7 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
         some = draw(key, BATCH, near=near)
         logits, target = said(writer, some)
         nats = optax.softmax_cross_entropy_with_integer_labels(logits[:, -1], target).mean()
-        if shown:  # layer k is told the k-th node on the way back
+        if shown:  # hop k is told the k-th node on the way back
             way = some.path[:, -2::-1]
             nats += optax.softmax_cross_entropy_with_integer_labels(logits[:, :, 0], way).mean()
         return nats
