@@ -12,6 +12,9 @@ from deliberation.claims.experiments import modular_addition as addition
 from deliberation.claims.experiments import path_star as stars
 from deliberation.claims.experiments import search_or_table as either
 from deliberation.claims.experiments import thinking_rows as thinking
+from deliberation.claims.experiments.arms import arm
+from deliberation.claims.measuring.effort import effort_of
+from deliberation.runs.worker import Call, Context
 
 KEY = jax.random.key(0)
 
@@ -99,11 +102,17 @@ def test_nothing_is_learned_from_rounds_before_the_one_begun():
     np.testing.assert_allclose(slope(-1), slope(0))
 
 
-def test_the_rule_is_found_where_there_is_one():
-    settings = {"trainings": 2, "steps": 400, "key": 3, "arm": ""}
-    true = addition.train(settings, None).outcomes
-    null = addition.train({**settings, "null": True}, None).outcomes
-    assert np.min(np.array(true["unseen"])[:, -1]) > 0.9
-    assert np.max(np.array(true["unseen"])[:, 0]) < 0.15
-    assert np.max(np.array(null["unseen"])[:, -1]) < 0.2
-    assert np.min(np.array(true["power"])[:, -1]) > 0.7 > np.max(np.array(null["power"]))
+def test_the_rule_is_found_where_there_is_one(tmp_path):
+    found = []
+    for null in (False, True):
+        cell = arm("modular_addition", effort_of("smoke"), 1.0, null=null, steps=400)
+        settings = {**cell.settings, "trainings": 2, "key": 3}
+        context = Context(Call(cell, str(tmp_path), {}, 0))
+        outcomes = addition.train(settings, context).outcomes
+        found.append({name: np.array(x) for name, x in outcomes.items()})
+    true, null = found
+    assert true["unseen"][:, -1].min() > 0.9
+    assert true["unseen"][:, 0].max() < 0.15
+    assert null["unseen"][:, -1].max() < 0.2
+    assert true["power"][:, -1].min() > 0.7 > null["power"].max()
+    assert true["rest"][:, -1].max() < 0.25 < null["rest"][:, -1].min()
