@@ -1,0 +1,118 @@
+"""Claims of rule or table, and of searching inside: their worlds against closed forms."""
+
+import itertools
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from deliberation.claims.experiments import modular_addition as addition
+from deliberation.claims.experiments import path_star as stars
+from deliberation.claims.experiments import search_or_table as either
+from deliberation.claims.experiments import thinking_rows as thinking
+from deliberation.claims.experiments.arms import arm
+from deliberation.claims.measuring.effort import effort_of
+from deliberation.runs.worker import Call, Context
+
+KEY = jax.random.key(0)
+
+
+@pytest.mark.parametrize(("width", "right"), [(64, 0.957), (128, 0.9996), (256, 1.0)])
+def test_the_rule_set_by_hand_is_right_as_often_as_is_known(width, right):
+    every = jnp.ones((97, 97), bool)
+    found = [
+        addition.accuracy(addition.by_hand(k, 97, width), addition.sums(97), every)
+        for k in jax.random.split(KEY, 6)
+    ]
+    assert np.mean(found) == pytest.approx(right, abs=0.02)
+
+
+def test_the_rule_is_all_waves_and_nothing_without_them():
+    network = addition.by_hand(KEY, 23, 256)
+    assert float(addition.own_power(network)) == pytest.approx(1, abs=1e-4)
+    wave, rest = addition.split(network)
+    np.testing.assert_allclose(wave.u, network.u, atol=1e-4)
+    np.testing.assert_allclose(rest.out, 0, atol=1e-4)
+    noise = addition.fresh(KEY, 23, 256)
+    # The largest of 11 exponential shares, on average the harmonic number over 11.
+    expected = sum(1 / k for k in range(1, 12)) / 11
+    assert float(addition.own_power(noise)) == pytest.approx(expected, abs=0.03)
+    wave, rest = addition.split(noise)
+    np.testing.assert_allclose(wave.v + rest.v, noise.v, atol=1e-5)
+
+
+def test_a_star_has_arms_of_distinct_nodes_and_a_walk_back_finds_the_first():
+    some = stars.draw(KEY, 64)
+    for edges, told, path in zip(*map(np.asarray, some), strict=True):
+        after = {tuple(edge) for edge in edges}
+        assert len(after) == stars.ARMS * stars.LONG
+        assert sorted(edges[:, 0]).count(told[0]) == stars.ARMS
+        assert told[1] == path[-1]
+        way = [told[0], *path]
+        assert all(step in after for step in itertools.pairwise(way))
+    np.testing.assert_array_equal(stars.walked_back(some), some.path[:, 0])
+    near = stars.draw(KEY, 64, near=True)
+    np.testing.assert_array_equal(near.told[:, 1], near.path[:, 0])
+
+
+def test_what_is_written_does_not_see_what_comes_after():
+    writer, some = stars.Writer(KEY), stars.draw(KEY, 1)
+    edges, told, written = some.edges[0], some.told[0], some.path[0, :-1]
+    changed = written.at[-1].set((written[-1] + 1) % stars.NAMES)
+    one, other = writer(edges, told, written), writer(edges, told, changed)
+    np.testing.assert_array_equal(one[:, :-1], other[:, :-1])
+    assert not np.allclose(one[:, -1], other[:, -1])
+
+
+def test_a_cut_path_says_the_same_of_all_and_keeps_its_mean():
+    part = jax.random.normal(KEY, (6, 3))
+    among = jnp.arange(6) < 4
+    held = either.cut(part, among)
+    np.testing.assert_allclose(held[0], np.asarray(part)[:4].mean(0), rtol=1e-5)
+    np.testing.assert_array_equal(held[0], held[5])
+    lists, answers = either.world(KEY, shuffled=False)
+    np.testing.assert_array_equal(answers, np.asarray(lists).argmax(1))
+    _, mixed = either.world(KEY, shuffled=True)
+    assert np.mean(np.asarray(mixed) == np.asarray(answers)) == pytest.approx(0.2, abs=0.05)
+
+
+def test_a_round_carries_news_by_one_place():
+    network = thinking.Thinker(KEY)
+    row = jnp.zeros(12, jnp.int32)
+    one, other = (network.think(x, 8, jnp.int32(-1), recall=True) for x in (row, row.at[0].set(1)))
+    moved = np.abs(np.asarray(one) - np.asarray(other)).max(2) > 0
+    for rounds in range(1, 9):
+        assert not moved[rounds - 1, rounds + 1 :].any()
+        assert moved[rounds - 1, 1]
+
+
+def test_nothing_is_learned_from_rounds_before_the_one_begun():
+    network, row = thinking.Thinker(KEY), jnp.array([0, 1, 1, 0])
+
+    def slope(begun):
+        def last(state_bias):
+            changed = eqx.tree_at(lambda n: n.new_bias, network, state_bias)
+            return changed.think(row, 4, jnp.int32(begun), recall=True)[-1].sum()
+
+        return np.asarray(jax.grad(last)(network.new_bias))
+
+    assert not np.allclose(slope(-1), slope(3))
+    np.testing.assert_allclose(slope(-1), slope(0))
+
+
+def test_the_rule_is_found_where_there_is_one(tmp_path):
+    found = []
+    for null in (False, True):
+        cell = arm("modular_addition", effort_of("smoke"), 1.0, null=null, steps=400)
+        settings = {**cell.settings, "trainings": 2, "key": 3}
+        context = Context(Call(cell, str(tmp_path), {}, 0))
+        outcomes = addition.train(settings, context).outcomes
+        found.append({name: np.array(x) for name, x in outcomes.items()})
+    true, null = found
+    assert true["unseen"][:, -1].min() > 0.9
+    assert true["unseen"][:, 0].max() < 0.15
+    assert null["unseen"][:, -1].max() < 0.2
+    assert true["power"][:, -1].min() > 0.7 > null["power"].max()
+    assert true["rest"][:, -1].max() < 0.25 < null["rest"][:, -1].min()
