@@ -108,13 +108,16 @@ def _acted(tables: Tables, before: Done, sharp: bool, key: Key[Array, ""]) -> Do
 
 
 def lived(
-    learn: Learn, key: Key[Array, ""], *, steps: int, swapped: bool, sharp: bool, gift: float
-) -> Float[Array, ""]:
-    """P(cooperate) of a group in the last quarter of its life."""
+    learn: Learn, key: Key[Array, ""], *, steps: int, swapped: bool, gift: float,
+    sharp: bool = False, unlike: float = 0.0,
+) -> Float[Array, ""]:  # fmt: skip
+    """P(cooperate) of a group in the last quarter of its life.
+
+    `sharp` takes the best action by the tables, else it is drawn by them; members differ at first
+    by `unlike`.
+    """
     begin, first, live = jax.random.split(key, 3)
-    tables = jnp.zeros((MEMBERS, 2, 2))
-    if not sharp:
-        tables = SPREAD * jax.random.normal(begin, tables.shape)
+    tables = unlike * jax.random.normal(begin, (MEMBERS, 2, 2))
     start = jax.random.randint(first, (MEMBERS,), 0, 2)
     nothing = jnp.zeros(MEMBERS)
 
@@ -133,22 +136,31 @@ def lived(
 
 def train(settings: dict[str, Any], context: Context) -> Outcome:
     """Outcomes, P(cooperate) of a group (a training), in its own worlds and in swapped ones:
-    `q_own` and `q_swapped` (Q-learning, one for each of `DISCOUNTS`), `reinforce_own` and
-    `reinforce_swapped`, `population_own` and `population_swapped`.
+    `q_own` and `q_swapped` (Q-learning, one for each of `DISCOUNTS`), and the same of `reinforce`
+    (all actions alike at first), of `population` (members unlike at first, and selected), and of
+    `unselected` (the same members without selection).
     """  # fmt: skip
     del context
-    steps, gift = settings["steps"], 0.0 if settings.get("null") else 1.0
+    gift = 0.0 if settings.get("null") else 1.0
+    ways = {"reinforce": (reinforced, 0.0), "unselected": (reinforced, SPREAD)}
+    ways["population"] = (selected, SPREAD)
 
     def one(key: Key[Array, ""]) -> dict[str, Array]:
         found = {}
         for place, swapped in (("own", False), ("swapped", True)):
-            told = {"steps": steps, "swapped": swapped, "gift": gift}
-            by_q = jax.vmap(lambda g, told=told: lived(q_learned(g), key, sharp=True, **told))
-            found[f"q_{place}"] = by_q(jnp.array(DISCOUNTS))
-            for name, learn in (("reinforce", reinforced), ("population", selected)):
-                found[f"{name}_{place}"] = lived(learn, key, sharp=False, **told)
+            told = {"swapped": swapped, "gift": gift}
+
+            def by_q(discount: Array, told: dict[str, Any] = told) -> Array:
+                steps = settings["q_steps"]
+                return lived(q_learned(discount), key, steps=steps, sharp=True, **told)
+
+            found[f"q_{place}"] = jax.vmap(by_q)(jnp.array(DISCOUNTS))
+            for name, (learn, unlike) in ways.items():
+                told["steps"] = settings["steps"]
+                found[f"{name}_{place}"] = lived(learn, key, unlike=unlike, **told)
         return found
 
     found = side_by_side(one, keys_of(settings))
-    learners = 2 * (len(DISCOUNTS) + 2) * MEMBERS * settings["trainings"]
-    return outcome(found, fits=steps * learners, data=float(steps) * learners)
+    each = len(DISCOUNTS) * settings["q_steps"] + len(ways) * settings["steps"]
+    learned = 2 * each * MEMBERS * settings["trainings"]
+    return outcome(found, fits=learned, data=float(learned))
