@@ -41,7 +41,7 @@ SIZES = {"one": 8, "two": 16, "beyond": 3}
 """Questions, each seen by a number of its own; or the numbers of a question."""
 GENTLE, SHARP = 0.2, 2.5
 """Beyond training: how far rates are pulled, and how sharply they follow a question."""
-WIDTH, RATE, STRAY, BATCH, ROUNDS, ASKED = 32, 1e-2, 0.3, 256, 6, 512
+WIDTH, RATE, STRAY, BATCH, ROUNDS, ASKED = 32, 1e-2, 0.1, 256, 6, 512
 
 
 class Questions(NamedTuple):

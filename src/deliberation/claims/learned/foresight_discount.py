@@ -1,5 +1,7 @@
 """How far ahead a reward still changes the choice, by the discount that a network learned with."""
 
+import itertools
+
 import numpy as np
 
 from ...runs import Cell, Panel
@@ -32,7 +34,7 @@ CLAIM = {
 WORLDS = ("a greater reward later",)
 _STEPS = tuple(
     f"share that wait further with discount {two:.2f} than {one:.2f}"
-    for one, two in zip(DISCOUNTS, DISCOUNTS[1:], strict=False)
+    for one, two in itertools.pairwise(DISCOUNTS)
 )
 NULL = {
     "what": "what an action leads to is not counted, only what it pays at once",
@@ -40,7 +42,7 @@ NULL = {
 }
 """The rows that must not be supported where this is taken out."""
 NAMES = {"differences": "temporal differences", "returns": "REINFORCE with discounted returns"}
-_RISING = [0.0, 1.0, 2.0, 3.0]
+_RISING = [0.0, 1.3, 2.4, 3.5]
 TRUE = {
     "differences": (_RISING, 0.4, 0.0, 12.0), "returns": (_RISING, 0.4, 0.0, 12.0),
     "closed": (_RISING, 0.2, 0.0, 12.0),
@@ -50,7 +52,7 @@ PLANTED = {
         "nobody waits": planted(TRUE, differences=([0.0] * 4, 0.0), returns=([0.0] * 4, 0.0)),
         "as far with any discount": planted(TRUE, returns=([2.0] * 4, 0.4, 0.0, 12.0)),
         "two steps further than is worth while": planted(
-            TRUE, differences=([2.0, 3.0, 4.0, 5.0], 0.4, 0.0, 12.0)
+            TRUE, differences=([2.0, 3.3, 4.4, 5.5], 0.4, 0.0, 12.0)
         ),
     },
     "effect": {"twice the smallest": planted(TRUE)},

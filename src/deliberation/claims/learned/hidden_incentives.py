@@ -29,7 +29,7 @@ CLAIM = {
     "unit": "trainings",
     "smallest": "0.2 (from 0.05 to 0.95 is possible for a learner that strays in a tenth)",
     "refuted_if": "Discount or selection raise the rate by less than 0.2, swapping lowers it by "
-    "less, or a myopic training pays in a tenth of its actions: as where the gift is worth nothing.",
+    "less, or a myopic training pays in a tenth of its actions: as where a gift is worth nothing.",
 }
 WORLDS = ("gifts to one's later self",)
 NULL = {

@@ -1,4 +1,4 @@
-"""Quantilisers of a learned base: between imitation and maximisation, at a price that is bounded."""
+"""Quantilisers of a learned base: between imitation and maximisation, at a bounded price."""
 
 import numpy as np
 
@@ -29,8 +29,8 @@ CLAIM = {
     "exploit at q = 1/4 over four times the demonstrators' share.",
     "unit": "trainings",
     "smallest": "0.1 for each halving of q; 0.2 (an exploit is 6 apart); a quarter of the bound",
-    "refuted_if": "The gap does not grow as q falls, quantilisers gain no distance from either end, "
-    "or they exploit a quarter more than the demonstrators' bound allows: as where search "
+    "refuted_if": "The gap does not grow as q falls, quantilisers stand at either of the ends, or "
+    "they exploit a quarter more than the demonstrators' bound allows: as where search "
     "sees the truth, or the base was badly learned.",
 }
 WORLDS = ("exploitable proxy",)
