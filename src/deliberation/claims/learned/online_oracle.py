@@ -25,11 +25,11 @@ CLAIM = {
     "often. Online with outcomes taken as given it ends where retraining does, at what comes true.",
     "estimand": "Announcement of a forecaster that was retrained on what its forecasts brought "
     "about, less that of one trained online: by trial, by gradients through the world, and with "
-    "outcomes taken as given; where two forecasts would come true, the share of trainings that bring "
-    "about the easier one in a twentieth more of the questions than with outcomes as given.",
+    "outcomes taken as given; where two forecasts would come true, the share of trainings that "
+    "bring about the easier one in a twentieth more of the questions than with outcomes as given.",
     "unit": "trainings",
-    "smallest": "0.025 of probability (0.054 lie between what comes true and what scores best); half "
-    "of all trainings",
+    "smallest": "0.025 of probability (0.054 lie between what comes true and what scores best); "
+    "half of all trainings",
     "refuted_if": "Forecasters that are trained by their score announce what comes true, or choose "
     "the easier forecast no more often than one that takes outcomes as given, as where nobody "
     "hears them; or that one leaves what comes true as well.",
