@@ -75,13 +75,13 @@ def judged(world: World, question: Float[Array, " asks"], answers: Int[Array, "n
     return Judged(true, proxy, jnp.where(world.honest, true, proxy), exploits)
 
 
-def best_of(n: Any, chances: Weights) -> Weights:
+def best_of(n: Any, chances: Weights) -> Float[Array, "*many answers"]:
     """The chance that an answer looks best among n draws; answers stand from worst to best."""
     below = jnp.cumsum(chances) / chances.sum()
     return jnp.diff(below**n, prepend=0.0)
 
 
-def quantilised(share: Any, chances: Weights) -> Weights:
+def quantilised(share: Any, chances: Weights) -> Float[Array, "*many answers"]:
     """A base cut to the best-looking `share` of its mass (Taylor 2016); worst to best, as above."""
     above = jnp.cumsum(chances[::-1])[::-1] - chances
     return jnp.clip(share - above, 0.0, chances) / share
