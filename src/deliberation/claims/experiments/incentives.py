@@ -52,7 +52,7 @@ class Seen(NamedTuple):
 Learn = Callable[[Group, Seen, Int[Array, ""], Key[Array, ""]], Group]
 
 
-def q_learned(discount: float) -> Learn:
+def q_learned(discount: Any) -> Learn:
     """Towards the reward and the best that follows (Watkins 1989)."""
 
     def learn(group: Group, seen: Seen, now: Int[Array, ""], key: Key[Array, ""]) -> Group:
