@@ -71,11 +71,17 @@ def built(walls: Bool[Array, " cells"], goal: Int[Array, ""]) -> Maze:
     return Maze(walls, goal, to, best, good, asked)
 
 
-def drawn(key: Key[Array, ""], goals: Float[Array, " cells"], density: Any) -> Maze:
-    """A maze with a goal drawn by weight; other cells are walls with a chance of `density`."""
+def drawn(
+    key: Key[Array, ""], goals: Float[Array, " cells"], density: Any, free: int | None = None
+) -> Maze:
+    """A maze with a goal drawn by weight; other cells are walls with a chance of `density`.
+
+    A cell can be kept free.
+    """
     first, second = jax.random.split(key)
     goal = jax.random.categorical(first, jnp.log(goals))
-    return built(jax.random.uniform(second, (CELLS,)) < density, goal)
+    walls = jax.random.uniform(second, (CELLS,)) < density
+    return built(walls if free is None else walls.at[free].set(False), goal)
 
 
 def worth(maze: Maze, choices: Choices) -> Float[Array, " cells"]:
@@ -194,11 +200,14 @@ def by_values(mazes: Maze, scores: Float[Array, "n cells actions"], where: Any =
     return averaged(((scores - onward) ** 2).sum(-1), mazes, where)
 
 
-@functools.partial(jax.jit, static_argnames="count")
-def many(seed: Array, goals: Float[Array, " cells"], density: Array, *, count: int) -> Maze:
+@functools.partial(jax.jit, static_argnames=("count", "free"))
+def many(
+    seed: Array, goals: Float[Array, " cells"], density: Array, *, count: int,
+    free: int | None = None,
+) -> Maze:  # fmt: skip
     """So many mazes."""
     keys = jax.random.split(jax.random.key(seed), count)
-    return jax.vmap(drawn, (0, None, None))(keys, goals, density)
+    return jax.vmap(lambda key: drawn(key, goals, density, free))(keys)
 
 
 def some(mazes: Maze, rows: Array) -> Maze:

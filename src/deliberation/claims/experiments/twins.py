@@ -39,7 +39,7 @@ HELD_OUT = tuple(row * SIDE + column for row, column in ((0, 1), (1, 3), (2, 0),
 """Goals that no training sees, though it sees each row and each column of theirs."""
 FEW, MANY, NEAR = 0.2, 0.45, 3
 """Chance of a wall in training and where walls moved, and how far off the goal starts are."""
-WIDTH, BATCH, RATE, POOL, TESTED = 64, 64, 1e-2, 4096, 512
+WIDTH, BATCH, RATE, POOL, TESTED = 64, 48, 1e-2, 4096, 512
 PLACES = ("where trained", "walls moved", "goals elsewhere", "starts far off", "all three")
 LOSSES = {"reward": by_reward, "imitation": by_imitation, "values": by_values}
 

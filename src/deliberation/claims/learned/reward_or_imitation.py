@@ -11,7 +11,7 @@ from ..measuring.planted import planted
 from ..measuring.results import Results, Shown, series_of
 from ..measuring.rows import check, claimed, told
 
-STEPS = {"smoke": 600, "quick": 2000, "full": 6000}
+STEPS = {"smoke": 500, "quick": 800, "full": 6000}
 ARMS = ("reward", "imitation", "values")
 TITLES = {
     "reward": "taught by reward",
@@ -54,11 +54,12 @@ PLANTED = {
     "null": {
         "twins alike everywhere": planted(TRUE, **{"reward/way": (LESS, 0.03, -1.0, 1.0)}),
         "the imitator leads": planted(
-            TRUE, **{"reward/way": (LESS, 0.03, -1.0, 1.0), "imitation/way": (ALIKE, 0.03, -1.0, 1.0)}
+            TRUE,
+            **{"reward/way": (LESS, 0.03, -1.0, 1.0), "imitation/way": (ALIKE, 0.03, -1.0, 1.0)},
         ),
     },
     "effect": {"a lead of twice the smallest": planted(TRUE)},
-}  # fmt: skip
+}
 
 
 def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
