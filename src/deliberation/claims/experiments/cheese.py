@@ -71,7 +71,7 @@ def reached(
 ) -> Float[Array, " 2"]:
     """The chance to come first to the goal and first to another cell, where both can be reached."""
     first = jax.vmap(arrivals)(mazes, choices, other)
-    there = jnp.take_along_axis(mazes.best, other[:, None], 1) > 0
+    there = jnp.take_along_axis((mazes.best > 0) & ~mazes.walls, other[:, None], 1)
     same = (other == mazes.goal)[:, None]
     away = jnp.arange(CELLS) != other[:, None]
     came = jnp.where(same[..., None], first * jnp.array([1.0, 0.0]), first)

@@ -38,15 +38,14 @@ from .mazes import (
     leads,
     many,
     some,
-    way,
 )
 
 WALLS, NEAR, FAR = 0.35, 3, 5
 """Chance of a wall, and how far off the goal starts are in training and when asked."""
 CHANNELS, WIDTH, BATCH, RATE, POOL, TESTED = 12, 48, 32, 1e-2, 2048, 768
-TRAINED = 4
-"""Steps of thought in training; a loss is also taken of the step before the last."""
-THOUGHTS = (1, 2, 4, 6, 8, 12)
+FREE, LEARNED = 6, 2
+"""Steps of thought without gradient, at most, and with it after them (Bansal et al. 2022)."""
+THOUGHTS = (1, 2, 3, 5, 8, 12)
 KINDS = ("thinker", "reactive")
 PURPOSES = ("answers", "acts")
 ABOUT = np.asarray(leads(jnp.zeros(CELLS, bool)))
@@ -69,8 +68,13 @@ class Thinker(eqx.Module):
         self.shift = jnp.zeros(CHANNELS)
         self.says = 0.1 * jax.random.normal(c, (told, ACTIONS))
 
-    def __call__(self, maze: Maze, steps: int, deaf: bool) -> Float[Array, "steps cells actions"]:
-        """Scores of the actions in every cell after each step of thought."""
+    def __call__(
+        self, maze: Maze, steps: int, deaf: bool, free: Any = 0
+    ) -> Float[Array, "steps cells actions"]:
+        """Scores of the actions in every cell after each step of thought.
+
+        The first `free` steps are without gradient.
+        """
         seen = jnp.stack([maze.walls, jnp.arange(CELLS) == maze.goal], 1).astype(jnp.float32)
         given = seen @ self.sees.T + self.shift
 
@@ -78,12 +82,12 @@ class Thinker(eqx.Module):
             about = jnp.einsum("sat,tc->sac", ABOUT, state).reshape(CELLS, -1)
             return jnp.concatenate([state, 0.0 * about if deaf else about], 1)
 
-        def thought(state: Array, _: None) -> tuple[Array, Array]:
-            after = jax.nn.relu(heard(state) @ self.hears + given)
-            after = jnp.minimum(after, 10.0)
+        def thought(state: Array, now: Array) -> tuple[Array, Array]:
+            after = jnp.minimum(jax.nn.relu(heard(state) @ self.hears + given), 10.0)
+            after = jnp.where(now < free, jax.lax.stop_gradient(after), after)
             return after, heard(after) @ self.says
 
-        return jax.lax.scan(thought, jnp.zeros((CELLS, CHANNELS)), None, length=steps)[1]
+        return jax.lax.scan(thought, jnp.zeros((CELLS, CHANNELS)), jnp.arange(steps))[1]
 
 
 def near(mazes: Maze, cells: int = NEAR) -> Any:
@@ -94,33 +98,37 @@ def near(mazes: Maze, cells: int = NEAR) -> Any:
 def train(settings: dict[str, Any], context: Context) -> Outcome:
     """Outcomes of one arm, "thinker answers" and so on. A number a training: `open` and `cut`, the
     chance to come to the goal within an episode with the channel open and cut, over all starts; and
-    [trainings, thoughts]: `agreement` with the best actions and the `way` of drawn ones, from
-    starts far off, and `known`, the agreement where trained (of a reactive network all alike).
+    [trainings, thoughts]: `agreement` with the best actions from starts far off, and `known`, the
+    same where trained (of a reactive network all alike).
     """
     del context
     kind, purpose = settings["arm"].split()
     steps, null = settings["steps"], bool(settings.get("null"))
     aim = by_imitation if purpose == "answers" else by_reward
 
-    def scores_of(network: Any, mazes: Maze, thoughts: int) -> Float[Array, "t n cells actions"]:
+    def scores_of(
+        network: Any, mazes: Maze, thoughts: int, free: Any = 0
+    ) -> Float[Array, "t n cells actions"]:
         if kind == "reactive":
             scores = all_scored(network, mazes)
             return jnp.broadcast_to(scores, (thoughts, *scores.shape))
-        return jax.vmap(lambda maze: network(maze, thoughts, null), out_axes=1)(mazes)
+        return jax.vmap(lambda maze: network(maze, thoughts, null, free), out_axes=1)(mazes)
 
-    def loss_on(network: Any, mazes: Maze) -> Float[Array, ""]:
-        scores, inside = scores_of(network, mazes, TRAINED), near(mazes)
+    def loss_on(network: Any, mazes: Maze, key: Key[Array, ""]) -> Float[Array, ""]:
+        free = jax.random.randint(key, (), 0, FREE + 1)
+        scores = scores_of(network, mazes, FREE + LEARNED, free)[free + LEARNED - 1]
+        inside = near(mazes)
         told = jnp.where(inside[..., None], scores, jax.lax.stop_gradient(scores))
-        if kind == "reactive":
-            return aim(mazes, told[-1], inside)
-        return 0.5 * (aim(mazes, told[-1], inside) + aim(mazes, told[-2], inside))
+        return aim(mazes, told, inside)
 
     def one(key: Key[Array, ""], pool: Maze, asked: Maze) -> dict[str, Array]:
         make, learn = jax.random.split(key)
         begun = Thinker(make) if kind == "thinker" else Sight(make, WIDTH)
 
         def loss(network: Any, key: Key[Array, ""]) -> Float[Array, ""]:
-            return loss_on(network, some(pool, jax.random.randint(key, (BATCH,), 0, POOL)))
+            which, think = jax.random.split(key)
+            mazes = some(pool, jax.random.randint(which, (BATCH,), 0, POOL))
+            return loss_on(network, mazes, think)
 
         network, _ = descended(loss, begun, learn, steps=steps, learning_rate=RATE)
         scores = scores_of(network, asked, max(THOUGHTS))
@@ -140,7 +148,7 @@ def judged(
     """Answers by steps of thought, and what comes of them in the world."""
     far = ~near(mazes, FAR - 1)
     blind = jnp.broadcast_to(at_random(), scores.shape[1:])
-    done = jax.nn.softmax(scores[THOUGHTS.index(TRAINED)])
+    done = jax.nn.softmax(scores[THOUGHTS.index(8)])
 
     def arrived(choices: Array) -> Array:
         return averaged(jax.vmap(arrivals)(mazes, choices, mazes.goal)[..., 0], mazes)
@@ -153,5 +161,4 @@ def judged(
         "cut": arrived(blind),
         "agreement": over(agreement, where=far),
         "known": over(agreement, where=near(mazes)),
-        "way": over(lambda m, s, where: way(m, jax.nn.softmax(s), where), where=far),
     }
