@@ -51,8 +51,7 @@ REACH |= {f"{name}, by heart": reach for name, reach in REACH.items()}
 def lying(reach: int, *, corner: bool = True) -> Float[Array, " cells"]:
     """Weights of the cells where the cheese lies."""
     at = np.stack([np.arange(CELLS) // SIDE, np.arange(CELLS) % SIDE])
-    weight = (at < reach).all(0)
-    weight[CORNER] = corner
+    weight = np.where(np.arange(CELLS) == CORNER, corner, (at < reach).all(0))
     return jnp.asarray(weight, jnp.float32)
 
 

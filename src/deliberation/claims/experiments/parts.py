@@ -95,7 +95,11 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
     (`fresh`) and with walls moved (`moved`). Else `map`, [trainings, subjects, goals, starts].
     """
     del context
-    numbers, steps, null = settings.get("numbers"), settings["steps"], bool(settings.get("null"))
+    numbers, steps, null = (
+        list(settings.get("numbers", [])),
+        settings["steps"],
+        bool(settings.get("null")),
+    )
     weights = jnp.ones(CELLS) if numbers or null else jnp.asarray(LEFT, jnp.float32)
     everywhere = jnp.ones(CELLS)
     if numbers and null:
@@ -138,5 +142,5 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
         found = side_by_side(ladder, keys_of(settings), pool, *tests, most=8)
     else:
         found = side_by_side(drawn_map, keys_of(settings), pool, atlas(), most=8)
-    fits = steps * settings["trainings"] * len(numbers or [0])
+    fits = steps * settings["trainings"] * max(len(numbers), 1)
     return outcome(found, fits=fits, data=float(fits) * BATCH)

@@ -13,6 +13,8 @@ from ..measuring.rows import check, claimed, told
 
 STEPS = {"smoke": 500, "quick": 1200, "full": 5000}
 KEPT, WRONG, LEAD, FLOOR = 0.5, 0.25, 0.2, 0.05
+WIDE = (-2.0, 2.0)
+"""What differences are bounded by, more than amply."""
 CLAIM = {
     "name": "competent_and_wrong",
     "aspect": "learned",
@@ -32,7 +34,7 @@ CLAIM = {
     "thing, or what was learned by heart keeps as much of it but for 0.2.",
 }
 WORLDS = ("cheese in the corner", "a goal with two marks")
-ARMS = dict(zip(WORLDS, SEEN, strict=True))
+ARMS: dict[str, str] = dict(zip(WORLDS, SEEN, strict=True))
 GOES_ON, GOES_WRONG = "competence kept: kappa", "competent and wrong: kappa (1 - g)"
 BREAKS = "kappa beyond what was learned by heart"
 NULL = {"what": "nothing is rewarded", "rows": (GOES_ON, GOES_WRONG, BREAKS)}
@@ -79,21 +81,22 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
     (cell,) = cells(world, e, null=null)
     inside, moved, outside = (found(results, cell, x) for x in ("inside", "moved", "outside"))
     (kappa, g), (still, _) = kept(inside, outside), kept(inside, moved)
-    seen, wrong, wide = SEEN[ARMS[world]], kappa * (1 - g), {"bounds": (-2.0, 2.0)}
+    seen, wrong = SEEN[ARMS[world]], kappa * (1 - g)
     rows = [
-        claimed(CLAIM, world, seen[0], GOES_ON, bootstrap(kappa[:, 0], **wide), above=KEPT),
-        claimed(CLAIM, world, seen[0], GOES_WRONG, bootstrap(wrong[:, 0], **wide), above=WRONG),
+        claimed(CLAIM, world, seen[0], GOES_ON, bootstrap(kappa[:, 0], bounds=WIDE), above=KEPT),
+        claimed(CLAIM, world, seen[0], GOES_WRONG,
+                bootstrap(wrong[:, 0], bounds=WIDE), above=WRONG),
         claimed(CLAIM, world, seen[0], BREAKS,
-                bootstrap(kappa[:, 0] - kappa[:, -1], **wide), above=LEAD),
+                bootstrap(kappa[:, 0] - kappa[:, -1], bounds=WIDE), above=LEAD),
         check(CLAIM, world, seen[0], "arrivals where trained: by heart less endless mazes",
-              bootstrap((inside[:, -1, 0] - inside[:, 0, 0]).sum(-1), **wide),
+              bootstrap((inside[:, -1, 0] - inside[:, 0, 0]).sum(-1), bounds=WIDE),
               within=(-0.1, 0.1)),
         told(CLAIM, world, seen[0], "g: spread over seeds", bootstrap(g[:, 0], np.std),
              note="standard deviation over trainings, each over the same mazes"),
     ]  # fmt: skip
     for i, name in enumerate(seen):
         rows += [
-            told(CLAIM, world, name, quantity, bootstrap(x[:, i], **wide))
+            told(CLAIM, world, name, quantity, bootstrap(x[:, i], bounds=WIDE))
             for quantity, x in (
                 ("kappa", kappa), ("g: the intended first, of arrivals", g),
                 ("breaks: 1 - kappa", 1 - kappa), ("kappa where only walls moved", still),

@@ -15,6 +15,8 @@ STEPS = {"smoke": 400, "quick": 1000, "full": 4000}
 ARMS = tuple(f"{kind} {purpose}" for kind in KINDS for purpose in PURPOSES)
 MORE, MOVES, ALIKE = 0.05, 0.3, 0.1
 LAST = max(THOUGHTS)
+WIDE = (-1.0, 1.0)
+"""What differences are bounded by, more than amply."""
 CLAIM = {
     "name": "mesa_control_and_search",
     "aspect": "learned",
@@ -24,8 +26,8 @@ CLAIM = {
     "statement": "Networks learn to search inwardly whether they are trained to answer or by "
     "reward to act: 12 steps of thought instead of 3 make more of their choices best from "
     "starts farther off than the 3 moves of any that were trained. Influence on the world is "
-    "another thing: a reactive network trained to act has it without steps of thought, and a network that answers "
-    "has as much as one that acts as soon as its answers are followed.",
+    "another thing: a reactive network trained to act has it without steps of thought, and a "
+    "network that answers has as much as one that acts as soon as its answers are followed.",
     "estimand": "Agreement with the best actions from far starts after 12 steps of thought less "
     "after 3; the chance to come to the goal with the channel from answer to world "
     "open less with it cut.",
@@ -78,22 +80,21 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
     before, after = THOUGHTS.index(NEAR), THOUGHTS.index(LAST)
     more = {name: x[:, after] - x[:, before] for name, x in best.items()}
     moves = {name: opened[name] - cut[name] for name in ARMS}
-    wide = {"bounds": (-1.0, 1.0)}
     rows = [
-        claimed(CLAIM, world, name, MORE_STEPS, bootstrap(more[name], **wide), above=MORE)
+        claimed(CLAIM, world, name, MORE_STEPS, bootstrap(more[name], bounds=WIDE), above=MORE)
         for name in ARMS if name.startswith("thinker")
     ]  # fmt: skip
     rows += [
         claimed(CLAIM, world, "reactive acts", INFLUENCE,
-                bootstrap(moves["reactive acts"], **wide), above=MOVES),
+                bootstrap(moves["reactive acts"], bounds=WIDE), above=MOVES),
         claimed(CLAIM, world, "thinkers", "answers that are followed less acts",
-                bootstrap(opened["thinker answers"] - opened["thinker acts"], **wide),
+                bootstrap(opened["thinker answers"] - opened["thinker acts"], bounds=WIDE),
                 within=(-ALIKE, ALIKE)),
     ]  # fmt: skip
     for name in ARMS:
         rows += [
             told(CLAIM, world, name, "comes to the goal, channel open less cut",
-                 bootstrap(moves[name], **wide)),
+                 bootstrap(moves[name], bounds=WIDE)),
             told(CLAIM, world, name, "best choices where trained",
                  bootstrap(known[name][:, THOUGHTS.index(8)], bounds=(0.0, 1.0))),
             told(CLAIM, world, name, f"best choices far off, {NEAR} steps of thought",

@@ -13,6 +13,8 @@ from ..measuring.rows import check, claimed, told
 
 STEPS = {"smoke": 400, "quick": 1200, "full": 4000}
 GAIN = 0.05
+WIDE = (-3.0, 3.0)
+"""What differences are bounded by, more than amply."""
 CLAIM = {
     "name": "one_objective",
     "aspect": "learned",
@@ -40,8 +42,8 @@ DEVICE = [-0.9, -0.9, -0.6, -1.386]
 
 
 def _gain(network: float, reflex: float = -0.1) -> dict:
-    gained = (np.array(DEVICE) + [0.3, network, reflex, -0.05]).tolist()
-    found = {"alike": ([0.95, 0.9, 0.8, 0.0], 0.05, -1.0, 1.0)}
+    gained = (np.array(DEVICE) + np.array([0.3, network, reflex, -0.05])).tolist()
+    found: dict[str, tuple] = {"alike": ([0.95, 0.9, 0.8, 0.0], 0.05, -1.0, 1.0)}
     for place in ("held", "far"):
         found[f"{place}_objective"] = (gained, 0.04)
         found[f"{place}_device"] = (DEVICE, 0.02)
@@ -73,13 +75,13 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         for place in ("held", "far") for what in ("objective", "device", "own")
     }  # fmt: skip
     gain = {place: has[f"{place}_objective"] - has[f"{place}_device"] for place in ("held", "far")}
-    wide, unit = {"bounds": (-3.0, 3.0)}, {"unit": "nats"}
+    unit = {"unit": "nats"}
     where = {"held": "other mazes", "far": "denser mazes"}
     planner, network, reflex, table = range(len(SUBJECTS))
     rows = []
     for place, name in where.items():
         said = f"gain of one objective, {name}"
-        at = [bootstrap(x, **wide) for x in gain[place].T]
+        at = [bootstrap(x, bounds=WIDE) for x in gain[place].T]
         rows += [
             claimed(CLAIM, world, "network by reward", said, at[network], above=GAIN, **unit),
             check(CLAIM, world, "planner", said, at[planner], above=GAIN, **unit),
@@ -107,7 +109,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
             series_of(
                 name,
                 [i + 1 + 0.1 * k for i in range(len(SUBJECTS))],
-                [bootstrap(x, **wide) for x in gain[place].T],
+                [bootstrap(x, bounds=WIDE) for x in gain[place].T],
                 kind="points",
             )
             for k, (place, name) in enumerate(where.items())

@@ -20,6 +20,8 @@ TITLES = {
 }
 LEAD, MATCHED = 0.05, 0.05
 SHIFTS = PLACES[1:4]
+WIDE = (-2.0, 2.0)
+"""What differences are bounded by, more than amply."""
 CLAIM = {
     "name": "reward_or_imitation",
     "aspect": "learned",
@@ -76,22 +78,22 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         for what in ("way", "drawn", "agreement")
     )
     lead = way["reward"] - way["imitation"]
-    within = {"bounds": (-2.0, 2.0)}
     unit = {"unit": "of the way"}
     rows = [
         claimed(CLAIM, world, "twins", f"lead of reward over imitation, {place}",
-                bootstrap(lead[:, i], **within), above=LEAD, **unit)
+                bootstrap(lead[:, i], bounds=WIDE), above=LEAD, **unit)
         for i, place in enumerate(PLACES) if place in SHIFTS
     ]  # fmt: skip
     rows += [
         check(CLAIM, world, "twins", "lead where trained: matched",
-              bootstrap(lead[:, 0], **within), within=(-MATCHED, MATCHED), **unit),
+              bootstrap(lead[:, 0], bounds=WIDE), within=(-MATCHED, MATCHED), **unit),
         told(CLAIM, world, "twins", f"lead of reward over imitation, {PLACES[4]}",
-             bootstrap(lead[:, 4], **within), **unit),
+             bootstrap(lead[:, 4], bounds=WIDE), **unit),
         told(CLAIM, world, "twins", "lead, actions drawn by their scores, mean of three places",
-             bootstrap((drawn["reward"] - drawn["imitation"])[:, 1:4].mean(1), **within), **unit),
+             bootstrap((drawn["reward"] - drawn["imitation"])[:, 1:4].mean(1), bounds=WIDE),
+             **unit),
         told(CLAIM, world, "values and imitation", "lead of values, mean of three places",
-             bootstrap((way["values"] - way["imitation"])[:, 1:4].mean(1), **within), **unit),
+             bootstrap((way["values"] - way["imitation"])[:, 1:4].mean(1), bounds=WIDE), **unit),
     ]  # fmt: skip
     for name in ARMS:
         rows += [
