@@ -11,7 +11,7 @@ from ..measuring.planted import planted
 from ..measuring.results import Results, Shown, series_of
 from ..measuring.rows import check, claimed, told
 
-STEPS = {"smoke": 500, "quick": 1200, "full": 5000}
+STEPS = {"smoke": 500, "quick": 600, "full": 5000}
 KEPT, WRONG, LEAD, FLOOR = 0.5, 0.25, 0.2, 0.05
 WIDE = (-2.0, 2.0)
 """What differences are bounded by, more than amply."""

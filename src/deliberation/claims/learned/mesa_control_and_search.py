@@ -72,11 +72,12 @@ def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
 
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:
     """What steps of thought add, and what comes of the answers in the world."""
-    plan = dict(zip(ARMS, cells(world, e, null=null), strict=True))
-    best, known, opened, cut = (
-        {name: found(results, cell, what) for name, cell in plan.items()}
-        for what in ("agreement", "known", "open", "cut")
-    )
+    plan = cells(world, e, null=null)
+
+    def of(what: str) -> dict[str, np.ndarray]:
+        return {name: found(results, at, what) for name, at in zip(ARMS, plan, strict=True)}
+
+    best, known, opened, cut = map(of, ("agreement", "known", "open", "cut"))
     before, after = THOUGHTS.index(NEAR), THOUGHTS.index(LAST)
     more = {name: x[:, after] - x[:, before] for name, x in best.items()}
     moves = {name: opened[name] - cut[name] for name in ARMS}

@@ -62,8 +62,7 @@ def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
 
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:
     """Shares over the map, and the map."""
-    (cell,) = cells(world, e, null=null)
-    maps = found(results, cell, "map")
+    maps = found(results, cells(world, e, null=null)[0], "map")
     apart = ~np.eye(CELLS, dtype=bool)
     whole, inside, outside = (
         maps[..., (apart & halves[:, None])].mean(-1) for halves in (LEFT | True, LEFT, ~LEFT)
