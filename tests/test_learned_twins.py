@@ -8,7 +8,6 @@ import pytest
 from deliberation.claims.experiments import cheese, inward, mazes, one_objective, parts, twins
 from deliberation.claims.learned import competent_and_wrong
 from deliberation.runs import Context
-from deliberation.stats import bootstrap
 
 KEY = jax.random.key(0)
 LOTS = mazes.many(jnp.uint32(5), jnp.ones(mazes.CELLS), jnp.float32(0.35), count=32)
@@ -142,10 +141,9 @@ def trained(experiment, arm: str, **settings) -> dict:
     return {name: np.asarray(x) for name, x in found.outcomes.items()}
 
 
-def test_twins_learn_alike_and_the_null_is_of_other_weights():
-    found = {arm: trained(twins, arm, steps=150)["way"] for arm in ("reward", "imitation")}
-    assert all(way[:, 0].min() > 0.6 for way in found.values())
-    null = trained(twins, "reward", steps=150, null=True)["way"]
-    apart = null - found["imitation"]
-    assert np.abs(apart).min() > 0
-    assert bootstrap(apart[:, 1]).estimate == pytest.approx(0, abs=0.05)
+def test_a_twin_learns_by_reward_and_the_null_learns_by_imitation():
+    found = {null: trained(twins, "reward", steps=150, null=null) for null in (False, True)}
+    for told in found.values():
+        assert told["way"][:, 0].min() > 0.5 and told["agreement"][:, 0].min() > 0.6
+    lead = found[False]["way"] - found[True]["way"]
+    assert np.abs(lead).min() > 0 and lead[:, :2].mean() == pytest.approx(0, abs=0.15)
