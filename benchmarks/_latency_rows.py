@@ -28,6 +28,8 @@ from _search_timing import Contestant
 from deliberation.amortised import MLP
 from deliberation.tasks import make_task
 
+HISTORIES = 1024
+"""Simulations of a search over histories."""
 LONG, SHORT = 1024, 2
 """Simulations of the one row that goes on, and of the 63 that do not."""
 
@@ -170,6 +172,36 @@ def pgx_connect_four(simulations: int) -> Mapping[str, Contestant]:
     }
 
 
+def histories(name: str) -> Mapping[str, Contestant]:
+    """The same search over histories with the kernels and without."""
+    import os
+
+    import equinox as eqx
+
+    from deliberation.core.play import random_positions
+    from deliberation.direct import HistorySearch
+    from deliberation.direct.partial_observation import history_search
+    from deliberation.direct.tree_search.limits import Limits
+
+    task = make_task(name)
+    search = HistorySearch(task)
+    states = random_positions(task, 64, jax.random.key(0))
+    limits = Limits(jnp.full(64, HISTORIES), jnp.full(64, 2**31 - 1))
+    seed = jnp.arange(64, dtype=jnp.uint32)
+
+    def program(backend: str) -> Contestant:
+        run = eqx.filter_jit(
+            lambda p, o, s, n, k: history_search.plan(p, o, s, n, k, HISTORIES)[0].action
+        )
+        # Read when the program is traced.
+        os.environ["DELIBERATION_BACKEND"] = backend
+        jax.block_until_ready(run(search, task.objective, states, limits, seed))
+        del os.environ["DELIBERATION_BACKEND"]
+        return lambda key: run(search, task.objective, states, limits, seed)
+
+    return {"kernels": program("native"), "jax": program("jax")}
+
+
 def _at_most(bound: float) -> Target:
     return Target(bound, least=False)
 
@@ -213,6 +245,16 @@ ROWS = {
                 (("mctx", "ours", Target(bound)), ("ours", "limit", Target(0))),
             )
             for n, bound in ((64, 2.5), (256, 8.0), (800, 16.0))
+        ),
+        *(
+            Row(
+                f"histories_{world}", f"`HistorySearch`, {told}, B 64, {HISTORIES:,} simulations",
+                lambda world=world: histories(world),
+                (("jax", "kernels", Target(2.0)),),
+            )
+            for world, told in (
+                ("kuhn_poker", "Kuhn poker"), ("gridworld_hidden", "a hidden gridworld"),
+            )
         ),
     )
 }  # fmt: skip

@@ -13,6 +13,7 @@ from deliberation.core.budget import UNLIMITED
 from deliberation.direct import PUCT, UCT, Gumbel, HistorySearch, RandomRollouts
 from deliberation.direct.partial_observation import history_search
 from deliberation.direct.partial_observation.information import _absorb, find
+from deliberation.direct.tree_search.backends.choice import why_not_native
 from deliberation.direct.tree_search.limits import Limits
 from deliberation.tasks import make_task
 
@@ -69,6 +70,36 @@ def test_equals_the_reference_search(case):
             met += len(true.nodes)
             same_answer(jax.tree.map(lambda x: x[row], (decision, outcome)), true)  # noqa: B023
     assert met > 150
+
+
+@pytest.mark.skipif(bool(why_not_native()), reason="no C++ compiler")
+@pytest.mark.parametrize("case", CASES)
+def test_both_back_ends_keep_the_same_nodes(case, monkeypatch):
+    rule, players, types, nodes, rollouts = CASES[case]
+    task, judge, roots, budgets, _ = rows_of(random_world(4, players, types), ROWS, 2)
+    planner = HistorySearch(task, rule, RandomRollouts() if rollouts else judge, nodes=nodes)
+    limits = Limits(budgets, jnp.full(ROWS, 90))
+    found = []
+    for name in ("native", "jax"):
+        monkeypatch.setenv("DELIBERATION_BACKEND", name)
+        program = eqx.filter_jit(lambda *x: history_search.plan(*x, 64), compiler_options=LIGHT)
+        noise = jnp.arange(ROWS, dtype=jnp.uint32)
+        got = program(planner, task.objective, roots, limits, noise)
+        found.append(jax.tree.map(np.asarray, got))
+    (one, native), (two, plain) = found
+    for part in ("simulations", "model_steps", "evaluations", "faults", "stuck", "done"):
+        np.testing.assert_array_equal(getattr(native, part), getattr(plain, part))
+    np.testing.assert_array_equal(native.nodes.table, plain.nodes.table)
+    np.testing.assert_array_equal(one.action, two.action)
+    np.testing.assert_allclose(one.weights, two.weights, atol=2e-6)
+    for row, table in enumerate(plain.nodes.table):
+        used = table[table >= 0]
+        for part in ("keys", "value", "span"):
+            ours, theirs = (getattr(x.nodes, part)[row, used] for x in (native, plain))
+            np.testing.assert_array_equal(ours, theirs)
+        ours, theirs = native.nodes.edges[row, used], plain.nodes.edges[row, used]
+        np.testing.assert_array_equal(ours[:, :2], theirs[:, :2])
+        np.testing.assert_allclose(ours[:, 2], theirs[:, 2], rtol=2e-6, atol=1e-6)
 
 
 def same_answer(got, true):

@@ -24,6 +24,8 @@ SOURCE = FOLDER / "search.cpp"
 HANDLERS = ("deliberation_round", "deliberation_keys")
 AIXI = FOLDER / "aixi.cpp"
 AIXI_HANDLERS = ("deliberation_aixi",)
+HISTORIES = FOLDER / "histories.cpp"
+HISTORIES_HANDLERS = ("deliberation_move", "deliberation_turn")
 FLAGS = (
     "-std=c++17",
     "-O3",
@@ -114,5 +116,7 @@ def _reason(error: Exception) -> str:
 
 
 if __name__ == "__main__":  # an installation builds them once, so that no measurement waits
-    for kernels, names in ((SOURCE, HANDLERS), (AIXI, AIXI_HANDLERS)):
+    for kernels, names in (
+        (SOURCE, HANDLERS), (AIXI, AIXI_HANDLERS), (HISTORIES, HISTORIES_HANDLERS),
+    ):  # fmt: skip
         print(load(kernels, names) or f"{kernels.name}: built")

@@ -20,7 +20,7 @@ number of nodes.
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, UInt32
+from jaxtyping import Array, Bool, Float, Int
 
 from ...core.noise import Seed, as_key, mix
 from ...core.objective import Objective
@@ -34,7 +34,8 @@ from ..tree_search.limits import Limits
 from ..tree_search.models.base import greatest
 from ..tree_search.picker import Schedule, within
 from ..tree_search.rules import Rule
-from ..tree_search.tree import FORBIDDEN, NodeView, log_prior
+from ..tree_search.tree import NodeView, log_prior
+from . import native
 from .information import (
     HISTORIES,
     MISSING,
@@ -47,42 +48,7 @@ from .information import (
     slots,
 )
 from .judgement import Judgement, judge, unless
-
-VISITS, TOTAL, LOGIT = range(3)
-"""Slots of an edge; TOTAL is the sum of returns for the node's own player."""
-
-
-class Histories(eqx.Module):
-    """The nodes of each row and a hash table that finds them; node 0 is the root.
-
-    Node n was made by simulation n; a simulation that meets nothing new leaves its node unused.
-    """
-
-    edges: Float[Array, "batch nodes 3 actions"]
-    value: Float[Array, "batch nodes"]
-    span: Float[Array, "batch nodes 2"]
-    """The least and the greatest return from each node; the other way round where there is none."""
-    keys: UInt32[Array, "batch nodes 2"]
-    table: Int[Array, "batch slots"]
-    judged: bool = eqx.field(static=True)
-    """Whether the roots were judged, as all other nodes are."""
-
-
-class Outcome(eqx.Module):
-    """A finished search, and what each row spent and met.
-
-    `faults` says what was NaN or infinite (`faults.FAULT_OF`), `stuck` where a simulation came to a
-    live state without a legal action, `done` which rows have nothing to search.
-    """
-
-    nodes: Histories
-    schedule: Schedule
-    simulations: Int[Array, " batch"]
-    model_steps: Int[Array, " batch"]
-    evaluations: Int[Array, " batch"]
-    faults: Int[Array, " batch"]
-    stuck: Bool[Array, " batch"]
-    done: Bool[Array, " batch"]
+from .nodes import LOGIT, TOTAL, VISITS, Histories, Outcome, view_of
 
 
 class Path(eqx.Module):
@@ -126,6 +92,11 @@ def search(
     """
     rule = within(rule, greatest(task, objective))
     outcome = _init(task, objective, evaluator, rule, root, limits, seed, capacity, nodes)
+    depth = _depth(task, capacity, nodes)
+    if native.serves(rule, nodes, capacity, depth):
+        return native.simulate_all(
+            task, objective, evaluator, rule, root, limits, seed, outcome, nodes, depth
+        )
 
     def going(carry: tuple[Int[Array, ""], Outcome]) -> Bool[Array, ""]:
         return _allowed(limits, carry[1]).any() & (carry[0] <= capacity)
@@ -163,7 +134,7 @@ def search(
 
 def root_view(task: Task, outcome: Outcome, root: State) -> NodeView:
     """The statistics of each row's root, for reading the answer off."""
-    return _view(outcome.nodes, jnp.zeros_like(outcome.simulations), jax.vmap(task.legal)(root))
+    return view_of(outcome.nodes, jnp.zeros_like(outcome.simulations), jax.vmap(task.legal)(root))
 
 
 def room(task: Task, batch: int, capacity: int, nodes: str = HISTORIES) -> int:
@@ -226,7 +197,7 @@ def _init(
         asked,
     )
     budget = jnp.minimum(limits.simulations, limits.model_steps)
-    schedule = rule.begin(_view(tree, zero, legal), budget, mix(seed, 1))
+    schedule = rule.begin(view_of(tree, zero, legal), budget, mix(seed, 1))
     evaluations = live * (evaluator.passes if asked else 0)
     return Outcome(tree, schedule, zero, steps, evaluations, faults, stuck, ~live | stuck)
 
@@ -248,7 +219,7 @@ def _descend(
     tree, (batch,) = outcome.nodes, active.shape
     zero, no = jnp.zeros(batch, jnp.int32), jnp.zeros(batch, bool)
     legal = jax.vmap(task.legal)(root)
-    forced, schedule = rule.next_lanes(_view(tree, zero, legal), outcome.schedule, 1)
+    forced, schedule = rule.next_lanes(view_of(tree, zero, legal), outcome.schedule, 1)
     schedule = where_rows(active, schedule, outcome.schedule)
     depth = _depth(task, tree.value.shape[1] - 1, nodes)
     blank = jnp.zeros((depth, batch), jnp.int32)
@@ -265,7 +236,7 @@ def _descend(
     def move(carry: tuple) -> tuple:
         going, stuck, node, legal, pasts, leaf, path, d = carry
         state, now = leaf.state, mix(seed, 3, d)
-        action = choose(rule, _view(tree, node, legal), mix(now, 0), None)
+        action = choose(rule, view_of(tree, node, legal), mix(now, 0), None)
         action = jnp.where((d == 0) & (forced[:, 0] >= 0), forced[:, 0], action)
         after = jax.vmap(task.advance)(state, action, as_key(now))
         reward = jax.vmap(objective)(state, action, after).astype(path.rewards.dtype)
@@ -360,26 +331,3 @@ def _allowed(limits: Limits, outcome: Outcome) -> Bool[Array, " batch"]:
     most = jnp.minimum(limits.simulations, limits.model_steps)
     within = (outcome.model_steps < limits.model_steps) | (outcome.simulations == 0)
     return (outcome.simulations < most) & within & ~outcome.done
-
-
-def _view(
-    tree: Histories, node: Int[Array, " batch"], legal: Bool[Array, "batch actions"]
-) -> NodeView:
-    """One node of each row as its player to move sees it."""
-    rows, zeros = jnp.arange(node.shape[0]), jnp.zeros_like(legal, jnp.float32)
-    edges, value = tree.edges[rows, node], tree.value[rows, node]
-    visits, total, ones = edges[:, VISITS], edges[:, TOTAL], jnp.ones_like(value)
-    return NodeView(
-        visits=visits,
-        q=total / jnp.maximum(visits, 1),
-        logits=jnp.where(legal, edges[:, LOGIT], FORBIDDEN),
-        child=zeros,
-        settled=zeros > 0,
-        sign=ones,
-        value=value,
-        total=total.sum(-1) + value,
-        count=visits.sum(-1) + jnp.where(node == 0, float(tree.judged), 1.0),
-        chance=ones < 0,
-        low=tree.span[rows, node, 0],
-        high=tree.span[rows, node, 1],
-    )

@@ -4,8 +4,6 @@ A history is two words of 32 bits. Two histories of a search that differ get the
 chance of about 2^-64 a pair: in a million simulations, less than once in ten million searches.
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, UInt32
@@ -40,14 +38,20 @@ def meet(task: Task, pasts: Pasts, state: State, nodes: str) -> Hash:
     It always knows that it is its turn and what it may do.
     """
     mover = jax.vmap(task.player)(state).astype(jnp.int32)
-    parts: list[Any] = [mover[:, None], jax.vmap(task.legal)(state).astype(jnp.int32)]
-    if nodes == HISTORIES:
-        parts.append(_words(jax.vmap(task.observe)(state)))
-    elif nodes == STATES:
-        parts.append(_words(jax.vmap(task.fingerprint)(state)))
+    legal = jax.vmap(task.legal)(state).astype(jnp.int32)
+    parts = [mover[:, None], legal, words_seen(task, state, nodes)]
     seat = jnp.minimum(mover, pasts.shape[1] - 1)
     past = pasts[jnp.arange(pasts.shape[0]), seat]
     return _absorb(past, jnp.concatenate(parts, axis=1))
+
+
+def words_seen(task: Task, state: State, nodes: str) -> Words:
+    """What the mover sees beside its turn and what it may do, as far as it tells nodes apart."""
+    if nodes == HISTORIES:
+        return _words(jax.vmap(task.observe)(state))
+    if nodes == STATES:
+        return _words(jax.vmap(task.fingerprint)(state))
+    return jnp.zeros((jax.tree.leaves(state)[0].shape[0], 0), jnp.int32)
 
 
 def remember(
