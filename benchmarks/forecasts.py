@@ -164,8 +164,11 @@ def compared(subjects: list[Subject]) -> dict[str, Any]:
     rows, saids, chosens, kinds = [], [], [], []
     for left in subjects:
         # The same specimen in another world would tell of it what no stranger's kin tells.
-        others = [c for s in subjects if kind(s.name) != kind(left.name) for c in s.cases.values()]
-        forecaster = fit_forecaster(others)
+        others = [
+            (kind(s.name), case)
+            for s in subjects if kind(s.name) != kind(left.name) for case in s.cases.values()
+        ]  # fmt: skip
+        forecaster = fit_forecaster([case for _, case in others], [k for k, _ in others])
         for change, case in left.cases.items():
             said = forecaster.says(case.profile, case.accounts)
             even = np.full_like(said, 1 / said.shape[1])

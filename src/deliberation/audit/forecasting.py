@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax, logsumexp, softmax
 
 from .profile import Profile
@@ -24,6 +24,8 @@ _MOST = 2.0
 """No statistic counts for more, on either side."""
 _RIDGE = 0.02
 _ACCOUNTS = 3
+_STRETCH = 1.5
+"""The power lies within e to plus or minus this."""
 
 
 class Accounts(NamedTuple):
@@ -64,34 +66,70 @@ class Forecaster:
 
     def says(self, profile: Profile, accounts: Accounts) -> Float[np.ndarray, "n actions"]:
         """The probability of each action."""
-        weights = self.trust(profile, announced=accounts.announced)
-        mixed = np.log(np.tensordot(weights, np.stack(accounts[:_ACCOUNTS]), 1))
-        return softmax(self.sharpness[int(accounts.announced)] * mixed, axis=1)
+        place = int(accounts.announced)
+        mixed = _mixed(self.scores[place], Case(profile, accounts, np.zeros(0, np.int32)))
+        return softmax(self.sharpness[place] * mixed, axis=1)
 
 
-def fit_forecaster(cases: Sequence[Case]) -> Forecaster:
-    """By the likelihood of what was chosen, every case counting as much, and a small ridge."""
+def fit_forecaster(cases: Sequence[Case], kinds: Sequence[str] | None = None) -> Forecaster:
+    """By the likelihood of what was chosen, every case counting as much, and a small ridge.
+
+    The weights are fitted to all cases; the power to forecasts of each kind of subject by weights
+    of the other `kinds` (one a case; by default each case is one), as strangers will be forecast.
+    """
+    of = list(range(len(cases))) if kinds is None else list(kinds)
     scores, sharpness = np.zeros((2, _ACCOUNTS, len(READ) + 1)), np.ones(2)
     for announced in (False, True):
-        some = [case for case in cases if case.accounts.announced == announced]
+        some = [(k, c) for k, c in zip(of, cases, strict=True) if c.accounts.announced == announced]
         if not some:
             continue
-        known = [(read(case.profile), np.log(case.accounts[:_ACCOUNTS]), case) for case in some]
-
-        def cost(flat: np.ndarray, known: list = known) -> float:
-            *table, power = flat
-            nats = 0.0
-            for features, logs, case in known:
-                score = np.reshape(table, (_ACCOUNTS, -1)) @ features
-                mixed = logsumexp(logs + (score - logsumexp(score))[:, None, None], axis=0)
-                said = log_softmax(np.exp(power) * mixed, axis=1)
-                nats -= float(said[np.arange(len(case.chosen)), case.chosen].mean())
-            return nats / len(known) + _RIDGE * float((flat**2).sum())
-
-        found = minimize(cost, np.zeros(scores[0].size + 1), method="L-BFGS-B")
-        scores[int(announced)] = found.x[:-1].reshape(_ACCOUNTS, -1)
-        sharpness[int(announced)] = np.exp(found.x[-1])
+        scores[int(announced)] = _fit_scores([case for _, case in some])
+        unseen: list[tuple[np.ndarray, np.ndarray]] = []
+        for kind in dict.fromkeys(k for k, _ in some):
+            others = [case for k, case in some if k != kind]
+            table = _fit_scores(others) if others else np.zeros_like(scores[0])
+            unseen += [(_mixed(table, c), c.chosen) for k, c in some if k == kind]
+        sharpness[int(announced)] = _fit_power(unseen)
     return Forecaster(scores, sharpness)
+
+
+def _fit_scores(cases: Sequence[Case]) -> Float[np.ndarray, "accounts features"]:
+    known = [(read(case.profile), _logs(case)) for case in cases]
+
+    def cost(flat: np.ndarray) -> float:
+        table, nats = flat.reshape(_ACCOUNTS, -1), 0.0
+        for features, logs in known:
+            score = table @ features
+            mixed = logs + (score - logsumexp(score))[:, None]
+            nats -= float(np.asarray(logsumexp(mixed, axis=0)).mean())
+        return nats / len(known) + _RIDGE * float((flat**2).sum())
+
+    found = minimize(cost, np.zeros(_ACCOUNTS * (len(READ) + 1)), method="L-BFGS-B")
+    return found.x.reshape(_ACCOUNTS, -1)
+
+
+def _logs(case: Case) -> Float[np.ndarray, "accounts n"]:
+    at = np.arange(len(case.chosen))
+    return np.log([said[at, case.chosen] for said in case.accounts[:_ACCOUNTS]])
+
+
+def _mixed(table: Float[np.ndarray, "accounts features"], case: Case) -> np.ndarray:
+    """Logarithms of the mixture, before it is sharpened: [n, actions]."""
+    weights = softmax(table @ read(case.profile))
+    return np.log(np.tensordot(weights, np.stack(case.accounts[:_ACCOUNTS]), 1))
+
+
+def _fit_power(unseen: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
+    """The power under which forecasts [n, actions] are most likely; it is the same for all."""
+
+    def cost(power: float) -> float:
+        said = (log_softmax(np.exp(power) * mixed, axis=1) for mixed, _ in unseen)
+        chosen = (rows for _, rows in unseen)
+        nats = [x[np.arange(len(r)), r].mean() for x, r in zip(said, chosen, strict=True)]
+        return -float(np.mean(nats))
+
+    found = minimize_scalar(cost, bounds=(-_STRETCH, _STRETCH), method="bounded")
+    return float(np.exp(found.x))
 
 
 def calibration(
