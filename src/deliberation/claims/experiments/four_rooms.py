@@ -62,7 +62,7 @@ def costs(after: Int[Array, "cells actions"], sweeps: int) -> Float[Array, "cell
     """
     start = jnp.where(jnp.eye(CELLS, dtype=bool), 0.0, FAR)
 
-    def sweep(_: int, left: Float[Array, "cells cells"]) -> Float[Array, "cells cells"]:
+    def sweep(_: Int[Array, ""], left: Float[Array, "cells cells"]) -> Float[Array, "cells cells"]:
         return jnp.minimum(left, 1.0 + left[after].min(1)).clip(max=FAR)
 
     left = jax.lax.fori_loop(0, sweeps - 1, sweep, start)
