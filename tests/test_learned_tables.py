@@ -145,14 +145,14 @@ def test_enough_entries_or_buckets_hold_the_table_and_hashes_are_chance_elsewher
     answers = rooms.cheapest(cost, jnp.zeros(cost.shape[:3], jnp.int32)).ravel()
     flat, held = cost.reshape(-1, rooms.ACTIONS), where["own"].ravel()
     home = tables.some(KEY, held, 64)
-    away = tables.some(KEY, where["goals"].ravel(), 2048)
+    away = tables.some(KEY, where["goals"].ravel(), 1024)
     assert bool(held[home].all())
-    near = tables.nearest(KEY, held, answers, 100_000)
-    assert float((near(home) == answers[home]).mean()) > 0.9
-    mixed = tables.nearest(KEY, held, jax.random.permutation(KEY, answers), 100_000)
+    near = tables.nearest(KEY, held, answers, 40_000)
+    assert float((near(home) == answers[home]).mean()) > 0.75
+    mixed = tables.nearest(KEY, held, jax.random.permutation(KEY, answers), 40_000)
     assert float((mixed(home) == answers[home]).mean()) < 0.5
-    hashed = tables.hashed(KEY, held, answers, 2**22)
-    assert float((hashed(home) == answers[home]).mean()) > 0.98
+    hashed = tables.hashed(KEY, held, answers, 2**19)
+    assert float((hashed(home) == answers[home]).mean()) > 0.9
     everyone = jnp.ones(away.shape, bool)
     assert abs(float(rooms.way(hashed(away), flat[away], everyone))) < 0.1
     assert float(tables.evenness(jnp.arange(64) % 4)) == pytest.approx(1.0)

@@ -60,7 +60,7 @@ def agreeing() -> float:
 
 def _demonstrations(
     key: Key[Array, ""], expert: Int[Array, "cells goals"], shown: Bool[Array, "cells goals"],
-    count: int, shuffled: bool,
+    count: int, shuffled: Bool[Array, ""],
 ) -> tuple[Int[Array, " n"], Int[Array, " n"]]:  # fmt: skip
     """Pairs of cell and goal (numbered), and the action that was shown."""
     where, chance, err, mix = jax.random.split(key, 4)
@@ -69,7 +69,7 @@ def _demonstrations(
     any_action = jax.random.randint(chance, pairs.shape, 0, rooms.ACTIONS)
     skilled = jax.random.bernoulli(err, SKILLED, pairs.shape)
     action = jnp.where(skilled, expert.ravel()[pairs], any_action)
-    return pairs, jax.random.permutation(mix, action) if shuffled else action
+    return pairs, jnp.where(shuffled, jax.random.permutation(mix, action), action)
 
 
 def _kept(
@@ -113,10 +113,10 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
     how often search was kept after `FEW` demonstrations, each time drawn anew (`kept_few`).
     """
     del context
-    shuffled = bool(settings.get("null")) or settings["arm"] == "shuffled"
+    mixed = jnp.asarray(bool(settings.get("null")) or settings["arm"] == "shuffled")
     steps = settings["steps"]
 
-    def one(key: Key[Array, ""]) -> dict[str, Float[Array, "..."]]:
+    def one(key: Key[Array, ""], shuffled: Bool[Array, ""]) -> dict[str, Float[Array, "..."]]:
         build, die, show, first, second = jax.random.split(key, 5)
         after = rooms.moves(rooms.draw_doors(build), jnp.zeros(rooms.DOORS, bool))
         cost = rooms.costs(after, rooms.CELLS)
@@ -138,7 +138,7 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
         effort = jnp.where(kept[-1], jnp.stack(planned), noise)
         again = jax.random.split(jax.random.fold_in(show, 1), REDRAWN)
         return {
-            "kept": kept,
+            "kept": kept.astype(jnp.float32),
             "kept_few": jax.vmap(redrawn)(again).mean(0),
             "own": ways(silly, cost, own),
             "new": ways(silly, cost, new),
@@ -149,6 +149,6 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
             "effort": ways(effort, cost, own),
         }
 
-    found = side_by_side(one, keys_of(settings))
+    found = side_by_side(one, keys_of(settings), mixed)
     fitted = steps * settings["trainings"] * (len(SIZES) + 1)
     return outcome(found, fits=fitted, data=SIZES[-1] * settings["trainings"])

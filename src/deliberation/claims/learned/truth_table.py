@@ -60,7 +60,7 @@ PLANTED = {
             _truth(1.0, 0.0), **{f"{name}/searching": (0.5, YES_OR_NO) for name in LEARNED}
         ),
     },
-    "effect": {"all are read right": planted(_truth(1.0, 0.0))},
+    "effect": {"nearly all are read right": planted(_truth(0.97, 0.03))},
 }  # fmt: skip
 
 
