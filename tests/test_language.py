@@ -93,8 +93,8 @@ def _texts(tree: ast.AST) -> Iterator[tuple[str, bool]]:
         if isinstance(node, ast.JoinedStr):
             pieces = (p.value if isinstance(p, ast.Constant) else "…" for p in node.values)
             yield "".join(map(str, pieces)), id(node) in others
-        elif id(node) not in parts | said and isinstance(getattr(node, "value", None), str):
-            yield node.value, id(node) in others
+        elif isinstance(node, ast.Constant) and id(node) not in parts | said:
+            yield node.value if isinstance(node.value, str) else "", id(node) in others
 
 
 def _of_others(node: ast.AST) -> Iterator[ast.AST]:
@@ -102,9 +102,9 @@ def _of_others(node: ast.AST) -> Iterator[ast.AST]:
         for key, value in zip(node.keys, node.values, strict=True):
             if isinstance(key, ast.Constant) and key.value in ELSEWHERE:
                 yield value
-    targets = node.targets if isinstance(node, ast.Assign) else ()
-    if any(isinstance(target, ast.Name) and target.id in ELSEWHERE for target in targets):
-        yield node.value
+    elif isinstance(node, ast.Assign):
+        names = {target.id for target in node.targets if isinstance(target, ast.Name)}
+        yield from [node.value] * bool(names & set(ELSEWHERE))
 
 
 def unquoted(text: str) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...runs import Cell, Panel, Reference, Series
-from ...stats import bootstrap
+from ...stats import Estimate, bootstrap
 from ..experiments.arms import arm, found
 from ..experiments.truth_table import BUILT, LEARNED, SUBJECTS
 from ..measuring.effort import Effort
@@ -83,7 +83,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
     learned = np.array([name in LEARNED for name in SUBJECTS])
     unit = "of subjects and worlds"
 
-    def share(of: np.ndarray):
+    def share(of: np.ndarray) -> Estimate:
         return bootstrap(right[of].mean(1), bounds=(0.0, 1.0))
 
     rows = [
