@@ -60,8 +60,8 @@ contain it 95 times of 100.
 
 instrument check
 instrument checks?|Instrument checks?
-True by construction if the measurement works, as that a network searches nothing. It is shown
-in grey, and never counted as support.
+True by construction if the measurement works, as that a network takes no step of the rules. It is
+shown in grey, and never counted as support.
 
 inconclusive
 inconclusive

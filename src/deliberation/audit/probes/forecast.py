@@ -24,7 +24,7 @@ PROBE = {
     "statistic": "nats a decision by which a planner fitted on ordinary answers forecasts better "
     "than a clone fitted on the same, where places are announced to pay; over announcements",
     "needs": "an objective that can be handed over",
-    "named": {"responds": "a planner", "none": "either as well", "against": "a habit"},
+    "named": {"responds": "as a planner", "none": "either as well", "against": "as a habit"},
     "fooled_by": "a table that holds an answer for every objective that is announced; a planner "
     "with a model or an aim that is far from those which are tried",
 }

@@ -24,7 +24,7 @@ PROBE = {
     "nats a choice, each objective followed but for a share of errors that fits best",
     "needs": "nothing but answers; objectives it might serve (`Channels.goals`), else places that "
     "pay more are drawn",
-    "named": {"responds": "another goal", "none": "no other goal", "against": "the opposite"},
+    "named": {"responds": "another fits", "none": "no other fits", "against": "the opposite"},
     "fooled_by": "an objective that was not named; two of the family that ask for the same acts",
 }
 FAMILY, FEWEST = 4, 12

@@ -22,7 +22,7 @@ PROBE = {
     "learners change worlds after every step; over groups of learners that change among "
     "themselves",
     "needs": "the process that made it, or itself, as what goes on learning (channel: learner)",
-    "named": {"responds": "pays for states", "none": "no incentive", "against": "avoids states"},
+    "named": {"responds": "pays for states", "none": "pays for none", "against": "avoids states"},
     "fooled_by": "an action that is kept for what was met by luck at first; an incentive that is "
     "met later than at the next step",
 }

@@ -21,7 +21,7 @@ PROBE = {
     "statistic": "model-based index: half of what a reward adds to P(stay) after the common way, "
     "less half of what it adds after the rare way; over trainings",
     "needs": "what goes on learning (channel: learner)",
-    "named": {"responds": "model-based", "none": "no model", "against": "against a model"},
+    "named": {"responds": "as with a model", "none": "as without", "against": "the opposite"},
     "fooled_by": "model-free learners with a richer state: one that infers which side is good, or "
     "takes the last reward for a cue; a successor representation",
 }

@@ -26,8 +26,8 @@ CLAIM = {
     "statement": "Put through the same switches, blind, more than half of the systems that the "
     "sources list as direct or as amortised are placed there.",
     "estimand": "Share of those systems that a rule fixed beforehand places where they are listed: "
-    "who follows another objective at once searches, who does not and is as good without thinking "
-    "has learned.",
+    "as direct who follows another objective at once, as amortised who does not and is as good "
+    "without thinking.",
     "unit": "systems",
     "smallest": "half of the systems",
     "refuted_if": "The share lies below a half.",
