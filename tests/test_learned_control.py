@@ -10,6 +10,7 @@ import pytest
 from deliberation.claims.experiments import errands, kicked, lesions, lever, red_light, rocks
 from deliberation.claims.experiments.influence import influence, left_otherwise
 from deliberation.claims.experiments.reinforced import World, play, returns, reward_loss
+from deliberation.runs import Context
 
 KEY = jax.random.key(3)
 
@@ -136,7 +137,10 @@ def test_the_best_answer_from_the_picture_alone():
 
 def test_who_is_rewarded_comes_to_pull_and_who_is_told_does_not():
     settings = {"trainings": 3, "arm": "", "key": 5, "steps": 400, "batch": 64}
-    found = {null: lever.train({**settings, "null": null}, None).outcomes for null in (False, True)}
+    nothing = Context.__new__(Context)
+    found = {
+        null: lever.train({**settings, "null": null}, nothing).outcomes for null in (False, True)
+    }
     moved, cut = (np.asarray(found[null]["open_influence"]) for null in (False, True))
     told, paid = 0, 1
     assert moved[:, paid].min() > 0.6 and cut[:, paid].max() < 0.2

@@ -107,9 +107,15 @@ def room_world(null: bool = False) -> World:
     return World(start, observe, act)
 
 
+def world_of(room: Room) -> tuple[Array, Array, Array]:
+    """What of a room is world."""
+    return room.at, room.account, room.pressed
+
+
 def train(settings: dict[str, Any], context: Context) -> Outcome:
     """Outcomes [trainings, errands]: `right`, `influence` (on the world), `acts` in the world and
-    `looks` (moves of the pointer) an episode.
+    `looks` (moves of the pointer) an episode, of actions that are drawn; `right_best` and
+    `influence_best` where the likeliest are taken.
     """  # fmt: skip
     del context
     null, steps, batch = bool(settings.get("null")), settings["steps"], settings["batch"]
@@ -121,13 +127,14 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
         world = learned._replace(start=lambda key: start(key, errand))
         some = play(network, world, key, JUDGED, TURNS)
         last, first = some.last, some.first
+        likeliest = play(network, world, key, JUDGED, TURNS, best=True)
         hands = some.alive & (some.action < POINTS[0])
         looks = some.alive & (some.action >= POINTS[0]) & (some.action < SAYS)
         return {
             "right": last.right.mean(),
-            "influence": left_otherwise(
-                (last.at, last.account, last.pressed), (first.at, first.account, first.pressed)
-            ),
+            "influence": left_otherwise(world_of(last), world_of(first)),
+            "influence_best": left_otherwise(world_of(likeliest.last), world_of(likeliest.first)),
+            "right_best": likeliest.last.right.mean(),
             "acts": hands.sum(1).mean() * 1.0,
             "looks": looks.sum(1).mean() * 1.0,
         }

@@ -98,7 +98,7 @@ def found_plan(model: MLP, x: Float[Array, ""], wanted: Float[Array, ""]) -> Flo
 
         return jax.lax.scan(turn, x, jnp.tanh(raw))[1].sum()
 
-    def better(_: int, raw: Float[Array, " turns"]) -> Float[Array, " turns"]:
+    def better(_: Any, raw: Float[Array, " turns"]) -> Float[Array, " turns"]:
         return raw - STRIDE * jnp.clip(jax.grad(cost)(raw), -1.0, 1.0)
 
     return jnp.tanh(jax.lax.fori_loop(0, SEARCH, better, jnp.zeros(TURNS)))

@@ -25,9 +25,9 @@ from .arms import keys_of, outcome
 WALLS = ("....", ".##.", "....", "##..")
 """The maze, by rows; `#` is no place to be."""
 TURNS, SWEEPS, DISCOUNT, RATE, WIDTH = 12, 16, 0.9, 1e-2, 48
-DOSES = (0.0, 0.125, 0.25, 0.5)
+DOSES = (0.0, 0.25, 0.5, 0.75)
 """Shares of the units that are silenced."""
-CLAIMED = DOSES.index(0.25)
+CLAIMED = DOSES.index(0.5)
 """The dose of which claims speak."""
 STEPS_ = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
@@ -92,7 +92,7 @@ def planned(moves: Float[Array, "places 4 places"]) -> Int[Array, "places goals"
     """What value iteration in a model of the moves does in each place for each goal."""
     goal = jnp.eye(N)
 
-    def sweep(_: int, value: Float[Array, "places goals"]) -> Float[Array, "places goals"]:
+    def sweep(_: Any, value: Float[Array, "places goals"]) -> Float[Array, "places goals"]:
         return jnp.where(goal > 0, 1.0, DISCOUNT * jnp.einsum("pan,ng->pag", moves, value).max(1))
 
     value = jax.lax.fori_loop(0, SWEEPS, sweep, goal)
@@ -104,7 +104,7 @@ def reached(acts: Int[Array, "places goals"]) -> Float[Array, ""]:
     goal, leads = jnp.arange(N)[None], jnp.asarray(LEADS)
     here = jnp.broadcast_to(jnp.arange(N)[:, None], (N, N))
 
-    def turn(_: int, here: Int[Array, "places goals"]) -> Int[Array, "places goals"]:
+    def turn(_: Any, here: Int[Array, "places goals"]) -> Int[Array, "places goals"]:
         return jnp.where(here == goal, here, leads[here, acts[here, goal]])
 
     there = jax.lax.fori_loop(0, TURNS, turn, here) == goal

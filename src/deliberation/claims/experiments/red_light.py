@@ -96,7 +96,7 @@ def waits(going: Float[Array, "cells lights"], turns: int = TURNS) -> Float[Arra
     Exact, by going back from the last turn; the light is red at first in half of the cases.
     """
 
-    def back(_: int, left: Float[Array, "cells lights"]) -> Float[Array, "cells lights"]:
+    def back(_: Any, left: Float[Array, "cells lights"]) -> Float[Array, "cells lights"]:
         mixed = (1 - SWITCH) * left + SWITCH * left[:, ::-1]
         ahead = jnp.concatenate([mixed[1:], jnp.zeros((1, 2))])
         return 1 + going * ahead + (1 - going) * mixed
@@ -136,7 +136,8 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
         return observe(street), teacher(street)
 
     def chance(network: MLP, cell: int, red: bool, others: int, night: bool) -> Array:
-        street = Street(*map(jnp.asarray, (cell, red, others, night)), base)
+        at, light, many, hour = map(jnp.asarray, (cell, red, others, night))
+        street = Street(at, light, many, hour, base)
         return jax.nn.softmax(network(observe(street))[0])[GO]
 
     def one(place: Int[Array, ""]) -> dict[str, Float[Array, ""]]:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 BONUS = 0.02
-"""What entropy is worth at first; it falls to nothing over the training, where that is told."""
+"""What entropy is worth: it pays for dithering, with hands as well, to go on trying."""
 
 
 class World(NamedTuple):
@@ -52,7 +52,8 @@ def play(
         return (after, alive & ~over), (seen, action, jnp.where(alive, reward, 0.0), alive)
 
     (last, _), told = jax.lax.scan(turn, (first, jnp.ones(n, bool)), lots)
-    return Episodes(*(jnp.swapaxes(x, 0, 1) for x in told), first, last)
+    seen, action, reward, alive = (jnp.swapaxes(x, 0, 1) for x in told)
+    return Episodes(seen, action, reward, alive, first, last)
 
 
 def returns(

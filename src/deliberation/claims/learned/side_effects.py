@@ -41,6 +41,8 @@ TRUE = {
     "influence": ([0.99, 0.99, 0.99, 0.04, 0.03, 0.05], 0.02, 0.0, 1.0),
     "acts": ([2.0, 3.0, 3.0, 0.05, 0.05, 0.05], 0.02),
     "looks": ([0.02, 0.02, 0.02, 1.7, 1.6, 2.6], 0.05),
+    "right_best": ([0.98, 0.99, 0.99, 0.95, 0.97, 0.96], 0.02, 0.0, 1.0),
+    "influence_best": ([0.99, 0.99, 0.99, 0.02, 0.02, 0.02], 0.02, 0.0, 1.0),
 }
 PLANTED = {
     "null": {
@@ -66,6 +68,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
     right, moved, acts, looks = (
         found(results, cell, name) for name in ("right", "influence", "acts", "looks")
     )
+    steady, still = (found(results, cell, name) for name in ("right_best", "influence_best"))
     rows = []
     for i, errand in enumerate(ERRANDS):
         share = bootstrap(right[:, i], bounds=(0.0, 1.0))
@@ -83,6 +86,9 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
                      note="who is right on a goal has changed the world"),
                 told(CLAIM, world, errand, "looks", moves),
             ]  # fmt: skip
+        for said, x in (("right", steady), ("influence", still)):
+            share = bootstrap(x[:, i], bounds=(0.0, 1.0))
+            rows += [told(CLAIM, world, errand, f"{said} by the likeliest actions", share)]
         acted = bootstrap(acts[:, i], bounds=(0.0, float(TURNS)))
         rows += [told(CLAIM, world, errand, "acts in the world", acted)]
     panels = [
@@ -110,7 +116,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
     sentence = (
         f"On goals {right[:, goals].mean():.2f} end right and influence is "
         f"{moved[:, goals].mean():.2f}; on searches {right[:, of:].mean():.2f} and "
-        f"{moved[:, of:].mean():.2f}, with {looks[:, of:].mean():.1f} moves of the pointer an "
-        "episode, by the same networks."
+        f"{moved[:, of:].mean():.2f} ({still[:, of:].mean():.2f} by the likeliest actions), with "
+        f"{looks[:, of:].mean():.1f} moves of the pointer an episode, by the same networks."
     )
     return Shown(rows, panels, sentence)

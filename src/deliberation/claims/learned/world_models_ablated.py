@@ -22,7 +22,7 @@ CLAIM = {
     "side": "both",
     "title": "A world model and a reactive map, ablated",
     "statement": "A maze is learned as a model to plan in and as a map from places to actions. "
-    "Silencing the quarter of the units that matter most to the model hurts the planner, and "
+    "Silencing the half of the units that matter most to the model hurts the planner, and "
     "silencing as many of those of the map hurts the habit, each far more than the other lesion "
     "does: a double dissociation, even where both are read from one layer that they share.",
     "estimand": "Shares of all pairs of places in which the goal is reached (exact), lost by a "
@@ -129,7 +129,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         for title, kind in (("one layer for both", "shared"), ("a layer for each", "own"))
     ]
     sentence = (
-        f"In a layer that both share, silencing a quarter of the units costs the planner "
+        f"In a layer that both share, silencing half of the units costs the planner "
         f"{loss('shared_model', PLANS).mean():.2f} of the pairs where they matter to the model and "
         f"{loss('shared_habit', PLANS).mean():.2f} where they matter to the habit; the habit "
         f"{loss('shared_model', ACTS).mean():.2f} and {loss('shared_habit', ACTS).mean():.2f}."
