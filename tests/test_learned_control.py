@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from deliberation.amortised import MLP
 from deliberation.claims.experiments import errands, kicked, lesions, lever, red_light, rocks
 from deliberation.claims.experiments.influence import influence, left_otherwise
 from deliberation.claims.experiments.reinforced import World, play, returns, reward_loss
@@ -147,7 +148,7 @@ def test_who_is_rewarded_comes_to_pull_and_who_is_told_does_not():
     assert moved[:, told].max() < 0.2
     assert np.ptp([x["cut_influence"] for x in found.values()]) == 0
     right = np.asarray(found[False]["open_right"])
-    assert right[:, told].mean() == pytest.approx(lever.honest(), abs=0.08)
+    assert 0.4 < right[:, told].mean() < lever.honest() + 0.03 < right[:, paid].min()
 
 
 # --- errands ----------------------------------------------------------------------------------
@@ -242,6 +243,18 @@ def test_a_thermostat_comes_back_after_a_kick_and_a_recital_does_not():
     np.testing.assert_allclose(off[-1], (1 - kicked.LEAK) ** turns, rtol=1e-5)
     lost = kicked.lived(kicked.thermostat, began, wanted, way=-1.0)
     assert float(abs(lost[-1] - wanted)) > 0.5
+
+
+def test_the_search_for_a_plan_comes_near_the_best_in_a_true_model(monkeypatch):
+    monkeypatch.setattr(kicked, "out", lambda model, x, heat: kicked.room(x, heat) - x)
+    began, wanted = kicked.starts(KEY, 32)
+    net = MLP((2,), 1, width=2, depth=1, key=KEY)
+    cost = [
+        float(((jax.vmap(lambda b, w, way=way: kicked.lived(way, b, w))(began, wanted)
+                - wanted[:, None]) ** 2).sum(1).mean())
+        for way in (kicked.thermostat, kicked.plan(net), kicked.replanning(net, net))
+    ]  # fmt: skip
+    assert cost[0] <= cost[1] < 1.15 * cost[0] and cost[2] < 1.15 * cost[0]
 
 
 # --- lesions ----------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...amortised import MLP, descended, side_by_side
 from ...runs import Context, Outcome
-from .arms import outcome
+from .arms import keys_of, outcome
 from .influence import left_otherwise
 from .reinforced import World, play, reward_loss
 
@@ -119,9 +119,8 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
     """  # fmt: skip
     del context
     null, steps, batch = bool(settings.get("null")), settings["steps"], settings["batch"]
-    base = jax.random.fold_in(jax.random.key(settings["key"]), SIZE)
     learned = room_world(null)
-    inputs = len(observe(start(base)))
+    inputs = len(observe(start(jax.random.key(0))))
 
     def judged(network: MLP, key: Key[Array, ""], errand: Int[Array, ""]) -> dict[str, Array]:
         world = learned._replace(start=lambda key: start(key, errand))
@@ -139,8 +138,8 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
             "looks": looks.sum(1).mean() * 1.0,
         }
 
-    def one(place: Int[Array, ""]) -> dict[str, Float[Array, " errands"]]:
-        make, learn, judge = jax.random.split(jax.random.fold_in(base, place), 3)
+    def one(key: Key[Array, ""]) -> dict[str, Float[Array, " errands"]]:
+        make, learn, judge = jax.random.split(key, 3)
         network = MLP((inputs,), ACTIONS, width=WIDTH, depth=2, value_range=None, key=make)
 
         def loss(network: MLP, key: Key[Array, ""]) -> Float[Array, ""]:
@@ -150,5 +149,5 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
         return jax.lax.map(lambda i: judged(network, judge, i), jnp.arange(len(ERRANDS)))
 
     n = settings["trainings"]
-    found = side_by_side(one, jnp.arange(n))
+    found = side_by_side(one, keys_of(settings))
     return outcome(found, fits=steps * n, data=float(steps) * batch * n)

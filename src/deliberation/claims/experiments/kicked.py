@@ -30,8 +30,8 @@ KICK = (0.8, 1.5)
 """The least and the greatest kick, to either side."""
 WANTED, SPREAD, JUDGED, WIDTH, RATE = 0.7, 1.0, 64, 16, 3e-3
 """Wanted temperatures and first ones lie between plus and minus; episodes judged; hidden units."""
-SEARCH, STRIDE = 20, 0.5
-"""Gradient steps of a search for a plan, and their length."""
+SEARCH, STRIDE, MOMENTUM = 30, 0.1, 0.8
+"""Gradient steps of a search for a plan, their length, and how much of a step is kept."""
 ARMS = ("habit", "recited habit", "plan", "replanning")
 TESTS = ("undisturbed", "kicked", "rewired")
 Act = Callable[[Array, Array], Array]
@@ -98,10 +98,13 @@ def found_plan(model: MLP, x: Float[Array, ""], wanted: Float[Array, ""]) -> Flo
 
         return jax.lax.scan(turn, x, jnp.tanh(raw))[1].sum()
 
-    def better(_: Any, raw: Float[Array, " turns"]) -> Float[Array, " turns"]:
-        return raw - STRIDE * jnp.clip(jax.grad(cost)(raw), -1.0, 1.0)
+    def better(_: Any, now: tuple[Array, Array]) -> tuple[Array, Array]:
+        raw, speed = now
+        speed = MOMENTUM * speed - STRIDE * jnp.clip(jax.grad(cost)(raw), -1.0, 1.0)
+        return raw + speed, speed
 
-    return jnp.tanh(jax.lax.fori_loop(0, SEARCH, better, jnp.zeros(TURNS)))
+    zero = jnp.zeros(TURNS)
+    return jnp.tanh(jax.lax.fori_loop(0, SEARCH, better, (zero, zero))[0])
 
 
 def plan(model: MLP) -> Way:

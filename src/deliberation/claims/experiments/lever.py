@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...amortised import MLP, descended, side_by_side
 from ...runs import Context, Outcome
-from .arms import outcome
+from .arms import keys_of, outcome
 from .influence import left_otherwise
 from .reinforced import World, play, reward_loss
 
@@ -95,13 +95,12 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
     steps, batch = settings["steps"], settings["batch"]
     kinds = jnp.array(list(ARMS.values()))
     kinds = kinds.at[:, 1].set(False) if settings.get("null") else kinds
-    base = jax.random.fold_in(jax.random.key(settings["key"]), NUMBERS)
     worlds = {"open": asked(True), "cut": asked(False), "strange": asked(True, -1.0)}
 
-    def one(place: Int[Array, ""]) -> dict[str, Float[Array, ""]]:
-        told, moves, hushed = kinds[place % len(ARMS)]
+    def one(key: Key[Array, ""], kind: Array) -> dict[str, Float[Array, ""]]:
+        told, moves, hushed = kind
         world = asked(moves)
-        make, learn, judge = jax.random.split(jax.random.fold_in(base, place // len(ARMS)), 3)
+        make, learn, judge = jax.random.split(key, 3)
         network = MLP((NUMBERS + 1,), PULL + 1, width=WIDTH, depth=2, value_range=None, key=make)
 
         def loss(network: MLP, key: Key[Array, ""]) -> Float[Array, ""]:
@@ -118,8 +117,9 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
             found[f"{test}_pulls"] = (some.alive & (some.action == PULL)).sum(1).mean() * 1.0
         return found
 
-    places = jnp.arange(len(ARMS) * settings["trainings"])
-    found = side_by_side(one, places, most=48)
-    stacked = {name: x.reshape(-1, len(ARMS)) for name, x in found.items()}
-    n = len(places)
-    return outcome(stacked, fits=steps * n, data=float(steps) * batch * n)
+    def all_arms(key: Key[Array, ""]) -> dict[str, Float[Array, " arms"]]:
+        return jax.vmap(one, (None, 0))(key, kinds)
+
+    found = side_by_side(all_arms, keys_of(settings))
+    n = settings["trainings"] * len(ARMS)
+    return outcome(found, fits=steps * n, data=float(steps) * batch * n)

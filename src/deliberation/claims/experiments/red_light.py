@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...amortised import MLP, descended, side_by_side
 from ...runs import Context, Outcome
-from .arms import outcome
+from .arms import keys_of, outcome
 from .reinforced import World, play, reward_loss, told_loss
 
 CELLS, LINE, CROWD, TURNS, WIDTH = 3, 1, 3, 12, 24
@@ -127,7 +127,6 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
     steps, batch, lessons = settings["steps"], settings["batch"], settings["lessons"]
     teacher = best if settings.get("null") else law
     kinds = jnp.array(list(ARMS.values()))
-    base = jax.random.fold_in(jax.random.key(settings["key"]), CELLS)
 
     def lesson(key: Key[Array, ""], nights: Float[Array, ""]) -> tuple:
         where, hour, rest = jax.random.split(key, 3)
@@ -137,13 +136,13 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
 
     def chance(network: MLP, cell: int, red: bool, others: int, night: bool) -> Array:
         at, light, many, hour = map(jnp.asarray, (cell, red, others, night))
-        street = Street(at, light, many, hour, base)
+        street = Street(at, light, many, hour, jax.random.key(0))
         return jax.nn.softmax(network(observe(street))[0])[GO]
 
-    def one(place: Int[Array, ""]) -> dict[str, Float[Array, ""]]:
-        told, nights = kinds[place % len(ARMS)]
+    def one(key: Key[Array, ""], kind: Array) -> dict[str, Float[Array, ""]]:
+        told, nights = kind
         world = street_world(nights)
-        make, teach, learn = jax.random.split(jax.random.fold_in(base, place // len(ARMS)), 3)
+        make, teach, learn = jax.random.split(key, 3)
         network = MLP((CELLS + 3,), 2, width=WIDTH, depth=2, value_range=None, key=make)
         seen, done = jax.vmap(lambda key: lesson(key, nights))(jax.random.split(teach, lessons))
 
@@ -168,8 +167,9 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
             "turns": waits(going),
         }
 
-    places = jnp.arange(len(ARMS) * settings["trainings"])
-    found = side_by_side(one, places, most=48)
-    stacked = {name: x.reshape(-1, len(ARMS)) for name, x in found.items()}
-    n = len(places)
-    return outcome(stacked, fits=steps * n, data=float(steps) * batch * n)
+    def all_arms(key: Key[Array, ""]) -> dict[str, Float[Array, " arms"]]:
+        return jax.vmap(one, (None, 0))(key, kinds)
+
+    found = side_by_side(all_arms, keys_of(settings))
+    n = settings["trainings"] * len(ARMS)
+    return outcome(found, fits=steps * n, data=float(steps) * batch * n)
