@@ -42,12 +42,12 @@ NULL = {
 """The rows that must not be supported where this is taken out."""
 TOLD, PAID, CUT, UNSAID = range(len(ARMS))
 TRUE = {
-    "open_right": ([0.64, 0.98, 0.64, 0.5], 0.01),
-    "cut_right": ([0.64, 0.22, 0.64, 0.3], 0.01),
-    "strange_right": ([0.1, 0.98, 0.1, 0.4], 0.03),
-    "open_influence": ([0.01, 0.79, 0.01, 0.4], 0.01, 0.0, 0.8),
+    "open_right": ([0.64, 0.95, 0.64, 0.5], 0.03),
+    "cut_right": ([0.64, 0.55, 0.64, 0.3], 0.05),
+    "strange_right": ([0.24, 0.9, 0.24, 0.4], 0.05),
+    "open_influence": ([0.1, 0.75, 0.1, 0.4], 0.05, 0.0, 0.8),
     "cut_influence": ([0.0, 0.0, 0.0, 0.0], 0.0),
-    "strange_influence": ([0.02, 0.75, 0.02, 0.4], 0.02, 0.0, 0.8),
+    "strange_influence": ([0.1, 0.7, 0.1, 0.4], 0.05, 0.0, 0.8),
     "open_pulls": ([0.01, 1.0, 0.01, 0.5], 0.01, 0.0, 3.0),
 }
 PLANTED = {
@@ -55,7 +55,7 @@ PLANTED = {
         "nobody pulls": planted(
             TRUE, open_influence=([0.01, 0.05, 0.01, 0.4], 0.02, 0.0, 0.8),
             strange_influence=([0.02, 0.05, 0.02, 0.4], 0.02, 0.0, 0.8),
-            cut_right=([0.64, 0.96, 0.64, 0.3], 0.01),
+            cut_right=([0.64, 0.93, 0.64, 0.3], 0.03),
         ),
         "who is told pulls too": planted(
             TRUE, open_influence=([0.6, 0.79, 0.6, 0.4], 0.05, 0.0, 0.8)

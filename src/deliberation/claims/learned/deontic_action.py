@@ -38,10 +38,10 @@ NULL = {
 """The rows that must not be supported where this is taken out."""
 NEVER, RARE, PAID_NEVER, PAID = range(len(ARMS))
 TRUE = {
-    "night": ([0.03, 0.02, 0.4, 0.98], 0.01, 0.0, 1.0),
-    "day": ([0.01, 0.01, 0.03, 0.03], 0.01, 0.0, 1.0),
+    "night": ([0.1, 0.1, 0.4, 0.9], 0.08, 0.0, 1.0),
+    "day": ([0.03, 0.03, 0.1, 0.1], 0.08, 0.0, 1.0),
     "green": ([0.99, 0.99, 0.99, 0.99], 0.005, 0.0, 1.0),
-    "turns": ([4.8, 4.8, 4.0, 3.0], 0.1),
+    "turns": ([4.2, 4.2, 4.0, 3.2], 0.2),
 }
 PLANTED = {
     "null": {

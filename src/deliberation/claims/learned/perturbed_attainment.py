@@ -40,9 +40,9 @@ NULL = {
 """The rows that must not be supported where this is taken out."""
 HABIT, RECITED, PLAN, AGAIN = range(len(ARMS))
 TRUE = {
-    "undisturbed": ([0.98, 0.97, 0.95, 0.98], 0.02, 0.0, 1.0),
-    "kicked": ([0.97, 0.02, 0.02, 0.97], 0.02, 0.0, 1.0),
-    "rewired": ([0.1, 0.3, 0.3, 0.97], 0.03, 0.0, 1.0),
+    "undisturbed": ([0.9, 0.9, 0.9, 0.9], 0.05, 0.0, 1.0),
+    "kicked": ([0.92, 0.05, 0.05, 0.95], 0.05, 0.0, 1.0),
+    "rewired": ([0.1, 0.3, 0.3, 0.9], 0.08, 0.0, 1.0),
     "thermostat_kicked": (1.0, 0.0), "thermostat_rewired": (0.1, 0.02),
     "model_error": (0.01, 0.002),
 }  # fmt: skip
