@@ -24,6 +24,8 @@ from ...amortised import MLP, descended, side_by_side
 from ...runs import Context, Outcome
 from .arms import keys_of, outcome
 
+MODELLED = 1.2
+"""Models are learned where the temperature is between plus and minus this."""
 TURNS, HALF, LEAK, HEAT, CLOSE = 12, 6, 0.1, 0.5, 0.1
 """Turns, when it is disturbed, what is lost in a turn, the heater's reach, what counts as there."""
 KICK = (0.8, 1.5)
@@ -134,6 +136,29 @@ def replanning(model: MLP, after: MLP) -> Way:
     return begin
 
 
+def through(kind: Callable[[MLP], Way], batch: int) -> Any:
+    """The loss of a habit: how far off it is in an undisturbed room, and through it."""
+
+    def loss(network: MLP, key: Key[Array, ""]) -> Float[Array, ""]:
+        began, wanted = starts(key, batch)
+        paths = jax.vmap(lambda b, w: lived(kind(network), b, w))(began, wanted)
+        return ((paths - wanted[:, None]) ** 2).mean()
+
+    return loss
+
+
+def modelled(batch: int, way: float) -> Any:
+    """The loss of a model of one turn, in a room that is wired one way."""
+
+    def loss(network: MLP, key: Key[Array, ""]) -> Float[Array, ""]:
+        x, heat = jax.random.uniform(key, (2, batch), minval=-1.0, maxval=1.0)
+        x = MODELLED * x
+        told = x + jax.vmap(lambda a, b: out(network, a, b))(x, heat)
+        return ((told - room(x, heat, way)) ** 2).mean()
+
+    return loss
+
+
 def train(settings: dict[str, Any], context: Context) -> Outcome:
     """Outcomes [trainings, arms] of each test: the share of episodes that end where it is wanted.
     `thermostat_kicked`, `thermostat_rewired`: the same of the built law. `model_error`: the root
@@ -143,36 +168,18 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
     steps, batch = settings["steps"], settings["batch"]
     calm = bool(settings.get("null"))
 
-    def fit(loss: Any, key: Key[Array, ""]) -> MLP:
+    def fit(loss: Any, inputs: int, key: Key[Array, ""]) -> MLP:
         make, learn = jax.random.split(key)
-        inputs = 2 if loss in (model_loss, rewired_loss) else 3
         network = MLP((inputs,), 1, width=WIDTH, depth=2, value_range=None, key=make)
         return descended(loss, network, learn, steps=steps, learning_rate=RATE)[0]
 
-    def through(kind: Callable[[MLP], Way]) -> Any:
-        def loss(network: MLP, key: Key[Array, ""]) -> Float[Array, ""]:
-            began, wanted = starts(key, batch)
-            paths = jax.vmap(lambda b, w: lived(kind(network), b, w))(began, wanted)
-            return ((paths - wanted[:, None]) ** 2).mean()
-
-        return loss
-
-    def modelled(way: float) -> Any:
-        def loss(network: MLP, key: Key[Array, ""]) -> Float[Array, ""]:
-            x, heat = 1.2 * jax.random.uniform(key, (2, batch), minval=-1.0, maxval=1.0)
-            heat = heat / 1.2
-            told = x + jax.vmap(lambda a, b: out(network, a, b))(x, heat)
-            return ((told - room(x, heat, way)) ** 2).mean()
-
-        return loss
-
-    through_habit, through_recital = through(habit), through(recited)
-    model_loss, rewired_loss = modelled(1.0), modelled(1.0 if calm else -1.0)
+    model_loss, rewired_loss = modelled(batch, 1.0), modelled(batch, 1.0 if calm else -1.0)
 
     def one(key: Key[Array, ""]) -> dict[str, Float[Array, "..."]]:
         keys = jax.random.split(key, 7)
-        reactive, blind = fit(through_habit, keys[0]), fit(through_recital, keys[1])
-        model, after = fit(model_loss, keys[2]), fit(rewired_loss, keys[3])
+        reactive = fit(through(habit, batch), 3, keys[0])
+        blind = fit(through(recited, batch), 3, keys[1])
+        model, after = fit(model_loss, 2, keys[2]), fit(rewired_loss, 2, keys[3])
         began, wanted = starts(keys[4], JUDGED)
         size = jax.random.uniform(keys[5], (JUDGED,), minval=KICK[0], maxval=KICK[1])
         kick = 0.0 * size if calm else size * jax.random.rademacher(keys[6], (JUDGED,))

@@ -1,5 +1,7 @@
 """The action channel, opened and cut: told what is right, a network answers; rewarded, it acts."""
 
+import numpy as np
+
 from ...runs import Cell, Panel, Reference
 from ...stats import bootstrap
 from ..experiments.arms import arm, found
@@ -118,8 +120,22 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
             for who, name in enumerate(names)
         ),
     ]  # fmt: skip
+    at = {test: x.mean(0) for test, x in moved.items()}
+    good = {test: x.mean(0) for test, x in right.items()}
+    sentence = (
+        f"With the lever in reach, who is told moves the number by {at['open'][TOLD]:.2f} "
+        f"({at['strange'][TOLD]:.2f} on strange questions, which it answers right in "
+        f"{good['strange'][TOLD]:.2f}); who is rewarded by {at['open'][PAID]:.2f} "
+        f"({at['strange'][PAID]:.2f}), and is right in {good['open'][PAID]:.2f}, in "
+        f"{good['cut'][PAID]:.2f} where it is cut."
+    )
+    return Shown(rows, _panels(moved, right), sentence)
+
+
+def _panels(moved: dict[str, np.ndarray], right: dict[str, np.ndarray]) -> list[Panel]:
+    """By how the lever is: what becomes of the number, and of the answers."""
     places = [float(i) for i in range(len(TESTS))]
-    panels = [
+    return [
         Panel(
             title=title,
             x_label="lever open, lever cut, strange questions with the lever open",
@@ -130,7 +146,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
                     [bootstrap(of[test][:, who], bounds=(0.0, 1.0)) for test in TESTS],
                     kind="points",
                 )
-                for who, name in enumerate(names)
+                for who, name in enumerate(ARMS)
             ],
             references=[Reference(label=said, y=level)],
         )
@@ -139,13 +155,3 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
             ("what becomes of the answers", "right", right, "best from the picture", honest()),
         )
     ]  # fmt: skip
-    at = {test: x.mean(0) for test, x in moved.items()}
-    good = {test: x.mean(0) for test, x in right.items()}
-    sentence = (
-        f"With the lever in reach, who is told moves the number by {at['open'][TOLD]:.2f} "
-        f"({at['strange'][TOLD]:.2f} on strange questions, which it answers right in "
-        f"{good['strange'][TOLD]:.2f}); who is rewarded by {at['open'][PAID]:.2f} "
-        f"({at['strange'][PAID]:.2f}), and is right in {good['open'][PAID]:.2f}, in "
-        f"{good['cut'][PAID]:.2f} where it is cut."
-    )
-    return Shown(rows, panels, sentence)

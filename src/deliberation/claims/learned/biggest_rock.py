@@ -120,7 +120,21 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
             )
         ),
     ]  # fmt: skip
-    panels = [
+    good, at = right.mean(0), moved.mean(0)
+    sentence = (
+        f"Told from a list, {good[TAUGHT]:.2f} are right with an influence on the world of "
+        f"{at[TAUGHT]:.2f}; rewarded in the world, {good[WALKS]:.2f} with {at[WALKS]:.2f}, and "
+        f"{seen[:, WALKS].mean():.2f} of what was covered is seen. Rewarded for words, influence "
+        f"is {at[SAYS]:.2f} with the list open and {at[ASKS]:.2f} with it covered."
+    )
+    return Shown(rows, _panels(right, moved, seen, steps), sentence)
+
+
+def _panels(
+    right: np.ndarray, moved: np.ndarray, seen: np.ndarray, steps: np.ndarray
+) -> list[Panel]:
+    """Each training as a point: what is right against influence, and turns against what is seen."""
+    return [
         Panel(
             title="as right, and not the same to the world",
             x_label="right",
@@ -141,11 +155,3 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
             references=[Reference(label="all", y=1.0)],
         ),
     ]
-    good, at = right.mean(0), moved.mean(0)
-    sentence = (
-        f"Told from a list, {good[TAUGHT]:.2f} are right with an influence on the world of "
-        f"{at[TAUGHT]:.2f}; rewarded in the world, {good[WALKS]:.2f} with {at[WALKS]:.2f}, and "
-        f"{seen[:, WALKS].mean():.2f} of what was covered is seen. Rewarded for words, influence "
-        f"is {at[SAYS]:.2f} with the list open and {at[ASKS]:.2f} with it covered."
-    )
-    return Shown(rows, panels, sentence)

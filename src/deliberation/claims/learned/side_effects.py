@@ -1,5 +1,7 @@
 """Goals and searches run by one network with the same hands: which of them touch the world."""
 
+import numpy as np
+
 from ...runs import Cell, Panel, Reference, Series
 from ...stats import bootstrap
 from ..experiments.arms import arm, found
@@ -91,7 +93,21 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
             rows += [told(CLAIM, world, errand, f"{said} by the likeliest actions", share)]
         acted = bootstrap(acts[:, i], bounds=(0.0, float(TURNS)))
         rows += [told(CLAIM, world, errand, "acts in the world", acted)]
-    panels = [
+    of, goals = len(GOALS), slice(0, len(GOALS))
+    sentence = (
+        f"On goals {right[:, goals].mean():.2f} end right and influence is "
+        f"{moved[:, goals].mean():.2f}; on searches {right[:, of:].mean():.2f} and "
+        f"{moved[:, of:].mean():.2f} ({still[:, of:].mean():.2f} by the likeliest actions), with "
+        f"{looks[:, of:].mean():.1f} moves of the pointer an episode, by the same networks."
+    )
+    return Shown(rows, _panels(right, moved, acts, looks), sentence)
+
+
+def _panels(
+    right: np.ndarray, moved: np.ndarray, acts: np.ndarray, looks: np.ndarray
+) -> list[Panel]:
+    """Each training as a point, by errand: how right and how much moved; where steps are taken."""
+    return [
         Panel(
             title="the same hands, by errand",
             x_label="right",
@@ -112,11 +128,3 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
             ],
         ),
     ]
-    of, goals = len(GOALS), slice(0, len(GOALS))
-    sentence = (
-        f"On goals {right[:, goals].mean():.2f} end right and influence is "
-        f"{moved[:, goals].mean():.2f}; on searches {right[:, of:].mean():.2f} and "
-        f"{moved[:, of:].mean():.2f} ({still[:, of:].mean():.2f} by the likeliest actions), with "
-        f"{looks[:, of:].mean():.1f} moves of the pointer an episode, by the same networks."
-    )
-    return Shown(rows, panels, sentence)

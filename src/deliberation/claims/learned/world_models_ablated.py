@@ -112,7 +112,18 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         ]  # fmt: skip
     overlap = bootstrap(found(results, cell, "overlap"), bounds=(0.0, 1.0))
     rows += [told(CLAIM, world, "shared layer", "overlap of what matters to both", overlap)]
-    panels = [
+    sentence = (
+        f"In a layer that both share, silencing half of the units costs the planner "
+        f"{loss('shared_model', PLANS).mean():.2f} of the pairs where they matter to the model and "
+        f"{loss('shared_habit', PLANS).mean():.2f} where they matter to the habit; the habit "
+        f"{loss('shared_model', ACTS).mean():.2f} and {loss('shared_habit', ACTS).mean():.2f}."
+    )
+    return Shown(rows, _panels(reach), sentence)
+
+
+def _panels(reach: dict[str, np.ndarray]) -> list[Panel]:
+    """Pairs reached by dose, of a layer for both and of a layer for each."""
+    return [
         Panel(
             title=title,
             x_label="share of the units silenced",
@@ -129,10 +140,3 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         )
         for title, kind in (("one layer for both", "shared"), ("a layer for each", "own"))
     ]
-    sentence = (
-        f"In a layer that both share, silencing half of the units costs the planner "
-        f"{loss('shared_model', PLANS).mean():.2f} of the pairs where they matter to the model and "
-        f"{loss('shared_habit', PLANS).mean():.2f} where they matter to the habit; the habit "
-        f"{loss('shared_model', ACTS).mean():.2f} and {loss('shared_habit', ACTS).mean():.2f}."
-    )
-    return Shown(rows, panels, sentence)
