@@ -90,7 +90,10 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
             ]  # fmt: skip
         for said, x in (("right", steady), ("influence", still)):
             share = bootstrap(x[:, i], bounds=(0.0, 1.0))
-            rows += [told(CLAIM, world, errand, f"{said} by the likeliest actions", share)]
+            note = "drawn actions dither: training pays a little for that, to go on trying"
+            rows += [
+                told(CLAIM, world, errand, f"{said} by the likeliest actions", share, note=note)
+            ]
         acted = bootstrap(acts[:, i], bounds=(0.0, float(TURNS)))
         rows += [told(CLAIM, world, errand, "acts in the world", acted)]
     of, goals = len(GOALS), slice(0, len(GOALS))
