@@ -52,8 +52,12 @@ PLANTED = {
             TRUE, kicked=([0.2, 0.02, 0.02, 0.97], 0.05, 0.0, 1.0)
         ),
         "nobody comes back": planted(TRUE, kicked=([0.03, 0.02, 0.02, 0.03], 0.02, 0.0, 1.0)),
-        "a kick that undoes nothing": planted(TRUE, kicked=([0.97, 0.95, 0.95, 0.97], 0.02, 0, 1)),
-        "habits that heed the wiring": planted(TRUE, rewired=([0.95, 0.3, 0.3, 0.97], 0.02, 0, 1)),
+        "a kick that undoes nothing": planted(
+            TRUE, kicked=([0.97, 0.95, 0.95, 0.97], 0.02, 0.0, 1.0)
+        ),
+        "habits that heed the wiring": planted(
+            TRUE, rewired=([0.95, 0.3, 0.3, 0.97], 0.02, 0.0, 1.0)
+        ),
     },
     "effect": {"feedback and not search": planted(TRUE)},
 }
