@@ -76,6 +76,31 @@ def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
     return [arm("lever", e, 45.0, null=null, steps=STEPS[e.name], batch=BATCH)]
 
 
+def _panels(moved: dict[str, np.ndarray], right: dict[str, np.ndarray]) -> list[Panel]:
+    """By how the lever is: what becomes of the number, and of the answers."""
+    places = [float(i) for i in range(len(TESTS))]
+    return [
+        Panel(
+            title=title,
+            x_label="lever open, lever cut, strange questions with the lever open",
+            y_label=label,
+            series=[
+                series_of(
+                    name, places,
+                    [bootstrap(of[test][:, who], bounds=(0.0, 1.0)) for test in TESTS],
+                    kind="points",
+                )
+                for who, name in enumerate(ARMS)
+            ],
+            references=[Reference(label=said, y=level)],
+        )
+        for title, label, of, said, level in (
+            ("what becomes of the number", "influence on it", moved, "smallest called use", USED),
+            ("what becomes of the answers", "right", right, "best from the picture", honest()),
+        )
+    ]  # fmt: skip
+
+
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:
     """Who pulls, where, and what it buys."""
     (cell,) = cells(world, e, null=null)
@@ -130,28 +155,3 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         f"{good['cut'][PAID]:.2f} where it is cut."
     )
     return Shown(rows, _panels(moved, right), sentence)
-
-
-def _panels(moved: dict[str, np.ndarray], right: dict[str, np.ndarray]) -> list[Panel]:
-    """By how the lever is: what becomes of the number, and of the answers."""
-    places = [float(i) for i in range(len(TESTS))]
-    return [
-        Panel(
-            title=title,
-            x_label="lever open, lever cut, strange questions with the lever open",
-            y_label=label,
-            series=[
-                series_of(
-                    name, places,
-                    [bootstrap(of[test][:, who], bounds=(0.0, 1.0)) for test in TESTS],
-                    kind="points",
-                )
-                for who, name in enumerate(ARMS)
-            ],
-            references=[Reference(label=said, y=level)],
-        )
-        for title, label, of, said, level in (
-            ("what becomes of the number", "influence on it", moved, "smallest called use", USED),
-            ("what becomes of the answers", "right", right, "best from the picture", honest()),
-        )
-    ]  # fmt: skip

@@ -77,6 +77,33 @@ def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
     return [arm("rocks", e, 60.0, null=null, steps=STEPS[e.name], batch=BATCH)]
 
 
+def _panels(
+    right: np.ndarray, moved: np.ndarray, seen: np.ndarray, steps: np.ndarray
+) -> list[Panel]:
+    """Each training as a point: what is right against influence, and turns against what is seen."""
+    return [
+        Panel(
+            title="as right, and not the same to the world",
+            x_label="right",
+            y_label="influence on the world",
+            series=[
+                Series(label=name, x=right[:, i].tolist(), y=moved[:, i].tolist(), kind="points")
+                for i, name in enumerate(ARMS)
+            ],
+        ),
+        Panel(
+            title="finding out by acting",
+            x_label="turns in the world",
+            y_label="of what was covered, seen",
+            series=[
+                Series(label=name, x=steps[:, i].tolist(), y=seen[:, i].tolist(), kind="points")
+                for i, name in enumerate(ARMS)
+            ],
+            references=[Reference(label="all", y=1.0)],
+        ),
+    ]
+
+
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:
     """What is right, and what became of the world."""
     (cell,) = cells(world, e, null=null)
@@ -128,30 +155,3 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         f"is {at[SAYS]:.2f} with the list open and {at[ASKS]:.2f} with it covered."
     )
     return Shown(rows, _panels(right, moved, seen, steps), sentence)
-
-
-def _panels(
-    right: np.ndarray, moved: np.ndarray, seen: np.ndarray, steps: np.ndarray
-) -> list[Panel]:
-    """Each training as a point: what is right against influence, and turns against what is seen."""
-    return [
-        Panel(
-            title="as right, and not the same to the world",
-            x_label="right",
-            y_label="influence on the world",
-            series=[
-                Series(label=name, x=right[:, i].tolist(), y=moved[:, i].tolist(), kind="points")
-                for i, name in enumerate(ARMS)
-            ],
-        ),
-        Panel(
-            title="finding out by acting",
-            x_label="turns in the world",
-            y_label="of what was covered, seen",
-            series=[
-                Series(label=name, x=steps[:, i].tolist(), y=seen[:, i].tolist(), kind="points")
-                for i, name in enumerate(ARMS)
-            ],
-            references=[Reference(label="all", y=1.0)],
-        ),
-    ]

@@ -74,6 +74,27 @@ def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
     return [arm("lesions", e, 40.0, null=null, steps=STEPS[e.name], batch=BATCH)]
 
 
+def _panels(reach: dict[str, np.ndarray]) -> list[Panel]:
+    """Pairs reached by dose, of a layer for both and of a layer for each."""
+    return [
+        Panel(
+            title=title,
+            x_label="share of the units silenced",
+            y_label="pairs of places in which the goal is reached",
+            series=[
+                series_of(
+                    f"{who}, {which} hit",
+                    DOSES,
+                    [bootstrap(x, bounds=(0.0, 1.0)) for x in reach[f"{kind}_{which}"][..., i].T],
+                )
+                for i, who in enumerate(("planner", "habit"))
+                for which in ("model", "habit")
+            ],
+        )
+        for title, kind in (("one layer for both", "shared"), ("a layer for each", "own"))
+    ]
+
+
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:
     """Who loses what by which lesion."""
     (cell,) = cells(world, e, null=null)
@@ -119,24 +140,3 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         f"{loss('shared_model', ACTS).mean():.2f} and {loss('shared_habit', ACTS).mean():.2f}."
     )
     return Shown(rows, _panels(reach), sentence)
-
-
-def _panels(reach: dict[str, np.ndarray]) -> list[Panel]:
-    """Pairs reached by dose, of a layer for both and of a layer for each."""
-    return [
-        Panel(
-            title=title,
-            x_label="share of the units silenced",
-            y_label="pairs of places in which the goal is reached",
-            series=[
-                series_of(
-                    f"{who}, {which} hit",
-                    DOSES,
-                    [bootstrap(x, bounds=(0.0, 1.0)) for x in reach[f"{kind}_{which}"][..., i].T],
-                )
-                for i, who in enumerate(("planner", "habit"))
-                for which in ("model", "habit")
-            ],
-        )
-        for title, kind in (("one layer for both", "shared"), ("a layer for each", "own"))
-    ]
