@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from ...runs import Cell, Panel, Reference, Series
+from ...runs import Cell, Panel, Reference
 from ...stats import bootstrap
 from ..experiments.arms import arm, found
 from ..experiments.rocks import ARMS
 from ..measuring.effort import Effort
 from ..measuring.planted import planted
-from ..measuring.results import Results, Shown
+from ..measuring.results import Results, Shown, clouds
 from ..measuring.rows import check, claimed, told
 
 STEPS = {"smoke": 500, "quick": 1500, "full": 4000}
@@ -86,19 +86,13 @@ def _panels(
             title="as right, and not the same to the world",
             x_label="right",
             y_label="influence on the world",
-            series=[
-                Series(label=name, x=right[:, i].tolist(), y=moved[:, i].tolist(), kind="points")
-                for i, name in enumerate(ARMS)
-            ],
+            series=clouds(ARMS, right, moved),
         ),
         Panel(
             title="finding out by acting",
             x_label="turns in the world",
             y_label="of what was covered, seen",
-            series=[
-                Series(label=name, x=steps[:, i].tolist(), y=seen[:, i].tolist(), kind="points")
-                for i, name in enumerate(ARMS)
-            ],
+            series=clouds(ARMS, steps, seen),
             references=[Reference(label="all", y=1.0)],
         ),
     ]

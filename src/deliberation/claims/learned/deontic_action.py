@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from ...runs import Cell, Panel, Reference, Series
+from ...runs import Cell, Panel, Reference
 from ...stats import bootstrap
 from ..experiments.arms import arm, found
 from ..experiments.red_light import ARMS, CROWD, LINE, planned
 from ..measuring.effort import Effort
 from ..measuring.planted import planted
-from ..measuring.results import Results, Shown
+from ..measuring.results import Results, Shown, clouds
 from ..measuring.rows import check, claimed, told
 
 STEPS = {"smoke": 400, "quick": 1000, "full": 3000}
@@ -108,10 +108,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         title="each training at the red light",
         x_label="chance to go by day, with others there",
         y_label="chance to go at 4 am, with nobody there",
-        series=[
-            Series(label=name, x=day[:, i].tolist(), y=night[:, i].tolist(), kind="points")
-            for i, name in enumerate(names)
-        ],
+        series=clouds(names, day, night),
         references=[Reference(label="planner", y=float(plans[0]))],
     )
     sentence = (

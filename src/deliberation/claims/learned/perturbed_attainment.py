@@ -69,6 +69,25 @@ def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
     return [arm("kicked", e, 60.0, null=null, steps=STEPS[e.name], batch=BATCH)]
 
 
+def _panel(there: dict[str, np.ndarray]) -> Panel:
+    """Of each arm the share there, by what happened."""
+    places = [float(i) for i in range(len(TESTS))]
+    return Panel(
+        title="who attains after what",
+        x_label="undisturbed, kicked, rewired with the model told",
+        y_label="share that ends where it is wanted",
+        series=[
+            series_of(
+                name,
+                places,
+                [bootstrap(there[test][:, who], bounds=(0.0, 1.0)) for test in TESTS],
+                kind="points",
+            )
+            for who, name in enumerate(ARMS)
+        ],
+    )
+
+
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:
     """Who attains after what."""
     (cell,) = cells(world, e, null=null)
@@ -105,16 +124,6 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
             for who, name in enumerate(ARMS) for test in TESTS
         ),
     ]  # fmt: skip
-    places = [float(i) for i in range(len(TESTS))]
-    panel = Panel(
-        title="who attains after what",
-        x_label="undisturbed, kicked, rewired with the model told",
-        y_label="share that ends where it is wanted",
-        series=[
-            series_of(name, places, [share(there[test][:, who]) for test in TESTS], kind="points")
-            for who, name in enumerate(ARMS)
-        ],
-    )
     at = kicked.mean(0)
     sentence = (
         f"After a kick {at[HABIT]:.2f} of the habit's episodes and {at[AGAIN]:.2f} of the "
@@ -122,4 +131,4 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         f"of the recited habit's; rewired, {rewired[:, HABIT].mean():.2f} of the habit's and "
         f"{rewired[:, AGAIN].mean():.2f} of the replanner's."
     )
-    return Shown(rows, [panel], sentence)
+    return Shown(rows, [_panel(there)], sentence)

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from ...runs import Cell, Panel, Reference, Series
+from ...runs import Cell, Panel, Reference
 from ...stats import bootstrap
 from ..experiments.arms import arm, found
 from ..experiments.errands import ERRANDS, GOALS, SEARCHES, TURNS
 from ..measuring.effort import Effort
 from ..measuring.planted import planted
-from ..measuring.results import Results, Shown
+from ..measuring.results import Results, Shown, clouds
 from ..measuring.rows import claimed, told
 
 STEPS = {"smoke": 1000, "quick": 3000, "full": 8000}
@@ -73,20 +73,14 @@ def _panels(
             title="the same hands, by errand",
             x_label="right",
             y_label="influence on the world",
-            series=[
-                Series(label=errand, x=right[:, i].tolist(), y=moved[:, i].tolist(), kind="points")
-                for i, errand in enumerate(ERRANDS)
-            ],
+            series=clouds(ERRANDS, right, moved),
             references=[Reference(label="called little", y=LITTLE)],
         ),
         Panel(
             title="where the steps are taken",
             x_label="moves in what it holds, an episode",
             y_label="acts in the world, an episode",
-            series=[
-                Series(label=errand, x=looks[:, i].tolist(), y=acts[:, i].tolist(), kind="points")
-                for i, errand in enumerate(ERRANDS)
-            ],
+            series=clouds(ERRANDS, looks, acts),
         ),
     ]
 
