@@ -64,27 +64,6 @@ def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
     return [arm("errands", e, 60.0, null=null, steps=STEPS[e.name], batch=BATCH)]
 
 
-def _panels(
-    right: np.ndarray, moved: np.ndarray, acts: np.ndarray, looks: np.ndarray
-) -> list[Panel]:
-    """Each training as a point, by errand: how right and how much moved; where steps are taken."""
-    return [
-        Panel(
-            title="the same hands, by errand",
-            x_label="right",
-            y_label="influence on the world",
-            series=clouds(ERRANDS, right, moved),
-            references=[Reference(label="called little", y=LITTLE)],
-        ),
-        Panel(
-            title="where the steps are taken",
-            x_label="moves in what it holds, an episode",
-            y_label="acts in the world, an episode",
-            series=clouds(ERRANDS, looks, acts),
-        ),
-    ]
-
-
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:
     """What is done well, and what it does to the world."""
     (cell,) = cells(world, e, null=null)
@@ -125,3 +104,24 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         f"{looks[:, of:].mean():.1f} moves of the pointer an episode, by the same networks."
     )
     return Shown(rows, _panels(right, moved, acts, looks), sentence)
+
+
+def _panels(
+    right: np.ndarray, moved: np.ndarray, acts: np.ndarray, looks: np.ndarray
+) -> list[Panel]:
+    """Each training as a point, by errand: how right and how much moved; where steps are taken."""
+    return [
+        Panel(
+            title="the same hands, by errand",
+            x_label="right",
+            y_label="influence on the world",
+            series=clouds(ERRANDS, right, moved),
+            references=[Reference(label="called little", y=LITTLE)],
+        ),
+        Panel(
+            title="where the steps are taken",
+            x_label="moves in what it holds, an episode",
+            y_label="acts in the world, an episode",
+            series=clouds(ERRANDS, looks, acts),
+        ),
+    ]
