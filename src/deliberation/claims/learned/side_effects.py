@@ -115,8 +115,8 @@ def _panels(
             title="the same hands, by errand",
             x_label="right",
             y_label="influence on the world",
-            references=[Reference(label="called little", y=LITTLE)],
             series=clouds(ERRANDS, right, moved),
+            references=[Reference(label="called little", y=LITTLE)],
         ),
         Panel(
             title="where the steps are taken",
