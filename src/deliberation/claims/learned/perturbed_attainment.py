@@ -71,20 +71,15 @@ def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
 
 def _panel(there: dict[str, np.ndarray]) -> Panel:
     """Of each arm the share there, by what happened."""
-    places = [float(i) for i in range(len(TESTS))]
+    series = []
+    for who, name in enumerate(ARMS):
+        shares = [bootstrap(there[test][:, who], bounds=(0.0, 1.0)) for test in TESTS]
+        series.append(series_of(name, range(len(TESTS)), shares, kind="points"))
     return Panel(
         title="who attains after what",
         x_label="undisturbed, kicked, rewired with the model told",
         y_label="share that ends where it is wanted",
-        series=[
-            series_of(
-                name,
-                places,
-                [bootstrap(there[test][:, who], bounds=(0.0, 1.0)) for test in TESTS],
-                kind="points",
-            )
-            for who, name in enumerate(ARMS)
-        ],
+        series=series,
     )
 
 
