@@ -66,7 +66,8 @@ PLANTED = {
 def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
     """All arms of a training in one cell; in the null nothing is disturbed."""
     del world
-    return [arm("kicked", e, 60.0, null=null, steps=STEPS[e.name], batch=BATCH)]
+    steps = STEPS[e.name]
+    return [arm("kicked", e, 60.0, null=null, steps=steps, batch=BATCH)]
 
 
 def _panel(there: dict[str, np.ndarray]) -> Panel:
