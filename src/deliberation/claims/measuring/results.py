@@ -165,6 +165,14 @@ def series_of(
     )
 
 
+def clouds(labels: Iterable[str], x: np.ndarray, y: np.ndarray) -> list[Series]:
+    """A point for each training (a row), a cloud for each label (a column)."""
+    return [
+        Series(label=label, x=x[:, i].tolist(), y=y[:, i].tolist(), kind="points")
+        for i, label in enumerate(labels)
+    ]
+
+
 def way_panel(
     title: str, x_label: str, series: list[Series], y_label: str = "", **more: Any
 ) -> Panel:
