@@ -65,9 +65,7 @@ def test_the_rows_that_a_null_takes_away_are_claimed(name):
         plain, nulled = (
             claims.claim(name).cells(world, QUICK, null=null) for null in (False, True)
         )
-        assert {cell.id for cell in plain}.isdisjoint(
-            cell.id for cell in nulled if cell.settings.get("null")
-        ) and any(cell.settings.get("null") for cell in nulled)
+        assert {cell.id for cell in nulled} - {cell.id for cell in plain}
 
 
 @pytest.mark.parametrize(("name", "kind", "title"), PLANTED)

@@ -28,7 +28,7 @@ CLAIM = {
     "walks straight.",
     "estimand": "Shares of episodes that end right; influence on the world (total variation "
     "between what becomes of it with the network present and with one that does nothing); of the "
-    "places covered at first the share seen at the end; turns beyond those of who knows the way.",
+    "places covered at first the share seen at the end; turns beyond those of the shortest way.",
     "unit": "trainings",
     "smallest": "0.8 right and within 0.15; influences 0.5 apart, or below 0.2; half of what was "
     "covered; half a turn",

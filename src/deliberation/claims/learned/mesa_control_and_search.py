@@ -106,7 +106,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         f"From far starts {LAST} steps of thought instead of {NEAR} make "
         f"{added['answers']:+.2f} more of the choices best of a thinker that answers, "
         f"{added['acts']:+.2f} of one that acts. A reactive network that acts moves the world by "
-        f"{moves['reactive acts'].mean():.2f}; one that thinks and answers by "
+        f"{moves['reactive acts'].mean():.2f}; one with steps of thought that answers by "
         f"{moves['thinker answers'].mean():.2f} when it is followed, by nothing when not."
     )
     return Shown(rows, [_thinking(best), _placed(more, moves)], sentence)

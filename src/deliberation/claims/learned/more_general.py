@@ -22,8 +22,8 @@ CLAIM = {
     "side": "amortised",
     "title": "More mazes, more of the space",
     "statement": "The more mazes a network was taught on by reward, with as many steps, the larger "
-    "the part of inputs off its distribution, where walls moved, in which it optimises: each "
-    "doubling adds at least 0.02.",
+    "the part of inputs off its distribution, where walls moved, in which its choices are "
+    "optimal: each doubling adds at least 0.02.",
     "estimand": "Share of the inputs (maze with more walls, goal, start) from which its actions go "
     "a shortest way, exactly: the slope over the logarithm of the number of mazes.",
     "unit": "trainings",
@@ -33,7 +33,7 @@ CLAIM = {
 WORLDS = ("mazes, few or many",)
 NULL = {
     "what": "all are trained on two mazes, whatever number is said",
-    "rows": ("inputs with walls moved in which it optimises, a doubling of mazes",),
+    "rows": ("inputs with walls moved in which its choices are optimal, a doubling of mazes",),
 }
 """The rows that must not be supported where this is taken out."""
 FLAT, RISING = [0.4] * 5, [0.2, 0.28, 0.36, 0.44, 0.52]
@@ -73,7 +73,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
     who = "network"
     rows = [
         claimed(CLAIM, world, who,
-                "inputs with walls moved in which it optimises, a doubling of mazes",
+                "inputs with walls moved in which its choices are optimal, a doubling of mazes",
                 bootstrap(slopes["moved"], bounds=WIDE), above=SLOPE),
         told(CLAIM, world, who, "inputs in new mazes alike, a doubling of mazes",
              bootstrap(slopes["fresh"], bounds=WIDE)),
@@ -82,12 +82,12 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
     ]  # fmt: skip
     for name, share in (("its own mazes", seen), ("walls moved", moved)):
         rows += [
-            told(CLAIM, world, f"trained on {n} mazes", f"optimises, {name}",
+            told(CLAIM, world, f"trained on {n} mazes", f"optimal choices, {name}",
                  bootstrap(share[:, i], bounds=(0.0, 1.0)))
             for i, n in enumerate(NUMBERS)
         ]  # fmt: skip
     panel = Panel(
-        title="where it optimises",
+        title="where choices are optimal",
         x_label="mazes that it was trained on",
         y_label="share of inputs with a shortest way",
         x_scale="log2",

@@ -19,21 +19,21 @@ CLAIM = {
     "aspect": "learned",
     "chapter": "map",
     "side": "both",
-    "title": "Where it optimises: a map, not one bit",
-    "statement": "A network that is taught by reward to reach the goals of one half optimises for "
-    "a part of its inputs, neither for none nor for all of them, and for more of those with a goal "
-    "where training was.",
+    "title": "Where choices are optimal: a map, not one bit",
+    "statement": "A network that is taught by reward to reach the goals of one half chooses "
+    "optimally for a part of its inputs, neither for none nor for all of them, and for more of "
+    "those with a goal where training was.",
     "estimand": "Share of the inputs (maze, goal, start) from which its actions go a shortest way, "
     "exactly; and of those with trained goals less of those with other goals.",
     "unit": "trainings",
     "smallest": "0.1 from none and from all; 0.2 between both halves",
-    "refuted_if": "It optimises for more than 0.9 or fewer than 0.1 of the inputs, or the halves "
-    "differ by less than 0.2, as where it is trained on all goals.",
+    "refuted_if": "Its choices are optimal for more than 0.9 or fewer than 0.1 of the inputs, "
+    "or the halves differ by less than 0.2, as where it is trained on all goals.",
 }
 WORLDS = ("goals in one half",)
 NULL = {
     "what": "it is trained on the goals of both halves",
-    "rows": ("inputs for which it optimises", "trained goals less the others"),
+    "rows": ("inputs with optimal choices", "trained goals less the others"),
 }
 """The rows that must not be supported where this is taken out."""
 
@@ -46,8 +46,8 @@ def _plain(left: float, right: float) -> list:
 TRUE = {"map": (_plain(0.85, 0.45), 0.05, 0.0, 1.0)}
 PLANTED = {
     "null": {
-        "it optimises everywhere": planted(TRUE, map=(_plain(0.97, 0.97), 0.02, 0.0, 1.0)),
-        "it optimises nowhere": planted(TRUE, map=(_plain(0.03, 0.03), 0.02, 0.0, 1.0)),
+        "optimal everywhere": planted(TRUE, map=(_plain(0.97, 0.97), 0.02, 0.0, 1.0)),
+        "optimal nowhere": planted(TRUE, map=(_plain(0.03, 0.03), 0.02, 0.0, 1.0)),
         "half of the inputs, wherever": planted(TRUE, map=(_plain(0.5, 0.5), 0.05, 0.0, 1.0)),
     },
     "effect": {"one half": planted(TRUE)},
@@ -68,7 +68,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         maps[..., (apart & halves[:, None])].mean(-1) for halves in (LEFT | True, LEFT, ~LEFT)
     )
     rows = [
-        claimed(CLAIM, world, SUBJECTS[0], "inputs for which it optimises",
+        claimed(CLAIM, world, SUBJECTS[0], "inputs with optimal choices",
                 bootstrap(whole[:, 0], bounds=(0.0, 1.0)), within=(INSIDE, OUTSIDE)),
         claimed(CLAIM, world, SUBJECTS[0], "trained goals less the others",
                 bootstrap((inside - outside)[:, 0], bounds=(-1.0, 1.0)), above=APART),
@@ -77,7 +77,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         rows += [
             told(CLAIM, world, who, quantity, bootstrap(x[:, i], bounds=(0.0, 1.0)))
             for quantity, x in (
-                ("optimises, trained goals", inside), ("optimises, other goals", outside),
+                ("optimal, trained goals", inside), ("optimal, other goals", outside),
             )
         ]  # fmt: skip
     panels = [_drawn(who, maps[:, i].mean(0), apart) for i, who in enumerate(SUBJECTS[:3])]

@@ -19,12 +19,12 @@ CLAIM = {
     "aspect": "learned",
     "chapter": "norms",
     "side": "both",
-    "title": "Attainment without search",
+    "title": "Attainment by a habit",
     "statement": "After a kick farther out than any in training, a habit that feels where it is "
-    "comes to what is wanted, without search; a plan that was searched for and is not searched for "
-    "again does not, as a habit that is recited does not. What brings it there is feedback: search "
+    "comes to what is wanted; a plan that was searched for and is not searched for again "
+    "does not, as a habit that is recited does not. What brings it there is feedback: search "
     "adds little. Where the heater is wired the other way and a model tells so, it is the other "
-    "way round: who searches anew attains, and the habit does not.",
+    "way round: a search made anew attains, and the habit does not.",
     "estimand": "Shares of episodes that end within a tenth of what is wanted. Of two by two arms "
     "(search or habit, with feedback or without) the mean gain by either.",
     "unit": "trainings",

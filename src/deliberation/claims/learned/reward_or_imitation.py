@@ -29,7 +29,7 @@ CLAIM = {
     "side": "both",
     "title": "The same network by reward and by imitation",
     "statement": "Of twins that act alike where they were trained, the one that was taught by "
-    "reward gets further towards its goal elsewhere than the one that imitated the best actor in "
+    "reward gets further towards the goal elsewhere than the one that imitated the best actor in "
     "the same states: behind moved walls, to goals at new places, from starts far off.",
     "estimand": "Share of the way from random play to the optimum, exactly, by the best-scored "
     "actions: the twin by reward less the twin by imitation, in each of three places off the "
