@@ -21,9 +21,9 @@ CLAIM = {
     "chapter": "simplicity",
     "side": "amortised",
     "title": "From a table to a rule",
-    "statement": "Shown a fifth of all sums modulo a prime, a network learns them by heart and "
-    "knows none of the others; shown four fifths, the same network with the same training finds "
-    "the rule: the others are right, its weights are waves, and without these it knows nothing.",
+    "statement": "Shown a fifth of all sums modulo a prime, a network learns them by heart and is "
+    "right on none of the others; shown four fifths, the same network with the same training finds "
+    "the rule: the others are right, its weights are waves, and without these hardly any is.",
     "estimand": "Accuracy on the pairs not seen; of the power of the input weights, the share at "
     "each neuron's own strongest frequency; accuracy on the pairs seen once that is taken out.",
     "unit": "trainings",
