@@ -96,15 +96,20 @@ def fit_forecaster(cases: Sequence[Case], kinds: Sequence[str] | None = None) ->
 def _fit_scores(cases: Sequence[Case]) -> Float[np.ndarray, "accounts features"]:
     known = [(read(case.profile), _logs(case)) for case in cases]
 
-    def cost(flat: np.ndarray) -> float:
+    def cost(flat: np.ndarray) -> tuple[float, np.ndarray]:
         table, nats = flat.reshape(_ACCOUNTS, -1), 0.0
+        slope = np.zeros_like(table)
         for features, logs in known:
             score = table @ features
             mixed = logs + (score - logsumexp(score))[:, None]
             nats -= float(np.asarray(logsumexp(mixed, axis=0)).mean())
-        return nats / len(known) + _RIDGE * float((flat**2).sum())
+            slope -= np.outer(softmax(mixed, axis=0).mean(1) - softmax(score), features)
+        n = len(known)
+        total = nats / n + _RIDGE * float((flat**2).sum())
+        return total, slope.ravel() / n + 2 * _RIDGE * flat
 
-    found = minimize(cost, np.zeros(_ACCOUNTS * (len(READ) + 1)), method="L-BFGS-B")
+    start = np.zeros(_ACCOUNTS * (len(READ) + 1))
+    found = minimize(cost, start, jac=True, method="L-BFGS-B")
     return found.x.reshape(_ACCOUNTS, -1)
 
 
