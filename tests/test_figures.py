@@ -3,6 +3,7 @@
 import re
 import xml.etree.ElementTree as ET
 
+import msgspec
 import pytest
 from made import BUDGETS, figure, heat_panel, panel, row, series
 
@@ -12,7 +13,7 @@ from deliberation.report.html import page
 from deliberation.report.numbers import THIN, duration, estimate, number, power
 from deliberation.report.svg import DARK, PLACEHOLDERS, SVG
 from deliberation.report.verdicts import overall, tally
-from deliberation.runs.findings import Series
+from deliberation.runs.findings import Figure, Panel, Series
 
 
 def texts(svg: str) -> list[str]:
@@ -221,3 +222,13 @@ def test_a_step_is_a_staircase():
     line, step = (panel_svg(panel(series=[series(kind=k)]), "f", "x") for k in ("line", "step"))
     assert step.count(" L ") != line.count(" L ") or len(step) != len(line)
     assert "stroke-linecap" in step
+
+
+def test_places_that_are_no_numbers_are_named():
+    series = [Series(label="one", x=[0.0, 1.0], y=[0.2, 0.4], kind="points")]
+    panel = Panel(title="t", x_label="where", y_label="y", x_names=["open", "cut"], series=series)
+    drawn = figure_svgs(Figure(title="t", panels=[panel], alternative="a"), "p")[0]
+    assert ">open<" in drawn and ">cut<" in drawn and ">0.25<" not in drawn
+    twisted = msgspec.structs.replace(panel, x_names=["only"])
+    with pytest.raises(AssertionError, match="2 places"):
+        figure_svgs(Figure(title="t", panels=[twisted], alternative="a"), "p")

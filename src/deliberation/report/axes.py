@@ -1,6 +1,7 @@
 """Scales and ticks: powers of two and ten with plain labels, and a place for zero on them."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,9 @@ TICKS = 6
 BASES = {"log2": 2, "log10": 10}
 SHORT = 2.0
 """An axis of fewer decades than this also has ticks at 2 and 5."""
+
+NAMED = 56
+"""Characters that fit side by side beneath an axis."""
 
 ZERO_GAP = 0.12
 """How far left of the smallest positive value zero is drawn, as a share of the axis."""
@@ -45,6 +49,16 @@ def set_ticks(axis: Any, scale: str, everything: Sequence[float | int]) -> None:
     seen = axis.get_view_interval().copy()
     axis.set_ticks(ticks, labels)
     axis.set_view_interval(*seen, ignore=True)
+
+
+def name_ticks(axis: Any, names: Sequence[str], everything: Sequence[float | int]) -> None:
+    """Label the places of points, from left to right, by names, in short lines."""
+    places = sorted(set(everything))
+    assert len(places) == len(names), f"{len(places)} places and the names {list(names)}"
+    width = max(8, NAMED // len(names))
+    axis.set_ticks(places, ["\n".join(textwrap.wrap(name, width)) for name in names])
+    room = 0.5 * (places[-1] - places[0]) / max(len(places) - 1, 1) or 0.5
+    axis.set_view_interval(places[0] - room, places[-1] + room, ignore=True)
 
 
 def log_ticks(low: float | int, high: float | int, base: int) -> tuple[list[float], list[str]]:

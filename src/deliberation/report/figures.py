@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..runs.findings import Figure, Heat, Panel, Series
-from .axes import positions, set_ticks
+from .axes import name_ticks, positions, set_ticks
 from .svg import NAMES, adapt, standalone
 
 WIDTH, HEIGHT = 400, 300
@@ -123,7 +123,10 @@ def _draw(axes: Any, panel: Panel) -> None:
     for index, series in enumerate(panel.series):
         _draw_series(axes, series, index, panel, xs, ys)
     _draw_references(axes, panel, ys)
-    set_ticks(axes.xaxis, panel.x_scale, xs)
+    if panel.x_names:
+        name_ticks(axes.xaxis, panel.x_names, xs)
+    else:
+        set_ticks(axes.xaxis, panel.x_scale, xs)
     set_ticks(axes.yaxis, panel.y_scale, ys)
     axes.set_xlabel(panel.x_label)
     axes.set_ylabel(panel.y_label)

@@ -88,11 +88,12 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Panel(msgspec.Struct, frozen=True, kw_only=True):
-    """One pair of axes."""
+    """One pair of axes; `x_names` name the places of its points, where these are no numbers."""
 
     title: str
     x_label: str
     y_label: str
+    x_names: list[str] = []
     x_scale: Scale = "linear"
     y_scale: Scale = "linear"
     series: list[Series] = []
