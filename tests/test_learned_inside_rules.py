@@ -1,5 +1,6 @@
 """Claims of rule or table, and of searching inside: their worlds against closed forms."""
 
+import collections
 import itertools
 
 import equinox as eqx
@@ -11,7 +12,7 @@ import pytest
 from deliberation.claims.experiments import modular_addition as addition
 from deliberation.claims.experiments import path_star as stars
 from deliberation.claims.experiments import search_or_table as either
-from deliberation.claims.experiments import thinking_rows as thinking
+from deliberation.claims.experiments import thinking, thinking_mazes, thinking_rows
 from deliberation.claims.experiments.arms import arm
 from deliberation.claims.measuring.effort import effort_of
 from deliberation.runs.worker import Call, Context
@@ -78,28 +79,79 @@ def test_a_cut_path_says_the_same_of_all_and_keeps_its_mean():
     assert np.mean(np.asarray(mixed) == np.asarray(answers)) == pytest.approx(0.2, abs=0.05)
 
 
-def test_a_round_carries_news_by_one_place():
-    network = thinking.Thinker(KEY)
-    row = jnp.zeros(12, jnp.int32)
-    one, other = (network.think(x, 8, jnp.int32(-1), recall=True) for x in (row, row.at[0].set(1)))
-    moved = np.abs(np.asarray(one) - np.asarray(other)).max(2) > 0
+@pytest.mark.parametrize("world", [thinking_rows.ROWS, thinking_mazes.MAZES])
+def test_a_round_carries_news_by_one_cell(world):
+    """By one step in any direction, whatever walls there are."""
+    network, size = thinking.Thinker(world, KEY), 12
+    seen = world.draw(KEY, 1, size).seen[0]
+    first = (0,) * (seen.ndim - 1)
+    one, other = (
+        network.think(x, 8, jnp.int32(-1), recall=True) for x in (seen, seen.at[first].add(1.0))
+    )
+    moved = np.abs(np.asarray(one) - np.asarray(other)).max(-1) > 0
+    away = sum(np.meshgrid(*[np.arange(size)] * (seen.ndim - 1), indexing="ij"))
     for rounds in range(1, 9):
-        assert not moved[rounds - 1, rounds + 1 :].any()
-        assert moved[rounds - 1, 1]
+        reach = rounds if world is thinking_rows.ROWS else rounds - 1
+        assert not moved[rounds - 1][away > reach].any()
+        assert moved[rounds - 1][away <= reach].mean() > 0.8
 
 
 def test_nothing_is_learned_from_rounds_before_the_one_begun():
-    network, row = thinking.Thinker(KEY), jnp.array([0, 1, 1, 0])
+    network = thinking.Thinker(thinking_rows.ROWS, KEY)
+    seen = jax.nn.one_hot(jnp.array([0, 1, 1, 0]), 2)
 
     def slope(begun):
         def last(state_bias):
             changed = eqx.tree_at(lambda n: n.new_bias, network, state_bias)
-            return changed.think(row, 4, jnp.int32(begun), recall=True)[-1].sum()
+            return changed.think(seen, 4, jnp.int32(begun), recall=True)[-1].sum()
 
         return np.asarray(jax.grad(last)(network.new_bias))
 
     assert not np.allclose(slope(-1), slope(3))
     np.testing.assert_allclose(slope(-1), slope(0))
+
+
+def test_layers_of_ones_own_are_gone_through_again():
+    network = thinking.Thinker(thinking_rows.ROWS, KEY, layers=3)
+    seen = jax.nn.one_hot(jnp.array([0, 1, 1, 0]), 2)
+    said = network.think(seen, 5, jnp.int32(-1), recall=True)
+    state = jnp.zeros((4, thinking_rows.WIDTH))
+    for layer in (0, 1, 2, 0, 1):
+        state = network.round(state, seen, jnp.int32(layer))
+    np.testing.assert_allclose(said[-1], state @ network.out, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("side", [5, 9])
+def test_a_maze_is_two_trees_and_doors_are_found_by_walking(side):
+    drawn = jax.tree.map(np.asarray, thinking_mazes.draw(KEY, 16, side))
+    moves = ((-1, 0), (1, 0), (0, -1), (0, 1))
+    for seen, right, far in zip(*drawn, strict=True):
+        ways, doors = seen[..., :4], seen[..., 4:]
+        assert ways.sum() == 2 * (side * side - 2)
+        found = {}
+        for door in (0, 1):
+            (start,) = map(tuple, np.argwhere(doors[..., door]))
+            queue = collections.deque([(start, 0)])
+            while queue:
+                at, steps = queue.popleft()
+                if at in found:
+                    continue
+                found[at] = (door, steps)
+                for move, opened in zip(moves, ways[at], strict=True):
+                    if opened:
+                        queue.append(((at[0] + move[0], at[1] + move[1]), steps + 1))
+        assert len(found) == side * side
+        assert all((right[at], far[at]) == told for at, told in found.items())
+
+
+def test_more_rounds_reach_farther_in_rows_and_not_without_answers():
+    settings = {"arm": "whole", "steps": 400, "trainings": 2, "key": 5}
+    usual = []
+    for null in (False, True):
+        outcomes = thinking.taught(thinking_rows.ROWS, {**settings, "null": null}).outcomes
+        usual.append(np.array(outcomes["easy"]))
+        assert np.shape(outcomes["hard"]) == (2, len(thinking.HALF_ROUNDS))
+    assert usual[0].max(1).min() > 0.8 and abs(usual[1] - 0.5).max() < 0.1
 
 
 def test_the_rule_is_found_where_there_is_one(tmp_path):

@@ -45,3 +45,12 @@ def imitated(
         decider, searching=teacher, learned=found.decider, budget=BUDGET[effort] // 8,
         trained=found.ledger,
     )  # fmt: skip
+
+
+def begun_from_policy(
+    kind: Callable[..., PlanSearch], task: Task, effort: str, key: Key[Array, ""], **options: Any
+) -> Made:
+    """A kind of planner that begins from what has learned from it alone, at the same budget."""
+    plain = {**options, **ahead(task)}
+    teacher = kind(task, **plain)
+    return imitated(teacher, lambda p: kind(task, proposals=p, **plain), effort, key)

@@ -1,13 +1,17 @@
 """A network for entries that need a learned part: taught by the exact answers of a small task."""
 
+from collections.abc import Callable
+
 import jax
 import numpy as np
 from jaxtyping import Array, Key
 
-from ..amortised import MLP, Dataset, Network, fit
+from ..amortised import MLP, Dataset, Network, NetworkPolicy, fit
+from ..core.decider import Decider
 from ..core.ledger import Ledger
 from ..core.task import Task
 from ..direct import Solution, solve
+from .made import Made
 
 STEPS = {"smoke": 20, "quick": 400, "full": 6000}
 POSITIONS = {"smoke": 200, "quick": 1000, "full": 4000}
@@ -34,6 +38,19 @@ def solved_network(
     )
     fitted = fit(task, network, data, steps=STEPS[effort], key=then)
     return fitted.network, solution, fitted.ledger + solution.spent
+
+
+def helped(
+    alone: Decider,
+    helped_by: Callable[[Network], Decider],
+    budget: int,
+    task: Task,
+    effort: str,
+    key: Key[Array, ""],
+) -> Made:
+    """A search that a network helps, the search alone, and the network alone."""
+    network, _, spent = solved_network(task, effort, key)
+    return Made(helped_by(network), alone, NetworkPolicy(task, network), budget, spent)
 
 
 def enough(solution: Solution) -> int:

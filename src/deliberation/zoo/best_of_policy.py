@@ -2,11 +2,11 @@
 
 from jaxtyping import Array, Key
 
-from ..amortised import NetworkPolicy
+from ..amortised import Network
 from ..core.task import Task
 from ..direct import BestOfN
 from ..hybrid import best_of_policy
-from ._taught import solved_network
+from ._taught import helped
 from .made import Made
 
 ZOO = {
@@ -21,8 +21,10 @@ ZOO = {
 
 def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     """The policy imitates exact answers; without it, draws are even and what lies beyond is 0."""
-    network, _, spent = solved_network(task, effort, key)
     budget = {"smoke": 4}.get(effort, 16)
-    decider = best_of_policy(task, network, budget=budget, depth=2)
     alone = BestOfN(task, budget=budget, depth=2)
-    return Made(decider, alone, NetworkPolicy(task, network), budget, spent)
+
+    def judged(network: Network) -> BestOfN:
+        return best_of_policy(task, network, budget=budget, depth=2)
+
+    return helped(alone, judged, budget, task, effort, key)

@@ -4,7 +4,7 @@ from jaxtyping import Array, Key
 
 from ..core.task import Task
 from ..direct import CEM
-from ._control import ahead, imitated
+from ._control import begun_from_policy
 from .made import Made
 
 ZOO = {
@@ -19,7 +19,4 @@ ZOO = {
 
 def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     """The policy learns from the planner alone; both parts are given the same small budget."""
-    teacher = CEM(task, population=32, **ahead(task))
-    return imitated(
-        teacher, lambda p: CEM(task, population=32, proposals=p, **ahead(task)), effort, key
-    )
+    return begun_from_policy(CEM, task, effort, key, population=32)

@@ -2,11 +2,11 @@
 
 from jaxtyping import Array, Key
 
-from ..amortised import NetworkPolicy
+from ..amortised import Network
 from ..core.task import Task
 from ..direct import AlphaBeta
 from ..hybrid import value_pruned
-from ._taught import solved_network
+from ._taught import helped
 from .made import Made
 
 ZOO = {
@@ -21,8 +21,10 @@ ZOO = {
 
 def build(task: Task, effort: str, key: Key[Array, ""]) -> Made:
     """The value imitates exact answers; actions that it puts half a game lower are pruned."""
-    network, _, spent = solved_network(task, effort, key)
     budget = {"smoke": 16}.get(effort, 64)
-    decider = value_pruned(task, network, margin=0.5, budget=budget)
     alone = AlphaBeta(task, budget=budget)
-    return Made(decider, alone, NetworkPolicy(task, network), budget, spent)
+
+    def pruned(network: Network) -> AlphaBeta:
+        return value_pruned(task, network, margin=0.5, budget=budget)
+
+    return helped(alone, pruned, budget, task, effort, key)

@@ -54,10 +54,8 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
         f"On {task} {budgets[1]} simulations behind each example raise the student from "
         f"{plain.mean():.2f} to {searched.mean():.2f} of the way."
     )
-    row = claimed(
-        CLAIM, task, "student", "way gained by search in the data", gain,
-        above=SMALLEST, unit="of the way",
-    )  # fmt: skip
+    said = {"above": SMALLEST, "unit": "of the way"}
+    row = claimed(CLAIM, task, "student", "way gained by search in the data", gain, **said)
     return Shown([row], [panel], sentence)
 
 

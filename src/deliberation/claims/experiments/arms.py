@@ -1,19 +1,24 @@
-"""What experiments share: how many trainings, the cell of one arm, and reading what it found."""
+"""What experiments share: how many trainings, the cells of their arms, what these found, shown."""
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 from jaxtyping import Array, Key
 
-from ...runs import Cell, Outcome
+from ...runs import Cell, Outcome, Series
+from ...stats import Estimate, bootstrap
 from ..measuring.cells import cell
 from ..measuring.effort import Effort
-from ..measuring.results import Results
+from ..measuring.results import Results, series_of
 
 HERE = "deliberation.claims.experiments"
 TRAININGS = {"smoke": 6, "quick": 24, "full": 100}
 """Of each arm of an experiment, by effort."""
+
+Plan = Callable[..., list[Cell]]
+"""The `cells` of a claim: of a world, with so much effort; with `null`, of the null."""
 
 
 def arm(
@@ -48,3 +53,44 @@ def outcome(found: dict[str, Any], **spent: Any) -> Outcome:
 def found(results: Results, cell: Cell, name: str) -> np.ndarray:
     """One of a cell's outcomes as numbers: [trainings, ...]."""
     return np.asarray(results.outcomes(cell)[name], float)
+
+
+def one_arm(experiment: str, seconds: float, **by_effort: Mapping[str, Any]) -> Plan:
+    """The `cells` of a claim whose experiment has a single arm; settings by effort."""
+
+    def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
+        del world
+        settings = {name: levels[e.name] for name, levels in by_effort.items()}
+        return [arm(experiment, e, seconds, null=null, **settings)]
+
+    return cells
+
+
+def all_arms(
+    experiment: str, seconds: float, names: Sequence[str], **by_effort: Mapping[str, Any]
+) -> Plan:
+    """The same for several arms, in their order."""
+
+    def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
+        del world
+        settings = {name: levels[e.name] for name, levels in by_effort.items()}
+        return [arm(experiment, e, seconds, name, null=null, **settings) for name in names]
+
+    return cells
+
+
+def share(values: Any) -> Estimate:
+    """The mean over trainings of a share, with its interval."""
+    return bootstrap(np.asarray(values), bounds=(0.0, 1.0))
+
+
+def lines(
+    x: Sequence[float | int],
+    of: Mapping[str, np.ndarray],
+    bounds: tuple[float | int, float | int] | None = (0.0, 1.0),
+) -> list[Series]:
+    """A line over a dial for each array [trainings, x]; of shares, unless told other bounds."""
+    return [
+        series_of(label, x, [bootstrap(y, bounds=bounds) for y in values.T])
+        for label, values in of.items()
+    ]

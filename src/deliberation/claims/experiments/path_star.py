@@ -7,8 +7,10 @@ node does (Bachmann and Nagarajan 2024, "The pitfalls of next-token prediction")
 as often as it takes steps from the goal back to the first node.
 
 Arms: "forward"; "backward"; "shown" (forward, and each look is told the node that it should find
-on the way back, which shows that the network can hold the search). The null: the first node of the
-arm is told in place of the last, and what was hard becomes easy.
+on the way back, which shows that the network can hold the search); "ahead" (backward, and the first
+node of the arm is told in place of the last, so that the last, which is written first, lies as many
+steps ahead as the first does otherwise). The null: the first node of the arm is told in place of
+the last, and what was hard becomes easy.
 """
 
 from typing import Any, NamedTuple
@@ -124,8 +126,9 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
     the first node found by walking back.
     """
     del context
-    near, steps, name = bool(settings.get("null")), settings["steps"], settings["arm"]
-    back, shown = name == "backward", name == "shown"
+    steps, name = settings["steps"], settings["arm"]
+    near = bool(settings.get("null")) or name == "ahead"
+    back, shown = name in ("backward", "ahead"), name == "shown"
 
     def said(writer: Writer, some: Stars) -> tuple[Array, Array]:
         target = some.path[:, ::-1] if back else some.path

@@ -4,9 +4,9 @@ import itertools
 
 import numpy as np
 
-from ...runs import Cell, Panel
+from ...runs import Panel
 from ...stats import bootstrap, rate
-from ..experiments.arms import arm, found
+from ..experiments.arms import found, one_arm
 from ..experiments.foresight import DISCOUNTS, FARTHEST, WAYS
 from ..measuring.effort import Effort
 from ..measuring.planted import planted
@@ -36,6 +36,8 @@ _STEPS = tuple(
     f"share that wait further with discount {two:.2f} than {one:.2f}"
     for one, two in itertools.pairwise(DISCOUNTS)
 )
+cells = one_arm("foresight", 60.0, steps=STEPS)
+"""One arm with both ways of training; in the null what follows is not counted."""
 NULL = {
     "what": "what an action leads to is not counted, only what it pays at once",
     "rows": (*_STEPS, "steps off what is worth while"),
@@ -57,12 +59,6 @@ PLANTED = {
     },
     "effect": {"twice the smallest": planted(TRUE)},
 }
-
-
-def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
-    """One arm with both ways of training; in the null what follows is not counted."""
-    del world
-    return [arm("foresight", e, 60.0, null=null, steps=STEPS[e.name])]
 
 
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ...runs import Cell, Panel, Reference, Series
+from ...runs import Panel, Reference, Series
 from ...stats import bootstrap
-from ..experiments.arms import arm, found
+from ..experiments.arms import found, one_arm
 from ..experiments.in_context import best_step
 from ..measuring.effort import Effort
 from ..measuring.planted import planted
@@ -32,6 +32,8 @@ CLAIM = {
     "it answers in another way, or not at all, as where labels belong to other problems.",
 }
 WORLDS = ("regression in context",)
+cells = one_arm("in_context", 60.0, steps=STEPS, batch=BATCH)
+"""One arm; in the null the labels belong to other problems."""
 NULL = {
     "what": "the labels in a context belong to another problem than the query's",
     "rows": (
@@ -53,13 +55,6 @@ PLANTED = {
     },
     "effect": {"the step": planted(TRUE)},
 }
-
-
-def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
-    """One arm; in the null the labels belong to other problems."""
-    del world
-    steps, batch = STEPS[e.name], BATCH[e.name]
-    return [arm("in_context", e, 60.0, null=null, steps=steps, batch=batch)]
 
 
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ...runs import Cell, Panel, Row, Series
-from ...stats import Estimate, bootstrap
-from ..experiments.arms import arm, found
+from ...runs import Panel, Row, Series
+from ...stats import bootstrap
+from ..experiments.arms import found, one_arm, share
 from ..experiments.incentives import DISCOUNTS, PRICE
 from ..measuring.effort import Effort
 from ..measuring.planted import planted
@@ -32,6 +32,8 @@ CLAIM = {
     "less, or a myopic training pays in a tenth of its actions: as where a gift is worth nothing.",
 }
 WORLDS = ("gifts to one's later self",)
+cells = one_arm("incentives", 60.0, steps=STEPS, q_steps=Q_STEPS)
+"""One arm with all learners; in the null gifts are worth nothing."""
 NULL = {
     "what": "what was left is worth nothing",
     "rows": (
@@ -62,13 +64,6 @@ PLANTED = {
 }
 
 
-def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
-    """One arm with all learners; in the null gifts are worth nothing."""
-    del world
-    steps, q_steps = STEPS[e.name], Q_STEPS[e.name]
-    return [arm("incentives", e, 60.0, null=null, steps=steps, q_steps=q_steps)]
-
-
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:
     """Rates of cooperation, and what each difference between trainings does to them."""
     (cell,) = cells(world, e, null=null)
@@ -92,7 +87,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         return claimed(CLAIM, world, names[way], quantity, at, above=SMALLEST)
 
     def never(way: str, quantity: str, rate: np.ndarray) -> Row:
-        return claimed(CLAIM, world, names[way], quantity, _rate(rate), below=FLOOR)
+        return claimed(CLAIM, world, names[way], quantity, share(rate), below=FLOOR)
 
     lost, seldom = "P(cooperate) lost by swapping", "P(cooperate), worlds of its own"
     rows = [
@@ -103,7 +98,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
              own["population"], own["unselected"]),
         *(less(way, lost, own[way], swapped[way]) for way in ("far", "population")),
         *(never(way, "P(cooperate), swapped", swapped[way]) for way in ("far", "population")),
-        *(told(CLAIM, world, names[way], seldom, _rate(own[way]))
+        *(told(CLAIM, world, names[way], seldom, share(own[way]))
           for way in ("far", "population", "unselected")),
     ]  # fmt: skip
     panels = [
@@ -112,7 +107,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
             x_label="discount",
             y_label="P(cooperate)",
             series=[
-                series_of(label, DISCOUNTS, [_rate(x) for x in place["q"].T])
+                series_of(label, DISCOUNTS, [share(x) for x in place["q"].T])
                 for label, place in (("worlds of its own", own), ("swapped", swapped))
             ]
             + [Series(label=f"worth it beyond {PRICE}", x=[PRICE, PRICE], y=[0.0, 1.0])],
@@ -136,10 +131,6 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         f"{swapped['population'].mean():.2f}."
     )
     return Shown(rows, panels, sentence)
-
-
-def _rate(rates: np.ndarray) -> Estimate:
-    return bootstrap(rates, bounds=(0.0, 1.0))
 
 
 def _ordered(label: str, rates: np.ndarray) -> Series:

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ...runs import Cell, Panel
+from ...runs import Panel
 from ...stats import bootstrap
-from ..experiments.arms import arm, found
+from ..experiments.arms import all_arms, found
 from ..experiments.inward import KINDS, NEAR, PURPOSES, THOUGHTS
 from ..measuring.effort import Effort
 from ..measuring.planted import planted
@@ -40,6 +40,8 @@ CLAIM = {
 WORLDS = ("mazes to think about",)
 MORE_STEPS = f"best choices far off: {LAST} steps of thought less {NEAR}"
 INFLUENCE = "comes to the goal: channel open less cut"
+cells = all_arms("inward", 30.0, ARMS, steps=STEPS)
+"""Thinkers and reactive networks, to answer and to act."""
 NULL = {
     "what": "cells hear nothing of one another, and the channel is cut",
     "rows": (MORE_STEPS, INFLUENCE),
@@ -62,12 +64,6 @@ PLANTED = {
     },
     "effect": {"search and control apart": planted(TRUE)},
 }
-
-
-def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
-    """Thinkers and reactive networks, to answer and to act."""
-    del world
-    return [arm("inward", e, 30.0, name, null=null, steps=STEPS[e.name]) for name in ARMS]
 
 
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ...runs import Cell, Panel, Reference
+from ...runs import Panel, Reference
 from ...stats import bootstrap
-from ..experiments.arms import arm, found
+from ..experiments.arms import found, one_arm
 from ..experiments.one_objective import SUBJECTS
 from ..measuring.effort import Effort
 from ..measuring.planted import planted
@@ -33,6 +33,8 @@ CLAIM = {
     "another thing in every maze; or it gains that on a reflex too.",
 }
 WORLDS = ("things that pay",)
+cells = one_arm("one_objective", 60.0, steps=STEPS)
+"""One arm: a network, and the other subjects beside it."""
 NULL = {
     "what": "what pays is drawn anew for every maze in which the network is trained",
     "rows": ("gain of one objective, other mazes", "gain of one objective, denser mazes"),
@@ -59,12 +61,6 @@ PLANTED = {
     },
     "effect": {"an objective explains the network better": planted(TRUE)},
 }
-
-
-def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
-    """One arm: a network, and the other subjects beside it."""
-    del world
-    return [arm("one_objective", e, 60.0, null=null, steps=STEPS[e.name])]
 
 
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ...runs import Cell, Heat, Panel
+from ...runs import Heat, Panel
 from ...stats import bootstrap
-from ..experiments.arms import arm, found
+from ..experiments.arms import found, one_arm
 from ..experiments.mazes import CELLS, SIDE
 from ..experiments.parts import LEFT, SUBJECTS
 from ..measuring.effort import Effort
@@ -31,6 +31,8 @@ CLAIM = {
     "or the halves differ by less than 0.2, as where it is trained on all goals.",
 }
 WORLDS = ("goals in one half",)
+cells = one_arm("parts", 60.0, steps=STEPS)
+"""One arm; in the null it is trained on all goals."""
 NULL = {
     "what": "it is trained on the goals of both halves",
     "rows": ("inputs with optimal choices", "trained goals less the others"),
@@ -52,12 +54,6 @@ PLANTED = {
     },
     "effect": {"one half": planted(TRUE)},
 }
-
-
-def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
-    """One arm; in the null it is trained on all goals."""
-    del world
-    return [arm("parts", e, 60.0, null=null, steps=STEPS[e.name])]
 
 
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:

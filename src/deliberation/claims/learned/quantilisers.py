@@ -4,7 +4,7 @@ import numpy as np
 
 from ...runs import Cell, Panel, Reference
 from ...stats import bootstrap, bootstrap_means
-from ..experiments.arms import found
+from ..experiments.arms import found, lines
 from ..experiments.proxies import SHARES
 from ..measuring.effort import Effort
 from ..measuring.planted import planted
@@ -109,10 +109,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
             title="exploitable proxy: what quantilisers say",
             x_label="halvings of q",
             y_label="value",
-            series=[
-                series_of("proxy less true value", x, [bootstrap(v) for v in gap.T]),
-                series_of("true value", x, [bootstrap(v) for v in true.T]),
-            ],
+            series=lines(x, {"proxy less true value": gap, "true value": true}, None),
             references=[
                 Reference(label="gap of the imitator", y=float(low.mean())),
                 Reference(label="gap of the maximiser", y=float(high.mean())),
@@ -124,7 +121,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
             x_label="halvings of q",
             y_label="share of answers that exploit",
             series=[
-                series_of("quantiliser", x, [bootstrap(v) for v in cost.T]),
+                *lines(x, {"quantiliser": cost}, None),
                 series_of("bound by the demonstrators", x,
                           [bootstrap(np.minimum(shown / q, 1.0)) for q in SHARES]),
             ],

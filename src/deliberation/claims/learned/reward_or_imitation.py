@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ...runs import Cell, Panel, Reference
+from ...runs import Panel, Reference
 from ...stats import bootstrap
-from ..experiments.arms import arm, found
+from ..experiments.arms import all_arms, found
 from ..experiments.twins import PLACES
 from ..measuring.effort import Effort
 from ..measuring.planted import planted
@@ -40,6 +40,8 @@ CLAIM = {
     "the imitator leads.",
 }
 WORLDS = ("mazes for twins",)
+cells = all_arms("twins", 30.0, ARMS, steps=STEPS)
+"""Three ways to teach one network."""
 NULL = {
     "what": "the twin by reward is taught by imitation too, from other weights",
     "rows": tuple(f"lead of reward over imitation, {place}" for place in SHIFTS),
@@ -62,12 +64,6 @@ PLANTED = {
     },
     "effect": {"a lead of twice the smallest": planted(TRUE)},
 }
-
-
-def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
-    """Three ways to teach one network."""
-    del world
-    return [arm("twins", e, 30.0, name, null=null, steps=STEPS[e.name]) for name in ARMS]
 
 
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from ...runs import Cell, Panel, Reference
+from ...runs import Panel, Reference
 from ...stats import bootstrap
-from ..experiments.arms import arm, found
+from ..experiments.arms import found, lines, one_arm, share
 from ..experiments.modular_addition import CLOSED_WIDTHS, PRIME, SHARES
 from ..measuring.effort import Effort
 from ..measuring.planted import planted
-from ..measuring.results import Results, Shown, series_of
+from ..measuring.results import Results, Shown
 from ..measuring.rows import check, claimed, told
 
 STEPS = {"smoke": 400, "quick": 500, "full": 1000}
@@ -34,6 +34,8 @@ CLAIM = {
     "answers are shuffled.",
 }
 WORLDS = ("sums modulo 23",)
+cells = one_arm("modular_addition", 60.0, steps=STEPS)
+"""One arm, which trains at every share of the pairs."""
 NULL = {
     "what": "the answers are shuffled over the pairs: there is no rule",
     "rows": (
@@ -64,12 +66,6 @@ PLANTED = {
 }
 
 
-def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
-    """One arm, which trains at every share of the pairs."""
-    del world
-    return [arm("modular_addition", e, 60.0, null=null, steps=STEPS[e.name])]
-
-
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:
     """What is right off the pairs seen, and what the weights are, against the share seen."""
     (cell,) = cells(world, e, null=null)
@@ -79,44 +75,40 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
     )
     who, chance = "one layer of squares", 1 / PRIME
 
-    def at(values: np.ndarray):
-        return bootstrap(values, bounds=(0.0, 1.0))
-
     rows = [
-        claimed(CLAIM, world, who, f"right on pairs not seen, {LITTLE}", at(unseen[:, 0]),
+        claimed(CLAIM, world, who, f"right on pairs not seen, {LITTLE}", share(unseen[:, 0]),
                 below=TABLE, note=f"chance {chance:.3f}"),
-        claimed(CLAIM, world, who, f"right on pairs not seen, {MUCH}", at(unseen[:, -1]),
+        claimed(CLAIM, world, who, f"right on pairs not seen, {MUCH}", share(unseen[:, -1]),
                 above=RULE),
-        claimed(CLAIM, world, who, f"power at a neuron's own frequency, {MUCH}", at(power[:, -1]),
-                above=WAVES),
+        claimed(CLAIM, world, who, f"power at a neuron's own frequency, {MUCH}",
+                share(power[:, -1]), above=WAVES),
         claimed(CLAIM, world, who, "more of the power there than from little data",
                 bootstrap(power[:, -1] - power[:, 0], bounds=(-1.0, 1.0)), above=GAIN),
         claimed(CLAIM, world, who, f"right on pairs seen without these frequencies, {MUCH}",
-                at(rest[:, -1]), below=RUINED),
+                share(rest[:, -1]), below=RUINED),
         claimed(CLAIM, world, who, f"right on pairs seen without these frequencies, {LITTLE}",
-                at(rest[:, 0]), above=RULE),
-        told(CLAIM, world, who, "right on pairs seen, least of all shares", at(seen.min(1))),
-        told(CLAIM, world, who, f"right on pairs seen by these alone, {LITTLE}", at(wave[:, 0])),
+                share(rest[:, 0]), above=RULE),
+        told(CLAIM, world, who, "right on pairs seen, least of all shares", share(seen.min(1))),
+        told(CLAIM, world, who, f"right on pairs seen by these alone, {LITTLE}", share(wave[:, 0])),
         told(CLAIM, world, who, f"right on pairs not seen by these alone, {LITTLE}",
-             at(wave_unseen[:, 0])),
+             share(wave_unseen[:, 0])),
         told(CLAIM, world, who, "share of the pairs at which half of the others are right",
              bootstrap(_crossing(unseen), bounds=(0.0, 1.0))),
         *_by_hand(world, closed),
     ]  # fmt: skip
-    shares = list(SHARES)
     panel = Panel(
         title="what is right, and what the weights are",
         x_label="share of the pairs seen in training",
         y_label="share",
-        series=[
-            series_of(label, shares, [at(column) for column in values.T])
-            for label, values in (
-                ("right on pairs seen", seen),
-                ("right on the others", unseen),
-                ("power at own frequency", power),
-                ("right on pairs seen without it", rest),
-            )
-        ],
+        series=lines(
+            SHARES,
+            {
+                "right on pairs seen": seen,
+                "right on the others": unseen,
+                "power at own frequency": power,
+                "right on pairs seen without it": rest,
+            },
+        ),
         references=[Reference(label="chance", y=chance)],
     )
     sentence = (

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from ...runs import Cell, Panel
+from ...runs import Panel
 from ...stats import Estimate, bootstrap
-from ..experiments.arms import arm, found
+from ..experiments.arms import found, lines, one_arm, share
 from ..experiments.search_or_table import SIZES
 from ..measuring.effort import Effort
 from ..measuring.planted import planted
-from ..measuring.results import Results, Shown, series_of
+from ..measuring.results import Results, Shown
 from ..measuring.rows import claimed, told
 
 STEPS = {"smoke": 600, "quick": 1000, "full": 3000}
@@ -34,6 +34,8 @@ CLAIM = {
     "inputs are those of others.",
 }
 WORLDS = ("the largest of 5 numbers",)
+cells = one_arm("search_or_table", 60.0, steps=STEPS)
+"""One arm, which trains at every number of inputs."""
 NULL = {
     "what": "answers are drawn without the lists: going through a list finds nothing",
     "rows": (
@@ -72,12 +74,6 @@ PLANTED = {
 }
 
 
-def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
-    """One arm, which trains at every number of inputs."""
-    del world
-    return [arm("search_or_table", e, 60.0, null=null, steps=STEPS[e.name])]
-
-
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:
     """What rests on which path, against the number of inputs."""
     (cell,) = cells(world, e, null=null)
@@ -93,7 +89,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         claimed(CLAIM, world, who, f"leaning on the search, {MANY} inputs",
                 bootstrap(leaning[:, -1], bounds=(-1.0, 1.0)), above=LEANS),
         *(
-            told(CLAIM, world, who, quantity, _level(data[name][:, at]))
+            told(CLAIM, world, who, quantity, share(data[name][:, at]))
             for quantity, name, at in (
                 (f"right without the table, {FEW} inputs", "no_table", 0),
                 (f"right without the search, {FEW} inputs", "no_search", 0),
@@ -122,10 +118,6 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
     return Shown(rows, panels, sentence)
 
 
-def _level(shares: np.ndarray) -> Estimate:
-    return bootstrap(shares, bounds=(0.0, 1.0))
-
-
 def _slope(values: np.ndarray) -> Estimate:
     """Of each training the least-squares slope over the binary logarithm of the inputs."""
     at = np.log2(SIZES)
@@ -139,8 +131,5 @@ def _panel(title: str, data: dict[str, np.ndarray], shown: dict[str, str]) -> Pa
         x_label="different inputs in training",
         y_label="share of the inputs",
         x_scale="log2",
-        series=[
-            series_of(label, SIZES, [_level(column) for column in data[name].T])
-            for name, label in shown.items()
-        ],
+        series=lines(SIZES, {label: data[name] for name, label in shown.items()}),
     )

@@ -14,8 +14,7 @@ from ...runs import Context, Outcome
 from ...tasks import make_task
 from ...zoo.registry import entry
 from .asking import ask, ways
-from .exams import read_positions
-from .swaps import OTHER, OWN, swapped
+from .swaps import OTHER, OWN, both_values, swapped
 
 FOLLOWS, HABIT, MATTERS = 0.5, 0.5, 0.1
 """The rule, fixed beforehand: parts of the way, see `verdict`."""
@@ -30,9 +29,8 @@ def put_through(settings: dict[str, Any], context: Context) -> Outcome:
     that one); null where the decider refuses. Nothing else of the entry is looked at.
     """
     task = make_task(settings["task"])
-    folder = context.artefact(settings["positions"])
-    states, own = read_positions(folder, task, OWN)
-    _, other = read_positions(folder, task, OTHER)
+    states, values = both_values(context.artefact(settings["positions"]), task)
+    own, other = values[OWN], values[OTHER]
     key = named_key(jax.random.key(settings["seed"]), settings["entry"])
     made = entry(settings["entry"]).build(task, settings["effort"], named_key(key, "build"))
     context.tell(0.6)

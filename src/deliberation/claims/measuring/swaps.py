@@ -1,5 +1,6 @@
 """Another objective handed over at decision time: positions where it matters, and who follows."""
 
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -72,6 +73,12 @@ def _contested(values: np.ndarray) -> np.ndarray:
     return stakes(values) > 1e-6 * max(np.nanmax(np.abs(values)), 1e-30)
 
 
+def both_values(folder: Path, task: Task) -> tuple[Any, dict[str, np.ndarray]]:
+    """Kept positions, and their action values by one objective and by the other."""
+    states, own = read_positions(folder, task, OWN)
+    return states, {OWN: own, OTHER: read_positions(folder, task, OTHER)[1]}
+
+
 def follow(settings: dict[str, Any], context: Context) -> Outcome:
     """What a subject chooses when told one objective or the other, judged by both.
 
@@ -79,10 +86,8 @@ def follow(settings: dict[str, Any], context: Context) -> Outcome:
     answer stayed the same (1 or 0), and `batches` as of `batch_free`, of the first policy.
     """
     task = make_task(settings["task"])
-    folder = context.artefact(settings["positions"])
-    states, own = read_positions(folder, task, OWN)
-    _, other = read_positions(folder, task, OTHER)
-    values, objectives = {OWN: own, OTHER: other}, {OWN: None, OTHER: swapped(task)}
+    states, values = both_values(context.artefact(settings["positions"]), task)
+    objectives = {OWN: None, OTHER: swapped(task)}
     key, budget = named_key(jax.random.key(settings["key"]), settings["subject"]), None
     if settings["budget"]:
         budget = settings["budget"]
