@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from deliberation.amortised import MLP
-from deliberation.claims.experiments import errands, kicked, lesions, lever, red_light, rocks
+from deliberation.claims.experiments.control import errands, lever, rocks
 from deliberation.claims.experiments.influence import influence, left_otherwise
+from deliberation.claims.experiments.norms import kicked, lesions, red_light
 from deliberation.claims.experiments.reinforced import World, play, returns, reward_loss
 from deliberation.runs import Context
 

@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from deliberation.claims.experiments import modular_addition as addition
-from deliberation.claims.experiments import path_star as stars
-from deliberation.claims.experiments import search_or_table as either
-from deliberation.claims.experiments import thinking, thinking_mazes, thinking_rows
 from deliberation.claims.experiments.arms import arm
+from deliberation.claims.experiments.inside import path_star as stars
+from deliberation.claims.experiments.inside import thinking, thinking_mazes, thinking_rows
+from deliberation.claims.experiments.simplicity import modular_addition as addition
+from deliberation.claims.experiments.simplicity import search_or_table as either
 from deliberation.claims.measuring.effort import effort_of
 from deliberation.runs.worker import Call, Context
 
@@ -157,7 +157,7 @@ def test_more_rounds_reach_farther_in_rows_and_not_without_answers():
 def test_the_rule_is_found_where_there_is_one(tmp_path):
     found = []
     for null in (False, True):
-        cell = arm("modular_addition", effort_of("smoke"), 1.0, null=null, steps=400)
+        cell = arm("simplicity.modular_addition", effort_of("smoke"), 1.0, null=null, steps=400)
         settings = {**cell.settings, "trainings": 2, "key": 3}
         context = Context(Call(cell, str(tmp_path), {}, 0))
         outcomes = addition.train(settings, context).outcomes

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from deliberation.claims.experiments import forecasts, foresight, incentives, proxies
+from deliberation.claims.experiments.oracles import forecasts
+from deliberation.claims.experiments.reward import foresight, incentives, proxies
 from deliberation.runs import Context
 
 KEY = jax.random.key(0)

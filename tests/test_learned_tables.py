@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from deliberation.audit import Exam
-from deliberation.claims.experiments import distilled_tables as tables
 from deliberation.claims.experiments import four_rooms as rooms
-from deliberation.claims.experiments import silly_learner as silly
-from deliberation.claims.experiments import truth_table
 from deliberation.claims.experiments.arms import arm
+from deliberation.claims.experiments.inside import silly_learner as silly
+from deliberation.claims.experiments.inside import truth_table
+from deliberation.claims.experiments.simplicity import distilled_tables as tables
 from deliberation.claims.measuring.effort import effort_of
 from deliberation.core.decider import Decider
 from deliberation.runs import Context
@@ -101,7 +101,9 @@ def test_the_odds_are_those_of_two_likelihoods():
 def test_search_is_kept_where_it_is_shown_and_noise_where_labels_are_shuffled():
     e = effort_of("smoke")
     shown, shuffled = (
-        silly.train(arm("silly_learner", e, 1.0, name, trainings=2, steps=100).settings, NOWHERE)
+        silly.train(
+            arm("inside.silly_learner", e, 1.0, name, trainings=2, steps=100).settings, NOWHERE
+        )
         for name in ("taught", "shuffled")
     )
     got, lost = ({k: np.asarray(v) for k, v in x.outcomes.items()} for x in (shown, shuffled))

@@ -5,8 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from deliberation.claims.experiments import cheese, inward, mazes, one_objective, parts, twins
-from deliberation.claims.learned import competent_and_wrong
+from deliberation.claims.experiments import mazes
+from deliberation.claims.experiments.inside import inward
+from deliberation.claims.experiments.map import one_objective, parts
+from deliberation.claims.experiments.reward import cheese, twins
+from deliberation.claims.learned.reward import competent_and_wrong
 from deliberation.runs import Context
 
 KEY = jax.random.key(0)

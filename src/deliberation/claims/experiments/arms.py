@@ -25,7 +25,7 @@ def arm(
     experiment: str, e: Effort, seconds: float, name: str = "", *, null: bool = False,
     **settings: Any,
 ) -> Cell:  # fmt: skip
-    """A cell of `experiments/<experiment>.py`: its `train`, with as many trainings as the effort.
+    """A cell of an experiment, "room.file": its `train`, with as many trainings as the effort.
 
     `name` tells the arms of an experiment apart. With `null` the experiment takes out what the
     claim is about (its file says how), and leaves everything else as it is.
@@ -33,7 +33,7 @@ def arm(
     told = {"trainings": TRAININGS[e.name], "arm": name, "key": 0, **settings}
     if null:
         told["null"] = True
-    label = f"{experiment.replace('_', ' ')}{f': {name}' * bool(name)}"
+    label = f"{experiment.rpartition('.')[2].replace('_', ' ')}{f': {name}' * bool(name)}"
     return cell(f"{HERE}.{experiment}:train", told, (), seconds, label)
 
 

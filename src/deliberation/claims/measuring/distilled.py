@@ -6,7 +6,7 @@ import numpy as np
 
 from ...runs import Cell, Panel, Reference
 from ..experiments.arms import arm
-from ..experiments.distilled_tables import BUCKETS, ENTRIES, TABLES, WIDTHS
+from ..experiments.simplicity.distilled_tables import BUCKETS, ENTRIES, TABLES, WIDTHS
 from .effort import Effort
 from .results import curve
 
@@ -41,7 +41,7 @@ def truths(elsewhere: float, alike: float) -> dict[str, Any]:
 
 def the_arm(e: Effort, **more: Any) -> Cell:
     """All tables, made twice in each training."""
-    return arm("distilled_tables", e, 90.0, steps=STEPS[e.name], **more)
+    return arm("simplicity.distilled_tables", e, 90.0, steps=STEPS[e.name], **more)
 
 
 def by_size(

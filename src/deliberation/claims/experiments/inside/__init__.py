@@ -1,0 +1,1 @@
+"""Experiments: Searching inside."""

@@ -1,0 +1,1 @@
+"""Experiments: Where choices are optimal."""

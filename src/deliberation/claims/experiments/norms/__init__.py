@@ -1,0 +1,1 @@
+"""Experiments: Deontic action and attainment."""

@@ -1,0 +1,1 @@
+"""Experiments: Reward and prediction."""

@@ -1,0 +1,1 @@
+"""Experiments: Rule or table."""

@@ -1,0 +1,1 @@
+"""Claims: Control and selection."""

@@ -1,0 +1,1 @@
+"""Claims: Where choices are optimal."""

@@ -1,0 +1,1 @@
+"""Claims: Deontic action and attainment."""

@@ -1,0 +1,1 @@
+"""Claims: Reward and prediction."""

@@ -1,0 +1,1 @@
+"""Claims: Rule or table."""
