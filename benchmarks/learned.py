@@ -5,8 +5,9 @@
     python benchmarks/learned.py nulls --out nulls     # benchmarks/results/learned_nulls.*
 
 Every claim says what its null takes out of the experiment (labels are shuffled, a channel is cut)
-and which of its rows must then not be supported. The nulls are real trainings, as many as the
-claim's own; a run that is killed goes on at the first missing cell.
+and which of its rows must then not be supported; of each other row it says why it may stand there.
+The nulls are real trainings, as many as the claim's own; a run that is killed goes on at the first
+missing cell.
 """
 
 import argparse
@@ -68,40 +69,55 @@ def put_nulls(effort: str, out: Path, jobs: int, only: list[str]) -> None:
     text = page(rows, effort)
     atomic_write(RESULTS / "learned_nulls.md", text.encode())
     print(text)
-    wrong = [row for row in rows if row["verdict"] == "supported"]
+    wrong = [row for row in rows if row["verdict"] == "supported" and not row["stands"]]
     raise SystemExit(1 if wrong else 0)
 
 
 def judged(module: ModuleType, e: Any, results: Results) -> list[dict[str, Any]]:
-    """The rows of a claim that must not be supported in its null, each by its own interval."""
-    found, named = [], set(module.NULL["rows"])
+    """The rows of a claim in its null, each by its own interval; `stands` is why one may hold."""
+    found, name = [], module.CLAIM["name"]
+    stands: dict[str, str] = module.NULL.get("stands", {})
     for world in module.WORLDS:
         for row in module.analyse(world, e, results, null=True).rows:
-            if row.quantity in named and row.kind == "claim":
-                verdict = claimed_of(row).judge(estimate_of(row))
-                found.append({"claim": module.CLAIM["name"], "world": world, "who": row.decider,
-                              "quantity": row.quantity, "shown": f"{of_row(row)} {row.unit}",
-                              "verdict": verdict, "out": module.NULL["what"]})  # fmt: skip
-    missing = named - {row["quantity"] for row in found}
-    assert not missing, f"{module.CLAIM['name']} has no rows {sorted(missing)}"
+            if row.kind != "claim":
+                continue
+            wrong = row.quantity not in {*module.NULL["rows"], *stands}
+            assert not wrong, f"{name}: what becomes of '{row.quantity}' in the null is not said"
+            found.append({
+                "claim": name, "world": world, "who": row.decider, "quantity": row.quantity,
+                "shown": f"{of_row(row)} {row.unit}".strip(),
+                "verdict": claimed_of(row).judge(estimate_of(row)),
+                "stands": "" if row.quantity in module.NULL["rows"] else stands[row.quantity],
+                "out": module.NULL["what"],
+            })  # fmt: skip
+    missing = {*module.NULL["rows"], *stands} - {row["quantity"] for row in found}
+    assert not missing, f"{name} has no rows {sorted(missing)}"
     return found
 
 
 def page(rows: list[dict[str, Any]], effort: str) -> str:
     """As Markdown."""
-    wrong = sum(row["verdict"] == "supported" for row in rows)
+    asked = [row for row in rows if not row["stands"]]
+    wrong = sum(row["verdict"] == "supported" for row in asked)
     lines = [
         "# Claims about learned optimisation, with what they are about taken out", "",
-        f"Real trainings at the {effort} effort; {wrong} of {len(rows)} rows are supported where "
-        "none may be.", "",
-        "| claim | taken out | row | of | came out | verdict |", "|---|---|---|---|---|---|",
+        f"Real trainings at the {effort} effort. Of {len(asked)} rows of which none may be "
+        f"supported, {wrong} are. {len(rows) - len(asked)} others may stand, for the reason that "
+        "is given.", "",
     ]  # fmt: skip
-    lines += [
-        f"| {r['claim']} | {r['out']} | {r['quantity']} | {r['who']}, {r['world']} | {r['shown']} "
-        f"| {r['verdict']} |"
-        for r in rows
-    ]
-    return "\n".join(lines) + "\n"
+    for claim in dict.fromkeys(row["claim"] for row in rows):
+        some = [row for row in rows if row["claim"] == claim]
+        lines += [
+            f"## {claim}", "", f"Taken out: {some[0]['out']}.", "",
+            "| row | of | came out | verdict | may stand |", "|---|---|---|---|---|",
+        ]  # fmt: skip
+        lines += [
+            f"| {r['quantity']} | {r['who']}, {r['world']} | {r['shown']} | {r['verdict']} "
+            f"| {r['stands']} |"
+            for r in some
+        ]
+        lines.append("")
+    return "\n".join(lines)
 
 
 def main() -> None:

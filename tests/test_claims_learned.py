@@ -60,7 +60,9 @@ def test_the_rows_that_a_null_takes_away_are_claimed(name):
     """By the names that `NULL` has for them, among the claims and nowhere else."""
     null, claimed = claims.claim(name).NULL, usual(name).rows
     quantities = {row.quantity for row in claimed if row.kind == "claim"}
-    assert null["what"] and null["rows"] and set(null["rows"]) <= quantities
+    stands = null.get("stands", {})
+    assert null["what"] and null["rows"] and set(null["rows"]) | set(stands) == quantities
+    assert not set(null["rows"]) & set(stands) and all(stands.values())
     for world in claims.claim(name).WORLDS:
         plain, nulled = (
             claims.claim(name).cells(world, QUICK, null=null) for null in (False, True)

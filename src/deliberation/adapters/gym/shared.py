@@ -1,6 +1,11 @@
-"""The generators that a process has one of, and other things that move behind a planner's back."""
+"""What several share: the generators of a process, and an environment of which tasks were made.
+
+Tasks that are made of one object take turns in it (`Seat`).
+"""
 
 import random
+import threading
+import weakref
 from typing import Any
 
 import numpy as np
@@ -77,3 +82,32 @@ class Watch:
                 "are, and let those do nothing that are not to be taken."
             )
         return came
+
+
+class Seat:
+    """A lock for one environment, and a mark of who used it last."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self._holder: weakref.ref[Any] | None = None
+
+    def taken(self, by: Any) -> bool:
+        """Whether somebody else has used the environment since; the seat is `by`'s from now on."""
+        other = self._holder is None or self._holder() is not by
+        self._holder = weakref.ref(by)
+        return other
+
+
+_SEATS: dict[int, tuple[weakref.ref[Any], Seat]] = {}
+"""By the identity of the innermost environment; wrappers around one share its seat."""
+
+
+def seat_of(env: Any) -> Seat:
+    """The seat of an environment, the same for all that wrap it."""
+    inner = env.unwrapped
+    known = _SEATS.get(id(inner))
+    if known is None or known[0]() is not inner:
+        for key in [key for key, (there, _) in _SEATS.items() if there() is None]:
+            del _SEATS[key]
+        known = _SEATS[id(inner)] = weakref.ref(inner), Seat()
+    return known[1]

@@ -19,8 +19,7 @@ from .cache import Cache
 from .chance import Chance, mixed
 from .filling import write_info, write_observation
 from .form import Form
-from .seats import seat_of
-from .shared import Watch
+from .shared import Watch, seat_of
 from .ways import Way
 
 HANDLE = 16

@@ -21,9 +21,8 @@ from .making import (
     time_limit,
 )
 from .proof import prove
-from .seats import seat_of
 from .settings import Hooks, Settings, horizon_of
-from .shared import leaks
+from .shared import leaks, seat_of
 from .stepper import HANDLE, Batch, Stepper, records_of
 from .trial import Trial, explore
 from .ways import ByAttributes, Way
