@@ -2,7 +2,8 @@
 
     python benchmarks/reproductions.py [--only NAMES] [--effort quick] [--out benchmarks/results]
 
-Writes reproductions.json and reproductions.md. A number out of its tolerance is shown as such; one
+Writes reproductions.json and reproductions.md; with `--only` those of others are kept. A number out
+of its tolerance is shown as such; one
 whose program fails says why, and the others go on.
 """
 
@@ -39,16 +40,27 @@ def measured(told: dict[str, Any], effort: str) -> dict[str, Any]:
         failed = ""
     except Exception as error:  # one that fails does not take the others down
         content, failed = [], f"{type(error).__name__}: {error}"
-    return {**told, "rows": content, "failed": failed, "seconds": time.perf_counter() - began}
+    spent = time.perf_counter() - began
+    return {**told, "rows": content, "failed": failed, "seconds": spent, "effort": effort}
 
 
-def page(found: list[dict[str, Any]], effort: str) -> str:
+def kept_of(path: Path) -> dict[str, dict[str, Any]]:
+    """What was measured before, by name; nothing where nothing was."""
+    if not path.exists():
+        return {}
+    old = msgspec.json.decode(path.read_bytes())
+    return {one["name"]: {"effort": old.get("effort", ""), **one} for one in old["reproductions"]}
+
+
+def page(found: list[dict[str, Any]]) -> str:
     """As Markdown: a section each."""
-    told = ["# Published numbers, reproduced", "", f"Effort {effort}. *Holds*: what was measured "
-            "lies in the range that was set beforehand.", ""]  # fmt: skip
+    rows = [row for one in found for row in one["rows"]]
+    told = ["# Published numbers, reproduced", "", f"{sum(row['holds'] for row in rows)} of "
+            f"{len(rows)} numbers hold: what was measured lies in the range that was set "
+            "beforehand.", ""]  # fmt: skip
     for one in found:
         told += [f"## {one['title']}", "", f"{one['source']}. {one['published']} Tolerated: "
-                 f"{one['tolerance']} ({one['seconds']:.0f} s)", ""]  # fmt: skip
+                 f"{one['tolerance']} ({one['effort']}, {one['seconds']:.0f} s)", ""]  # fmt: skip
         if one["failed"]:
             told += [f"**Failed**: {one['failed']}", ""]
             continue
@@ -77,13 +89,14 @@ def main() -> None:
     unknown = [name for name in names if name not in known]
     if unknown:
         parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(known)}")
-    found = []
+    by_name = {} if asked.only is None else kept_of(asked.out / "reproductions.json")
     for name in names:
         print(f"{name} …", flush=True)
-        found.append(measured(known[name], asked.effort))
-    text = page(found, asked.effort)
+        by_name[name] = measured(known[name], asked.effort)
+    found = [by_name[name] for name in known if name in by_name]
+    text = page(found)
     content = {
-        "effort": asked.effort, "reproductions": found, "commit": source(), "machine": machine(),
+        "reproductions": found, "commit": source(), "machine": machine(),
         "versions": versions(),
     }  # fmt: skip
     asked.out.mkdir(parents=True, exist_ok=True)

@@ -225,7 +225,7 @@ def test_a_step_is_a_staircase():
 
 
 def test_places_that_are_no_numbers_are_named():
-    series = [Series(label="one", x=[0.0, 1.0], y=[0.2, 0.4], kind="points")]
+    series = [Series(label="one", x=[0.1, 0.9], y=[0.2, 0.4], kind="points")]
     panel = Panel(title="t", x_label="where", y_label="y", x_names=["open", "cut"], series=series)
     drawn = figure_svgs(Figure(title="t", panels=[panel], alternative="a"), "p")[0]
     assert ">open<" in drawn and ">cut<" in drawn and ">0.25<" not in drawn

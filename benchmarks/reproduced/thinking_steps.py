@@ -1,13 +1,12 @@
-"""A recurrent network thinks longer than it was trained to, and solves more of what is harder."""
+"""A recurrent network thinks longer than it was trained to, and is right where that is needed."""
 
-import functools
+from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Key
 
-from deliberation.amortised import ThinkingNetwork, fit_thinking, prefix_sums
+from deliberation.claims.experiments.inside import thinking_rows
+from deliberation.claims.experiments.inside.thinking_rows import LENGTH, LONGER, ROWS
 from deliberation.stats import bootstrap
 
 from . import Row
@@ -18,60 +17,43 @@ REPRODUCTION = {
     "source": "Schwarzschild et al. 2021; Bansal et al. 2022; in Sokoban Guez et al. 2019, Taufeeq "
     "et al. 2024",
     "published": "In direction: a recurrent network trained on short rows of bits gives the parity "
-    "of all bits so far in longer ones where it may iterate longer than in training. (In Sokoban, "
-    "which is not measured here, a recurrent planner solves .4283 of hard levels without thinking "
-    "steps and .4988 with 8, and gains fade on easier levels.)",
-    "tolerance": "with twice the iterations of training the share of rows twice as long that are "
-    "wholly right grows by more than .05 in the mean of trainings, and in six of ten; in rows as "
-    "long as in training within .02 of none. As many iterations as in training suffice to carry "
-    "every bit to every place of the longer rows",
+    "of all bits so far in longer ones where it may iterate longer than in training, if its input "
+    "is put in anew at every iteration. (In Sokoban, which is not measured here, a recurrent "
+    "planner solves .4283 of hard levels without thinking steps and .4988 with 8, and gains fade "
+    "on easier levels.) A first form of this reproduction, by whole rows of 32 and a residual "
+    "network that could reach all places in training's rounds, had nothing to gain and missed.",
+    "tolerance": "at places that take more than twice the rounds of training, three times as many "
+    "rounds gain more than .1 in the mean of trainings, and something in six of ten; where the "
+    "input is put in only once, less than .1; as many rounds as in training leave guessing, and "
+    "suffice at near places",
 }
-LENGTH, LONGER, ROUNDS, STEPS, WIDTH = 16, 32, 20, 4000, 32
-TRAININGS = {"smoke": 4, "quick": 10, "full": 20}
-ROWS = 512
+TRAININGS = {"smoke": 6, "quick": 24, "full": 40}
+STEPS = {"smoke": 1000, "quick": 1500, "full": 4000}
+WITHIN, BEYOND = (ROWS.asked.index(times * ROWS.rounds) for times in (1, 3))
 
 
 def reproduce(effort: str, key: Key[Array, ""]) -> list[Row]:
-    """Trained to at most so many rounds, asked after as many and after twice as many."""
-    found = []
-    for number in range(TRAININGS[effort]):
-        first, second, third = jax.random.split(jax.random.fold_in(key, number), 3)
-        network = fit_thinking(
-            functools.partial(prefix_sums, length=LENGTH),
-            ThinkingNetwork(width=WIDTH, key=first), rounds=ROUNDS, steps=STEPS, key=second,
-        ).network  # fmt: skip
-        found.append(
-            [
-                [right(network, length, rounds, third) for rounds in (ROUNDS, 2 * ROUNDS)]
-                for length in (LENGTH, LONGER)
-            ]
-        )
-    shares = np.array(found)  # trainings, lengths, rounds
-    gains = shares[..., 1] - shares[..., 0]
-    grown = (gains[:, 1] > 0).astype(float)
+    """Trained to at most so many rounds, asked after as many and after three times as many."""
+    del key  # that of the experiment's cells
+
+    def asked(arm: str) -> dict[str, Any]:
+        settings = {"trainings": TRAININGS[effort], "arm": arm, "key": 1, "steps": STEPS[effort]}
+        return thinking_rows.train(settings, None).outcomes  # type: ignore[arg-type]
+
+    whole, bare = asked("whole"), asked("no recall")
+    hard, easy = np.array(whole["hard"]), np.array(whole["easy"])
+    gain = hard[:, BEYOND] - hard[:, WITHIN]
+    without = np.array(bare["hard"])[:, BEYOND] - np.array(bare["hard"])[:, WITHIN]
+    far = f"hard places of {LONGER} bits, trained on {LENGTH}"
     return [
-        Row(f"rows of {LENGTH} right after {ROUNDS} rounds", None,
-            bootstrap(shares[:, 0, 0], bounds=(0, 1)), 0.95, 1.0),
-        Row(f"gain in these by {2 * ROUNDS} rounds", 0.0,
-            bootstrap(gains[:, 0], bounds=(-1, 1)), -0.02, 0.02),
-        Row(f"rows of {LONGER} right after {ROUNDS} rounds", None,
-            bootstrap(shares[:, 1, 0], bounds=(0, 1)), 0.02, 0.9),
-        Row(f"gain in these by {2 * ROUNDS} rounds", None,
-            bootstrap(gains[:, 1], bounds=(-1, 1)), 0.05, 1.0),
-        Row(f"share of {len(gains)} trainings with a gain in these", None,
-            bootstrap(grown, bounds=(0, 1)), 0.6, 1.0),
+        Row(f"right at {far}, {ROWS.rounds} rounds", 0.5,
+            bootstrap(hard[:, WITHIN], bounds=(0, 1)), 0.45, 0.55),
+        Row(f"right at easy places, {ROWS.rounds} rounds", None,
+            bootstrap(easy[:, WITHIN], bounds=(0, 1)), 0.95, 1.0),
+        Row(f"gain at {far}, {3 * ROWS.rounds} rounds", None,
+            bootstrap(gain, bounds=(-1, 1)), 0.1, 1.0),
+        Row(f"share of {len(gain)} trainings with a gain there", None,
+            bootstrap((gain > 0).astype(float), bounds=(0, 1)), 0.6, 1.0),
+        Row("the same gain, input put in only once", 0.0,
+            bootstrap(without, bounds=(-1, 1)), -0.1, 0.1),
     ]  # fmt: skip
-
-
-@functools.partial(jax.jit, static_argnames="length")
-def _right(
-    network: ThinkingNetwork, length: int, rounds: Array, key: Key[Array, ""]
-) -> Float[Array, ""]:
-    rows, sums = jax.vmap(lambda k: prefix_sums(k, length))(jax.random.split(key, ROWS))
-    told = jax.vmap(lambda row: network(row, rounds))(rows).argmax(-1)
-    return (told == sums).all(1).mean()
-
-
-def right(network: ThinkingNetwork, length: int, rounds: int, key: Key[Array, ""]) -> float:
-    """The share of rows, drawn anew, in which it tells the parity at every place."""
-    return float(_right(network, length, jnp.int32(rounds), key))

@@ -52,8 +52,11 @@ def set_ticks(axis: Any, scale: str, everything: Sequence[float | int]) -> None:
 
 
 def name_ticks(axis: Any, names: Sequence[str], everything: Sequence[float | int]) -> None:
-    """Label the places of points, from left to right, by names, in short lines."""
-    places = sorted(set(everything))
+    """Label the places of points, from left to right, by names, in short lines.
+
+    Points lie at whole numbers, or a little beside, so that they do not cover each other.
+    """
+    places = sorted({round(x) for x in everything})
     assert len(places) == len(names), f"{len(places)} places and the names {list(names)}"
     width = max(8, NAMED // len(names))
     axis.set_ticks(places, ["\n".join(textwrap.wrap(name, width)) for name in names])
