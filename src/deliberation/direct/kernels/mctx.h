@@ -294,13 +294,16 @@ Vi by_bonus(const Rule& rule, const Eight& e, V scale, const Chooser* who, int d
   for (int a = 0; a < e.actions; ++a) ties += e.scores[a] >= near ? all(1.0f) : all(0.0f);
   Vi best = first(e.scores, e.actions, top);
   for (int i = 0; i < e.count; ++i) {
-    if (ties[i] >= 2 || top[i] == -INFINITE) best[i] = by_noise(e, i, top[i], near[i], who[i], depth);
+    if (ties[i] >= 2 || top[i] == -INFINITE) {
+      best[i] = by_noise(e, i, top[i], near[i], who[i], depth);
+    }
     if (e.nodes[i].slots[CHANCE] > 0) best[i] = outcome(e.nodes[i], e.actions);
   }
   return best;
 }
 
-// Sequential halving: the best of the actions that are considered now. What is invalid has NaN for a base.
+// Sequential halving: the best of the actions that are considered now. What is invalid has NaN for
+// a base.
 Vi by_halving(const Rule& rule, const Eight& e, V scale, const Chooser* who) {
   V considered, top = all(-INFINITE);
   for (int i = 0; i < CHUNK; ++i) considered[i] = rule.params[CONSIDERED + who[i].row];
@@ -322,7 +325,9 @@ Vi by_proportion(const Eight& e, V scale) {
   for (int a = 0; a < e.actions; ++a) e.scores[a] = fused(scale, e.scores[a], e.logit[a]);
   const V share = exponentials(e.scores, e.actions, e.scores);
   const V part = 1.0f / (1.0f + sum_of(e.visits, e.actions));
-  for (int a = 0; a < e.actions; ++a) e.scores[a] = fused(e.scores[a], share, -(e.visits[a] * part));
+  for (int a = 0; a < e.actions; ++a) {
+    e.scores[a] = fused(e.scores[a], share, -(e.visits[a] * part));
+  }
   return first(e.scores, e.actions, greatest(e.scores, e.actions));
 }
 
@@ -333,7 +338,8 @@ Vi select(const Rule& rule, const Node* nodes, const Chooser* who, int count, in
   // Scratch that a thread keeps from one call to the next.
   static thread_local std::vector<float> scratch;
   if (scratch.size() < (5 * padded + 1) * CHUNK) scratch.resize((5 * padded + 1) * CHUNK);
-  V* space = reinterpret_cast<V*>((uintptr_t(scratch.data()) + sizeof(V) - 1) / sizeof(V) * sizeof(V));
+  const uintptr_t whole = sizeof(V), start = uintptr_t(scratch.data());
+  V* space = reinterpret_cast<V*>((start + whole - 1) / whole * whole);
   const Eight e{nodes, count, actions, space, space + padded, space + 2 * padded,
                 space + 3 * padded, space + 4 * padded};
   columns(nodes, &Node::visits, actions, e.visits);
