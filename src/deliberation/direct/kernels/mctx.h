@@ -23,71 +23,37 @@ inline float fused(float a, float b, float c) {
 #endif
 }
 
+inline V fused(V a, V b, V c) {
+#if defined(__AVX__) && defined(__FMA__)
+  return V(_mm256_fmadd_ps(__m256(a), __m256(b), __m256(c)));
+#else
+  V x;
+  for (int i = 0; i < CHUNK; ++i) x[i] = fused(a[i], b[i], c[i]);
+  return x;
+#endif
+}
+
+inline V below_of(V x) {
+  const V whole = __builtin_convertvector(__builtin_convertvector(x, Vi), V);
+  return whole > x ? whole - 1.0f : whole;
+}
+
 // exp for x <= 0 with the roundings of XLA's (Cephes' polynomial, every product fused).
-inline float exp_fused(float x) {
-  x = std::max(x, -87.0f);
-  float n = std::floor(fused(x, 1.44269504088896341f, 0.5f));
-  float r = fused(2.12194440e-4f, n, fused(-0.693359375f, n, x));
-  float y = 1.9875691500e-4f;
-  y = fused(y, r, 1.3981999507e-3f);
-  y = fused(y, r, 8.3334519073e-3f);
-  y = fused(y, r, 4.1665795894e-2f);
-  y = fused(y, r, 1.6666665459e-1f);
-  y = fused(y, r, 5.0000001201e-1f);
+inline V exp_fused(V x) {
+  x = x < -87.0f ? all(-87.0f) : x;
+  const V n = below_of(fused(x, all(1.44269504088896341f), all(0.5f)));
+  const V r = fused(all(2.12194440e-4f), n, fused(all(-0.693359375f), n, x));
+  V y = all(1.9875691500e-4f);
+  y = fused(y, r, all(1.3981999507e-3f));
+  y = fused(y, r, all(8.3334519073e-3f));
+  y = fused(y, r, all(4.1665795894e-2f));
+  y = fused(y, r, all(1.6666665459e-1f));
+  y = fused(y, r, all(5.0000001201e-1f));
   y = fused(y, r * r, r) + 1.0f;
-  const union { int32_t bits; float scale; } two_to = {(int32_t(n) + 127) << 23};
-  return y * two_to.scale;
-}
-
-// Reductions whose order does not matter, a chunk at a time; sums of floats are taken one by one.
-template <typename F>
-inline float greatest(int actions, F each) {
-  float tops[CHUNK];
-  for (int i = 0; i < CHUNK; ++i) tops[i] = -INFINITE;
-  for (int start = 0; start < actions; start += CHUNK) {
-    float x[CHUNK];
-    for (int i = 0; i < CHUNK; ++i) x[i] = start + i < actions ? each(start + i) : -INFINITE;
-    for (int i = 0; i < CHUNK; ++i) tops[i] = x[i] > tops[i] ? x[i] : tops[i];
-  }
-  for (int half = CHUNK / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) tops[i] = tops[i + half] > tops[i] ? tops[i + half] : tops[i];
-  }
-  return tops[0];
-}
-
-template <typename F>
-inline float count_of(int actions, F each) {
-  float sums[CHUNK] = {};
-  for (int start = 0; start < actions; start += CHUNK) {
-    for (int i = 0; i < CHUNK; ++i) sums[i] += start + i < actions ? each(start + i) : 0.0f;
-  }
-  for (int half = CHUNK / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) sums[i] += sums[i + half];
-  }
-  return sums[0];
-}
-
-// The first that is as good as the best; without branches, for it is hard to foresee.
-inline int first(const float* scores, int actions, float top) {
-  int best = 0;
-  for (int a = actions - 1; a >= 0; --a) best = scores[a] == top ? a : best;
-  return best;
-}
-
-// exp(x - max x) into `out`; returns what to multiply it by for a softmax. XLA divides many numbers
-// by one as products with its reciprocal, and so does all of this.
-float exponentials(const float* x, int actions, float* out) {
-  const float top = greatest(actions, [&](int a) { return x[a]; });
-  float sum = 0;
-  for (int start = 0; start < actions; start += CHUNK) {
-    // A copy, since `out` may be `x`: the compiler can then take all at once.
-    float y[CHUNK];
-    for (int i = 0; i < CHUNK; ++i) y[i] = x[start + i] - top;
-    for (int i = 0; i < CHUNK; ++i) y[i] = exp_fused(y[i]);
-    for (int i = 0; i < CHUNK; ++i) out[start + i] = y[i];
-  }
-  for (int a = 0; a < actions; ++a) sum += out[a];
-  return 1.0f / sum;
+  const Vi bits = (__builtin_convertvector(n, Vi) + 127) << 23;
+  V scale;
+  std::memcpy(&scale, &bits, sizeof scale);
+  return y * scale;
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -131,60 +97,149 @@ Words luck_at(const uint32_t* words, int64_t row, int depth) {
 }
 
 // ---------------------------------------------------------------------------------------------
+// Eight nodes are looked at side by side, a vector for each action: sums then go action by action,
+// as in mctx, without one waiting for the other.
+
+struct Eight {
+  const Node* nodes;
+  int count, actions;            // the actions of a choice; those beyond are outcomes of chance
+  V *visits, *q, *logit;         // one for each action
+  V *scores, *own;               // scratch
+  V slot(Slot which) const {
+    V x;
+    for (int i = 0; i < CHUNK; ++i) x[i] = nodes[i].slots[which];
+    return x;
+  }
+};
+
+// Rows to columns.
+inline void turned(const V* in, V* out) {
+#ifdef __AVX__
+  __m256 a[8], b[8];
+  for (int i = 0; i < 8; i += 2) {
+    a[i] = _mm256_unpacklo_ps(__m256(in[i]), __m256(in[i + 1]));
+    a[i + 1] = _mm256_unpackhi_ps(__m256(in[i]), __m256(in[i + 1]));
+  }
+  for (int i = 0; i < 8; i += 4) {
+    b[i] = _mm256_shuffle_ps(a[i], a[i + 2], 0x44);
+    b[i + 1] = _mm256_shuffle_ps(a[i], a[i + 2], 0xEE);
+    b[i + 2] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0x44);
+    b[i + 3] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0xEE);
+  }
+  for (int i = 0; i < 4; ++i) {
+    out[i] = V(_mm256_permute2f128_ps(b[i], b[i + 4], 0x20));
+    out[i + 4] = V(_mm256_permute2f128_ps(b[i], b[i + 4], 0x31));
+  }
+#else
+  for (int i = 0; i < CHUNK; ++i) {
+    for (int k = 0; k < CHUNK; ++k) out[k][i] = in[i][k];
+  }
+#endif
+}
+
+// A slot of eight nodes by actions. What is read past it lies in the same node, of four slots.
+inline void columns(const Node* nodes, const float* Node::*slot, int actions, V* out) {
+  const bool whole = 2 * nodes[0].actions >= CHUNK;
+  for (int first = 0; first < actions; first += CHUNK) {
+    V rows[CHUNK]{};
+    for (int i = 0; i < CHUNK; ++i) {
+      const float* from = nodes[i].*slot + first;
+      if (whole) {
+        rows[i] = load(from);
+      } else {
+        std::memcpy(&rows[i], from, sizeof(float) * actions);
+      }
+    }
+    turned(rows, out + first);
+  }
+}
+
+// The first that is as good as the best; without branches, for it is hard to foresee.
+inline Vi first(const V* scores, int actions, V top) {
+  Vi best{};
+  for (int a = actions - 1; a >= 0; --a) best = scores[a] == top ? Vi{} + a : best;
+  return best;
+}
+
+inline V greatest(const V* x, int actions) {
+  V top = all(-INFINITE);
+  for (int a = 0; a < actions; ++a) top = larger(x[a], top);
+  return top;
+}
+
+// The least that is more than -inf.
+inline V least(const V* x, int actions) {
+  V low = all(INFINITE);
+  for (int a = 0; a < actions; ++a) low = smaller(x[a] > -INFINITE ? x[a] : all(INFINITE), low);
+  return low;
+}
+
+inline V sum_of(const V* x, int actions) {
+  V sum = all(0.0f);
+  for (int a = 0; a < actions; ++a) sum += x[a];
+  return sum;
+}
+
+// What is below a bound is put at it.
+inline V at_least(V bound, V x) { return x < bound ? bound : x; }
+
+// exp(x - max x) into `out`; returns what to multiply it by for a softmax. XLA divides many numbers
+// by one as products with its reciprocal, and so does all of this.
+inline V exponentials(const V* x, int actions, V* out) {
+  const V top = greatest(x, actions);
+  V sum = all(0.0f);
+  for (int a = 0; a < actions; ++a) sum += out[a] = exp_fused(x[a] - top);
+  return 1.0f / sum;
+}
+
+// ---------------------------------------------------------------------------------------------
 // What becomes of q. The result is `out` times what is returned. -inf stays -inf: it is left out of
 // the range that q is rescaled by.
 
-// The least that is more than -inf.
-template <typename F>
-inline float least(int actions, F each) {
-  return -greatest(actions, [&](int a) {
-    const float x = each(a);
-    return x > -INFINITE ? -x : -INFINITE;
-  });
+V siblings(const float* t, const Eight& e, V* out) {
+  const V mean = e.slot(TOTAL);
+  for (int a = 0; a < e.actions; ++a) out[a] = e.visits[a] > 0 ? e.q[a] : mean;
+  const V low = least(out, e.actions), high = at_least(greatest(out, e.actions), mean);
+  const V bottom = mean > -INFINITE ? smaller(low, mean) : low;
+  for (int a = 0; a < e.actions; ++a) out[a] = e.visits[a] > 0 ? e.q[a] - low : all(0.0f);
+  return 1.0f / at_least(all(t[0]), high - bottom);
 }
 
-float siblings(const float* t, const Node& n, int actions, float* out) {
-  const float mean = n.slots[TOTAL];
-  const float low = least(actions, [&](int a) { return n.visits[a] > 0 ? n.q[a] : mean; });
-  const float high = greatest(actions, [&](int a) { return n.visits[a] > 0 ? n.q[a] : mean; });
-  const float bottom = mean > -INFINITE ? std::min(mean, low) : low;
-  chunks(actions, [&](int a) { out[a] = n.visits[a] > 0 ? n.q[a] - low : 0.0f; });
-  return 1.0f / std::max(std::max(mean, high) - bottom, t[0]);
-}
-
-float min_max(const float* t, const Node& n, int actions, float* out) {
+V min_max(const float* t, const Eight& e, V* out) {
   const float low = t[0], part = 1.0f / t[1];
-  chunks(actions, [&](int a) { out[a] = ((n.visits[a] > 0 ? n.q[a] : low) - low) * part; });
-  return 1.0f;
+  for (int a = 0; a < e.actions; ++a) {
+    out[a] = ((e.visits[a] > 0 ? e.q[a] : all(low)) - low) * part;
+  }
+  return all(1.0f);
 }
 
 // `prior` times `share` is the prior.
-float mixed(const float* t, const Node& n, int actions, const float* prior, float share,
-            float* out) {
-  float value = n.slots[VALUE];
+V mixed(const float* t, const Eight& e, const V* prior, V share, V* out) {
+  V value = e.slot(VALUE);
   const bool rescales = t[2] > 0, mixes = t[3] > 0;
   if (mixes) {
     const float worst = rescales ? -INFINITE : std::numeric_limits<float>::quiet_NaN();
-    const auto known = [&](int a) { return n.visits[a] > 0 && n.q[a] != worst; };
-    const float total = count_of(actions, [&](int a) { return known(a) ? n.visits[a] : 0.0f; });
-    float mass = 0, sum = 0;
-    chunks(actions, [&](int a) {
-      out[a] = known(a) ? std::max(prior[a] * share, LEAST) : 0.0f;
-    });
-    for (int a = 0; a < actions; ++a) mass += out[a];
-    mass = mass > 0 ? mass : 1.0f;
-    chunks(actions, [&](int a) { out[a] = known(a) ? out[a] * n.q[a] / mass : 0.0f; });
-    for (int a = 0; a < actions; ++a) sum += out[a];
+    V total = all(0.0f), mass = total, sum = total;
+    for (int a = 0; a < e.actions; ++a) {
+      const Vi known = (e.visits[a] > 0) & (e.q[a] != worst);
+      out[a] = known ? at_least(all(LEAST), prior[a] * share) : all(0.0f);
+      total += known ? e.visits[a] : all(0.0f);
+      mass += out[a];
+    }
+    mass = mass > 0 ? mass : all(1.0f);
+    for (int a = 0; a < e.actions; ++a) {
+      const Vi known = (e.visits[a] > 0) & (e.q[a] != worst);
+      sum += known ? out[a] * e.q[a] / mass : all(0.0f);
+    }
     value = fused(total, sum, value) / (total + 1.0f);
   }
-  chunks(actions, [&](int a) { out[a] = n.visits[a] > 0 ? n.q[a] : value; });
+  for (int a = 0; a < e.actions; ++a) out[a] = e.visits[a] > 0 ? e.q[a] : value;
   if (rescales) {
-    const float low = least(actions, [&](int a) { return out[a]; });
-    const float high = greatest(actions, [&](int a) { return out[a]; });
-    const float part = 1.0f / std::max(high - low, t[4]);
-    chunks(actions, [&](int a) { out[a] = (out[a] - low) * part; });
+    const V low = least(out, e.actions), high = greatest(out, e.actions);
+    const V part = 1.0f / at_least(all(t[4]), high - low);
+    for (int a = 0; a < e.actions; ++a) out[a] = (out[a] - low) * part;
   }
-  return (t[1] + greatest(actions, [&](int a) { return n.visits[a]; })) * t[0];
+  return (t[1] + greatest(e.visits, e.actions)) * t[0];
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -200,75 +255,110 @@ int outcome(const Node& n, int actions) {
   return best;
 }
 
-int by_bonus(const Rule& rule, const Node& n, int actions, float scale, int64_t row, int depth,
-             const uint32_t* words, float* scores) {
-  float rate = lookup(rule, n.slots[COUNT]);
-  chunks(actions, [&](int a) {
-    scores[a] = fused(scale, scores[a], rate * n.logit[a] / (n.visits[a] + 1.0f));
-  });
-  chunks(actions, [&](int a) { scores[a] = n.logit[a] >= 0 ? scores[a] : -INFINITE; });
-  float top = greatest(actions, [&](int a) { return scores[a]; });
+// Who chooses at each of the eight: its row of the batch, and the words that it draws from.
+struct Chooser {
+  int64_t row;
+  const uint32_t* words;
+};
+
+// The choice at the `i`-th of the eight where noise decides, or where there is nothing to choose.
+int by_noise(const Eight& e, int i, float top, float near, const Chooser& who, int depth) {
   if (top == -INFINITE) {
     int offered = 0;
-    while (offered < actions && !(n.logit[offered] >= 0)) ++offered;
-    return offered < actions ? offered : 0;
+    while (offered < e.actions && !(e.logit[offered][i] >= 0)) ++offered;
+    return offered < e.actions ? offered : 0;
   }
-  // Noise matters only to what it, rounded, can lift to the top.
-  const float near = top - (1.25f * NOISE + 2.5e-7f * std::fabs(top));
-  if (count_of(actions, [&](int a) { return float(scores[a] >= near); }) < 2) {
-    return first(scores, actions, top);
+  const Words key = luck_at(who.words, who.row, depth);
+  float best = -INFINITE;
+  int found = 0;
+  for (int a = 0; a < e.actions; ++a) {
+    float score = e.scores[a][i];
+    // What is not near stays below the top, which noise only raises.
+    if (!(score >= near)) continue;
+    score = fused(NOISE, uniform(key, uint32_t(a)), score);
+    if (score > best) best = score, found = a;
   }
-  Words key = luck_at(words, row, depth);
-  for (int a = 0; a < actions; ++a) {
-    if (scores[a] >= near) scores[a] = fused(NOISE, uniform(key, uint32_t(a)), scores[a]);
-  }
-  return first(scores, actions, greatest(actions, [&](int a) { return scores[a]; }));
+  return found;
 }
 
-// Sequential halving: the best of the actions that are considered now. What is invalid has NaN for a base.
-int by_halving(const Rule& rule, const Node& n, int actions, float scale, int64_t row,
-               const float* q) {
-  const float *base = rule.table + row * actions, considered = rule.params[CONSIDERED + row];
-  float top = -INFINITE;
-  int best = 0;
-  for (int a = 0; a < actions; ++a) {
-    if (n.visits[a] != considered || std::isnan(base[a])) continue;
-    float score = std::max(LOW, fused(scale, q[a], base[a]));
-    if (score > top) top = score, best = a;
+Vi by_bonus(const Rule& rule, const Eight& e, V scale, const Chooser* who, int depth) {
+  V rate, ties = all(0.0f);
+  for (int i = 0; i < CHUNK; ++i) rate[i] = lookup(rule, e.nodes[i].slots[COUNT]);
+  for (int a = 0; a < e.actions; ++a) {
+    const V score = fused(scale, e.scores[a], rate * e.logit[a] / (e.visits[a] + 1.0f));
+    e.scores[a] = e.logit[a] >= 0 ? score : all(-INFINITE);
+  }
+  const V top = greatest(e.scores, e.actions), size = larger(top, -top);
+  // Noise matters only to what it, rounded, can lift to the top.
+  const V near = top - (1.25f * NOISE + 2.5e-7f * size);
+  for (int a = 0; a < e.actions; ++a) ties += e.scores[a] >= near ? all(1.0f) : all(0.0f);
+  Vi best = first(e.scores, e.actions, top);
+  for (int i = 0; i < e.count; ++i) {
+    if (ties[i] >= 2 || top[i] == -INFINITE) {
+      best[i] = by_noise(e, i, top[i], near[i], who[i], depth);
+    }
+    if (e.nodes[i].slots[CHANCE] > 0) best[i] = outcome(e.nodes[i], e.actions);
+  }
+  return best;
+}
+
+// Sequential halving: the best of the actions that are considered now. What is invalid has NaN for
+// a base.
+Vi by_halving(const Rule& rule, const Eight& e, V scale, const Chooser* who) {
+  V considered, top = all(-INFINITE);
+  for (int i = 0; i < CHUNK; ++i) considered[i] = rule.params[CONSIDERED + who[i].row];
+  Vi best{};
+  for (int a = 0; a < e.actions; ++a) {
+    V base;
+    for (int i = 0; i < CHUNK; ++i) base[i] = rule.table[who[i].row * e.actions + a];
+    const V score = fused(scale, e.scores[a], base);
+    const V held = score > LOW ? score : all(LOW);
+    const Vi better = (e.visits[a] == considered) & (base == base) & (held > top);
+    top = better ? held : top;
+    best = better ? Vi{} + a : best;
   }
   return best;
 }
 
 // In proportion to the improved policy.
-int by_proportion(const Node& n, int actions, float scale, float* scores) {
-  chunks(actions, [&](int a) { scores[a] = fused(scale, scores[a], n.logit[a]); });
-  const float share = exponentials(scores, actions, scores);
-  const float part = 1.0f / (1.0f + count_of(actions, [&](int a) { return n.visits[a]; }));
-  chunks(actions, [&](int a) { scores[a] = fused(scores[a], share, -(n.visits[a] * part)); });
-  return first(scores, actions, greatest(actions, [&](int a) { return scores[a]; }));
+Vi by_proportion(const Eight& e, V scale) {
+  for (int a = 0; a < e.actions; ++a) e.scores[a] = fused(scale, e.scores[a], e.logit[a]);
+  const V share = exponentials(e.scores, e.actions, e.scores);
+  const V part = 1.0f / (1.0f + sum_of(e.visits, e.actions));
+  for (int a = 0; a < e.actions; ++a) {
+    e.scores[a] = fused(e.scores[a], share, -(e.visits[a] * part));
+  }
+  return first(e.scores, e.actions, greatest(e.scores, e.actions));
 }
 
-int select(const Rule& rule, const Node& n, int64_t row, int depth, const uint32_t* words) {
+// The choices at `count` nodes; all eight are given, what is too many being like any other.
+Vi select(const Rule& rule, const Node* nodes, const Chooser* who, int count, int depth) {
   const int actions = int(rule.params[ACTIONS]), kind = rule.kind - MCTX;
-  const bool halves = kind >= TRANSFORMS;
-  if (!halves && n.slots[CHANCE] > 0) return outcome(n, actions);
+  const size_t padded = (actions + CHUNK - 1) / CHUNK * CHUNK;
   // Scratch that a thread keeps from one call to the next.
   static thread_local std::vector<float> scratch;
-  const size_t padded = (actions + CHUNK - 1) / CHUNK * CHUNK;
-  if (scratch.size() < 2 * padded) scratch.resize(2 * padded);
-  float *scores = scratch.data(), *own = scores + padded, scale;
-  const float *settings = rule.params + SETTINGS, *prior = n.logit;
-  float share = 1.0f;
+  if (scratch.size() < (5 * padded + 1) * CHUNK) scratch.resize((5 * padded + 1) * CHUNK);
+  const uintptr_t whole = sizeof(V), start = uintptr_t(scratch.data());
+  V* space = reinterpret_cast<V*>((start + whole - 1) / whole * whole);
+  const Eight e{nodes, count, actions, space, space + padded, space + 2 * padded,
+                space + 3 * padded, space + 4 * padded};
+  columns(nodes, &Node::visits, actions, e.visits);
+  columns(nodes, &Node::q, actions, e.q);
+  columns(nodes, &Node::logit, actions, e.logit);
+  const bool halves = kind >= TRANSFORMS;
+  const float* settings = rule.params + SETTINGS;
+  const V* prior = e.logit;
+  V share = all(1.0f), scale;
   switch (kind % TRANSFORMS) {
-    case SIBLINGS: scale = siblings(settings, n, actions, scores); break;
-    case MIN_MAX: scale = min_max(settings, n, actions, scores); break;
+    case SIBLINGS: scale = siblings(settings, e, e.scores); break;
+    case MIN_MAX: scale = min_max(settings, e, e.scores); break;
     default:
-      if (halves) share = exponentials(n.logit, actions, own), prior = own;
-      scale = mixed(settings, n, actions, prior, share, scores);
+      if (halves) share = exponentials(e.logit, actions, e.own), prior = e.own;
+      scale = mixed(settings, e, prior, share, e.scores);
   }
-  if (!halves) return by_bonus(rule, n, actions, scale, row, depth, words, scores);
-  if (depth == 0) return by_halving(rule, n, actions, scale, row, scores);
-  return by_proportion(n, actions, scale, scores);
+  if (!halves) return by_bonus(rule, e, scale, who, depth);
+  if (depth == 0) return by_halving(rule, e, scale, who);
+  return by_proportion(e, scale);
 }
 
 }  // namespace mctx

@@ -289,6 +289,26 @@ struct Walker {
   uint32_t luck;
 };
 
+inline Node node_of(const Tree& tree, const Walker& w) {
+  const float* e = tree.edge(w.row, w.node, 0);
+  return {e, e + tree.actions, e + 2 * tree.actions, e + 3 * tree.actions,
+          tree.slots(w.row, w.node), int(tree.actions)};
+}
+
+// The next actions of up to eight lanes of as many rows, by a rule of mctx's.
+void choose_together(const Tree& tree, const Rule& rule, const Plan& plan, Walker* walkers,
+                     int count, int32_t depth) {
+  Node nodes[CHUNK];
+  mctx::Chooser who[CHUNK];
+  for (int i = 0; i < CHUNK; ++i) {
+    const Walker& w = walkers[i < count ? i : 0];
+    nodes[i] = node_of(tree, w);
+    who[i] = {w.row, plan.noise + 2 * w.lane};
+  }
+  const Vi found = mctx::select(rule, nodes, who, count, depth);
+  for (int i = 0; i < count; ++i) walkers[i].action = found[i];
+}
+
 // All lanes of some rows go down together, one level at a time: while one is at work, what the
 // others read next is on its way from memory.
 int descend(const Tree& tree, int64_t first, int64_t last, int64_t lanes, const Rule& rule,
@@ -329,20 +349,19 @@ int descend(const Tree& tree, int64_t first, int64_t last, int64_t lanes, const 
   for (int32_t d = 0; walking > 0; ++d) {
     int still = 0;
     for (int k = 0; k < walking; ++k) {
+      if (rule.kind >= MCTX && k % CHUNK == 0) {
+        choose_together(tree, rule, plan, &walkers[k], std::min(CHUNK, walking - k), d);
+      }
       Walker w = walkers[k];
-      const float* e = tree.edge(w.row, w.node, 0);
-      Node view{e, e + tree.actions, e + 2 * tree.actions, e + 3 * tree.actions,
-                tree.slots(w.row, w.node), int(tree.actions)};
+      const Node here = node_of(tree, w);
       if (d == 0 && w.first >= 0) {
         w.action = w.first;
-      } else if (rule.kind >= MCTX) {
-        w.action = mctx::select(rule, view, w.row, d, plan.noise + 2 * w.lane);
-      } else {
-        w.action = select(rule, view, w.luck, uint32_t(w.node), scores.data());
+      } else if (rule.kind < MCTX) {
+        w.action = select(rule, here, w.luck, uint32_t(w.node), scores.data());
       }
       if (plan.shares) depart(tree, w.row, w.node, w.action);
-      w.child = int32_t(view.child[w.action]);
-      w.taken += !(view.slots[CHANCE] > 0);
+      w.child = int32_t(here.child[w.action]);
+      w.taken += !(here.slots[CHANCE] > 0);
       if (w.child > 0 && d + 1 < plan.depth) {
         w.node = w.child;
         fetch(tree.edge(w.row, w.node, 0), sizeof(float) * EDGE_SLOTS * tree.actions);
