@@ -17,7 +17,7 @@ import jax
 import msgspec
 
 from deliberation.core.catalogue import catalogue
-from deliberation.runs.plain import plain
+from deliberation.runs.plain import plain, restore
 from deliberation.runs.provenance import machine, source, versions
 from deliberation.runs.storage import atomic_write
 
@@ -48,7 +48,7 @@ def kept_of(path: Path) -> dict[str, dict[str, Any]]:
     """What was measured before, by name; nothing where nothing was."""
     if not path.exists():
         return {}
-    old = msgspec.json.decode(path.read_bytes())
+    old = restore(msgspec.json.decode(path.read_bytes()))
     return {one["name"]: {"effort": old.get("effort", ""), **one} for one in old["reproductions"]}
 
 

@@ -69,6 +69,6 @@ def reproduce(effort: str, key: Key[Array, ""]) -> list[Row]:
     shares, unseen = modular_addition.SHARES, table["unseen"]
     for share, low, high in ((min(shares), 0.0, 0.1), (max(shares), 0.95, 1.0)):
         at = unseen[:, shares.index(share)]
-        rows.append(Row(f"unseen sums, trained on {share:.0%} of the pairs", low and 1.0,
+        rows.append(Row(f"unseen sums, trained on {share:.0%} of the pairs", 1.0 if low else None,
                         bootstrap(at, bounds=(0, 1)), low, high))  # fmt: skip
     return rows
