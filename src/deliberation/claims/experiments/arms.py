@@ -91,14 +91,14 @@ def share(values: Any, episodes: int = 0) -> Estimate:
     x = np.asarray(values, float)
     if not episodes:
         return bootstrap(x, bounds=(0.0, 1.0))
-    return _at_least(x, _of_all(x, episodes))
+    return _at_least(x, _of_all(x, episodes), 0.0)
 
 
 def shares_apart(one: Any, other: Any, episodes: int) -> Estimate:
     """The mean over trainings of one share less another, both counted in so many episodes."""
     x, y = np.asarray(one, float), np.asarray(other, float)
     floor = weighted_sum([_of_all(x, episodes), _of_all(y, episodes)], [1.0, -1.0])
-    return _at_least(x - y, floor)
+    return _at_least(x - y, floor, -1.0)
 
 
 def counted(episodes: int, *values: Any) -> str:
@@ -113,8 +113,8 @@ def _of_all(x: np.ndarray, episodes: int) -> Estimate:
     return exact_proportion(round(float(x.mean()) * n), n)
 
 
-def _at_least(x: np.ndarray, floor: Estimate) -> Estimate:
-    """The interval over trainings, and no narrower on either side than the floor."""
+def _at_least(x: np.ndarray, floor: Estimate, least: float) -> Estimate:
+    """The interval over trainings, no narrower on either side than the floor, from least to 1."""
     n, middle = x.size, float(x.mean())
     if np.ptp(x) > 0:
         found = bootstrap(x)
@@ -123,7 +123,8 @@ def _at_least(x: np.ndarray, floor: Estimate) -> Estimate:
         down, up, freedom = 0.0, 0.0, float(n - 1)
     down = max(down, floor.estimate - floor.low)
     up = max(up, floor.high - floor.estimate)
-    return Estimate(middle, middle - down, middle + up, n, freedom)
+    low, high = max(middle - down, least), min(middle + up, 1.0)
+    return Estimate(middle, low, high, n, freedom)
 
 
 def lines(
