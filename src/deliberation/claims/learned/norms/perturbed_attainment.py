@@ -134,7 +134,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         *(
             claimed(CLAIM, world, name, "rewired: told, beyond the old habit",
                     shares_apart(x, rewired[:, HABIT], JUDGED), above=WORTH,
-                    note="the old habit heats the wrong way: open is whether who is told comes there")
+                    note="the old habit heats the wrong way: open is whether the told arrives")
             for name, x in told_beyond.items()
         ),
         claimed(CLAIM, world, "replanning", "of the way rewired, by search",
