@@ -276,8 +276,8 @@ def test_of_the_way_is_none_with_no_heat_and_all_by_the_best_law():
     assert 0 < float(kicked.of_the_way(late, none, best, wanted)) < 1
 
     # no heats bring it nearer than the law does
-    def off(heat, x=jnp.float32(1.5)):
-        far = 0.0
+    def off(heat):
+        x, far = jnp.float32(1.5), 0.0
         for turn in range(4):
             x = kicked.room(x, heat(x, turn))
             far += float(abs(x - wanted[0]))
