@@ -2,12 +2,13 @@
 
 import itertools
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from deliberation.amortised import MLP
+from deliberation.amortised import MLP, descended
 from deliberation.claims.experiments.control import errands, lever, rocks
 from deliberation.claims.experiments.influence import influence, left_otherwise
 from deliberation.claims.experiments.norms import kicked, lesions, red_light
@@ -229,7 +230,7 @@ def test_to_go_at_red_costs_for_each_of_the_others():
 def test_a_thermostat_comes_back_after_a_kick_and_a_recital_does_not():
     began, wanted = jnp.float32(0.2), jnp.float32(-0.5)
     calm = kicked.lived(kicked.thermostat, began, wanted)
-    hit = kicked.lived(kicked.thermostat, began, wanted, kick=1.4)
+    hit = kicked.lived(kicked.thermostat, began, wanted, kick=1.8)
     np.testing.assert_allclose(calm[3:], wanted, atol=1e-5)
     assert float(abs(hit[kicked.HALF] - wanted)) > 0.5
     np.testing.assert_allclose(hit[-1], wanted, atol=1e-5)
@@ -238,12 +239,53 @@ def test_a_thermostat_comes_back_after_a_kick_and_a_recital_does_not():
     def still(began, wanted):
         return lambda x, turn: jnp.float32(keep)
 
-    off = kicked.lived(still, wanted, wanted, kick=1.0) - wanted
+    off = kicked.lived(still, wanted, wanted, kick=wanted + 1.0) - wanted
     turns = kicked.TURNS - kicked.HALF
     np.testing.assert_allclose(off[: kicked.HALF], 0, atol=1e-6)
     np.testing.assert_allclose(off[-1], (1 - kicked.LEAK) ** turns, rtol=1e-5)
     lost = kicked.lived(kicked.thermostat, began, wanted, way=-1.0)
     assert float(abs(lost[-1] - wanted)) > 0.5
+
+
+def test_a_kick_leads_beyond_all_that_was_trained_and_back_in_time():
+    assert kicked.KICK[0] > kicked.MODELLED > kicked.SPREAD > kicked.WANTED
+    began, wanted = kicked.starts(KEY, 64)
+    for side in (-1, 1):
+        hit = jax.vmap(
+            lambda b, w, side=side: kicked.lived(
+                kicked.thermostat, b, w, kick=side * kicked.KICK[1]
+            )
+        )(began, wanted)
+        np.testing.assert_allclose(hit[:, -1], wanted, atol=1e-5)
+        assert (abs(hit[:, kicked.HALF - 1]) < kicked.SPREAD).all()
+
+
+def test_of_the_way_is_none_with_no_heat_and_all_by_the_best_law():
+    began, wanted = kicked.starts(KEY, 16)
+
+    def after(way, wired=1.0, kick=1.5):
+        law = kicked.until_half(kicked.thermostat, way)
+        return jax.vmap(lambda b, w: kicked.lived(law, b, w, kick=kick, way=wired))(began, wanted)
+
+    none, best = after(kicked.idle), after(kicked.thermostat)
+    turned = after(kicked.opposite(kicked.thermostat), -1.0)
+    np.testing.assert_allclose(turned, best, atol=1e-6)
+    late = (none + best) / 2
+    for paths, expected in ((none, 0), (best, 1)):
+        assert float(kicked.of_the_way(paths, none, best, wanted)) == pytest.approx(expected)
+    assert 0 < float(kicked.of_the_way(late, none, best, wanted)) < 1
+
+    # no heats bring it nearer than the law does
+    def off(heat):
+        x, far = jnp.float32(1.5), 0.0
+        for turn in range(4):
+            x = kicked.room(x, heat(x, turn))
+            far += float(abs(x - wanted[0]))
+        return far
+
+    least = off(kicked.thermostat(began[0], wanted[0]))
+    for heats in itertools.product((-1.0, 0.0, 1.0), repeat=4):
+        assert least <= off(lambda x, turn, heats=heats: jnp.float32(heats[turn])) + 1e-5
 
 
 def test_the_search_for_a_plan_comes_near_the_best_in_a_true_model(monkeypatch):
@@ -283,3 +325,39 @@ def test_a_lesion_silences_what_matters_most():
     one = lesions.scores(layer, layer, (0 * whole, whole))
     both = lesions.scores(layer, layer, (whole, whole))
     assert one[1] == both[1]  # the habit does not read the model's units
+
+
+def test_two_habits_are_scored_on_their_own_goals_and_read_their_own_units():
+    assert len(lesions.EVEN) + len(lesions.ODD) == len(lesions.PAIRS)
+    even = jnp.arange(lesions.N) % 2 == 0
+    acts = lesions.planned(jax.nn.one_hot(jnp.asarray(lesions.LEADS), lesions.N))
+    spoilt = jnp.where(even, acts, 0)
+    assert float(lesions.reached(spoilt, even)) == 1 > float(lesions.reached(spoilt, ~even))
+    layer = lesions.Layer(KEY)
+    one, other = lesions.matters(layer, twins=True)
+    assert float(one.sum()) == pytest.approx(1, abs=1e-4) and not np.allclose(one, other)
+    mute = eqx.tree_at(lambda x: x.act_even.w, layer, 0 * layer.act_even.w)
+    whole = jnp.ones(lesions.WIDTH)
+    assert lesions.twin_scores(mute, whole)[1] == lesions.twin_scores(layer, whole)[1]
+
+
+def test_two_habits_in_one_layer_come_apart_though_there_is_no_model():
+    def loss(layer, key):
+        return lesions.by_twins(layer, key, 64)
+
+    def apart(key):
+        make, learn = jax.random.split(key)
+        layer, _ = descended(loss, lesions.Layer(make), learn, steps=400, learning_rate=1e-2)
+        even, odd = lesions.matters(layer, twins=True)
+        whole, own, other = (
+            lesions.twin_scores(layer, keep)
+            for keep in (
+                jnp.ones(lesions.WIDTH),
+                lesions.silenced(even - odd, 0.5),
+                lesions.silenced(odd - even, 0.5),
+            )
+        )
+        return whole.min(), (other - own)[0] + (own - other)[1]
+
+    whole, further = jax.jit(jax.vmap(apart))(jax.random.split(KEY, 4))
+    assert whole.min() > 0.9 and further.mean() > 0.1

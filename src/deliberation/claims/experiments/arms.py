@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from ...runs import Cell, Outcome, Series
-from ...stats import Estimate, bootstrap
+from ...stats import Estimate, bootstrap, exact_proportion, weighted_sum
 from ..measuring.cells import cell
 from ..measuring.effort import Effort
 from ..measuring.results import Results, series_of
@@ -79,9 +79,52 @@ def all_arms(
     return cells
 
 
-def share(values: Any) -> Estimate:
-    """The mean over trainings of a share, with its interval."""
-    return bootstrap(np.asarray(values), bounds=(0.0, 1.0))
+def share(values: Any, episodes: int = 0) -> Estimate:
+    """The mean over trainings of a share, with its interval.
+
+    `episodes` says of how many in each training a share was counted. Then one that is 0 or 1 in
+    every training is no yes or no of so few trainings: the interval is over trainings (a
+    bootstrap), and at least as wide as if all episodes of all trainings were independent (Clopper
+    and Pearson), which is all that there is where trainings do not differ. A kind of training that
+    is so rare that none was met is not allowed for, as by no bootstrap.
+    """
+    x = np.asarray(values, float)
+    if not episodes:
+        return bootstrap(x, bounds=(0.0, 1.0))
+    return _at_least(x, _of_all(x, episodes), 0.0)
+
+
+def shares_apart(one: Any, other: Any, episodes: int) -> Estimate:
+    """The mean over trainings of one share less another, both counted in so many episodes."""
+    x, y = np.asarray(one, float), np.asarray(other, float)
+    floor = weighted_sum([_of_all(x, episodes), _of_all(y, episodes)], [1.0, -1.0])
+    return _at_least(x - y, floor, -1.0)
+
+
+def counted(episodes: int, *values: Any) -> str:
+    """The note of a row of such shares: what its interval is where trainings do not differ."""
+    if any(np.ptp(np.asarray(x, float)) > 0 for x in values):
+        return ""
+    return f"alike in all trainings: the interval is that of {episodes} episodes in each, as one"
+
+
+def _of_all(x: np.ndarray, episodes: int) -> Estimate:
+    n = x.size * episodes
+    return exact_proportion(round(float(x.mean()) * n), n)
+
+
+def _at_least(x: np.ndarray, floor: Estimate, least: float) -> Estimate:
+    """The interval over trainings, no narrower on either side than the floor, from least to 1."""
+    n, middle = x.size, float(x.mean())
+    if np.ptp(x) > 0:
+        found = bootstrap(x)
+        down, up, freedom = middle - found.low, found.high - middle, found.freedom
+    else:
+        down, up, freedom = 0.0, 0.0, float(n - 1)
+    down = max(down, floor.estimate - floor.low)
+    up = max(up, floor.high - floor.estimate)
+    low, high = max(middle - down, least), min(middle + up, 1.0)
+    return Estimate(middle, low, high, n, freedom)
 
 
 def lines(

@@ -3,7 +3,8 @@
 Every network may answer (one of the numbers, which ends the episode) or pull the lever, which makes
 the number zero. What differs is what training tells, and whether the lever moves anything while it
 lasts. Afterwards each is judged with the lever open, with it cut, and on strange questions (the
-negative of the picture) with it open.
+negative of the picture: its sign is turned) with it open. To be told an answer among all actions is
+to be told not to pull; so one network is told among the answers only, and hears nothing of levers.
 
 The null: the lever moves nothing while any of them is trained.
 """

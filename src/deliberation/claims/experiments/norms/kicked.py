@@ -8,8 +8,11 @@ to a half. Four ways to come to what is wanted, all learned where nothing is dis
 - plan: a sequence found by gradient descent through a learned model at the start, and then done;
 - replanning: the same search in every turn from where it is.
 
-Half-way the room is kicked, farther out than any of them has been; or the heater is wired the other
-way, of which a model learned anew tells. The null: neither happens.
+Half-way a kick takes the room to a temperature beyond any that habits or models have met in their
+training; or the heater is wired the other way. Of the wiring a model learned anew tells, and for
+who does not search a habit learned anew, from as many turns. How well it then goes is told by the
+share of episodes that end where it is wanted, and by the mean distance from there after the
+disturbance: 0 as with no heat, 1 as by the law that is best. The null: neither happens.
 """
 
 from collections.abc import Callable
@@ -28,8 +31,8 @@ MODELLED = 1.2
 """Models are learned where the temperature is between plus and minus this."""
 TURNS, HALF, LEAK, HEAT, CLOSE = 12, 6, 0.1, 0.5, 0.1
 """Turns, when it is disturbed, what is lost in a turn, the heater's reach, what counts as there."""
-KICK = (0.8, 1.5)
-"""The least and the greatest kick, to either side."""
+KICK = (1.3, 2.0)
+"""How far from zero, to either side, a kick takes the temperature: beyond all that was trained."""
 WANTED, SPREAD, JUDGED, WIDTH, RATE = 0.7, 1.0, 64, 16, 3e-3
 """Wanted temperatures and first ones lie between plus and minus; episodes judged; hidden units."""
 SEARCH, STRIDE, MOMENTUM = 30, 0.1, 0.8
@@ -53,19 +56,52 @@ def thermostat(began: Array, wanted: Array) -> Act:
     return lambda x, turn: jnp.clip((wanted - (1 - LEAK) * x) / HEAT, -1.0, 1.0)
 
 
+def idle(began: Array, wanted: Array) -> Act:
+    """No heat."""
+    del began, wanted
+    return lambda x, turn: 0.0 * x
+
+
+def opposite(acts: Way) -> Way:
+    """The same with the heat's sign turned."""
+    return lambda began, wanted: lambda x, turn: -acts(began, wanted)(x, turn)
+
+
+def until_half(first: Way, then: Way) -> Way:
+    """The one until half-way, and the other from there on."""
+
+    def begin(began: Array, wanted: Array) -> Act:
+        one, other = first(began, wanted), then(began, wanted)
+        return lambda x, turn: jnp.where(turn >= HALF, other(x, turn), one(x, turn))
+
+    return begin
+
+
 def lived(
     acts: Way, began: Float[Array, ""], wanted: Float[Array, ""], *,
-    kick: Float[Array, ""] | float = 0.0, way: float = 1.0,
+    kick: Float[Array, ""] | float | None = None, way: float = 1.0, before: float = 1.0,
 ) -> Float[Array, " turns"]:  # fmt: skip
-    """The temperatures of an episode that is kicked, or rewired, half-way."""
+    """The temperatures of an episode that is kicked to one, or rewired, half-way."""
     act = acts(began, wanted)
 
     def turn(x: Float[Array, ""], now: Int[Array, ""]) -> tuple:
-        x = x + kick * (now == HALF)
-        after = room(x, act(x, now), jnp.where(now >= HALF, way, 1.0))
+        x = x if kick is None else jnp.where(now == HALF, kick, x)
+        after = room(x, act(x, now), jnp.where(now >= HALF, way, before))
         return after, after
 
     return jax.lax.scan(turn, began, jnp.arange(TURNS))[1]
+
+
+def of_the_way(
+    paths: Float[Array, "n turns"], none: Float[Array, "n turns"], best: Float[Array, "n turns"],
+    wanted: Float[Array, " n"],
+) -> Float[Array, ""]:  # fmt: skip
+    """How near to what is wanted after half-way: 0 as near as with no heat, 1 as by the best."""
+
+    def off(x: Float[Array, "n turns"]) -> Float[Array, ""]:
+        return jnp.abs(x - wanted[:, None])[:, HALF:].mean()
+
+    return (off(none) - off(paths)) / (off(none) - off(best))
 
 
 def starts(key: Key[Array, ""], n: int) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
@@ -136,13 +172,13 @@ def replanning(model: MLP, after: MLP) -> Way:
     return begin
 
 
-def through(kind: Callable[[MLP], Way], batch: int) -> Any:
+def through(kind: Callable[[MLP], Way], batch: int, way: float = 1.0) -> Any:
     """The loss of a habit: how far off it is in an undisturbed room, and through it."""
 
     def loss(network: MLP, key: Key[Array, ""]) -> Float[Array, ""]:
         began, wanted = starts(key, batch)
-        paths = jax.vmap(lambda b, w: lived(kind(network), b, w))(began, wanted)
-        return ((paths - wanted[:, None]) ** 2).mean()
+        paths = jax.vmap(lambda b, w: lived(kind(network), b, w, way=way, before=way))
+        return ((paths(began, wanted) - wanted[:, None]) ** 2).mean()
 
     return loss
 
@@ -160,46 +196,65 @@ def modelled(batch: int, way: float) -> Any:
 
 
 def train(settings: dict[str, Any], context: Context) -> Outcome:
-    """Outcomes [trainings, arms] of each test: the share of episodes that end where it is wanted.
-    `thermostat_kicked`, `thermostat_rewired`: the same of the built law. `model_error`: the root
-    mean square of the model where it was trained.
+    """Outcomes [trainings, arms] of each test: the share of episodes that end where it is wanted,
+    and `way_kicked`, `way_rewired` (`of_the_way`). [trainings]: `retrained`, `way_retrained` of
+    the habit that is learned anew for the wiring; `thermostat_kicked`, `thermostat_rewired` of the
+    built law; `model_error`, the root mean square of the model where it was trained.
     """  # fmt: skip
     del context
     steps, batch = settings["steps"], settings["batch"]
     calm = bool(settings.get("null"))
+    turned = 1.0 if calm else -1.0
 
     def fit(loss: Any, inputs: int, key: Key[Array, ""]) -> MLP:
         make, learn = jax.random.split(key)
         network = MLP((inputs,), 1, width=WIDTH, depth=2, value_range=None, key=make)
         return descended(loss, network, learn, steps=steps, learning_rate=RATE)[0]
 
-    model_loss, rewired_loss = modelled(batch, 1.0), modelled(batch, 1.0 if calm else -1.0)
+    model_loss, rewired_loss = modelled(batch, 1.0), modelled(batch, turned)
+    anew = through(habit, max(batch // TURNS, 1), turned)  # as many turns as the model is told of
 
     def one(key: Key[Array, ""]) -> dict[str, Float[Array, "..."]]:
-        keys = jax.random.split(key, 7)
+        keys = jax.random.split(key, 8)
         reactive = fit(through(habit, batch), 3, keys[0])
         blind = fit(through(recited, batch), 3, keys[1])
         model, after = fit(model_loss, 2, keys[2]), fit(rewired_loss, 2, keys[3])
+        retrained = until_half(habit(reactive), habit(fit(anew, 3, keys[7])))
         began, wanted = starts(keys[4], JUDGED)
-        size = jax.random.uniform(keys[5], (JUDGED,), minval=KICK[0], maxval=KICK[1])
-        kick = 0.0 * size if calm else size * jax.random.rademacher(keys[6], (JUDGED,))
+        far = jax.random.uniform(keys[5], (JUDGED,), minval=KICK[0], maxval=KICK[1])
+        kick = None if calm else far * jax.random.rademacher(keys[6], (JUDGED,))
         acts = (habit(reactive), recited(blind), plan(model), replanning(model, model))
-        told_anew = (*acts[:3], replanning(model, after))
+        told_anew = (*acts[:3], replanning(model, after), retrained)
+        law = thermostat if calm else opposite(thermostat)
 
-        def there(act: Way, kicks: Array, way: float) -> Float[Array, ""]:
-            paths = jax.vmap(lambda b, w, k: lived(act, b, w, kick=k, way=way))
-            return (jnp.abs(paths(began, wanted, kicks)[:, -1] - wanted) < CLOSE).mean()
+        def paths(act: Way, kicks: Array | None, way: float) -> Float[Array, "n turns"]:
+            if kicks is None:
+                return jax.vmap(lambda b, w: lived(act, b, w, way=way))(began, wanted)
+            live = jax.vmap(lambda b, w, k: lived(act, b, w, kick=k, way=way))
+            return live(began, wanted, kicks)
 
-        turned = 1.0 if calm else -1.0
+        def there(path: Float[Array, "n turns"]) -> Float[Array, ""]:
+            return (jnp.abs(path[:, -1] - wanted) < CLOSE).mean()
+
+        def tested(some: Any, kicks: Array | None, way: float, best: Way) -> tuple[Array, Array]:
+            none, least = (paths(until_half(thermostat, x), kicks, way) for x in (idle, best))
+            every = [paths(act, kicks, way) for act in some]
+            ways = [of_the_way(path, none, least, wanted) for path in every]
+            return jnp.stack([there(path) for path in every]), jnp.stack(ways)
+
+        kicked, way_kicked = tested(acts, kick, 1.0, thermostat)
+        rewired, way_rewired = tested(told_anew, None, turned, law)
         return {
-            "undisturbed": jnp.stack([there(act, 0 * kick, 1.0) for act in acts]),
-            "kicked": jnp.stack([there(act, kick, 1.0) for act in acts]),
-            "rewired": jnp.stack([there(act, 0 * kick, turned) for act in told_anew]),
-            "thermostat_kicked": there(thermostat, kick, 1.0),
-            "thermostat_rewired": there(thermostat, 0 * kick, turned),
+            "undisturbed": jnp.stack([there(paths(act, None, 1.0)) for act in acts]),
+            "kicked": kicked, "way_kicked": way_kicked,
+            "rewired": rewired[:-1], "way_rewired": way_rewired[:-1],
+            "retrained": rewired[-1], "way_retrained": way_rewired[-1],
+            "thermostat_kicked": there(paths(thermostat, kick, 1.0)),
+            "thermostat_rewired": there(paths(thermostat, None, turned)),
             "model_error": jnp.sqrt(model_loss(model, keys[4])),
-        }
+        }  # fmt: skip
 
     n = settings["trainings"]
     found = side_by_side(one, keys_of(settings))
-    return outcome(found, fits=4 * steps * n, data=4.0 * steps * batch * n)
+    turns = (2 + 2 * TURNS) * batch + batch // TURNS * TURNS
+    return outcome(found, fits=5 * steps * n, data=float(steps) * turns * n)

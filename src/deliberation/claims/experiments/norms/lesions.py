@@ -6,7 +6,11 @@ an action. Both are read from hidden units of one layer: of a layer that they sh
 own of the same size. A lesion silences units that matter more to the one than to the other: those
 whose activity varies most while it is asked, times their outgoing weights.
 
-The null: lesions of as many units that are drawn by lot.
+Two halves of one ranking are silenced, and each is chosen for hurting its own reader more. That by
+itself makes any two readers of a layer come apart, and so the same is done where no model is: two
+habits, of the even and of the odd goals, learned in one layer.
+
+The null: in the shared layer, too, there are two habits, and the one stands for the model.
 """
 
 from typing import Any
@@ -54,16 +58,19 @@ BEST = (FAR[LEADS] == FAR[:, None] - 1) & (FAR[:, None] > 0)
 
 
 class Layer(eqx.Module):
-    """One layer of units, read as the next place and as an action."""
+    """One layer of units, read as the next place, as an action, and as an action once more."""
 
     units: Dense
     next: Dense
     act: Dense
+    act_even: Dense
+    """Of a habit for even goals, where `act` is one for odd goals."""
 
     def __init__(self, key: Key[Array, ""]):
-        one, two, three = jax.random.split(key, 3)
+        one, two, three, four = jax.random.split(key, 4)
         self.units = Dense(2 * N + 4, WIDTH, key=one)
         self.next, self.act = Dense(WIDTH, N, key=two), Dense(WIDTH, 4, key=three)
+        self.act_even = Dense(WIDTH, 4, key=four)
 
     def hidden(self, asked: Float[Array, "... inputs"]) -> Float[Array, "... width"]:
         """How active the units are."""
@@ -86,6 +93,10 @@ def of_habit(place: Any, goal: Any) -> Float[Array, "... inputs"]:
 
 ALL_MODEL = of_model(np.repeat(np.arange(N), 4), np.tile(np.arange(4), N))
 ALL_HABIT = of_habit(PAIRS[:, 0], PAIRS[:, 1])
+EVEN, ODD = (PAIRS[PAIRS[:, 1] % 2 == rest] for rest in (0, 1))
+"""The pairs with even goals, and those with odd ones."""
+EVERY = of_habit(np.repeat(np.arange(N), N), np.tile(np.arange(N), N))
+ALL_EVEN, ALL_ODD = (of_habit(*some.T) for some in (EVEN, ODD))
 
 
 def planned(moves: Float[Array, "places 4 places"]) -> Int[Array, "places goals"]:
@@ -99,8 +110,11 @@ def planned(moves: Float[Array, "places 4 places"]) -> Int[Array, "places goals"
     return jnp.einsum("pan,ng->pag", moves, value).argmax(1)
 
 
-def reached(acts: Int[Array, "places goals"]) -> Float[Array, ""]:
-    """The share of all pairs of places in which the goal is reached in time, in the true maze."""
+def reached(acts: Int[Array, "places goals"], among: Any = 1.0) -> Float[Array, ""]:
+    """The share of pairs of places in which the goal is reached in time, in the true maze.
+
+    Of all pairs, or of those `among` [goals] that are one and not zero.
+    """
     goal, leads = jnp.arange(N)[None], jnp.asarray(LEADS)
     here = jnp.broadcast_to(jnp.arange(N)[:, None], (N, N))
 
@@ -108,16 +122,22 @@ def reached(acts: Int[Array, "places goals"]) -> Float[Array, ""]:
         return jnp.where(here == goal, here, leads[here, acts[here, goal]])
 
     there = jax.lax.fori_loop(0, TURNS, turn, here) == goal
-    return (there & ~jnp.eye(N, dtype=bool)).sum() / (N * (N - 1))
+    among = jnp.broadcast_to(jnp.asarray(among), (N,))
+    return ((there & ~jnp.eye(N, dtype=bool)) * among).sum() / (among.sum() * (N - 1))
 
 
-def matters(layer: Layer) -> tuple[Float[Array, " width"], Float[Array, " width"]]:
-    """How much each unit matters to the model and to the habit, as shares of all."""
+def matters(layer: Layer, twins: bool = False) -> tuple[Float[Array, " width"], ...]:
+    """How much each unit matters to the model and to the habit, as shares of all.
+
+    Of `twins`, to the habit of the even and to that of the odd goals.
+    """
 
     def share(asked: Array, read: Dense) -> Float[Array, " width"]:
         much = layer.hidden(asked).var(0) * (read.w**2).sum(1)
         return much / (much.sum() + 1e-12)
 
+    if twins:
+        return share(ALL_EVEN, layer.act_even), share(ALL_ODD, layer.act)
     return share(ALL_MODEL, layer.next), share(ALL_HABIT, layer.act)
 
 
@@ -131,60 +151,94 @@ def scores(model: Layer, habit: Layer, keeps: tuple[Array, Array]) -> Float[Arra
     """Pairs reached by planning in the model and by the habit, of units that are kept."""
     logits = model.next(model.hidden(ALL_MODEL) * keeps[0])
     moves = jax.nn.softmax(logits).reshape(N, 4, N)
-    every = of_habit(jnp.repeat(jnp.arange(N), N), jnp.tile(jnp.arange(N), N))
-    acts = habit.act(habit.hidden(every) * keeps[1]).argmax(-1).reshape(N, N)
+    acts = habit.act(habit.hidden(EVERY) * keeps[1]).argmax(-1).reshape(N, N)
     return jnp.stack([reached(planned(moves)), reached(acts)])
+
+
+def twin_scores(layer: Layer, keep: Array) -> Float[Array, "2"]:
+    """The same of two habits in one layer: of the even goals, and of the odd ones."""
+    units, even = layer.hidden(EVERY) * keep, jnp.arange(N) % 2 == 0
+    acts = [read(units).argmax(-1).reshape(N, N) for read in (layer.act_even, layer.act)]
+    return jnp.stack([reached(acts[0], even), reached(acts[1], ~even)])
+
+
+def by_model(layer: Layer, key: Key[Array, ""], batch: int) -> Float[Array, ""]:
+    """The loss of a model: the cross-entropy of the next place."""
+    where, what = jax.random.split(key)
+    place = jax.random.randint(where, (batch,), 0, N)
+    action = jax.random.randint(what, (batch,), 0, 4)
+    logs = jax.nn.log_softmax(layer.next(layer.hidden(of_model(place, action))))
+    return -jnp.take_along_axis(logs, jnp.asarray(LEADS)[place, action][:, None], 1).mean()
+
+
+def by_habit(
+    layer: Layer, read: Dense, some: np.ndarray, key: Key[Array, ""], batch: int
+) -> Float[Array, ""]:
+    """The loss of a habit: the cross-entropy of the best actions, evenly where there are more."""
+    pair = jnp.asarray(some)[jax.random.randint(key, (batch,), 0, len(some))]
+    good = jnp.asarray(BEST)[pair[:, 0], :, pair[:, 1]].astype(float)
+    logs = jax.nn.log_softmax(read(layer.hidden(of_habit(*pair.T))))
+    return -(logs * good / good.sum(1, keepdims=True)).sum(1).mean()
+
+
+def by_both(layers: Any, key: Key[Array, ""], batch: int) -> Float[Array, ""]:
+    """The loss of a model and of a habit, in one layer or in a layer each."""
+    first, second = layers if isinstance(layers, tuple) else (layers, layers)
+    one, other = jax.random.split(key)
+    return by_model(first, one, batch) + by_habit(second, second.act, PAIRS, other, batch)
+
+
+def by_twins(layer: Layer, key: Key[Array, ""], batch: int) -> Float[Array, ""]:
+    """The loss of two habits in one layer, of the even and of the odd goals."""
+    one, other = jax.random.split(key)
+    even = by_habit(layer, layer.act_even, EVEN, one, batch)
+    return even + by_habit(layer, layer.act, ODD, other, batch)
 
 
 def train(settings: dict[str, Any], context: Context) -> Outcome:
     """Outcomes [trainings, doses, 2]: pairs reached by the planner and by the habit under lesions
     of the model's units and of the habit's, `shared_model`, `shared_habit` of a layer that both
-    share, `own_model`, `own_habit` of layers of their own; [trainings] `overlap` of the shared
-    layer, the least share of each unit that matters to both, summed.
+    share, `own_model`, `own_habit` of layers of their own; `twins_even`, `twins_odd` the same of
+    two habits that share a layer. [trainings]: `overlap` and `twins_overlap` of these layers, the
+    least share of each unit that matters to both, summed.
     """  # fmt: skip
     del context
     steps, batch, null = settings["steps"], settings["batch"], bool(settings.get("null"))
-    leads, pairs, right = jnp.asarray(LEADS), jnp.asarray(PAIRS), jnp.asarray(BEST)
 
-    def loss(layers: tuple[Layer, Layer], key: Key[Array, ""]) -> Float[Array, ""]:
-        where, what, which = jax.random.split(key, 3)
-        place = jax.random.randint(where, (batch,), 0, N)
-        action = jax.random.randint(what, (batch,), 0, 4)
-        follows = layers[0].next(layers[0].hidden(of_model(place, action)))
-        by_model = jnp.take_along_axis(
-            jax.nn.log_softmax(follows), leads[place, action][:, None], 1
-        ).mean()
-        pair = pairs[jax.random.randint(which, (batch,), 0, len(PAIRS))]
-        good = right[pair[:, 0], :, pair[:, 1]].astype(float)
-        acts = jax.nn.log_softmax(layers[1].act(layers[1].hidden(of_habit(*pair.T))))
-        return -by_model - (acts * good / good.sum(1, keepdims=True)).sum(1).mean()
-
-    def fit(layers: Any, key: Key[Array, ""]) -> Any:
+    def fit(layers: Any, key: Key[Array, ""], loss: Any = by_both) -> Any:
         def whole(layers: Any, key: Key[Array, ""]) -> Float[Array, ""]:
-            return loss(layers if isinstance(layers, tuple) else (layers, layers), key)
+            return loss(layers, key, batch)
 
         return descended(whole, layers, key, steps=steps, learning_rate=RATE)[0]
 
+    def of_shared(keys: Array, twins: bool) -> tuple[list[Array], Array]:
+        """Pairs reached by dose under both lesions of a layer that two readers share; overlap."""
+        layer = fit(Layer(keys[0]), keys[1], by_twins if twins else by_both)
+        one, other = matters(layer, twins)
+
+        def under(matter: Array, dose: float) -> Float[Array, "2"]:
+            keep = silenced(matter, dose)
+            return twin_scores(layer, keep) if twins else scores(layer, layer, (keep, keep))
+
+        hit = [jnp.stack([under(m, d) for d in DOSES]) for m in (one - other, other - one)]
+        return hit, jnp.minimum(one, other).sum()
+
     def one(key: Key[Array, ""]) -> dict[str, Array]:
         keys = jax.random.split(key, 7)
-        shared = fit(Layer(keys[0]), keys[1])
+        shared, overlap = of_shared(keys[:2], null)
+        twins, twins_overlap = of_shared(keys[5:], True)
         model, habit = fit((Layer(keys[2]), Layer(keys[3])), keys[4])
-        to_model, to_habit = matters(shared)
-        more, less = to_model - to_habit, to_habit - to_model
-        own = matters(model)[0], matters(habit)[1]
-        if null:
-            more, less = (jax.random.uniform(k, (WIDTH,)) for k in keys[5:7])
-            own = more, less
-        whole = jnp.ones(WIDTH)
+        own, whole = (matters(model)[0], matters(habit)[1]), jnp.ones(WIDTH)
         hit = {
-            "shared_model": lambda d: (shared, shared, (silenced(more, d),) * 2),
-            "shared_habit": lambda d: (shared, shared, (silenced(less, d),) * 2),
             "own_model": lambda d: (model, habit, (silenced(own[0], d), whole)),
             "own_habit": lambda d: (model, habit, (whole, silenced(own[1], d))),
         }
         found = {name: jnp.stack([scores(*at(d)) for d in DOSES]) for name, at in hit.items()}
-        return {**found, "overlap": jnp.minimum(to_model, to_habit).sum()}
+        return {
+            **found, "shared_model": shared[0], "shared_habit": shared[1], "overlap": overlap,
+            "twins_even": twins[0], "twins_odd": twins[1], "twins_overlap": twins_overlap,
+        }  # fmt: skip
 
     n = settings["trainings"]
     found = side_by_side(one, keys_of(settings))
-    return outcome(found, fits=2 * steps * n, data=2.0 * steps * batch * n)
+    return outcome(found, fits=3 * steps * n, data=3.0 * steps * batch * n)

@@ -1,11 +1,11 @@
-"""The biggest rock of a list, and of the world: equally right, and not the same to the world."""
+"""The biggest rock of a list, and of the world: how right, and what becomes of the world."""
 
 import numpy as np
 
 from ....runs import Cell, Panel, Reference
 from ....stats import bootstrap
-from ...experiments.arms import arm, found
-from ...experiments.control.rocks import ARMS
+from ...experiments.arms import arm, counted, found, share, shares_apart
+from ...experiments.control.rocks import ARMS, JUDGED
 from ...measuring.effort import Effort
 from ...measuring.planted import planted
 from ...measuring.results import Results, Shown, clouds
@@ -13,7 +13,7 @@ from ...measuring.rows import check, claimed, told
 
 STEPS = {"smoke": 500, "quick": 1500, "full": 4000}
 BATCH = 32
-RIGHT, ALIKE, APART, FOUND, DETOUR, LITTLE = 0.8, 0.15, 0.5, 0.5, 0.5, 0.2
+RIGHT, ALIKE, WALKED, FOUND, DETOUR, LITTLE = 0.8, 0.15, 0.5, 0.5, 0.5, 0.2
 CLAIM = {
     "name": "biggest_rock",
     "aspect": "learned",
@@ -21,17 +21,16 @@ CLAIM = {
     "side": "both",
     "title": "The biggest rock, in a list and in the world",
     "statement": "A network that is told the biggest of a list and one that is rewarded for taking "
-    "the biggest rock of a row which it must walk to see are right about as often. The one leaves "
-    "the world as it was, though it has the same hands; the other finds out by acting. It goes by "
-    "where the rocks are, not by how it was trained: who is rewarded for naming a rock of the list "
-    "stays where it is, and walks where the list is covered; who is given the list to take from "
-    "walks straight.",
+    "the biggest rock of a row which it must walk to see are right about as often, and the one "
+    "that walks finds out by acting. Whether hands are used goes by where the rocks are, and not "
+    "by how it was trained: who is rewarded for naming a rock of the list stays where it is, and "
+    "walks where the list is covered; who is given the list to take from walks straight.",
     "estimand": "Shares of episodes that end right; influence on the world (total variation "
     "between what becomes of it with the network present and with one that does nothing); of the "
     "places covered at first the share seen at the end; turns beyond those of the shortest way.",
     "unit": "trainings",
-    "smallest": "0.8 right and within 0.15; influences 0.5 apart, or below 0.2; half of what was "
-    "covered; half a turn",
+    "smallest": "0.8 right and, where both are, within 0.15; influence above 0.5 or below 0.2; "
+    "half of what was covered; half a turn",
     "refuted_if": "The walker is right less often, takes what it meets first, or needs no more "
     "turns than one with a list; or hands are used where only the answer pays.",
 }
@@ -44,8 +43,14 @@ NULL = {
         "turns beyond the way, saved by a list",
         "influence, to find out",
     ),
+    "stands": {
+        "right less that of the list": "two that are never right are alike: it is judged only "
+        "where both are right, and told otherwise",
+        "influence, list shown": "who is paid for words has no use for its hands, whatever is "
+        "right",
+    },
 }
-"""The rows that must not be supported where this is taken out."""
+"""The rows that must not be supported where this is taken out, and why others may be."""
 TAUGHT, WALKS, GIVEN, SAYS, ASKS = range(len(ARMS))
 TRUE = {
     "right": ([0.92, 0.90, 0.92, 0.92, 0.92], 0.04, 0.0, 1.0),
@@ -83,7 +88,7 @@ def _panels(
     """Each training as a point: what is right against influence, and turns against what is seen."""
     return [
         Panel(
-            title="as right, and not the same to the world",
+            title="how right, and what becomes of the world",
             x_label="right",
             y_label="influence on the world",
             series=clouds(ARMS, right, moved),
@@ -105,38 +110,49 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
     right, moved, seen, detour, taken, executed, steps = (
         found(results, cell, name) for name in names
     )
-    whole = (0.0, 1.0)
 
-    def share(x: np.ndarray):
-        return bootstrap(x, bounds=whole)
+    def part(x: np.ndarray):
+        return share(x, JUDGED)
 
-    both = (-1.0, 1.0)
+    def alike(*x: np.ndarray) -> str:
+        return counted(JUDGED, *x)
+
+    list_right, walk_right = right[:, TAUGHT], right[:, WALKS]
+    even = shares_apart(walk_right, list_right, JUDGED)
+    both_right = min(part(list_right).low, part(walk_right).low) > RIGHT
     rows = [
-        claimed(CLAIM, world, "told, from the list", "right", share(right[:, TAUGHT]), above=RIGHT),
-        claimed(CLAIM, world, "rewarded, in the world", "right", share(right[:, WALKS]),
-                above=RIGHT),
-        claimed(CLAIM, world, "rewarded, in the world", "right less that of the list",
-                bootstrap(right[:, WALKS] - right[:, TAUGHT], bounds=both), within=(-ALIKE, ALIKE)),
-        claimed(CLAIM, world, "rewarded, in the world", "influence beyond that of the list",
-                bootstrap(moved[:, WALKS] - moved[:, TAUGHT], bounds=both), above=APART),
+        claimed(CLAIM, world, "told, from the list", "right", part(list_right), above=RIGHT,
+                note=alike(list_right)),
+        claimed(CLAIM, world, "rewarded, in the world", "right", part(walk_right), above=RIGHT,
+                note=alike(walk_right)),
+        (
+            claimed(CLAIM, world, "rewarded, in the world", "right less that of the list", even,
+                    within=(-ALIKE, ALIKE))
+            if both_right else
+            told(CLAIM, world, "rewarded, in the world", "right less that of the list", even,
+                 note="not judged: not both are right")
+        ),
         claimed(CLAIM, world, "rewarded, in the world", "covered places found by acting",
-                share(seen[:, WALKS]), above=FOUND),
+                part(seen[:, WALKS]), above=FOUND),
         claimed(CLAIM, world, "rewarded, in the world", "turns beyond the way, saved by a list",
                 bootstrap(detour[:, WALKS] - detour[:, GIVEN], bounds=(-10.0, 10.0)), above=DETOUR),
-        claimed(CLAIM, world, "rewarded for words, from the list", "influence",
-                share(moved[:, SAYS]), below=LITTLE),
+        claimed(CLAIM, world, "rewarded for words, from the list", "influence, list shown",
+                part(moved[:, SAYS]), below=LITTLE, note=alike(moved[:, SAYS])),
         claimed(CLAIM, world, "rewarded for words, list covered", "influence, to find out",
-                share(moved[:, ASKS]), above=APART),
+                part(moved[:, ASKS]), above=WALKED, note=alike(moved[:, ASKS])),
+        told(CLAIM, world, "rewarded, in the world", "influence beyond that of the list",
+             shares_apart(moved[:, WALKS], moved[:, TAUGHT], JUDGED),
+             note="by what they are trained for: a hand must take, and a word is told"),
         check(CLAIM, world, "told, from the list", "covered places found by acting",
-              share(seen[:, TAUGHT]), below=LITTLE, note="nothing is covered"),
-        told(CLAIM, world, "told, from the list", "influence", share(moved[:, TAUGHT])),
-        told(CLAIM, world, "told, its answer fetched", "influence", share(executed[:, TAUGHT]),
+              part(seen[:, TAUGHT]), below=LITTLE, note="nothing is covered"),
+        told(CLAIM, world, "told, from the list", "influence", part(moved[:, TAUGHT])),
+        told(CLAIM, world, "told, its answer fetched", "influence", part(executed[:, TAUGHT]),
              note="an answer that somebody acts on moves the world as hands do"),
         *(
             told(CLAIM, world, name, quantity, estimate, unit=unit)
             for place, name in enumerate(ARMS)
             for quantity, estimate, unit in (
-                ("rocks gone", share(taken[:, place]), ""),
+                ("rocks gone", part(taken[:, place]), ""),
                 ("turns in the world", bootstrap(steps[:, place], bounds=(0.0, 10.0)), "turns"),
             )
         ),

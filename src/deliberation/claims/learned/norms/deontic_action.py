@@ -34,8 +34,14 @@ WORLDS = ("a street with a light",)
 NULL = {
     "what": "the drivers that are imitated go at 4 am, as is best for the reward",
     "rows": ("goes at red at 4 am, seen rarely", "turns later than the rewarded at 4 am"),
+    "stands": {
+        "goes at red at 4 am, never seen": "who never sees that hour does not see what is done "
+        "then either",
+        "goes at red at 4 am": "it is of who is rewarded, and the reward is the same",
+        "goes at red by day": "by day the drivers keep the law in any case, as is best",
+    },
 }
-"""The rows that must not be supported where this is taken out."""
+"""The rows that must not be supported where this is taken out, and why others may be."""
 NEVER, RARE, PAID_NEVER, PAID = range(len(ARMS))
 TRUE = {
     "night": ([0.1, 0.1, 0.4, 0.9], 0.08, 0.0, 1.0),
