@@ -65,7 +65,7 @@ PLANTED = {
             },
         ),
     },
-    "effect": {"a guess and look-ups": planted(TRUE)},
+    "effect": {"an arm by chance and look-ups": planted(TRUE)},
 }
 
 

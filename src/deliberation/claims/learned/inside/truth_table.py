@@ -19,9 +19,9 @@ CLAIM = {
     "chapter": "inside",
     "side": "both",
     "title": "Built or learned, searching or not: read off the answers alone",
-    "statement": "Whether a subject searches about what it is asked can be read off what it "
-    "answers, blind and by a rule fixed beforehand, more often than by a coin: on average over "
-    "kinds of subjects on which no setting of the probes was chosen.",
+    "statement": "Whether there is search in a subject, about what it is asked, can be read off "
+    "what it answers, blind and by a rule fixed beforehand, more often than by a coin: on average "
+    "over kinds of subjects on which no setting of the probes was chosen.",
     "estimand": "Share of random worlds in which the audit's verdicts on effort and on announced "
     "objectives, read as search where either is a response, agree with how the subject was made, "
     "of each kind, on average over kinds that were held out. A subject that a probe cannot be put "
