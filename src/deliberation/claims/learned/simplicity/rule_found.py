@@ -44,6 +44,11 @@ NULL = {
         "more of the power there than from little data",
         f"right on pairs seen without these frequencies, {MUCH}",
     ),
+    "stands": {
+        f"right on pairs not seen, {LITTLE}": "of shuffled answers none can be known unseen",
+        f"right on pairs seen without these frequencies, {LITTLE}": "what is learned by heart "
+        "needs no waves",
+    },
 }
 """The rows that must not be supported where this is taken out."""
 TRUE = {
