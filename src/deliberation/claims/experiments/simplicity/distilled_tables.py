@@ -170,7 +170,7 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
             "matter_own": where["own_doors"].sum() / where["own"].sum(),
             "matter_doors": where["doors"].sum() / closed.sum(),
         }
-        at_home = dict.fromkeys(("goals", "doors"), "own") if home else {}
+        at_home: dict[str, str] = dict.fromkeys(("goals", "doors"), "own") if home else {}
         for place, ask in zip(PLACES, asks, strict=True):
             inside = where[at_home.get(place, place)].ravel()
             asked = some(ask, inside, ASKED)
