@@ -77,6 +77,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
     well = {
         "forward": forward[:, 0] >= RIGHT, "others": forward[:, 1:].min(1) >= RIGHT,
         "backward": backward[:, 0] >= RIGHT, "looks told": shown[:, 0] >= RIGHT,
+        "ahead": ahead[:, -1] >= RIGHT,
     }  # fmt: skip
     apart, of, looks = well["backward"] & ~well["forward"], "of trainings", "forward, looks told"
     (first, both), (others,) = NULL["rows"], NULL["stands"]
@@ -93,6 +94,9 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
              share(forward[:, 1:].min(1))),
         told(CLAIM, world, "backward", "first node right", share(backward[:, 0])),
         told(CLAIM, world, looks, "first node right", share(shown[:, 0])),
+        told(CLAIM, world, "backward, told the first node in place of the last",
+             f"last node right in 0.9 of the stars, {LONG - 1} steps ahead and written first",
+             rate(well["ahead"]), unit=of),
         told(CLAIM, world, "backward, told the first node in place of the last", "last node right, "
              f"{LONG - 1} steps ahead and written first", share(ahead[:, -1])),
         check(CLAIM, world, "a search back from the goal", "first node right",
@@ -118,6 +122,6 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         f"in {well['others'].sum()}; written backward, the first in {well['backward'].sum()}. "
         f"Forward with each look told what to find it is in {well['looks told'].sum()}. Told the "
         f"first node in place of the last and writing backward, where the last is as many steps "
-        f"ahead and no look-up either, the last is right in {ahead[:, -1].mean():.2f} of the stars."
+        f"ahead and no look-up either, the last is right so often in {well['ahead'].sum()}."
     )
     return Shown(rows, [panel], sentence)
