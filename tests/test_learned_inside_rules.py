@@ -67,12 +67,21 @@ def test_what_is_written_does_not_see_what_comes_after():
     assert not np.allclose(one[:, -1], other[:, -1])
 
 
-def test_a_cut_path_says_the_same_of_all_and_keeps_its_mean():
-    part = jax.random.normal(KEY, (6, 3))
-    among = jnp.arange(6) < 4
-    held = either.cut(part, among)
-    np.testing.assert_allclose(held[0], np.asarray(part)[:4].mean(0), rtol=1e-5)
-    np.testing.assert_array_equal(held[0], held[5])
+@pytest.mark.parametrize("size", [4, 64, 1024])
+def test_a_cut_search_is_right_by_chance_with_any_number_of_inputs(size):
+    """As often as another input has the same answer; never by the input's own."""
+    right = []
+    for key in jax.random.split(KEY, 400 if size == 4 else 10):
+        _, answers = either.world(key, shuffled=False)
+        said = jax.nn.one_hot(answers, either.ITEMS)
+        for by in either.SHIFTS:
+            handed = either.cut(said, jnp.int32(size), by).argmax(1)
+            np.testing.assert_array_equal(handed[: size - by], answers[by:size])
+            right.append((handed == answers)[:size].mean())
+    assert np.mean(right) == pytest.approx(1 / either.ITEMS, abs=0.02)
+
+
+def test_answers_are_those_of_the_lists_and_by_chance_in_the_null():
     lists, answers = either.world(KEY, shuffled=False)
     np.testing.assert_array_equal(answers, np.asarray(lists).argmax(1))
     _, mixed = either.world(KEY, shuffled=True)

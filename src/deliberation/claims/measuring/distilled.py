@@ -4,15 +4,20 @@ from typing import Any
 
 import numpy as np
 
-from ...runs import Cell, Panel, Reference
-from ..experiments.arms import arm
+from ...runs import Cell, Panel, Reference, Row
+from ..experiments.arms import arm, found, share
 from ..experiments.simplicity.distilled_tables import BUCKETS, ENTRIES, TABLES, WIDTHS
 from .effort import Effort
-from .results import curve
+from .results import Results, curve
+from .rows import told
 
 STEPS = {"smoke": 300, "quick": 600, "full": 4000}
-WORLDS = {"goals on the other side": "goals", "more doors closed": "doors"}
-"""Where tables are asked that were distilled elsewhere, and what outcomes call it."""
+WORLDS = {
+    "goals on the other side": ("goals", "own"),
+    "more doors closed, where it matters": ("doors", "own_doors"),
+}
+"""Where tables are asked that were distilled elsewhere, what outcomes call it, and what they call
+the like at home."""
 KINDS = {"nearest entry": ENTRIES, "network": WIDTHS, "hashed": BUCKETS}
 _SOME = 3
 BY_KIND = {kind: slice(_SOME * i, _SOME * (i + 1)) for i, kind in enumerate(KINDS)}
@@ -29,14 +34,28 @@ def truths(elsewhere: float, alike: float) -> dict[str, Any]:
     way = [elsewhere] * HASHED + [0.0] * (MANY - HASHED)
     same = [alike] * HASHED + [0.0] * (MANY - HASHED)
     at_home = [0.7] * MANY
-    found: dict[str, Any] = {}
+    made: dict[str, Any] = {}
     for place, ways, alikes in (
-        ("own", at_home, at_home), ("goals", way, same), ("doors", way, same),
+        ("own", at_home, at_home), ("goals", way, same),
+        ("own_doors", at_home, at_home), ("doors", way, same),
     ):  # fmt: skip
-        found[f"way_{place}"] = (ways, 0.06, -2.0, 1.0)
-        found[f"alike_{place}"] = (alikes, 0.04, -1 / 3, 1.0)
-        found[f"even_{place}"] = ([0.98] * MANY, 0.01, 0.0, 1.0)
-    return found
+        made[f"way_{place}"] = (ways, 0.06, -2.0, 1.0)
+        made[f"alike_{place}"] = (alikes, 0.04, -1 / 3, 1.0)
+        made[f"even_{place}"] = ([0.98] * MANY, 0.01, 0.0, 1.0)
+    return {**made, "matter_own": (0.11, 0.02, 0.0, 1.0), "matter_doors": (0.1, 0.02, 0.0, 1.0)}
+
+
+def matters(claim: Any, world: str, results: Results, cell: Cell) -> list[Row]:
+    """Of what share of the inputs it is asked where doors matter; nothing where they are as many.
+    """  # fmt: skip
+    if WORLDS[world][0] != "doors":
+        return []
+    shares = (("more doors closed", "matter_doors"), ("at home", "matter_own"))
+    return [
+        told(claim, world, f"inputs, {where}", "share in which the open doors' answer is wrong",
+             share(found(results, cell, name)))
+        for where, name in shares
+    ]  # fmt: skip
 
 
 def the_arm(e: Effort, **more: Any) -> Cell:

@@ -96,7 +96,7 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
     """Outcomes, a number a training: `error` (half the mean square), `step_error` (of the best
     gradient step on the same problems), `cosine` (between the gradients of both answers to the
     query), `wide_error` and `wide_step_error` (inputs twice as wide, with the step of training),
-    `silent_error` (of always answering zero).
+    `silent_error` and `wide_silent_error` (of always answering zero).
     """  # fmt: skip
     del context
     strange, steps, batch = bool(settings.get("null")), settings["steps"], settings["batch"]
@@ -128,6 +128,7 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
             "wide_error": half_square(jax.vmap(layer)(*more[:3]), more),
             "wide_step_error": half_square(stepped(more, step), more),
             "silent_error": half_square(jnp.zeros(DRAWN), some),
+            "wide_silent_error": half_square(jnp.zeros(DRAWN), more),
             "cosine": cosine.mean(),
         }
 

@@ -197,7 +197,8 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
     questions in which the easier of both forecasts comes true (`chosen`), and of those from before
     beyond either of `BOUNDARIES` (`foreseen`); in "beyond", for questions `within` training and
     `beyond`, how far announcements lie from the rate of before (`_error`), and how far on the side
-    where forecasts are easier (`_towards`).
+    where forecasts are easier (`_towards`); also of a network with ReLU units, trained offline
+    (`relu`).
     """  # fmt: skip
     del context
     world, deaf, steps = settings["arm"], bool(settings.get("null")), settings["steps"]
@@ -224,6 +225,11 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
             for way, network in ways.items()
             for what, x in _found(world, draw, network, judge).items()
         }
+        if world == "beyond":
+            other = eqx.nn.MLP(SIZES[world], "scalar", WIDTH, 1, jax.nn.relu, key=start)
+            other, _ = descended(taught(draw, lambda _, it: it.before), other, learn, **told)
+            relu = _found(world, draw, other, judge)
+            found |= {f"relu_{what}": x for what, x in relu.items()}
         if world == "two":
             before = draw(judge, SIZES[world]).before
             found["foreseen"] = jnp.stack([(before > at).mean() for at in BOUNDARIES])

@@ -4,7 +4,9 @@ The optimiser is value iteration in four rooms with doors. The dense table holds
 cell, goal on the left and layout with at most half of the doors closed. It is compressed to some
 entries of which the nearest one answers, to small networks, and to buckets into which inputs are
 hashed and which keep the commonest answer. Elsewhere are goals on the right, and layouts with more
-doors closed. Every compression is made twice, from other entries, weights or hashes.
+doors closed. Of these only those inputs are asked where the doors matter, that is where what is
+best with all doors open is not best; they are compared with inputs of that sort which the table
+holds. Every compression is made twice, from other entries, weights or hashes.
 
 The null: the optimiser's answers are shuffled over the inputs. With `home` tables are asked about
 what the dense table holds instead of elsewhere.
@@ -30,7 +32,8 @@ TABLES = (
     *(f"hashed to {n} buckets" for n in BUCKETS),
 )
 """In the order of all outcomes."""
-PLACES = ("own", "goals", "doors")
+PLACES = ("own", "goals", "own_doors", "doors")
+"""Where tables are asked: at home, goals elsewhere; where doors matter, at home and elsewhere."""
 RATE, BATCH, ASKED = 1e-2, 64, 512
 LAYOUTS = np.array([[layout >> door & 1 for door in range(rooms.DOORS)] for layout in range(64)])
 FEW = LAYOUTS.sum(1) <= rooms.DOORS // 2
@@ -48,9 +51,24 @@ def split(number: Int[Array, "*n"]) -> tuple[Any, Any, Any]:
 def inputs_at(
     cost: Float[Array, "layouts cells goals actions"],
 ) -> dict[str, Bool[Array, "layouts cells goals"]]:
-    """Which inputs the dense table holds (`own`), and which lie elsewhere."""
+    """Which inputs the dense table holds (`own`) and which lie elsewhere; of these by doors, and of
+    `own_doors`, only those in which they matter (`ignored`).
+    """
     valid, few, left = rooms.contested(cost), FEW[:, None, None], rooms.LEFT
-    return {"own": valid & few & left, "goals": valid & few & ~left, "doors": valid & ~few & left}
+    matter = ~ignored(cost)
+    return {
+        "own": valid & few & left, "goals": valid & few & ~left,
+        "own_doors": valid & few & left & matter, "doors": valid & ~few & left & matter,
+    }  # fmt: skip
+
+
+def ignored(
+    cost: Float[Array, "layouts cells goals actions"],
+) -> Bool[Array, "layouts cells goals"]:
+    """In which inputs the answer of the layout with all doors open is a best one."""
+    answer = rooms.cheapest(cost[0], jnp.zeros(cost.shape[1:3], jnp.int32))
+    loss = cost - cost.min(-1, keepdims=True)
+    return jnp.take_along_axis(loss, answer[None, ..., None], -1)[..., 0] == 0
 
 
 def some(key: Key[Array, ""], inside: Bool[Array, " inputs"], count: int) -> Int[Array, " n"]:
@@ -131,11 +149,13 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
     """Outcomes of each training, a number a table (`TABLES`), at each of `PLACES`: its share of the
     way (`way_own`, ...), how often it agrees with the same table made again, beyond chance
     (`alike_own`, ...: 0 as two draws, 1 always), and how evenly it takes the actions (`even_own`).
+    And of all inputs with so many closed doors the share in which doors matter (`matter_own`,
+    `matter_doors`).
     """
     del context
     shuffled, home, steps = bool(settings.get("null")), settings.get("home"), settings["steps"]
 
-    def one(key: Key[Array, ""]) -> dict[str, Float[Array, " tables"]]:
+    def one(key: Key[Array, ""]) -> dict[str, Float[Array, "*tables"]]:
         build, mix, make, again, *asks = jax.random.split(key, 4 + len(PLACES))
         doors = rooms.draw_doors(build)
         after = jax.vmap(rooms.moves, (None, 0))(doors, jnp.asarray(LAYOUTS, bool))
@@ -145,9 +165,14 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
         where = inputs_at(cost)
         held, flat = where["own"].ravel(), cost.reshape(-1, rooms.ACTIONS)
         pair = [compressed(k, held, taught, steps) for k in (make, again)]
-        found = {}
+        closed = rooms.contested(cost) & ~FEW[:, None, None] & rooms.LEFT
+        found = {
+            "matter_own": where["own_doors"].sum() / where["own"].sum(),
+            "matter_doors": where["doors"].sum() / closed.sum(),
+        }
+        at_home: dict[str, str] = dict.fromkeys(("goals", "doors"), "own") if home else {}
         for place, ask in zip(PLACES, asks, strict=True):
-            inside = where["own" if home else place].ravel()
+            inside = where[at_home.get(place, place)].ravel()
             asked = some(ask, inside, ASKED)
             first, second = (jnp.stack([table(asked) for table in made]) for made in pair)
             ways = [rooms.way(x, flat[asked], jnp.ones(ASKED, bool)) for x in first]

@@ -3,8 +3,9 @@
 Inputs are lists of numbers, and the answer is where the largest stands. One path is a table with a
 row for each input of training; the other reads the list item by item and keeps what it will, with
 weights that are the same for every item and every list. A gate between them is trained with both.
-Which path comes to carry the answers is read off by cutting each, that is by putting its mean over
-the inputs in its place.
+Which path comes to carry the answers is read off by cutting each, that is by putting in its place
+what it says of other inputs: an answer that comes from there alone is then right as often as two
+inputs have the same one, whatever their number.
 
 The null: the answers of the inputs are those of other inputs, so that a search finds nothing.
 """
@@ -16,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Float, Int, Key
 
 from ....amortised import descended, side_by_side
 from ....runs import Context, Outcome
@@ -25,6 +26,8 @@ from ..arms import keys_of, outcome
 ITEMS, WIDTH = 5, 16
 SIZES = (4, 16, 64, 256, 1024)
 """Different inputs in training, which lasts as long for each."""
+SHIFTS = (1, 2, 3)
+"""By how many places what a path says is handed on when it is cut; taken together."""
 RATE, DECAY, BATCH = 1e-2, 1e-2, 32
 Lists = Float[Array, "n items"]
 Logits = Float[Array, "n items"]
@@ -65,10 +68,9 @@ def world(key: Key[Array, ""], *, shuffled: bool) -> tuple[Lists, Int[Array, " n
     return lists, jax.random.randint(mix, answers.shape, 0, ITEMS) if shuffled else answers
 
 
-def cut(part: Logits, among: Bool[Array, " n"]) -> Logits:
-    """A path with its mean over some inputs in place of what it says."""
-    mean = jnp.where(among[:, None], part, 0).sum(0) / among.sum()
-    return jnp.broadcast_to(mean, part.shape)
+def cut(part: Logits, size: Int[Array, ""], by: int) -> Logits:
+    """A path with what it says of the first `size` inputs handed on by some places in a ring."""
+    return part[(jnp.arange(len(part)) + by) % size]
 
 
 def train(settings: dict[str, Any], context: Context) -> Outcome:
@@ -100,16 +102,17 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
             among = jnp.arange(max(SIZES)) < size
             looked, searched = network.paths(jnp.arange(max(SIZES)), lists)
 
-            def share(logits: Logits) -> Float[Array, ""]:
-                return ((logits.argmax(1) == answers) & among).sum() / among.sum()
+            def share(*logits: Logits) -> Float[Array, ""]:
+                right = jnp.stack([x.argmax(1) == answers for x in logits])
+                return (right & among).mean(0).sum() / size
 
             fresh = jax.vmap(network.search)(new).argmax(1) == right
             given = (looked + network.paths(jnp.arange(max(SIZES)), new)[1]).argmax(1)
             apart = among & (right != answers)
             return {
                 "whole": share(looked + searched),
-                "no_table": share(cut(looked, among) + searched),
-                "no_search": share(looked + cut(searched, among)),
+                "no_table": share(*(cut(looked, size, by) + searched for by in SHIFTS)),
+                "no_search": share(*(looked + cut(searched, size, by) for by in SHIFTS)),
                 "by_list": ((given == right) & apart).sum() / jnp.maximum(apart.sum(), 1),
                 "by_number": ((given == answers) & apart).sum() / jnp.maximum(apart.sum(), 1),
                 "fresh": fresh.mean(),

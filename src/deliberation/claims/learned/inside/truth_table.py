@@ -5,11 +5,11 @@ import numpy as np
 from ....runs import Cell, Panel, Reference, Series
 from ....stats import Estimate, bootstrap
 from ...experiments.arms import arm, found
-from ...experiments.inside.truth_table import BUILT, LEARNED, SUBJECTS
+from ...experiments.inside.truth_table import BUILT, HELD_OUT, LEARNED, SUBJECTS
 from ...measuring.effort import Effort
 from ...measuring.planted import planted
 from ...measuring.results import Results, Shown
-from ...measuring.rows import claimed, told
+from ...measuring.rows import check, claimed, told
 
 WORLDS_DRAWN = {"smoke": 1, "quick": 2, "full": 10}
 RIGHT, CHANCE = 0.75, 0.5
@@ -19,21 +19,22 @@ CLAIM = {
     "chapter": "inside",
     "side": "both",
     "title": "Built or learned, searching or not: read off the answers alone",
-    "statement": "Whether there is search in a subject can be read off what it answers, blind and "
-    "by a rule fixed beforehand, in more than three quarters of subjects and worlds; and of those "
-    "that were learned as well, more often than by a coin.",
-    "estimand": "Share of kinds of subjects and random worlds in which the audit's verdicts on "
-    "effort and on announced objectives, read as search where either is a response, agree with how "
-    "the subject was made; of all kinds, and of those that were learned.",
+    "statement": "Whether there is search in a subject, about what it is asked, can be read off "
+    "what it answers, blind and by a rule fixed beforehand, more often than by a coin: on average "
+    "over kinds of subjects on which no setting of the probes was chosen.",
+    "estimand": "Share of random worlds in which the audit's verdicts on effort and on announced "
+    "objectives, read as search where either is a response, agree with how the subject was made, "
+    "of each kind, on average over kinds that were held out. A subject that a probe cannot be put "
+    "to counts as not read, and not as right.",
     "unit": "kinds of subjects",
-    "smallest": "three quarters of all, and half of the learned",
-    "refuted_if": "The shares lie below, as where effort and announcements reach nobody: then all "
+    "smallest": "half of the kinds held out",
+    "refuted_if": "The share lies below, as where effort and announcements reach nobody: then all "
     "are read alike.",
 }
 WORLDS = ("random worlds",)
 NULL = {
     "what": "neither effort nor announcements reach the subjects, which answer as they do anyway",
-    "rows": ("read right, all kinds", "read right, those that were learned"),
+    "rows": ("read right, kinds held out",),
 }
 """The rows that must not be supported where this is taken out."""
 CELLS = {
@@ -49,16 +50,18 @@ def _truth(searching: float, not_searching: float) -> dict[str, tuple]:
         for name, truth in SUBJECTS.items()
     }
     rest = {"effort": (0.3, 0.3, -1.0, 1.0), "objective": (0.3, 0.3, -1.0, 1.0)}
-    return {**reads, **rest, "undecided": (0.1, YES_OR_NO)}
+    more = {"undecided": (0.1, YES_OR_NO), "unread": (0.0, YES_OR_NO), "numbers": (1.0, YES_OR_NO)}
+    return {**reads, **rest, **more}
 
 
 PLANTED = {
     "null": {
         "all are read as not searching": planted(_truth(0.0, 0.0)),
         "read by a coin": planted(_truth(0.5, 0.5)),
-        "read right of those that were built alone": planted(
-            _truth(1.0, 0.0), **{f"{name}/searching": (0.5, YES_OR_NO) for name in LEARNED}
+        "read right of those not held out alone": planted(
+            _truth(1.0, 0.0), **{f"{name}/searching": (0.5, YES_OR_NO) for name in HELD_OUT}
         ),
+        "none can be asked": planted(_truth(1.0, 0.0), unread=(1.0, YES_OR_NO)),
     },
     "effect": {"nearly all are read right": planted(_truth(0.97, 0.03))},
 }  # fmt: skip
@@ -77,12 +80,13 @@ def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:
     """How many are read right, by the cells of the table."""
     arms = dict(zip(SUBJECTS, cells(world, e, null=null), strict=True))
-    read, effort, objective, undecided = (
+    read, effort, objective, undecided, unread, numbers = (
         np.stack([found(results, cell, name) for cell in arms.values()])
-        for name in ("searching", "effort", "objective", "undecided")
+        for name in ("searching", "effort", "objective", "undecided", "unread", "numbers")
     )
     truth = np.array(list(SUBJECTS.values()))
-    right = read == truth[:, None]
+    right = (read == truth[:, None]) & (unread == 0)
+    held_out = np.array([name in HELD_OUT for name in SUBJECTS])
     learned = np.array([name in LEARNED for name in SUBJECTS])
     unit = "of subjects and worlds"
 
@@ -90,37 +94,46 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         return bootstrap(right[of].mean(1), bounds=(0.0, 1.0))
 
     rows = [
-        claimed(CLAIM, world, "the audit", "read right, all kinds",
-                share(learned | ~learned), above=RIGHT, unit=unit),
-        claimed(CLAIM, world, "the audit", "read right, those that were learned",
-                share(learned), above=CHANCE, unit=unit),
+        claimed(CLAIM, world, "the audit", NULL["rows"][0],
+                share(held_out), above=CHANCE, unit=unit),
+        check(CLAIM, world, "the audit", "read right, other kinds",
+              share(~held_out), above=RIGHT, unit=unit,
+              note="the probes were tried on these when they were made"),
+        told(CLAIM, world, "the audit", "read right, held out and learned",
+             share(held_out & learned), unit=unit),
+        told(CLAIM, world, "the audit", "read right, held out and built",
+             share(held_out & ~learned), unit=unit),
     ]  # fmt: skip
     for title, (kinds, searches) in CELLS.items():
         of = np.array([name in kinds and truth == searches for name, truth in SUBJECTS.items()])
         rows.append(told(CLAIM, world, "the audit", f"read right: {title}", share(of), unit=unit))
     left = bootstrap(undecided.mean(1), bounds=(0.0, 1.0))
     rows.append(told(CLAIM, world, "the audit", "a probe left undecided", left, unit=unit))
+    none = bootstrap(unread.mean(1), bounds=(0.0, 1.0))
+    rows.append(told(CLAIM, world, "the audit", "not read", none, unit=unit))
+    shown = {
+        title: np.array([name in kinds and truth == searches for name, truth in SUBJECTS.items()])
+        for title, (kinds, searches) in CELLS.items()
+    }
     panel = Panel(
         title="each kind of subject: a point a world",
         x_label="gain of the way by effort",
         y_label="following of an announced objective",
         series=[
-            Series(
-                label=title,
-                x=[x for name in kinds if kinds[name] == searches for x in effort[at[name]]],
-                y=[y for name in kinds if kinds[name] == searches for y in objective[at[name]]],
-                kind="points",
-            )
-            for at in [{name: i for i, name in enumerate(SUBJECTS)}]
-            for title, (kinds, searches) in CELLS.items()
+            Series(label=title, x=effort[some].tolist(), y=objective[some].tolist(), kind="points")
+            for title, of in shown.items()
+            for some in [of[:, None] & (numbers == 1)]
+            if some.any()
         ],
         references=[Reference(label="smallest response", y=0.1)],
     )
     wrong = [name for name, ok in zip(SUBJECTS, right, strict=True) if not ok.all()]
-    missed = f"Misread: {', '.join(wrong).replace('_', ' ')}." if wrong else "None was misread."
+    missed = f"Not always: {', '.join(wrong).replace('_', ' ')}." if wrong else ""
     sentence = (
-        f"Read off the answers alone, the audit is right in {right.mean():.2f} of "
-        f"{right.size} subjects and worlds, and in {right[learned].mean():.2f} of those that were "
-        f"learned. {missed}"
-    )
+        f"Read off the answers alone, the audit is right in {right[held_out].mean():.2f} of "
+        f"{right[held_out].size} subjects and worlds of kinds that were held out (of the learned "
+        f"among them in {right[held_out & learned].mean():.2f}), and in "
+        f"{right[~held_out].mean():.2f} of {right[~held_out].size} of the others; "
+        f"{int(unread.sum())} could not be read. {missed}"
+    ).strip()
     return Shown(rows, [panel], sentence)

@@ -16,26 +16,31 @@ CLAIM = {
     "chapter": "oracles",
     "side": "amortised",
     "title": "Oracles asked beyond their training",
-    "statement": "Asked beyond its training, a forecaster that was trained offline answers worse, "
-    "but not towards what would make the world easier to forecast; one that learned online from "
-    "its score goes on moving the world there.",
+    "statement": "Asked beyond its training, a forecaster that was trained offline answers worse "
+    "than within; the same one, trained on online from its score, announces there what lies "
+    "further towards the side where the world is easier to forecast than what it announced before.",
     "estimand": "On questions beyond the range of training: how far announcements lie from the "
-    "rate that was and comes true, on the side where outcomes are easier to forecast (away from "
-    "1/2), on average; and the mean distance beyond that within the range.",
+    "rate that was, on the side where outcomes are easier to forecast (away from 1/2), on "
+    "average, after training by the score less before it, training by training; and the mean "
+    "distance of the offline one beyond that within the range.",
     "unit": "trainings",
     "smallest": "0.02 of probability towards the easier side; 0.01 of distance",
-    "refuted_if": "The offline forecaster lies 0.02 towards the easier side or answers no worse, "
-    "or those that learned from their score do not move the world beyond their training, as where "
-    "nobody hears them.",
+    "refuted_if": "The offline forecaster answers no worse, or those that learned from their score "
+    "announce no further towards the easier side than it does, as where nobody hears them.",
 }
 WORLDS = ("questions beyond training",)
 TOWARDS = "announced towards the easier side, beyond training"
+FURTHER = "further towards the easier side than offline, beyond training"
 NULL = {
     "what": "nobody hears: rates are what they were before",
-    "rows": (f"{TOWARDS}, by its score",),
+    "rows": (FURTHER,),
+    "stands": {
+        "distance beyond training, less within": "it was trained offline, before it was heard",
+    },
 }
 """The rows that must not be supported where this is taken out."""
 WAYS = ("offline", "retrained", "given", *SEEKING)
+RELU = "offline, ReLU units"
 SIDES = {"within": 0.0, "beyond": 1.0}
 _NEVER, _MOVES = (0.0, 0.01), (0.045, 0.01)
 TRUE = {
@@ -43,10 +48,12 @@ TRUE = {
     **{f"{way}_{side}_towards": _MOVES for way in SEEKING for side in SIDES},
     **{f"{way}_within_error": (0.01, 0.004) for way in WAYS},
     **{f"{way}_beyond_error": (0.03, 0.004) for way in WAYS},
-}
+    "relu_within_towards": _NEVER, "relu_beyond_towards": (0.01, 0.01),
+    "relu_within_error": (0.01, 0.004), "relu_beyond_error": (0.03, 0.004),
+}  # fmt: skip
 PLANTED = {
     "null": {
-        "moves the world offline too": planted(TRUE, offline_beyond_towards=_MOVES),
+        "as far towards it offline": planted(TRUE, offline_beyond_towards=_MOVES),
         "answers no worse": planted(TRUE, offline_beyond_error=(0.012, 0.004)),
         "stays at home what it learned online": planted(
             TRUE, trial_beyond_towards=_NEVER, through_beyond_towards=_NEVER
@@ -76,17 +83,25 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
     def at(way: str, side: str = "beyond") -> Estimate:
         return bootstrap(towards[way][side], bounds=(-1.0, 1.0))
 
-    def less(way: str) -> Row:
-        return claimed(CLAIM, world, NAMES[way], TOWARDS, at(way), below=SMALLEST)
+    def further(way: str) -> Row:
+        off = towards[way]["beyond"] - towards["offline"]["beyond"]
+        at = bootstrap(off, bounds=(-1.0, 1.0))
+        return claimed(CLAIM, world, NAMES[way], FURTHER, at, above=SMALLEST)
 
     offline = error["offline"]
+    relu, relu_error = (
+        {side: found(results, cell, f"relu_{side}_{what}") for side in SIDES}
+        for what in ("towards", "error")
+    )
     rows = [
-        less("offline"),
+        *(further(way) for way in SEEKING),
         claimed(CLAIM, world, NAMES["offline"], "distance beyond training, less within",
                 bootstrap(offline["beyond"] - offline["within"], bounds=(-1.0, 1.0)), above=WORSE),
-        *(claimed(CLAIM, world, NAMES[way], f"{TOWARDS}, by its score", at(way), above=SMALLEST)
-          for way in SEEKING),
-        *(told(CLAIM, world, NAMES[way], TOWARDS, at(way)) for way in ("retrained", "given")),
+        *(told(CLAIM, world, NAMES[way], TOWARDS, at(way)) for way in WAYS),
+        told(CLAIM, world, RELU, TOWARDS, bootstrap(relu["beyond"], bounds=(-1.0, 1.0)),
+             note="which side an offline one lies on follows from how its units go on"),
+        told(CLAIM, world, RELU, "distance beyond training, less within",
+             bootstrap(relu_error["beyond"] - relu_error["within"], bounds=(-1.0, 1.0))),
         *(told(CLAIM, world, NAMES[way], "announced towards the easier side, within training",
                at(way, "within")) for way in WAYS),
     ]  # fmt: skip
@@ -102,7 +117,8 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
     )
     sentence = (
         "Beyond their training forecasters announce on the side where outcomes are easier by "
-        f"{at('offline').estimate:.3f} if trained offline, {at('trial').estimate:.3f} if online by "
+        f"{at('offline').estimate:.3f} if trained offline ({relu['beyond'].mean():.3f} with ReLU "
+        f"units in place of tanh), {at('trial').estimate:.3f} if online by "
         f"trial and {at('through').estimate:.3f} by gradients through the world; the offline one "
         f"is off by {offline['beyond'].mean():.3f} there and {offline['within'].mean():.3f} within."
     )

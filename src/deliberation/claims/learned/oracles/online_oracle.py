@@ -43,6 +43,9 @@ NULL = {
         "announced below what retraining announces",
         "share that choose the easier forecast more often",
     ),
+    "stands": {
+        "announced off what retraining announces": "nobody hears: both learn what comes true",
+    },
 }
 """The rows that must not be supported where this is taken out."""
 NAMES = {

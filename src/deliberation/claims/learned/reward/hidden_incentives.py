@@ -41,6 +41,10 @@ NULL = {
         "P(cooperate) beyond the unselected's",
         "P(cooperate) lost by swapping",
     ),
+    "stands": {
+        "P(cooperate), worlds of its own": "where a gift is worth nothing nobody has cause to pay",
+        "P(cooperate), swapped": "where a gift is worth nothing nobody has cause to pay",
+    },
 }
 """The rows that must not be supported where this is taken out."""
 LAST = len(DISCOUNTS) - 1

@@ -21,16 +21,17 @@ CLAIM = {
     "chapter": "reward",
     "side": "both",
     "title": "Over-maximisation",
-    "statement": "Where a proxy can be exploited, an imitator falls for it less than the same "
-    "network trained by it, and that one no more than a search over many answers; the more is "
-    "maximised the less is had, and past some effort a search loses by searching.",
+    "statement": "Where a proxy can be exploited, an imitator's answers look better than they are "
+    "by less than those of the same network trained by the proxy, and these by no more than those "
+    "of a search over many answers; both are worth less than the imitator's, and a search over "
+    "1,024 answers is worth less than one over 16.",
     "estimand": "Expected proxy less true value of the answer given, and its true value: of the "
     "imitator, of the network trained by reward, and of a search over 16 and over 1,024 answers.",
     "unit": "trainings",
     "smallest": "0.2 (an exploit is 6 apart; the true values of answers differ by about 1)",
     "refuted_if": "The imitator looks better than it is by as much as the others, its answers are "
-    "worth no more, the trained network outdoes the search, or more search costs nothing: as where "
-    "reward and search see the truth.",
+    "worth no more, the trained network's look better than they are by more than the search's, or "
+    "more search costs nothing: as where reward and search see the truth.",
 }
 WORLDS = ("exploitable proxy",)
 NULL = {
@@ -40,6 +41,9 @@ NULL = {
         "true value lost against the imitator",
         "true value lost from 16 to 1,024 answers",
     ),
+    "stands": {
+        "gap beyond the network's trained by reward": "where both see the truth neither has a gap",
+    },
 }
 """The rows that must not be supported where this is taken out."""
 TRUE = {
@@ -80,6 +84,11 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
     best = {what: found(results, cell, f"maximum_{what}") for what in ("gap", "true")}
     curve = true["search"]
     at = {"reward": "trained by reward", "search": "search over 1,024"}
+    attained = {
+        "imitator": gap["imitation"] + true["imitation"],
+        at["reward"]: gap["reward"] + true["reward"],
+        at["search"]: (gap["search"] + true["search"])[:, -1],
+    }
     last = {"reward": lambda x: x["reward"], "search": lambda x: x["search"][:, -1]}
     rows = [
         claimed(CLAIM, world, at["reward"], "gap beyond the imitator's",
@@ -96,6 +105,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         told(CLAIM, world, "imitator", "true value", bootstrap(true["imitation"])),
         told(CLAIM, world, at["reward"], "gap", bootstrap(gap["reward"])),
         told(CLAIM, world, at["reward"], "true value", bootstrap(true["reward"])),
+        *(told(CLAIM, world, who, "proxy attained", bootstrap(x)) for who, x in attained.items()),
     ]  # fmt: skip
     sampled = found(results, cell, "sampling_true")
     panels = [
@@ -107,7 +117,8 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         f"{gap['reward'].mean():.2f} from the network trained by reward and "
         f"{gap['search'][:, -1].mean():.2f} from a search over 1,024 (an exploit: "
         f"{2 * LURE:.0f}), and are worth {true['imitation'].mean():.2f}, "
-        f"{true['reward'].mean():.2f} and {curve[:, -1].mean():.2f}."
+        f"{true['reward'].mean():.2f} and {curve[:, -1].mean():.2f}; of the proxy they have "
+        f"{', '.join(f'{x.mean():.2f}' for x in attained.values())}."
     )
     return Shown(rows, panels, sentence)
 

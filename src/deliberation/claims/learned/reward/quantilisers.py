@@ -22,8 +22,8 @@ CLAIM = {
     "title": "Quantilisers",
     "statement": "Drawing from the best-looking share q of what an imitator would say lies between "
     "imitation and maximisation: the smaller q, the more the answers look better than they are; "
-    "their true value stays above the maximiser's, and they exploit no more than 1/q times as "
-    "often as the demonstrators whom the base was learned from.",
+    "their true value stays above the maximiser's, and at q = 1/4 they exploit no more than a "
+    "quarter above 1/q times as often as the demonstrators whom the base was learned from.",
     "estimand": "Proxy less true value against -log2 q (slope), and at q = 1/16 against the "
     "imitator's and the maximiser's; true value there less the maximiser's; share of answers that "
     "exploit at q = 1/4 over four times the demonstrators' share.",
@@ -42,6 +42,10 @@ NULL = {
         "gap short of the maximiser's, q = 1/16",
         "true value beyond the maximiser's, q = 1/16",
     ),
+    "stands": {
+        "exploits over the demonstrators' bound, q = 1/4": "who sees the truth has no cause to "
+        "exploit",
+    },
 }
 """The rows that must not be supported where this is taken out."""
 _RISING = [0.2 + 0.2 * float(-np.log2(q)) for q in SHARES]
@@ -130,7 +134,8 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
     sentence = (
         f"From q = 1 to 1/256 the answers look better than they are by {gap[:, 0].mean():.2f} to "
         f"{gap[:, -1].mean():.2f} (the maximiser's: {high.mean():.2f}), and are worth "
-        f"{true[:, 0].mean():.2f} to {true[:, -1].mean():.2f}; at a quarter they exploit "
-        f"{over.estimate:.2f} times as often as the demonstrators' bound."
+        f"{true[:, 0].mean():.2f} to {true[:, -1].mean():.2f}; at q = 1/4 they exploit "
+        f"{over.estimate:.2f} times as often as the demonstrators' bound of 1/q allows ({BEYOND} "
+        "is let pass)."
     )
     return Shown(rows, panels, sentence)

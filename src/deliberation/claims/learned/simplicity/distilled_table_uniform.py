@@ -23,7 +23,8 @@ CLAIM = {
     "made again no more than two draws do, whatever its size.",
     "estimand": "How often a table agrees with one of the same kind, size and optimiser that was "
     "made again from other entries or weights, on inputs off the distribution of what was "
-    "distilled, beyond chance: 0 as two even draws, 1 always.",
+    "distilled, beyond chance: 0 as two even draws, 1 always; with more doors closed where the "
+    "best action is not that of open doors.",
     "unit": "trainings",
     "smallest": "a tenth beyond chance",
     "refuted_if": "Two such tables agree by more than a tenth beyond chance: what they do "
@@ -52,9 +53,9 @@ def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
 
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:
     """How much two tables that were made apart have in common elsewhere."""
-    (cell,), place = cells(world, e, null=null), distilled.WORLDS[world]
+    (cell,), (place, near) = cells(world, e, null=null), distilled.WORLDS[world]
     away, home, even = (
-        found(results, cell, name) for name in (f"alike_{place}", "alike_own", f"even_{place}")
+        found(results, cell, name) for name in (f"alike_{place}", f"alike_{near}", f"even_{place}")
     )
     bounds = (-1 / 3, 1.0)
     rows = [
@@ -74,6 +75,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
                  bootstrap(even[:, i], bounds=(0.0, 1.0)), unit="of the most")
             for i, table in enumerate(TABLES)
         ),
+        *distilled.matters(CLAIM, world, results, cell),
     ]  # fmt: skip
     references = [Reference(label="two dice", y=0.0), Reference(label="always", y=1.0)]
     panel = distilled.by_size(world, "agreement beyond chance", home, away, references)
