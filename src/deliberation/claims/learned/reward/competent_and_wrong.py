@@ -45,9 +45,7 @@ NULL = {"what": "nothing is rewarded", "rows": (GOES_ON, GOES_WRONG, BREAKS, TAS
 """The rows that must not be supported where this is taken out."""
 
 
-def _worlds(
-    first: tuple[float, float], heart: tuple[float, float], spread: float = 0.02
-) -> dict:
+def _worlds(first: tuple[float, float], heart: tuple[float, float], spread: float = 0.02) -> dict:
     """Chances to come to both things of the networks that claims are of; random play 0.2 each.
 
     `spread` is that of each chance over trainings, where there are two marks.
