@@ -43,7 +43,7 @@ TESTED, EACH = 512, 48
 DEPTH, UNSURE = 2, 0.35
 """How far one hybrid plans, and the entropy (nats) beyond which the other thinks."""
 TRAINED = (np.arange(CELLS) // SIDE + np.arange(CELLS) % SIDE) % 2 == 0
-"""Goals that are trained where only a part of them is: every other cell, as on a chessboard, so that
+"""Goals that are trained where only a part of them is: every other cell, chequered, so that
 each row and each column of the others is seen in training too, which is how a goal is told."""
 SUBJECTS = ("network", "plans two steps", "thinks where unsure", "untrained")
 
