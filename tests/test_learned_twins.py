@@ -150,3 +150,27 @@ def test_a_twin_learns_by_reward_and_the_null_learns_by_imitation():
         assert told["way"][:, 0].min() > 0.5 and told["agreement"][:, 0].min() > 0.6
     lead = found[False]["way"] - found[True]["way"]
     assert np.abs(lead).min() > 0 and lead[:, :2].mean() == pytest.approx(0, abs=0.15)
+
+
+def test_chequered_goals_hold_out_no_row_and_no_column():
+    rows, columns = np.divmod(np.arange(mazes.CELLS), mazes.SIDE)
+    assert {*rows[parts.TRAINED]} == {*rows[~parts.TRAINED]} == {*range(mazes.SIDE)}
+    assert {*columns[parts.TRAINED]} == {*columns[~parts.TRAINED]} == {*range(mazes.SIDE)}
+
+
+def test_mazes_that_are_called_new_are_not_in_the_pool():
+    told = mazes.many(jnp.uint32(200), jnp.ones(mazes.CELLS), jnp.float32(0.2), count=1024)
+    pool = mazes.some(told, np.arange(0, 900, 3))
+    fresh = parts.new_to(pool, told)
+
+    def names(x):
+        return {(*w, g) for w, g in zip(np.asarray(x.walls).tolist(), x.goal.tolist(), strict=True)}
+
+    assert len(fresh.goal) == parts.TESTED and not names(fresh) & names(pool)
+
+
+def test_competence_that_was_not_kept_is_not_below_zero():
+    inside, outside = np.array([[0.9, 0.0], [0.2, 0.2]]), np.array([[0.1, 0.1], [0.3, 0.3]])
+    kappa, _ = competent_and_wrong.kept(inside, outside)
+    assert kappa == 0
+    assert competent_and_wrong.kept(inside, np.array([[0.9, 0.1], [0.2, 0.2]]))[0] == 1

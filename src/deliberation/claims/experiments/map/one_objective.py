@@ -9,6 +9,9 @@ The objective has `KINDS` numbers: the maximum-entropy policy for them (Ziebart 
 device answers from what it sees: a network, or a rule of the four cells about, whichever predicts
 better, or chance where neither does.
 
+Sweeps are unrolled: XLA's algebraic simplifier (of JAX 0.10.2, on the CPU) gets wrong the
+gradient of a scan of `logsumexp` within the loop of a fit, for some numbers of fits side by side.
+
 The null: what pays is drawn anew for every maze in which the network is trained.
 """
 
@@ -58,7 +61,7 @@ def soft(mazes: Mazes, pay: Float[Array, "n cells"]) -> Float[Array, "n cells ac
     def swept(value: Array, _: None) -> tuple[Array, None]:
         return jax.nn.logsumexp(ahead(mazes, pay + PATIENCE * value), -1), None
 
-    value, _ = jax.lax.scan(swept, jnp.zeros_like(pay), None, length=SWEEPS)
+    value, _ = jax.lax.scan(swept, jnp.zeros_like(pay), None, length=SWEEPS, unroll=SWEEPS)
     return jax.nn.log_softmax(ahead(mazes, pay + PATIENCE * value))
 
 
@@ -68,7 +71,7 @@ def planned(mazes: Mazes, pay: Float[Array, "n cells"]) -> Float[Array, "n cells
     def swept(value: Array, _: None) -> tuple[Array, None]:
         return ahead(mazes, pay + PATIENCE * value).max(-1), None
 
-    value, _ = jax.lax.scan(swept, jnp.zeros_like(pay), None, length=SWEEPS)
+    value, _ = jax.lax.scan(swept, jnp.zeros_like(pay), None, length=SWEEPS, unroll=SWEEPS)
     return jax.nn.log_softmax(SHARP * ahead(mazes, pay + PATIENCE * value))
 
 
@@ -81,7 +84,7 @@ def earned(
     def swept(value: Array, _: None) -> tuple[Array, None]:
         return (step * (pay + PATIENCE * value)[:, None]).sum(-1), None
 
-    value, _ = jax.lax.scan(swept, jnp.zeros_like(pay), None, length=SWEEPS)
+    value, _ = jax.lax.scan(swept, jnp.zeros_like(pay), None, length=SWEEPS, unroll=SWEEPS)
     return mean_over(mazes, value)
 
 

@@ -5,6 +5,9 @@ starts, to which goals, do its best-scored actions lead to the goal by a shortes
 are made of each network and asked the same: one plans where the goal lies within `DEPTH` steps and
 follows the network elsewhere, one thinks where the network is unsure.
 
+All trainings meet the same mazes: what is found is of these. New mazes that are like those of
+training are none of the pool that trainings draw from.
+
 The null: trained on all goals instead of a part, or on as few mazes whatever is said.
 """
 
@@ -39,8 +42,9 @@ TESTED, EACH = 512, 48
 """Mazes of a test, and mazes of the map for each goal."""
 DEPTH, UNSURE = 2, 0.35
 """How far one hybrid plans, and the entropy (nats) beyond which the other thinks."""
-LEFT = np.arange(CELLS) % SIDE < SIDE // 2
-"""Goals that are trained where only a part of them is."""
+TRAINED = (np.arange(CELLS) // SIDE + np.arange(CELLS) % SIDE) % 2 == 0
+"""Goals that are trained where only a part of them is: every other cell, chequered, so that
+each row and each column of the others is seen in training too, which is how a goal is told."""
 SUBJECTS = ("network", "plans two steps", "thinks where unsure", "untrained")
 
 
@@ -89,6 +93,21 @@ def atlas() -> Maze:
     return jax.tree.map(lambda *x: jnp.concatenate(x), *one_each)
 
 
+def new_to(pool: Maze, mazes: Maze) -> Maze:
+    """The first `TESTED` of some mazes whose walls and goal none of a pool has."""
+    seen, told = (
+        [
+            (*map(bool, walls), int(goal))
+            for walls, goal in zip(*map(np.asarray, x[:2]), strict=True)
+        ]
+        for x in (pool, mazes)
+    )
+    old = set(seen)
+    rows = [i for i, maze in enumerate(told) if maze not in old][:TESTED]
+    assert len(rows) == TESTED, "too few mazes are new"
+    return some(mazes, np.array(rows))
+
+
 def train(settings: dict[str, Any], context: Context) -> Outcome:
     """Outcomes. With `numbers`, [trainings, numbers]: shares of the inputs for which a network
     that is trained on so many mazes goes a shortest way, in its own (`seen`), in new ones like them
@@ -100,7 +119,7 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
         settings["steps"],
         bool(settings.get("null")),
     )
-    weights = jnp.ones(CELLS) if numbers or null else jnp.asarray(LEFT, jnp.float32)
+    weights = jnp.ones(CELLS) if numbers or null else jnp.asarray(TRAINED, jnp.float32)
     everywhere = jnp.ones(CELLS)
     if numbers and null:
         numbers = [numbers[0]] * len(numbers)
@@ -136,7 +155,9 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
     pool = many(jnp.uint32(1), weights, jnp.float32(FEW), count=POOL)
     if numbers:
         tests = [
-            many(jnp.uint32(200 + i), everywhere, jnp.float32(walls), count=TESTED)
+            new_to(
+                pool, many(jnp.uint32(200 + i), everywhere, jnp.float32(walls), count=2 * TESTED)
+            )
             for i, walls in enumerate((FEW, MANY))
         ]
         found = side_by_side(ladder, keys_of(settings), pool, *tests, most=8)

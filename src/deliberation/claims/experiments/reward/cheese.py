@@ -8,6 +8,8 @@ are more (after Di Langosco et al. 2022).
 In the arm "marks" the goal, anywhere, wears two marks, and off the distribution two cells wear one
 each. Which of them is meant training could not tell.
 
+All trainings meet the same mazes, in training and in tests: what is found is of these mazes.
+
 The null: nothing is rewarded.
 """
 

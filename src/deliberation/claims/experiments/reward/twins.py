@@ -5,6 +5,8 @@ which the goal is near. "reward" climbs the exact gradient of what its policy is
 "values" learns the worth of actions from what they lead to, and "imitation" is told which actions
 are best. Some goals, all mazes with many walls and all starts far from the goal are left for later.
 
+All trainings meet the same mazes: what is found is of these.
+
 The null: the twin that should be taught by reward is taught by imitation, from other weights.
 """
 

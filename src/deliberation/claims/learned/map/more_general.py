@@ -23,9 +23,10 @@ CLAIM = {
     "title": "More mazes, more of the space",
     "statement": "The more mazes a network was taught on by reward, with as many steps, the larger "
     "the part of inputs off its distribution, where walls moved, in which its choices are "
-    "optimal: each doubling adds at least 0.02.",
+    "optimal: on the mean over doublings by at least 0.02 a doubling.",
     "estimand": "Share of the inputs (maze with more walls, goal, start) from which its actions go "
-    "a shortest way, exactly: the slope over the logarithm of the number of mazes.",
+    "a shortest way, exactly: the slope over the logarithm of the number of mazes. Mazes that were "
+    "trained are left out; of these mazes, the same for all trainings.",
     "unit": "trainings",
     "smallest": "0.02 a doubling",
     "refuted_if": "The slope lies below 0.02 a doubling, as where all are trained on as few mazes.",

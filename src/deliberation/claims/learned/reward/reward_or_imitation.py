@@ -33,7 +33,7 @@ CLAIM = {
     "the same states: behind moved walls, to goals at new places, from starts far off.",
     "estimand": "Share of the way from random play to the optimum, exactly, by the best-scored "
     "actions: the twin by reward less the twin by imitation, in each of three places off the "
-    "distribution.",
+    "distribution. Of these mazes, the same for all trainings.",
     "unit": "trainings",
     "smallest": "0.05 of the way",
     "refuted_if": "The lead of the twin by reward lies below 0.05 of the way: there is none, or "

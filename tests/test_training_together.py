@@ -1,0 +1,52 @@
+"""One training alone ends where it ends among others, also where trainings hold several fits."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from deliberation.amortised import descended, side_by_side
+from deliberation.claims.experiments.map import one_objective
+
+KEYS = jax.random.split(jax.random.key(3), 8)
+SUBJECTS, MAZES = 4, 24
+
+
+def fitted(key):
+    """Objectives fitted to arbitrary answers in mazes of the training's own."""
+    place, answer, learn = jax.random.split(key, 3)
+    mazes = one_objective.drawn(place, MAZES, 0.15, 0.4)
+    noise = 3 * jax.random.normal(answer, (SUBJECTS, *mazes[2].shape[:3]))
+
+    def fit(truth):
+        def loss(worth, _):
+            return -one_objective.told(mazes, truth, one_objective.soft(mazes, mazes[1] @ worth))
+
+        return descended(loss, jnp.zeros(one_objective.KINDS), learn, steps=5, learning_rate=0.1)[0]
+
+    return jax.vmap(fit)(jax.nn.log_softmax(noise))
+
+
+def line(key):
+    """A line fitted to noise, without an inner batch."""
+    make, learn = jax.random.split(key)
+
+    def loss(line, key):
+        x = jax.random.normal(key, (16, 3))
+        return jnp.mean((x @ line - jnp.sin(x).sum(1)) ** 2)
+
+    return descended(loss, jax.random.normal(make, (3,)), learn, steps=9, learning_rate=0.1)[0]
+
+
+@functools.cache
+def alone(train):
+    return side_by_side(train, KEYS[:1])[0]
+
+
+@pytest.mark.parametrize("together", range(2, 9))
+@pytest.mark.parametrize("train", [fitted, line])
+def test_a_training_among_others_is_the_training_alone(train, together):
+    found = side_by_side(train, KEYS[:together], most=8)
+    np.testing.assert_allclose(found[0], alone(train), atol=2e-5)
