@@ -90,7 +90,8 @@ def _panels(moved: dict[str, np.ndarray], right: dict[str, np.ndarray]) -> list[
     return [
         Panel(
             title=title,
-            x_label="lever open, lever cut, strange questions with the lever open",
+            x_label="how it is asked",
+            x_names=["lever open", "lever cut", "strange questions"],
             y_label=label,
             series=[
                 series_of(

@@ -109,7 +109,8 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         ]  # fmt: skip
     panel = Panel(
         title="what one objective gains over the best of three devices",
-        x_label="1 planner, 2 network by reward, 3 reflex, 4 table of arbitrary answers",
+        x_label="whose actions are explained",
+        x_names=["planner", "network by reward", "reflex", "arbitrary table"],
         y_label="nats an action, mazes not fitted",
         series=[
             series_of(

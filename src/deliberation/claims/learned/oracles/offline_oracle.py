@@ -107,7 +107,8 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
     ]  # fmt: skip
     panel = Panel(
         title=f"{world}: which way forecasts are off",
-        x_label="0: questions as in training, 1: beyond",
+        x_label="questions",
+        x_names=["as in training", "beyond"],
         y_label="announced towards the easier side",
         series=[
             series_of(NAMES[way], list(SIDES.values()), [at(way, side) for side in SIDES])

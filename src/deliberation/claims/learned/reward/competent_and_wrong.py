@@ -137,7 +137,8 @@ def _outcomes(world: str, wrong: np.ndarray, kappa: np.ndarray, g: np.ndarray) -
     seen = SEEN[ARMS[world]]
     return Panel(
         title=f"{world}: what becomes of the competence",
-        x_label="trained: " + "; ".join(f"{i + 1} {name}" for i, name in enumerate(seen)),
+        x_label="how it was trained",
+        x_names=list(seen),
         y_label="share of the competence",
         series=[
             series_of(

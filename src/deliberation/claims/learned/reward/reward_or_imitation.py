@@ -107,7 +107,8 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
 def _panel(way: dict[str, np.ndarray]) -> Panel:
     return Panel(
         title="how far each twin gets",
-        x_label="1 where trained, 2 walls moved, 3 goals elsewhere, 4 starts far off, 5 all three",
+        x_label="where it is asked",
+        x_names=["where trained", "walls moved", "goals elsewhere", "starts far off", "all three"],
         y_label="way from random to optimum",
         series=[
             series_of(
