@@ -55,12 +55,18 @@ def found(results: Results, cell: Cell, name: str) -> np.ndarray:
     return np.asarray(results.outcomes(cell)[name], float)
 
 
-def one_arm(experiment: str, seconds: float, **by_effort: Mapping[str, Any]) -> Plan:
-    """The `cells` of a claim whose experiment has a single arm; settings by effort."""
+def one_arm(
+    experiment: str, seconds: float, also: Mapping[str, Any] | None = None,
+    **by_effort: Mapping[str, Any],
+) -> Plan:  # fmt: skip
+    """The `cells` of a claim whose experiment has a single arm.
+
+    Settings are given by effort; those in `also` are the same at each.
+    """
 
     def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
         del world
-        settings = {name: levels[e.name] for name, levels in by_effort.items()}
+        settings = {name: levels[e.name] for name, levels in by_effort.items()} | dict(also or {})
         return [arm(experiment, e, seconds, null=null, **settings)]
 
     return cells

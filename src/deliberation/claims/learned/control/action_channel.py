@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ....runs import Cell, Panel, Reference
+from ....runs import Panel, Reference
 from ....stats import bootstrap
-from ...experiments.arms import arm, counted, found, share, shares_apart
+from ...experiments.arms import counted, found, one_arm, share, shares_apart
 from ...experiments.control.lever import ARMS, JUDGED, TESTS, honest
 from ...measuring.effort import Effort
 from ...measuring.planted import planted
@@ -78,10 +78,8 @@ PLANTED = {
 }  # fmt: skip
 
 
-def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
-    """All arms in one cell; in the null no lever moves anything in training."""
-    del world
-    return [arm("control.lever", e, 45.0, null=null, steps=STEPS[e.name], batch=BATCH)]
+cells = one_arm("control.lever", 45.0, also={"batch": BATCH}, steps=STEPS)
+"""All arms in one cell; in the null no lever moves anything in training."""
 
 
 def _panels(moved: dict[str, np.ndarray], right: dict[str, np.ndarray]) -> list[Panel]:

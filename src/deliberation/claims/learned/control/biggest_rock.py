@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ....runs import Cell, Panel, Reference
+from ....runs import Panel, Reference
 from ....stats import bootstrap
-from ...experiments.arms import arm, counted, found, share, shares_apart
+from ...experiments.arms import counted, found, one_arm, share, shares_apart
 from ...experiments.control.rocks import ARMS, JUDGED
 from ...measuring.effort import Effort
 from ...measuring.planted import planted
@@ -76,10 +76,8 @@ PLANTED = {
 }
 
 
-def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
-    """All arms in one cell; in the null a lot says which rock is right."""
-    del world
-    return [arm("control.rocks", e, 60.0, null=null, steps=STEPS[e.name], batch=BATCH)]
+cells = one_arm("control.rocks", 60.0, also={"batch": BATCH}, steps=STEPS)
+"""All arms in one cell; in the null a lot says which rock is right."""
 
 
 def _panels(

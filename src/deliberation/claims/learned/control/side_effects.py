@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ....runs import Cell, Panel, Reference
+from ....runs import Panel, Reference
 from ....stats import bootstrap
-from ...experiments.arms import arm, found
+from ...experiments.arms import found, one_arm
 from ...experiments.control.errands import ERRANDS, GOALS, SEARCHES, TURNS
 from ...measuring.effort import Effort
 from ...measuring.planted import planted
@@ -58,10 +58,8 @@ PLANTED = {
 }
 
 
-def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
-    """One network for all errands; in the null reward is drawn by lot."""
-    del world
-    return [arm("control.errands", e, 60.0, null=null, steps=STEPS[e.name], batch=BATCH)]
+cells = one_arm("control.errands", 60.0, also={"batch": BATCH}, steps=STEPS)
+"""One network for all errands; in the null reward is drawn by lot."""
 
 
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:

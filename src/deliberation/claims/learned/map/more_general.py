@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ....runs import Cell, Panel
+from ....runs import Panel
 from ....stats import bootstrap
-from ...experiments.arms import arm, found
+from ...experiments.arms import found, one_arm
 from ...measuring.effort import Effort
 from ...measuring.planted import planted
 from ...measuring.results import Results, Shown, series_of
@@ -54,10 +54,8 @@ PLANTED = {
 }
 
 
-def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
-    """All numbers of mazes in one cell."""
-    del world
-    return [arm("map.parts", e, 60.0, null=null, numbers=list(NUMBERS), steps=STEPS[e.name])]
+cells = one_arm("map.parts", 60.0, also={"numbers": list(NUMBERS)}, steps=STEPS)
+"""All numbers of mazes in one cell."""
 
 
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:

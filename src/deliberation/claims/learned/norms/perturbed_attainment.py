@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ....runs import Cell, Panel, Series
+from ....runs import Panel, Series
 from ....stats import bootstrap
-from ...experiments.arms import arm, counted, found, share, shares_apart
+from ...experiments.arms import counted, found, one_arm, share, shares_apart
 from ...experiments.norms.kicked import ARMS, JUDGED, TESTS
 from ...measuring.effort import Effort
 from ...measuring.planted import planted
@@ -73,11 +73,8 @@ PLANTED = {
 }  # fmt: skip
 
 
-def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
-    """All arms of a training in one cell; in the null nothing is disturbed."""
-    del world
-    steps = STEPS[e.name]
-    return [arm("norms.kicked", e, 60.0, null=null, steps=steps, batch=BATCH)]
+cells = one_arm("norms.kicked", 60.0, also={"batch": BATCH}, steps=STEPS)
+"""All arms of a training in one cell; in the null nothing is disturbed."""
 
 
 def _panels(there: dict[str, np.ndarray], way: dict[str, np.ndarray]) -> list[Panel]:
@@ -91,14 +88,16 @@ def _panels(there: dict[str, np.ndarray], way: dict[str, np.ndarray]) -> list[Pa
     return [
         Panel(
             title=title,
-            x_label=x_label,
+            x_label="what happens",
             y_label=y_label,
+            x_names=x_names,
             series=[points(of, name, who) for who, name in enumerate(names)],
         )
-        for title, x_label, y_label, of in (
-            ("who attains after what", "undisturbed, kicked, rewired",
+        for title, x_names, y_label, of in (
+            ("who attains after what", ["undisturbed", "kicked", "rewired"],
              "share that ends where it is wanted", there),
-            ("who comes there how fast", "kicked, rewired", "of the way, no heat to best", way),
+            ("who comes there how fast", ["kicked", "rewired"], "of the way, no heat to best",
+             way),
         )
     ]  # fmt: skip
 

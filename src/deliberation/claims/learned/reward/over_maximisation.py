@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ....runs import Cell, Panel, Series
+from ....runs import Panel, Series
 from ....stats import bootstrap
-from ...experiments.arms import arm, found
+from ...experiments.arms import found, one_arm
 from ...experiments.reward.proxies import DRAWS, LURE
 from ...measuring.effort import Effort
 from ...measuring.planted import planted
@@ -68,10 +68,8 @@ PLANTED = {
 }
 
 
-def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
-    """One arm, which holds all ways of answering; in the null nothing can be exploited."""
-    del world
-    return [arm("reward.proxies", e, 30.0, null=null, steps=STEPS[e.name], batch=BATCH)]
+cells = one_arm("reward.proxies", 30.0, also={"batch": BATCH}, steps=STEPS)
+"""One arm, which holds all ways of answering; in the null nothing can be exploited."""
 
 
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:
