@@ -105,7 +105,7 @@ def new_to(pool: Maze, mazes: Maze) -> Maze:
     old = set(seen)
     rows = [i for i, maze in enumerate(told) if maze not in old][:TESTED]
     assert len(rows) == TESTED, "too few mazes are new"
-    return some(mazes, np.array(rows))
+    return some(mazes, jnp.array(rows))
 
 
 def train(settings: dict[str, Any], context: Context) -> Outcome:
