@@ -116,13 +116,15 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         ),
         references=[Reference(label="chance", y=chance)],
     )
+    one, many = (
+        f"{unseen[:, at].mean():.2f} of the others from {share}"
+        for at, share in ((0, LITTLE), (-1, MUCH))
+    )
+    kept = [f"{power[:, at].mean():.2f} ({rest[:, at].mean():.2f} without it)" for at in (0, -1)]
     sentence = (
         f"Of the pairs seen at least {seen.min():.3f} are right, at any share and in any training; "
-        f"of the others "
-        f"{unseen[:, 0].mean():.2f} from {LITTLE} and {unseen[:, -1].mean():.2f} from {MUCH}, "
-        f"while the power at each neuron's own frequency goes from {power[:, 0].mean():.2f} to "
-        f"{power[:, -1].mean():.2f}; without it {rest[:, 0].mean():.2f} and "
-        f"{rest[:, -1].mean():.2f} of the pairs seen stay right. Alone, these frequencies are "
+        f"{one} and {many}. The power at each neuron's own frequency, and what of the pairs seen "
+        f"stays right without it, go from {kept[0]} to {kept[1]}. Alone, these frequencies are "
         f"right on {wave_unseen[:, 0].mean():.2f} of the others even from {LITTLE}."
     )
     return Shown(rows, [panel], sentence)
