@@ -3,6 +3,7 @@
     deliberate table --rows learned --out learned
     python benchmarks/learned.py story learned        # docs/learned.md and docs/learned/*.svg
     python benchmarks/learned.py nulls --out nulls     # benchmarks/results/learned_nulls.*
+    python benchmarks/learned.py alone                 # a training alone, and beside others
 
 Every claim says what its null takes out of the experiment (labels are shuffled, a channel is cut)
 and which of its rows must then not be supported; of each other row it says why it may stand there.
@@ -11,10 +12,13 @@ missing cell.
 """
 
 import argparse
+import importlib
 import json
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+import numpy as np
 
 from deliberation import claims, report
 from deliberation.claims.measuring.effort import effort_of
@@ -120,6 +124,42 @@ def page(rows: list[dict[str, Any]], effort: str) -> str:
     return "\n".join(lines)
 
 
+def put_alone(effort: str, only: list[str]) -> None:
+    """Each arm's first training by itself, and beside two others: the same, or what differs.
+
+    Compilers have been seen to make another program of a gradient where more are trained at once.
+    Trainings that turn on single draws may part by rounding alone; a mean that leaps is a fault.
+    """
+    names, e, told = only or claims.claims_of_rows([claims.LEARNED]), effort_of(effort), []
+    for cell in claims.plan([], e.name, only=names):
+        module, _, function = cell.function.partition(":")
+        if function != "train" or module.endswith("truth_table"):
+            continue
+        train, few = getattr(importlib.import_module(module), function), {}
+        for count in (1, 3):
+            few[count] = train({**cell.settings, "trainings": count}, Silent()).outcomes
+        apart = {
+            name: float(np.max(np.abs(np.array(few[1][name][0]) - np.array(few[3][name][0]))))
+            for name in few[1]
+        }
+        worst = max(apart, key=apart.get)  # type: ignore[arg-type]
+        told.append({"arm": cell.label, "outcome": worst, "apart": apart[worst],
+                     "of": np.max(np.abs(np.array(few[1][worst][0]))).item()})  # fmt: skip
+        print(told[-1], flush=True)
+    lines = ["# A training alone, and beside two others", "",
+             "By arm the outcome that differs most, by how much, and how large it is.", "",
+             "| arm | outcome | apart | size |", "|---|---|---|---|"]  # fmt: skip
+    lines += [f"| {r['arm']} | {r['outcome']} | {r['apart']:.2g} | {r['of']:.3g} |" for r in told]
+    atomic_write(RESULTS / "learned_alone.md", ("\n".join(lines) + "\n").encode())
+
+
+class Silent:
+    """A cell's context that hears nothing."""
+
+    def tell(self, share: float) -> None:
+        """So much is done."""
+
+
 def main() -> None:
     """Tell the story of a run, or put the nulls."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -131,9 +171,14 @@ def main() -> None:
     nulls.add_argument("--out", type=Path, default=Path("nulls"))
     nulls.add_argument("--jobs", type=int, default=2)
     nulls.add_argument("--only", action="append", default=[])
+    alone = what.add_parser("alone", help="a training by itself, and beside others")
+    alone.add_argument("--effort", default="smoke")
+    alone.add_argument("--only", action="append", default=[])
     asked = parser.parse_args()
     if asked.what == "story":
         tell_story(asked.run)
+    elif asked.what == "alone":
+        put_alone(asked.effort, asked.only)
     else:
         put_nulls(asked.effort, asked.out, asked.jobs, asked.only)
 
