@@ -336,6 +336,44 @@ def test_a_table_that_is_not_what_is_played_by_is_not_believed():
     assert from_gymnasium(gymnasium.wrappers.TimeLimit(sticky, 8)).traits.outcomes == 0
 
 
+class LyingLate(Lying):
+    """Honest but for what comes of the last cell, and without a list for it if it is `short`."""
+
+    def __init__(self, short=False):
+        super().__init__(0.5)
+        self.seen = 0
+        if short:
+            self.P[2] = {0: self.P[2][0]}
+
+    def reset(self, *, seed=None, options=None):
+        self.seen = 0
+        return super().reset(seed=seed)
+
+    def step(self, action):
+        self.seen += 1
+        told = super().step(action)
+        if self.seen > 40:  # later than the trial looks
+            self.s = 0
+        return self.s, *told[1:]
+
+
+def test_a_table_that_fails_later_is_refused_where_it_does():
+    task = from_gymnasium(gymnasium.wrappers.TimeLimit(LyingLate(), 90))
+    state, step = jax.jit(task.init)(KEY), jax.jit(task.advance)
+    assert task.traits.outcomes == 2
+    for i in range(45):
+        state = step(state, jnp.int32(1), jax.random.fold_in(KEY, i))
+    with pytest.raises(ForeignWorldError, match="does not play by its table"):
+        task.world.outcomes(*batch_of(state), np.ones(1, np.int32))
+    short = from_gymnasium(gymnasium.wrappers.TimeLimit(LyingLate(short=True), 20))
+    assert short.traits.outcomes == 0
+
+
+def batch_of(state):
+    parts = (state.memory, state.origin, state.history, state.time, state.over)
+    return [np.asarray(x)[None] for x in parts]
+
+
 class Ledgers(gymnasium.Env):
     """A long list of counts that changes in place, and that only after six ones in a row."""
 

@@ -6,9 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jaxtyping import TypeCheckError
 
 from deliberation.amortised import descended, side_by_side
 from deliberation.claims.experiments.map import one_objective
+from deliberation.core.errors import NonFiniteError, WrongKindError
 
 KEYS = jax.random.split(jax.random.key(3), 8)
 SUBJECTS, MAZES = 4, 24
@@ -50,3 +52,27 @@ def alone(train):
 def test_a_training_among_others_is_the_training_alone(train, together):
     found = side_by_side(train, KEYS[:together], most=8)
     np.testing.assert_allclose(found[0], alone(train), atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("keys", "most"),
+    [(jax.random.split(jax.random.key(0), 0), 4), (jax.random.key(0), 4), (jnp.arange(3), 4),
+     (jax.random.split(jax.random.key(0), 2), 0), (jax.random.split(jax.random.key(0), 2), 2.5)],
+)  # fmt: skip
+def test_what_is_no_row_of_keys_is_refused(keys, most):
+    with pytest.raises((WrongKindError, TypeCheckError)):
+        side_by_side(jax.random.uniform, keys, most=most)
+
+
+@pytest.mark.parametrize("odd", [jnp.nan, jnp.inf])
+@pytest.mark.parametrize("kind", [jnp.float32, jnp.bfloat16])
+def test_trainings_that_diverged_are_no_results(odd, kind):
+    def train(key):
+        found = jax.random.uniform(key)
+        return jnp.where(found > 0.5, odd, found).astype(kind)
+
+    keys = jax.random.split(jax.random.key(0), 5)
+    which = int((jax.vmap(jax.random.uniform)(keys) > 0.5).sum())
+    with pytest.raises(NonFiniteError, match=f"{which} of 5 trainings"):
+        side_by_side(train, keys, most=2)
+    assert side_by_side(lambda key: jax.random.uniform(key) > 2, keys, most=2).tolist() == [0] * 5

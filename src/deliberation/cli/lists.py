@@ -93,8 +93,10 @@ def _show_claim(name: str, claim: dict[str, Any]) -> None:
     from ..claims import ASPECTS, CHAPTERS, LEARNED
 
     aspect = claim["aspect"]
-    beneath = {LEARNED: f"Learned: {CHAPTERS[claim['chapter']].title}"} if aspect == LEARNED else {}
-    row = ASPECTS[aspect].title if aspect in ASPECTS else beneath.get(aspect, "Beneath the table")
+    row = ASPECTS[aspect].title if aspect in ASPECTS else "Beneath the table"
+    if aspect == LEARNED:
+        chapter = CHAPTERS.get(claim.get("chapter", ""))
+        row = f"Learned: {chapter.title}" if chapter else "Learned"
     click.echo(f"{click.style(name, bold=True)}  ({row}: {claim['title']})")
     for label, field in (
         ("    States:    ", "statement"),

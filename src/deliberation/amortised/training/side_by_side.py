@@ -8,14 +8,13 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
 from ...core.cache import keep_programs
-from ...core.errors import NonFiniteError
+from ...core.errors import NonFiniteError, WrongKindError
 from ...core.telling import tell
 from .optimisers import Schedule, cosine_schedule, gradient_steps, init_optimiser, make_optimiser
 
@@ -38,9 +37,11 @@ def descended(
 
     A number as `learning_rate` is the peak of a cosine; a function gives the rate at each step.
     """
+    if steps < 1:
+        raise ValueError(f"A training takes at least 1 step; got {steps}.")
     optimiser = make_optimiser(weight_decay, clip, decay_biases=True)
-    constant = isinstance(learning_rate, float | int)
-    schedule = cosine_schedule(float(learning_rate), steps) if constant else learning_rate
+    given: Any = learning_rate
+    schedule = given if callable(given) else cosine_schedule(given, steps)
 
     def reported(network: Any, key: Key[Array, ""]) -> tuple[Float[Array, ""], Float[Array, ""]]:
         total = loss(network, key)
@@ -59,11 +60,21 @@ def side_by_side(
 ) -> PyTree:
     """What `train(key, *shared)` gives for each key, stacked, on the host.
 
-    At most so many are trained at once, which bounds memory; every part is of one size, so that one
-    program serves all. The share that is done is told (`core.telling`). Raises `NonFiniteError`,
-    naming the trainings, where any result holds NaN: a training that diverged is no result, and
+    `train` gives arrays, and what is `shared` is arrays: of a module, `eqx.filter` makes them. At
+    most so many are trained at once, which bounds memory; every part is of one size, so that one
+    program serves all. The share that is done is told (`core.telling`).
+
+    Raises `WrongKindError` for keys that are no row of keys, and `NonFiniteError`, naming the
+    trainings, where any result holds NaN or infinity: a training that diverged is no result, and
     leaving it out would choose among trainings.
     """
+    typed = isinstance(keys, jax.Array) and jnp.issubdtype(keys.dtype, jax.dtypes.prng_key)
+    if not typed or keys.ndim != 1 or not len(keys):
+        raise WrongKindError(
+            f"keys={keys!r}: a row of at least one key, as of jax.random.split(key, trainings)."
+        )
+    if type(most) is not int or most < 1:
+        raise WrongKindError(f"most={most!r}: a whole number of trainings at once, at least 1.")
     n = len(keys)
     room = min(most, n)
     keep_programs()
@@ -75,17 +86,19 @@ def side_by_side(
         parts.append(jax.tree.map(lambda x, kept=n - start: x[:kept], found))
         tell(min(start + room, n) / n)
     whole = jax.tree.map(lambda *some: np.concatenate(some), *parts)
-    _refuse_nan(whole, n)
+    _refuse_diverged(whole, n)
     return whole
 
 
-def _refuse_nan(found: PyTree, n: int) -> None:
+def _refuse_diverged(found: PyTree, n: int) -> None:
     broken = np.zeros(n, bool)
-    for leaf in jax.tree.leaves(eqx.filter(found, eqx.is_inexact_array_like)):
-        broken |= np.isnan(np.asarray(leaf).reshape(n, -1)).any(1)
+    for leaf in map(np.asarray, jax.tree.leaves(found)):
+        if jnp.issubdtype(leaf.dtype, jnp.inexact):
+            broken |= ~np.isfinite(np.abs(leaf.reshape(n, -1)).astype(np.float64)).all(1)
     if broken.any():
         which = ", ".join(map(str, np.flatnonzero(broken)[:8]))
         raise NonFiniteError(
-            f"{broken.sum()} of {n} trainings side by side ended with NaN (numbers {which}). Lower "
-            "the learning rate; they are not left out, which would choose among trainings."
+            f"{broken.sum()} of {n} trainings side by side ended with NaN or infinity (numbers "
+            f"{which}). Lower the learning rate; they are not left out, which would choose among "
+            "trainings."
         )

@@ -36,7 +36,8 @@ def by_chapter(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
     known, found = claims.list_claims(), {name: [] for name in CHAPTERS}
     last = list(CHAPTERS)[-1]
     for finding in findings:
-        found[known.get(finding.claim, {}).get("chapter", last)].append(finding)
+        chapter = known.get(finding.claim, {}).get("chapter", last)
+        found[chapter if chapter in found else last].append(finding)
     return {name: some for name, some in found.items() if some}
 
 
