@@ -581,7 +581,8 @@ def test_unknown_names_suggest_the_nearest(call, near):
 def test_the_catalogue_is_complete_and_literal():
     listed = claims.list_claims()
     home = Path(claims.__file__).parent
-    files = sorted([*home.glob("rows/[!_]*.py"), *home.glob("commentary/[!_]*.py")])
+    rooms = ("rows", "commentary", "learned/*")
+    files = sorted(path for room in rooms for path in home.glob(f"{room}/[!_]*.py"))
     assert len(listed) == len(files)
     for path in files:
         (literal,) = [
@@ -589,14 +590,17 @@ def test_the_catalogue_is_complete_and_literal():
             for node in ast.parse(path.read_text()).body
             if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "CLAIM"
         ]
+        learned = path.parent.parent.name == claims.LEARNED
         assert set(literal) == {
             "name", "aspect", "side", "title", "statement", "estimand", "unit", "smallest",
-            "refuted_if",
+            "refuted_if", *["chapter"] * learned,
         }  # fmt: skip
         assert literal["name"] == path.stem and all(literal.values())
         beneath = path.parent.name == "commentary"
         assert (literal["aspect"] == claims.COMMENTARY) == beneath
-        assert beneath or literal["aspect"] in claims.ASPECTS
+        assert (literal["aspect"] == claims.LEARNED) == learned
+        assert not learned or literal["chapter"] == path.parent.name in claims.CHAPTERS
+        assert beneath or learned or literal["aspect"] in claims.ASPECTS
         assert literal == claims.claim(path.stem).CLAIM
     places = [list(claims.ORDER).index(entry["aspect"]) for entry in listed.values()]
     assert places == sorted(places)
