@@ -94,7 +94,7 @@ def judged(module: ModuleType, e: Any, results: Results) -> list[dict[str, Any]]
                 "stands": "" if row.quantity in module.NULL["rows"] else stands[row.quantity],
                 "out": module.NULL["what"],
             })  # fmt: skip
-    missing = {*module.NULL["rows"], *stands} - {row["quantity"] for row in found}
+    missing = set(module.NULL["rows"]) - {row["quantity"] for row in found}
     assert not missing, f"{name} has no rows {sorted(missing)}"
     return found
 
