@@ -8,6 +8,8 @@ same compiled training a seed at a time with nothing around it (how far the savi
 vectorising alone). Writes benchmarks/results/side_by_side.json and .md.
 """
 
+import argparse
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +18,12 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from deliberation.amortised import descended, fit_loss
+from deliberation.runs.plain import plain
+from deliberation.runs.provenance import machine, source, versions
+from deliberation.runs.storage import atomic_write
 
 OUT = Path(__file__).resolve().parent / "results"
 INPUTS = 8
