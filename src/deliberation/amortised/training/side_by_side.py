@@ -41,7 +41,7 @@ def descended(
         raise ValueError(f"A training takes at least 1 step; got {steps}.")
     optimiser = make_optimiser(weight_decay, clip, decay_biases=True)
     given: Any = learning_rate
-    schedule = given if callable(given) else cosine_schedule(given, steps)
+    schedule: Schedule = given if callable(given) else cosine_schedule(given, steps)
 
     def reported(network: Any, key: Key[Array, ""]) -> tuple[Float[Array, ""], Float[Array, ""]]:
         total = loss(network, key)
