@@ -4,7 +4,7 @@ Three accounts of a subject are mixed: a device that goes on as before, an agent
 told, and an agent for its own aim alone (`contest`). How much each is trusted follows from the
 profile's answers, by weights that were fitted on other subjects. A mixture of accounts is less sure
 than it is right to be even where each of them is calibrated (Ranjan and Gneiting 2010), so it is
-sharpened by a power that is fitted with the weights.
+sharpened by a power, fitted to forecasts of subjects that the weights have not seen.
 """
 
 import dataclasses
@@ -67,7 +67,7 @@ class Forecaster:
     def says(self, profile: Profile, accounts: Accounts) -> Float[np.ndarray, "n actions"]:
         """The probability of each action."""
         place = int(accounts.announced)
-        mixed = _mixed(self.scores[place], Case(profile, accounts, np.zeros(0, np.int32)))
+        mixed = _mixed(self.scores[place], profile, accounts)
         return softmax(self.sharpness[place] * mixed, axis=1)
 
 
@@ -88,7 +88,9 @@ def fit_forecaster(cases: Sequence[Case], kinds: Sequence[str] | None = None) ->
         for kind in dict.fromkeys(k for k, _ in some):
             others = [case for k, case in some if k != kind]
             table = _fit_scores(others) if others else np.zeros_like(scores[0])
-            unseen += [(_mixed(table, c), c.chosen) for k, c in some if k == kind]
+            unseen += [
+                (_mixed(table, c.profile, c.accounts), c.chosen) for k, c in some if k == kind
+            ]
         sharpness[int(announced)] = _fit_power(unseen)
     return Forecaster(scores, sharpness)
 
@@ -118,10 +120,12 @@ def _logs(case: Case) -> Float[np.ndarray, "accounts n"]:
     return np.log([said[at, case.chosen] for said in case.accounts[:_ACCOUNTS]])
 
 
-def _mixed(table: Float[np.ndarray, "accounts features"], case: Case) -> np.ndarray:
-    """Logarithms of the mixture, before it is sharpened: [n, actions]."""
-    weights = softmax(table @ read(case.profile))
-    return np.log(np.tensordot(weights, np.stack(case.accounts[:_ACCOUNTS]), 1))
+def _mixed(
+    table: Float[np.ndarray, "accounts features"], profile: Profile, accounts: Accounts
+) -> Float[np.ndarray, "n actions"]:
+    """Logarithms of the mixture, before it is sharpened."""
+    weights = softmax(table @ read(profile))
+    return np.log(np.tensordot(weights, np.stack(accounts[:_ACCOUNTS]), 1))
 
 
 def _fit_power(unseen: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:

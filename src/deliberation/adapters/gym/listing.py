@@ -1,4 +1,4 @@
-"""Chance that an environment lists itself, as those of toy text do: proved before it is believed.
+"""Chance that an environment lists itself, as those of toy text do, held against what it plays.
 
 `env.unwrapped.P[s][a]` is a list of (probability, state, reward, terminated), and `s` the state. To
 list what an action leads to, the environment is stepped once for each entry, by chance that draws

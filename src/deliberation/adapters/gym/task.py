@@ -204,7 +204,7 @@ def from_gymnasium(
     of another shape or kind than its space's, or that its space does not count. The bounds of a Box
     of observations are not held against anything. In a Box of whole numbers actions are whole.
     TreeSearch plans where chance can be listed: as it is in environments of toy text, whose table
-    `P` is proved to be what they play by; elsewhere `adapters.SampledChance(task, 16)` lists draws.
+    `P` is held against what they play; elsewhere `adapters.SampledChance(task, 16)` lists draws.
 
     Attributes that did not move in a trial are compared with what they were after each step, those
     of more than 4096 bytes after every 64th at most; one that then moves for the first time in

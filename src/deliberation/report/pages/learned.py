@@ -18,8 +18,8 @@ TITLE = "Two kinds of learned optimisation"
 LEDE = (
     "What was trained may come to optimise: by acting on the world until an objective is met, or "
     "by searching for an answer and giving it. Which it does, where, and whether at all was made "
-    "into experiments that can come out either way. Each is of many trainings, and what would "
-    "refute it was written down before."
+    "into experiments that can come out either way. Each is of many trainings (one, of many "
+    "kinds of subjects), and what would refute it was written down before."
 )
 
 

@@ -116,6 +116,25 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
               bootstrap(few.mean(1) - np.mean(expected), bounds=(-1.0, 1.0)), within=(-0.02, 0.02),
               note=f"after {FEW[0]} to {FEW[-1]} demonstrations; a tail of the binomial"),
     ]  # fmt: skip
+    ways = {
+        "silly learner, goals shown": own, "silly learner, other goals": new,
+        "network, goals shown": twin_own, "network, other goals": twin_new,
+    }  # fmt: skip
+    sentence = (
+        f"With goals that were shown the silly learner agrees with a network in {alike.mean():.2f} "
+        f"of the inputs, and a network with another in {twins.mean():.2f}. With goals that were "
+        f"not shown it goes {new[:, -1].mean():.2f} of the way and the network "
+        f"{twin_new[:, -1].mean():.2f}; with shuffled labels noise is kept in "
+        f"{noise.mean():.2f} of the trainings."
+    )
+    return Shown(rows, _panels(ways, effort, few, expected), sentence)
+
+
+def _panels(
+    ways: dict[str, np.ndarray], effort: np.ndarray, few: np.ndarray, expected: list[float]
+) -> list[Panel]:
+    """The way by demonstrations, the way by effort, and what is kept by demonstrations."""
+    offered = [ways["network, goals shown"][:, -1]] * len(BUDGETS)
     data = Panel(
         title="by demonstrations: goals that were shown, and others",
         x_label="demonstrations",
@@ -123,10 +142,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         x_scale="log2",
         series=[
             curve(label, SIZES, list(values.T), -1.0)
-            for label, values in (
-                ("silly learner, goals shown", own), ("silly learner, other goals", new),
-                ("network, goals shown", twin_own), ("network, other goals", twin_new),
-            )
+            for label, values in ways.items()
         ],
         references=[Reference(label="random", y=0.0)],
     )  # fmt: skip
@@ -137,7 +153,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         x_scale="log2",
         series=[
             curve("silly learner", BUDGETS, list(effort.T), -1.0),
-            curve("network (no budget to offer)", BUDGETS, [twin_own[:, -1]] * len(BUDGETS), -1.0),
+            curve("network (no budget to offer)", BUDGETS, offered, -1.0),
         ],
         references=[Reference(label="random", y=0.0)],
     )
@@ -149,11 +165,4 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
             Series(label="closed form", x=[float(x) for x in FEW], y=expected),
         ],
     )  # fmt: skip
-    sentence = (
-        f"With goals that were shown the silly learner agrees with a network in {alike.mean():.2f} "
-        f"of the inputs, and a network with another in {twins.mean():.2f}. With goals that were "
-        f"not shown it goes {new[:, -1].mean():.2f} of the way and the network "
-        f"{twin_new[:, -1].mean():.2f}; with shuffled labels noise is kept in "
-        f"{noise.mean():.2f} of the trainings."
-    )
-    return Shown(rows, [data, sweeps, kept_by], sentence)
+    return [data, sweeps, kept_by]
