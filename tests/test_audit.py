@@ -32,7 +32,7 @@ from deliberation.audit.exam import best, way
 from deliberation.audit.judging import control, over_groups, over_places, response
 from deliberation.audit.probes import compute, forecast, match, revaluation
 from deliberation.audit.probes.depth import halved, needs
-from deliberation.audit.rates import Rates
+from deliberation.audit.rates import Rates, rates
 from deliberation.audit.sampling import Judge
 from deliberation.core import Objective, UniformRandom, misere
 from deliberation.core.errors import (

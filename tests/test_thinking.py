@@ -1,8 +1,5 @@
 """The recurrent network whose rounds are a budget, and its training."""
 
-import sys
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,9 +12,6 @@ from deliberation.amortised import (
     prefix_sums,
     thinking_loss,
 )
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-from reproduced import thinking_steps
 
 KEY = jax.random.key(0)
 ROW = jnp.array([1, 0, 1, 1, 0, 0, 1, 0, 1], jnp.int32)
@@ -81,10 +75,3 @@ def test_it_learns_and_is_built_anew_from_its_config():
     np.testing.assert_array_equal(anew(ROW, 5), network(ROW, 5))
     with pytest.raises(ValueError, match="width of at least 1"):
         ThinkingNetwork(width=0, key=KEY)
-
-
-def test_a_row_is_right_where_every_place_is():
-    """A network at random is right at half of the places, so seldom in the whole row."""
-    network = ThinkingNetwork(width=8, key=KEY)
-    short, long = (thinking_steps.right(network, length, 2, KEY) for length in (1, 12))
-    assert short > 0.2 and long < 0.05
