@@ -131,6 +131,18 @@ class ObjectiveError(DeliberationError, RuntimeError):
     """A reward function of one's own raised an error, or gave what is no reward."""
 
 
+class ContextOverflowError(DeliberationError, ValueError):
+    """A text with what is to be written after it is longer than a model can read."""
+
+
+class TokenizerError(DeliberationError, ValueError):
+    """Texts and a model do not fit: symbols that its tokenizer lacks, or tokens that it lacks."""
+
+
+class VerifierError(DeliberationError, RuntimeError):
+    """A grader of texts raised, took too long, or gave what is no grade."""
+
+
 class ForeignPolicyError(DeliberationError, ValueError):
     """A foreign policy of other shapes than the task, or one that fails or answers nonsense."""
 

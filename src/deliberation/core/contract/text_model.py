@@ -1,0 +1,177 @@
+"""A causal model of text: the tokens so far in, logits of the next one out.
+
+Sampling, beams and searches over text ask this of any model, one that was trained here or a
+stranger's behind an adapter. Tokens are numbers from 0; a batch of texts is padded at the end with
+-1, as observations of tasks of text are.
+"""
+
+import abc
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+
+from ..errors import ContextOverflowError, NonFiniteError
+from ..ledger import Ledger
+
+Texts = Int[np.ndarray, "batch places"]
+Logits = Float[np.ndarray, "batch vocabulary"]
+Memory = Any
+"""What a model keeps of the texts that it has read (its cache of keys and values)."""
+
+
+class Written(NamedTuple):
+    """What a model wrote after each text."""
+
+    tokens: Int[np.ndarray, "rows new"]
+    """-1 after the end, which is a stop token (kept) or the last place."""
+    logprob: Float[np.ndarray, " rows"]
+    """Of all tokens written, under the distribution that they were drawn from (nats)."""
+    spent: Ledger
+    """A row each; `network_evaluations` counts one for each token read or written."""
+
+
+class Sampling(NamedTuple):
+    """How the next token is drawn from logits.
+
+    At `temperature` 0 the likeliest is taken (the first of several). `top_k` keeps so many of the
+    likeliest, `top_p` the fewest that hold at least this much of the probability at that
+    temperature (Holtzman et al. 2020).
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+
+    def check(self) -> None:
+        """Raises `ValueError` for what is no way of drawing."""
+        if not 0 <= self.temperature < float("inf"):
+            raise ValueError(f"The temperature is finite and at least 0; got {self.temperature}.")
+        if self.top_k is not None and self.top_k < 1:
+            raise ValueError(f"top_k keeps at least 1 token; got {self.top_k}.")
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p is above 0 and at most 1; got {self.top_p}.")
+
+    def narrowed(
+        self, logits: Float[Array, "*batch vocabulary"]
+    ) -> Float[Array, "*batch vocabulary"]:
+        """Logarithms of the probabilities that a token is drawn from. Pure."""
+        if self.temperature == 0:
+            best = jax.nn.one_hot(jnp.argmax(logits, -1), logits.shape[-1], dtype=bool)
+            return jnp.where(best, 0.0, -jnp.inf)
+        scaled = logits / self.temperature
+        if self.top_k is not None and self.top_k < logits.shape[-1]:
+            least = jax.lax.top_k(scaled, self.top_k)[0][..., -1:]
+            scaled = jnp.where(scaled >= least, scaled, -jnp.inf)
+        if self.top_p is not None and self.top_p < 1:
+            falling = -jnp.sort(-jax.nn.softmax(scaled, -1), axis=-1)
+            before = jnp.cumsum(falling, -1) - falling
+            least = jnp.where(before < self.top_p, falling, jnp.inf).min(-1, keepdims=True)
+            scaled = jnp.where(jax.nn.softmax(scaled, -1) >= least, scaled, -jnp.inf)
+        return jax.nn.log_softmax(scaled, -1)
+
+
+class TextModel(abc.ABC):
+    """Whatever tells the next token of a text.
+
+    `vocabulary`: how many tokens there are. `longest`: how many it can read at once, all those
+    that are written included. `flops_per_token`: floating-point operations for one more token, or
+    None where that is unknown.
+    """
+
+    vocabulary: int
+    longest: int
+    flops_per_token: float | None
+
+    @abc.abstractmethod
+    def start(self, texts: Texts) -> tuple[Logits, Memory]:
+        """Read texts anew: raw logits of the next token of each, and the memory of it.
+
+        Raises `ContextOverflowError`, `NonFiniteError`.
+        """
+
+    @abc.abstractmethod
+    def extend(self, memory: Memory, tokens: Int[np.ndarray, " batch"]) -> tuple[Logits, Memory]:
+        """One more token for each text; a row whose token is -1 is left as it is, and its logits
+        mean nothing.
+        """
+
+    @abc.abstractmethod
+    def pick(self, memory: Memory, rows: Int[np.ndarray, " n"]) -> Memory:
+        """The memory of these rows, repeated where they are named more than once."""
+
+    def write(
+        self,
+        texts: Texts,
+        *,
+        key: Key[Array, ""],
+        tokens: int,
+        sampling: Sampling = Sampling(),  # noqa: B008 - immutable
+        stop: int | None = None,
+        samples: int = 1,
+    ) -> Written:
+        """At most so many `tokens` after each text, up to `stop` where that is written.
+
+        Row i * samples + j is the j-th sample after text i: the text is read once for all of them.
+        """
+        sampling.check()
+        self.check_room(texts, tokens)
+        rows = np.repeat(np.arange(len(texts)), samples)
+        logits, memory = self.start(texts)
+        logits, memory = logits[rows], self.pick(memory, rows)
+        out = np.full((len(rows), tokens), -1, np.int64)
+        total, going = np.zeros(len(rows)), np.ones(len(rows), bool)
+        for place in range(tokens):
+            check_logits(self, logits[going])
+            drawn, nats = _drawn(logits, jax.random.fold_in(key, place), sampling)
+            out[going, place] = drawn[going]
+            total += np.where(going, nats, 0.0)
+            going &= drawn != (-2 if stop is None else stop)
+            if place == tokens - 1 or not going.any():
+                break
+            logits, memory = self.extend(memory, np.where(going, drawn, -1))
+        return Written(out, total, self.cost(texts, out, samples))
+
+    def check_room(self, texts: Texts, tokens: int) -> None:
+        """Raises `ContextOverflowError` where a text and what follows it is longer than `longest`.
+
+        The token that is written last is not read.
+        """
+        had = int((np.asarray(texts) >= 0).sum(1).max(initial=0))
+        if had + tokens - 1 > self.longest:
+            raise ContextOverflowError(
+                f"{self!r} reads {self.longest} tokens, but a text of {had} with {tokens} written "
+                f"after it takes {had + tokens - 1}. Write fewer, or shorten the text."
+            )
+
+    def cost(self, texts: Texts, written: Int[np.ndarray, "rows new"], samples: int = 1) -> Ledger:
+        """What writing took: a text is read once for its samples, whose first row is charged."""
+        read = np.zeros(len(written), np.int64)
+        read[::samples] = (np.asarray(texts) >= 0).sum(1)
+        passes = read + np.maximum((written >= 0).sum(1) - 1, 0)
+        each = self.flops_per_token
+        return Ledger(network_evaluations=passes, flops=None if each is None else passes * each)
+
+
+def check_logits(model: TextModel, logits: Logits) -> None:
+    """Raises `NonFiniteError` for NaN or +infinity, and where nothing at all can be written."""
+    bad = np.isnan(logits) | (logits == np.inf)
+    if bad.any() or (logits == -np.inf).all(axis=-1).any():
+        row, token = np.argwhere(bad)[0] if bad.any() else (0, 0)
+        raise NonFiniteError(
+            f"{model!r} gave {logits[row, token]} as the logit of token {token}: its weights or "
+            "its input are broken, and nothing is drawn from it."
+        )
+
+
+@jax.jit
+def _chosen(logprobs: Array, key: Array) -> tuple[Array, Array]:
+    drawn = jax.random.categorical(key, logprobs, axis=-1)
+    return drawn, jnp.take_along_axis(logprobs, drawn[:, None], -1)[:, 0]
+
+
+def _drawn(logits: Logits, key: Key[Array, ""], how: Sampling) -> tuple[np.ndarray, np.ndarray]:
+    drawn, nats = _chosen(how.narrowed(jnp.asarray(logits)), key)
+    return np.asarray(drawn, np.int64), np.asarray(nats, float)
