@@ -1,14 +1,15 @@
 """The claims of the sources, one file each: what is said, how it is measured, what would refute it.
 
-A module in `rows` (of the comparison table), `commentary` (the text beneath it) or `learned` (two
-kinds of learned optimisation, measured where they are asked for) declares a literal `CLAIM`, so
+A module in `rows` (of the comparison table), `commentary` (the text beneath it), `learned` (two
+kinds of learned optimisation) or `language` (models of language; both are stories of their own,
+measured where they are asked for) declares a literal `CLAIM`, so
 that it can be listed without being imported, and three functions:
 `applies(about, effort)`, why a task cannot show it ("" where it can), `cells(task, effort)`, what
 has to be measured, and `analyse(task, effort, results)`, what that shows. A claim about worlds of
 its own names them in `WORLDS`: `cells` and `analyse` are asked of these, once a table, if `applies`
 gives no reason against one of its tasks, and of any table if it has no `applies`; one with `ONCE`
 is asked of the first task that can show it. `measuring` has what claims share, `experiments` the
-trainings that those about learned optimisation are of.
+trainings that those of the stories are of.
 """
 
 import functools
@@ -19,7 +20,18 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.catalogue import catalogue, module_of
 from ..core.errors import UnknownNameError
-from .aspects import ASPECTS, CHAPTERS, COMMENTARY, LEARNED, ORDER, Aspect, Chapter
+from .aspects import (
+    ASPECTS,
+    CHAPTERS,
+    COMMENTARY,
+    LANGUAGE,
+    LEARNED,
+    ORDER,
+    STORIES,
+    Aspect,
+    Chapter,
+    Story,
+)
 
 if TYPE_CHECKING:
     from ..core.task import Task
@@ -32,10 +44,13 @@ __all__ = [
     "ASPECTS",
     "CHAPTERS",
     "COMMENTARY",
+    "LANGUAGE",
     "LEARNED",
     "ORDER",
+    "STORIES",
     "Aspect",
     "Chapter",
+    "Story",
     "analyse",
     "asked_at",
     "claim",
@@ -211,17 +226,16 @@ def _modules(names: Sequence[str]) -> list[ModuleType]:
 def asked_at(effort: str) -> list[str]:
     """The claims that an effort measures where none is named.
 
-    The least leaves out the commentary beneath the table; those about learned optimisation are
-    measured by themselves.
+    The least leaves out the commentary beneath the table; stories are measured by themselves.
     """
     from .measuring.effort import effort_of
 
-    left = {LEARNED} if effort_of(effort).commentary else {LEARNED, COMMENTARY}
+    left = {*STORIES} if effort_of(effort).commentary else {*STORIES, COMMENTARY}
     return [name for name, one in list_claims().items() if one["aspect"] not in left]
 
 
 def claims_of_rows(rows: Sequence[str]) -> list[str]:
-    """The claims of some rows, by name: of `ASPECTS`, "commentary" or "learned".
+    """The claims of some rows, by name: of `ASPECTS`, "commentary", "learned" or "language".
 
     Raises `UnknownNameError` with the nearest name.
     """

@@ -52,18 +52,31 @@ ASPECTS = _read(_TABLE)
 COMMENTARY = "commentary"
 """Claims of the text beneath the table."""
 
-LEARNED = "learned"
-"""Claims about learned optimisation, which have worlds of their own."""
+LEARNED, LANGUAGE = "learned", "language"
+"""Claims about learned optimisation and about models of language, whose worlds are their own."""
 
 
 class Chapter(NamedTuple):
-    """A part of the story that the claims about learned optimisation tell together."""
+    """A part of the story that some claims tell together."""
 
     title: str
     lead: str
 
 
-_STORY = """
+class Story(NamedTuple):
+    """What claims with worlds of their own tell together, as a page of chapters."""
+
+    title: str
+    lead: str
+    chapters: dict[str, Chapter]
+
+
+_STORIES = """
+# learned | Two kinds of learned optimisation
+  | What was trained may come to optimise: by acting on the world until an objective is met, or by
+  | searching for an answer and giving it. Which it does, where, and whether at all was made into
+  | experiments that can come out either way. Each is of many trainings (one, of many kinds of
+  | subjects), and what would refute it was written down before.
 control | Control and selection
   | A search may rank what it holds (a list, a map) or act on the world to find out and to get. The
   | answer may be the same; what becomes of the world is not.
@@ -83,18 +96,36 @@ map | Where it optimises
   | To optimise is no yes or no: a system may do so for some inputs and not for others.
 norms | Deontic action and attainment
   | Doing what is done, doing what is best, and getting what is wanted come apart.
+# language | Models of language
+  | A model of language is trained to tell the next token. What changes when it writes more before
+  | it answers, when a search is put around it, or when it is told what its texts were worth, was
+  | measured on small models of texts whose truth is known.
+evaluated | Evaluated
+  | One pass a token, whatever is asked. Such a model tends to its source as it grows, and writes
+  | as that does.
+aloud | Thinking aloud
+  | Text that is written on the way to an answer is computing too: a pass of the network a token.
+searched | Searched with
+  | A model tells which continuations are likely. A search around it asks which of them are right.
+steering | Steering
+  | Told what its texts were worth, a model may come to write what makes the rest of them better.
 """
-"""A chapter's name, its title, and what it is about."""
+"""Of a story (#) its name, its title and what it is about; of its chapters the same."""
 
 
-def _read_story(story: str) -> dict[str, Chapter]:
-    parts = [
-        [part.strip() for part in chapter.split("|")]
-        for chapter in story.strip().replace("\n  |", " |").splitlines()
-    ]
-    return {name: Chapter(title, " ".join(lead)) for name, title, *lead in parts}
+def _read_stories(text: str) -> dict[str, Story]:
+    told: dict[str, Story] = {}
+    for line in text.strip().replace("\n  |", " |").splitlines():
+        name, title, *lead = [part.strip() for part in line.removeprefix("# ").split("|")]
+        if line.startswith("# "):
+            told[name] = Story(title, " ".join(lead), {})
+        else:
+            list(told.values())[-1].chapters[name] = Chapter(title, " ".join(lead))
+    return told
 
 
-CHAPTERS = _read_story(_STORY)
+STORIES = _read_stories(_STORIES)
+CHAPTERS = {name: chapter for story in STORIES.values() for name, chapter in story.chapters.items()}
+"""Those of all stories, one after the other."""
 
-ORDER = {name: place for place, name in enumerate([*ASPECTS, COMMENTARY, LEARNED])}
+ORDER = {name: place for place, name in enumerate([*ASPECTS, COMMENTARY, *STORIES])}

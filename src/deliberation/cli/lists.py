@@ -90,13 +90,13 @@ def _validate(names: Sequence[str], repeats: int) -> None:
 
 
 def _show_claim(name: str, claim: dict[str, Any]) -> None:
-    from ..claims import ASPECTS, CHAPTERS, LEARNED
+    from ..claims import ASPECTS, CHAPTERS, STORIES
 
     aspect = claim["aspect"]
     row = ASPECTS[aspect].title if aspect in ASPECTS else "Beneath the table"
-    if aspect == LEARNED:
+    if aspect in STORIES:
         chapter = CHAPTERS.get(claim.get("chapter", ""))
-        row = f"Learned: {chapter.title}" if chapter else "Learned"
+        row = f"{STORIES[aspect].title}: {chapter.title}" if chapter else STORIES[aspect].title
     click.echo(f"{click.style(name, bold=True)}  ({row}: {claim['title']})")
     for label, field in (
         ("    States:    ", "statement"),

@@ -33,6 +33,7 @@ def price_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "  deliberate table tic_tac_toe connect_four --effort smoke\n"
     "  deliberate table connect_four --claim budget_slope --out slope\n"
     "  deliberate table --rows learned --out learned\n"
+    "  deliberate table --rows language --out language\n"
     "  deliberate table my_world:Corridor --effort smoke\n"
     "  deliberate table --effort full --out results --jobs 8\n"
     "  deliberate table tic_tac_toe --price 0.04 --training-price 2.5\n"
@@ -48,7 +49,7 @@ def price_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--rows",
     multiple=True,
     metavar="ROW",
-    help='Only the claims of this row, "commentary" or "learned" among them; repeatable.',
+    help='Only the claims of this row, or of "commentary", "learned" or "language"; repeatable.',
 )
 @jobs_option()
 @price_options
@@ -79,8 +80,8 @@ def table(
     asked = checked_tasks(names)
     # In one order and without repeats, so that the same wish is the same run.
     chosen = [name for name in claims.list_claims() if name in (only or claims.asked_at(effort))]
-    # Claims about learned optimisation have worlds of their own.
-    own = all(claims.list_claims()[name]["aspect"] == claims.LEARNED for name in chosen)
+    # Claims of stories have worlds of their own.
+    own = all(claims.list_claims()[name]["aspect"] in claims.STORIES for name in chosen)
     tasks = asked or (() if own else claims.default_tasks(effort))
     run = {"tasks": [], **told_tasks(tasks), "effort": effort, "claims": chosen}
     if (prices := Prices.asked(price, training_price)) is not None:

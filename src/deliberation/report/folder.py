@@ -15,7 +15,7 @@ from ..runs.storage import atomic_write
 from .disagreements import disagreements
 from .html import page
 from .numbers import duration
-from .pages.learned import learned_page, only_learned
+from .pages.stories import stories_of, story_page
 
 REPORT = "report.html"
 NOT_MEASURED = claims.NOT_MEASURED
@@ -109,8 +109,9 @@ def _command(manifest: dict[str, Any], folder: Path | str) -> str:
     some = [f"--claim {name}" for name in only]
     if only == claims.asked_at(manifest["effort"]):
         some = []
-    elif only == claims.claims_of_rows([claims.LEARNED]):
-        some = [f"--rows {claims.LEARNED}"]
+    else:
+        whole = [name for name in claims.ORDER if only == claims.claims_of_rows([name])]
+        some = [f"--rows {name}" for name in whole] or some
     words = ["deliberate table", *manifest["tasks"], f"--effort {manifest['effort']}", *some]
     if "prices" in manifest:
         paid = Prices.read(manifest)
@@ -132,8 +133,8 @@ def build(folder: Path | str, found: Sequence[Finding] | None = None) -> Path:
     write_table(folder, found, timeless)
     write_csv(folder, found)
     path = folder / REPORT
-    if only_learned(found):
-        atomic_write(path, learned_page(found, shown, notes(folder, found)).encode())
+    if stories_of(found):
+        atomic_write(path, story_page(found, shown, notes(folder, found)).encode())
         return path
     tasks = read_manifest(folder)["tasks"]
     examples = disagreements(folder, read_records(folder), tasks)

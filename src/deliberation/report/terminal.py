@@ -23,7 +23,7 @@ from .comparison import (
 )
 from .headline import foremost, headlines
 from .numbers import MISSING
-from .pages.learned import by_chapter, only_learned
+from .pages.stories import by_chapter, stories_of
 from .verdicts import COLOURS, RULE, SYMBOLS, counted, tally
 
 NARROW = 84
@@ -44,7 +44,7 @@ def show(findings: Sequence[Finding], console: Any = None) -> None:
     """Print the table to the terminal, or to the console given."""
     console = console or _console()
     found, width = compare(findings), min(console.width, WIDEST)
-    if only_learned(findings):
+    if stories_of(findings):
         _tell_story(findings, console, width)
         return
     made = headlines(findings)
@@ -186,7 +186,7 @@ def _counts(one: Measured) -> list[Part]:
 
 
 def _tell_story(findings: Sequence[Finding], console: Any, width: int) -> None:
-    """The claims about learned optimisation, chapter by chapter."""
+    """Claims with worlds of their own, chapter by chapter."""
     for name, some in by_chapter(findings).items():
         console.print(f"\n[bold]{CHAPTERS[name].title}[/bold]", width=width)
         console.print(_remarks(compare(some)), width=width)

@@ -1,4 +1,4 @@
-"""The experiments behind the claims about learned optimisation: many small trainings each.
+"""The experiments behind the claims of stories: many small trainings each.
 
 One file an experiment. It holds the world, the networks and their trainings, and one function
 `train(settings, context)`, a cell's, whose outcomes have a leading axis for the trainings. What

@@ -1,4 +1,4 @@
-"""Claims about learned optimisation in planted worlds: verdicts, rows, figures, the page."""
+"""Claims of stories in planted worlds: verdicts, rows, figures, the page."""
 
 import functools
 
@@ -9,10 +9,10 @@ from deliberation import claims
 from deliberation.claims.measuring.effort import effort_of
 from deliberation.claims.measuring.planted import World
 from deliberation.claims.validation import validate
-from deliberation.report.pages.learned import by_chapter, learned_page, markdown
+from deliberation.report.pages.stories import by_chapter, markdown, story_page
 from deliberation.runs import Finding
 
-NAMES = tuple(claims.claims_of_rows([claims.LEARNED]))
+NAMES = tuple(claims.claims_of_rows([*claims.STORIES]))
 PLANTED = [
     (name, kind, title)
     for name in NAMES
@@ -44,7 +44,7 @@ def test_nulls_are_not_supported_and_effects_are(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_findings_are_whole(name):
     finding, stated = usual(name), claims.list_claims()[name]
-    assert stated["chapter"] in claims.CHAPTERS and finding.claim == name
+    assert stated["chapter"] in claims.STORIES[stated["aspect"]].chapters and finding.claim == name
     for field in ("aspect", "side", "title", "statement", "refuted_if", "estimand", "smallest"):
         assert getattr(finding, field) == stated[field]
     for row in finding.rows:
@@ -84,7 +84,7 @@ def test_figures_can_be_drawn_and_words_survive(name, kind, title):
 
 def test_the_story_has_every_claim_once_with_its_verdict_and_figure():
     findings = [usual(name) for name in NAMES]
-    page, text = learned_page(findings, {"Effort": "quick"}), markdown(findings, "pictures")
+    page, text = story_page(findings, {"Effort": "quick"}), markdown(findings, "pictures")
     for name, finding in zip(NAMES, findings, strict=True):
         assert page.count(f'id="claim-{name}"') == 1 and f"pictures/{name}.svg" in text
         assert finding.title in page or "&" in page

@@ -1,10 +1,10 @@
-"""The two kinds of learned optimisation, told as a story: chapters of claims with their figures."""
+"""Claims with worlds of their own, told as a story: chapters of claims with their figures."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
 
 from ... import claims
-from ...claims import CHAPTERS, LEARNED
+from ...claims import CHAPTERS, STORIES
 from ...runs.findings import Finding, Row
 from ..chips import chip, counts
 from ..comparison import compare, family_sentence
@@ -14,41 +14,41 @@ from ..glossary import explained, glossary
 from ..html import document, facts
 from ..verdicts import overall, tally
 
-TITLE = "Two kinds of learned optimisation"
-LEDE = (
-    "What was trained may come to optimise: by acting on the world until an objective is met, or "
-    "by searching for an answer and giving it. Which it does, where, and whether at all was made "
-    "into experiments that can come out either way. Each is of many trainings (one, of many "
-    "kinds of subjects), and what would refute it was written down before."
-)
+
+def stories_of(findings: Sequence[Finding]) -> list[str]:
+    """The stories that some findings are of; none where one is of the comparison table itself."""
+    found = {finding.aspect for finding in findings}
+    return [name for name in STORIES if name in found] if found <= set(STORIES) else []
 
 
-def only_learned(findings: Sequence[Finding]) -> bool:
-    """Whether nothing of the comparison table itself is among some findings."""
-    return bool(findings) and all(finding.aspect == LEARNED for finding in findings)
+def titles(findings: Sequence[Finding]) -> tuple[str, str]:
+    """The title and the lead of a page of these."""
+    told = [STORIES[name] for name in stories_of(findings)]
+    return " · ".join(story.title for story in told), " ".join(story.lead for story in told)
 
 
 def by_chapter(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
     """The findings of each chapter, in the order of the story; chapters without any are left out.
 
-    A claim that this version no longer knows stands in the last.
+    A claim that this version no longer knows stands in the last of its story.
     """
     known, found = claims.list_claims(), {name: [] for name in CHAPTERS}
-    last = list(CHAPTERS)[-1]
     for finding in findings:
-        chapter = known.get(finding.claim, {}).get("chapter", last)
-        found[chapter if chapter in found else last].append(finding)
+        own = STORIES[finding.aspect].chapters
+        chapter = known.get(finding.claim, {}).get("chapter")
+        found[chapter if chapter in own else list(own)[-1]].append(finding)
     return {name: some for name, some in found.items() if some}
 
 
-def learned_page(
+def story_page(
     findings: Sequence[Finding], provenance: Mapping[str, str], notes: Sequence[str] = ()
 ) -> str:
     """The whole page; `provenance` stands at its foot, `notes` come first."""
+    title, lead = titles(findings)
     shown = "".join(f'<p class="notice">{escape(note)}</p>' for note in notes)
     header = f"""<header>
-<h1>{TITLE}</h1>
-<p class="lede">{LEDE}</p>
+<h1>{escape(title)}</h1>
+<p class="lede">{escape(lead)}</p>
 {facts(provenance)}
 {shown}
 </header>"""
@@ -57,7 +57,7 @@ def learned_page(
 {story(findings)}
 <p class="family">{family}</p>
 {glossary()}"""
-    return document(TITLE, header, main, provenance)
+    return document(title, header, main, provenance)
 
 
 def _contents(findings: Sequence[Finding]) -> str:
@@ -118,7 +118,8 @@ def markdown(findings: Sequence[Finding], pictures: str) -> str:
     from ..numbers import of_row
     from ..verdicts import SYMBOLS
 
-    lines = [f"# {TITLE}", "", LEDE, ""]
+    title, lead = titles(findings)
+    lines = [f"# {title}", "", lead, ""]
     for name, some in by_chapter(findings).items():
         lines += [f"## {CHAPTERS[name].title}", "", CHAPTERS[name].lead, ""]
         for finding in some:

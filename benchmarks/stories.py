@@ -1,9 +1,11 @@
-"""Claims about learned optimisation: their story as a page, and the same with the point taken out.
+"""Claims with worlds of their own: their story as a page, and the same with the point taken out.
 
     deliberate table --rows learned --out learned
-    python benchmarks/learned.py story learned        # docs/learned.md and docs/learned/*.svg
-    python benchmarks/learned.py nulls --out nulls     # benchmarks/results/learned_nulls.*
-    python benchmarks/learned.py alone                 # a training alone, and beside others
+    python benchmarks/stories.py story learned         # docs/learned.md and docs/learned/*.svg
+    python benchmarks/stories.py nulls --out nulls     # benchmarks/results/learned_nulls.*
+    python benchmarks/stories.py alone                 # a training alone, and beside others
+
+`--rows language` asks the same of the claims about models of language.
 
 Every claim says what its null takes out of the experiment (labels are shuffled, a channel is cut)
 and which of its rows must then not be supported; of each other row it says why it may stand there.
@@ -26,7 +28,7 @@ from deliberation.claims.measuring.results import Results
 from deliberation.claims.measuring.rows import claimed_of, estimate_of
 from deliberation.report.figures import standalone_svg
 from deliberation.report.numbers import of_row
-from deliberation.report.pages.learned import markdown
+from deliberation.report.pages.stories import markdown, stories_of
 from deliberation.runs import RichProgress, execute
 from deliberation.runs.plain import plain
 from deliberation.runs.provenance import machine, source, versions
@@ -34,26 +36,31 @@ from deliberation.runs.storage import atomic_write
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-PAGE, PICTURES = ROOT / "docs" / "learned.md", ROOT / "docs" / "learned"
+DOCS = ROOT / "docs"
 
 
 def tell_story(run: Path) -> None:
-    """From a run's records to the page with a figure a claim."""
-    found = [f for f in report.findings(run, partial=True) if f.aspect == claims.LEARNED]
-    PICTURES.mkdir(exist_ok=True)
-    for finding in found:
-        for figure in finding.figures:
-            picture = standalone_svg(figure, finding.claim)
-            atomic_write(PICTURES / f"{finding.claim}.svg", picture.encode())
+    """From a run's records to the page of each of its stories, with a figure a claim."""
+    everything = report.findings(run, partial=True)
     terms = "; ".join(f"{k.lower()}: {v}" for k, v in report.provenance(run).items())
-    text = f"{markdown(found, PICTURES.name)}\n<sub>Measured on {terms}.</sub>\n"
-    atomic_write(PAGE, text.encode())
-    print(f"{PAGE}: {len(found)} claims")
+    for story in claims.STORIES:
+        found = [finding for finding in everything if finding.aspect == story]
+        if not stories_of(found):
+            continue
+        page, pictures = DOCS / f"{story}.md", DOCS / story
+        pictures.mkdir(exist_ok=True)
+        for finding in found:
+            for figure in finding.figures:
+                picture = standalone_svg(figure, finding.claim)
+                atomic_write(pictures / f"{finding.claim}.svg", picture.encode())
+        text = f"{markdown(found, pictures.name)}\n<sub>Measured on {terms}.</sub>\n"
+        atomic_write(page, text.encode())
+        print(f"{page}: {len(found)} claims")
 
 
-def put_nulls(effort: str, out: Path, jobs: int, only: list[str]) -> None:
+def put_nulls(story: str, effort: str, out: Path, jobs: int, only: list[str]) -> None:
     """Run every claim's null, and keep how its rows come out."""
-    names = only or claims.claims_of_rows([claims.LEARNED])
+    names = only or claims.claims_of_rows([story])
     modules, e = [claims.claim(name) for name in names], effort_of(effort)
     cells = {
         cell.id: cell
@@ -68,10 +75,10 @@ def put_nulls(effort: str, out: Path, jobs: int, only: list[str]) -> None:
     rows = [row for module in modules for row in judged(module, e, results)]
     content = {"effort": effort, "rows": rows, "commit": source(), "machine": machine(),
                "versions": versions()}  # fmt: skip
-    kept = json.dumps(plain(content, "learned_nulls.json"), indent=1).encode() + b"\n"
-    atomic_write(RESULTS / "learned_nulls.json", kept)
-    text = page(rows, effort)
-    atomic_write(RESULTS / "learned_nulls.md", text.encode())
+    kept = json.dumps(plain(content, f"{story}_nulls.json"), indent=1).encode() + b"\n"
+    atomic_write(RESULTS / f"{story}_nulls.json", kept)
+    text = page(story, rows, effort)
+    atomic_write(RESULTS / f"{story}_nulls.md", text.encode())
     print(text)
     wrong = [row for row in rows if row["verdict"] == "supported" and not row["stands"]]
     raise SystemExit(1 if wrong else 0)
@@ -99,12 +106,12 @@ def judged(module: ModuleType, e: Any, results: Results) -> list[dict[str, Any]]
     return found
 
 
-def page(rows: list[dict[str, Any]], effort: str) -> str:
+def page(story: str, rows: list[dict[str, Any]], effort: str) -> str:
     """As Markdown."""
     asked = [row for row in rows if not row["stands"]]
     wrong = sum(row["verdict"] == "supported" for row in asked)
     lines = [
-        "# Claims about learned optimisation, with what they are about taken out", "",
+        f"# {claims.STORIES[story].title}: with what each claim is about taken out", "",
         f"Real trainings at the {effort} effort. Of {len(asked)} rows of which none may be "
         f"supported, {wrong} are. {len(rows) - len(asked)} others may stand, for the reason that "
         "is given.", "",
@@ -124,13 +131,13 @@ def page(rows: list[dict[str, Any]], effort: str) -> str:
     return "\n".join(lines)
 
 
-def put_alone(effort: str, only: list[str]) -> None:
+def put_alone(story: str, effort: str, only: list[str]) -> None:
     """Each arm's first training by itself, and beside two others: the same, or what differs.
 
     Compilers have been seen to make another program of a gradient where more are trained at once.
     Trainings that turn on single draws may part by rounding alone; a mean that leaps is a fault.
     """
-    names, e, told = only or claims.claims_of_rows([claims.LEARNED]), effort_of(effort), []
+    names, e, told = only or claims.claims_of_rows([story]), effort_of(effort), []
     for cell in claims.plan([], e.name, only=names):
         module, _, function = cell.function.partition(":")
         if function != "train" or module.endswith("truth_table"):
@@ -150,7 +157,7 @@ def put_alone(effort: str, only: list[str]) -> None:
              "By arm the outcome that differs most, by how much, and how large it is.", "",
              "| arm | outcome | apart | size |", "|---|---|---|---|"]  # fmt: skip
     lines += [f"| {r['arm']} | {r['outcome']} | {r['apart']:.2g} | {r['of']:.3g} |" for r in told]
-    atomic_write(RESULTS / "learned_alone.md", ("\n".join(lines) + "\n").encode())
+    atomic_write(RESULTS / f"{story}_alone.md", ("\n".join(lines) + "\n").encode())
 
 
 class Silent:
@@ -164,23 +171,25 @@ def main() -> None:
     """Tell the story of a run, or put the nulls."""
     parser = argparse.ArgumentParser(description=__doc__)
     what = parser.add_subparsers(dest="what", required=True)
-    story = what.add_parser("story", help="docs/learned.md from a run")
+    story = what.add_parser("story", help="docs/<story>.md from a run")
     story.add_argument("run", type=Path)
     nulls = what.add_parser("nulls", help="every claim with its point taken out")
+    nulls.add_argument("--rows", choices=tuple(claims.STORIES), default=claims.LEARNED)
     nulls.add_argument("--effort", default="quick")
     nulls.add_argument("--out", type=Path, default=Path("nulls"))
     nulls.add_argument("--jobs", type=int, default=2)
     nulls.add_argument("--only", action="append", default=[])
     alone = what.add_parser("alone", help="a training by itself, and beside others")
+    alone.add_argument("--rows", choices=tuple(claims.STORIES), default=claims.LEARNED)
     alone.add_argument("--effort", default="smoke")
     alone.add_argument("--only", action="append", default=[])
     asked = parser.parse_args()
     if asked.what == "story":
         tell_story(asked.run)
     elif asked.what == "alone":
-        put_alone(asked.effort, asked.only)
+        put_alone(asked.rows, asked.effort, asked.only)
     else:
-        put_nulls(asked.effort, asked.out, asked.jobs, asked.only)
+        put_nulls(asked.rows, asked.effort, asked.out, asked.jobs, asked.only)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Claims about models of language; one file each, like those in `learned`."""
