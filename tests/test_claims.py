@@ -3,6 +3,7 @@
 import ast
 import functools
 import itertools
+import json
 import math
 import random
 from pathlib import Path
@@ -287,6 +288,24 @@ def test_a_missing_record_is_not_measured_and_says_what_to_do():
 
 
 # --- estimates are the planted numbers ---------------------------------------------------------
+
+
+def test_a_claim_that_cannot_say_its_cells_takes_no_other_down(monkeypatch):
+    broken = claims.claim("data_slope")
+    monkeypatch.setattr(broken, "cells", lambda *_: 1 / 0)
+    with pytest.warns(UserWarning, match="data_slope is not measured on"):
+        cells = claims.plan([TASK], "smoke", only=["budget_slope", "data_slope"])
+    assert cells == claims.plan([TASK], "smoke", only=["budget_slope"])
+    with pytest.warns(UserWarning, match="division by zero"):
+        assert claims.plan([TASK], "smoke", only=["data_slope"]) == []
+
+
+def test_why_a_cell_failed_stands_in_its_row(tmp_path):
+    (cell, *_) = claims.plan([TASK], "smoke", only=["budget_slope"])
+    why = {cell.id: "Traceback\nValueError: planted"}
+    (tmp_path / "failures.json").write_text(json.dumps(why))
+    (finding,) = claims.analyse({}, [TASK], "smoke", only=["budget_slope"], folder=tmp_path)
+    assert "ValueError: planted" in " ".join(row.note for row in finding.rows)
 
 
 def test_slopes_are_the_planted_ones():
@@ -581,7 +600,7 @@ def test_unknown_names_suggest_the_nearest(call, near):
 def test_the_catalogue_is_complete_and_literal():
     listed = claims.list_claims()
     home = Path(claims.__file__).parent
-    rooms = ("rows", "commentary", "learned/*")
+    rooms = ("rows", "commentary", *(f"{story}/*" for story in claims.STORIES))
     files = sorted(path for room in rooms for path in home.glob(f"{room}/[!_]*.py"))
     assert len(listed) == len(files)
     for path in files:
@@ -590,17 +609,17 @@ def test_the_catalogue_is_complete_and_literal():
             for node in ast.parse(path.read_text()).body
             if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "CLAIM"
         ]
-        learned = path.parent.parent.name == claims.LEARNED
+        told = path.parent.parent.name in claims.STORIES
         assert set(literal) == {
             "name", "aspect", "side", "title", "statement", "estimand", "unit", "smallest",
-            "refuted_if", *["chapter"] * learned,
+            "refuted_if", *["chapter"] * told,
         }  # fmt: skip
         assert literal["name"] == path.stem and all(literal.values())
         beneath = path.parent.name == "commentary"
         assert (literal["aspect"] == claims.COMMENTARY) == beneath
-        assert (literal["aspect"] == claims.LEARNED) == learned
-        assert not learned or literal["chapter"] == path.parent.name in claims.CHAPTERS
-        assert beneath or learned or literal["aspect"] in claims.ASPECTS
+        assert (literal["aspect"] in claims.STORIES) == told
+        assert not told or literal["chapter"] == path.parent.name in claims.CHAPTERS
+        assert beneath or told or literal["aspect"] in claims.ASPECTS
         assert literal == claims.claim(path.stem).CLAIM
     places = [list(claims.ORDER).index(entry["aspect"]) for entry in listed.values()]
     assert places == sorted(places)

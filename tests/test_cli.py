@@ -179,8 +179,47 @@ def test_an_unknown_claim_is_refused_before_anything_is_measured(measured, tmp_p
     for arguments in (["claims", "no_such"], ["table", "--claim", "no_such"]):
         refused = run(*arguments)
         assert refused.exit_code == 2
-        assert "There is no claim named 'no_such'." in refused.stderr
+        assert "There is no claim" in refused.stderr and "named 'no_such'." in refused.stderr
     assert measured == {}
+
+
+def test_claims_are_listed_by_name_and_by_row():
+    row = run("claims", "convergence").stdout
+    names = claims.claims_of_rows(["convergence"])
+    assert len(names) > 1 and all(f"{name}  (" in row for name in names)
+    assert "budget_slope" not in row
+    both = run("claims", "budget_slope", "convergence", "budget_slope").stdout
+    assert both.count("budget_slope  (") == 1 and row in both
+
+
+def test_claims_of_their_own_worlds_refuse_other_tasks(measured, tmp_path):
+    refused = run("table", "tic_tac_toe", "--claim", "rule_found", "--out", str(tmp_path / "out"))
+    assert refused.exit_code == 2 and "leave the tasks out" in refused.stderr
+    assert measured == {}
+
+
+def test_a_failed_cell_is_an_exit_code(measured, tmp_path, monkeypatch):
+    whole = runs.execute
+
+    def broken(*arguments, **options):
+        return Run(whole(*arguments, **options).records, {"0" * 16: "ValueError: planted"})
+
+    monkeypatch.setattr(runs, "execute", broken)
+    done = run("table", "tic_tac_toe", "--out", str(tmp_path / "out"))
+    assert done.exit_code == 1 and "ValueError: planted" in done.stderr
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+def test_claims_that_this_version_lacks_are_named_and_the_others_shown(measured, tmp_path):
+    out = tmp_path / "out"
+    assert run("table", "tic_tac_toe", "--out", str(out)).exit_code == 0
+    claim = out / "run.json"
+    claim.write_text(claim.read_text().replace('"budget_slope"', '"budget_slant"'))
+    (out / "records.jsonl").unlink()
+    (out / "head.json").unlink()
+    shown = run("report", str(out), "--partial")
+    assert shown.exit_code == 0, shown.output
+    assert "does not have: budget_slant" in " ".join(shown.stdout.split())
 
 
 def test_train_hands_over_what_was_asked_and_tells_how_to_load(tmp_path, monkeypatch):

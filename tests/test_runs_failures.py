@@ -8,7 +8,7 @@ from cell_runs import cell, run
 from rich.console import Console
 
 from deliberation.core.errors import StorageError
-from deliberation.runs import CellError, Pool, RichProgress, read_records, verify
+from deliberation.runs import CellError, Pool, RichProgress, read_failures, read_records, verify
 from deliberation.runs.worker import run_cell
 
 out, work = cell_runs.out, cell_runs.work  # fixtures
@@ -34,7 +34,7 @@ def test_what_does_not_need_a_failed_cell_is_measured(out, tmp_path):
         second.id: f"needs {bad.id} (the bad one), which failed",
         third.id: f"needs {second.id} (digest), which failed",
     }
-    assert repr(found) == "Run(7 records, 3 failures)"
+    assert repr(found) == "Run(7 records, 3 failures)" and read_failures(out) == found.failures
     log = (tmp_path / "log").read_text()
     assert "the bad one" in log and "planted failure" in log and "7/10 cells" in log
     assert shown.forecast.remaining() == 0
@@ -43,6 +43,8 @@ def test_what_does_not_need_a_failed_cell_is_measured(out, tmp_path):
     again = run([*cells, *more], out, keep_going=True)
     assert again.failures == found.failures and again.records == found.records
     assert (out / "records.jsonl").read_bytes() == lines
+    run(more, out, keep_going=True)
+    assert read_failures(out) == {}
     with pytest.raises(CellError, match=r"(?s)Traceback.*planted failure"):
         run(list(cells), out)
 

@@ -56,8 +56,8 @@ def measure(
     address: str | None = None,
     artefacts: str | None = None,
     keep_going: bool = False,
-) -> None:
-    """Run what is not recorded yet; an interruption says how to go on.
+) -> bool:
+    """Run what is not recorded yet, and say whether all is; an interruption says how to go on.
 
     With `keep_going` a cell that fails takes down only what needs it, and is told at the end.
     """
@@ -86,3 +86,4 @@ def measure(
         click.echo(
             f"{len(run.failures)} cells failed; the same command tries them again.", err=True
         )
+    return not run.failures

@@ -40,10 +40,10 @@ def _short(value: Any) -> str:
 
 @click.command(
     short_help="List the claims that are measured, or validate them.",
-    epilog="\b\nExamples:\n  deliberate claims\n  deliberate claims budget_slope\n"
+    epilog="\b\nExamples:\n  deliberate claims\n  deliberate claims budget_slope learned\n"
     "  deliberate claims --validate\n  deliberate claims exchange_rate --validate --repeats 50",
 )
-@click.argument("names", nargs=-1, metavar="[CLAIM]...")
+@click.argument("names", nargs=-1, metavar="[CLAIM | ROW]...")
 @click.option(
     "--validate",
     is_flag=True,
@@ -55,14 +55,20 @@ def _short(value: Any) -> str:
 def claims(names: tuple[str, ...], validate: bool, repeats: int) -> None:
     """List the claims: what each states and what would refute it, fixed before measuring.
 
+    All of them, some by name, or those of a row of the table: its aspects, "commentary", "learned"
+    and "language" (`deliberate table --rows ROW` measures them).
+
     With --validate, a matrix of planted truths by verdicts: a null effect may be supported in no
     more than 5 % of its repeats, an effect of twice the smallest that matters must be in at least
     80 %.
     """
-    from ..claims import list_claims
+    from ..claims import ORDER, claims_of_rows, list_claims
 
     known = list_claims()
-    refuse_unknown("claim", names, known)
+    refuse_unknown("claim or row", names, {**known, **ORDER})
+    # A claim that has the name of its row is the claim.
+    wanted = (([name] if name in known else claims_of_rows([name])) for name in names)
+    names = tuple(dict.fromkeys(name for some in wanted for name in some))
     if validate:
         _validate(names or tuple(known), repeats)
         return

@@ -82,14 +82,21 @@ def table(
     chosen = [name for name in claims.list_claims() if name in (only or claims.asked_at(effort))]
     # Claims of stories have worlds of their own.
     own = all(claims.list_claims()[name]["aspect"] in claims.STORIES for name in chosen)
+    if own and asked:
+        raise click.UsageError(
+            f"{', '.join(chosen)}: claims with worlds of their own are asked of no other task; "
+            "leave the tasks out."
+        )
     tasks = asked or (() if own else claims.default_tasks(effort))
     run = {"tasks": [], **told_tasks(tasks), "effort": effort, "claims": chosen}
     if (prices := Prices.asked(price, training_price)) is not None:
         run["prices"] = prices.told()
     claims.refuse_unmeasurable(run["tasks"])
     cells = claims.plan(run["tasks"], effort, only=run["claims"])
-    measure(cells, out, run, jobs, keep_going=True, **place)
+    whole = measure(cells, out, run, jobs, keep_going=True, **place)
     _present(out, partial=True)
+    if not whole:
+        raise SystemExit(1)
 
 
 @click.command(

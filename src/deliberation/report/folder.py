@@ -30,7 +30,7 @@ def findings(
     `OutputFolderError` where there is no run, one of the zoo, or, unless `partial`, cells are
     missing; and `RecordError`.
     """
-    manifest, records = manifest_of(folder, "claims"), read_records(folder)
+    manifest, records = _manifest(folder), read_records(folder)
     tasks, effort, only = manifest["tasks"], manifest["effort"], manifest["claims"]
     missing, cells = _missing(manifest, records)
     if missing and not partial:
@@ -49,7 +49,7 @@ def notes(folder: Path | str, found: Sequence[Finding]) -> list[str]:
     That instrument checks fail; that cells are missing, how many rows were not measured for it, and
     how to go on; that the code which measured it was not committed, or was of several versions.
     """
-    manifest, records = manifest_of(folder, "claims"), read_records(folder)
+    manifest, records = _manifest(folder), read_records(folder)
     missing, cells = _missing(manifest, records)
     rows = [row for finding in found for row in finding.rows if row.verdict == NOT_MEASURED]
     told = _failing(found)
@@ -64,6 +64,9 @@ def notes(folder: Path | str, found: Sequence[Finding]) -> list[str]:
             f"{len(rows)} row{' was' if len(rows) == 1 else 's were'} not measured: the reasons "
             "stand in them."
         )
+    asked, known = manifest_of(folder, "claims")["claims"], claims.list_claims()
+    if unknown := ", ".join(name for name in asked if name not in known):
+        told.append(f"Claims of another version, which this one does not have: {unknown}.")
     versions = codes(records) or {r.commit for r in records.values() if r.commit}
     if any(record.dirty for record in records.values()):
         told.append("Measured with uncommitted changes: the commit does not tell all of the code.")
@@ -87,6 +90,15 @@ def _missing(manifest: dict[str, Any], records: Mapping[str, Record]) -> tuple[i
     """How many cells have no record, and of how many."""
     cells = claims.plan(manifest["tasks"], manifest["effort"], only=manifest["claims"])
     return sum(cell.id not in records for cell in cells), len(cells)
+
+
+def _manifest(folder: Path | str) -> dict[str, Any]:
+    """A table's manifest, with those of its claims that this version has."""
+    manifest = manifest_of(folder, "claims")
+    some = [name for name in manifest["claims"] if name in claims.list_claims()]
+    if manifest["claims"] and not some:
+        claims.claim(manifest["claims"][0])  # raises, with the nearest name
+    return {**manifest, "claims": some}
 
 
 def manifest_of(folder: Path | str, kind: str) -> dict[str, Any]:

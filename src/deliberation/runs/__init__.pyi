@@ -7,6 +7,7 @@ from .errors import ColumnError as ColumnError
 from .errors import FolderBusyError as FolderBusyError
 from .errors import RecordError as RecordError
 from .execution import execute as execute
+from .failed import read_failures as read_failures
 from .findings import Figure as Figure
 from .findings import Finding as Finding
 from .findings import Heat as Heat

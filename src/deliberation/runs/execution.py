@@ -18,6 +18,7 @@ from typing import Any
 from .artefacts import home_of
 from .cells import Cell, planned, urgency
 from .errors import CellError
+from .failed import keep_failures
 from .pool import Pool, WorkerDied, replies, workers
 from .progress import Progress, RichProgress, Silent
 from .provenance import code, source, versions
@@ -53,7 +54,8 @@ def execute(
     When a cell fails, those already running end and are recorded, then `CellError` is raised. With
     `keep_going` all others run that do not need it, and `failures` of what is returned says why it
     and those that need it have no record; a cell whose worker process dies is tried once more by
-    itself before it counts as failed. Nothing of a failure is recorded: the same call tries again.
+    itself before it counts as failed. No failure is among the records: the same call tries again
+    (why they failed is kept beside them, see `read_failures`).
 
     Cells keep their files in the folder, or at an address that fsspec understands (`artefacts`);
     workers on other machines then need not see the folder.
@@ -82,6 +84,7 @@ def execute(
         finally:
             shown.stop()
             _sweep(file)
+        keep_failures(file.folder, queue.failures)
         found = {c.id: file.records[c.id] for c in unique if c.id not in queue.failures}
         return Run(found, queue.failures)
 

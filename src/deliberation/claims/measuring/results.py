@@ -17,6 +17,7 @@ from ...runs import (
     Reference,
     Row,
     Series,
+    read_failures,
 )
 from ...runs.columns import read_column
 from ...stats import Estimate, bootstrap, proportion, rate, weighted_sum
@@ -44,6 +45,7 @@ class Results:
         prices: Prices | None = None,
     ):
         self._records, self._folder = records, folder
+        self._failures = {} if folder is None else read_failures(folder)
         self.prices = prices or Prices()
         self._read: dict[tuple[str, str], np.ndarray] = {}
 
@@ -57,9 +59,15 @@ class Results:
 
     def _record(self, cell: Cell) -> Record:
         if cell.id not in self._records:
+            why = self._failures.get(cell.id, "")
+            said = (
+                f"it failed ({why.strip().splitlines()[-1]})"
+                if why
+                else "it failed, or the run has not ended"
+            )
             raise Missing(
-                f"{cell.name} ({cell.id}) is not among the records: it failed, or the run has not "
-                "ended. Make the same `deliberate table` call again."
+                f"{cell.name} ({cell.id}) is not among the records: {said}. Make the same "
+                "`deliberate table` call again."
             )
         return self._records[cell.id]
 
