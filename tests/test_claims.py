@@ -301,11 +301,11 @@ def test_a_claim_that_cannot_say_its_cells_takes_no_other_down(monkeypatch):
 
 
 def test_why_a_cell_failed_stands_in_its_row(tmp_path):
-    (cell, *_) = claims.plan([TASK], "smoke", only=["budget_slope"])
-    why = {cell.id: "Traceback\nValueError: planted"}
+    cells = claims.plan([TASK], "smoke", only=["budget_slope"])
+    why = {cell.id: "Traceback\nValueError: planted" for cell in cells}
     (tmp_path / "failures.json").write_text(json.dumps(why))
     (finding,) = claims.analyse({}, [TASK], "smoke", only=["budget_slope"], folder=tmp_path)
-    assert "ValueError: planted" in " ".join(row.note for row in finding.rows)
+    assert "ValueError: planted" in " ".join(row.reason for row in finding.rows)
 
 
 def test_slopes_are_the_planted_ones():

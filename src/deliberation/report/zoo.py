@@ -43,7 +43,8 @@ EXPLAINED = {
     "coordinate is then 0 by definition, and no measurement",
     "Steps, Evals": "steps of a model and evaluations of a network per decision, by the decider's "
     "own word",
-    "Time": "wall time per decision, measured from outside",
+    "Time": "wall time per decision, measured from outside (at smoke of programs compiled in a "
+    "hurry, which are up to twice slower)",
     "Training": "how long learning, or solving beforehand, took",
 }
 

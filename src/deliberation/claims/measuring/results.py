@@ -60,11 +60,9 @@ class Results:
     def _record(self, cell: Cell) -> Record:
         if cell.id not in self._records:
             why = self._failures.get(cell.id, "")
-            said = (
-                f"it failed ({why.strip().splitlines()[-1]})"
-                if why
-                else "it failed, or the run has not ended"
-            )
+            said = "it failed, or the run has not ended"
+            if why:
+                said = f"it failed ({why.strip().splitlines()[-1]})"
             raise Missing(
                 f"{cell.name} ({cell.id}) is not among the records: {said}. Make the same "
                 "`deliberate table` call again."
