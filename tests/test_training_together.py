@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jaxtyping import TypeCheckError
 
-from deliberation.amortised import descended, side_by_side
+from deliberation.amortised import MLP, descended, fit_loss, side_by_side
 from deliberation.claims.experiments.map import one_objective
 from deliberation.core.errors import NonFiniteError, WrongKindError
 
@@ -76,3 +76,21 @@ def test_trainings_that_diverged_are_no_results(odd, kind):
     with pytest.raises(NonFiniteError, match=f"{which} of 5 trainings"):
         side_by_side(train, keys, most=2)
     assert side_by_side(lambda key: jax.random.uniform(key) > 2, keys, most=2).tolist() == [0] * 5
+
+
+def test_trainings_of_one_loss_are_compiled_once():
+    traced = []
+
+    def loss(line, key):
+        traced.append(0)
+        x = jax.random.normal(key, (16, 3))
+        return jnp.mean((jax.vmap(line)(x)[1] - jnp.sin(x).sum(1)) ** 2), {}
+
+    def ends(seed, steps=9):
+        key = jax.random.key(seed)
+        network = MLP((3,), 2, [4], key=key)
+        return float(fit_loss(loss, network, steps=steps, key=key).metrics["loss"][-1])
+
+    first, count = ends(0), len(traced)
+    assert ends(1) != first and len(traced) == count
+    assert ends(0) == first and ends(0, steps=8) != first and len(traced) > count

@@ -6,6 +6,7 @@ the first ones are not learned from ("progressive loss"): Schwarzschild et al. 2
 an algorithm?"; Bansal et al. 2022, "End-to-end algorithm synthesis with recurrent networks".
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -151,20 +152,30 @@ def fit_thinking(
 
     The ledger counts rows as data, FLOPs are not counted. Raises `TrainingDivergedError`.
     """
-
-    def loss(network: Any, key: Key[Array, ""]) -> tuple[Float[Array, ""], Metrics]:
-        first, second = jax.random.split(key)
-        rows, labels = jax.vmap(draw)(jax.random.split(first, batch_size))
-        return thinking_loss(network, rows, labels, second, rounds), {}
-
     identity = training_identity(
         "thinking", key, network=network.config, batch_size=batch_size, rounds=rounds
     )
     each = Ledger(network_evaluations=batch_size, data=batch_size, flops=None)
     return fit_loss(
-        loss, network, steps=steps, key=key, learning_rate=learning_rate, each=each,
-        identity=identity, watch=watch,
+        _Drawn(draw, batch_size, rounds), network, steps=steps, key=key,
+        learning_rate=learning_rate, each=each, identity=identity, watch=watch,
     )  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class _Drawn:
+    """The loss on fresh rows; equal ones are one program."""
+
+    draw: Labelled
+    batch_size: int
+    rounds: int
+
+    def __call__(
+        self, network: ThinkingNetwork, key: Key[Array, ""]
+    ) -> tuple[Float[Array, ""], Metrics]:
+        first, second = jax.random.split(key)
+        rows, labels = jax.vmap(self.draw)(jax.random.split(first, self.batch_size))
+        return thinking_loss(network, rows, labels, second, self.rounds), {}
 
 
 def prefix_sums(

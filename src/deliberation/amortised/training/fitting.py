@@ -1,5 +1,6 @@
 """Fitting a network to any loss that draws its own batch: what the amortised optimisers share."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,39 @@ class Carry(eqx.Module):
     key: Key[Array, ""]
 
 
+@dataclasses.dataclass(frozen=True)
+class _Updates:
+    """Some gradient steps. Equal ones are compiled once, however many trainings call them."""
+
+    loss: Loss
+    steps: int
+    learning_rate: float
+    weight_decay: float
+
+    @property
+    def room(self) -> int:
+        return min(STEPS_AN_UPDATE, self.steps)
+
+    @property
+    def optimiser(self) -> Any:
+        return make_optimiser(self.weight_decay, decay_biases=True)
+
+    def __call__(self, carry: Carry) -> tuple[Carry, Metrics]:
+        def reported(network: Any, key: Key[Array, ""]) -> tuple[Float[Array, ""], Metrics]:
+            total, seen = self.loss(network, key)
+            return total, {"loss": total, **seen}
+
+        count = jnp.minimum(self.room, self.steps - carry.step)
+        schedule = cosine_schedule(self.learning_rate, self.steps)
+        network, opt_state, seen = gradient_steps(
+            reported, carry.network, carry.opt_state, self.optimiser,
+            lambda now: jax.random.fold_in(carry.key, carry.step + now),
+            schedule(carry.step + jnp.arange(self.room)), count,
+        )  # fmt: skip
+        after = Carry(network, opt_state, carry.step + count, carry.key)
+        return after, {name: x.sum() / count for name, x in seen.items()}
+
+
 def fit_loss(
     loss: Loss,
     network: Buildable,
@@ -53,29 +87,15 @@ def fit_loss(
     compiled hastily (see `run_updates`). With a folder, training that was killed goes on
     from there to the same bits; `identity` tells it from other trainings (see `run_updates`).
     `decider` makes one of the network. Metrics are means over each update of some steps.
-    Equal keys give equal bits. Raises `TrainingDivergedError` at NaN or infinity.
+    Equal keys give equal bits. A loss that is equal to an earlier one (the same function) is not
+    compiled again for another key. Raises `TrainingDivergedError` at NaN or infinity.
     """
     if steps < 1 or not learning_rate > 0:
         raise ValueError(
             f"Training takes at least 1 step and a positive rate; got {steps}, {learning_rate}."
         )
-    optimiser = make_optimiser(weight_decay, decay_biases=True)
-    schedule, room = cosine_schedule(learning_rate, steps), min(STEPS_AN_UPDATE, steps)
-
-    def reported(network: Any, key: Key[Array, ""]) -> tuple[Float[Array, ""], Metrics]:
-        total, seen = loss(network, key)
-        return total, {"loss": total, **seen}
-
-    def update(carry: Carry) -> tuple[Carry, Metrics]:
-        count = jnp.minimum(room, steps - carry.step)
-        network, opt_state, seen = gradient_steps(
-            reported, carry.network, carry.opt_state, optimiser,
-            lambda now: jax.random.fold_in(carry.key, carry.step + now),
-            schedule(carry.step + jnp.arange(room)), count,
-        )  # fmt: skip
-        after = Carry(network, opt_state, carry.step + count, carry.key)
-        return after, {name: x.sum() / count for name, x in seen.items()}
-
+    update = _Updates(loss, steps, learning_rate, weight_decay)
+    optimiser, room = update.optimiser, update.room
     start = Carry(network, init_optimiser(optimiser, network), jnp.int32(0), key)
     named = {
         **(identity or training_identity("fit_loss", key)),
