@@ -88,7 +88,7 @@ def test_trainings_of_one_loss_are_compiled_once():
 
     def ends(seed, steps=9):
         key = jax.random.key(seed)
-        network = MLP((3,), 2, [4], key=key)
+        network = MLP((3,), 2, 4, key=key)
         return float(fit_loss(loss, network, steps=steps, key=key).metrics["loss"][-1])
 
     first, count = ends(0), len(traced)
