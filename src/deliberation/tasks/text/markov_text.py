@@ -18,6 +18,7 @@ from ...core.objective import Objective
 from ...core.task import Traits
 from ..bases import SoloObjective, SoloTask, check_seed, check_sizes
 from ..chance import draw
+from .base import TextState
 
 TASKS = {
     "markov_text": {
@@ -31,13 +32,6 @@ _LONGEST, _HIGHEST = 100_000, 12
 _CONCENTRATION = 0.3
 _FLOOR = 0.05
 """This share of every row is uniform, so that no token is impossible."""
-
-
-class TextState(eqx.Module):
-    """The text so far, -1 where nothing is written yet, and how many tokens were added."""
-
-    tokens: Int[Array, " places"]
-    time: Int[Array, ""]
 
 
 class RightGuesses(SoloObjective):
