@@ -2,6 +2,10 @@ from .base import Graded as Graded
 from .base import TextState as TextState
 from .base import TextTask as TextTask
 from .countdown import Countdown as Countdown
+from .forks import Forks as Forks
+from .forks import LeastSurprise as LeastSurprise
 from .markov_text import MarkovText as MarkovText
 from .markov_text import Predictable as Predictable
 from .markov_text import RightGuesses as RightGuesses
+from .path_star import PathStar as PathStar
+from .text_maze import TextMaze as TextMaze

@@ -1,4 +1,4 @@
-"""Texts as tasks: a prompt is given, tokens are written one by one, and the finished text is graded.
+"""Texts as tasks: after a prompt tokens are written one by one, and the finished text is graded.
 
 Whatever decides on any other task decides on these, and language models are trained on their
 examples: one token is one action, and one symbol of the text.
@@ -195,9 +195,7 @@ class TextTask(SoloTask):
 
     def answer(self, tokens: Int[Array, " places"]) -> Int[Array, " answer_places"]:
         """What is written after the prompt, -1 from behind its end on."""
-        written = tokens[self.prompt_places :]
-        after = jnp.cumsum(written == self.end) - (written == self.end)
-        return jnp.where(after > 0, -1, written)
+        return until(self.end, tokens[self.prompt_places :])
 
     def with_answer(
         self, prompt: Int[Array, " prompt_places"], answer: Int[Array, " some"]
@@ -210,6 +208,12 @@ class TextTask(SoloTask):
         """Raises `UnknownNameError` for a kind of examples that there is not."""
         if kind not in self.kinds:
             raise UnknownNameError("kind of examples", kind, self.kinds)
+
+
+def until(end: int, tokens: Int[Array, " some"]) -> Int[Array, " some"]:
+    """The tokens to the first `end`, that included; -1 behind it."""
+    after = jnp.cumsum(tokens == end) - (tokens == end)
+    return jnp.where(after > 0, -1, tokens)
 
 
 def check_length(task: str, length: int | None, least: int, prompt: int) -> None:

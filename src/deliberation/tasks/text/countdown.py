@@ -6,6 +6,7 @@ is answered by "3 + 5 = 8 ; 8 * 2 = 16 ; end".
 """
 
 import functools
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -262,14 +263,12 @@ class Countdown(TextTask):
         return start, jnp.concatenate([*path, jnp.array([self.end])])
 
 
-def _result(
-    a: Int[Array, "..."], sign: Int[Array, "..."], b: Int[Array, "..."], most: int
-) -> Int[Array, "..."]:
+def _result(a: Any, sign: Any, b: Any, most: int, xp: Any = jnp) -> Any:
     """a sign b where it is a whole number from 0 to `most`, else -1."""
-    divides = (b > 0) & (a % jnp.maximum(b, 1) == 0)
-    quotient = jnp.where(divides, a // jnp.maximum(b, 1), -1)
-    c = jnp.select([sign == _PLUS, sign == _MINUS, sign == _TIMES], [a + b, a - b, a * b], quotient)
-    return jnp.where((c >= 0) & (c <= most), c, -1)
+    below = xp.maximum(b, 1)
+    quotient = xp.where((b > 0) & (a % below == 0), a // below, -1)
+    c = xp.select([sign == _PLUS, sign == _MINUS, sign == _TIMES], [a + b, a - b, a * b], quotient)
+    return xp.where((c >= 0) & (c <= most), c, -1)
 
 
 @functools.cache
@@ -285,15 +284,9 @@ def _some_target(numbers: int, largest: int, least: int, most: int) -> bool:
     for now in range(numbers, 1, -1):
         left = rng.permuted(left, axis=1)
         a, b, sign = left[:, 0], left[:, 1], rng.integers(0, 4, _MOST_TRIES)
-        c = np.asarray(_result_on_host(a, sign, b, most))
+        c = _result(a, sign, b, most, np)
         left = np.column_stack([np.where(c < 0, np.abs(a - b), c), left[:, 2:now]])
     return bool(((left[:, 0] >= least) & (left[:, 0] <= most)).mean() > 1e-3)
-
-
-def _result_on_host(a: np.ndarray, sign: np.ndarray, b: np.ndarray, most: int) -> np.ndarray:
-    quotient = np.where((b > 0) & (a % np.maximum(b, 1) == 0), a // np.maximum(b, 1), -1)
-    c = np.choose(sign, [a + b, a - b, a * b, quotient])
-    return np.where((c >= 0) & (c <= most), c, -1)
 
 
 @functools.cache

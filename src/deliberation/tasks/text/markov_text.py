@@ -7,6 +7,7 @@ plans for that writes predictable text, which the source itself does not.
 """
 
 import functools
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -25,6 +26,18 @@ TASKS = {
         "summary": "Guess or write the next token; options vocabulary, order, length, writes, seed",
         "factory": "MarkovText",
         "options": {"vocabulary": 6, "order": 2, "length": 16, "writes": False, "seed": 0},
+    },
+    "two_state_text": {
+        "summary": "Guess or write the next of two tokens of a known chain; options table, length, "
+        "writes",
+        "factory": "MarkovText",
+        "options": {
+            "vocabulary": 2,
+            "order": 1,
+            "length": 16,
+            "writes": False,
+            "table": ((0.5, 0.5), (0.8, 0.2)),
+        },
     },
 }
 
@@ -93,7 +106,8 @@ class Predictable(SoloObjective):
 class MarkovText(SoloTask):
     """Action a says that token a comes next; with `writes` it makes it so.
 
-    Tokens are drawn given the `order` before them, from a table drawn once from `seed`; the first
+    Tokens are drawn given the `order` before them, from `table` (a row of probabilities above 0 for
+    each context, the latest token in its last place), or one drawn once from `seed`; the first
     `order` are drawn from the stationary distribution, so text is as if from the middle. `length`
     tokens follow. An observation is the tokens as numbers, -1 where nothing is written yet.
     """
@@ -103,6 +117,7 @@ class MarkovText(SoloTask):
     length: int = eqx.field(static=True, default=16)
     writes: bool = eqx.field(static=True, default=False)
     seed: int = eqx.field(static=True, default=0)
+    table: tuple[tuple[float, ...], ...] | None = eqx.field(static=True, default=None)
 
     def __check_init__(self) -> None:
         if min(self.vocabulary - 1, self.order, self.length) < 1:
@@ -117,6 +132,8 @@ class MarkovText(SoloTask):
             raise ValueError(
                 f"The source would have {self.vocabulary}^{self.order} contexts; keep to 4096."
             )
+        if self.table is not None:
+            _check_table(self.table, self.vocabulary**self.order, self.vocabulary)
 
     def __repr__(self) -> str:
         how = "writes" if self.writes else "guesses"
@@ -142,9 +159,16 @@ class MarkovText(SoloTask):
         return Predictable(self) if self.writes else RightGuesses(self)
 
     @property
-    def source(self) -> tuple[int, int, int]:
-        """What the source is made from: tokens, order and seed."""
-        return self.vocabulary, self.order, self.seed
+    def source(self) -> tuple[int, int, int, tuple[tuple[float, ...], ...] | None]:
+        """What the source is made from: tokens, order, seed and table."""
+        return self.vocabulary, self.order, self.seed, self.table
+
+    @property
+    def unigram_entropy(self) -> float:
+        """Nats of a token by itself: the least loss of a predictor that looks at none before."""
+        table, stationary = _source(*self.source)
+        alone = stationary @ table
+        return float(-(alone * np.log(alone)).sum())
 
     @property
     def entropy_rate(self) -> float:
@@ -158,7 +182,7 @@ class MarkovText(SoloTask):
 
     def worth(self, kind: str, state: TextState) -> Float[Array, ""]:
         """The best expected return from a state on, of guessing ("guess") or writing ("write")."""
-        table = jnp.asarray(_optima(*self.source, self.length, kind))
+        table = jnp.asarray(_optima(self.source, self.length, kind))
         return table[state.time, self._context(state)]
 
     def text(self, key: Key[Array, ""]) -> Int[Array, " places"]:
@@ -213,14 +237,31 @@ class MarkovText(SoloTask):
         return "".join(chr(97 + t) if t >= 0 else "." for t in np.asarray(state.tokens).tolist())
 
 
+def _check_table(table: Any, contexts: int, vocabulary: int) -> None:
+    """Refuse what is no table of conditional probabilities, all above 0, one row a context."""
+    shape = (contexts, vocabulary)
+    try:
+        rows = np.array(table, float)
+        fits = rows.shape == shape and bool((rows > 0).all() and np.allclose(rows.sum(1), 1))
+        hash(table)
+    except (TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"The table of a source is a tuple of {contexts} tuples of {vocabulary} probabilities "
+            f"above 0 that sum to 1 (vocabulary={vocabulary}, contexts by order); got "
+            f"table={str(table)[:60]}."
+        )
+
+
 @functools.cache
 def _source(
-    vocabulary: int, order: int, seed: int
+    vocabulary: int, order: int, seed: int, given: tuple[tuple[float, ...], ...] | None
 ) -> tuple[Float[np.ndarray, "contexts vocabulary"], Float[np.ndarray, " contexts"]]:
     """The table of conditional probabilities, and how often each context occurs."""
     contexts = vocabulary**order
     rows = np.random.default_rng(seed).dirichlet([_CONCENTRATION] * vocabulary, contexts)
-    table = (1 - _FLOOR) * rows + _FLOOR / vocabulary
+    table = (1 - _FLOOR) * rows + _FLOOR / vocabulary if given is None else np.array(given, float)
     after = _after(vocabulary, order)
     moves = np.zeros((contexts, contexts))
     np.add.at(moves, (np.arange(contexts)[:, None], after), table)
@@ -239,10 +280,10 @@ def _after(vocabulary: int, order: int) -> Int[np.ndarray, "contexts vocabulary"
 
 @functools.cache
 def _optima(
-    vocabulary: int, order: int, seed: int, length: int, kind: str
+    source: tuple[int, int, int, tuple[tuple[float, ...], ...] | None], length: int, kind: str
 ) -> Float[np.ndarray, "times contexts"]:
     """The best expected return by time and context, backwards from the end."""
-    table, after = _source(vocabulary, order, seed)[0], _after(vocabulary, order)
+    table, after = _source(*source)[0], _after(*source[:2])
     best = np.zeros((length + 1, len(table)))
     for time in reversed(range(length)):
         then = best[time + 1][after]
