@@ -1,4 +1,4 @@
-"""Tasks of text, held to what is worked out by other means: by hand, by trying all, in closed form."""
+"""Tasks of text, held to what is worked out otherwise: by hand, by trying all, in closed form."""
 
 import itertools
 
@@ -38,7 +38,7 @@ def written(task, text):
 def tree(task, prompt):
     """Every text that the rules let be written after a prompt, by walking `legal`."""
     look, move = (jax.jit(jax.vmap(f)) for f in (task.legal, task.advance))
-    state, found = jax.tree.map(lambda x: x[None], task.begun(prompt)), []
+    state, found = jax.tree.map(lambda x: x[None], task.begun(np.asarray(prompt))), []
     while len(state.tokens):
         legal = np.asarray(look(state))
         found += [task.decode(t) for t in np.asarray(state.tokens)[~legal.any(1)]]
@@ -52,9 +52,8 @@ def tree(task, prompt):
 
 
 @pytest.mark.parametrize("name", TEXTS)
-@pytest.mark.parametrize("grammar", [False, True])
-def test_the_contract_is_kept_with_a_grammar_and_without(name, grammar):
-    check_task(make_task(name, grammar=grammar), episodes=8)
+def test_the_contract_is_kept_with_a_grammar_too(name):
+    check_task(make_task(name, grammar=True), episodes=8)
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -204,7 +203,7 @@ def test_mutated_answers_are_graded_as_their_words_are_judged(numbers):
             row[[one, two]] = row[[two, one]]
     found = grades(task, changed)
     assert found.tolist() == [float(judged(task.decode(row))) for row in changed]
-    assert 0.2 < found.mean() < 0.8
+    assert 0.1 < found.mean() < 0.8
 
 
 def test_the_grammar_allows_the_answers_that_there_are_and_no_others():
@@ -361,22 +360,18 @@ def test_the_two_state_source_has_the_entropies_that_it_has_by_hand():
 
 @pytest.mark.parametrize("calm", [0.5, 0.1])
 def test_the_entropy_of_forks_is_what_their_texts_cost(calm):
-    task = make_task("forks", calm=calm, letters=3, after=2, forks=2)
+    task = make_task("forks", calm=calm, letters=2, after=2, forks=2)
     texts = drawn(task, "source", 4000)
     cost = -grades(task, texts)
     assert abs(cost.mean() - task.entropy) < 4 * cost.std() / 4000**0.5
-    branch = -calm * np.log(calm) - (1 - calm) * np.log(1 - calm) + (1 - calm) * 2 * np.log(3)
+    branch = -calm * np.log(calm) - (1 - calm) * np.log(1 - calm) + (1 - calm) * 2 * np.log(2)
     assert task.entropy == pytest.approx(2 * branch)
     assert task.entropy_rate == pytest.approx(2 * branch / 8)
     chose = np.asarray(jax.vmap(task.chosen)(jnp.asarray(texts)))
     assert abs((chose == 1).mean() - calm) < 0.03 and (chose >= 0).all()
-    every = [
-        written(task, text)
-        for text in tree(
-            make_task("forks", calm=calm, letters=3, after=2, forks=2, grammar=True), [3]
-        )
-    ]
-    assert len(every) == (1 + 9) ** 2
+    ruled = make_task("forks", calm=calm, letters=2, after=2, forks=2, grammar=True)
+    every = [written(task, text) for text in tree(ruled, task.encode("?"))]
+    assert len(every) == (1 + 4) ** 2
     assert np.exp(grades(task, every)).sum() == pytest.approx(1, abs=1e-5)
 
 

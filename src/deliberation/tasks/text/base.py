@@ -55,7 +55,6 @@ class TextTask(SoloTask):
     which may be a wrong one; without it any token may be written.
     """
 
-    length: eqx.AbstractVar[int | None]
     grammar: eqx.AbstractVar[bool]
 
     @property

@@ -291,10 +291,12 @@ def _some_target(numbers: int, largest: int, least: int, most: int) -> bool:
 
 @functools.cache
 def _pool(task: Countdown, kind: str, n: int, seed: int) -> Int[np.ndarray, "n places"]:
-    keys = jax.random.split(jax.random.key(seed), n)
-    if kind == "optimal":
-        return np.asarray(jax.jit(jax.vmap(lambda k: task.examples(k, kind)))(keys))
-    prompts = np.asarray(jax.jit(jax.vmap(task.prompt))(keys))
+    # Also where a program that draws from it is being compiled.
+    with jax.ensure_compile_time_eval():
+        keys = jax.random.split(jax.random.key(seed), n)
+        if kind == "optimal":
+            return np.asarray(jax.jit(jax.vmap(lambda k: task.examples(k, kind)))(keys))
+        prompts = np.asarray(jax.jit(jax.vmap(task.prompt))(keys))
     out = np.full((n, task.places), -1, np.int32)
     out[:, : task.prompt_places] = prompts
     for row, prompt in zip(out, prompts.tolist(), strict=True):

@@ -137,9 +137,10 @@ class MarkovText(SoloTask):
 
     def __repr__(self) -> str:
         how = "writes" if self.writes else "guesses"
+        source = f"seed={self.seed}" if self.table is None else f"table={self.table}"
         return (
             f"MarkovText({how}, vocabulary={self.vocabulary}, order={self.order}, "
-            f"length={self.length}, seed={self.seed})"
+            f"length={self.length}, {source})"
         )
 
     @property

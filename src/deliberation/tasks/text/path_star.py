@@ -120,9 +120,8 @@ class PathStar(TextTask):
         none = jnp.zeros(len(self.symbols), bool)
         onward = none.at[told[:, 1]].max(told[:, 0] == last)
         onward = onward.at[self.end].set(~onward.any())
-        return jnp.where(
-            state.time == 0, none.at[goal if self.backward else start].set(True), onward
-        )
+        first = none.at[goal if self.backward else start].set(True)
+        return jnp.where(state.time == 0, first, onward)
 
     def _told(
         self, tokens: Int[Array, " places"]

@@ -4,6 +4,8 @@
 where that is a way. What is written is worth the length of the shortest way over its own.
 """
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -27,6 +29,9 @@ _SYMBOLS = (".", "#", "S", "G", ":", "left", "down", "right", "up", "end")
 _OPEN, _WALL, _START, _GOAL, _ASKS, _MOVES, _END = 0, 1, 2, 3, 4, 5, 9
 _STEPS = ((0, -1), (1, 0), (0, 1), (-1, 0))
 _FAR = 1_000_000
+
+Walk = tuple[Int[Array, ""], Int[Array, " cells"]]
+"""The cell, and from which one each that was seen was reached; -1 for those that were not."""
 
 
 class TextMaze(TextTask):
@@ -110,9 +115,8 @@ class TextMaze(TextTask):
         shortest = self.distances(cells)[jnp.argmax(cells == _START)]
 
         def step(here: Array, move: Array) -> tuple[Array, None]:
-            return jnp.where(
-                (move == self.end) | (move < 0), here, self._after(cells, here, move)
-            ), None
+            over = (move == self.end) | (move < 0)
+            return jnp.where(over, here, self._after(cells, here, move)), None
 
         last, _ = jax.lax.scan(step, jnp.argmax(cells == _START), moves)
         right = ended & (last >= 0) & (cells[last] == _GOAL)
@@ -140,7 +144,7 @@ class TextMaze(TextTask):
         """The number of moves to the goal from each cell; a million where there is no way."""
         open_, into = cells != _WALL, jnp.asarray(_neighbours(self.size))
 
-        def nearer(_: int, far: Array) -> Array:
+        def nearer(_: Any, far: Array) -> Array:
             beside = jnp.where(into >= 0, far[into], _FAR).min(1) + 1
             return jnp.where(open_, jnp.minimum(jnp.minimum(far, beside), _FAR), _FAR)
 
@@ -193,9 +197,7 @@ class TextMaze(TextTask):
         """Into any cell not seen yet; where there is none, back to where one came from."""
         start = jnp.argmax(cells == _START)
 
-        def step(
-            walk: tuple[Array, Array], key: Key[Array, ""]
-        ) -> tuple[tuple[Array, Array], Array]:
+        def step(walk: Walk, key: Key[Array, ""]) -> tuple[Walk, Array]:
             here, came = walk
             into = self._into(cells, here)
             new = (into >= 0) & (came[into] < 0)
