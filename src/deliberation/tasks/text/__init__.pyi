@@ -1,4 +1,5 @@
 from .base import Graded as Graded
+from .base import QuestionTask as QuestionTask
 from .base import TextState as TextState
 from .base import TextTask as TextTask
 from .countdown import Countdown as Countdown

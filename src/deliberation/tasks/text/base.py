@@ -55,17 +55,15 @@ class TextTask(SoloTask):
     which may be a wrong one; without it any token may be written.
     """
 
-    grammar: eqx.AbstractVar[bool]
+    kinds: eqx.AbstractClassVar[tuple[str, ...]]
+    """The kinds of `examples` there are; those of the first are answers that the grammar allows."""
+
+    grammar: bool = eqx.field(static=True, default=False, kw_only=True)
 
     @property
     @abc.abstractmethod
     def symbols(self) -> tuple[str, ...]:
         """The word of each token; the last one ends a text."""
-
-    @property
-    @abc.abstractmethod
-    def kinds(self) -> tuple[str, ...]:
-        """The kinds of `examples` there are."""
 
     @property
     @abc.abstractmethod
@@ -209,19 +207,35 @@ class TextTask(SoloTask):
             raise UnknownNameError("kind of examples", kind, self.kinds)
 
 
+class QuestionTask(TextTask):
+    """A question; a `length` beyond the `usual_places` of an answer leaves room to think aloud."""
+
+    length: int | None = eqx.field(static=True, default=None, kw_only=True)
+
+    @property
+    @abc.abstractmethod
+    def usual_places(self) -> int:
+        """How many tokens are written unless a `length` is given."""
+
+    @property
+    def answer_places(self) -> int:
+        """`length`, or what is usual."""
+        return self.usual_places if self.length is None else self.length
+
+    def check_length(self, least: int) -> None:
+        """Refuse a length that holds no answer, or with which a text is too long to be computed."""
+        if self.length is not None and self.length < least:
+            raise TaskOptionError(
+                f"{type(self).__name__} takes a length of at least {least} tokens, which an answer "
+                f"has; got {self.length}."
+            )
+        check_sizes(type(self).__name__, LONGEST, length=self.length)
+
+
 def until(end: int, tokens: Int[Array, " some"]) -> Int[Array, " some"]:
     """The tokens to the first `end`, that included; -1 behind it."""
     after = jnp.cumsum(tokens == end) - (tokens == end)
     return jnp.where(after > 0, -1, tokens)
-
-
-def check_length(task: str, length: int | None, least: int, prompt: int) -> None:
-    """Refuse a length that holds no answer, or with which a text is too long to be computed."""
-    if length is not None and length < least:
-        raise TaskOptionError(
-            f"{task} takes a length of at least {least} tokens, which an answer has; got {length}."
-        )
-    check_sizes(task, LONGEST - prompt, length=length)
 
 
 @functools.cache

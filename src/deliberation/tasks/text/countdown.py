@@ -6,7 +6,7 @@ is answered by "3 + 5 = 8 ; 8 * 2 = 16 ; end".
 """
 
 import functools
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from ...core.errors import TaskOptionError
 from ..bases import check_seed
 from ..chance import draw_uniform
-from .base import TextState, TextTask, check_length
+from .base import QuestionTask, TextState
 from .countdown_traces import GRANDEST, Line, lines_to, trace
 
 TASKS = {
@@ -42,7 +42,7 @@ _LINE_PLACES = 6
 _FEWEST, _MOST_NUMBERS, _MOST_TRIES = 2, 6, 4096
 
 
-class Countdown(TextTask):
+class Countdown(QuestionTask):
     """`numbers` of 1 to `largest`, a target of `least` to `most`, and no number beyond `most`.
 
     An answer is a line for each two numbers that are put together, in any order, until one is left,
@@ -57,10 +57,19 @@ class Countdown(TextTask):
 
     numbers: int = eqx.field(static=True, default=4)
     largest: int = eqx.field(static=True, default=12)
+    """Of the numbers that are given; targets and results go up to `most`."""
+
     least: int = eqx.field(static=True, default=10)
     most: int = eqx.field(static=True, default=99)
-    length: int | None = eqx.field(static=True, default=None)
-    grammar: bool = eqx.field(static=True, default=False)
+
+    kinds: ClassVar[tuple[str, ...]] = ("optimal", "dfs", "bfs")
+    """A path alone, and searches in depth and in breadth that end in one."""
+
+    def __repr__(self) -> str:
+        return (
+            f"Countdown({self.numbers} numbers up to {self.largest}, targets from {self.least} to "
+            f"{self.most}, {self.answer_places} tokens)"
+        )
 
     def __check_init__(self) -> None:
         if not _FEWEST <= self.numbers <= _MOST_NUMBERS:
@@ -74,18 +83,12 @@ class Countdown(TextTask):
                 "Countdown takes a largest number from 1 to most, and a least target from 0 to "
                 f"most; got largest={self.largest}, least={self.least}, most={self.most}."
             )
-        check_length("Countdown", self.length, self._path_places, self.prompt_places)
+        self.check_length(self.usual_places)
         if not _some_target(self.numbers, self.largest, self.least, self.most):
             raise TaskOptionError(
                 f"Hardly ever do {self.numbers} numbers up to largest={self.largest} make one of "
                 f"least={self.least} to most={self.most}. Let least be less, or largest more."
             )
-
-    def __repr__(self) -> str:
-        return (
-            f"Countdown({self.numbers} numbers up to {self.largest}, targets from {self.least} to "
-            f"{self.most}, {self.answer_places} tokens)"
-        )
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -93,22 +96,13 @@ class Countdown(TextTask):
         return _symbols(self.most)
 
     @property
-    def kinds(self) -> tuple[str, ...]:
-        """A path alone, and searches in depth and in breadth that end in one."""
-        return ("optimal", "dfs", "bfs")
-
-    @property
     def prompt_places(self) -> int:
         """The numbers, an arrow, the target and a colon."""
         return self.numbers + 3
 
     @property
-    def answer_places(self) -> int:
-        """`length`, or as much as a path without a search takes."""
-        return self._path_places if self.length is None else self.length
-
-    @property
-    def _path_places(self) -> int:
+    def usual_places(self) -> int:
+        """A path without a search."""
         return _LINE_PLACES * (self.numbers - 1) + 1
 
     def prompt(self, key: Key[Array, ""]) -> Int[Array, " prompt_places"]:
@@ -140,8 +134,8 @@ class Countdown(TextTask):
         """1 for an answer whose lines are all true, use what is there, and end in the target."""
         answer = self.answer(tokens)
         starts = jnp.where(answer == self._token(_SO), jnp.arange(len(answer)) + 1, 0)
-        room = jnp.concatenate([answer, jnp.full(self._path_places, -1)])
-        answer = jax.lax.dynamic_slice(room, (starts.max(),), (self._path_places,))
+        room = jnp.concatenate([answer, jnp.full(self.usual_places, -1)])
+        answer = jax.lax.dynamic_slice(room, (starts.max(),), (self.usual_places,))
         left, right = tokens[: self.numbers], answer[-1] == self.end
         for line in range(self.numbers - 1):
             words = answer[_LINE_PLACES * line :][:_LINE_PLACES]
@@ -184,7 +178,7 @@ class Countdown(TextTask):
         row = np.asarray(prompt)
         found = lines_to(tuple(row[: self.numbers].tolist()), int(row[self.numbers + 1]), self.most)
         return np.array([self._written(path) for path in found], np.int32).reshape(
-            len(found), self._path_places
+            len(found), self.usual_places
         )
 
     def _token(self, sign: int) -> int:
@@ -232,7 +226,7 @@ class Countdown(TextTask):
             now, then = jax.random.split(key)
             return *self._drawn(now), then
 
-        nothing = jnp.full(self.numbers, -1), jnp.full(self._path_places, -1), key
+        nothing = jnp.full(self.numbers, -1), jnp.full(self.usual_places, -1), key
         start, path, _ = jax.lax.while_loop(asked, again, nothing)
         target = jnp.stack([self._token(_TO), path[-3], self._token(_ASKS)])
         return jnp.concatenate([start, target]).astype(jnp.int32), path

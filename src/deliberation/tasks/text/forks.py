@@ -8,6 +8,7 @@ the source, if only what follows is long enough: calm^-1 < (1 - calm)^-1 letters
 
 import functools
 import string
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -76,11 +77,13 @@ class Forks(TextTask):
     legal. What is written at a fork and is neither counts as "wild". Raises `TaskOptionError`.
     """
 
+    calm: float = eqx.field(static=True, default=0.5)
+    """How often the source chooses the branch that can be predicted."""
+
     letters: int = eqx.field(static=True, default=4)
     after: int = eqx.field(static=True, default=4)
     forks: int = eqx.field(static=True, default=3)
-    calm: float = eqx.field(static=True, default=0.5)
-    grammar: bool = eqx.field(static=True, default=False)
+    kinds: ClassVar[tuple[str, ...]] = ("source",)
 
     def __check_init__(self) -> None:
         if min(self.letters - 1, self.after, self.forks) < 1 or not 0 < self.calm < 1:
@@ -100,14 +103,14 @@ class Forks(TextTask):
         )
 
     @property
+    def objective(self) -> Objective:
+        """To write what is predictable."""
+        return LeastSurprise(self)
+
+    @property
     def symbols(self) -> tuple[str, ...]:
         """The letters, the sign of a fork, its two branches, and the end."""
         return _symbols(self.letters)
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """What the source writes."""
-        return ("source",)
 
     @property
     def prompt_places(self) -> int:
@@ -118,11 +121,6 @@ class Forks(TextTask):
     def answer_places(self) -> int:
         """A branch, its tokens, and the next fork or the end, for each fork."""
         return self.forks * (self.after + 2)
-
-    @property
-    def objective(self) -> Objective:
-        """To write what is predictable."""
-        return LeastSurprise(self)
 
     @property
     def branch_nats(self) -> tuple[float, float]:

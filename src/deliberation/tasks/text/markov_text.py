@@ -117,7 +117,7 @@ class MarkovText(SoloTask):
     length: int = eqx.field(static=True, default=16)
     writes: bool = eqx.field(static=True, default=False)
     seed: int = eqx.field(static=True, default=0)
-    table: tuple[tuple[float, ...], ...] | None = eqx.field(static=True, default=None)
+    table: Any = eqx.field(static=True, default=None)
 
     def __check_init__(self) -> None:
         if min(self.vocabulary - 1, self.order, self.length) < 1:
@@ -134,14 +134,6 @@ class MarkovText(SoloTask):
             )
         if self.table is not None:
             _check_table(self.table, self.vocabulary**self.order, self.vocabulary)
-
-    def __repr__(self) -> str:
-        how = "writes" if self.writes else "guesses"
-        source = f"seed={self.seed}" if self.table is None else f"table={self.table}"
-        return (
-            f"MarkovText({how}, vocabulary={self.vocabulary}, order={self.order}, "
-            f"length={self.length}, {source})"
-        )
 
     @property
     def traits(self) -> Traits:
@@ -232,6 +224,12 @@ class MarkovText(SoloTask):
     def terminated(self, state: TextState) -> Bool[Array, ""]:
         """Once the text is long enough."""
         return state.time >= self.length
+
+    def __repr__(self) -> str:
+        how = "writes" if self.writes else "guesses"
+        source = f"seed={self.seed}" if self.table is None else f"table={self.table}"
+        size = f"vocabulary={self.vocabulary}, order={self.order}, length={self.length}"
+        return f"MarkovText({how}, {size}, {source})"
 
     def render(self, state: TextState) -> str:
         """Tokens as letters, dots where nothing is written."""

@@ -8,6 +8,7 @@ two edges "b d | a b | c e | a c | a e =" is answered by "a c e end".
 
 import functools
 import string
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -15,7 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.errors import TaskOptionError
-from .base import LONGEST, TextState, TextTask, check_length
+from .base import QuestionTask, TextState
 
 TASKS = {
     "path_star": {
@@ -36,7 +37,7 @@ TASKS = {
 _MOST_NAMES = 1000
 
 
-class PathStar(TextTask):
+class PathStar(QuestionTask):
     """`arms` of so many `edges` leave a start; nodes have names dealt anew in every star.
 
     The edges are told in any order, then the start and the goal, which is the end of one arm. The
@@ -45,12 +46,11 @@ class PathStar(TextTask):
     `TaskOptionError`.
     """
 
+    kinds: ClassVar[tuple[str, ...]] = ("path",)
+    backward: bool = eqx.field(static=True, default=False)
     arms: int = eqx.field(static=True, default=2)
     edges: int = eqx.field(static=True, default=3)
     names: int = eqx.field(static=True, default=10)
-    backward: bool = eqx.field(static=True, default=False)
-    length: int | None = eqx.field(static=True, default=None)
-    grammar: bool = eqx.field(static=True, default=False)
 
     def __check_init__(self) -> None:
         if min(self.arms, self.edges) < 1 or not self._nodes <= self.names <= _MOST_NAMES:
@@ -59,7 +59,7 @@ class PathStar(TextTask):
                 f"{_MOST_NAMES} names; got arms={self.arms}, edges={self.edges}, "
                 f"names={self.names}."
             )
-        check_length("A star", self.length, self._path_places, min(self.prompt_places, LONGEST))
+        self.check_length(self.usual_places)
 
     def __repr__(self) -> str:
         way = "backward" if self.backward else "forward"
@@ -71,31 +71,22 @@ class PathStar(TextTask):
         return _symbols(self.names)
 
     @property
-    def kinds(self) -> tuple[str, ...]:
-        """The path alone."""
-        return ("path",)
-
-    @property
     def prompt_places(self) -> int:
         """Two names and a bar for each edge; the start, the goal and a sign."""
         return 3 * (self.arms * self.edges + 1)
 
     @property
-    def answer_places(self) -> int:
-        """`length`, or as much as the path takes."""
-        return self._path_places if self.length is None else self.length
-
-    @property
-    def _nodes(self) -> int:
-        return self.arms * self.edges + 1
-
-    @property
-    def _path_places(self) -> int:
+    def usual_places(self) -> int:
+        """The nodes of a path, and the end."""
         return self.edges + 2
 
     def prompt(self, key: Key[Array, ""]) -> Int[Array, " prompt_places"]:
         """The edges, the start and the goal."""
         return self._star(key)[0]
+
+    @property
+    def _nodes(self) -> int:
+        return self.arms * self.edges + 1
 
     def examples(self, key: Key[Array, ""], kind: str) -> Int[Array, " places"]:
         """A star with its path. Raises `UnknownNameError` for other kinds than "path"."""
@@ -107,7 +98,7 @@ class PathStar(TextTask):
         """1 for the path and nothing else."""
         told, start, goal = self._told(tokens)
         first, last = (goal, start) if self.backward else (start, goal)
-        path = self.answer(tokens)[: self._path_places]
+        path = self.answer(tokens)[: self.usual_places]
         steps = jnp.stack([path[:-2], path[1:-1]], 1)
         known = (steps[:, None] == told).all(-1).any(-1).all()
         right = known & (path[0] == first) & (path[-2] == last) & (path[-1] == self.end)

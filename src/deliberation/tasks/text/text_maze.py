@@ -4,7 +4,7 @@
 where that is a way. What is written is worth the length of the shortest way over its own.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.errors import TaskOptionError
 from ..bases import check_sizes
-from .base import TextState, TextTask, check_length, until
+from .base import QuestionTask, TextState, until
 
 TASKS = {
     "text_maze": {
@@ -34,7 +34,7 @@ Walk = tuple[Int[Array, ""], Int[Array, " cells"]]
 """The cell, and from which one each that was seen was reached; -1 for those that were not."""
 
 
-class TextMaze(TextTask):
+class TextMaze(QuestionTask):
     """A square of `size` cells a side, each a wall with probability `walls`; a way is always there.
 
     The start is drawn evenly from the open cells, the goal from those that can be reached from it.
@@ -43,10 +43,11 @@ class TextMaze(TextTask):
     `TaskOptionError`.
     """
 
+    kinds: ClassVar[tuple[str, ...]] = ("shortest", "dfs")
+    """A shortest way, and the walk of a search in depth that turns back where it must."""
+
     size: int = eqx.field(static=True, default=4)
     walls: float = eqx.field(static=True, default=0.3)
-    length: int | None = eqx.field(static=True, default=None)
-    grammar: bool = eqx.field(static=True, default=False)
 
     def __check_init__(self) -> None:
         if self.size < 2:
@@ -57,7 +58,7 @@ class TextMaze(TextTask):
                 f"A maze takes walls with a probability from 0 to {_THICKEST}; got "
                 f"walls={self.walls}."
             )
-        check_length("A maze", self.length, 2, self.prompt_places)
+        self.check_length(2)
 
     def __repr__(self) -> str:
         return f"TextMaze({self.size}x{self.size}, walls={self.walls}, {self.answer_places} tokens)"
@@ -68,19 +69,14 @@ class TextMaze(TextTask):
         return _SYMBOLS
 
     @property
-    def kinds(self) -> tuple[str, ...]:
-        """A shortest way, and the walk of a search in depth that turns back where it must."""
-        return ("shortest", "dfs")
-
-    @property
     def prompt_places(self) -> int:
         """The cells and a sign."""
         return self.size**2 + 1
 
     @property
-    def answer_places(self) -> int:
-        """`length`, or as much as any walk in depth takes: twice each cell."""
-        return 2 * self.size**2 if self.length is None else self.length
+    def usual_places(self) -> int:
+        """As many as any walk in depth takes: twice each cell."""
+        return 2 * self.size**2
 
     def prompt(self, key: Key[Array, ""]) -> Int[Array, " prompt_places"]:
         """The cells of a maze that has a way, drawn until there is one."""
