@@ -44,6 +44,7 @@ from .policies import check_fits as check_fits
 from .policies import evaluate as evaluate
 from .policies import insides as insides
 from .policies import masked_softmax as masked_softmax
+from .sequence import LanguageModel as LanguageModel
 from .sequence import ThinkingNetwork as ThinkingNetwork
 from .sequence import Transformer as Transformer
 from .sequence import fit_next_token as fit_next_token

@@ -1,3 +1,4 @@
+from .language_model import LanguageModel as LanguageModel
 from .next_token import fit_next_token as fit_next_token
 from .next_token import token_losses as token_losses
 from .thinking import ThinkingNetwork as ThinkingNetwork
