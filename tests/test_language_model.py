@@ -132,9 +132,7 @@ def test_writing_draws_what_the_plain_loop_draws(model, how):
     found, plain = model.write(TEXTS, **options), TextModel.write(model, TEXTS, **options)
     np.testing.assert_array_equal(found.tokens, plain.tokens)
     np.testing.assert_allclose(found.logprob, plain.logprob, rtol=1e-4)
-    np.testing.assert_array_equal(
-        found.spent.network_evaluations, plain.spent.network_evaluations
-    )
+    np.testing.assert_array_equal(found.spent.network_evaluations, plain.spent.network_evaluations)
     assert (found.logprob < 0).all()
 
 

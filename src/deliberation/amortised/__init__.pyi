@@ -48,7 +48,9 @@ from .sequence import LanguageModel as LanguageModel
 from .sequence import ThinkingNetwork as ThinkingNetwork
 from .sequence import Transformer as Transformer
 from .sequence import fit_next_token as fit_next_token
+from .sequence import fit_texts as fit_texts
 from .sequence import fit_thinking as fit_thinking
+from .sequence import next_token_loss as next_token_loss
 from .sequence import prefix_sums as prefix_sums
 from .sequence import thinking_loss as thinking_loss
 from .sequence import token_losses as token_losses

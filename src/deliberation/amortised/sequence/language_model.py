@@ -58,7 +58,7 @@ class LanguageModel(TextModel):
     def start(self, texts: Texts) -> tuple[Logits, Read]:
         """One pass over all texts; see `TextModel.start`. Raises `TokenizerError`, too."""
         rows, slots = len(texts), self.longest + 2
-        logits, cache = _start(self.network, self._filled(texts), slots)
+        logits, cache = _start(self.network, jnp.asarray(self._filled(texts)), slots)
         return self._sound(logits, np.arange(rows)), Read(cache, rows)
 
     def extend(self, memory: Read, tokens: Int[np.ndarray, " batch"]) -> tuple[Logits, Read]:
@@ -79,7 +79,7 @@ class LanguageModel(TextModel):
             )
         row = np.full(len(memory.cache.length), -1, np.int32)
         row[: memory.rows] = tokens
-        logits, cache = _extend(self.network, memory.cache, row)
+        logits, cache = _extend(self.network, memory.cache, jnp.asarray(row))
         return self._sound(logits, np.arange(memory.rows), live), Read(cache, memory.rows)
 
     def pick(self, memory: Read, rows: Int[np.ndarray, " n"]) -> Read:
@@ -93,11 +93,11 @@ class LanguageModel(TextModel):
         self,
         texts: Texts,
         *,
-        key: Key[Array, ""],
         tokens: int,
-        sampling: Sampling = Sampling(),  # noqa: B008 - immutable
-        stop: int | None = None,
+        key: Key[Array, ""],
         samples: int = 1,
+        stop: int | None = None,
+        sampling: Sampling = Sampling(),  # noqa: B008 - immutable
     ) -> Written:
         """See `TextModel.write`. How many `tokens` are written at most is data up to a power of
         two, and so are `stop` and the temperature above 0: a sweep of them compiles nothing anew.
@@ -118,7 +118,8 @@ class LanguageModel(TextModel):
             np.int32(tokens), np.int32(NEVER if stop is None else stop),
             np.float32(sampling.temperature), np.int32(rows),
         )  # fmt: skip
-        found = _write(self.network, self._filled(texts), owners, key, limits, plan)
+        given = jnp.asarray(self._filled(texts)), jnp.asarray(owners)
+        found = _write(self.network, *given, key, limits, plan)
         out, nats, broken = (np.asarray(x)[..., :rows] for x in found)
         if broken.any():
             raise NonFiniteError(

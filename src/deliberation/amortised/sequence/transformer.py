@@ -49,7 +49,9 @@ class Block(eqx.Module):
         self.narrow = Dense(4 * width, width, key=keys[3], scale=small)
         self.scales = jnp.ones((2, width))
 
-    def __call__(self, x: Float[Array, "*batch places width"]) -> Float[Array, "*batch places width"]:
+    def __call__(
+        self, x: Float[Array, "*batch places width"]
+    ) -> Float[Array, "*batch places width"]:
         """Every place sees itself and those before it."""
         return self.read(x)[0]
 
