@@ -12,13 +12,20 @@ from deliberation.amortised import (
     NetworkPolicy,
     Transformer,
     fit_next_token,
+    fit_texts,
     load_network,
     network_from_config,
+    next_token_loss,
     save_network,
     token_losses,
 )
 from deliberation.core import check_decider, check_task, rollout
-from deliberation.core.errors import BatchMismatchError, UnknownNameError
+from deliberation.core.errors import (
+    BatchMismatchError,
+    OutputFolderError,
+    TokenizerError,
+    UnknownNameError,
+)
 from deliberation.direct import NoEvaluation, TreeSearch
 from deliberation.tasks import make_task
 
@@ -186,3 +193,88 @@ def test_multiply_adds_are_those_of_the_products():
     places, width = 9, 8
     products = places * 12 * width**2 + 2 * places**2 * width
     assert net.multiply_adds == 2 * products + width * 3 + width
+
+
+def sums(count, key):
+    """Three tokens a, b and a + b modulo 4, then none: the last is certain, given the others."""
+    pairs = jax.random.randint(key, (count, 2), 0, 4)
+    texts = jnp.concatenate([pairs, pairs.sum(1, keepdims=True) % 4], 1)
+    return np.asarray(jnp.pad(texts, ((0, 0), (0, 1)), constant_values=-1))
+
+
+def answers_only(texts):
+    return (np.arange(4) == 2) * np.ones(texts.shape)
+
+
+@pytest.fixture(scope="module")
+def added():
+    """Trained on the answers alone."""
+    net = Transformer((4,), 4, 32, 1, 2, key=KEY)
+    texts, others = sums(300, KEY), sums(64, jax.random.key(5))
+    options = {"weights": answers_only(texts), "held_out": (others, answers_only(others))}
+    return fit_texts(texts, net, epochs=64, key=KEY, warmup=20, learning_rate=1e-2, **options)
+
+
+def test_a_set_of_texts_is_learned_where_it_counts(added):
+    others = sums(64, jax.random.key(5))
+    untrained = Transformer((4,), 4, 32, 1, 2, key=KEY)
+    before = float(
+        next_token_loss(untrained, jnp.asarray(others), jnp.asarray(answers_only(others)))
+    )
+    assert added.metrics["held_out"][-1] < 0.1 < 1.0 < before
+    each = np.asarray(token_losses(added.network, jnp.asarray(others)))
+    assert each[:, 2].mean() == pytest.approx(added.metrics["held_out"][-1], rel=1e-4)
+    assert each[:, 1].mean() > np.log(4) - 0.05, "prompts were not to be learned"
+    assert (each[:, 3] == 0).all()
+    assert (added.ledger.data, added.ledger.fits) == (300, 300)
+
+
+def test_the_loss_is_a_mean_over_what_counts():
+    net = Transformer((4,), 4, 16, 1, 2, key=KEY)
+    texts = jnp.array([[0, 1, 2, 3], [3, 2, -1, -1]])
+    each = np.asarray(token_losses(net, texts))
+    there = np.asarray(texts >= 0)
+    assert next_token_loss(net, texts) == pytest.approx(each[there].mean(), rel=1e-5)
+    weights = jnp.array([[0.0, 2.0, 0.0, 1.0], [0.0, 1.0, 5.0, 5.0]])
+    wanted = (2 * each[0, 1] + each[0, 3] + each[1, 1]) / 4
+    assert next_token_loss(net, texts, weights) == pytest.approx(wanted, rel=1e-5)
+    assert next_token_loss(net, texts, jnp.zeros((2, 4))) == 0.0
+
+
+def test_every_text_is_seen_once_an_epoch():
+    from deliberation.amortised.sequence.next_token import _drawn, _orders
+
+    order = _orders(10, 25, KEY)
+    texts = jnp.arange(10)[:, None]
+    drawn = [_drawn(texts, texts, order, 5, jnp.int32(step), KEY)[0] for step in range(5)]
+    rows = np.concatenate(drawn)[:, 0]
+    for epoch in (rows[:10], rows[10:20]):
+        assert sorted(epoch) == list(range(10))
+    assert (rows[:10] != rows[10:20]).any() and len(set(rows[20:])) == 5
+
+
+def test_a_killed_training_goes_on_to_the_same_bits(tmp_path):
+    net, texts = Transformer((4,), 4, 16, 1, 2, key=KEY), sums(50, KEY)
+    options = {"epochs": 130, "key": KEY, "batch_size": 25, "held_out": texts[:9]}
+    whole = fit_texts(texts, net, **options)
+    fit_texts(texts, net, folder=tmp_path, watch=lambda step, _: step == 2, **options)
+    resumed = fit_texts(texts, net, folder=tmp_path, **options)
+    for a, b in zip(*map(jax.tree.leaves, (whole.network, resumed.network)), strict=True):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(whole.metrics["held_out"], resumed.metrics["held_out"])
+    with pytest.raises(OutputFolderError):
+        fit_texts(texts[::-1], net, folder=tmp_path, **options)
+
+
+def test_texts_that_do_not_fit_are_refused():
+    net, texts = Transformer((4,), 4, 16, 1, 2, key=KEY), sums(8, KEY)
+    for error, wrong, more in (
+        (BatchMismatchError, texts[:, :3], {}),
+        (BatchMismatchError, texts, {"weights": np.ones((8, 3))}),
+        (TokenizerError, texts + 1, {}),
+        (ValueError, texts[:0], {}),
+        (ValueError, texts, {"weights": np.zeros((8, 4))}),
+        (ValueError, texts, {"weights": np.full((8, 4), np.nan)}),
+    ):
+        with pytest.raises(error):
+            fit_texts(wrong, net, epochs=1, key=KEY, **more)

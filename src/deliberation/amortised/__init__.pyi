@@ -44,10 +44,13 @@ from .policies import check_fits as check_fits
 from .policies import evaluate as evaluate
 from .policies import insides as insides
 from .policies import masked_softmax as masked_softmax
+from .sequence import LanguageModel as LanguageModel
 from .sequence import ThinkingNetwork as ThinkingNetwork
 from .sequence import Transformer as Transformer
 from .sequence import fit_next_token as fit_next_token
+from .sequence import fit_texts as fit_texts
 from .sequence import fit_thinking as fit_thinking
+from .sequence import next_token_loss as next_token_loss
 from .sequence import prefix_sums as prefix_sums
 from .sequence import thinking_loss as thinking_loss
 from .sequence import token_losses as token_losses

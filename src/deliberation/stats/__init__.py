@@ -1,5 +1,12 @@
 """Estimates with intervals, verdicts, positions, and curves of score against compute."""
 
+from .coverage import (
+    BetaLaw,
+    beta_failure,
+    fit_beta_law,
+    majority_at_k,
+    pass_at_k,
+)
 from .curves import (
     Plane,
     break_even,
@@ -26,12 +33,14 @@ from .position import Position, position, shapley
 from .verdict import Verdict, combine, judge
 
 __all__ = [
+    "BetaLaw",
     "Claimed",
     "Estimate",
     "Plane",
     "Position",
     "SampleError",
     "Verdict",
+    "beta_failure",
     "bootstrap",
     "bootstrap_means",
     "break_even",
@@ -39,13 +48,16 @@ __all__ = [
     "curvature",
     "exact_proportion",
     "exchange_rate",
+    "fit_beta_law",
     "holm",
     "judge",
     "judge_family",
+    "majority_at_k",
     "needed_cost",
     "nothing",
     "p_value",
     "paired_bootstrap",
+    "pass_at_k",
     "position",
     "proportion",
     "rate",

@@ -1,4 +1,7 @@
+from .language_model import LanguageModel as LanguageModel
 from .next_token import fit_next_token as fit_next_token
+from .next_token import fit_texts as fit_texts
+from .next_token import next_token_loss as next_token_loss
 from .next_token import token_losses as token_losses
 from .thinking import ThinkingNetwork as ThinkingNetwork
 from .thinking import fit_thinking as fit_thinking

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from ..networks.feed_forward import (
     Dense,
@@ -21,6 +21,11 @@ from ..networks.feed_forward import (
     _squash,
 )
 from ..networks.weights import normal
+
+Heads = Float[Array, "*batch heads places dim"]
+FEW_SYMBOLS = 512
+"""Up to so many, the vectors of tokens are looked up by a product with one-hot rows: the gradient
+of an index is a scatter, which is slow on a CPU."""
 
 
 class Block(eqx.Module):
@@ -44,17 +49,53 @@ class Block(eqx.Module):
         self.narrow = Dense(4 * width, width, key=keys[3], scale=small)
         self.scales = jnp.ones((2, width))
 
-    def __call__(self, x: Float[Array, "places width"]) -> Float[Array, "places width"]:
+    def __call__(
+        self, x: Float[Array, "*batch places width"]
+    ) -> Float[Array, "*batch places width"]:
         """Every place sees itself and those before it."""
-        x = x + self._attend(_normed(x) * self.scales[0])
+        return self.read(x)[0]
+
+    def read(self, x: Float[Array, "*batch places width"]) -> tuple[Array, Heads, Heads]:
+        """The same, and the keys and values of every place, which later places look at."""
+        query, key, value = self.looked(x)
+        places = jnp.arange(x.shape[-2])
+        mixed = attended(query, key, value, places <= places[:, None])
+        return self.finished(x, mixed), key, value
+
+    def looked(self, x: Float[Array, "*batch places width"]) -> tuple[Heads, Heads, Heads]:
+        """Queries, keys and values of these places."""
+        width = x.shape[-1]
+        shape = (*x.shape[:-1], self.heads, width // self.heads)
+        split = jnp.split(self.look(_normed(x) * self.scales[0]), 3, axis=-1)
+        query, key, value = (part.reshape(shape).swapaxes(-2, -3) for part in split)
+        return query, key, value
+
+    def finished(
+        self, x: Float[Array, "*batch places width"], mixed: Heads
+    ) -> Float[Array, "*batch places width"]:
+        """What a place has seen is added to it, and then what its two layers make of that."""
+        x = x + self.merge(mixed.swapaxes(-2, -3).reshape(x.shape))
         return x + self.narrow(jax.nn.gelu(self.widen(_normed(x) * self.scales[1])))
 
-    def _attend(self, x: Float[Array, "places width"]) -> Float[Array, "places width"]:
-        places, width = x.shape
-        split = self.look(x).reshape(places, 3, self.heads, width // self.heads)
-        query, key, value = split[:, 0], split[:, 1], split[:, 2]
-        mixed = jax.nn.dot_product_attention(query, key, value, is_causal=True)
-        return self.merge(mixed.reshape(places, width))
+
+def attended(
+    query: Float[Array, "*batch heads asked dim"],
+    key: Float[Array, "*batch heads places dim"],
+    value: Float[Array, "*batch heads places dim"],
+    seen: Bool[Array, "..."],
+) -> Float[Array, "*batch heads asked dim"]:
+    """Values in the proportion in which queries match keys, of those places that are `seen`.
+
+    `seen` is [asked, places], or has the axes before it that these have: what a query may look at,
+    which is one place at least.
+    """
+    # On a CPU three times faster forwards and backwards than jax.nn.dot_product_attention, whose
+    # gradient goes through an array of the scores in another order of axes.
+    scores = jnp.einsum("...qd,...kd->...qk", query * query.shape[-1] ** -0.5, key)
+    scores = jnp.where(seen, scores, -1e30)
+    most = jax.lax.stop_gradient(scores.max(-1, keepdims=True))
+    weights = jnp.exp(scores - most)
+    return weights @ value / weights.sum(-1, keepdims=True)
 
 
 class Transformer(Network):
@@ -112,18 +153,35 @@ class Transformer(Network):
         last = self._read(tokens)[jnp.sum(tokens >= 0)]
         return self.policy(last), _squash(self.value(last)[0], self.value_range)
 
-    def predict(self, tokens: Int[Array, " length"]) -> Float[Array, "places actions"]:
+    def predict(self, tokens: Int[Array, "*batch length"]) -> Float[Array, "*batch places actions"]:
         """Logits of the token at every place given those before it, and of the one after the end.
 
-        One pass for a whole text, which is what next-token prediction trains.
+        One pass for a whole text, which is what next-token prediction trains. Texts may be shorter
+        than an observation.
         """
         return self.policy(self._read(tokens))
 
-    def _read(self, tokens: Int[Array, " length"]) -> Float[Array, "places width"]:
-        symbols = jnp.concatenate([jnp.array([self.actions]), jnp.maximum(tokens, 0)])
-        x = self.tokens[symbols] + self.places
+    def _read(self, tokens: Int[Array, "*batch length"]) -> Float[Array, "*batch places width"]:
+        x = self.enter(self.begun(tokens), jnp.arange(tokens.shape[-1] + 1))
         for block in self.blocks:
             x = block(x)
+        return self.leave(x)
+
+    def begun(self, tokens: Int[Array, "*batch length"]) -> Int[Array, "*batch places"]:
+        """The symbols of all places: the beginning, then the tokens, any where there is none."""
+        start = jnp.full((*tokens.shape[:-1], 1), self.actions, tokens.dtype)
+        return jnp.concatenate([start, jnp.maximum(tokens, 0)], -1)
+
+    def enter(
+        self, symbols: Int[Array, "*batch"], places: Int[Array, "*places"]
+    ) -> Float[Array, "*batch width"]:
+        """What the first block is given: the vector of the symbol and that of the place."""
+        if self.tokens.shape[0] > FEW_SYMBOLS:
+            return self.tokens[symbols] + self.places[places]
+        return jax.nn.one_hot(symbols, self.tokens.shape[0]) @ self.tokens + self.places[places]
+
+    def leave(self, x: Float[Array, "*batch width"]) -> Float[Array, "*batch width"]:
+        """What the heads are given."""
         return _normed(x) * self.scale
 
     @property
@@ -135,13 +193,21 @@ class Transformer(Network):
     @property
     def multiply_adds(self) -> int:
         """Each place uses every block's weights once and looks at every place; one has heads."""
+        everywhere = self.places.shape[0] * self._multiply_adds_a_place
+        return everywhere + self.policy.w.size + self.value.w.size
+
+    @property
+    def multiply_adds_a_token(self) -> int:
+        """Those for one more token where what it looks at is kept: it looks at every place."""
+        return self._multiply_adds_a_place + self.policy.w.size
+
+    @property
+    def _multiply_adds_a_place(self) -> int:
         places, width = self.places.shape
         parts = [w for b in self.blocks for w in (b.look, b.merge, b.widen, b.narrow)]
-        attention = 2 * places**2 * width * len(self.blocks)
-        everywhere = places * sum(layer.w.size for layer in parts)
-        return everywhere + attention + self.policy.w.size + self.value.w.size
+        return sum(layer.w.size for layer in parts) + 2 * places * width * len(self.blocks)
 
 
-def _normed(x: Float[Array, "places width"]) -> Float[Array, "places width"]:
+def _normed(x: Float[Array, "*batch width"]) -> Float[Array, "*batch width"]:
     """Root-mean-square normalisation (Zhang and Sennrich 2019)."""
     return x * jax.lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + 1e-6)

@@ -1,6 +1,5 @@
 """Fitting a network to any loss that draws its own batch: what the amortised optimisers share."""
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,12 @@ STEPS_AN_UPDATE = 64
 HASTY_BELOW = 2e10
 """FLOPs of a whole training; about where optimising the program begins to pay."""
 Metrics = dict[str, Float[Array, ""]]
-Loss = Callable[[Any, Key[Array, ""]], tuple[Float[Array, ""], Metrics]]
+Loss = Callable[[Any, Any], tuple[Float[Array, ""], Metrics]]
 """A network and a key give the loss of a batch drawn with that key, and what to report of it."""
+Draw = Callable[[Int[Array, ""], Key[Array, ""]], Any]
+"""Makes of a step (from 0) and its key what the loss is given in place of a key."""
+Judge = Callable[[Any], Metrics]
+"""What to report of a network beside its loss, as of examples that are not trained on."""
 
 
 class Carry(eqx.Module):
@@ -34,14 +37,16 @@ class Carry(eqx.Module):
     key: Key[Array, ""]
 
 
-@dataclasses.dataclass(frozen=True)
-class _Updates:
+class _Updates(eqx.Module):
     """Some gradient steps. Equal ones are compiled once, however many trainings call them."""
 
     loss: Loss
-    steps: int
-    learning_rate: float
-    weight_decay: float
+    draw: Draw | None
+    judge: Judge | None
+    steps: int = eqx.field(static=True)
+    learning_rate: float = eqx.field(static=True)
+    weight_decay: float = eqx.field(static=True)
+    warmup: int = eqx.field(static=True)
 
     @property
     def room(self) -> int:
@@ -52,19 +57,23 @@ class _Updates:
         return make_optimiser(self.weight_decay, decay_biases=True)
 
     def __call__(self, carry: Carry) -> tuple[Carry, Metrics]:
-        def reported(network: Any, key: Key[Array, ""]) -> tuple[Float[Array, ""], Metrics]:
-            total, seen = self.loss(network, key)
+        def drawn(now: Int[Array, ""]) -> Any:
+            key = jax.random.fold_in(carry.key, carry.step + now)
+            return key if self.draw is None else self.draw(carry.step + now, key)
+
+        def reported(network: Any, batch: Any) -> tuple[Float[Array, ""], Metrics]:
+            total, seen = self.loss(network, batch)
             return total, {"loss": total, **seen}
 
         count = jnp.minimum(self.room, self.steps - carry.step)
-        schedule = cosine_schedule(self.learning_rate, self.steps)
+        schedule = cosine_schedule(self.learning_rate, self.steps, warmup=self.warmup)
         network, opt_state, seen = gradient_steps(
-            reported, carry.network, carry.opt_state, self.optimiser,
-            lambda now: jax.random.fold_in(carry.key, carry.step + now),
+            reported, carry.network, carry.opt_state, self.optimiser, drawn,
             schedule(carry.step + jnp.arange(self.room)), count,
         )  # fmt: skip
         after = Carry(network, opt_state, carry.step + count, carry.key)
-        return after, {name: x.sum() / count for name, x in seen.items()}
+        further = {} if self.judge is None else self.judge(network)
+        return after, {name: x.sum() / count for name, x in seen.items()} | further
 
 
 def fit_loss(
@@ -75,6 +84,9 @@ def fit_loss(
     key: Key[Array, ""],
     learning_rate: float = 1e-3,
     weight_decay: float = 0.0,
+    warmup: int = 0,
+    draw: Draw | None = None,
+    judge: Judge | None = None,
     each: Ledger | None = None,
     folder: Path | str | None = None,
     identity: dict[str, Any] | None = None,
@@ -82,6 +94,10 @@ def fit_loss(
     decider: Callable[[Any], Decider] | None = None,
 ) -> Trained:
     """Minimise a loss by AdamW with a cosine schedule and gradients clipped to a norm of 1.
+
+    The rate rises over `warmup` steps first. `draw` makes batches, and `judge` is asked once an
+    update for further metrics; arrays that these three hold belong into an `eqx.Partial`, which
+    hands them to the program as data.
 
     `each` is what one step spends beside its fit; where its FLOPs say that training is short, it is
     compiled hastily (see `run_updates`). With a folder, training that was killed goes on
@@ -94,7 +110,7 @@ def fit_loss(
         raise ValueError(
             f"Training takes at least 1 step and a positive rate; got {steps}, {learning_rate}."
         )
-    update = _Updates(loss, steps, learning_rate, weight_decay)
+    update = _Updates(loss, draw, judge, steps, learning_rate, weight_decay, warmup)
     optimiser, room = update.optimiser, update.room
     start = Carry(network, init_optimiser(optimiser, network), jnp.int32(0), key)
     named = {
@@ -102,6 +118,7 @@ def fit_loss(
         "steps": steps,
         "learning_rate": learning_rate,
         "weight_decay": weight_decay,
+        **({"warmup": warmup} if warmup else {}),
     }
     trained = run_updates(
         update, start, updates=-(-steps // room), folder=folder, identity=named, watch=watch,
