@@ -7,11 +7,13 @@ sizes and batches of ours.
 
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as fun
 from torch import nn
 
 Cache = list[tuple[torch.Tensor, torch.Tensor]]
+EPS = 1e-6
 
 
 class Block(nn.Module):
@@ -22,7 +24,7 @@ class Block(nn.Module):
         self.heads = heads
         self.look, self.merge = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.widen, self.narrow = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
-        self.first, self.second = nn.RMSNorm(width), nn.RMSNorm(width)
+        self.first, self.second = nn.RMSNorm(width, EPS), nn.RMSNorm(width, EPS)
 
     def forward(self, x: torch.Tensor, kept: Any = None, at: int = 0) -> torch.Tensor:
         """All places at once, or places from `at` on that look at what is `kept` as well."""
@@ -48,7 +50,7 @@ class Plain(nn.Module):
         self.tokens = nn.Embedding(vocabulary + 1, width)
         self.places = nn.Parameter(0.5 * torch.randn(length + 1, width))
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
-        self.norm, self.policy = nn.RMSNorm(width), nn.Linear(width, vocabulary)
+        self.norm, self.policy = nn.RMSNorm(width, EPS), nn.Linear(width, vocabulary)
 
     def forward(self, tokens: torch.Tensor, kept: Cache | None = None, at: int = 0) -> torch.Tensor:
         """Logits after each of these tokens, the first of which stands at place `at`."""
@@ -62,6 +64,11 @@ class Plain(nn.Module):
         return torch.cat([torch.full((len(texts), 1), self.begin), texts], 1)
 
 
+def put(into: torch.Tensor, array: Any) -> None:
+    """Copy numbers."""
+    into.copy_(torch.as_tensor(np.array(array)))
+
+
 class Contestant:
     """What the benchmark asks of every implementation: some steps of training, some writing."""
 
@@ -70,6 +77,25 @@ class Contestant:
         torch.manual_seed(0)
         self.model = Plain(**sizes)
         self.optimiser = torch.optim.AdamW(self.model.parameters(), 1e-3, weight_decay=0.01)
+
+    @torch.no_grad()
+    def load(self, network: Any) -> None:
+        """The weights of our network."""
+        model = self.model
+
+        def dense(into: nn.Linear, layer: Any) -> None:
+            put(into.weight, np.asarray(layer.w).T)
+            put(into.bias, layer.b)
+
+        for into, block in zip(model.blocks, network.blocks, strict=True):
+            for name in ("look", "merge", "widen", "narrow"):
+                dense(getattr(into, name), getattr(block, name))
+            put(into.first.weight, block.scales[0])
+            put(into.second.weight, block.scales[1])
+        dense(model.policy, network.policy)
+        put(model.tokens.weight, network.tokens)
+        put(model.places, network.places)
+        put(model.norm.weight, network.scale)
 
     def train(self, texts: Any, steps: int) -> float:
         """The loss of the last of so many steps on these texts."""
