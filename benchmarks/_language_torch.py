@@ -87,6 +87,7 @@ class Contestant:
             put(into.weight, np.asarray(layer.w).T)
             put(into.bias, layer.b)
 
+        into: Any
         for into, block in zip(model.blocks, network.blocks, strict=True):
             for name in ("look", "merge", "widen", "narrow"):
                 dense(getattr(into, name), getattr(block, name))
@@ -107,7 +108,7 @@ class Contestant:
             loss.backward()
             nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
             self.optimiser.step()
-        return float(loss)
+        return loss.item()
 
     @torch.inference_mode()
     def write(self, texts: Any, tokens: int) -> Any:

@@ -33,7 +33,7 @@ Run = Callable[[], Any]
 
 def main() -> None:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sections", nargs="*", help=f"of {', '.join(SECTIONS)}; all unless named")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--busy", action="store_true", help="CPU seconds on one thread each")
@@ -59,8 +59,8 @@ def train(rounds: int, busy: bool) -> list[dict[str, Any]]:
         if abs(first - theirs) > 1e-4:
             raise SystemExit(f"The losses differ before training: {first} and {theirs}.")
         runs = {
-            OURS: lambda step=step: float(step()[-1]),
-            PLAIN: lambda p=plain: p.train(texts, STEPS),
+            OURS: step,
+            PLAIN: lambda p=plain, t=texts: p.train(t, STEPS),
         }
         rows.append(row(width, depth, turns(runs, rounds, busy, each=STEPS)))
     return rows
@@ -114,7 +114,7 @@ def made(width: int, depth: int, busy: bool) -> tuple[Any, Any, Any]:
     sizes = {"length": LENGTH, "vocabulary": VOCABULARY, "width": width, "depth": depth}
     plain = Contestant({**sizes, "heads": HEADS}, threads=1 if busy else os.cpu_count() or 1)
     plain.load(network)
-    return network, plain, np.asarray(texts)
+    return network, plain, np.array(texts)
 
 
 def our_training(network: Any, texts: Any) -> Run:
@@ -183,7 +183,8 @@ def keep(out: Path, name: str, rows: list[dict[str, Any]], busy: bool) -> None:
     content = json.loads(path.read_text()) if path.exists() else {}
     content[name] = {
         "rows": rows, "clock": "CPU seconds, one thread each" if busy else "seconds, all cores",
-        "commit": source(), "machine": machine(), "versions": {**versions(), "torch": version("torch")},
+        "commit": source(), "machine": machine(),
+        "versions": {**versions(), "torch": version("torch")},
     }  # fmt: skip
     kept = json.dumps(plain(content, "language_models.json"), indent=1).encode() + b"\n"
     atomic_write(path, kept)
