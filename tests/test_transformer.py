@@ -11,12 +11,14 @@ import pytest
 from deliberation.amortised import (
     NetworkPolicy,
     Transformer,
+    descended,
     fit_next_token,
     fit_texts,
     load_network,
     network_from_config,
     next_token_loss,
     save_network,
+    side_by_side,
     token_losses,
 )
 from deliberation.core import check_decider, check_task, rollout
@@ -278,3 +280,21 @@ def test_texts_that_do_not_fit_are_refused():
     ):
         with pytest.raises(error):
             fit_texts(wrong, net, epochs=1, key=KEY, **more)
+
+
+def test_trainings_side_by_side_learn_the_same_texts():
+    texts = jnp.asarray(sums(256, KEY))
+    weights = jnp.asarray(answers_only(texts))
+
+    def train(key, texts, weights):
+        net = Transformer((4,), 4, 16, 1, 2, key=key)
+
+        def loss(network, key):
+            rows = jax.random.randint(key, (32,), 0, 256)
+            return next_token_loss(network, texts[rows], weights[rows])
+
+        return descended(loss, net, key, steps=150, learning_rate=1e-2)[1]
+
+    losses = side_by_side(train, jax.random.split(KEY, 3), texts, weights)
+    assert losses.shape == (3, 150) and (losses[:, :5].mean(1) > 1.0).all()
+    assert (losses[:, -10:].mean(1) < 0.3).all() and np.ptp(losses[:, 0]) > 0
