@@ -11,6 +11,7 @@ from deliberation import check_task, make_task, rollout
 from deliberation.core import UniformRandom
 from deliberation.core.errors import TaskOptionError, TokenizerError, UnknownNameError
 from deliberation.direct import TreeSearch, optimal_return
+from deliberation.tasks import portable_name
 
 KEY = jax.random.key(0)
 TEXTS = ("countdown", "path_star", "text_maze", "forks")
@@ -54,6 +55,12 @@ def tree(task, prompt):
 @pytest.mark.parametrize("name", TEXTS)
 def test_the_contract_is_kept_with_a_grammar_too(name):
     check_task(make_task(name, grammar=True), episodes=8)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_other_processes_make_the_same_task_from_its_name(name):
+    for task in (make_task(name), make_task(name, grammar=True)):
+        assert make_task(portable_name(task)) == task
 
 
 @pytest.mark.parametrize("name", TEXTS)

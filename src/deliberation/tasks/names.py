@@ -9,6 +9,7 @@ Nothing here imports JAX.
 
 import ast
 import contextlib
+import dataclasses
 import hashlib
 import importlib
 import inspect
@@ -346,7 +347,8 @@ def _declared(factory: Callable[..., Any]) -> bool:
 def _options(task: "Task") -> dict[str, Any] | None:
     """The fields of a task that differ from their defaults, where a literal writes each."""
     found = {}
-    for name, field in getattr(task, "__dataclass_fields__", {}).items():
+    for field in dataclasses.fields(task):
+        name = field.name
         if not field.init or not hasattr(task, name):
             continue
         value = getattr(task, name)

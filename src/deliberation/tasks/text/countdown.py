@@ -18,7 +18,7 @@ from ...core.errors import TaskOptionError
 from ..bases import check_seed
 from ..chance import draw_uniform
 from .base import QuestionTask, TextState
-from .countdown_traces import GRANDEST, Line, lines_to, trace
+from .countdown_traces import GRANDEST, Left, Line, Path, lines_to, trace
 
 TASKS = {
     "countdown": {
@@ -177,20 +177,12 @@ class Countdown(QuestionTask):
         """All right answers to a prompt, found by trying everything; both orders of a sum."""
         row = np.asarray(prompt)
         found = lines_to(tuple(row[: self.numbers].tolist()), int(row[self.numbers + 1]), self.most)
-        return np.array([self._written(path) for path in found], np.int32).reshape(
+        return np.array([_written(path, self.most) for path in found], np.int32).reshape(
             len(found), self.usual_places
         )
 
     def _token(self, sign: int) -> int:
         return self.most + 1 + sign
-
-    def _written(self, path: tuple[tuple[int, int, int, int], ...]) -> list[int]:
-        """Lines (a, sign, b, c) as tokens, with the end."""
-        return [token for line in path for token in self._line(line)] + [self.end]
-
-    def _line(self, line: tuple[int, int, int, int]) -> list[int]:
-        a, sign, b, c = line
-        return [a, self._token(sign), b, self._token(_EQUALS), c, self._token(_LINE)]
 
     def _results(self, left: Int[Array, " numbers"]) -> Int[Array, "numbers numbers 4"]:
         """What two of the numbers that are left give by each sign; -1 where it is no result."""
@@ -265,6 +257,20 @@ def _result(a: Any, sign: Any, b: Any, most: int, xp: Any = jnp) -> Any:
     return xp.where((c >= 0) & (c <= most), c, -1)
 
 
+def _written(path: Path, most: int) -> list[int]:
+    """Lines as tokens, with the end."""
+    return [token for line in path for token in _told(line, most)] + [most + 1 + _END]
+
+
+def _told(step: Line | Left, most: int) -> list[int]:
+    """A line, or the numbers left where a search goes on, as tokens."""
+    first = most + 1
+    if isinstance(step, Line):
+        a, sign, b, c = step
+        return [a, first + sign, b, first + _EQUALS, c, first + _LINE]
+    return [first + _AT, *step, first + _ASKS]
+
+
 @functools.cache
 def _symbols(most: int) -> tuple[str, ...]:
     return (*map(str, range(most + 1)), *_SIGNS, "=", ";", "->", ":", "at", "so", "end")
@@ -293,14 +299,10 @@ def _pool(task: Countdown, kind: str, n: int, seed: int) -> Int[np.ndarray, "n p
         prompts = np.asarray(jax.jit(jax.vmap(task.prompt))(keys))
     out = np.full((n, task.places), -1, np.int32)
     out[:, : task.prompt_places] = prompts
+    size, room, most = task.numbers, task.answer_places, task.most
     for row, prompt in zip(out, prompts.tolist(), strict=True):
-        numbers, target = tuple(prompt[: task.numbers]), prompt[task.numbers + 1]
-        steps, path = trace(kind, numbers, target, task.most, task.answer_places)
-        words: list[int] = []
-        for step in steps:
-            at = [task._token(_AT), *step, task._token(_ASKS)]
-            words += task._line(step) if isinstance(step, Line) else at
-        words += [task.end] if path is None else [task._token(_SO), *task._written(path)]
-        words = words[: task.answer_places]
-        row[task.prompt_places :][: len(words)] = words
+        steps, path = trace(kind, tuple(prompt[:size]), prompt[size + 1], most, room)
+        words = [token for step in steps for token in _told(step, most)]
+        words += [most + 1 + _END] if path is None else [most + 1 + _SO, *_written(path, most)]
+        row[task.prompt_places :][: len(words)] = words[:room]
     return out
