@@ -281,7 +281,7 @@ def test_tree_search_solves_more_than_chance_does():
 def test_a_path_is_right_as_a_whole_or_not_at_all(backward):
     task = make_task("path_star", arms=2, edges=2, names=5, backward=backward, length=6)
     prompt = "b d | a b | c e | a c | a e = "
-    told = {"a c e end": 1, "a b d end": 0, "a c end": 0, "a c e": 0, "a c c e end": 0, "e end": 0}
+    told = {"a c e end": 1, "a b d end": 0, "a c end": 0, "a c e": 0, "a b e end": 0, "e end": 0}
     for answer, value in told.items():
         words = answer.split()
         path = [w for w in words if w != "end"]
@@ -421,6 +421,10 @@ def test_what_is_left_of_a_text_is_worth_what_the_best_writer_gets():
     ):
         state = task.begun(task.encode(text))
         assert float(task.objective.optimum(state)) == pytest.approx(best(state), abs=1e-5), text
+    told = {"? calm a b ? wild b b end": 0.2 * 0.8 / 4, "? wild a a ? wild b a end": 0.8**2 / 16}
+    for text, chance in told.items():
+        assert np.exp(grades(task, [written(task, text)])[0]) == pytest.approx(chance)
+    assert grades(task, [written(task, "? calm b a")])[0] == pytest.approx(np.log(0.2) - 40)
     never = task.begun(task.encode("?"))
     assert float(task.nats(never)[0]) == -20.0
 
