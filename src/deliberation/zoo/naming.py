@@ -34,8 +34,8 @@ SIMULATIONS = 512
 MANIFEST = "policy.json"
 FORMS = (
     "It may also be the folder of a saved policy, package.module:factory for one of your own, "
-    "sb3:ppo.zip, or an engine (uci:stockfish, gtp:gnugo, gnubg); a budget stands behind a colon, "
-    "as in uct:1000."
+    "sb3:ppo.zip, hf:FOLDER of a language model, or an engine (uci:stockfish, gtp:gnugo, gnubg); a "
+    "budget stands behind a colon, as in uct:1000."
 )
 
 

@@ -1,6 +1,7 @@
 """Deciders that others made, by name: a policy's file, an engine's program.
 
-`sb3:ppo.zip` is an archive of stable-baselines3; `uci:stockfish` and `gtp:gnugo` are programs that
+`sb3:ppo.zip` is an archive of stable-baselines3, `hf:FOLDER` a language model of transformers on a
+task of text; `uci:stockfish` and `gtp:gnugo` are programs that
 speak those protocols, with their arguments if quoted; `gnubg` is GNU Backgammon.
 """
 
@@ -20,6 +21,12 @@ def _sb3(task: Task, path: str) -> Decider:
     return from_sb3(path, task)
 
 
+def _hf(task: Task, folder: str) -> Decider:
+    from ..adapters import from_transformers, text_policy
+
+    return text_policy(from_transformers(folder), task)
+
+
 def _uci(task: Task, command: str) -> Decider:
     from ..adapters import from_uci
 
@@ -32,7 +39,7 @@ def _gtp(task: Task, command: str) -> Decider:
     return from_gtp(shlex.split(command), task)
 
 
-DOORS: dict[str, Door] = {"sb3": _sb3, "uci": _uci, "gtp": _gtp}
+DOORS: dict[str, Door] = {"sb3": _sb3, "hf": _hf, "uci": _uci, "gtp": _gtp}
 """What opens each kind of stranger, given what stands behind the colon."""
 
 
