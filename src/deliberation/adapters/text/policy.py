@@ -28,7 +28,7 @@ Writing = Callable[[str], str]
 
 
 def text_policy(
-    model: TransformersModel,
+    model: Any,
     task: Task,
     *,
     symbols: Sequence[str] | None = None,
