@@ -13,7 +13,7 @@ transformers = pytest.importorskip("transformers")
 from tokenizers import Tokenizer, models, pre_tokenizers  # noqa: E402
 
 from deliberation import check_decider, make_task, rollout  # noqa: E402
-from deliberation.adapters import from_transformers, text_policy  # noqa: E402
+from deliberation.adapters import from_transformers, insides, text_policy  # noqa: E402
 from deliberation.adapters.text.decoding import DirectReader  # noqa: E402
 from deliberation.adapters.text.policy import symbol_logprobs  # noqa: E402
 from deliberation.adapters.text.reading import ForwardReader  # noqa: E402
@@ -200,7 +200,7 @@ def test_what_is_written_ends_at_stop_and_its_probability_is_that_of_all_of_it()
     written = model.write(TEXTS, key=KEY, tokens=30, stop=0, samples=8)
     ended = (written.tokens == 0).any(1)
     assert ended.any() and len(written.tokens) == 24
-    for row, tokens in enumerate(written.tokens):
+    for tokens in written.tokens:
         kept = tokens[tokens >= 0]
         assert (kept[:-1] != 0).all() and (tokens[len(kept) :] == -1).all()
         assert kept[-1] == 0 or len(kept) == 30
@@ -246,7 +246,9 @@ def test_a_language_model_is_a_policy_on_a_task_of_text(trained, countdown):
     policy = text_policy(model, countdown)
     check_decider(policy)
     games = rollout(countdown, policy, key=KEY, batch=64)
-    drawn = rollout(countdown, text_policy(model, countdown, deterministic=False), key=KEY, batch=64)
+    drawn = rollout(
+        countdown, text_policy(model, countdown, deterministic=False), key=KEY, batch=64
+    )
     assert games.returns.mean() > 0.4  # random play along the grammar: 0.15
     assert not np.array_equal(games.returns, drawn.returns)
 
@@ -401,6 +403,20 @@ def test_code_in_a_folder_is_not_run(tmp_path, trained, name):
     with pytest.raises(UntrustedFileError, match="code of its own"):
         from_transformers(tmp_path)
     assert not ran.exists()
+
+
+def test_layers_are_read_and_set_at_the_last_token(trained, countdown):
+    policy = text_policy(from_transformers(trained), countdown)
+    states = jax.vmap(countdown.init)(jax.random.split(KEY, 6))
+    found = insides(policy)
+    read = found.read(states)
+    assert read["transformer.ln_f"].shape == (6, 32)
+    weights = np.asarray(policy.decide(states, key=KEY)[0].weights)
+    legal = np.asarray(jax.vmap(countdown.legal)(states))
+    told = found.resume(states, "transformer.ln_f", read["transformer.ln_f"])
+    np.testing.assert_allclose(jax.nn.softmax(np.where(legal, told, -np.inf)), weights, atol=1e-5)
+    other = found.resume(states, "transformer.ln_f", read["transformer.ln_f"][::-1])
+    np.testing.assert_allclose(other, told[::-1], atol=1e-4)
 
 
 def test_a_folder_is_named_on_the_command_line(trained, countdown):

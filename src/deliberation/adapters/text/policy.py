@@ -16,9 +16,10 @@ from ...core.errors import (
 )
 from ...core.task import Task, check_is_task
 from ..policies.expected import Score, reproduced
-from ..policies.host import Asked, HostPolicy, Model, Said, adapted
+from ..policies.host import Asked, HostPolicy, Layered, Model, Said, adapted
 from ..policies.shown import probe_shapes
 from ..policies.weighing import best, drawn, softmax
+from .reading import ForwardReader
 from .stranger import TransformersModel
 
 _TOGETHER = 256
@@ -108,8 +109,7 @@ class TextPolicy(Model):
 
     def answer(self, asked: Asked) -> Said:
         """Each different text is read once."""
-        seen = np.asarray(asked.observation).reshape(asked.count, -1)
-        different, which = np.unique(np.rint(seen).astype(np.int64), axis=0, return_inverse=True)
+        different, which = np.unique(_symbols(asked), axis=0, return_inverse=True)
         parts = [
             symbol_logprobs(self.text_model, self.written(some), self.tokens)
             for some in np.array_split(different, -(-len(different) // _TOGETHER))
@@ -120,6 +120,17 @@ class TextPolicy(Model):
             return Said(best(scores, asked.legal), weights)
         return Said(drawn(weights, asked.uniform), weights)
 
+    def layered(self) -> Layered | None:
+        """The network, read at the last token; none where a symbol is several tokens."""
+        if any(len(one) > 1 for one in self.tokens):
+            return None
+        return Layered(self.text_model.module, self.scores, last=True)
+
+    def scores(self, module: Any, asked: Asked) -> Any:
+        """The logits that this network, or one of the same form, gives the symbols, as a tensor."""
+        logits, _ = ForwardReader(module).read(self.written(_symbols(asked)))
+        return logits[:, [one[0] for one in self.tokens]]
+
     def written(self, seen: Int[np.ndarray, "batch symbols"]) -> Texts:
         """Texts of symbols, padded with -1, as texts of the model's tokens."""
         texts = [[*self.first, *(t for s in row if s >= 0 for t in self.tokens[s])] for row in seen]
@@ -127,6 +138,11 @@ class TextPolicy(Model):
         for row, text in zip(out, texts, strict=True):
             row[: len(text)] = text
         return out
+
+
+def _symbols(asked: Asked) -> Int[np.ndarray, "batch symbols"]:
+    """What is shown of texts, as numbers of symbols."""
+    return np.rint(np.asarray(asked.observation)).astype(np.int64).reshape(asked.count, -1)
 
 
 def symbol_logprobs(
