@@ -1,5 +1,5 @@
-"""States of random play or of one's own, and what their actions are worth by a planner's word: where states are too
-many to be listed, a reference at a declared budget stands in for the truth.
+"""States of random play, or of a subject's own, and what their actions are worth by a planner's
+word: where states are too many to list, a reference at a declared budget stands in for the truth.
 """
 
 import dataclasses

@@ -21,9 +21,10 @@ def insides(policy: Decider) -> Insides:
     """The layers of a decider made by `from_torch`, `from_equinox`, `from_sb3` or `text_policy`.
 
     Layers are the innermost parts of a network by their own names, with what they give before the
-    next part is called; of a language model, at the last token. The scores are logits, probabilities or values of actions, as the network
-    has them. The network at random weights is one whose layers are initialised anew as PyTorch
-    does; in equinox, and where a layer does not know how, its weights are put in random order.
+    next part is called; of a language model, at the last token. The scores are logits,
+    probabilities or values of actions, as the network has them. The network at random weights is
+    one whose layers are initialised anew as PyTorch does; in equinox, and where a layer does not
+    know how, its weights are put in random order.
 
     Raises `WrongKindError` for deciders without a network (or with one that carries a memory, or
     answers with an action alone), and `UnsuitableTaskError` where actions are continuous.

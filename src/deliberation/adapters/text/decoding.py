@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..policies.torch_modules import imported
+from .reading import Reader
 
 _AHEAD = 64
 """Places that are allocated beyond those that are filled."""
@@ -75,10 +76,8 @@ Passing = Callable[[Any, Places, Store], Any]
 """Tokens `[rows, n]` and their places to the last layer's output `[rows, n, width]`."""
 
 
-class DirectReader:
-    """A network that is read by a function of its weights; the faces are those of
-    `ForwardReader`.
-    """
+class DirectReader(Reader):
+    """A network that is read by a function of its weights."""
 
     def __init__(self, passing: Passing, head: Any, shape: Shape, longest: int):
         self.passing, self.head, self.shape, self.longest = passing, head, shape, longest
@@ -97,14 +96,14 @@ class DirectReader:
         last = hidden[torch.arange(len(texts)), torch.from_numpy(lengths - 1)]
         return self.head(last), Held(store, lengths, store.latest)
 
-    def more(self, held: Held, tokens: np.ndarray, reach: int = 0) -> tuple[Any, Held]:
+    def more(self, past: Held, tokens: np.ndarray, reach: int = 0) -> tuple[Any, Held]:
         """One more token for each row, none where it is -1.
 
         `reach` is how many places will be needed, where that is known.
         """
         torch = imported()
-        store = self._writable(held, reach)
-        lengths, live = held.lengths, tokens >= 0
+        store = self._writable(past, reach)
+        lengths, live = past.lengths, tokens >= 0
         low, high = int(lengths.min()), int(lengths.max())
         ids = torch.from_numpy(np.where(live, tokens, 0)[:, None])
         # A row that is left out writes beyond its end, where it is written over; it may be full.
@@ -119,14 +118,14 @@ class DirectReader:
         store.latest += 1
         return self.head(hidden[:, 0]), Held(store, lengths + live, store.latest)
 
-    def pick(self, held: Held, rows: np.ndarray) -> Held:
+    def pick(self, past: Held, rows: np.ndarray) -> Held:
         """The rows of these numbers."""
         rows = np.asarray(rows, np.int64)
-        if len(rows) == len(held.lengths) and (rows == np.arange(len(rows))).all():
-            return held
+        if len(rows) == len(past.lengths) and (rows == np.arange(len(rows))).all():
+            return past
         chosen = imported().from_numpy(rows)
-        store = held.store.mapped(lambda x: x.index_select(0, chosen))
-        return Held(store, held.lengths[rows], store.latest)
+        store = past.store.mapped(lambda x: x.index_select(0, chosen))
+        return Held(store, past.lengths[rows], store.latest)
 
     def _empty(self, rows: int, width: int) -> Store:
         torch, (layers, heads, depth) = imported(), self.shape

@@ -128,7 +128,7 @@ def _refuse_code(folder: Path) -> None:
             if found.get(word):
                 raise UntrustedFileError(
                     f"{folder / name} names code of its own ({word}: {found[word]}), which would "
-                    "be run. If you trust whoever made it, say trust=True."
+                    "be run. If you trust whoever made it, say trust=True (--trust)."
                 )
 
 
@@ -139,7 +139,7 @@ def _refuse_pickles(folder: Path) -> None:
         raise UntrustedFileError(
             f"{folder} keeps its weights in {', '.join(pickles[:3])}, a pickle, and reading that "
             "runs whatever code is in it. Save them as safetensors, or if you trust whoever made "
-            "them, say trust=True."
+            "them, say trust=True (--trust)."
         )
 
 

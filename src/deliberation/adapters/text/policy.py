@@ -202,9 +202,7 @@ def _tokens(
     model: TransformersModel, words: Sequence[str], end: Any, writing: Writing
 ) -> list[tuple[int, ...]]:
     """The tokens of each symbol. Raises `TokenizerError` with those that cannot be written."""
-    tokenizer = model.tokenizer
-    if tokenizer is None:
-        model.encode("")  # says that there is none
+    tokenizer = model.known_tokenizer()
     vocabulary = tokenizer.get_vocab()
     found, missing = [], []
     for number, word in enumerate(words):
@@ -233,7 +231,7 @@ def _tokens(
 
 def _first(model: TransformersModel, prefix: str) -> list[int]:
     """What stands before every text: the token that texts begin with, if any, and the prefix."""
-    tokenizer = model.tokenizer
+    tokenizer = model.known_tokenizer()
     plain = [int(token) for token in tokenizer.encode(prefix, add_special_tokens=False)]
     begins = model.encode("")[:1]
     return [*(token for token in begins if token == tokenizer.bos_token_id), *plain]

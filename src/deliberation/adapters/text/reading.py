@@ -5,6 +5,7 @@ all of them. What was read is never changed: a pass goes on with a copy of the c
 are shared until they grow.
 """
 
+import abc
 import copy
 import inspect
 from typing import Any, NamedTuple
@@ -12,6 +13,22 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..policies.torch_modules import imported
+
+
+class Reader(abc.ABC):
+    """What reads texts; what was read has `lengths`, and stays as it is when a text goes on."""
+
+    @abc.abstractmethod
+    def read(self, texts: np.ndarray) -> tuple[Any, Any]:
+        """The logits after each text, padded at the end with -1, and what was read."""
+
+    @abc.abstractmethod
+    def more(self, past: Any, tokens: np.ndarray, reach: int = 0) -> tuple[Any, Any]:
+        """One more token for each row, none where it is -1; `reach` places are needed in all."""
+
+    @abc.abstractmethod
+    def pick(self, past: Any, rows: np.ndarray) -> Any:
+        """The rows of these numbers."""
 
 
 class Past(NamedTuple):
@@ -31,7 +48,7 @@ class Past(NamedTuple):
         return (self.texts >= 0).sum(1)
 
 
-class ForwardReader:
+class ForwardReader(Reader):
     """Any causal language model of transformers."""
 
     def __init__(self, module: Any):

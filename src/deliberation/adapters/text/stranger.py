@@ -20,9 +20,9 @@ from ...core.errors import (
     WrongKindError,
 )
 from ..policies.torch_modules import imported
-from .decoding import DirectReader, direct
+from .decoding import direct
 from .folders import is_model, open_folder, open_tokenizer
-from .reading import ForwardReader
+from .reading import ForwardReader, Reader
 from .writing import write
 
 _LIMITS = ("n_positions", "max_position_embeddings", "max_seq_len", "n_ctx", "seq_length")
@@ -93,7 +93,7 @@ class TransformersModel(TextModel):
         self.longest = next((int(x) for x in limits if x), _UNLIMITED)
         self.flops_per_token = 2.0 * _weights(module)
         self.end = None if tokenizer is None else tokenizer.eos_token_id
-        self.reader: ForwardReader | DirectReader = ForwardReader(self.module)
+        self.reader: Reader = ForwardReader(self.module)
         with self.at_work():
             self._check_tokenizer()
             self._check_padding()
@@ -174,12 +174,12 @@ class TransformersModel(TextModel):
 
         Raises `TokenizerError` where there is no tokenizer.
         """
-        return [int(token) for token in self._tokenizer().encode(text)]
+        return [int(token) for token in self.known_tokenizer().encode(text)]
 
     def decode(self, tokens: Any) -> str:
         """The text of tokens; -1 is nothing. Raises `TokenizerError` without a tokenizer."""
         kept = [int(token) for token in tokens if token >= 0]
-        return str(self._tokenizer().decode(kept))
+        return str(self.known_tokenizer().decode(kept))
 
     def checked(self, texts: Texts) -> Int[np.ndarray, "batch places"]:
         """Texts as whole numbers, each with something to read and no gap.
@@ -217,7 +217,8 @@ class TransformersModel(TextModel):
             "nothing is drawn from it."
         )
 
-    def _tokenizer(self) -> Any:
+    def known_tokenizer(self) -> Any:
+        """Its tokenizer. Raises `TokenizerError` where it came without one."""
         if self.tokenizer is None:
             raise TokenizerError(
                 f"{self!r} came without a tokenizer: hand one over, "

@@ -6,12 +6,11 @@ import numpy as np
 
 from ...core.contract import Sampling
 from ..policies.torch_modules import imported
-from .decoding import DirectReader
-from .reading import ForwardReader
+from .reading import Reader
 
 
 def write(
-    reader: ForwardReader | DirectReader,
+    reader: Reader,
     texts: np.ndarray,
     seed: np.ndarray,
     *,
