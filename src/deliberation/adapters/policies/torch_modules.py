@@ -59,12 +59,16 @@ def from_torch(
 
 def imported() -> Any:
     """PyTorch. Raises `BackendError` where it is missing."""
+    return needed("torch", "Policies of PyTorch", "sb3")
+
+
+def needed(package: str, whose: str, extra: str) -> Any:
+    """A package that is there if an extra is. Raises `BackendError` that names it."""
     try:
-        return importlib.import_module("torch")
+        return importlib.import_module(package)
     except ImportError as error:
         raise BackendError(
-            f"Policies of PyTorch need it: pip install 'deliberation[sb3]', which has torch "
-            f"({error})."
+            f"{whose} need {package}: pip install 'deliberation[{extra}]' ({error})."
         ) from error
 
 

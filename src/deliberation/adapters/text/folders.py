@@ -5,15 +5,14 @@ library's own, and nothing is looked up in the network; what else a folder asks 
 """
 
 import contextlib
-import importlib
 import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ...core.errors import BackendError, PolicyFileError, UntrustedFileError, WrongKindError
-from ..policies.torch_modules import imported
+from ...core.errors import PolicyFileError, UntrustedFileError, WrongKindError
+from ..policies.torch_modules import imported, needed
 
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 _SETTINGS = "config.json"
@@ -29,14 +28,9 @@ class Opened(NamedTuple):
 
 def transformers() -> Any:
     """The library. Raises `BackendError` where it is missing."""
-    imported()
-    try:
-        return importlib.import_module("transformers")
-    except ImportError as error:
-        raise BackendError(
-            f"Language models of transformers need it: pip install 'deliberation[transformers]' "
-            f"({error})."
-        ) from error
+    whose = "Language models of transformers"
+    needed("torch", whose, "transformers")
+    return needed("transformers", whose, "transformers")
 
 
 def is_model(made: Any) -> bool:

@@ -143,15 +143,10 @@ class TransformersModel(TextModel):
             return self.reader.pick(memory, rows)
 
     def write(
-        self,
-        texts: Texts,
-        *,
-        key: Key[Array, ""],
-        tokens: int,
+        self, texts: Texts, *, key: Key[Array, ""], tokens: int,
         sampling: Sampling = Sampling(),  # noqa: B008 - immutable
-        stop: int | None = None,
-        samples: int = 1,
-    ) -> Written:
+        stop: int | None = None, samples: int = 1,
+    ) -> Written:  # fmt: skip
         """As any model of text does, with every step in PyTorch.
 
         A row's draws depend on the key, on its number and on how many tokens are asked for, and
@@ -166,7 +161,10 @@ class TransformersModel(TextModel):
                 self.reader, texts, seed, tokens=tokens, how=sampling, stop=stop, samples=samples
             )
         if broken:
-            raise self._broken()
+            raise NonFiniteError(
+                f"{self!r} gave NaN or infinity as logits: its weights or its input are broken, "
+                "and nothing is drawn from it."
+            )
         return Written(out, total, self.cost(texts, out, samples))
 
     def encode(self, text: str) -> list[int]:
@@ -211,20 +209,14 @@ class TransformersModel(TextModel):
         check_logits(self, logits)
         return logits
 
-    def _broken(self) -> NonFiniteError:
-        return NonFiniteError(
-            f"{self!r} gave NaN or infinity as logits: its weights or its input are broken, and "
-            "nothing is drawn from it."
-        )
-
     def known_tokenizer(self) -> Any:
         """Its tokenizer. Raises `TokenizerError` where it came without one."""
-        if self.tokenizer is None:
-            raise TokenizerError(
-                f"{self!r} came without a tokenizer: hand one over, "
-                "from_transformers(folder, tokenizer)."
-            )
-        return self.tokenizer
+        if self.tokenizer is not None:
+            return self.tokenizer
+        raise TokenizerError(
+            f"{self!r} came without a tokenizer: hand one over by "
+            "from_transformers(folder, tokenizer)."
+        )
 
     def _check_tokenizer(self) -> None:
         if self.tokenizer is None:
