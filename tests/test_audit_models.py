@@ -17,9 +17,10 @@ from deliberation.audit.forecasting import Accounts, Case, calibration, fit_fore
 from deliberation.audit.judging import answered
 from deliberation.audit.probes import forecast, map, size
 from deliberation.audit.profile import Profile
+from deliberation.audit.sampling import Judge
 from deliberation.audit.searching import BUDGETS, searched
-from deliberation.core import UniformRandom
-from deliberation.direct import optimal_return
+from deliberation.core import CheckedDecider, Task, UniformRandom
+from deliberation.direct import TreeSearch, optimal_return
 from deliberation.specimens import channels, make, random_world
 from deliberation.specimens.planners.depth_planner import DepthPlanner
 from deliberation.specimens.worlds import stretched
@@ -71,6 +72,34 @@ def test_an_agent_finds_how_far_ahead_a_planner_looks(depth):
     found = tried[int(agent.weights.sum(1).argmax())]
     assert (found.depth, found.playouts) == (depth, False)
     assert found.objective is EXAM.objective
+
+
+def test_an_agent_is_weighed_where_actions_are_illegal():
+    exam = Exam.of(make_task("countdown", numbers=2, largest=4, least=2, grammar=True), count=12)
+    assert not exam.legal[exam.rows].all()
+    counts = 3.0 * best(exam.values[exam.rows])
+    tried = aims(exam, np.random.default_rng(0))[:2]
+    agent = Agent(exam, exam.rows, counts, tried)
+    assert agent.weights.sum() == pytest.approx(1)
+
+
+def test_states_are_of_the_subjects_own_play_where_nothing_is_at_stake_in_random_play():
+    task = make_task("countdown", numbers=2, largest=2, least=2, most=4)
+    player = Clever(task)
+    assert all(rollout(task, player, key=KEY, batch=4).returns == 1)
+    exam = Exam.of(task, count=4, reference=Judge(None, 8), player=player)
+    assert exam.drawn is not None and exam.drawn.own and "its own play" in exam.note
+
+
+class Clever(CheckedDecider):
+    """Follows the grammar, and of several symbols takes what a short search thinks best."""
+
+    task: Task
+
+    def choose(self, question):
+        told = make_task("countdown", numbers=2, largest=2, least=2, most=4, grammar=True)
+        search = TreeSearch(told, budget=64)
+        return search.decide(question.state, key=question.keys)[0], None
 
 
 def test_what_is_worth_what_to_a_short_look_and_to_one_with_playouts():

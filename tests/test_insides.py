@@ -137,7 +137,7 @@ def test_policies_of_stable_baselines3(kind):
 
 
 def test_what_has_no_layers_is_refused_with_what_can_be_done():
-    with pytest.raises(WrongKindError, match="from_torch, from_equinox and from_sb3"):
+    with pytest.raises(WrongKindError, match="from_torch, from_equinox, from_sb3"):
         adapted_insides(from_callable(lambda seen: np.zeros(len(seen), int), GRID))
     for found in (insides, adapted_insides):
         with pytest.raises(WrongKindError, match=r"amortised\.insides"):

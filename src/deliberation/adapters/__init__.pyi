@@ -24,3 +24,6 @@ from .policies import from_sb3 as from_sb3
 from .policies import from_torch as from_torch
 from .policies import insides as insides
 from .tables import from_arrays as from_arrays
+from .text import TransformersModel as TransformersModel
+from .text import from_transformers as from_transformers
+from .text import text_policy as text_policy

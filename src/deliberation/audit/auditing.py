@@ -220,7 +220,7 @@ def sit(
         judge = dataclasses.replace(judge, budget=judge.budget or level.judging)
     if out is not None:
         judge = dataclasses.replace(judge, kept=Path(out) / "truth.json")
-    exam = Exam.of(task, objective, count=level.states, reference=judge)
+    exam = Exam.of(task, objective, count=level.states, reference=judge, player=policy)
     one = jax.random.key(0) if key is None else one_key(key)
     subject = Subject(policy, exam, level, one, channels or Channels())
     notes = [*([exam.note] if exam.note else []), *_odd(policy, exam, one)]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.special import gammaln, logsumexp, softmax
+from scipy.special import gammaln, logsumexp, softmax, xlogy
 
 from ..core.objective import Objective
 from .announcing import bonus
@@ -235,7 +235,7 @@ class Agent:
     def __post_init__(self) -> None:
         self._values = [self._worth(aim) for aim in self.aims]
         likely = np.array([
-            [(np.log(said) * self.counts).sum() for said in self._choices(values, self.rows)]
+            [xlogy(self.counts, said).sum() for said in self._choices(values, self.rows)]
             for values in self._values
         ])  # fmt: skip
         self.weights = softmax(likely)

@@ -1,8 +1,8 @@
 """Where a subject is asked: the states of a task in which it matters what is done, and their truth.
 
 Where all states and chance can be listed, exact values are known under any objective that is
-announced. Elsewhere states are drawn from random play, and a planner at a declared budget says what
-actions are worth (`sampling`).
+announced. Elsewhere states are drawn from random play, or from the subject's own where nothing is
+at stake in that, and a planner at a declared budget says what actions are worth (`sampling`).
 """
 
 import dataclasses
@@ -113,9 +113,11 @@ class Exam:
         count: int = 128,
         seed: int = 0,
         reference: Judge | Decider | None = None,
+        player: Decider | None = None,
     ) -> "Exam":
         """At most `count` contested states; of those that are drawn, the ones most contested of
-        twice as many. A `reference` with a decider judges instead of exact values.
+        twice as many. A `reference` with a decider judges instead of exact values. Where states
+        are drawn and random play meets no contested ones, those of a `player` are taken.
 
         Raises `UnsuitableTaskError`, `TooLargeError`, and what `enumerate_states` raises.
         """
@@ -126,6 +128,9 @@ class Exam:
         drawn, least = None, _SAME
         if reached is None:
             drawn = judged(task, own, 2 * count, seed, judge)
+            alone = player is not None and task.traits.players == 1
+            if alone and not contested(drawn.values, _NOISE).any():
+                drawn = judged(task, own, 2 * count, seed, judge, player)
             values, live, least = drawn.values, np.ones(len(drawn.values), bool), _NOISE
         else:
             if by_sight and float(own.discount) == 1.0:
@@ -168,8 +173,9 @@ class Exam:
     def note(self) -> str:
         """What a reader has to know of how the truth was found; nothing where it is exact."""
         if self.drawn is not None:
+            whose = "its own play" if self.drawn.own else "random play"
             return (
-                "States are of random play, those in which most is at stake. What actions are "
+                f"States are of {whose}, those in which most is at stake. What actions are "
                 f"worth is the word of {self.drawn.judge}: a stand-in where exact values cannot "
                 "be had."
             )

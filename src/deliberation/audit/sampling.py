@@ -1,5 +1,5 @@
-"""States of random play, and what their actions are worth by a planner's word: where states are too
-many to be listed, a reference at a declared budget stands in for the truth.
+"""States of random play, or of a subject's own, and what their actions are worth by a planner's
+word: where states are too many to list, a reference at a declared budget stands in for the truth.
 """
 
 import dataclasses
@@ -18,7 +18,8 @@ from ..core.decider import Decider, check_finite
 from ..core.errors import WrongKindError
 from ..core.host import on_host, with_keys
 from ..core.objective import Objective
-from ..core.play import random_positions
+from ..core.play import advance_rows, random_positions
+from ..core.rows import where_rows
 from ..core.task import State, Task, stopped
 from ..direct import TreeSearch
 from ..direct.exact.expansion import player_zero
@@ -60,24 +61,37 @@ class Judge:
 
 @dataclasses.dataclass(eq=False)
 class Judged:
-    """Some states, what each action is worth there to the player to move (NaN where illegal), and
-    by whose word.
+    """Some states, what each action is worth there to the player to move (NaN where illegal), by
+    whose word, and whether the states are of the subject's own play.
     """
 
     states: State
     values: Float[np.ndarray, "states actions"]
     judge: str
+    own: bool = False
 
 
-def judged(task: Task, objective: Objective, count: int, seed: int, judge: Judge) -> Judged:
-    """As many states as can be had of `count` episodes of random play, each worth a look by the
-    judge: an action is worth what it earns, and what the judge expects of what follows.
+def judged(
+    task: Task,
+    objective: Objective,
+    count: int,
+    seed: int,
+    judge: Judge,
+    player: Decider | None = None,
+) -> Judged:
+    """As many states as can be had of `count` episodes of random play, or of a player's, each worth
+    a look by the judge: an action is worth what it earns, and what the judge expects of what
+    follows.
     """
     first, *keys = jax.random.split(jax.random.key(seed), 3)
-    states = distinct(task, random_positions(task, count, first))
+    if player is None:
+        states = distinct(task, random_positions(task, count, first))
+    else:
+        states = distinct(task, own_positions(player, count, first))
     legal = np.asarray(jax.jit(jax.vmap(task.legal))(states))
     told = content(task, objective, judge.decider)
     parts = [told, repr(task), repr(objective), repr(judge), str((count, seed)), code()]
+    parts += [] if player is None else [content(states)]
     stamp = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
     worth = _kept_worth(judge.kept, stamp, int(legal.sum()))
     if worth is None:
@@ -91,7 +105,27 @@ def judged(task: Task, objective: Objective, count: int, seed: int, judge: Judge
     said = repr(judge)
     if judge.decider is None and plannable(task) is not task:
         said += f", with {PLANNED} results drawn for each action"
-    return Judged(on_host(states), values, said)
+    return Judged(on_host(states), values, said, player is not None)
+
+
+def own_positions(player: Decider, count: int, key: Key[Array, ""]) -> State:
+    """An unfinished position of each of so many episodes that a decider plays alone: a moment that
+    is evenly drawn.
+    """
+    task = player.task
+    state = kept = jax.vmap(task.init)(jax.random.split(key, count))
+    memory, over = player.begin(count), jax.jit(jax.vmap(lambda x: stopped(task, x)))
+    for ply in range(task.traits.horizon):
+        going = ~np.asarray(over(state))
+        if not going.any():
+            break
+        now, chosen, chance = jax.random.split(jax.random.fold_in(key, ply), 3)
+        here = going & (np.asarray(jax.random.uniform(chosen, (count,))) * (ply + 1) < 1)
+        kept = where_rows(jnp.asarray(here), state, kept)
+        decision, memory = player.decide(state, memory, key=now)
+        keys = jax.random.split(chance, count)
+        state, _ = advance_rows(task, task.objective, state, decision.action, keys)
+    return kept
 
 
 class _Kept(msgspec.Struct, frozen=True):

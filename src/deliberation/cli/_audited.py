@@ -42,6 +42,7 @@ class Asked:
     reference: str | None = None
     seconds: float | None = None
     budgets: tuple[int, ...] | None = None
+    trust: bool = False
 
 
 def audit_apart(
@@ -194,7 +195,7 @@ def _serve(asked: Asked, pipe: Connection) -> None:
     try:
         task = make_task(asked.world)
         names = [asked.subject, *([asked.reference] if asked.reference else [])]
-        made = made_deciders(task, names, asked.seed, "smoke")
+        made = made_deciders(task, names, asked.seed, "smoke", asked.trust)
         sitting = sit(
             made[asked.subject].decider, task, effort=asked.effort, out=asked.out,
             key=jax.random.key(asked.seed), seconds=asked.seconds, budgets=asked.budgets,

@@ -30,6 +30,14 @@ def effort_option() -> Option:
     return click.option("--effort", type=levels, default="smoke", show_default=True, help=about)
 
 
+def trust_option() -> Option:
+    """Whether files of others may run code."""
+    about = (
+        "Read pickles and run code of policies of others (sb3:, hf:), as you trust their makers."
+    )
+    return click.option("--trust", is_flag=True, help=about)
+
+
 def objective_option() -> Option:
     """What is wanted."""
     return click.option("--objective", metavar="OBJECTIVE", help=OBJECTIVE_HELP)
@@ -44,7 +52,9 @@ def checked_deciders(names: Sequence[str]) -> None:
         check_decider_name(name)
 
 
-def made_deciders(task: "Task", names: Sequence[str], seed: int, effort: str) -> "dict[str, Named]":
+def made_deciders(
+    task: "Task", names: Sequence[str], seed: int, effort: str, trust: bool = False
+) -> "dict[str, Named]":
     """The deciders of these names; those that learn are trained first."""
     import jax
 
@@ -53,7 +63,7 @@ def made_deciders(task: "Task", names: Sequence[str], seed: int, effort: str) ->
 
     key = jax.random.key(seed)
     return {
-        name: named_decider(task, name, named_key(key, f"make {name}"), effort)
+        name: named_decider(task, name, named_key(key, f"make {name}"), effort, trust=trust)
         for name in dict.fromkeys(names)
     }
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ._playing import checked_deciders, seed_option
+from ._playing import checked_deciders, seed_option, trust_option
 from ._tasks import checked_tasks, complete_task
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     "  deliberate audit --list\n"
     "  deliberate audit uct --world gridworld --effort smoke\n"
     '  deliberate audit sb3:ppo.zip --world "gym:FrozenLake-v1?is_slippery=false"\n'
+    "  deliberate audit hf:my_model --world countdown:numbers=2,grammar=True\n"
     "  deliberate audit q_learning --world gridworld:size=6 --probes effort,objective\n"
     "  deliberate audit uci:stockfish --world pgx:chess --reference uci:stockfish:20000 \\\n"
     "    --budgets 1,1000,20000 --probes effort\n"
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     show_default=True, help="Folder of the answers and of audit.html.",
 )  # fmt: skip
 @seed_option()
+@trust_option()
 @click.option(
     "--reference", metavar="DECIDER",
     help="Whose word stands for the truth where states cannot be listed: uci:stockfish:20000.",
@@ -73,6 +75,7 @@ def audit(
     effort: str,
     out: Path,
     seed: int,
+    trust: bool,
     reference: str | None,
     budgets: str | None,
     seconds: float,
@@ -85,9 +88,9 @@ def audit(
     """Put SUBJECT through a battery of probes in a task, and say what it responds to.
 
     SUBJECT is named as for `look --with`: an entry of the zoo, the folder of a saved policy,
-    package.module:factory, or sb3:ppo.zip; budgets are the probes' own. Probes are put in processes
-    apart: what dies or hangs there fails one of them. Killed, the same command goes on where it
-    was.
+    package.module:factory, sb3:ppo.zip or hf:FOLDER; budgets are the probes' own. Probes are put in
+    processes apart: what dies or hangs there fails one of them. Killed, the same command goes on
+    where it was.
     """
     if listed or specimens:
         _list(specimens)
@@ -107,7 +110,9 @@ def audit(
     from ..report.pages.audit import build_audit
     from ._audited import Asked, audit_apart
 
-    asked = Asked(subject, world, effort, seed, out, reference, seconds, _numbers(budgets))
+    asked = Asked(
+        subject, world, effort, seed, out, reference, seconds, _numbers(budgets), trust
+    )  # fmt: skip
     names = chosen_probes(chosen)
     click.echo(f"Making {subject} in {world}, then {len(names)} probes.", err=True)
     progress = _Progress(len(names))

@@ -11,6 +11,7 @@ from ._playing import (
     made_deciders,
     objective_option,
     seed_option,
+    trust_option,
     write_whole,
 )
 from ._tasks import checked_tasks, complete_task
@@ -33,6 +34,7 @@ from ._tasks import checked_tasks, complete_task
     help="Moves from the start, by number or by name, parted by spaces or commas.",
 )  # fmt: skip
 @seed_option()
+@trust_option()
 @click.option(
     "--with", "deciders", multiple=True, metavar="DECIDER[:BUDGET]",
     help="A name of `deliberate zoo --list`, the folder of a saved policy, package.module:factory, "
@@ -55,6 +57,7 @@ def look(
     task: str,
     position: str,
     seed: int,
+    trust: bool,
     deciders: tuple[str, ...],
     objective: str | None,
     effort: str,
@@ -82,7 +85,7 @@ def look(
     names = deciders or _usual(world)
     played = " ".join(names_of(world, game.actions)) if world.traits.fully_observable else position
     title = f"{task} after {played}" if played else task
-    made = made_deciders(world, names, seed, effort)
+    made = made_deciders(world, names, seed, effort, trust)
     found = look_at(
         game, title, [made[name] for name in names], exact=states > 0, objective=wanted,
         max_states=states, depth=line,

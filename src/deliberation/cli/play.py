@@ -13,6 +13,7 @@ from ._playing import (
     made_deciders,
     objective_option,
     seed_option,
+    trust_option,
     write_whole,
 )
 from ._table import Table, check_place, read_record, record_of
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--think", is_flag=True, help="Show what search makes of each position once played.")
 @seed_option()
+@trust_option()
 @objective_option()
 @effort_option()
 @click.option("--moves", default="", metavar="MOVES", help="Moves to begin with.")
@@ -72,6 +74,7 @@ def play(
     seat: str,
     think: bool,
     seed: int,
+    trust: bool,
     objective: str | None,
     effort: str,
     moves: str,
@@ -95,7 +98,7 @@ def play(
         if told["task"] != task:
             raise GameFileError(f"{replay} is a game of {told['task']}, not of {task}.")
         seed, words = told["seed"], [*told["moves"], *words]
-    table, who = _seated(task, names, against, watch, seat, seed, objective, effort)
+    table, who = _seated(task, names, against, watch, seat, seed, objective, effort, trust)
     from ._rounds import Rounds
 
     rounds = Rounds(table, task, think)
@@ -111,7 +114,7 @@ def play(
 
 def _seated(
     task: str, names: tuple[str, ...], against: str | None, watch: bool, seat: str, seed: int,
-    objective: str | None, effort: str,
+    objective: str | None, effort: str, trust: bool,
 ) -> tuple[Table, list[str]]:  # fmt: skip
     """The game with everybody in their seats, and what these are called."""
     from ..core.errors import BatchMismatchError, UnsuitableTaskError
@@ -138,17 +141,17 @@ def _seated(
     else:
         mine = _seat(game, seat)
         seats = [None if p == mine else against or SEARCH for p in range(players)]
-    return _filled(world, game, seats, seed, effort)
+    return _filled(world, game, seats, seed, effort, trust)
 
 
 def _filled(
-    world: "Task", game: "Game", seats: list[str | None], seed: int, effort: str
+    world: "Task", game: "Game", seats: list[str | None], seed: int, effort: str, trust: bool
 ) -> tuple[Table, list[str]]:
     from ..core.errors import UnsuitableTaskError
     from ..zoo.naming import SEARCH
 
     asked = [name for name in seats if name is not None]
-    made = made_deciders(world, asked, seed, effort)
+    made = made_deciders(world, asked, seed, effort, trust)
     hint = None
     if None in seats:
         try:

@@ -43,9 +43,9 @@ def no_insides(what: Any, why: str) -> WrongKindError:
     """The refusal where there are no layers to be read."""
     return WrongKindError(
         f"{what!r} {why}, so no layer of it can be read. Layers are found in deciders made by "
-        "from_torch, from_equinox and from_sb3 (adapters.insides), and in the library's own "
-        "networks (amortised.insides); for anything else hand over core.Insides(see, read, resume, "
-        "untrained) with functions of your own."
+        "from_torch, from_equinox, from_sb3 and text_policy (adapters.insides), and in the "
+        "library's own networks (amortised.insides); for anything else hand over "
+        "core.Insides(see, read, resume, untrained) with functions of your own."
     )
 
 

@@ -34,8 +34,8 @@ SIMULATIONS = 512
 MANIFEST = "policy.json"
 FORMS = (
     "It may also be the folder of a saved policy, package.module:factory for one of your own, "
-    "sb3:ppo.zip, or an engine (uci:stockfish, gtp:gnugo, gnubg); a budget stands behind a colon, "
-    "as in uct:1000."
+    "sb3:ppo.zip, hf:FOLDER of a language model, or an engine (uci:stockfish, gtp:gnugo, gnubg); a "
+    "budget stands behind a colon, as in uct:1000."
 )
 
 
@@ -66,13 +66,15 @@ def check_decider_name(text: str) -> None:
         raise UnknownNameError("decider", name, known, FORMS)
 
 
-def named_decider(task: Task, text: str, key: Key[Array, ""], effort: str = "smoke") -> Named:
+def named_decider(
+    task: Task, text: str, key: Key[Array, ""], effort: str = "smoke", *, trust: bool = False
+) -> Named:
     """The decider that `NAME` or `NAME:BUDGET` stands for, on a task; made or trained if need be.
 
     `effort` is how long entries of the zoo that learn are trained (see `deliberate zoo`); those
-    that only search are made as for `quick`. Raises `UnknownNameError`, `UnsuitableTaskError`,
-    `PolicyFileError`, `TaskImportError` and `WrongKindError`, and of strangers what their adapters
-    raise.
+    that only search are made as for `quick`. Without `trust` files of others run no code. Raises
+    `UnknownNameError`, `UnsuitableTaskError`, `PolicyFileError`, `TaskImportError` and
+    `WrongKindError`, and of strangers what their adapters raise.
     """
     check_decider_name(text)
     name, budget = split_budget(text)
@@ -87,7 +89,7 @@ def named_decider(task: Task, text: str, key: Key[Array, ""], effort: str = "smo
     if (Path(name) / MANIFEST).is_file():
         return Named(text, load(name, task=task, budget=budget), None)
     if is_stranger(name):
-        return Named(text, stranger(task, name), budget)
+        return Named(text, stranger(task, name, trust), budget)
     return _own(task, text, name, budget)
 
 

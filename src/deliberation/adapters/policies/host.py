@@ -5,7 +5,7 @@ import contextlib
 import functools
 import random
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -65,6 +65,16 @@ class Said(NamedTuple):
     carried: Sequence[np.ndarray] = ()
 
 
+class Layered(NamedTuple):
+    """A network of PyTorch whose layers can be read: how it, or one of the same form, scores
+    actions as a tensor, and whether its layers have an axis of places, of which the last counts.
+    """
+
+    module: Any
+    scores: Callable[[Any, Asked], Any]
+    last: bool = False
+
+
 class Model(abc.ABC):
     """A stranger's policy on the host. Equal only to itself, so that `jit` knows it.
 
@@ -86,6 +96,10 @@ class Model(abc.ABC):
     @abc.abstractmethod
     def answer(self, asked: Asked) -> Said:
         """The answers to a batch of at least one row."""
+
+    def layered(self) -> Layered | None:
+        """The network whose layers can be read, None where there is none."""
+        return None
 
     def answers(self, asked: Asked) -> Said:
         """The same, row by row where that is asked for."""

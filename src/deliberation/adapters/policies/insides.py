@@ -1,6 +1,6 @@
 """The layers of adapted networks: `insides`, by hooks in PyTorch and by taps in equinox."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,22 +12,19 @@ from ...core.decider import Decider
 from ...core.errors import UnknownNameError, UnsuitableTaskError, WrongKindError
 from ...core.insides import Insides, Units, flat, no_insides, tapped
 from ...core.task import State
-from .host import Asked, HostPolicy, asked_about
+from .host import Asked, HostPolicy, Layered, asked_about
 from .jax_modules import JaxPolicy
-from .sb3 import SB3Model, scored
-from .torch_modules import TorchModel, copied, imported
-
-Scores = Callable[[Any, Asked], Any]
-"""A network of PyTorch and what it is asked give its scores of the actions, a tensor."""
+from .torch_modules import copied, imported
 
 
 def insides(policy: Decider) -> Insides:
-    """The layers of a decider that was made by `from_torch`, `from_equinox` or `from_sb3`.
+    """The layers of a decider made by `from_torch`, `from_equinox`, `from_sb3` or `text_policy`.
 
     Layers are the innermost parts of a network by their own names, with what they give before the
-    next part is called. The scores are logits, probabilities or values of actions, as the network
-    has them. The network at random weights is one whose layers are initialised anew as PyTorch
-    does; in equinox, and where a layer does not know how, its weights are put in random order.
+    next part is called; of a language model, at the last token. The scores are logits,
+    probabilities or values of actions, as the network has them. The network at random weights is
+    one whose layers are initialised anew as PyTorch does; in equinox, and where a layer does not
+    know how, its weights are put in random order.
 
     Raises `WrongKindError` for deciders without a network (or with one that carries a memory, or
     answers with an action alone), and `UnsuitableTaskError` where actions are continuous.
@@ -43,11 +40,9 @@ def insides(policy: Decider) -> Insides:
             raise no_insides(policy, "answers with an action, and scores none")
         return tapped(policy.module, _first, policy.task, policy._seen)
     if isinstance(policy, HostPolicy):
-        model = policy.model
-        if isinstance(model, TorchModel) and model.meaning != "action":
-            return _hooked(policy, model.module, model.scores)
-        if isinstance(model, SB3Model) and (scores := scored(model)) is not None:
-            return _hooked(policy, model.policy, scores)
+        network = policy.model.layered()
+        if network is not None:
+            return _hooked(policy, network)
     raise no_insides(policy, "has no network that scores its actions by what it sees alone")
 
 
@@ -58,9 +53,9 @@ def _first(module: Any, seen: Any) -> Array:
     return jax.numpy.asarray(said[0] if pair else said)
 
 
-def _hooked(policy: HostPolicy, module: Any, scores: Scores) -> Insides:
+def _hooked(policy: HostPolicy, network: Layered) -> Insides:
     """The insides of a module of PyTorch: what its innermost parts give when it scores actions."""
-    torch = imported()
+    torch, (module, scores, last) = imported(), network
 
     def run(asked: Asked, hooks: dict[str, Any]) -> np.ndarray:
         with torch.no_grad(), policy.model.blamed(asked), _within(module, hooks):
@@ -72,8 +67,9 @@ def _hooked(policy: HostPolicy, module: Any, scores: Scores) -> Insides:
         def noting(name: str) -> Any:
             def note(part: Any, inputs: Any, found: Any) -> None:
                 del part, inputs
-                if torch.is_tensor(found) and found.is_floating_point() and found.ndim > 1:
-                    given[name] = found.detach().cpu().numpy().astype(float)
+                if torch.is_tensor(found) and found.is_floating_point() and found.ndim > 1 + last:
+                    seen = found[:, -1] if last else found
+                    given[name] = seen.detach().cpu().numpy().astype(float)
 
             return note
 
@@ -91,13 +87,17 @@ def _hooked(policy: HostPolicy, module: Any, scores: Scores) -> Insides:
 
         def instead(part: Any, inputs: Any, found: Any) -> Any:
             del part, inputs
-            given = torch.tensor(np.asarray(units), dtype=found.dtype, device=found.device)
-            return given.reshape(found.shape)
+            given = torch.tensor(np.array(units), dtype=found.dtype, device=found.device)
+            if not last:
+                return given.reshape(found.shape)
+            changed = found.clone()
+            changed[:, -1] = given.reshape(changed[:, -1].shape)
+            return changed
 
         return run(asked_about(policy, states), {layer: instead})
 
     def untrained(key: Key[Array, ""]) -> Insides:
-        return _hooked(policy, _anew(module, key), scores)
+        return _hooked(policy, network._replace(module=_anew(module, key)))
 
     return Insides(
         lambda states: flat(asked_about(policy, states).observation), read, resume, untrained

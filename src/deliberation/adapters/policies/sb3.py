@@ -11,7 +11,7 @@ import numpy as np
 from ...core.errors import WrongKindError
 from ...core.task import Task, check_is_task
 from .expected import Score, reproduced
-from .host import Asked, HostPolicy, Model, Said, adapted
+from .host import Asked, HostPolicy, Layered, Model, Said, adapted
 from .sb3_archives import Loaded, package, read_archive, read_vec_normalize
 from .sb3_spaces import check_spaces
 from .shown import Masks, Observe, masked_by_info
@@ -129,6 +129,11 @@ class SB3Model(Model):
         if self.deterministic:
             return best(weights, asked.legal)
         return drawn(weights, asked.uniform)
+
+    def layered(self) -> Layered | None:
+        """The policy, where it scores actions by what it sees alone."""
+        scores = scored(self)
+        return None if scores is None else Layered(self.policy, scores)
 
     def tensors(self, seen: Any) -> Any:
         """Observations as the policy's own tensors."""

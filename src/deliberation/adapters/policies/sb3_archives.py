@@ -155,7 +155,7 @@ def untrusted(path: Path, why: str) -> UntrustedFileError:
     """What is said of a file that would run code."""
     return UntrustedFileError(
         f"{path} {why}, and reading that runs whatever code is in it. If you trust whoever made "
-        "it, say trust=True."
+        "it, say trust=True (--trust)."
     )
 
 

@@ -10,7 +10,7 @@ from ...core.decider import check_finite
 from ...core.errors import BackendError, ForeignPolicyError, WrongKindError
 from ...core.task import Task, check_is_task
 from .expected import Score, reproduced
-from .host import Asked, HostPolicy, Model, Said, adapted, probe
+from .host import Asked, HostPolicy, Layered, Model, Said, adapted, probe
 from .shown import Masks, Observe, form_of
 from .weighing import Meaning, best, check_meaning, drawn, weights_of
 
@@ -59,12 +59,16 @@ def from_torch(
 
 def imported() -> Any:
     """PyTorch. Raises `BackendError` where it is missing."""
+    return needed("torch", "Policies of PyTorch", "sb3")
+
+
+def needed(package: str, whose: str, extra: str) -> Any:
+    """A package that is there if an extra is. Raises `BackendError` that names it."""
     try:
-        return importlib.import_module("torch")
+        return importlib.import_module(package)
     except ImportError as error:
         raise BackendError(
-            f"Policies of PyTorch need it: pip install 'deliberation[sb3]', which has torch "
-            f"({error})."
+            f"{whose} need {package}: pip install 'deliberation[{extra}]' ({error})."
         ) from error
 
 
@@ -115,6 +119,10 @@ class TorchModel(Model):
             said, value = self._called(self.module, asked)
         value = None if value is None else value.detach().cpu().numpy().reshape(asked.count)
         return said.detach().cpu().numpy(), value
+
+    def layered(self) -> Layered | None:
+        """The module, where it scores actions."""
+        return None if self.meaning == "action" else Layered(self.module, self.scores)
 
     def scores(self, module: Any, asked: Asked) -> Any:
         """What this module, or one of the same form, says of the actions, as a tensor."""

@@ -1,0 +1,5 @@
+"""Language models of other libraries: models of text, and policies on tasks of text."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
