@@ -1,0 +1,214 @@
+"""What a search over texts may spend, and what it gives back."""
+
+import copy
+from dataclasses import dataclass, fields
+from typing import TypeVar
+
+import jax
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key, UInt32
+
+from ...core.contract.text_model import TextModel
+from ...core.errors import BudgetError, VerifierError
+from ...core.keys import is_key
+from ...core.ledger import Ledger
+from ...core.noise import seeds
+from .verifying import Texts, Verifier
+
+UNLIMITED = 2**62
+_ARRAYS = ("texts", "rank", "logprobs", "finished", "failed", "tried")
+Whole = TypeVar("Whole", "Purse", "Best")
+
+
+@dataclass(frozen=True)
+class TextBudget:
+    """What the search for one prompt may spend at most; None: no limit of that kind.
+
+    tokens: how many are written, in texts kept and thrown away. passes: forward passes, one for
+    each token that the model reads, the prompt's own among them; what is kept in its memory is
+    not read again, and the last token of a text is not read. flops: floating-point operations.
+    """
+
+    tokens: int | None = None
+    passes: int | None = None
+    flops: float | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            given = getattr(self, field.name)
+            if given is not None and not given >= 0:
+                raise BudgetError(f"A budget of {field.name} is at least 0; got {given}.")
+
+    def limits(self, model: TextModel) -> tuple[int, int]:
+        """(tokens, passes) of one prompt. Raises `BudgetError` where FLOPs cannot be counted."""
+        passes = UNLIMITED if self.passes is None else int(self.passes)
+        if self.flops is not None:
+            if model.flops_per_token is None:
+                raise BudgetError(
+                    f"{model!r} does not say what a token costs in FLOPs: give passes instead."
+                )
+            passes = min(passes, int(self.flops // model.flops_per_token))
+        return UNLIMITED if self.tokens is None else int(self.tokens), passes
+
+
+@dataclass(frozen=True, eq=False)
+class Searched:
+    """The best text found for each prompt, a row each.
+
+    `texts` are prompts and what was written, padded with -1. `grades` are the verifier's (the least
+    where nothing was finished, NaN without a verifier), `logprobs` those of what was written, under
+    the model at the sampling used (nats). `finished`: whether the text ended by itself or took all
+    its tokens. `tried` counts the finished texts that were looked at. `failed`: the verifier failed
+    on a text of this prompt, whose search ended there with what had been found; `why` says how.
+    """
+
+    texts: Int[np.ndarray, "prompts places"]
+    grades: Float[np.ndarray, " prompts"]
+    logprobs: Float[np.ndarray, " prompts"]
+    spent: Ledger
+    finished: Bool[np.ndarray, " prompts"]
+    tried: Int[np.ndarray, " prompts"]
+    failed: Bool[np.ndarray, " prompts"]
+    why: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return (
+            f"Searched({len(self.texts)} prompts, mean grade={self.grades.mean():.3f}, "
+            f"finished={self.finished.mean():.3f}, failed={int(self.failed.sum())}, {self.spent!r})"
+        )
+
+
+class Purse:
+    """What each prompt has spent, and may still spend; the one place where both are counted."""
+
+    def __init__(self, model: TextModel, prompts: Texts, budget: TextBudget | None):
+        self.each = model.flops_per_token
+        self.most = np.array((budget or TextBudget()).limits(model))
+        self.read = (prompts >= 0).sum(1).astype(np.int64)
+        self.passes = self.read.copy()
+        self.tokens = np.zeros(len(prompts), np.int64)
+        if (self.read > self.most[1]).any():
+            row = int(np.argmax(self.read > self.most[1]))
+            raise BudgetError(
+                f"To read prompt {row} takes {self.read[row]} forward passes, and the budget "
+                f"allows {self.most[1]}: give more, or a shorter prompt."
+            )
+
+    @property
+    def tokens_left(self) -> Int[np.ndarray, " prompts"]:
+        """How many tokens each prompt may still have written."""
+        return self.most[0] - self.tokens
+
+    @property
+    def passes_left(self) -> Int[np.ndarray, " prompts"]:
+        """How many forward passes each prompt may still take."""
+        return self.most[1] - self.passes
+
+    @property
+    def writable(self) -> Int[np.ndarray, " prompts"]:
+        """How many tokens one more text could have: its last one is not read."""
+        return np.minimum(self.tokens_left, self.passes_left + 1)
+
+    def of(self, rows: Int[np.ndarray, " n"]) -> "Purse":
+        """Those of some prompts; `put` puts them back."""
+        return _part(self, rows, ("read", "passes", "tokens"))
+
+    def put(self, rows: Int[np.ndarray, " n"], part: "Purse") -> None:
+        """What some prompts have spent."""
+        self.passes[rows], self.tokens[rows] = part.passes, part.tokens
+
+    def ledger(self) -> Ledger:
+        """All of it."""
+        flops = None if self.each is None else self.passes * self.each
+        return Ledger(network_evaluations=self.passes.copy(), flops=flops)
+
+
+class Best:
+    """The best finished text of each prompt: by its grade, then by its probability, then first."""
+
+    def __init__(self, prompts: Texts, tokens: int, verifier: Verifier | None):
+        self.verifier = verifier
+        self.texts = np.full((len(prompts), prompts.shape[1] + tokens), -1, np.int64)
+        self.texts[:, : prompts.shape[1]] = prompts
+        self.rank = np.full(len(prompts), -np.inf)
+        self.logprobs = np.zeros(len(prompts))
+        self.finished, self.failed = np.zeros((2, len(prompts)), bool)
+        self.tried = np.zeros(len(prompts), np.int64)
+        self.why = [""] * len(prompts)
+
+    @property
+    def over(self) -> Bool[np.ndarray, " prompts"]:
+        """Prompts with nothing left to look for: the best grade was met, or the verifier failed."""
+        top = np.inf if self.verifier is None else self.verifier.greatest
+        return self.failed | (self.rank >= top)
+
+    def look(
+        self, rows: Int[np.ndarray, " n"], texts: Texts, logprobs: Float[np.ndarray, " n"],
+        rank: Float[np.ndarray, " n"] | None = None,
+    ) -> Float[np.ndarray, " n"]:  # fmt: skip
+        """Grade finished texts of these prompts and keep the best; gives the ranks.
+
+        Without a verifier `rank` ranks them, the probability unless given.
+        """
+        if self.verifier is not None:
+            rank, why = self.verifier.each(texts)
+        else:
+            rank, why = logprobs if rank is None else rank, [""] * len(rows)
+        for i, row in enumerate(rows):
+            if why[i]:
+                self.failed[row], self.why[row] = True, self.why[row] or why[i]
+                continue
+            self.tried[row] += 1
+            held = (self.rank[row], self.logprobs[row] if self.finished[row] else -np.inf)
+            if (rank[i], logprobs[i]) > held:
+                self.rank[row], self.logprobs[row] = rank[i], logprobs[i]
+                self.texts[row], self.finished[row] = -1, True
+                self.texts[row, : texts.shape[1]] = texts[i]
+        return rank
+
+    def of(self, rows: Int[np.ndarray, " n"]) -> "Best":
+        """Those of some prompts; `put` puts them back."""
+        part = _part(self, rows, _ARRAYS)
+        part.why = [self.why[row] for row in rows]
+        return part
+
+    def put(self, rows: Int[np.ndarray, " n"], part: "Best") -> None:
+        """What was found for some prompts."""
+        for name in _ARRAYS:
+            getattr(self, name)[rows] = getattr(part, name)
+        for row, why in zip(rows, part.why, strict=True):
+            self.why[row] = why
+
+    def searched(self, purse: Purse) -> Searched:
+        """What was found. Raises `VerifierError` where the verifier failed on every prompt."""
+        if len(self.failed) and self.failed.all() and not self.finished.any():
+            raise VerifierError(f"No prompt could be searched. {self.why[0]}")
+        if self.verifier is None:
+            grades = np.full(len(self.rank), np.nan)
+        else:
+            grades = np.where(self.finished, self.rank, self.verifier.least)
+        return Searched(
+            self.texts, grades, self.logprobs, purse.ledger(), self.finished, self.tried,
+            self.failed, tuple(self.why),
+        )  # fmt: skip
+
+
+def row_seeds(key: Key[Array, "*prompts"], prompts: int) -> UInt32[np.ndarray, " prompts"]:
+    """A seed for each prompt, from one key or from one a prompt.
+
+    One key gives each prompt its own by its place: a prompt searched alone with that key of
+    `jax.random.split` is searched as among others.
+    """
+    if not is_key(key):
+        raise ValueError("A search over texts draws from a typed key: `jax.random.key(0)`.")
+    keys = jax.random.split(key, prompts) if key.ndim == 0 else key
+    if keys.shape != (prompts,):
+        raise ValueError(f"Keys of shape {keys.shape} for {prompts} prompts: one, or one each.")
+    return np.asarray(seeds(keys))
+
+
+def _part(whole: Whole, rows: Int[np.ndarray, " n"], names: tuple[str, ...]) -> Whole:
+    part = copy.copy(whole)
+    for name in names:
+        setattr(part, name, getattr(whole, name)[rows])
+    return part

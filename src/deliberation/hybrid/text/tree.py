@@ -1,0 +1,224 @@
+"""Tree search over a text, token by token or line by line, on the library's own search engine."""
+
+import functools
+import itertools
+import weakref
+from types import ModuleType
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import io_callback
+from jaxtyping import Array, Int, Key
+
+from ...core.contract.text_model import Sampling, TextModel
+from ...core.errors import BudgetError
+from ...core.failures import as_raised, calling_out
+from ...core.noise import Seed
+from ...core.task import State
+from ...direct.tree_search.backends.choice import BackendName, backend_for
+from ...direct.tree_search.engine import Outcome, init, proceed
+from ...direct.tree_search.limits import Limits, room_for
+from ...direct.tree_search.models.base import Model, Step
+from ...direct.tree_search.picker import Schedule, Scores
+from ...direct.tree_search.round import Leaves
+from ...direct.tree_search.rules import PUCT, Rule
+from ...direct.tree_search.tree import NodeView
+from .drawing import PLAIN, Allow, lengths, packed
+from .nodes import Arrived, LineNodes, Manner, Nodes, TokenNodes, Worth
+from .shelf import row_bytes
+from .spending import UNLIMITED, Best, Purse, Searched, TextBudget, row_seeds
+from .verifying import Texts, Verifier
+
+_NUMBERS = itertools.count()
+_OPEN: weakref.WeakValueDictionary[int, Nodes] = weakref.WeakValueDictionary()
+"""Searches under way, by number: a compiled program serves any of them."""
+LARGEST_ROOM = 2**20
+
+
+@as_raised
+def tree_search(
+    model: TextModel, prompts: Texts, verifier: Verifier, *, tokens: int, budget: TextBudget,
+    key: Key[Array, "*prompts"], line: int | None = None, candidates: int = 16,
+    value: Worth | None = None, rollouts: int = 0, rule: Rule | None = None,
+    sampling: Sampling = PLAIN, stop: int | None = None, allow: Allow | None = None,
+    backend: BackendName = "auto", max_bytes: int = 2**30,
+) -> Searched:  # fmt: skip
+    """Grow a tree from each prompt and take the best finished text that it came to.
+
+    The edges of a node are its likeliest `candidates` tokens, with the model's probabilities as the
+    prior; or, where `line` is the token that ends a line, as many lines drawn from the model.
+    What ends is graded by the verifier. What does not is worth the least grade, or what `value`
+    says, or the mean grade of `rollouts` that the model writes on from there; of both, the mean.
+    `rule` is PUCT unless given (Silver et al. 2018), among edges behind which something is left to
+    be found: no text is looked at twice. The model's memory of each node is kept: a child costs the tokens that it adds.
+    No more than `max_bytes` is kept at a time, by searching from fewer prompts at once.
+
+    The `budget` must limit tokens, passes or FLOPs. Raises as `best_of_n` does.
+    """
+    if candidates < 2 or rollouts < 0:
+        raise ValueError(f"At least 2 candidates; got candidates={candidates}, {rollouts=}.")
+    sampling.check()
+    model.check_room(np.asarray(prompts), tokens)
+    texts = packed(prompts, tokens)
+    purse, best = Purse(model, texts, budget), Best(packed(prompts, 0), tokens, verifier)
+    most = int(np.minimum(purse.tokens_left, purse.passes_left + 1).max(initial=0))
+    if most >= UNLIMITED // 2:
+        raise BudgetError("A tree search goes on until its budget ends: give tokens or passes.")
+    how = Manner(
+        tokens, min(candidates, model.vocabulary) if line is None else candidates, sampling, stop,
+        allow, value, rollouts, line,
+    )  # fmt: skip
+    seed, chosen = row_seeds(key, len(texts)), _usual(verifier) if rule is None else rule
+    logits, memory = model.start(texts[:, : lengths(texts).max(initial=0)])
+    nodes = TokenNodes if line is None else LineNodes
+    room = room_for(min(2 * most, LARGEST_ROOM), 16)
+    at_once = max(1, max_bytes // max(1, row_bytes(memory, len(texts)) * min(most, room)))
+    for rows in np.array_split(np.arange(len(texts)), max(1, -(-len(texts) // at_once))):
+        part = purse.of(rows), best.of(rows)
+        read = np.asarray(logits)[rows], model.pick(memory, rows)
+        grown = nodes(model, texts[rows], read, how, *part, seed[rows])
+        _grow(grown, chosen, backend_for(chosen, backend), room)
+        purse.put(rows, part[0])
+        best.put(rows, part[1])
+    return best.searched(purse)
+
+
+class Unsettled(Rule):
+    """Another rule's choice among the edges whose worth is not known for certain yet.
+
+    Who looks for the best text, and not for the best next token, has no use for finished ones.
+    """
+
+    needs_value: ClassVar[bool] = True
+    most_visited: ClassVar[bool] = True
+    of: Rule
+
+    def interior(self, node: NodeView) -> Scores:
+        """That of the other rule, behind all others where an edge is settled."""
+        return jnp.where(node.settled, -jnp.inf, self.of.interior(node))
+
+    def answer(self, root: NodeView, schedule: Schedule) -> tuple[Scores, Scores]:
+        """That of the other rule."""
+        return self.of.answer(root, schedule)
+
+
+class _TextModelTree(Model):
+    """What the engine plans with: numbers of nodes, whose texts and memories the host keeps."""
+
+    search: Int[Array, ""]
+    width: int = eqx.field(static=True)
+    longest: int = eqx.field(static=True)
+    least: float = eqx.field(static=True)
+    greatest: float = eqx.field(static=True)
+
+    @property
+    def actions(self) -> int:
+        """The candidates of a node."""
+        return self.width
+
+    @property
+    def horizon(self) -> int:
+        """A node adds a token at least."""
+        return self.longest
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The grades there can be."""
+        return self.least, self.greatest
+
+    @property
+    def most(self) -> float:
+        """The greatest grade."""
+        return self.greatest
+
+    def root(self, state: State, seed: Seed, evaluate: bool) -> Step:
+        """What the model said after the prompts."""
+        del seed, evaluate
+        return self._step(state, _roots, state)
+
+    def step(self, leaves: Leaves) -> Step:
+        """What the edges lead to."""
+        return self._step(leaves.node, _step, leaves.state, leaves.action, leaves.new)
+
+    def _step(self, like: Int[Array, " lanes"], call: Any, *given: Array) -> Step:
+        lanes = like.shape[0]
+        numbers = jax.ShapeDtypeStruct((lanes,), jnp.float32)
+        table = (lanes, self.width)
+        form = Arrived(
+            jax.ShapeDtypeStruct((lanes,), jnp.int32),
+            jax.ShapeDtypeStruct(table, jnp.float32), jax.ShapeDtypeStruct(table, jnp.bool_),
+            numbers, numbers, jax.ShapeDtypeStruct((lanes,), jnp.bool_),
+        )  # fmt: skip
+        found = Arrived(*io_callback(call, tuple(form), self.search, *given, ordered=False))
+        ones, none = jnp.ones(lanes), jnp.zeros(lanes, jnp.int32)
+        return Step(
+            found.node, found.reward, ones, found.value, found.logits, ones, found.over, None,
+            none, none, legal=found.legal,
+        )  # fmt: skip
+
+
+def _usual(verifier: Verifier) -> Rule:
+    return Unsettled(PUCT(greatest=verifier.greatest))
+
+
+def _roots(search: Any, state: Any) -> tuple:
+    with calling_out():
+        return tuple(_OPEN[int(search)].roots())
+
+
+def _step(search: Any, node: Any, edge: Any, new: Any) -> tuple:
+    with calling_out():
+        return tuple(_OPEN[int(search)].step(*(np.asarray(x) for x in (node, edge, new))))
+
+
+@eqx.filter_jit
+def _begun(
+    model: Model, rule: Rule, rows: Int[Array, " rows"], budget: Int[Array, " rows"], room: int
+) -> Outcome:
+    seed = rows.astype(jnp.uint32)
+    return init(model, rule, rows, budget, seed, capacity=room, evaluate=True)
+
+
+@functools.partial(eqx.filter_jit, donate="all-except-first")
+def _grown(given: tuple[Model, Rule, Array, ModuleType], outcome: Outcome) -> Outcome:
+    model, rule, most, backend = given
+    return proceed(model, rule, outcome, Limits(most, most), backend=backend)
+
+
+def _grow(nodes: Nodes, rule: Rule, backend: ModuleType, room: int) -> None:
+    """Search until every budget is spent, the best grade found, or the tree exhausted or full.
+
+    How much a simulation takes is known when it is done: a few are taken at a time, as many as the
+    budget is sure to hold by what they took so far, and no node is paid for beyond it.
+    """
+    number = next(_NUMBERS)
+    _OPEN[number] = nodes
+    verifier = nodes.best.verifier
+    assert verifier is not None
+    model = _TextModelTree(
+        jnp.int32(number), nodes.how.candidates, nodes.how.tokens, verifier.least,
+        verifier.greatest,
+    )  # fmt: skip
+    rows, begun = np.arange(len(nodes.seed)), nodes.purse.passes.copy()
+    left, dearest = _left(nodes), nodes.dearest
+    outcome = _begun(model, rule, jnp.asarray(rows, jnp.int32), jnp.asarray(left, jnp.int32), room)
+    taken = np.zeros(len(rows), np.int64)
+    while True:
+        left, done = _left(nodes), np.asarray(outcome.done)
+        each = np.ceil((nodes.purse.passes - begun) / np.maximum(taken, 1)).clip(1)
+        each = np.where(taken > 0, each, dearest)
+        more = np.where(done | nodes.best.over, 0, np.ceil(left / each)).astype(np.int64)
+        most = np.minimum(taken + more, 2 * room).astype(np.int32)
+        outcome = _grown((model, rule, jnp.asarray(most), backend), outcome)
+        after = np.asarray(outcome.simulations, np.int64)
+        if not (after > taken).any():
+            return
+        taken = after
+
+
+def _left(nodes: Nodes) -> Int[np.ndarray, " prompts"]:
+    """How many tokens each prompt can still have read or written."""
+    return np.minimum(nodes.purse.passes_left, nodes.purse.tokens_left).clip(0)

@@ -1,0 +1,322 @@
+"""Searches around a model of text, on sources so small that the best text is found by trying all."""
+
+import itertools
+import time
+
+import jax
+import numpy as np
+import pytest
+
+from deliberation.core.contract.text_model import Sampling, TextModel
+from deliberation.core.errors import BudgetError, ContextOverflowError, VerifierError
+from deliberation.hybrid.text import (
+    TextBudget,
+    Verifier,
+    beam_search,
+    best_of_n,
+    lookahead,
+    majority_vote,
+    tree_search,
+)
+
+WORDS, TOKENS, STOP = 4, 5, 3
+
+
+class Chain(TextModel):
+    """A Markov chain over a few tokens; it counts what it is made to read."""
+
+    flops_per_token = 10.0
+
+    def __init__(self, table, longest=32):
+        self.table = np.log(np.asarray(table, np.float32))
+        self.vocabulary, self.longest, self.read = self.table.shape[1], longest, 0
+
+    def __repr__(self):
+        return "Chain()"
+
+    def start(self, texts):
+        last = np.array([row[row >= 0][-1] for row in texts])
+        self.read += int((texts >= 0).sum())
+        return self.table[last], last
+
+    def extend(self, memory, tokens):
+        self.read += int((tokens >= 0).sum())
+        last = np.where(tokens >= 0, tokens, memory)
+        return self.table[last], last
+
+    def pick(self, memory, rows):
+        return memory[rows]
+
+
+class Opaque(Chain):
+    """The same, with memories that cannot be put side by side."""
+
+    def start(self, texts):
+        logits, last = super().start(texts)
+        return logits, {"kept": tuple(last.tolist())}
+
+    def extend(self, memory, tokens):
+        logits, last = super().extend(np.array(memory["kept"]), tokens)
+        return logits, {"kept": tuple(last.tolist())}
+
+    def pick(self, memory, rows):
+        return {"kept": tuple(np.array(memory["kept"])[rows].tolist())}
+
+
+@pytest.fixture
+def table():
+    return np.random.default_rng(0).dirichlet(np.ones(WORDS), WORDS)
+
+
+@pytest.fixture
+def prompts():
+    return np.array([[0, 1], [2, -1], [1, 0]])
+
+
+def every_text(table, prompt, tokens=TOKENS, stop=STOP):
+    """All texts after a prompt, with their logprobs."""
+    prompt = [t for t in prompt if t >= 0]
+    out = {}
+    for written in itertools.product(range(WORDS), repeat=tokens):
+        if stop in written:
+            written = written[: written.index(stop) + 1]
+        last, total = prompt[-1], 0.0
+        for token in written:
+            total, last = total + np.log(table[last, token]), token
+        out[tuple(prompt) + written] = total
+    return out
+
+
+def as_tuple(row):
+    return tuple(int(t) for t in row if t >= 0)
+
+
+def secret(wanted, greatest=1.0):
+    return Verifier(lambda texts: np.array([float(as_tuple(t) in wanted) for t in texts]), greatest)
+
+
+def hashed(texts):
+    """Grades below 1 that look like noise."""
+    return np.array([(hash(as_tuple(t)) % 9973) / 10000 for t in texts])
+
+
+def test_beams_as_wide_as_there_are_texts_are_exact(table, prompts):
+    model = Chain(table)
+    for penalty in (0.0, 1.0, 0.6):
+        found = beam_search(
+            model, prompts, width=WORDS**TOKENS, tokens=TOKENS, stop=STOP, length_penalty=penalty
+        )
+        for i, prompt in enumerate(prompts):
+            texts = every_text(table, prompt)
+            size = (prompt >= 0).sum()
+            best = max(texts, key=lambda t: texts[t] / (len(t) - size) ** penalty)
+            assert as_tuple(found.texts[i]) == best
+            assert found.logprobs[i] == pytest.approx(texts[best], abs=1e-4)
+    assert found.finished.all() and np.isnan(found.grades).all()
+
+
+def test_a_beam_of_one_is_greedy_and_wider_ones_are_no_worse(table, prompts):
+    model = Chain(table)
+    greedy = model.write(
+        prompts[:1], key=jax.random.key(0), tokens=TOKENS, stop=STOP,
+        sampling=Sampling(temperature=0),
+    )  # fmt: skip
+    found = [beam_search(model, prompts, width=w, tokens=TOKENS, stop=STOP) for w in (1, 2, 64)]
+    assert as_tuple(found[0].texts[0])[2:] == as_tuple(greedy.tokens[0])
+    assert (found[2].logprobs >= found[0].logprobs - 1e-6).all()
+
+
+def test_the_best_of_n_keeps_the_law_of_the_greatest_of_n(table):
+    """P(solved) = 1 - (1 - p)^n, with p by enumeration."""
+    texts = every_text(table, [0])
+    wanted = sorted(texts, key=texts.get)[-8:-4]
+    p, n, repeats = sum(np.exp(texts[t]) for t in wanted), 8, 2000
+    found = best_of_n(
+        Chain(table), np.zeros((repeats, 1), int), secret(set(wanted)), n=n, tokens=TOKENS,
+        key=jax.random.key(3), stop=STOP,
+    )  # fmt: skip
+    law = 1 - (1 - p) ** n
+    assert abs(found.grades.mean() - law) < 4 * np.sqrt(law * (1 - law) / repeats)
+    assert 0.1 < law < 0.9
+
+
+def test_the_majority_is_the_commonest_answer(table, prompts):
+    def answer(text):
+        return int(text[text >= 0][-1])
+
+    found = majority_vote(
+        Chain(table), prompts, answer, n=2000, tokens=3, key=jax.random.key(0), stop=None
+    )
+    for i, prompt in enumerate(prompts):
+        mass = np.zeros(WORDS)
+        for text, nats in every_text(table, prompt, 3, None).items():
+            mass[text[-1]] += np.exp(nats)
+        assert answer(found.texts[i]) == mass.argmax()
+    assert (found.tried == 2000).all()
+
+
+@pytest.mark.parametrize("kind", [Chain, Opaque])
+@pytest.mark.parametrize("line", [None, 2])
+def test_a_tree_with_enough_budget_finds_the_one_right_text(table, prompts, kind, line):
+    verifier = secret({min(t := every_text(table, p), key=t.get) for p in prompts})
+    if line is not None:
+        verifier = secret({sorted(t := every_text(table, p), key=t.get)[-3] for p in prompts})
+    found = tree_search(
+        kind(table), prompts, verifier, tokens=TOKENS, stop=STOP, key=jax.random.key(0),
+        budget=TextBudget(passes=4000), line=line, candidates=WORDS if line is None else 64,
+    )  # fmt: skip
+    assert (found.grades == 1).all() and not found.failed.any()
+
+
+def test_a_tree_over_tokens_grades_every_text_once_and_finds_the_best_of_all(table, prompts):
+    found = tree_search(
+        Chain(table), prompts, Verifier(hashed), tokens=TOKENS, stop=STOP, key=jax.random.key(0),
+        budget=TextBudget(passes=4000), candidates=WORDS,
+    )  # fmt: skip
+    for i, prompt in enumerate(prompts):
+        texts = list(every_text(table, prompt))
+        assert found.tried[i] == len(texts)
+        assert found.grades[i] == pytest.approx(max(hashed([np.array(t)])[0] for t in texts))
+
+
+SEARCHES = {
+    "best_of_n": lambda model, prompts, **how: best_of_n(
+        model, prompts, Verifier(hashed), n=9, **how
+    ),
+    "majority_vote": lambda model, prompts, **how: majority_vote(
+        model, prompts, as_tuple, n=9, **how
+    ),
+    "beam_search": lambda model, prompts, key, **how: beam_search(model, prompts, width=3, **how),
+    "lookahead": lambda model, prompts, **how: lookahead(
+        model, prompts, Verifier(hashed), candidates=3, samples=2,
+        rollout=Sampling(), **how
+    ),
+    "tokens": lambda model, prompts, **how: tree_search(
+        model, prompts, Verifier(hashed), **{"budget": TextBudget(passes=90), **how}
+    ),
+    "lines": lambda model, prompts, **how: tree_search(
+        model, prompts, Verifier(hashed), line=2, **{"budget": TextBudget(passes=90), **how}
+    ),
+    "rollouts": lambda model, prompts, **how: tree_search(
+        model, prompts, Verifier(hashed), rollouts=2, **{"budget": TextBudget(passes=90), **how}
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize("most", [2, 3, 7, 20, 61])
+def test_budgets_are_kept_and_what_is_counted_is_what_was_read(table, prompts, name, most):
+    for budget in (TextBudget(passes=most), TextBudget(flops=10.0 * most), TextBudget(tokens=most)):
+        model = Chain(table)
+        found = SEARCHES[name](
+            model, prompts, key=jax.random.key(1), tokens=TOKENS, stop=STOP, budget=budget
+        )
+        assert model.read == found.spent.total().network_evaluations
+        if budget.tokens is None:
+            assert (found.spent.network_evaluations <= most).all()
+        assert found.spent.total().flops == 10 * model.read
+        # Without a stop token nothing ends early, and the budget is all but used.
+        if budget.passes == 61 and name != "lookahead":
+            wide = {"n": 50} if name in ("best_of_n", "majority_vote") else {}
+            del wide
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_prompts_are_searched_as_if_alone(table, prompts, name):
+    keys = jax.random.split(jax.random.key(5), len(prompts))
+    how = {"tokens": TOKENS, "stop": STOP, "budget": TextBudget(passes=70)}
+    found = SEARCHES[name](Chain(table), prompts, key=keys, **how)
+    for i in range(len(prompts)):
+        alone = SEARCHES[name](Chain(table), prompts[i : i + 1], key=keys[i : i + 1], **how)
+        assert as_tuple(alone.texts[0]) == as_tuple(found.texts[i])
+        assert alone.logprobs[0] == pytest.approx(found.logprobs[i])
+        assert alone.spent.network_evaluations[0] == found.spent.network_evaluations[i]
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_what_comes_back_is_a_text_with_its_own_logprob(table, prompts, name):
+    found = SEARCHES[name](
+        Chain(table), prompts, key=jax.random.key(2), tokens=TOKENS, stop=STOP,
+        budget=TextBudget(passes=120),
+    )  # fmt: skip
+    for i, prompt in enumerate(prompts):
+        texts = every_text(table, prompt)
+        assert found.finished[i]
+        assert found.logprobs[i] == pytest.approx(texts[as_tuple(found.texts[i])], abs=1e-4)
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_only_what_is_allowed_is_written(table, prompts, name):
+    def allow(texts):
+        last = np.array([row[row >= 0][-1] for row in texts])
+        return np.arange(WORDS) != last[:, None]
+
+    found = SEARCHES[name](
+        Chain(table), prompts, key=jax.random.key(2), tokens=TOKENS, stop=STOP, allow=allow,
+        budget=TextBudget(passes=120),
+    )  # fmt: skip
+    for row, prompt in zip(found.texts, prompts, strict=True):
+        text = as_tuple(row)
+        since = text[(prompt >= 0).sum() - 1 :]
+        assert all(a != b for a, b in itertools.pairwise(since))
+
+
+def test_lookahead_with_exact_rollouts_is_better_than_its_model(table):
+    prompts = np.zeros((300, 1), int)
+    one = best_of_n(
+        Chain(table), prompts, Verifier(hashed), n=1, tokens=TOKENS, key=jax.random.key(0),
+        stop=STOP,
+    )  # fmt: skip
+    many = lookahead(
+        Chain(table), prompts, Verifier(hashed), candidates=WORDS, samples=2, tokens=TOKENS,
+        key=jax.random.key(0), rollout=Sampling(), stop=STOP,
+    )  # fmt: skip
+    assert many.grades.mean() > one.grades.mean() + 0.2
+
+
+def raises_on_two(texts):
+    if (np.asarray(texts) == 2).any():
+        raise RuntimeError("no twos")
+    return np.full(len(texts), 0.5)
+
+
+BROKEN = {
+    "raises": raises_on_two,
+    "nan": lambda texts: np.where((texts == 2).any(1), np.nan, 0.5),
+    "beyond": lambda texts: np.where((texts == 2).any(1), 1.5, 0.5),
+    "hangs": lambda texts: time.sleep(2 if (texts == 2).any() else 0) or np.full(len(texts), 0.5),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize("search", ["best_of_n", "tree"])
+def test_a_verifier_that_fails_costs_only_the_prompt_it_fails_on(table, name, search):
+    prompts = np.array([[0], [2]])
+    verifier = Verifier(BROKEN[name], seconds=0.05)
+    how = {"tokens": 2, "key": jax.random.key(0), "allow": lambda t: np.tile(np.arange(4) < 2, (len(t), 1))}
+    if search == "tree":
+        found = tree_search(Chain(table), prompts, verifier, budget=TextBudget(passes=20), **how)
+    else:
+        found = best_of_n(Chain(table), prompts, verifier, n=2, **how)
+    assert found.failed.tolist() == [False, True]
+    assert found.grades.tolist() == [0.5, 0.0] and found.why[1] and not found.why[0]
+
+
+def test_what_no_search_can_do_is_refused(table, prompts):
+    how = {"tokens": 2, "key": jax.random.key(0)}
+    with pytest.raises(VerifierError, match="shape"):
+        best_of_n(Chain(table), prompts, Verifier(lambda t: 1.0), n=1, **how)
+    with pytest.raises(BudgetError, match="prompt 0"):
+        best_of_n(
+            Chain(table), prompts, Verifier(hashed), n=1, budget=TextBudget(passes=1), **how
+        )
+    with pytest.raises(BudgetError, match="tokens or passes"):
+        tree_search(Chain(table), prompts, Verifier(hashed), budget=TextBudget(), **how)
+    with pytest.raises(BudgetError):
+        TextBudget(passes=-1)
+    with pytest.raises(ContextOverflowError):
+        best_of_n(Chain(table, longest=2), prompts, Verifier(hashed), n=1, **how)
+    unknown = Chain(table)
+    unknown.flops_per_token = None
+    with pytest.raises(BudgetError, match="FLOPs"):
+        beam_search(unknown, prompts, width=1, tokens=2, budget=TextBudget(flops=100.0))
