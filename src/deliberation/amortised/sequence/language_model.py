@@ -5,6 +5,7 @@ Keys and values of what was read are kept, so that one more token costs one toke
 for all its samples, and the loop ends when every row has stopped.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -88,6 +89,20 @@ class LanguageModel(TextModel):
         filled = np.zeros(padded_size(len(rows)), np.int32)
         filled[: len(rows)] = rows
         return Read(_pick(memory.cache, filled), len(rows))
+
+    def gather(self, rows: Sequence[tuple[Read, int]]) -> Read | None:
+        """See `TextModel.gather`: on the host, as the rows come from as many caches as there are."""
+        caches = [jax.tree.leaves(memory.cache) for memory, _ in rows]
+        if len({tuple(x.shape[1:] for x in leaves) for leaves in caches}) != 1:
+            return None
+        filled = padded_size(len(rows)) - len(rows)
+        places = [row for _, row in rows] + [rows[0][1]] * filled
+        caches += caches[:1] * filled
+        leaves = [
+            np.stack([np.asarray(x)[row] for x, row in zip(column, places, strict=True)])
+            for column in zip(*caches, strict=True)
+        ]
+        return Read(jax.tree.unflatten(jax.tree.structure(rows[0][0].cache), leaves), len(rows))
 
     def write(
         self,

@@ -6,6 +6,7 @@ stranger's behind an adapter. Tokens are numbers from 0; a batch of texts is pad
 """
 
 import abc
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -101,6 +102,14 @@ class TextModel(abc.ABC):
     @abc.abstractmethod
     def pick(self, memory: Memory, rows: Int[np.ndarray, " n"]) -> Memory:
         """The memory of these rows, repeated where they are named more than once."""
+
+    def gather(self, rows: Sequence[tuple[Memory, int]]) -> Memory | None:
+        """The memory of rows of several memories, so that they are read on together.
+
+        None where they cannot be put side by side, as here: each is then read on by itself.
+        """
+        del rows
+        return None
 
     def write(
         self,

@@ -187,7 +187,8 @@ class Nodes(abc.ABC):
         self, node: Int[np.ndarray, " n"], number: Int[np.ndarray, " n"]
     ) -> UInt32[np.ndarray, " n"]:
         """A seed from the text at each node alone, and a number."""
-        words = [zlib.crc32(np.ascontiguousarray(self.texts[n], np.int32)) for n in node]
+        texts = [self.texts[n] for n in node]
+        words = [zlib.crc32(np.ascontiguousarray(t[t >= 0], np.int32)) for t in texts]
         prompt = self.seed[[self.rows[n] for n in node]]
         return mixed(prompt, np.array(words, np.int64) % 2**31, number)
 

@@ -176,9 +176,9 @@ def _step(search: Any, node: Any, edge: Any, new: Any) -> tuple:
 
 @eqx.filter_jit
 def _begun(
-    model: Model, rule: Rule, rows: Int[Array, " rows"], budget: Int[Array, " rows"], room: int
-) -> Outcome:
-    seed = rows.astype(jnp.uint32)
+    model: Model, rule: Rule, rows: Int[Array, " rows"], budget: Int[Array, " rows"], seed: Seed,
+    room: int,
+) -> Outcome:  # fmt: skip
     return init(model, rule, rows, budget, seed, capacity=room, evaluate=True)
 
 
@@ -204,7 +204,8 @@ def _grow(nodes: Nodes, rule: Rule, backend: ModuleType, room: int) -> None:
     )  # fmt: skip
     rows, begun = np.arange(len(nodes.seed)), nodes.purse.passes.copy()
     left, dearest = _left(nodes), nodes.dearest
-    outcome = _begun(model, rule, jnp.asarray(rows, jnp.int32), jnp.asarray(left, jnp.int32), room)
+    begin = (np.minimum(x, 2**30).astype(np.int32) for x in (rows, left))
+    outcome = _begun(model, rule, *map(jnp.asarray, (*begin, nodes.seed)), room)
     taken = np.zeros(len(rows), np.int64)
     while True:
         left, done = _left(nodes), np.asarray(outcome.done)
