@@ -1,4 +1,4 @@
-"""Searches around a model of text, on sources so small that the best text is found by trying all."""
+"""Searches around a model of text, on sources so small that all texts can be tried."""
 
 import itertools
 import time
@@ -79,7 +79,7 @@ def prompts():
     return np.array([[0, 1], [2, -1], [1, 0]])
 
 
-def every_text(table, prompt, tokens=TOKENS, stop=STOP):
+def every_text(table, prompt, tokens=TOKENS, stop: int | None = STOP):
     """All texts after a prompt, with their logprobs."""
     prompt = [t for t in prompt if t >= 0]
     out = {}
@@ -91,6 +91,12 @@ def every_text(table, prompt, tokens=TOKENS, stop=STOP):
             total, last = total + np.log(table[last, token]), token
         out[tuple(prompt) + written] = total
     return out
+
+
+def edge(table, prompt, which):
+    """The likeliest or the least likely text."""
+    texts = every_text(table, prompt)
+    return which(texts, key=lambda t: texts[t])
 
 
 def as_tuple(row):
@@ -135,7 +141,7 @@ def test_a_beam_of_one_is_greedy_and_wider_ones_are_no_worse(table, prompts):
 def test_the_best_of_n_keeps_the_law_of_the_greatest_of_n(table):
     """P(solved) = 1 - (1 - p)^n, with p by enumeration."""
     texts = every_text(table, [0])
-    wanted = sorted(texts, key=texts.get)[-8:-4]
+    wanted = sorted(texts, key=lambda t: texts[t])[-8:-4]
     p, n, repeats = sum(np.exp(texts[t]) for t in wanted), 8, 2000
     found = best_of_n(
         Chain(table), np.zeros((repeats, 1), int), secret(set(wanted)), n=n, tokens=TOKENS,
@@ -164,9 +170,9 @@ def test_the_majority_is_the_commonest_answer(table, prompts):
 @pytest.mark.parametrize("kind", [Chain, Opaque])
 @pytest.mark.parametrize("line", [None, 2])
 def test_a_tree_with_enough_budget_finds_the_one_right_text(table, prompts, kind, line):
-    verifier = secret({min(t := every_text(table, p), key=t.get) for p in prompts})
+    verifier = secret({edge(table, p, min) for p in prompts})
     if line is not None:
-        verifier = secret({max(t := every_text(table, p), key=t.get) for p in prompts})
+        verifier = secret({edge(table, p, max) for p in prompts})
     found = tree_search(
         kind(table), prompts, verifier, tokens=TOKENS, stop=STOP, key=jax.random.key(0),
         budget=TextBudget(passes=4000), line=line, candidates=WORDS if line is None else 64,
@@ -210,7 +216,7 @@ SEARCHES = {
 
 
 @pytest.mark.parametrize("name", SEARCHES)
-@pytest.mark.parametrize("most", [2, 3, 7, 20, 61])
+@pytest.mark.parametrize("most", [2, 7, 61])
 def test_budgets_are_kept_and_what_is_counted_is_what_was_read(table, prompts, name, most):
     for budget in (TextBudget(passes=most), TextBudget(flops=10.0 * most), TextBudget(tokens=most)):
         model = Chain(table)
@@ -221,10 +227,6 @@ def test_budgets_are_kept_and_what_is_counted_is_what_was_read(table, prompts, n
         if budget.tokens is None:
             assert (found.spent.network_evaluations <= most).all()
         assert found.spent.total().flops == 10 * model.read
-        # Without a stop token nothing ends early, and the budget is all but used.
-        if budget.passes == 61 and name != "lookahead":
-            wide = {"n": 50} if name in ("best_of_n", "majority_vote") else {}
-            del wide
 
 
 @pytest.mark.parametrize("name", SEARCHES)
@@ -299,7 +301,11 @@ BROKEN = {
 def test_a_verifier_that_fails_costs_only_the_prompt_it_fails_on(table, name, search):
     prompts = np.array([[0], [2]])
     verifier = Verifier(BROKEN[name], seconds=0.05)
-    how = {"tokens": 2, "key": jax.random.key(0), "allow": lambda t: np.tile(np.arange(4) < 2, (len(t), 1))}
+    how = {
+        "tokens": 2,
+        "key": jax.random.key(0),
+        "allow": lambda t: np.tile(np.arange(4) < 2, (len(t), 1)),
+    }
     if search == "tree":
         found = tree_search(Chain(table), prompts, verifier, budget=TextBudget(passes=20), **how)
     else:
@@ -313,9 +319,7 @@ def test_what_no_search_can_do_is_refused(table, prompts):
     with pytest.raises(VerifierError, match="shape"):
         best_of_n(Chain(table), prompts, Verifier(lambda t: 1.0), n=1, **how)
     with pytest.raises(BudgetError, match="prompt 0"):
-        best_of_n(
-            Chain(table), prompts, Verifier(hashed), n=1, budget=TextBudget(passes=1), **how
-        )
+        best_of_n(Chain(table), prompts, Verifier(hashed), n=1, budget=TextBudget(passes=1), **how)
     with pytest.raises(BudgetError, match="tokens or passes"):
         tree_search(Chain(table), prompts, Verifier(hashed), budget=TextBudget(), **how)
     with pytest.raises(BudgetError):

@@ -41,3 +41,14 @@ from .learned_models import train_mpc as train_mpc
 from .learned_models import train_muzero as train_muzero
 from .parametric import SemiAmortised as SemiAmortised
 from .parametric import fit_through as fit_through
+from .text import Diving as Diving
+from .text import Searched as Searched
+from .text import TextBudget as TextBudget
+from .text import ValuedModel as ValuedModel
+from .text import Verifier as Verifier
+from .text import beam_search as beam_search
+from .text import best_of_n as best_of_n
+from .text import fit_values as fit_values
+from .text import lookahead as lookahead
+from .text import majority_vote as majority_vote
+from .text import tree_search as tree_search

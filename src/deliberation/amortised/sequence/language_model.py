@@ -91,7 +91,7 @@ class LanguageModel(TextModel):
         return Read(_pick(memory.cache, filled), len(rows))
 
     def gather(self, rows: Sequence[tuple[Read, int]]) -> Read | None:
-        """See `TextModel.gather`: on the host, as the rows come from as many caches as there are."""
+        """See `TextModel.gather`: on the host, as the rows may come from as many caches."""
         caches = [jax.tree.leaves(memory.cache) for memory, _ in rows]
         if len({tuple(x.shape[1:] for x in leaves) for leaves in caches}) != 1:
             return None

@@ -111,6 +111,11 @@ class TextModel(abc.ABC):
         del rows
         return None
 
+    def values(self, memory: Memory) -> Float[np.ndarray, " batch"] | None:
+        """What each text that was read is worth, where the model has learned that; else None."""
+        del memory
+        return None
+
     def write(
         self,
         texts: Texts,

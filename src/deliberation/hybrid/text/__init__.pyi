@@ -4,5 +4,8 @@ from .samples import best_of_n as best_of_n
 from .samples import majority_vote as majority_vote
 from .spending import Searched as Searched
 from .spending import TextBudget as TextBudget
+from .tree import Diving as Diving
 from .tree import tree_search as tree_search
+from .valued import ValuedModel as ValuedModel
+from .valued import fit_values as fit_values
 from .verifying import Verifier as Verifier

@@ -47,7 +47,9 @@ def lookahead(
         order = np.argsort(-logprobs, axis=1, kind="stable")[:, :candidates]
         tried = np.repeat(order, samples, 1)
         tried = np.where(np.isfinite(np.take_along_axis(logprobs, tried, 1)), tried, -1)
-        ahead = _completed(written, at, tried.ravel(), logprobs, rollout, mixed(seed, np.int64(place)))
+        ahead = _completed(
+            written, at, tried.ravel(), logprobs, rollout, mixed(seed, np.int64(place))
+        )
         rows = np.repeat(at, each)
         np.add.at(purse.passes, rows, ahead.passes)
         np.add.at(purse.tokens, rows, ahead.length - ahead.begun)
@@ -69,7 +71,8 @@ def lookahead(
 
 def _completed(
     written: Row, at: Int[np.ndarray, " live"], token: Int[np.ndarray, " tried"],
-    logprobs: Float[np.ndarray, "live vocabulary"], rollout: Sampling, seed: UInt32[np.ndarray, " prompts"],
+    logprobs: Float[np.ndarray, "live vocabulary"], rollout: Sampling,
+    seed: UInt32[np.ndarray, " prompts"],
 ) -> Row:  # fmt: skip
     """Each candidate token after its text, and what the model writes on from there."""
     each = len(token) // len(at)

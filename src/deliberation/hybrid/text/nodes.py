@@ -47,7 +47,7 @@ class Arrived(NamedTuple):
 
 
 class Nodes(abc.ABC):
-    """The nodes of the trees of some prompts, numbered over all of them; the first are the roots."""
+    """The nodes of the trees of some prompts, numbered over all of them; the roots come first."""
 
     def __init__(
         self, model: TextModel, prompts: Texts, read: tuple[Logits, Memory], how: Manner,
@@ -140,13 +140,14 @@ class Nodes(abc.ABC):
         """By the value function, by the mean grade of the model's own endings, or by both."""
         texts = np.stack([self.texts[n] for n in node])
         values = [] if self.how.value is None else [np.asarray(self.how.value(texts), float)]
+        learned = self.shelf.values([self._place(n) for n in node])
+        if learned is not None:
+            values.append(learned)
         if self.how.rollouts:
             values.append(self._rolled_out(node, texts))
         return np.mean(values, axis=0) if values else np.full(len(node), self._least)
 
-    def _rolled_out(
-        self, node: Int[np.ndarray, " n"], texts: Texts
-    ) -> Float[np.ndarray, " n"]:
+    def _rolled_out(self, node: Int[np.ndarray, " n"], texts: Texts) -> Float[np.ndarray, " n"]:
         """The mean grade of texts that the model writes on from each; what it cannot pay, 0."""
         count, rows = self.how.rollouts, np.array([self.rows[n] for n in node])
         total = np.zeros(len(node))
@@ -188,7 +189,7 @@ class Nodes(abc.ABC):
     ) -> UInt32[np.ndarray, " n"]:
         """A seed from the text at each node alone, and a number."""
         texts = [self.texts[n] for n in node]
-        words = [zlib.crc32(np.ascontiguousarray(t[t >= 0], np.int32)) for t in texts]
+        words = [zlib.crc32(t[t >= 0].astype(np.int32).tobytes()) for t in texts]
         prompt = self.seed[[self.rows[n] for n in node]]
         return mixed(prompt, np.array(words, np.int64) % 2**31, number)
 
@@ -231,7 +232,9 @@ class TokenNodes(Nodes):
         size = lengths(texts)
         texts[np.arange(len(nodes)), size] = token
         rows = np.array([self.rows[n] for n in nodes])
-        over = (size + 1 >= self.ends[rows]) | (token == (-2 if self.how.stop is None else self.how.stop))
+        over = (size + 1 >= self.ends[rows]) | (
+            token == (-2 if self.how.stop is None else self.how.stop)
+        )
         can = (self.purse.tokens_left[rows] > 0) & (over | (self.purse.passes_left[rows] > 0))
         np.add.at(self.purse.tokens, rows[can], 1)
         read = np.flatnonzero(can & ~over)

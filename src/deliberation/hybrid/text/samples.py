@@ -88,7 +88,9 @@ class _Drawing:
             if not width.any():
                 return
             rows = np.repeat(np.arange(len(width)), width)
-            number = np.concatenate([np.arange(t, t + w) for t, w in zip(taken, width, strict=True)])
+            number = np.concatenate(
+                [np.arange(t, t + w) for t, w in zip(taken, width, strict=True)]
+            )
             written = self._write(rows, number, logits, memory)
             np.add.at(self.purse.passes, rows, written.passes)
             np.add.at(self.purse.tokens, rows, written.length - written.begun)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from ...core.contract.text_model import Memory, TextModel
 from .verifying import Logits
@@ -46,6 +46,13 @@ class Shelf:
             rows = np.array([places[i].row for i in at])
             found.append((at, self.model.pick(self.blocks[block], rows)))
         return found
+
+    def values(self, places: list[Place]) -> Float[np.ndarray, " n"] | None:
+        """What the model says that texts are worth, where it says that."""
+        told = {p.block: self.model.values(self.blocks[p.block]) for p in places}
+        if any(x is None for x in told.values()):
+            return None
+        return np.array([told[p.block][p.row] for p in places])  # type: ignore[index]
 
     def extend(
         self, places: list[Place], tokens: Int[np.ndarray, " n"]

@@ -2,9 +2,10 @@
 
 import functools
 import itertools
+import math
 import weakref
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -22,12 +23,12 @@ from ...direct.tree_search.backends.choice import BackendName, backend_for
 from ...direct.tree_search.engine import Outcome, init, proceed
 from ...direct.tree_search.limits import Limits, room_for
 from ...direct.tree_search.models.base import Model, Step
-from ...direct.tree_search.picker import Schedule, Scores
+from ...direct.tree_search.picker import Number, Schedule, Scores
 from ...direct.tree_search.round import Leaves
-from ...direct.tree_search.rules import PUCT, Rule
+from ...direct.tree_search.rules import Rule
 from ...direct.tree_search.tree import NodeView
 from .drawing import PLAIN, Allow, lengths, packed
-from .nodes import Arrived, LineNodes, Manner, Nodes, TokenNodes, Worth
+from .nodes import LineNodes, Manner, Nodes, TokenNodes, Worth
 from .shelf import row_bytes
 from .spending import UNLIMITED, Best, Purse, Searched, TextBudget, row_seeds
 from .verifying import Texts, Verifier
@@ -52,8 +53,8 @@ def tree_search(
     prior; or, where `line` is the token that ends a line, as many lines drawn from the model.
     What ends is graded by the verifier. What does not is worth the least grade, or what `value`
     says, or the mean grade of `rollouts` that the model writes on from there; of both, the mean.
-    `rule` is PUCT unless given (Silver et al. 2018), among edges behind which something is left to
-    be found: no text is looked at twice. The model's memory of each node is kept: a child costs the tokens that it adds.
+    A `ValuedModel` says what texts are worth by itself. `rule` is `Diving` unless given: no text is
+    looked at twice. The model's memory of each node is kept: a child costs the tokens that it adds.
     No more than `max_bytes` is kept at a time, by searching from fewer prompts at once.
 
     The `budget` must limit tokens, passes or FLOPs. Raises as `best_of_n` does.
@@ -86,23 +87,43 @@ def tree_search(
     return best.searched(purse)
 
 
-class Unsettled(Rule):
-    """Another rule's choice among the edges whose worth is not known for certain yet.
+class Diving(Rule):
+    """PUCT for who looks for one best text: what was not tried yet counts as the least grade.
 
-    Who looks for the best text, and not for the best next token, has no use for finished ones.
+    (q - least) / span + c p sqrt(N) / (1 + n), so that with a small `c` a search goes on from where
+    it is until what comes back is no better than elsewhere (the "first play urgency" of Gelly and
+    Wang 2006). Edges behind which nothing is left to be found come last. With `c` = 1.25 and no
+    values it spreads over beginnings as they are likely.
     """
 
     needs_value: ClassVar[bool] = True
     most_visited: ClassVar[bool] = True
-    of: Rule
+    c: Number = 0.03
+    least: Number = 0.0
+    span: Number = 1.0
 
     def interior(self, node: NodeView) -> Scores:
-        """That of the other rule, behind all others where an edge is settled."""
-        return jnp.where(node.settled, -jnp.inf, self.of.interior(node))
+        """By what came back and how likely an edge is, among those that are not settled."""
+        total = jnp.maximum(node.visits.sum(-1, keepdims=True), 1)
+        q = jnp.where(node.visits > 0, (node.q - self.least) / self.span, 0.0)
+        score = q + self.c * jnp.sqrt(total) * node.prior / (1 + node.visits)
+        return jnp.where(node.settled, -jnp.inf, score)
 
     def answer(self, root: NodeView, schedule: Schedule) -> tuple[Scores, Scores]:
-        """That of the other rule."""
-        return self.of.answer(root, schedule)
+        """The prior, and what came back: the search is asked for its texts, and not for a token."""
+        del schedule
+        return root.prior, root.q
+
+
+class _Found(NamedTuple):
+    """What `nodes.Arrived` is in a compiled program."""
+
+    node: Any
+    logits: Any
+    legal: Any
+    reward: Any
+    value: Any
+    over: Any
 
 
 class _TextModelTree(Model):
@@ -147,12 +168,12 @@ class _TextModelTree(Model):
         lanes = like.shape[0]
         numbers = jax.ShapeDtypeStruct((lanes,), jnp.float32)
         table = (lanes, self.width)
-        form = Arrived(
+        form = _Found(
             jax.ShapeDtypeStruct((lanes,), jnp.int32),
             jax.ShapeDtypeStruct(table, jnp.float32), jax.ShapeDtypeStruct(table, jnp.bool_),
             numbers, numbers, jax.ShapeDtypeStruct((lanes,), jnp.bool_),
         )  # fmt: skip
-        found = Arrived(*io_callback(call, tuple(form), self.search, *given, ordered=False))
+        found = _Found(*io_callback(call, tuple(form), self.search, *given, ordered=False))
         ones, none = jnp.ones(lanes), jnp.zeros(lanes, jnp.int32)
         return Step(
             found.node, found.reward, ones, found.value, found.logits, ones, found.over, None,
@@ -161,7 +182,8 @@ class _TextModelTree(Model):
 
 
 def _usual(verifier: Verifier) -> Rule:
-    return Unsettled(PUCT(greatest=verifier.greatest))
+    span = verifier.greatest - verifier.least
+    return Diving(least=verifier.least, span=span if math.isfinite(span) else 1.0)
 
 
 def _roots(search: Any, state: Any) -> tuple:
@@ -204,8 +226,8 @@ def _grow(nodes: Nodes, rule: Rule, backend: ModuleType, room: int) -> None:
     )  # fmt: skip
     rows, begun = np.arange(len(nodes.seed)), nodes.purse.passes.copy()
     left, dearest = _left(nodes), nodes.dearest
-    begin = (np.minimum(x, 2**30).astype(np.int32) for x in (rows, left))
-    outcome = _begun(model, rule, *map(jnp.asarray, (*begin, nodes.seed)), room)
+    places, most = (jnp.asarray(np.minimum(x, 2**30), jnp.int32) for x in (rows, left))
+    outcome = _begun(model, rule, places, most, jnp.asarray(nodes.seed), room)
     taken = np.zeros(len(rows), np.int64)
     while True:
         left, done = _left(nodes), np.asarray(outcome.done)

@@ -1,4 +1,4 @@
-"""Graders of finished texts, held to what a search relies on: they answer, in time, with numbers."""
+"""Graders of finished texts, held to what a search relies on: numbers, in time."""
 
 import threading
 from collections.abc import Callable
@@ -44,7 +44,9 @@ class Verifier:
         try:
             found = np.asarray(given, float)
         except (TypeError, ValueError) as error:
-            raise VerifierError(f"{self._name} gave {given!r}, which is no number a text.") from error
+            raise VerifierError(
+                f"{self._name} gave {given!r}, which is no number a text."
+            ) from error
         if found.shape != (len(texts),):
             raise VerifierError(
                 f"{self._name} gave grades of shape {found.shape} for {len(texts)} texts: it takes "
