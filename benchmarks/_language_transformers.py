@@ -1,11 +1,10 @@
 """Tokens a second that a stranger's model writes here, beside `model.generate` on the same weights.
 
-A GPT-2 of width 128 and depth 4 at random weights, 64 tokens after prompts of 16, on one thread:
-prompts side by side, the samples of one prompt, and texts of which most end early. The likeliest
-tokens are held against those of `generate`. Each time is the least of several that are taken in
-turn, of the processor and not of the wall, so that what else the machine does counts little.
+GPT-2 at random weights, 64 tokens after prompts of 16: prompts side by side, the samples of one
+prompt, and texts of which most end early. The likeliest tokens are held against those of
+`generate`. Both take turns; each counts by the least of several times.
 
-    python benchmarks/_language_transformers.py
+    python benchmarks/language_models.py generate
 """
 
 import time
@@ -32,22 +31,35 @@ ROWS = (
 )
 
 
-def rows(repeats: int = REPEATS) -> list[dict[str, Any]]:
-    """A row a way of writing: tokens a second of both, and how many times as fast it is here."""
+SIZES = ((64, 2), (128, 4))
+"""Width and depth."""
+
+
+def rows(repeats: int = REPEATS, busy: bool = False) -> list[dict[str, Any]]:
+    """A row a size and way of writing: tokens a second of both, and how many times as fast it is
+    here; with `busy` by processor time on one thread.
+    """
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(1 if busy else before)
+    clock = time.process_time if busy else time.perf_counter
     try:
-        module = _module()
-        model = from_transformers(module)
-        return [_row(module, model, repeats, **told) for told in ROWS]
+        found = []
+        for width, depth in SIZES:
+            module = _module(width, depth)
+            model = from_transformers(module)
+            for told in ROWS:
+                one = _row(module, model, repeats, clock, **told)
+                found.append({"width": width, "depth": depth, **one})
+                print(found[-1], flush=True)
+        return found
     finally:
         torch.set_num_threads(before)
 
 
-def _module() -> Any:
+def _module(width: int, depth: int) -> Any:
     torch.manual_seed(0)
     config = transformers.GPT2Config(
-        vocab_size=VOCABULARY, n_positions=256, n_embd=128, n_layer=4, n_head=4,
+        vocab_size=VOCABULARY, n_positions=256, n_embd=width, n_layer=depth, n_head=4,
         initializer_range=0.1, bos_token_id=None, eos_token_id=None,
     )  # fmt: skip
     return transformers.GPT2LMHeadModel(config).eval()
@@ -57,6 +69,7 @@ def _row(
     module: Any,
     model: Any,
     repeats: int,
+    clock: Callable[[], float],
     *,
     what: str,
     texts: int,
@@ -86,9 +99,9 @@ def _row(
     rates: dict[Callable[[], np.ndarray], float] = {theirs: 0.0, ours: 0.0}
     for _ in range(repeats):
         for way in (theirs, ours):
-            began = time.process_time()
+            began = clock()
             tokens = way()
-            spent = time.process_time() - began
+            spent = clock() - began
             rates[way] = max(rates[way], _written(tokens, stop) / spent)
     slow, fast = rates.values()
     return {
@@ -106,12 +119,3 @@ def _written(tokens: np.ndarray, stop: int | None) -> int:
         return tokens.size
     ended = np.cumsum(tokens == stop, axis=1) - (tokens == stop)
     return int((ended == 0).sum())
-
-
-if __name__ == "__main__":
-    for row in rows():
-        print(
-            f"{row['what']:<28} {row['generate_tokens_a_second']:>8,} "
-            f"{row['tokens_a_second']:>8,} {row['times_as_fast']:>6.2f} times, "
-            f"same tokens: {row['same_tokens']}"
-        )

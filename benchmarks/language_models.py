@@ -1,14 +1,14 @@
-"""Our transformer beside the same one in plain PyTorch: training it, and writing with it.
+"""Our transformer beside the same one in plain PyTorch, and a stranger's beside its own `generate`.
 
-    python benchmarks/language_models.py            # both sections, some two minutes
-    python benchmarks/language_models.py train      # one of them; the other is kept
+    python benchmarks/language_models.py            # all sections, some three minutes
+    python benchmarks/language_models.py train      # one of them; the others are kept
     python benchmarks/language_models.py write --rounds 9
     python benchmarks/language_models.py --busy     # on a machine that others use, too
 
 Both have the same weights: that they give the same loss and write the same tokens is checked before
 anything is timed. They take turns within every round, on all cores; ratios are medians over rounds
 of the ratio within a round. With --busy each computes on one thread and CPU seconds are counted.
-Needs torch. Writes benchmarks/results/language_models.json and .md, a section for each command.
+Needs torch, and transformers for "generate". Writes benchmarks/results/language_models.json and .md, a section for each command.
 """
 
 import argparse
@@ -89,7 +89,14 @@ def write(rounds: int, busy: bool) -> list[dict[str, Any]]:
     return rows
 
 
-SECTIONS = {"train": train, "write": write}
+def generate(rounds: int, busy: bool) -> list[dict[str, Any]]:
+    """Tokens a second that a model of transformers writes here, and by its own `generate`."""
+    from _language_transformers import rows
+
+    return rows(rounds, busy)
+
+
+SECTIONS = {"train": train, "write": write, "generate": generate}
 
 
 def key(number: int) -> Any:
@@ -194,15 +201,22 @@ def keep(out: Path, name: str, rows: list[dict[str, Any]], busy: bool) -> None:
 TITLES = {
     "train": ("Training", "ms a step"),
     "write": ("Writing with what was read kept, the likeliest token each", "ms a token"),
+    "generate": (
+        "A model of transformers: GPT-2, 64 tokens after prompts of 16",
+        "tokens a second",
+    ),
 }
 
 
 def page(content: dict[str, Any]) -> str:
     """As Markdown."""
-    lines = ["# A transformer beside the same one in plain PyTorch", ""]
+    lines = ["# Models of language beside those of others", ""]
     for name, found in content.items():
         title, unit = TITLES[name]
         rows = found["rows"]
+        if name == "generate":
+            lines += generated(title, found)
+            continue
         lines += [
             f"## {title}", "",
             f"Batches of {rows[0]['batch']}, {rows[0]['context']} places; {found['clock']}; "
@@ -219,6 +233,23 @@ def page(content: dict[str, Any]) -> str:
             )
         lines.append("")
     return "\n".join(lines)
+
+
+def generated(title: str, found: dict[str, Any]) -> list[str]:
+    """The section of `generate`."""
+    told = [
+        f"| {r['what']} | {r['width']} | {r['depth']} | {r['tokens_a_second']:,} | "
+        f"{r['generate_tokens_a_second']:,} | {r['times_as_fast']:.2f} | "
+        f"{'' if r['same_tokens'] is None else 'the same' if r['same_tokens'] else 'others'} |"
+        for r in found["rows"]
+    ]
+    return [
+        f"## {title}", "",
+        f"{found['clock']}; {found['machine']['processor']}, {found['machine']['cores']} cores; "
+        "the best of several turns.", "",
+        f"| texts | width | depth | {OURS}, tokens a second | `generate` | times as fast | tokens |",
+        "|---|---|---|---|---|---|---|", *told, "",
+    ]  # fmt: skip
 
 
 if __name__ == "__main__":
