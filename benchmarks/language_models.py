@@ -8,7 +8,8 @@
 Both have the same weights: that they give the same loss and write the same tokens is checked before
 anything is timed. They take turns within every round, on all cores; ratios are medians over rounds
 of the ratio within a round. With --busy each computes on one thread and CPU seconds are counted.
-Needs torch, and transformers for "generate". Writes benchmarks/results/language_models.json and .md, a section for each command.
+Needs torch, and transformers for "generate". Writes benchmarks/results/language_models.json and
+.md, a section for each command.
 """
 
 import argparse
