@@ -248,7 +248,7 @@ def generated(title: str, found: dict[str, Any]) -> list[str]:
         f"## {title}", "",
         f"{found['clock']}; {found['machine']['processor']}, {found['machine']['cores']} cores; "
         "the best of several turns.", "",
-        f"| texts | width | depth | {OURS}, tokens/s | `generate`, tokens/s | times as fast | tokens |",
+        f"| texts | width | depth | {OURS}, per second | `generate` | times as fast | tokens |",
         "|---|---|---|---|---|---|---|", *told, "",
     ]  # fmt: skip
 
