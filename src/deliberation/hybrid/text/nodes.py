@@ -268,9 +268,9 @@ class LineNodes(Nodes):
         self, nodes: Int[np.ndarray, " n"]
     ) -> tuple[Float[np.ndarray, "n candidates"], Bool[np.ndarray, "n candidates"]]:
         """All alike, as nobody knows what will be drawn."""
-        legal = np.isfinite(self._stacked(self.next, nodes)).any(1)
+        legal = np.asarray(np.isfinite(self._stacked(self.next, nodes)).any(1))
         shape = (len(nodes), self.how.candidates)
-        return np.zeros(shape), np.broadcast_to(legal[:, None], shape)
+        return np.zeros(shape), np.repeat(legal[:, None], self.how.candidates, 1)
 
     def follow(
         self, nodes: Int[np.ndarray, " n"], edge: Int[np.ndarray, " n"]

@@ -36,7 +36,8 @@ from .verifying import Texts, Verifier
 _NUMBERS = itertools.count()
 _OPEN: weakref.WeakValueDictionary[int, Nodes] = weakref.WeakValueDictionary()
 """Searches under way, by number: a compiled program serves any of them."""
-LARGEST_ROOM = 2**20
+LEAST_ROOM, LARGEST_ROOM = 256, 2**20
+"""Nodes of a tree: searches with small budgets share one compiled program."""
 
 
 @as_raised
@@ -75,7 +76,7 @@ def tree_search(
     seed, chosen = row_seeds(key, len(texts)), _usual(verifier) if rule is None else rule
     logits, memory = model.start(texts[:, : lengths(texts).max(initial=0)])
     nodes = TokenNodes if line is None else LineNodes
-    room = room_for(min(2 * most, LARGEST_ROOM), 16)
+    room = room_for(min(2 * most, LARGEST_ROOM), LEAST_ROOM)
     at_once = max(1, max_bytes // max(1, row_bytes(memory, len(texts)) * min(most, room)))
     for rows in np.array_split(np.arange(len(texts)), max(1, -(-len(texts) // at_once))):
         part = purse.of(rows), best.of(rows)

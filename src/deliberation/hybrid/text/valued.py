@@ -70,7 +70,7 @@ class ValuedModel(TextModel):
         """From 0 to 1, for each text of a memory."""
         return memory.values
 
-    def _split(self, found: Logits, memory: Memory) -> tuple[Logits, Valued]:
+    def _split(self, found: Float[np.ndarray, "_ _"], memory: Memory) -> tuple[Logits, Valued]:
         value = 1 / (1 + np.exp(-found[:, self.vocabulary].astype(float)))
         return found[:, : self.vocabulary], Valued(memory, value)
 
