@@ -42,6 +42,7 @@ from deliberation.hybrid.text import (
 )
 from deliberation.runs.provenance import machine, versions
 from deliberation.tasks.text import Countdown
+from deliberation.tasks.text.countdown import lines_to
 
 matplotlib.use("svg")
 from matplotlib import pyplot
@@ -148,6 +149,39 @@ def searches(task: Countdown, network: Transformer) -> dict[str, Callable[..., S
     }
 
 
+def lost(task: Countdown, network: Transformer, count: int) -> dict[str, Any]:
+    """Of texts drawn once a problem: how many are wrong, and how many of these could still have
+    been right after each line.
+
+    A search that shares beginnings saves work where many ends follow one beginning; what is lost in
+    the first line is to be written anew from there, as by best of n.
+    """
+    prompts = np.asarray(jax.vmap(task.prompt)(jax.random.split(jax.random.key(98), count)))
+    found = best_of_n(
+        LanguageModel(network), prompts, Verifier(partial(graded, task)), n=1,
+        tokens=task.answer_places, stop=task.end, allow=partial(allowed, task),
+        budget=TextBudget(passes=task.places), key=jax.random.key(5),
+    )  # fmt: skip
+    wrong = found.texts[found.grades < 1]
+    open_after = [
+        float(np.mean([open_still(task, text, lines) for text in wrong]))
+        for lines in range(task.numbers - 1)
+    ]
+    return {"texts": count, "wrong": len(wrong), "could still be right after lines": open_after}
+
+
+def open_still(task: Countdown, text: np.ndarray, lines: int) -> bool:
+    """Whether a right answer follows the first lines of a text, all of which are true."""
+    left, target = text[: task.numbers].tolist(), int(text[task.numbers + 1])
+    for line in range(lines):
+        begins = task.prompt_places + 6 * line
+        one, _, two, _, result, _ = text[begins : begins + 6].tolist()
+        left.remove(one)
+        left.remove(two)
+        left.append(result)
+    return bool(lines_to(tuple(left), target, task.most))
+
+
 def wilson(share: float, n: int) -> tuple[float, float]:
     """The 95 % interval of a share (Wilson 1927)."""
     z = 1.96
@@ -161,6 +195,8 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
     task, began = Countdown(), time.perf_counter()
     network, training = learned(task, arguments.steps, arguments.lessons)
     trained = time.perf_counter() - began
+    why = lost(task, network, 4 * arguments.problems)
+    print(why, flush=True)
     keys = jax.random.split(jax.random.key(99), arguments.problems)
     prompts, rows = np.asarray(jax.vmap(task.prompt)(keys)), []
     for passes in arguments.passes:
@@ -182,7 +218,8 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
             print(f"{passes:5d} {name:32s} {share:.3f} ({seconds:.0f} s)", flush=True)
     return {
         "task": repr(task), "problems": len(prompts), "training": training,
-        "training_seconds": trained, "rows": rows, "machine": machine(), "versions": versions(),
+        "training_seconds": trained, "rows": rows, "lost": why,
+        "machine": machine(), "versions": versions(),
     }  # fmt: skip
 
 
@@ -212,6 +249,17 @@ def table(kept: dict[str, Any]) -> str:
         "",
         f"Target: a tree solves {100 * TARGET:.0f} points more than best of n at the same passes. "
         f"{met}: the nearest is {name} at {passes} passes, {100 * gain:+.0f} points.",
+    ]
+    why = kept["lost"]
+    told = ", ".join(
+        f"{100 * share:.0f} % after {lines}"
+        for lines, share in enumerate(why["could still be right after lines"])
+        if lines
+    )
+    lines += [
+        "",
+        f"Of {why['texts']} texts drawn once a problem {why['wrong']} are wrong. A right answer "
+        f"could still follow in {told} of their lines: the rest is lost by then, and to be begun anew.",
     ]
     return "\n".join(lines) + "\n"
 
