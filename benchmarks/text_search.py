@@ -259,7 +259,7 @@ def table(kept: dict[str, Any]) -> str:
     lines += [
         "",
         f"Of {why['texts']} texts drawn once a problem {why['wrong']} are wrong. A right answer "
-        f"could still follow in {told} of their lines: the rest is lost by then, and to be begun anew.",
+        f"could still follow in {told} of their lines: the rest is lost by then.",
     ]
     return "\n".join(lines) + "\n"
 

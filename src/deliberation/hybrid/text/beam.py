@@ -4,8 +4,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from ...core.contract.text_model import Memory, Sampling, TextModel
-from .drawing import PLAIN, Allow, lengths, next_logprobs, packed
-from .spending import Best, Purse, Searched, TextBudget
+from .drawing import PLAIN, Allow, lengths, next_logprobs
+from .spending import Searched, TextBudget, begun
 from .verifying import Logits, Texts, Verifier
 
 
@@ -25,11 +25,9 @@ def beam_search(
     if width < 1:
         raise ValueError(f"A beam is at least 1 wide; got {width}.")
     sampling.check()
-    model.check_room(np.asarray(prompts), tokens)
-    texts = packed(prompts, tokens)
-    purse, best = Purse(model, texts, budget), Best(packed(prompts, 0), tokens, verifier)
-    begun = lengths(texts)
-    beams = _Beams(model, texts, *model.start(texts[:, : begun.max(initial=0)]))
+    texts, purse, best = begun(model, prompts, verifier, tokens, budget)
+    longest = lengths(texts).max(initial=0)
+    beams = _Beams(model, texts, *model.start(texts[:, :longest]))
     for written in range(1, tokens + 1):
         if not len(beams.rows):
             break

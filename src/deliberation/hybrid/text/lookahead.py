@@ -4,8 +4,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key, UInt32
 
 from ...core.contract.text_model import Sampling, TextModel
-from .drawing import LIKELIEST, PLAIN, Allow, Row, lengths, mixed, next_logprobs, packed
-from .spending import Best, Purse, Searched, TextBudget, row_seeds
+from .drawing import LIKELIEST, PLAIN, Allow, Row, lengths, mixed, next_logprobs
+from .spending import Searched, TextBudget, begun, row_seeds
 from .verifying import Texts, Verifier
 
 
@@ -25,9 +25,7 @@ def lookahead(
     if candidates < 1 or samples < 1:
         raise ValueError(f"At least one of each; got candidates={candidates}, samples={samples}.")
     rollout.check()
-    model.check_room(np.asarray(prompts), tokens)
-    texts = packed(prompts, tokens)
-    purse, best = Purse(model, texts, budget), Best(packed(prompts, 0), tokens, verifier)
+    texts, purse, best = begun(model, prompts, verifier, tokens, budget)
     seed, ends = row_seeds(key, len(texts)), lengths(texts) + tokens
     written = Row(
         model, texts, ends, *model.start(texts[:, : lengths(texts).max(initial=0)]),

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from ...core.contract.text_model import Memory, Sampling, TextModel
-from .drawing import PLAIN, Allow, Row, lengths, mixed, packed
-from .spending import Best, Purse, Searched, TextBudget, row_seeds
+from .drawing import PLAIN, Allow, Row, lengths, mixed
+from .spending import Searched, TextBudget, begun, row_seeds
 from .verifying import Texts, Verifier
 
 Answer = Callable[[Int[np.ndarray, " places"]], Hashable]
@@ -71,10 +71,8 @@ class _Drawing:
         stop: int | None, allow: Allow | None,
     ):  # fmt: skip
         sampling.check()
-        model.check_room(np.asarray(prompts), tokens)
-        self.model, self.prompts, self.tokens = model, packed(prompts, tokens), tokens
-        self.purse = Purse(model, self.prompts, budget)
-        self.best = Best(packed(prompts, 0), tokens, verifier)
+        self.model, self.tokens = model, tokens
+        self.prompts, self.purse, self.best = begun(model, prompts, verifier, tokens, budget)
         self.seed = row_seeds(key, len(self.prompts))
         self.how = {"sampling": sampling, "stop": stop, "allow": allow}
 

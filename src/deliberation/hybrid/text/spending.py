@@ -13,6 +13,7 @@ from ...core.errors import BudgetError, VerifierError
 from ...core.keys import is_key
 from ...core.ledger import Ledger
 from ...core.noise import seeds
+from .drawing import packed
 from .verifying import Texts, Verifier
 
 UNLIMITED = 2**62
@@ -191,6 +192,20 @@ class Best:
             self.texts, grades, self.logprobs, purse.ledger(), self.finished, self.tried,
             self.failed, tuple(self.why),
         )  # fmt: skip
+
+
+def begun(
+    model: TextModel, prompts: Texts, verifier: Verifier | None, tokens: int,
+    budget: TextBudget | None,
+) -> tuple[Texts, Purse, Best]:  # fmt: skip
+    """Prompts with room for so many tokens, what may be spent on each, and nothing found yet.
+
+    Raises `ContextOverflowError` where the model does not read as much, `BudgetError` where a
+    prompt alone costs more than it may, and `ValueError` for what is no prompt.
+    """
+    model.check_room(np.asarray(prompts), tokens)
+    texts = packed(prompts, tokens)
+    return texts, Purse(model, texts, budget), Best(packed(prompts, 0), tokens, verifier)
 
 
 def row_seeds(key: Key[Array, "*prompts"], prompts: int) -> UInt32[np.ndarray, " prompts"]:

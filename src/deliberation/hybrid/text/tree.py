@@ -27,10 +27,10 @@ from ...direct.tree_search.picker import Number, Schedule, Scores
 from ...direct.tree_search.round import Leaves
 from ...direct.tree_search.rules import Rule
 from ...direct.tree_search.tree import NodeView
-from .drawing import PLAIN, Allow, lengths, packed
+from .drawing import PLAIN, Allow, lengths
 from .nodes import LineNodes, Manner, Nodes, TokenNodes, Worth
 from .shelf import row_bytes
-from .spending import UNLIMITED, Best, Purse, Searched, TextBudget, row_seeds
+from .spending import UNLIMITED, Searched, TextBudget, begun, row_seeds
 from .verifying import Texts, Verifier
 
 _NUMBERS = itertools.count()
@@ -63,9 +63,7 @@ def tree_search(
     if candidates < 2 or rollouts < 0:
         raise ValueError(f"At least 2 candidates; got candidates={candidates}, {rollouts=}.")
     sampling.check()
-    model.check_room(np.asarray(prompts), tokens)
-    texts = packed(prompts, tokens)
-    purse, best = Purse(model, texts, budget), Best(packed(prompts, 0), tokens, verifier)
+    texts, purse, best = begun(model, prompts, verifier, tokens, budget)
     most = int(np.minimum(purse.tokens_left, purse.passes_left + 1).max(initial=0))
     if most >= UNLIMITED // 2:
         raise BudgetError("A tree search goes on until its budget ends: give tokens or passes.")
@@ -131,30 +129,15 @@ class _TextModelTree(Model):
     """What the engine plans with: numbers of nodes, whose texts and memories the host keeps."""
 
     search: Int[Array, ""]
-    width: int = eqx.field(static=True)
-    longest: int = eqx.field(static=True)
-    least: float = eqx.field(static=True)
-    greatest: float = eqx.field(static=True)
+    sizes: tuple[int, int] = eqx.field(static=True)
+    """Candidates of a node, and how deep texts go: a node adds a token at least."""
+    grades: tuple[float, float] = eqx.field(static=True)
+    """The least and the greatest there can be."""
 
-    @property
-    def actions(self) -> int:
-        """The candidates of a node."""
-        return self.width
-
-    @property
-    def horizon(self) -> int:
-        """A node adds a token at least."""
-        return self.longest
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """The grades there can be."""
-        return self.least, self.greatest
-
-    @property
-    def most(self) -> float:
-        """The greatest grade."""
-        return self.greatest
+    actions = property(lambda self: self.sizes[0])
+    horizon = property(lambda self: self.sizes[1])
+    bounds = property(lambda self: self.grades)
+    most = property(lambda self: self.grades[1])
 
     def root(self, state: State, seed: Seed, evaluate: bool) -> Step:
         """What the model said after the prompts."""
@@ -168,7 +151,7 @@ class _TextModelTree(Model):
     def _step(self, like: Int[Array, " lanes"], call: Any, *given: Array) -> Step:
         lanes = like.shape[0]
         numbers = jax.ShapeDtypeStruct((lanes,), jnp.float32)
-        table = (lanes, self.width)
+        table = (lanes, self.actions)
         form = _Found(
             jax.ShapeDtypeStruct((lanes,), jnp.int32),
             jax.ShapeDtypeStruct(table, jnp.float32), jax.ShapeDtypeStruct(table, jnp.bool_),
@@ -222,17 +205,17 @@ def _grow(nodes: Nodes, rule: Rule, backend: ModuleType, room: int) -> None:
     verifier = nodes.best.verifier
     assert verifier is not None
     model = _TextModelTree(
-        jnp.int32(number), nodes.how.candidates, nodes.how.tokens, verifier.least,
-        verifier.greatest,
+        jnp.int32(number), (nodes.how.candidates, nodes.how.tokens),
+        (verifier.least, verifier.greatest),
     )  # fmt: skip
-    rows, begun = np.arange(len(nodes.seed)), nodes.purse.passes.copy()
+    rows, before = np.arange(len(nodes.seed)), nodes.purse.passes.copy()
     left, dearest = _left(nodes), nodes.dearest
     places, most = (jnp.asarray(np.minimum(x, 2**30), jnp.int32) for x in (rows, left))
     outcome = _begun(model, rule, places, most, jnp.asarray(nodes.seed), room)
     taken = np.zeros(len(rows), np.int64)
     while True:
         left, done = _left(nodes), np.asarray(outcome.done)
-        each = np.ceil((nodes.purse.passes - begun) / np.maximum(taken, 1)).clip(1)
+        each = np.ceil((nodes.purse.passes - before) / np.maximum(taken, 1)).clip(1)
         each = np.where(taken > 0, each, dearest)
         more = np.where(done | nodes.best.over, 0, np.ceil(left / each)).astype(np.int64)
         most = np.minimum(taken + more, 2 * room).astype(np.int32)

@@ -7,7 +7,7 @@ plans for that writes predictable text, which the source itself does not.
 """
 
 import functools
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -47,10 +47,25 @@ _FLOOR = 0.05
 """This share of every row is uniform, so that no token is impossible."""
 
 
-class RightGuesses(SoloObjective):
-    """One for every token that is guessed."""
+class _Known(SoloObjective):
+    """An objective whose optimum is known in every state, as the best of a kind of use of text."""
 
     text: "MarkovText"
+    use: eqx.AbstractClassVar[str]
+
+    def heuristic(self, state: TextState) -> Float[Array, ""]:
+        """The optimum itself."""
+        return self.optimum(state)
+
+    def optimum(self, state: TextState) -> Float[Array, ""]:
+        """By backward induction from the end (for the likeliest text that of Viterbi 1967)."""
+        return self.text.worth(self.use, state)
+
+
+class RightGuesses(_Known):
+    """One for every token that is guessed; at best the likeliest is said every time."""
+
+    use: ClassVar[str] = "guess"
 
     def reward(
         self, state: TextState, action: Int[Array, ""], after: TextState
@@ -64,22 +79,15 @@ class RightGuesses(SoloObjective):
         """None to all."""
         return (0.0, float(self.text.length))
 
-    def heuristic(self, state: TextState) -> Float[Array, ""]:
-        """The optimum itself."""
-        return self.optimum(state)
 
-    def optimum(self, state: TextState) -> Float[Array, ""]:
-        """Saying the likeliest token every time."""
-        return self.text.worth("guess", state)
-
-
-class Predictable(SoloObjective):
+class Predictable(_Known):
     """The logarithm (nats) of the source's probability of every token written.
 
-    Minus the loss, on the text one writes, of a predictor that knows the source.
+    Minus the loss, on the text one writes, of a predictor that knows the source; at best the
+    likeliest continuation is written.
     """
 
-    text: "MarkovText"
+    use: ClassVar[str] = "write"
 
     def reward(
         self, state: TextState, action: Int[Array, ""], after: TextState
@@ -93,14 +101,6 @@ class Predictable(SoloObjective):
         """From the least likely token every time to no surprise."""
         least = np.log(_source(*self.text.source)[0].min())
         return (float(self.text.length * least) - 1e-3, 0.0)
-
-    def heuristic(self, state: TextState) -> Float[Array, ""]:
-        """The optimum itself."""
-        return self.optimum(state)
-
-    def optimum(self, state: TextState) -> Float[Array, ""]:
-        """The likeliest continuation (Viterbi 1967)."""
-        return self.text.worth("write", state)
 
 
 class MarkovText(SoloTask):
