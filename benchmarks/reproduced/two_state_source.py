@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from deliberation import make_task
 from deliberation.amortised import Transformer, descended, next_token_loss, side_by_side
 from deliberation.claims.experiments.language.chains import chain, drawn_texts
 from deliberation.stats import Estimate, bootstrap
+from deliberation.tasks.text import MarkovText
 
 from . import Row
 
@@ -34,7 +34,7 @@ BATCH, TOLERANCE = 64, 0.003
 
 def reproduce(effort: str, key: Key[Array, ""]) -> list[Row]:
     """What formulas say, and where trainings end; these are resampled."""
-    task = make_task("two_state_text")
+    task = MarkovText(vocabulary=2, order=1, table=TABLE)
     found = trained(TRAININGS[effort], STEPS[effort], key)
     told = {
         "trained on single tokens": ("alone", UNIGRAM),

@@ -88,9 +88,9 @@ def judged(network: Transformer, source: Chain, every: Any, key: Key[Array, ""])
         known = by_source(texts)
         return short, drawn, known[:, -1].max() - beam(known, 1)[-1]
 
-    keys = jax.random.split(key, PROMPTS)
-    short, drawn, plainly = jax.lax.map(prompt, (every, keys))
-    fresh = drawn_texts(source, key, ASKED, ORDER + PLACES)
+    judge, *keys = jax.random.split(key, PROMPTS + 1)
+    short, drawn, plainly = jax.lax.map(prompt, (every, jnp.stack(keys)))
+    fresh = drawn_texts(source, judge, ASKED, ORDER + PLACES)
     apart = divergence(source, fresh, network.predict(fresh[:, :-1]))
     return {"short": short, "drawn": drawn, "source_short": plainly, "divergence": apart,
             "network": eqx.filter(network, eqx.is_array)}  # fmt: skip

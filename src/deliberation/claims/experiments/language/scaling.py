@@ -43,7 +43,7 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
     steps, width, null = settings["steps"], int(settings["arm"]), bool(settings.get("null"))
 
     def one(key: Key[Array, ""], numbers: Int[Array, " numbers"]) -> dict[str, Float[Array, "..."]]:
-        tell, read, mix, make, learn, reward, judge = jax.random.split(key, 7)
+        tell, read, mix, make, learn, reward, judge, ask = jax.random.split(key, 8)
         source = drawn_chain(tell, VOCABULARY, ORDER)
         texts = drawn_texts(source, read, max(TEXTS), LENGTH)
         texts = shuffled(texts, mix) if null else texts
@@ -69,7 +69,7 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
 
         taught = tuned(network, firsts, LENGTH - ORDER, reward, steps=settings["tunings"],
                        rate=TUNING)  # fmt: skip
-        return found | asked(network, taught, source, judge)
+        return found | asked(network, taught, source, ask)
 
     found = side_by_side(one, keys_of(settings), jnp.array(TEXTS))
     count, widest = settings["trainings"], width == max(WIDTHS)
@@ -81,8 +81,8 @@ def asked(
     network: Transformer, taught: Transformer, source: Chain, key: Key[Array, ""]
 ) -> dict[str, Float[Array, ""]]:
     """What both write after first tokens of the source."""
-    first = drawn_texts(source, key, ASKED, LENGTH, firsts=True)
-    keys = jax.random.split(key, 2)
+    begin, *keys = jax.random.split(key, 3)
+    first = drawn_texts(source, begin, ASKED, LENGTH, firsts=True)
 
     def say(by: tuple[Transformer, Key[Array, ""]]) -> tuple[Float[Array, ""], Float[Array, ""]]:
         new, _ = written(by[0], first, by[1], LENGTH - ORDER)
@@ -92,7 +92,7 @@ def asked(
         surprise = -jnp.take_along_axis(known, new[..., None], -1).mean()
         return -(jnp.exp(logs) * logs).sum(-1).mean(), surprise
 
-    own, surprise = jax.lax.map(say, (stacked(network, taught), keys))
+    own, surprise = jax.lax.map(say, (stacked(network, taught), jnp.stack(keys)))
     return {
         "own": own[0], "own_tuned": own[1],
         "surprise": surprise[0], "surprise_tuned": surprise[1],

@@ -107,7 +107,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         title="what is found, beside the likeliest text",
         x_label="tokens written",
         y_label="nats less likely than the likeliest text",
-        series=lines(range(1, PLACES + 1), names, (0.0, 9.0)),
+        series=lines(range(1, PLACES + 1), names, None),
     )
     return Shown(rows, [panel], _sentence(greedy, missed, beams))
 
