@@ -1,0 +1,125 @@
+"""The likeliest next token, each time, is not the likeliest text."""
+
+import numpy as np
+
+from ....runs import Panel
+from ....stats import bootstrap
+from ...experiments.arms import found, lines, one_arm, share
+from ...experiments.language.likeliest import BEAMS, EFFORTS, PLACES, PROMPTS
+from ...measuring.effort import Effort
+from ...measuring.planted import planted
+from ...measuring.results import Results, Shown
+from ...measuring.rows import check, claimed, told
+
+STEPS = {"smoke": 400, "quick": 600, "full": 1200}
+SHORT, SHARE, NATS = 0.05, 0.1, 0.05
+WIDEST = BEAMS[-1]
+CLAIM = {
+    "name": "greedy_decoding",
+    "aspect": "language",
+    "chapter": "evaluated",
+    "side": "both",
+    "title": "The likeliest token and the likeliest text",
+    "statement": "Taking the likeliest next token each time takes an argmax and does not find the "
+    "likeliest text: after a tenth of the prompts and more there is another of the same length "
+    "that is likelier by the same network, which a beam search with it mostly comes to.",
+    "estimand": "After each of 9 prompts, log-probability by the network of the likeliest "
+    "of all texts of 8 tokens, less that of the text of the likeliest tokens: share of the "
+    "prompts in which it is at least 0.05 nats, and its mean; and what a beam of 8 gains. Every "
+    "training has a source of its own.",
+    "unit": "trainings",
+    "smallest": "a tenth of the prompts; 0.05 nats a text",
+    "refuted_if": "The likeliest tokens make a text within 0.05 nats of the likeliest after nine "
+    "tenths of the prompts or on average, or a beam gains less on them: as where tokens do not "
+    "turn on those before them.",
+}
+WORLDS = ("texts of Markov chains",)
+cells = one_arm("language.likeliest", 60.0, steps=STEPS)
+"""One arm."""
+ROWS = (
+    "prompts after which a text is likelier by 0.05 nats",
+    "nats by which it is less likely than the likeliest text",
+    f"nats that a beam of {WIDEST} gains",
+)
+NULL = {
+    "what": "each token is drawn by itself, so that the likeliest tokens make the likeliest text",
+    "rows": ROWS,
+}
+"""The rows that must not be supported where this is taken out."""
+
+
+def _falling(nats: float) -> list[list[list[float]]]:
+    """[prompts, beams, lengths]: greedy so short at the end, beams a quarter of it or nothing."""
+    ends = [nats, nats / 4, 0.0, 0.0]
+    return [[[end * (k + 1) / PLACES for k in range(PLACES)] for end in ends]] * PROMPTS
+
+
+TRUE = {
+    "short": (_falling(0.2), 0.12, 0.0, 9.0), "drawn": ([2.5] * PROMPTS, 0.5),
+    "source_short": ([0.2] * PROMPTS, 0.1, 0.0, 9.0), "divergence": (0.005, 0.001, 0.0, 9.0),
+    "same": (1.0, 0.0),
+}  # fmt: skip
+PLANTED = {
+    "null": {
+        "the likeliest tokens make the likeliest text": planted(
+            TRUE, short=(_falling(0.0), 0.003, 0.0, 9.0)
+        ),
+    },
+    "effect": {"another text is likelier": planted(TRUE)},
+}
+
+
+def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:
+    """How likely the text of the likeliest tokens is, beside the likeliest."""
+    (cell,) = cells(world, e, null=null)
+    short, drawn, plainly, apart, same = (
+        found(results, cell, name)
+        for name in ("short", "drawn", "source_short", "divergence", "same")
+    )
+    ends = short[..., -1]
+    greedy, beams = ends[:, :, 0], ends.mean(1)
+    missed, nats = (ends >= SHORT).mean(1), {"unit": "nats a text"}
+    who = "the likeliest token each time"
+    rows = [
+        claimed(CLAIM, world, who, ROWS[0], share(missed[:, 0]), above=SHARE),
+        claimed(CLAIM, world, who, ROWS[1], bootstrap(greedy.mean(1), bounds=(0.0, 9.0)),
+                above=NATS, **nats),
+        claimed(CLAIM, world, f"beam of {WIDEST}", ROWS[2],
+                bootstrap(beams[:, 0] - beams[:, -1], bounds=(-9.0, 9.0)), above=NATS, **nats),
+        check(CLAIM, world, who, f"texts that are the same at efforts {EFFORTS[0]} and "
+              f"{EFFORTS[1]}", share(same), above=0.5),
+        *(told(CLAIM, world, f"beam of {width}", ROWS[0], share(missed[:, k]))
+          for k, width in enumerate(BEAMS) if k),
+        *(told(CLAIM, world, f"beam of {width}", ROWS[1],
+               bootstrap(beams[:, k], bounds=(0.0, 9.0)), **nats)
+          for k, width in enumerate(BEAMS) if k),
+        told(CLAIM, world, "drawn texts", ROWS[1], bootstrap(drawn.mean(1)), **nats),
+        told(CLAIM, world, "the likeliest token each time, by the source", ROWS[0],
+             share((plainly >= SHORT).mean(1))),
+        told(CLAIM, world, "the likeliest token each time, by the source", ROWS[1],
+             bootstrap(plainly.mean(1), bounds=(0.0, 9.0)), **nats),
+        told(CLAIM, world, "networks", "divergence from the source", bootstrap(apart),
+             unit="nats a token"),
+    ]  # fmt: skip
+    by_length = short.mean(1)
+    names = {f"beam of {width}" if k else who: by_length[:, k] for k, width in enumerate(BEAMS)}
+    panel = Panel(
+        title="what is found, beside the likeliest text",
+        x_label="tokens written",
+        y_label="nats less likely than the likeliest text",
+        series=lines(range(1, PLACES + 1), names, None),
+    )
+    return Shown(rows, [panel], _sentence(greedy, missed, beams))
+
+
+def _sentence(greedy: np.ndarray, missed: np.ndarray, beams: np.ndarray) -> str:
+    found = ", ".join(
+        f"{missed[:, k].mean():.3f} with a beam of {width}" for k, width in enumerate(BEAMS) if k
+    )
+    return (
+        f"Of {PLACES} tokens, the likeliest each time make a text that is less likely than the "
+        f"likeliest by 0.05 nats or more after {missed[:, 0].mean():.2f} of the prompts "
+        f"({found}), on average by {beams[:, 0].mean():.2f} nats; the most after any prompt of any "
+        f"training is {greedy.max():.1f}. In {int((missed[:, 0] > 0).sum())} of {len(missed)} "
+        "trainings there is such a prompt."
+    )
