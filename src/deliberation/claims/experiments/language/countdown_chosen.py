@@ -55,7 +55,7 @@ def who_chose(right: Right, answer: Int[np.ndarray, "problems samples"]) -> dict
     }  # fmt: skip
 
 
-def covered_and_forecast(some: Right, rest: Right) -> dict[str, Any]:
+def covered_and_forecast(some: Right, rest: Float[np.ndarray, "problems others"]) -> dict[str, Any]:
     """How far forecasts of coverage from `some` samples of each problem lie from the `rest`'s.
 
     `law_error` and `alike_error` [forecast]: by a Beta law of the problems' chances, and as if all

@@ -33,7 +33,7 @@ from .countdown_trees import graded, searched
 POOL, BATCH, RATE = 50_000, 32, 4e-3
 WIDTH, DEPTH, HEADS = 48, 2, 4
 FIT, REST, TOGETHER = 16, 128, 8
-"""Samples of each problem from which a law is fitted, all others, and how many are drawn at once."""
+"""Samples of a problem from which a law is fitted, all others, and how many are drawn at once."""
 DRAWN = FIT + REST
 TRAININGS = {"smoke": 6, "quick": 8, "full": 24}
 """Few, as each is asked many problems many times, and searched with."""
@@ -96,7 +96,7 @@ def written(
     network: Transformer, task: Countdown, prompts: Int[Array, "rows told"], key: Key[Array, ""],
     *, greedy: bool = False,
 ) -> Int[Array, "rows answer"]:  # fmt: skip
-    """An answer to each prompt within the grammar: drawn, or the likeliest token each time. Pure."""
+    """An answer to each prompt within the grammar: drawn, or by the likeliest tokens. Pure."""
     rows, told = prompts.shape
     room = task.answer_places
     lots = jax.random.gumbel(key, (room, rows, network.actions)) * (0.0 if greedy else 1.0)
@@ -105,8 +105,7 @@ def written(
 
     def add(carry: tuple, now: tuple[Array, Array]) -> tuple[tuple, Array]:
         (logits, cache, texts), (lot, place) = carry, now
-        time = jnp.full(rows, place)
-        allowed = jax.vmap(task.well_formed)(TextState(texts, time))
+        allowed = jax.vmap(lambda text: task.well_formed(TextState(text, place)))(texts)
         token = jnp.argmax(jnp.where(allowed, logits + lot, -jnp.inf), -1).astype(texts.dtype)
         texts = texts.at[:, told + place].set(token)
         return (*append(network, cache, token, told + 1 + place), texts), token
@@ -149,7 +148,9 @@ def alike(task: Countdown, network: Transformer, prompts: Array, key: Key[Array,
 
 
 def train(settings: dict[str, Any], context: Context) -> Outcome:
-    """Outcomes of `countdown_chosen` and `countdown_trees`, and `loss` (nats a token) and `greedy` (share solved)."""
+    """Outcomes of `countdown_chosen` and `countdown_trees`, `loss` (nats a token) and `greedy` (the
+    share of problems solved by the likeliest tokens).
+    """
     del context
     task, taken = world(), settings.get("taken", "") if settings.get("null") else ""
     problems, steps = settings["problems"], settings["steps"]
@@ -190,7 +191,9 @@ def judged(
     }
     if not settings["budgets"]:
         return found
-    whole = Transformer((task.places,), len(task.symbols), WIDTH, DEPTH, HEADS, key=jax.random.key(0))
+    whole = Transformer(
+        (task.places,), len(task.symbols), WIDTH, DEPTH, HEADS, key=jax.random.key(0)
+    )
     network = eqx.combine(jax.tree.map(jnp.asarray, network), whole)
     asked = prompts[: settings["searched"]]
     return found | searched(

@@ -19,7 +19,7 @@ WIDE, BRANCHES = 0.3, 8
 """How much trees look elsewhere (`Diving`'s c), and lines at each place of the tree over lines."""
 
 
-def filled(task: Countdown, texts: Texts) -> Texts:
+def filled(task: Countdown, texts: Texts) -> Int[np.ndarray, "filled places"]:
     """Rows up to a power of two, so that few programs are compiled."""
     rows = np.full((1 << max(len(texts) - 1, 0).bit_length(), task.places), -1, np.int32)
     rows[: len(texts)] = texts[:, : task.places]
@@ -38,11 +38,13 @@ def allowed(task: Countdown, texts: Texts) -> Bool[np.ndarray, "n symbols"]:
 
 def by_lot(texts: Texts) -> Float[np.ndarray, " n"]:
     """1 for half of all texts, whatever they say."""
-    return np.array([zlib.crc32(t[t >= 0].astype(np.int32).tobytes()) >> 16 & 1 for t in texts], float)
+    return np.array(
+        [zlib.crc32(t[t >= 0].astype(np.int32).tobytes()) >> 16 & 1 for t in texts], float
+    )
 
 
 def hopeful(texts: Texts) -> Float[np.ndarray, " n"]:
-    """What goes on may still be right: a tree goes to the end before it goes back. Knows nothing."""
+    """Whatever goes on may be right: a tree goes to the end before it goes back."""
     return np.ones(len(texts))
 
 
@@ -86,7 +88,8 @@ def searched(
         }
         for name, run in runs.items():
             found[name].append(float(graded(task, run.texts).mean()))
-            most = max(most, float(np.max(run.spent.network_evaluations)) / budget)
+            spent = np.asarray(run.spent.network_evaluations, float)
+            most = max(most, float(spent.max()) / budget)
     return {**found, "passes": most}
 
 

@@ -15,6 +15,8 @@ from ...measuring.rows import claimed, told
 CLAIMED = (32, 64)
 """Samples for which the forecast is claimed: of the largest number, 128, there is one set only."""
 NEAR, BETTER = 0.03, 0.03
+WIDE = (-1.0, 1.0)
+"""What differences of shares are bounded by."""
 CLAIM = {
     "name": "coverage_law",
     "aspect": "language",
@@ -73,22 +75,22 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         for name in ("law_error", "alike_error", "measured", "law", "alike")
     )
     power, of = found(results, cell, "power"), {"unit": "of problems"}
-    wide, rows = {"bounds": (-1.0, 1.0)}, []
+    rows = []
     for k in CLAIMED:
         at, (near, nearer) = FORECAST.index(k), _rows(k)
         rows += [
             claimed(CLAIM, world, "Beta law", near, share(off[:, at]), below=NEAR, **of),
             claimed(CLAIM, world, "Beta law", nearer,
-                    bootstrap(alike[:, at] - off[:, at], **wide), above=BETTER, **of),
+                    bootstrap(alike[:, at] - off[:, at], bounds=WIDE), above=BETTER, **of),
         ]  # fmt: skip
     for at, k in enumerate(FORECAST):
         rows += [
             told(CLAIM, world, "measured", f"one of {k} samples right", share(measured[:, at]),
                  **of),
             told(CLAIM, world, "Beta law", f"forecast less measured, at {k} samples",
-                 bootstrap((law - measured)[:, at], **wide), **of),
+                 bootstrap((law - measured)[:, at], bounds=WIDE), **of),
             told(CLAIM, world, "one chance for all", f"forecast less measured, at {k} samples",
-                 bootstrap((one - measured)[:, at], **wide), **of),
+                 bootstrap((one - measured)[:, at], bounds=WIDE), **of),
         ]  # fmt: skip
     rows.append(
         told(CLAIM, world, "Beta law", "power with which failure falls in the end",

@@ -11,6 +11,8 @@ from ...measuring.rows import check, claimed, told
 
 AT, GAIN = 256, 0.2
 """The budget that was named beforehand, and what is to be gained there."""
+WIDE = (-1.0, 1.0)
+"""What differences of shares are bounded by."""
 CLAIM = {
     "name": "tree_over_tokens",
     "aspect": "language",
@@ -35,7 +37,7 @@ NULL = {
 """The rows that must not be supported where this is taken out."""
 _SPREAD = (0.04, 0.0, 1.0)
 TRUE = {
-    "best": ([0.30, 0.45, 0.55], *_SPREAD), 
+    "best": ([0.30, 0.45, 0.55], *_SPREAD),
     "beam": ([0.30, 0.45, 0.55], *_SPREAD), "lines": ([0.30, 0.45, 0.55], *_SPREAD),
     "tree": ([0.50, 0.80, 0.95], *_SPREAD), "greedy": (0.28, *_SPREAD),
     "passes": (0.98, 0.0),
@@ -61,10 +63,10 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
     (cell,) = cells(world, e, null=null)
     solved = {name: found(results, cell, name) for name in NAMES}
     greedy, passes = found(results, cell, "greedy"), found(results, cell, "passes")
-    of, at, wide = {"unit": "of problems"}, BUDGETS.index(AT), {"bounds": (-1.0, 1.0)}
+    of, at = {"unit": "of problems"}, BUDGETS.index(AT)
     gain = {name: x - solved["best"] for name, x in solved.items() if name != "best"}
     rows = [
-        claimed(CLAIM, world, NAMES["tree"], ROW, bootstrap(gain["tree"][:, at], **wide),
+        claimed(CLAIM, world, NAMES["tree"], ROW, bootstrap(gain["tree"][:, at], bounds=WIDE),
                 above=GAIN, **of),
         check(CLAIM, world, "beam and trees", "most passes taken, in parts of the budget",
               bootstrap(passes, bounds=(0.0, 2.0)), below=1.0 + 1e-9),
@@ -78,7 +80,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         ]  # fmt: skip
         rows += [
             told(CLAIM, world, NAMES[name], f"solved with {budget} passes, less best of n",
-                 bootstrap(x[:, place], **wide), **of)
+                 bootstrap(x[:, place], bounds=WIDE), **of)
             for name, x in gain.items() if (name, budget) != ("tree", AT)
         ]  # fmt: skip
     panel = Panel(

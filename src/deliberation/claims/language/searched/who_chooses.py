@@ -14,6 +14,8 @@ from ...measuring.rows import check, claimed, told
 
 AT, FEW, MANY = COUNTS.index(16), COUNTS.index(8), COUNTS.index(128)
 VOTE, EXACT, FALL = 0.02, 0.1, 0.05
+WIDE = (-1.0, 1.0)
+"""What differences of shares are bounded by."""
 CLAIM = {
     "name": "who_chooses",
     "aspect": "language",
@@ -77,18 +79,18 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
     solved = {name: found(results, cell, name) for name in NAMES}
     greedy, one = found(results, cell, "greedy"), solved["covered"][:, 0]
     exact, vote, heavy = solved["covered"], solved["voted"], solved["heavy"]
-    wide, of = {"bounds": (-1.0, 1.0)}, {"unit": "of problems"}
+    of = {"unit": "of problems"}
     rows = [
         claimed(CLAIM, world, NAMES["voted"], ROWS[0],
-                bootstrap(vote[:, AT] - one, **wide), above=VOTE, **of),
+                bootstrap(vote[:, AT] - one, bounds=WIDE), above=VOTE, **of),
         claimed(CLAIM, world, NAMES["covered"], ROWS[1],
-                bootstrap(exact[:, AT] - vote[:, AT], **wide), above=EXACT, **of),
+                bootstrap(exact[:, AT] - vote[:, AT], bounds=WIDE), above=EXACT, **of),
         claimed(CLAIM, world, NAMES["heavy"], ROWS[2],
-                bootstrap(heavy[:, FEW] - heavy[:, MANY], **wide), above=FALL, **of),
+                bootstrap(heavy[:, FEW] - heavy[:, MANY], bounds=WIDE), above=FALL, **of),
         check(CLAIM, world, "all choosers", "of one sample: furthest from the exact verifier's",
-              bootstrap(_apart(solved)[:, None].max(1), **wide), within=(-0.02, 0.02), **of),
+              bootstrap(_apart(solved)[:, None].max(1), bounds=WIDE), within=(-0.02, 0.02), **of),
         check(CLAIM, world, NAMES["covered"], "least that is added by more samples",
-              bootstrap(np.diff(exact, axis=1).min(1), **wide), above=-1e-6, **of),
+              bootstrap(np.diff(exact, axis=1).min(1), bounds=WIDE), above=-1e-6, **of),
         told(CLAIM, world, "the likeliest tokens", "solved", share(greedy), **of),
     ]  # fmt: skip
     for name, title in NAMES.items():
