@@ -1,1 +1,1 @@
-"""Experiments: models of language."""
+"""Experiments with small models of language on texts whose truth is known."""

@@ -1,0 +1,100 @@
+"""A search that comes back to what it has read, and whole samples, at the same forward passes."""
+
+from ....runs import Panel
+from ....stats import bootstrap
+from ...experiments.arms import found, lines, share
+from ...experiments.language.countdown_searches import BUDGETS, planned
+from ...measuring.effort import Effort
+from ...measuring.planted import planted
+from ...measuring.results import Results, Shown
+from ...measuring.rows import check, claimed, told
+
+AT, GAIN = 256, 0.2
+"""The budget that was named beforehand, and what is to be gained there."""
+WIDE = (-1.0, 1.0)
+"""What differences of shares are bounded by."""
+CLAIM = {
+    "name": "tree_over_tokens",
+    "aspect": "language",
+    "chapter": "searched",
+    "side": "both",
+    "title": "A tree and whole samples at equal forward passes",
+    "statement": "Around a model of language, a tree search over tokens solves 20 points more of "
+    "the problems than best of n, both with 256 forward passes a problem, the same grammar and "
+    "the same exact verifier of finished answers.",
+    "estimand": "Share of fresh problems solved with 256 forward passes each, those of the "
+    "prompt included: the tree search less best of n.",
+    "unit": "trainings",
+    "smallest": "20 points",
+    "refuted_if": "The tree solves less than 20 points more.",
+}
+WORLDS = ("Countdown with four numbers",)
+ROW = f"solved with {AT} passes, less best of n"
+NULL = {
+    "what": "the verifier of all of them accepts half of all texts by lot",
+    "rows": (ROW,),
+}
+"""The rows that must not be supported where this is taken out."""
+_SPREAD = (0.04, 0.0, 1.0)
+TRUE = {
+    "best": ([0.30, 0.45, 0.55], *_SPREAD),
+    "beam": ([0.30, 0.45, 0.55], *_SPREAD), "lines": ([0.30, 0.45, 0.55], *_SPREAD),
+    "tree": ([0.50, 0.80, 0.95], *_SPREAD), "greedy": (0.28, *_SPREAD),
+    "passes": (0.98, 0.0),
+}  # fmt: skip
+PLANTED = {
+    "null": {
+        "a tree is as good as samples": planted(TRUE, tree=TRUE["best"]),
+        "a tree solves 10 points more": planted(TRUE, tree=([0.4, 0.55, 0.65], *_SPREAD)),
+    },
+    "effect": {"twice as many points": planted(TRUE)},
+}
+NAMES = {
+    "tree": "tree over tokens",
+    "lines": "tree over lines",
+    "beam": "beam",
+    "best": "best of n",
+}
+cells = planned("verifier")
+
+
+def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:
+    """Who solves how much with which budget."""
+    (cell,) = cells(world, e, null=null)
+    solved = {name: found(results, cell, name) for name in NAMES}
+    greedy, passes = found(results, cell, "greedy"), found(results, cell, "passes")
+    of, at = {"unit": "of problems"}, BUDGETS.index(AT)
+    gain = {name: x - solved["best"] for name, x in solved.items() if name != "best"}
+    rows = [
+        claimed(CLAIM, world, NAMES["tree"], ROW, bootstrap(gain["tree"][:, at], bounds=WIDE),
+                above=GAIN, **of),
+        check(CLAIM, world, "beam and trees", "most passes taken, in parts of the budget",
+              bootstrap(passes, bounds=(0.0, 2.0)), below=1.0 + 1e-9),
+        told(CLAIM, world, "the likeliest tokens", "solved", share(greedy), **of),
+    ]  # fmt: skip
+    for place, budget in enumerate(BUDGETS):
+        rows += [
+            told(CLAIM, world, title, f"solved with {budget} passes",
+                 share(solved[name][:, place]), **of)
+            for name, title in NAMES.items()
+        ]  # fmt: skip
+        rows += [
+            told(CLAIM, world, NAMES[name], f"solved with {budget} passes, less best of n",
+                 bootstrap(x[:, place], bounds=WIDE), **of)
+            for name, x in gain.items() if (name, budget) != ("tree", AT)
+        ]  # fmt: skip
+    panel = Panel(
+        title="solved, by what goes on around the same network",
+        x_label="forward passes a problem",
+        y_label="share of problems",
+        x_scale="log2",
+        series=lines(BUDGETS, {NAMES[name]: x for name, x in solved.items()}),
+    )
+    shares = ", ".join(f"{NAMES[name]} {x[:, at].mean():.2f}" for name, x in solved.items())
+    sentence = (
+        f"Solved with {AT} forward passes a problem: {shares} (the likeliest tokens alone "
+        f"{greedy.mean():.2f}). The tree over tokens gains {100 * gain['tree'][:, at].mean():+.0f} "
+        f"points on best of n; with {BUDGETS[0]} passes "
+        f"{100 * gain['tree'][:, 0].mean():+.0f}."
+    )
+    return Shown(rows, [panel], sentence)
