@@ -1,0 +1,168 @@
+"""Written states carry an answer that as many passes, as much teaching or more votes do not."""
+
+from typing import Any
+
+import numpy as np
+
+from ....runs import Cell, Panel, Reference
+from ....stats import Estimate
+from ...experiments.arms import arm, counted, found, share, shares_apart
+from ...experiments.language.serial import ARMS, ASKED, LONG, STATES, operations
+from ...measuring.effort import Effort
+from ...measuring.planted import planted
+from ...measuring.results import Results, Shown, series_of
+from ...measuring.rows import check, claimed, told
+
+STEPS = {"smoke": 300, "quick": 400, "full": 3000}
+TRAININGS = {"smoke": 6, "quick": 12, "full": 48}
+"""Fewer than elsewhere, as a training takes seconds."""
+WIDTH = 32
+SECONDS = {"chain": 60.0, "filler": 60.0, "unread": 60.0, "once": 45.0, "deep": 60.0}
+MORE, LESS, MOST = 0.2, 0.1, 0.5
+TITLES = {
+    "chain": "states written, then the answer",
+    "filler": "dots, then the answer",
+    "unread": "dots, told the states in their places",
+    "once": "the answer at once",
+    "deep": "at once, twice the layers",
+}
+CLAIM = {
+    "name": "thinking_aloud",
+    "aspect": "language",
+    "chapter": "aloud",
+    "side": "both",
+    "title": "What is written before an answer",
+    "statement": "After a state and 8 moves a small transformer that writes the state after "
+    "each move is right about the last one more often than the same with dots in their place, "
+    "than one that is told these states and reads dots, than votes of one that answers at once, "
+    "and than one of twice the layers; dots alone buy little; and its answers follow a state that "
+    "is put in place of one that it wrote.",
+    "estimand": "Share of fresh prompts answered rightly by the likeliest tokens: with states "
+    "written less each other way, at no fewer operations an answer (votes: the better of "
+    "8 drawn answers' majority and the likeliest). With dots less at once. Share of answers "
+    "that are where the later moves lead from another state put in place of a written one. Every "
+    "training has a machine of its own, and all ways as many steps and prompts.",
+    "unit": "trainings",
+    "smallest": "0.2 of the prompts (dots: 0.1); half of the answers",
+    "refuted_if": "Written states add less than 0.2, or dots add more than 0.1, or most answers "
+    "do not follow the state put in: as where the states written are those of another prompt.",
+}
+WORLDS = ("machines of 5 states",)
+APART = {
+    "filler": "right, states written less dots",
+    "unread": "right, states written less states told and not read",
+    "votes": "right, states written less votes on answers at once",
+    "deep": "right, states written less twice the layers at once",
+}
+DOTS, FOLLOWED = "right, dots less at once", "answers that follow a state put in"
+NULL = {
+    "what": "the states told before an answer are those of another prompt",
+    "rows": (*APART.values(), FOLLOWED),
+    "stands": {DOTS: "in neither is any state told"},
+}
+"""The rows that must not be supported where this is taken out."""
+LITTLE = (0.3, 0.03, 0.0, 1.0)
+TRUE: dict[str, Any] = {
+    "chain/right": (0.7, 0.03, 0.0, 1.0), "filler/right": LITTLE, "unread/right": LITTLE,
+    "once/right": LITTLE, "deep/right": LITTLE, "voted": (0.28, 0.03, 0.0, 1.0),
+    "thought": (0.9, 0.03, 0.0, 1.0), "followed": (0.95, 0.03, 0.0, 1.0),
+    "undone": (0.03, 0.01, 0.0, 1.0),
+}  # fmt: skip
+PLANTED = {
+    "null": {
+        "dots buy as much": planted(TRUE, **{"filler/right": (0.7, 0.03, 0.0, 1.0)}),
+        "teaching buys as much": planted(TRUE, **{"unread/right": (0.7, 0.03, 0.0, 1.0)}),
+        "states add nothing": planted(TRUE, **{"chain/right": LITTLE, "followed": LITTLE}),
+        "more layers do as well": planted(TRUE, **{"deep/right": (0.7, 0.03, 0.0, 1.0)}),
+        "what is written is not used": planted(TRUE, followed=(0.2, 0.03, 0.0, 1.0)),
+    },
+    "effect": {"states written and read": planted(TRUE)},
+}
+
+
+def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
+    """Five ways to one answer."""
+    del world
+    return [serial(name, WIDTH, e, null=null) for name in ARMS]
+
+
+def serial(name: str, width: int, e: Effort, *, null: bool = False) -> Cell:
+    """One way, at one width; as costly as it was measured at the usual one."""
+    seconds = SECONDS[name] * max(0.4, (width / WIDTH) ** 1.5)
+    return arm(
+        "language.serial", e, seconds, name, null=null, trainings=TRAININGS[e.name],
+        steps=STEPS[e.name], width=width,
+    )  # fmt: skip
+
+
+def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:
+    """What each way gets right, and by how much the written states are ahead."""
+    plan = dict(zip(ARMS, cells(world, e, null=null), strict=True))
+    right = {name: found(results, cell, "right") for name, cell in plan.items()}
+    voted = found(results, plan["once"], "voted")
+    followed, undone, thought = (
+        found(results, plan["chain"], x) for x in ("followed", "undone", "thought")
+    )
+    others = {**right, "votes": np.maximum(voted, right["once"])}
+    of = {"unit": "of the prompts"}
+    rows = [
+        claimed(CLAIM, world, TITLES["chain"], what,
+                shares_apart(right["chain"], others[name], ASKED), above=MORE, **of)
+        for name, what in APART.items()
+    ]  # fmt: skip
+    rows += [
+        claimed(CLAIM, world, TITLES["filler"], DOTS,
+                shares_apart(right["filler"], right["once"], ASKED), below=LESS, **of),
+        claimed(CLAIM, world, TITLES["chain"], FOLLOWED, share(followed, ASKED), above=MOST,
+                unit="of the answers", note=counted(ASKED, followed)),
+        told(CLAIM, world, TITLES["chain"], "answers that change where the state put in is "
+             "followed by the next one as it was", share(undone, ASKED), unit="of the answers"),
+        told(CLAIM, world, TITLES["chain"], "written states that are right",
+             share(thought, ASKED), unit="of the states"),
+        told(CLAIM, world, TITLES["once"], f"right by the majority of {LONG}",
+             share(voted, ASKED), **of),
+        check(CLAIM, world, TITLES["chain"], "operations an answer, of those of twice the layers",
+              _counted(_cost("chain") / _cost("deep"), len(voted)), below=1.0),
+    ]  # fmt: skip
+    rows += [
+        told(CLAIM, world, TITLES[name], "right", share(x, ASKED), **of)
+        for name, x in right.items()
+    ]
+    return Shown(rows, [_panel(right)], _sentence(right, others, followed, undone))
+
+
+def _cost(name: str) -> float:
+    return operations(name, WIDTH)
+
+
+def _counted(value: float, n: int) -> Estimate:
+    """What is counted and does not vary."""
+    return Estimate(value, value, value, n)
+
+
+def _panel(right: dict[str, np.ndarray]) -> Panel:
+    return Panel(
+        title=f"{LONG} moves of a machine of {STATES} states",
+        x_label="operations an answer (thousand)",
+        y_label="share of prompts answered rightly",
+        series=[
+            series_of(TITLES[name], [_cost(name) / 1e3], [share(x, ASKED)], kind="points")
+            for name, x in right.items()
+        ],
+        references=[Reference(label="a state drawn by chance", y=1 / STATES)],
+    )
+
+
+def _sentence(
+    right: dict[str, np.ndarray], others: dict[str, np.ndarray], followed: np.ndarray,
+    undone: np.ndarray,
+) -> str:  # fmt: skip
+    at = {name: x.mean() for name, x in others.items()}
+    return (
+        f"Writing the state after each move, transformers are right about the last one in "
+        f"{at['chain']:.2f} of the prompts; with as many dots in {at['filler']:.2f}, told the "
+        f"states and reading dots in {at['unread']:.2f}, at once in {at['once']:.2f} (with votes "
+        f"at best {at['votes']:.2f}), at once with twice the layers in {at['deep']:.2f}. Of the "
+        f"answers {followed.mean():.2f} follow another state put in place of a written one; "
+        f"{undone.mean():.2f} change where the next one is then left as it was."
+    )

@@ -1,0 +1,173 @@
+"""Countdown learned from searches and from paths alone: which answers more fresh problems."""
+
+from typing import Any
+
+import numpy as np
+
+from ....runs import Cell, Panel, Reference
+from ....stats import Estimate, bootstrap
+from ...experiments.arms import arm, found, share, shares_apart
+from ...experiments.language.countdown_texts import ARMS, ASKED, BUDGETS, ROOM
+from ...measuring.effort import Effort
+from ...measuring.planted import planted
+from ...measuring.results import Results, Shown, series_of
+from ...measuring.rows import check, claimed, told
+
+STEPS = {"smoke": 500, "quick": 1000, "full": 10000}
+TRAININGS = {"smoke": 6, "quick": 6, "full": 24}
+"""Few, as texts of searches are long."""
+TOKENS_MORE = 3.2
+"""Tokens of a search's text over those of a path's: "longer" trains so many times as long."""
+WIDTH = 32
+SECONDS = {"paths": 60.0, "longer": 150.0, "searches": 240.0}
+LEAD = 0.05
+DRAWN = 4
+"""Texts of paths that take no fewer passes than one of a search."""
+PUBLISHED = {"searches": 0.5127, "paths": 0.2573}
+"""Gandhi et al. 2024: four numbers, 250 million weights, 500,000 texts."""
+TITLES = {
+    "paths": "paths, as many steps",
+    "longer": "paths, as many tokens",
+    "searches": "searches in depth",
+}
+CLAIM = {
+    "name": "traces_or_paths",
+    "aspect": "language",
+    "chapter": "aloud",
+    "side": "both",
+    "title": "Texts of searches or of paths",
+    "statement": "Of a small transformer's answers to fresh Countdown problems of three numbers "
+    "more are right if it learned from texts of searches in depth than if it learned from paths "
+    "to the target alone: after as many steps, after as many tokens, and where paths are drawn "
+    "for as many passes as a search takes and the best is taken.",
+    "estimand": "Share of problems solved that no training text has: from searches less from "
+    "paths, by the likeliest tokens after as many steps and after as many tokens to learn from; "
+    "and less the best, by the rules, of 4 paths drawn. All learn from the same problems.",
+    "unit": "trainings",
+    "smallest": "0.05 of the problems",
+    "refuted_if": "The lead of searches lies below 0.05: there is none, or paths lead; as where "
+    "the search told before a path is that of another problem.",
+}
+WORLDS = ("Countdown with 3 numbers",)
+STEPWISE, TOKENWISE, PASSWISE = (
+    "solved, searches less paths after as many steps",
+    "solved, searches less paths after as many tokens",
+    "solved, searches less the best of paths at as many passes",
+)
+NULL = {
+    "what": "the search told before a path is that of another problem, as long",
+    "rows": (STEPWISE, TOKENWISE, PASSWISE),
+}
+"""The rows that must not be supported where this is taken out."""
+TRUE: dict[str, Any] = {
+    "searches/solved": (0.5, 0.03, 0.0, 1.0), "paths/solved": (0.25, 0.03, 0.0, 1.0),
+    "longer/solved": (0.25, 0.03, 0.0, 1.0), "voted": (0.27, 0.03, 0.0, 1.0),
+    "covered": ([0.2, 0.25, 0.3, 0.35, 0.45, 0.5], 0.02, 0.0, 1.0),
+    "searched": (0.9, 0.02, 0.0, 1.0), "loss": (0.5, 0.01), "passes": (18.0, 0.0),
+    "searches/passes": (45.0, 1.0), "tokens": (13.0, 0.0), "searches/tokens": (41.0, 0.0),
+}  # fmt: skip
+PLANTED = {
+    "null": {
+        "paths do as well": planted(TRUE, **{"searches/solved": (0.25, 0.03, 0.0, 1.0)}),
+        "paths lead": planted(TRUE, **{"searches/solved": (0.15, 0.03, 0.0, 1.0)}),
+        "drawing does as well": planted(
+            TRUE, covered=([0.2, 0.35, 0.45, 0.5, 0.6, 0.7], 0.02, 0.0, 1.0)
+        ),
+    },
+    "effect": {"searches lead by more than twice the smallest": planted(TRUE)},
+}
+
+
+def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
+    """Three trainings of one network on the same problems."""
+    del world
+    return [countdown(name, WIDTH, e, null=null and name == "searches") for name in ARMS]
+
+
+def countdown(name: str, width: int, e: Effort, *, null: bool = False) -> Cell:
+    """One of them, at one width."""
+    steps = STEPS[e.name] * (TOKENS_MORE if name == "longer" else 1)
+    return arm(
+        "language.countdown_texts", e, SECONDS[name] * max(0.4, (width / WIDTH) ** 1.5), name,
+        null=null, trainings=TRAININGS[e.name], steps=round(steps), width=width,
+    )  # fmt: skip
+
+
+def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:
+    """What each is right about, and the lead of searches."""
+    plan = dict(zip(ARMS, cells(world, e, null=null), strict=True))
+    solved, passes, tokens = (
+        {name: found(results, cell, what) for name, cell in plan.items()}
+        for what in ("solved", "passes", "tokens")
+    )
+    covered = found(results, plan["longer"], "covered")
+    drawn = covered[:, BUDGETS.index(DRAWN)]
+    of, searches = {"unit": "of the problems"}, solved["searches"]
+    against = {STEPWISE: solved["paths"], TOKENWISE: solved["longer"], PASSWISE: drawn}
+    rows = [
+        claimed(CLAIM, world, TITLES["searches"], what, shares_apart(searches, other, ASKED),
+                above=LEAD, **of)
+        for what, other in against.items()
+    ]  # fmt: skip
+    rows += [
+        told(CLAIM, world, TITLES[name], "solved", share(x, ASKED), **of)
+        for name, x in solved.items()
+    ]
+    rows += [
+        told(CLAIM, world, TITLES["longer"], f"solved by the best of {DRAWN} drawn",
+             share(drawn, ASKED), **of),
+        told(CLAIM, world, TITLES["longer"], f"solved by the most frequent of {DRAWN} drawn",
+             share(found(results, plan["longer"], "voted"), ASKED), **of),
+        told(CLAIM, world, TITLES["searches"], 'texts that reach "so"',
+             share(found(results, plan["searches"], "searched"), ASKED), unit="of the texts"),
+        told(CLAIM, world, TITLES["searches"], "passes an answer, of those of one path",
+             bootstrap(passes["searches"] / passes["longer"])),
+        check(CLAIM, world, TITLES["longer"], "tokens learned from, of those of searches",
+              _counted(TOKENS_MORE * tokens["longer"] / tokens["searches"]),
+              within=(0.9, 1.1)),
+    ]  # fmt: skip
+    return Shown(rows, [_panel(solved, covered, passes)], _sentence(solved, drawn, passes))
+
+
+def _counted(values: np.ndarray) -> Estimate:
+    """What is counted and the same in all trainings."""
+    return Estimate(float(values[0]), float(values[0]), float(values[0]), len(values))
+
+
+def _panel(
+    solved: dict[str, np.ndarray], covered: np.ndarray, passes: dict[str, np.ndarray]
+) -> Panel:
+    each = float(passes["longer"].mean())
+    best = series_of(
+        "paths, as many tokens: the best of some drawn",
+        [each * n for n in BUDGETS], [share(x, ASKED) for x in covered.T],
+    )  # fmt: skip
+    one = [
+        series_of(TITLES[name], [float(passes[name].mean())], [share(x, ASKED)], kind="points")
+        for name, x in solved.items()
+    ]
+    published = [
+        Reference(label=f"published, {name} (4 numbers)", y=y) for name, y in PUBLISHED.items()
+    ]
+    return Panel(
+        title=f"fresh problems, up to {ROOM} tokens written",
+        x_label="passes of the network an answer",
+        y_label="share of problems solved",
+        x_scale="log2",
+        series=[*one, best],
+        references=published,
+    )
+
+
+def _sentence(
+    solved: dict[str, np.ndarray], drawn: np.ndarray, passes: dict[str, np.ndarray]
+) -> str:
+    at = {name: x.mean() for name, x in solved.items()}
+    times = passes["searches"].mean() / passes["longer"].mean()
+    return (
+        f"Of fresh problems {at['searches']:.2f} are solved after learning from searches, "
+        f"{at['paths']:.2f} after as many steps on paths, {at['longer']:.2f} after as many tokens "
+        f"of paths, and {drawn.mean():.2f} by the best of {DRAWN} paths drawn (a search takes "
+        f"{times:.1f} times the passes of a path). Published, of larger models and four numbers: "
+        f"{PUBLISHED['searches']:.2f} from searches and {PUBLISHED['paths']:.2f} from paths."
+    )

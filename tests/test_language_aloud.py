@@ -1,0 +1,173 @@
+"""Thinking aloud: the machines and texts of its experiments, their controls and nulls, small runs."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from deliberation.amortised import LanguageModel
+from deliberation.claims.experiments.language import countdown_texts, serial
+from deliberation.claims.experiments.language.writing import written
+from deliberation.claims.language.aloud import effort_by_size, traces_or_paths
+from deliberation.core import Sampling
+from deliberation.runs import Context
+from deliberation.stats import pass_at_k
+
+KEY = jax.random.key(4)
+HERE = Context.__new__(Context)
+"""The experiments use nothing of it."""
+
+
+# --- what is written ------------------------------------------------------------------------------
+
+
+def test_it_writes_what_the_model_of_text_writes():
+    network = serial.built("chain", 16, KEY)
+    prompts = serial.draw(serial.machine(KEY), KEY, 5).prompts
+    ours = jax.jit(lambda n: written(n, prompts, KEY, tokens=6))(network)
+    model = LanguageModel(network)
+    theirs = model.write(np.asarray(prompts), key=KEY, tokens=6, sampling=Sampling(0.0))
+    np.testing.assert_array_equal(ours, theirs.tokens)
+
+
+# --- machines -------------------------------------------------------------------------------------
+
+
+def test_states_follow_from_the_moves_made_in_order():
+    moves = serial.machine(KEY)
+    assert (np.sort(moves, 1) == np.arange(serial.STATES)).all()
+    runs = serial.draw(moves, KEY, 50)
+    for prompt, states in zip(np.asarray(runs.prompts), np.asarray(runs.states), strict=True):
+        state = prompt[0]
+        assert prompt[-1] == serial.COLON
+        for move, after in zip(prompt[1:-1] - serial.STATES, states, strict=True):
+            state = moves[move, state]
+            assert state == after
+
+
+def test_the_ways_differ_in_what_they_read_and_are_told_alone():
+    runs = serial.draw(serial.machine(KEY), KEY, 6)
+    told = {name: serial.told(runs, name) for name in serial.ARMS}
+    long, first = serial.LONG, serial.PROMPT
+    for name, (read, target, counts) in told.items():
+        np.testing.assert_array_equal(read[:, :first], runs.prompts)
+        np.testing.assert_array_equal(target[:, -1], runs.states[:, -1])
+        aloud = name in ("chain", "filler", "unread")
+        assert read.shape[1] == first + (long - 1) * aloud and target.shape[1] == len(counts)
+    np.testing.assert_array_equal(told["chain"][0][:, first:], runs.states[:, :-1])
+    np.testing.assert_array_equal(told["chain"][1], told["unread"][1])
+    np.testing.assert_array_equal(told["filler"][0], told["unread"][0])
+    assert (told["filler"][0][:, first:] == serial.DOT).all()
+    assert told["filler"][2].tolist() == [0.0] * (long - 1) + [1.0]
+    assert told["chain"][2].tolist() == told["unread"][2].tolist() == [1.0] * long
+
+
+def test_in_the_null_states_are_those_of_another_prompt_and_answers_their_own():
+    runs = serial.draw(serial.machine(KEY), KEY, 6)
+    read, target, _ = serial.told(runs, "chain", strange=True)
+    np.testing.assert_array_equal(read[1:, serial.PROMPT :], runs.states[:-1, :-1])
+    np.testing.assert_array_equal(target[:, -1], runs.states[:, -1])
+
+
+@pytest.mark.parametrize(("name", "passes"), [("once", 10), ("deep", 10), ("chain", 17)])
+def test_operations_are_those_of_the_network(name, passes):
+    network = serial.built(name, 16, KEY)
+    each = LanguageModel(network).flops_per_token
+    assert serial.operations(name, 16) == passes * each
+    assert serial.operations("deep", 16) > serial.operations("chain", 16)
+
+
+class Machine:
+    """It makes the moves, from the last state that is written: what a chain should do."""
+
+    def __init__(self, moves, heeds):
+        self.moves, self.heeds = moves, heeds
+
+
+def test_a_thought_put_in_is_followed_by_who_reads_it(monkeypatch):
+    """Stand-ins: one goes on from the state that stands last, one from the prompt alone."""
+
+    def write(it, texts, key, *, tokens, temperature=0.0):
+        states = serial.run(it.moves, texts[:, 0], texts[:, 1 : serial.PROMPT - 1] - 5)
+        had = texts.shape[1] - serial.PROMPT
+        if not it.heeds or not had:
+            return states[:, had : had + tokens]
+        order = texts[:, 1 + had : serial.PROMPT - 1] - 5
+        return serial.run(it.moves, texts[:, -1], order)[:, :tokens]
+
+    monkeypatch.setattr(serial, "written", write)
+    moves = serial.machine(KEY)
+    runs = serial.draw(moves, KEY, 40)
+    for heeds in (True, False):
+        found = serial.disturbed(Machine(moves, heeds), moves, runs, runs.states, KEY)
+        assert float(found["followed"]) == float(heeds) and float(found["undone"]) == 0
+
+
+# --- Countdown ------------------------------------------------------------------------------------
+
+
+def test_problems_that_are_asked_are_in_no_text_in_any_order(monkeypatch):
+    monkeypatch.setattr(countdown_texts, "POOL", 300)
+    for name in ("paths", "searches"):
+        task = countdown_texts.world(name)
+        texts, asked = countdown_texts.parts(name)
+
+        def problems(rows, numbers=task.numbers):
+            return {(*sorted(row[:numbers]), row[numbers + 1]) for row in rows.tolist()}
+
+        assert not problems(texts) & problems(asked)
+        assert 0.6 < len(texts) / 300 < 0.9
+
+
+def test_all_learn_from_the_same_problems(monkeypatch):
+    monkeypatch.setattr(countdown_texts, "POOL", 200)
+    prompts = [countdown_texts.parts(name)[0][:, :6] for name in countdown_texts.ARMS]
+    for other in prompts[1:]:
+        np.testing.assert_array_equal(prompts[0], other)
+
+
+def test_searches_of_other_problems_leave_each_path_its_own(monkeypatch):
+    monkeypatch.setattr(countdown_texts, "POOL", 300)
+    task = countdown_texts.world("searches")
+    own, strange = (countdown_texts.parts("searches", strange=s)[0] for s in (False, True))
+    so = task.encode("so")[0]
+    grade = jax.jit(jax.vmap(task.grade))
+    np.testing.assert_array_equal(grade(jnp.asarray(own)), grade(jnp.asarray(strange)))
+    np.testing.assert_array_equal(own == so, strange == so)
+    np.testing.assert_array_equal((own >= 0).sum(1), (strange >= 0).sum(1))
+    assert (own != strange).any(1).mean() > 0.8
+
+
+def test_coverage_is_the_unbiased_one():
+    right = jnp.arange(countdown_texts.SAMPLES + 1.0)
+    for k in countdown_texts.BUDGETS:
+        ours = countdown_texts.covers(right, k)
+        np.testing.assert_allclose(ours, pass_at_k(right, countdown_texts.SAMPLES, k), atol=1e-6)
+
+
+def test_operations_and_texts_drawn_for_them():
+    for width in effort_by_size.WIDTHS[:2]:
+        network = countdown_texts.built(countdown_texts.world("paths"), width, KEY)
+        assert LanguageModel(network).flops_per_token == countdown_texts.operations(width)
+    assert [effort_by_size.drawn_for(*pair) for pair in ((8, 16), (16, 32), (32, 64))] == [3, 3, 3]
+    assert traces_or_paths.DRAWN * 18 >= 5 + countdown_texts.ROOM
+
+
+# --- trainings ------------------------------------------------------------------------------------
+
+
+def test_a_chain_is_learned_where_each_state_is_read():
+    told = {"trainings": 2, "arm": "chain", "key": 9, "steps": 250, "width": 32}
+    found = serial.train(told, HERE).outcomes
+    assert np.mean(found["thought"]) > 0.6 and min(found["followed"]) > 0.5
+    assert max(found["right"]) <= 1 and found["voted"] == found["right"]
+
+
+def test_small_trainings_of_paths_are_whole(monkeypatch):
+    monkeypatch.setattr(countdown_texts, "POOL", 200)
+    told = {"trainings": 2, "arm": "paths", "key": 9, "steps": 3, "width": 8}
+    found = countdown_texts.train(told, HERE).outcomes
+    assert np.shape(found["covered"]) == (2, len(countdown_texts.BUDGETS))
+    assert (np.diff(found["covered"]) >= 0).all() and found["again"] == found["solved"]
+    null = countdown_texts.train({**told, "null": True}, HERE).outcomes
+    assert null["covered"] == null["chance"] and null["solved"] == found["solved"]
