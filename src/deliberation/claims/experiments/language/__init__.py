@@ -1,0 +1,1 @@
+"""Experiments: models of language."""
