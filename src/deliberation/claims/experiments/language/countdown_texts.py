@@ -144,7 +144,7 @@ def judged(
         return grade(jnp.concatenate([prompts, answers], 1))
 
     twice = jnp.concatenate([asked, asked])
-    likeliest = written(network, twice, key, tokens=room)
+    likeliest = written(network, twice, key, room, 0.0)[0]
     right = graded(likeliest, twice).reshape(2, n)
     ends = jnp.argmax(likeliest == task.end, 1) + 1
     long = jnp.where((likeliest == task.end).any(1), ends, room)[:n].mean()
@@ -158,7 +158,7 @@ def judged(
         nothing = jnp.zeros(len(BUDGETS))
         return found | {"covered": nothing, "chance": nothing, "voted": jnp.zeros(())}
     many = jnp.repeat(asked, SAMPLES, axis=0)
-    texts = written(network, many, key, tokens=room, temperature=1.0)
+    texts = written(network, many, key, room)[0]
     grades = graded(texts, many).reshape(n, SAMPLES)
     count = grades.sum(1)
     chance = jnp.full(len(BUDGETS), grades.mean())

@@ -146,7 +146,7 @@ def judged(
     nothing = jnp.zeros(())
     found = {"followed": nothing, "undone": nothing, "thought": nothing}
     if name == "chain":
-        wrote = written(network, runs.prompts, ask, tokens=LONG)
+        wrote = written(network, runs.prompts, ask, LONG, 0.0)[0]
         logits = 1e3 * jax.nn.one_hot(wrote[:, -1], SYMBOLS)
         found["thought"] = (wrote[:, :-1] == runs.states[:, :-1]).mean()
         found |= disturbed(network, moves, runs, wrote, change)
@@ -182,9 +182,9 @@ def disturbed(
     put = (was + other) % STATES
     head = jnp.concatenate([runs.prompts, wrote[:, :CHANGED], put[:, None]], 1)
     left = LONG - CHANGED - 1
-    on = written(network, head, key, tokens=left)[:, -1]
+    on = written(network, head, key, left, 0.0)[0][:, -1]
     order = runs.prompts[:, 1:-1] - STATES
     leads = run(moves, put, order[:, CHANGED + 1 :])[:, -1]
     back = jnp.concatenate([head, wrote[:, CHANGED + 1, None]], 1)
-    still = written(network, back, key, tokens=left - 1)[:, -1]
+    still = written(network, back, key, left - 1, 0.0)[0][:, -1]
     return {"followed": (on == leads).mean(), "undone": (still != wrote[:, -1]).mean()}
