@@ -1,4 +1,4 @@
-"""Thinking aloud: the machines and texts of its experiments, their controls and nulls, small runs."""
+"""Thinking aloud: worlds, arms and controls of the claims about what is written before answers."""
 
 import jax
 import jax.numpy as jnp

@@ -61,9 +61,7 @@ def test_answers_are_the_same_whatever_the_order_of_lines_and_of_sums():
     assert kinds[0] == kinds[1] and len(set(kinds.tolist())) == 4
     turned = "6 - 8 = 2 ;", "8 - 6 = 2 ;"
     one, other = (
-        same_answer(
-            TASK, text(told, f"{line} {answers[0][12:]}")[None, None, TASK.prompt_places :]
-        )
+        same_answer(TASK, text(told, f"{line} {answers[0][12:]}")[None, None, TASK.prompt_places :])
         for line in turned
     )
     assert one != other  # differences are not turned
