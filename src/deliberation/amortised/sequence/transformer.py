@@ -108,7 +108,9 @@ class Transformer(Network):
 
     kind: ClassVar[str] = "transformer"
     observation_shape: tuple[int, ...] = eqx.field(static=True)
+    """The places of a text."""
     actions: int = eqx.field(static=True)
+    """The symbols."""
     value_range: Range = eqx.field(static=True)
     tokens: Float[Array, "symbols width"]
     places: Float[Array, "places width"]
@@ -140,10 +142,10 @@ class Transformer(Network):
         # The last symbol stands for the beginning of the text.
         self.tokens = 0.5 * normal(keys[0], (actions + 1, width))
         self.places = 0.5 * normal(keys[1], (observation_shape[0] + 1, width))
-        self.blocks = tuple(Block(width, heads, depth, key=k) for k in keys[4:])
-        self.scale = jnp.ones(width)
         self.policy = Dense(width, actions, key=keys[2], scale=0.1)
         self.value = Dense(width, 1, key=keys[3], scale=0.0)
+        self.blocks = tuple(Block(width, heads, depth, key=k) for k in keys[4:])
+        self.scale = jnp.ones(width)
 
     def __call__(
         self, observation: Float[Array, " length"]

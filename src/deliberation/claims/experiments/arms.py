@@ -55,6 +55,11 @@ def found(results: Results, cell: Cell, name: str) -> np.ndarray:
     return np.asarray(results.outcomes(cell)[name], float)
 
 
+def all_found(results: Results, cell: Cell, *names: str) -> list[np.ndarray]:
+    """Several of a cell's outcomes."""
+    return [found(results, cell, name) for name in names]
+
+
 def one_arm(
     experiment: str, seconds: float, also: Mapping[str, Any] | None = None,
     **by_effort: Mapping[str, Any],

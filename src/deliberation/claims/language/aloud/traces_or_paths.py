@@ -95,7 +95,8 @@ def countdown(name: str, width: int, e: Effort, *, null: bool = False) -> Cell:
 
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:
     """What each is right about, and the lead of searches."""
-    plan = dict(zip(ARMS, cells(world, e, null=null), strict=True))
+    planned = cells(world, e, null=null)
+    plan = dict(zip(ARMS, planned, strict=True))
     solved, passes, tokens = (
         {name: found(results, cell, what) for name, cell in plan.items()}
         for what in ("solved", "passes", "tokens")

@@ -4,7 +4,7 @@ import numpy as np
 
 from ....runs import Panel
 from ....stats import bootstrap
-from ...experiments.arms import found, lines, one_arm, share
+from ...experiments.arms import all_found, lines, one_arm, share
 from ...experiments.language.likeliest import BEAMS, EFFORTS, PLACES, PROMPTS
 from ...measuring.effort import Effort
 from ...measuring.planted import planted
@@ -72,9 +72,8 @@ PLANTED = {
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:
     """How likely the text of the likeliest tokens is, beside the likeliest."""
     (cell,) = cells(world, e, null=null)
-    short, drawn, plainly, apart, same = (
-        found(results, cell, name)
-        for name in ("short", "drawn", "source_short", "divergence", "same")
+    short, drawn, plainly, apart, same = all_found(
+        results, cell, "short", "drawn", "source_short", "divergence", "same"
     )
     ends = short[..., -1]
     greedy, beams = ends[:, :, 0], ends.mean(1)

@@ -4,7 +4,7 @@ import numpy as np
 
 from ....runs import Panel
 from ....stats import bootstrap
-from ...experiments.arms import found, lines, share
+from ...experiments.arms import all_found, found, lines, share
 from ...experiments.language.countdown_chosen import FORECAST
 from ...experiments.language.countdown_searches import FIT, planned
 from ...measuring.effort import Effort
@@ -70,9 +70,8 @@ cells = planned("problems")
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:
     """How far both forecasts are off."""
     (cell,) = cells(world, e, null=null)
-    off, alike, measured, law, one = (
-        found(results, cell, name)
-        for name in ("law_error", "alike_error", "measured", "law", "alike")
+    off, alike, measured, law, one = all_found(
+        results, cell, "law_error", "alike_error", "measured", "law", "alike"
     )
     power, of = found(results, cell, "power"), {"unit": "of problems"}
     rows = []

@@ -2,7 +2,7 @@
 
 from ....runs import Panel
 from ....stats import bootstrap
-from ...experiments.arms import found, lines, share
+from ...experiments.arms import all_found, lines, share
 from ...experiments.language.countdown_searches import BUDGETS, planned
 from ...measuring.effort import Effort
 from ...measuring.planted import planted
@@ -61,8 +61,8 @@ cells = planned("verifier")
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:
     """Who solves how much with which budget."""
     (cell,) = cells(world, e, null=null)
-    solved = {name: found(results, cell, name) for name in NAMES}
-    greedy, passes = found(results, cell, "greedy"), found(results, cell, "passes")
+    greedy, passes = all_found(results, cell, "greedy", "passes")
+    solved = dict(zip(NAMES, all_found(results, cell, *NAMES), strict=True))
     of, at = {"unit": "of problems"}, BUDGETS.index(AT)
     gain = {name: x - solved["best"] for name, x in solved.items() if name != "best"}
     rows = [
@@ -72,17 +72,17 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
               bootstrap(passes, bounds=(0.0, 2.0)), below=1.0 + 1e-9),
         told(CLAIM, world, "the likeliest tokens", "solved", share(greedy), **of),
     ]  # fmt: skip
-    for place, budget in enumerate(BUDGETS):
-        rows += [
-            told(CLAIM, world, title, f"solved with {budget} passes",
-                 share(solved[name][:, place]), **of)
-            for name, title in NAMES.items()
-        ]  # fmt: skip
-        rows += [
-            told(CLAIM, world, NAMES[name], f"solved with {budget} passes, less best of n",
-                 bootstrap(x[:, place], bounds=WIDE), **of)
-            for name, x in gain.items() if (name, budget) != ("tree", AT)
-        ]  # fmt: skip
+    rows += [
+        told(CLAIM, world, title, f"solved with {budget} passes", share(solved[name][:, i]), **of)
+        for i, budget in enumerate(BUDGETS)
+        for name, title in NAMES.items()
+    ]
+    rows += [
+        told(CLAIM, world, NAMES[name], f"solved with {budget} passes, less best of n",
+             bootstrap(x[:, i], bounds=WIDE), **of)
+        for i, budget in enumerate(BUDGETS)
+        for name, x in gain.items() if (name, budget) != ("tree", AT)
+    ]  # fmt: skip
     panel = Panel(
         title="solved, by what goes on around the same network",
         x_label="forward passes a problem",

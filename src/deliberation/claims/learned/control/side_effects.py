@@ -4,7 +4,7 @@ import numpy as np
 
 from ....runs import Panel, Reference
 from ....stats import bootstrap
-from ...experiments.arms import found, one_arm
+from ...experiments.arms import all_found, one_arm
 from ...experiments.control.errands import ERRANDS, GOALS, SEARCHES, TURNS
 from ...measuring.effort import Effort
 from ...measuring.planted import planted
@@ -65,10 +65,8 @@ cells = one_arm("control.errands", 60.0, also={"batch": BATCH}, steps=STEPS)
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:
     """What is done well, and what it does to the world."""
     (cell,) = cells(world, e, null=null)
-    right, moved, acts, looks = (
-        found(results, cell, name) for name in ("right", "influence", "acts", "looks")
-    )
-    steady, still = (found(results, cell, name) for name in ("right_best", "influence_best"))
+    right, moved, acts, looks = all_found(results, cell, "right", "influence", "acts", "looks")
+    steady, still = all_found(results, cell, "right_best", "influence_best")
     rows = []
     for i, errand in enumerate(ERRANDS):
         share = bootstrap(right[:, i], bounds=(0.0, 1.0))

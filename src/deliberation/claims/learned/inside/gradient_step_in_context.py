@@ -4,7 +4,7 @@ import numpy as np
 
 from ....runs import Panel, Reference, Series
 from ....stats import bootstrap
-from ...experiments.arms import found, one_arm
+from ...experiments.arms import all_found, one_arm
 from ...experiments.inside.in_context import best_step
 from ...measuring.effort import Effort
 from ...measuring.planted import planted
@@ -59,12 +59,9 @@ PLANTED = {
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:
     """How far the layer is from the step."""
     (cell,) = cells(world, e, null=null)
-    error, step, cosine, wide, wide_step, silent, wide_silent = (
-        found(results, cell, name)
-        for name in (
-            "error", "step_error", "cosine", "wide_error", "wide_step_error", "silent_error",
-            "wide_silent_error",
-        )
+    error, step, cosine, wide, wide_step, silent, wide_silent = all_found(
+        results, cell, "error", "step_error", "cosine", "wide_error", "wide_step_error",
+        "silent_error", "wide_silent_error",
     )  # fmt: skip
     who, (_, closed) = "linear attention", best_step()
     rows = [

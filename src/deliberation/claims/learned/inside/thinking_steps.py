@@ -4,7 +4,7 @@ import numpy as np
 
 from ....runs import Cell, Panel, Reference, Row
 from ....stats import bootstrap
-from ...experiments.arms import arm, found, lines, share
+from ...experiments.arms import all_found, arm, found, lines, share
 from ...experiments.inside.thinking import HALF_ROUNDS
 from ...experiments.inside.thinking_mazes import MAZES
 from ...experiments.inside.thinking_rows import ROWS
@@ -83,7 +83,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
     """Accuracy by rounds, hard cells apart from easy ones."""
     planned, lesson = cells(world, e, null=null), LESSONS[world][1]
     hard = {name: found(results, at, "hard") for name, at in zip(ARMS, planned, strict=True)}
-    easy, usual = (found(results, planned[0], name) for name in ("easy", "usual"))
+    easy, usual = all_found(results, planned[0], "easy", "usual")
     gain = {name: x[:, BEYOND] - x[:, WITHIN] for name, x in hard.items()}
     rows = _claimed(world, gain) + _beside(world, hard, easy, usual)
     rows += [

@@ -4,7 +4,7 @@ import numpy as np
 
 from ....runs import Panel
 from ....stats import bootstrap
-from ...experiments.arms import found, one_arm
+from ...experiments.arms import all_found, one_arm
 from ...measuring.effort import Effort
 from ...measuring.planted import planted
 from ...measuring.results import Results, Shown, series_of
@@ -61,7 +61,7 @@ cells = one_arm("map.parts", 60.0, also={"numbers": list(NUMBERS)}, steps=STEPS)
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:
     """How the share grows with what was seen."""
     (cell,) = cells(world, e, null=null)
-    seen, fresh, moved = (found(results, cell, name) for name in ("seen", "fresh", "moved"))
+    seen, fresh, moved = all_found(results, cell, "seen", "fresh", "moved")
     doublings = np.log2(NUMBERS)
     middle = doublings - doublings.mean()
     slopes = {

@@ -4,7 +4,7 @@ import numpy as np
 
 from ....runs import Cell, Panel, Reference
 from ....stats import bootstrap
-from ...experiments.arms import arm, found
+from ...experiments.arms import all_found, arm
 from ...experiments.norms.red_light import ARMS, CROWD, LINE, planned
 from ...measuring.effort import Effort
 from ...measuring.planted import planted
@@ -73,9 +73,7 @@ def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:
     """Who goes at red, and when."""
     (cell,) = cells(world, e, null=null)
-    night, day, green, turns = (
-        found(results, cell, name) for name in ("night", "day", "green", "turns")
-    )
+    night, day, green, turns = all_found(results, cell, "night", "day", "green", "turns")
     names = list(ARMS)
 
     def chance(x: np.ndarray, who: int):

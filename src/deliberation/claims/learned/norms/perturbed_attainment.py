@@ -4,7 +4,7 @@ import numpy as np
 
 from ....runs import Panel, Series
 from ....stats import bootstrap
-from ...experiments.arms import counted, found, one_arm, share, shares_apart
+from ...experiments.arms import all_found, counted, found, one_arm, share, shares_apart
 from ...experiments.norms.kicked import ARMS, JUDGED, TESTS
 from ...measuring.effort import Effort
 from ...measuring.planted import planted
@@ -108,7 +108,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
     there = {test: found(results, cell, test) for test in TESTS}
     kicked, calm, rewired = there["kicked"], there["undisturbed"], there["rewired"]
     way = {test: found(results, cell, f"way_{test}") for test in ("kicked", "rewired")}
-    anew, way_anew = (found(results, cell, name) for name in ("retrained", "way_retrained"))
+    anew, way_anew = all_found(results, cell, "retrained", "way_retrained")
     there["rewired"] = np.column_stack([rewired, anew])
     way["rewired"] = np.column_stack([way["rewired"], way_anew])
     feels, blind = kicked[:, [HABIT, AGAIN]].mean(1), kicked[:, [RECITED, PLAN]].mean(1)

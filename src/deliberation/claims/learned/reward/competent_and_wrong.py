@@ -4,7 +4,7 @@ import numpy as np
 
 from ....runs import Cell, Panel, Reference, Series
 from ....stats import bootstrap
-from ...experiments.arms import arm, found
+from ...experiments.arms import all_found, arm
 from ...experiments.reward.cheese import SEEN
 from ...measuring.effort import Effort
 from ...measuring.planted import planted
@@ -86,7 +86,7 @@ def kept(inside: np.ndarray, outside: np.ndarray) -> tuple[np.ndarray, np.ndarra
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:
     """What is kept, and for what."""
     (cell,) = cells(world, e, null=null)
-    inside, moved, outside = (found(results, cell, x) for x in ("inside", "moved", "outside"))
+    inside, moved, outside = all_found(results, cell, "inside", "moved", "outside")
     (kappa, g), (still, _) = kept(inside, outside), kept(inside, moved)
     seen, wrong = SEEN[ARMS[world]], kappa * (1 - g)
     gone = bootstrap(kappa[:, 0], bounds=WIDE)

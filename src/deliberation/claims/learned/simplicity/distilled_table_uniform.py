@@ -2,7 +2,7 @@
 
 from ....runs import Cell, Reference
 from ....stats import bootstrap
-from ...experiments.arms import found
+from ...experiments.arms import all_found
 from ...experiments.simplicity.distilled_tables import TABLES
 from ...measuring import distilled
 from ...measuring.distilled import HASHED, WORLDS, the_arm, truths
@@ -54,9 +54,7 @@ def cells(world: str, e: Effort, *, null: bool = False) -> list[Cell]:
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:
     """How much two tables that were made apart have in common elsewhere."""
     (cell,), (place, near) = cells(world, e, null=null), distilled.WORLDS[world]
-    away, home, even = (
-        found(results, cell, name) for name in (f"alike_{place}", f"alike_{near}", f"even_{place}")
-    )
+    away, home, even = all_found(results, cell, f"alike_{place}", f"alike_{near}", f"even_{place}")
     bounds = (-1 / 3, 1.0)
     rows = [
         *(

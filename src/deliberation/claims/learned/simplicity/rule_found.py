@@ -4,7 +4,7 @@ import numpy as np
 
 from ....runs import Panel, Reference
 from ....stats import bootstrap
-from ...experiments.arms import found, lines, one_arm, share
+from ...experiments.arms import all_found, lines, one_arm, share
 from ...experiments.simplicity.modular_addition import CLOSED_WIDTHS, PRIME, SHARES
 from ...measuring.effort import Effort
 from ...measuring.planted import planted
@@ -74,9 +74,8 @@ PLANTED = {
 def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> Shown:
     """What is right off the pairs seen, and what the weights are, against the share seen."""
     (cell,) = cells(world, e, null=null)
-    seen, unseen, power, wave, wave_unseen, rest, closed = (
-        found(results, cell, name)
-        for name in ("seen", "unseen", "power", "wave", "wave_unseen", "rest", "closed")
+    seen, unseen, power, wave, wave_unseen, rest, closed = all_found(
+        results, cell, "seen", "unseen", "power", "wave", "wave_unseen", "rest", "closed"
     )
     who, chance = "one layer of squares", 1 / PRIME
 
