@@ -8,8 +8,8 @@ import pytest
 from deliberation.amortised import LanguageModel
 from deliberation.claims.experiments.language import countdown_texts, serial
 from deliberation.claims.experiments.language.writing import written
-from deliberation.claims.language.aloud import effort_by_size, traces_or_paths
-from deliberation.core import Sampling
+from deliberation.claims.language.aloud import effort_by_size
+from deliberation.core.contract.text_model import Sampling
 from deliberation.runs import Context
 from deliberation.stats import pass_at_k
 
@@ -77,30 +77,21 @@ def test_operations_are_those_of_the_network(name, passes):
     assert serial.operations("deep", 16) > serial.operations("chain", 16)
 
 
-class Machine:
-    """It makes the moves, from the last state that is written: what a chain should do."""
-
-    def __init__(self, moves, heeds):
-        self.moves, self.heeds = moves, heeds
-
-
-def test_a_thought_put_in_is_followed_by_who_reads_it(monkeypatch):
+@pytest.mark.parametrize("reads", [True, False])
+def test_a_state_put_in_is_followed_by_who_reads_it(monkeypatch, reads):
     """Stand-ins: one goes on from the state that stands last, one from the prompt alone."""
+    moves, first = serial.machine(KEY), serial.PROMPT
+    runs = serial.draw(moves, KEY, 40)
 
-    def write(it, texts, key, *, tokens, temperature=0.0):
-        states = serial.run(it.moves, texts[:, 0], texts[:, 1 : serial.PROMPT - 1] - 5)
-        had = texts.shape[1] - serial.PROMPT
-        if not it.heeds or not had:
-            return states[:, had : had + tokens]
-        order = texts[:, 1 + had : serial.PROMPT - 1] - 5
-        return serial.run(it.moves, texts[:, -1], order)[:, :tokens]
+    def write(network, texts, key, places, heat):
+        order, had = texts[:, 1 : first - 1] - serial.STATES, texts.shape[1] - first
+        if reads:
+            return serial.run(moves, texts[:, -1], order[:, had:]), heat
+        return serial.run(moves, texts[:, 0], order)[:, had : had + places], heat
 
     monkeypatch.setattr(serial, "written", write)
-    moves = serial.machine(KEY)
-    runs = serial.draw(moves, KEY, 40)
-    for heeds in (True, False):
-        found = serial.disturbed(Machine(moves, heeds), moves, runs, runs.states, KEY)
-        assert float(found["followed"]) == float(heeds) and float(found["undone"]) == 0
+    found = serial.disturbed(serial.built("chain", 8, KEY), moves, runs, runs.states, KEY)
+    assert float(found["followed"]) == float(reads) and float(found["undone"]) == 0
 
 
 # --- Countdown ------------------------------------------------------------------------------------
@@ -150,7 +141,6 @@ def test_operations_and_texts_drawn_for_them():
         network = countdown_texts.built(countdown_texts.world("paths"), width, KEY)
         assert LanguageModel(network).flops_per_token == countdown_texts.operations(width)
     assert [effort_by_size.drawn_for(*pair) for pair in ((8, 16), (16, 32), (32, 64))] == [3, 3, 3]
-    assert traces_or_paths.DRAWN * 18 >= 5 + countdown_texts.ROOM
 
 
 # --- trainings ------------------------------------------------------------------------------------
@@ -159,7 +149,7 @@ def test_operations_and_texts_drawn_for_them():
 def test_a_chain_is_learned_where_each_state_is_read():
     told = {"trainings": 2, "arm": "chain", "key": 9, "steps": 250, "width": 32}
     found = serial.train(told, HERE).outcomes
-    assert np.mean(found["thought"]) > 0.6 and min(found["followed"]) > 0.5
+    assert np.mean(found["along"]) > 0.6 and min(found["followed"]) > 0.5
     assert max(found["right"]) <= 1 and found["voted"] == found["right"]
 
 
@@ -169,5 +159,8 @@ def test_small_trainings_of_paths_are_whole(monkeypatch):
     found = countdown_texts.train(told, HERE).outcomes
     assert np.shape(found["covered"]) == (2, len(countdown_texts.BUDGETS))
     assert (np.diff(found["covered"]) >= 0).all() and found["again"] == found["solved"]
-    null = countdown_texts.train({**told, "null": True}, HERE).outcomes
-    assert null["covered"] == null["chance"] and null["solved"] == found["solved"]
+    null = countdown_texts.train({**told, "null": True, "trainings": 5}, HERE).outcomes
+    assert null["covered"] == null["chance"]
+    # Among others a training ends where it ends among few, and the null changes the choice alone.
+    np.testing.assert_allclose(null["loss"][:2], found["loss"], atol=1e-4)
+    np.testing.assert_allclose(null["chance"][:2], found["chance"], atol=0.02)

@@ -27,7 +27,7 @@ from ....tasks.text import Countdown
 from ..arms import keys_of, outcome
 from .writing import written
 
-ROOM = 54
+ROOM = 72
 """Tokens after the prompt, where searches are written."""
 POOL, ASKED, SAMPLES = 4096, 256, 16
 HELD_OUT = 4
@@ -42,7 +42,7 @@ BUDGETS = (1, 2, 3, 4, 8, 16)
 def world(name: str) -> Countdown:
     """The task, with room for what an arm writes."""
     length = ROOM if name == "searches" else None
-    return Countdown(numbers=3, largest=6, least=2, most=12, length=length)
+    return Countdown(numbers=3, largest=10, least=5, most=20, length=length)
 
 
 def parts(name: str, *, strange: bool = False) -> tuple[np.ndarray, np.ndarray]:
@@ -71,9 +71,9 @@ def held_out(task: Countdown, texts: Int[np.ndarray, "n places"]) -> np.ndarray:
     """Whether a problem is for asking, by its numbers in order of size and its target."""
     numbers = np.sort(texts[:, : task.numbers], axis=1)
     target = texts[:, task.numbers + 1]
-    place = numbers @ np.array([1, 13, 169]) + 2197 * target
-    lot = np.random.default_rng(0).random(2197 * 13)
-    return lot[place] < 1 / HELD_OUT
+    shape = (task.most + 1,) * (task.numbers + 1)
+    lot = np.random.default_rng(0).random(shape)
+    return lot[(*numbers.T, target)] < 1 / HELD_OUT
 
 
 def strangers(task: Countdown, texts: Int[np.ndarray, "n places"]) -> np.ndarray:
@@ -94,10 +94,11 @@ def strangers(task: Countdown, texts: Int[np.ndarray, "n places"]) -> np.ndarray
 
 def train(settings: dict[str, Any], context: Context) -> Outcome:
     """Outcomes, a number a training: `solved` (share of fresh problems, by the likeliest tokens),
-    `again` (the same where a second copy is asked, the better of both), `voted` (by the text that
-    is drawn most often of the first four), `searched` (share of texts that write a search), `loss`
-    (nats a token), `tokens` (of a text, scored), `passes` (tokens read and written for one answer).
-    [budgets]: `covered` (by the best of so many texts drawn) and `chance` (by any of them).
+    `again` (the same where a second copy is asked, the better of both), `searched` (share of texts
+    that write a search to its end), `loss` (nats a token), `tokens` (of a text, scored), `passes`
+    (tokens read and written for one answer). Of paths also `voted` (by the text that is drawn most
+    often of four) and, [budgets], `covered` (by the best of so many texts drawn) and `chance` (by
+    any of them).
     """
     del context
     name, steps = settings["arm"], settings["steps"]
@@ -114,7 +115,7 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
 
         network, losses = descended(loss, network, learn, steps=steps, learning_rate=RATE)
         said = judged(network, task, asked, judge, draws=name != "searches")
-        if strange:
+        if strange and "chance" in said:
             said["covered"] = said["chance"]
         return said | {"loss": losses[-100:].mean()}
 
@@ -155,8 +156,7 @@ def judged(
         "passes": task.prompt_places + long - 1,
     }  # fmt: skip
     if not draws:
-        nothing = jnp.zeros(len(BUDGETS))
-        return found | {"covered": nothing, "chance": nothing, "voted": jnp.zeros(())}
+        return found
     many = jnp.repeat(asked, SAMPLES, axis=0)
     texts = written(network, many, key, room)[0]
     grades = graded(texts, many).reshape(n, SAMPLES)

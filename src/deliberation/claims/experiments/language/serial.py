@@ -94,15 +94,15 @@ def told(runs: Runs, name: str, *, strange: bool = False) -> tuple[Array, Array,
 
 def train(settings: dict[str, Any], context: Context) -> Outcome:
     """Outcomes, a number a training: `right` (share of fresh prompts answered rightly by the
-    likeliest tokens), `voted` (by the most frequent of `LONG` answers drawn), `followed` and
-    `undone` (see `disturbed`; of the chain alone), `thought` (share of thoughts that are right)
-    and `loss` (nats).
+    likeliest tokens), `voted` (by the most frequent of `LONG` answers drawn), `loss` (nats), and
+    of the chain `followed` and `undone` (see `disturbed`). [moves]: `along` (share of states that
+    are right after each move), of the arms that are told them.
     """
     del context
     name, steps = settings["arm"], settings["steps"]
     strange = bool(settings.get("null"))
 
-    def one(key: Key[Array, ""]) -> dict[str, Float[Array, ""]]:
+    def one(key: Key[Array, ""]) -> dict[str, Float[Array, "..."]]:
         world, make, learn, judge = jax.random.split(key, 4)
         moves = machine(world)
 
@@ -139,20 +139,20 @@ def operations(name: str, width: int) -> float:
 
 def judged(
     network: Transformer, moves: Int[Array, "moves states"], name: str, key: Key[Array, ""]
-) -> dict[str, Float[Array, ""]]:
+) -> dict[str, Float[Array, "..."]]:
     """A network on fresh prompts."""
     ask, vote, change = jax.random.split(key, 3)
     runs = draw(moves, ask, ASKED)
-    nothing = jnp.zeros(())
-    found = {"followed": nothing, "undone": nothing, "thought": nothing}
+    found = {}
     if name == "chain":
         wrote = written(network, runs.prompts, ask, LONG, 0.0)[0]
         logits = 1e3 * jax.nn.one_hot(wrote[:, -1], SYMBOLS)
-        found["thought"] = (wrote[:, :-1] == runs.states[:, :-1]).mean()
-        found |= disturbed(network, moves, runs, wrote, change)
+        found = disturbed(network, moves, runs, wrote, change)
     else:
-        read, _, _ = told(runs, name)
-        logits = network.predict(read)[:, -1]
+        said = network.predict(told(runs, name)[0])
+        logits, wrote = said[:, -1], said[:, -LONG:].argmax(-1)
+    if name in ("chain", "unread"):
+        found["along"] = (wrote == runs.states).mean(0)
     votes = jax.random.categorical(vote, logits, axis=-1, shape=(LONG, ASKED))
     counts = jax.nn.one_hot(votes, SYMBOLS).sum(0)
     # Of equally frequent answers the one that was drawn first among them.
@@ -171,7 +171,7 @@ def disturbed(
     runs: Runs,
     wrote: Int[Array, "n long"],
     key: Key[Array, ""],
-) -> dict[str, Float[Array, ""]]:
+) -> dict[str, Float[Array, "..."]]:
     """Another state in place of one thought, and the network writes on.
 
     `followed`: the share of answers that are where the moves after it lead from the state put in.

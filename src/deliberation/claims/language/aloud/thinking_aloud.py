@@ -65,7 +65,8 @@ LITTLE = (0.3, 0.03, 0.0, 1.0)
 TRUE: dict[str, Any] = {
     "chain/right": (0.7, 0.03, 0.0, 1.0), "filler/right": LITTLE, "unread/right": LITTLE,
     "once/right": LITTLE, "deep/right": LITTLE, "voted": (0.28, 0.03, 0.0, 1.0),
-    "thought": (0.9, 0.03, 0.0, 1.0), "followed": (0.95, 0.03, 0.0, 1.0),
+    "along": ([0.99, 0.9, 0.5, 0.4, 0.3, 0.3, 0.3, 0.3], 0.02, 0.0, 1.0),
+    "followed": (0.95, 0.03, 0.0, 1.0),
     "undone": (0.03, 0.01, 0.0, 1.0),
 }  # fmt: skip
 PLANTED = {
@@ -100,9 +101,8 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
     plan = dict(zip(ARMS, cells(world, e, null=null), strict=True))
     right = {name: found(results, cell, "right") for name, cell in plan.items()}
     voted = found(results, plan["once"], "voted")
-    followed, undone, thought = (
-        found(results, plan["chain"], x) for x in ("followed", "undone", "thought")
-    )
+    followed, undone = (found(results, plan["chain"], x) for x in ("followed", "undone"))
+    along = found(results, plan["unread"], "along")
     others = {**right, "votes": np.maximum(voted, right["once"])}
     of = {"unit": "of the prompts"}
     rows = [
@@ -117,12 +117,15 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
                 unit="of the answers", note=counted(ASKED, followed)),
         told(CLAIM, world, TITLES["chain"], "answers that change where the state put in is "
              "followed by the next one as it was", share(undone, ASKED), unit="of the answers"),
-        told(CLAIM, world, TITLES["chain"], "written states that are right",
-             share(thought, ASKED), unit="of the states"),
         told(CLAIM, world, TITLES["once"], f"right by the majority of {LONG}",
              share(voted, ASKED), **of),
         check(CLAIM, world, TITLES["chain"], "operations an answer, of those of twice the layers",
               _counted(_cost("chain") / _cost("deep"), len(voted)), below=1.0),
+    ]  # fmt: skip
+    rows += [
+        told(CLAIM, world, TITLES["unread"], f"state right after move {move}",
+             share(along[:, move - 1], ASKED), **of)
+        for move in (1, 2, 3, 4)
     ]  # fmt: skip
     rows += [
         told(CLAIM, world, TITLES[name], "right", share(x, ASKED), **of)
