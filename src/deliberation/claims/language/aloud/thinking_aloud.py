@@ -17,7 +17,7 @@ STEPS = {"smoke": 300, "quick": 400, "full": 3000}
 TRAININGS = {"smoke": 6, "quick": 12, "full": 48}
 """Fewer than elsewhere, as a training takes seconds."""
 WIDTH = 32
-SECONDS = {"chain": 60.0, "filler": 60.0, "unread": 60.0, "once": 45.0, "deep": 60.0}
+SECONDS = {"chain": 40.0, "filler": 35.0, "unread": 35.0, "once": 30.0, "deep": 45.0}
 MORE, LESS, MOST = 0.2, 0.1, 0.5
 TITLES = {
     "chain": "states written, then the answer",

@@ -19,7 +19,7 @@ TRAININGS = {"smoke": 6, "quick": 8, "full": 24}
 TOKENS_MORE = 4.4
 """Tokens of a search's text over those of a path's: "longer" trains so many times as long."""
 WIDTH = 32
-SECONDS = {"paths": 60.0, "longer": 150.0, "searches": 240.0}
+SECONDS = {"paths": 35.0, "longer": 90.0, "searches": 110.0}
 LEAD = 0.05
 DRAWN = 4
 """Texts of paths: 72 passes, where one of a search takes 77 at most."""
