@@ -46,7 +46,7 @@ def rows(repeats: int = REPEATS, busy: bool = False) -> list[dict[str, Any]]:
         found = []
         for width, depth in SIZES:
             module = _module(width, depth)
-            model = from_transformers(module)
+            model = from_transformers(module, compiled=True)
             for told in ROWS:
                 one = _row(module, model, repeats, clock, **told)
                 found.append({"width": width, "depth": depth, **one})
