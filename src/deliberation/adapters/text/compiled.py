@@ -22,8 +22,10 @@ from .reading import Reader, same_logits
 from .weights import Form, Weights, versions, weights_of
 from .writing import Drawn, drawn
 
-LARGEST = 1 << 26
-"""Weights beyond which a network is not copied: its products take nearly all of the time anyhow."""
+LARGEST = 1 << 27
+"""Weights beyond which a network is not copied."""
+_SORTED = 1024
+"""Tokens beyond which PyTorch is the faster to find the likeliest of them (`top_k`, `top_p`)."""
 _LEAST_SLOTS = 32
 _PROVED = 8
 """Rows whose last logits are held against PyTorch's when a program is used for the first time."""
@@ -32,14 +34,16 @@ _NEVER = -2
 
 
 class Compiled:
-    """The writing of one network; `failed` once its logits were others than PyTorch's."""
+    """The writing of one network: `proved` once its logits were those of PyTorch, `failed` once
+    they were others.
+    """
 
     def __init__(self, module: Any, reader: Reader):
         self.module, self.reader = module, reader
         self.failed = sum(x.numel() for x in module.parameters()) > LARGEST
         self._made: tuple[Weights, Form] | None = None
         self._versions: Any = None
-        self._proved = False
+        self.proved = False
 
     def write(
         self, texts: np.ndarray, uniform: np.ndarray, *, tokens: int, how: Sampling,
@@ -49,14 +53,15 @@ class Compiled:
 
         `uniform` are the numbers to draw with, a row each and a column for each token.
         """
+        narrowed = how.temperature > 0 and (how.top_k is not None or (how.top_p or 1) < 1)
         made = self._network()
-        if made is None:
+        if made is None or (narrowed and made[0].head.bias.shape[0] > _SORTED):
             return None
         work = _Work(*made, texts, uniform, how, _NEVER if stop is None else stop, samples)
         logits = work.run(tokens)
-        if logits is None or not (self._proved or self._same(work, logits)):
+        if logits is None or not (self.proved or self._same(work, logits)):
             return None  # what is broken is for PyTorch to tell
-        self._proved = True
+        self.proved |= logits.count > 0
         return work.out, work.nats, False
 
     def _network(self) -> tuple[Weights, Form] | None:
@@ -69,7 +74,7 @@ class Compiled:
             except (AttributeError, RuntimeError, TypeError, ValueError):
                 self._made = None  # one of the name that is built otherwise; or JAX has no CPU
             self.failed = self._made is None
-            self._versions, self._proved = now, False
+            self._versions, self.proved = now, False
         return None if self.failed else self._made
 
     def _same(self, work: "_Work", logits: "_Last") -> bool:
@@ -151,14 +156,15 @@ class _Work:
     ) -> tuple[Kept, "_Now"]:  # fmt: skip
         """Rows of what is kept, written on up to its next size."""
         first, slot, until = slots
-        rows, size = padded_size(len(live)), _slots(slot + 1)
+        rows, size = padded_size(len(live)), _slots(min(until, 2 * slot))
         at = _padded(source, rows).astype(np.int32)
-        kept = _moved(kept, at, slots=size)
+        same = rows == len(kept.keys[0]) and (source == np.arange(len(source))).all()
+        kept = _moved(kept, None if same else at, slots=size)
         place, steps = slot - first, min(until, size) - slot
         uniform = np.zeros((size, rows), np.float32)
         uniform[:steps, : len(live)] = self.uniform[live, place + 1 : place + 1 + steps].T
         now = _Now(
-            np.int32(slot), _padded(self.out[live, place], rows).astype(np.int32), kept,
+            np.int32(slot), _padded(self.out[live, place], rows).astype(np.int32),
             _padded(going, rows),
             np.zeros(rows, np.float32), np.zeros(rows, bool),
             np.full((size, rows), -1, np.int32),
@@ -169,9 +175,8 @@ class _Work:
             np.float32(self.how.temperature or 1.0),
             _padded(self.lengths[live], rows).astype(np.int32),
         )  # fmt: skip
-        how = self.how._replace(temperature=float(self.how.temperature > 0))
-        found = _written(self.weights, now, limits, uniform, form=self.form, how=how)
-        return found.kept, found
+        how = self.how._replace(temperature=1.0) if self.how.temperature else Sampling(0.0)
+        return _written(self.weights, kept, now, limits, uniform, form=self.form, how=how)
 
 
 class _Limits(NamedTuple):
@@ -186,38 +191,40 @@ class _Limits(NamedTuple):
 
 
 class _Now(NamedTuple):
-    """What the loop carries: `token` is to be read at `slot`."""
+    """What the loop carries: `token` is to be read at `slot`; `out` has a row for each slot from
+    the first of this call, `logits` are the latest, and the others are a row's own.
+    """
 
     slot: Any
-    token: Int[Array, " rows"]
-    kept: Kept
-    going: Bool[Array, " rows"]
-    nats: Float[Array, " rows"]
-    broken: Bool[Array, " rows"]
-    out: Int[Array, "new rows"]
-    logits: Float[Array, "rows vocabulary"]
+    token: Any
+    going: Any
+    nats: Any
+    broken: Any
+    out: Any
+    logits: Any
 
 
-@functools.partial(jax.jit, static_argnames=("form", "how"))
+@functools.partial(jax.jit, static_argnames=("form", "how"), donate_argnames="kept")
 def _written(
-    weights: Weights, now: _Now, limits: _Limits, uniform: Float[Array, "new rows"],
+    weights: Weights, kept: Kept, now: _Now, limits: _Limits, uniform: Float[Array, "new rows"],
     *, form: Form, how: Sampling,
-) -> _Now:  # fmt: skip
+) -> tuple[Kept, _Now]:  # fmt: skip
     """Write until the slots are full, `limits.until` is reached, or every row has stopped."""
     slots = jnp.arange(len(now.out))
     before = slots < limits.lengths[:, None]
 
-    def step(now: _Now) -> _Now:
+    def step(held: tuple[Kept, _Now]) -> tuple[Kept, _Now]:
+        kept, now = held
         place = now.slot - limits.first
         seen = before | ((slots >= limits.first) & (slots <= now.slot))
         logits, kept = append(
-            weights, form, now.kept, now.token, limits.lengths + place, now.slot, seen
+            weights, form, kept, now.token, limits.lengths + place, now.slot, seen
         )
         at = now.slot - limits.begun
         token, nats, bad = _draw(logits / limits.temperature, uniform[at], how)
         token = jnp.where(now.going, token, -1)
-        return _Now(
-            now.slot + 1, token, kept,
+        return kept, _Now(
+            now.slot + 1, token,
             now.going & (token != limits.stop) & ~bad,
             now.nats + jnp.where(now.going, nats, 0.0),
             now.broken | (bad & now.going),
@@ -225,7 +232,10 @@ def _written(
             logits,
         )  # fmt: skip
 
-    return jax.lax.while_loop(lambda now: now.going.any() & (now.slot < limits.until), step, now)
+    def more(held: tuple[Kept, _Now]) -> Array:
+        return held[1].going.any() & (held[1].slot < limits.until)
+
+    return jax.lax.while_loop(more, step, (kept, now))
 
 
 def _draw(
@@ -249,11 +259,12 @@ def _draw(
 
 
 @functools.partial(jax.jit, static_argnames="slots")
-def _moved(kept: Kept, rows: Int[Array, " n"], *, slots: int) -> Kept:
-    """These rows, with so many slots."""
+def _moved(kept: Kept, rows: Int[Array, " n"] | None, *, slots: int) -> Kept:
+    """These rows (None: all as they are), with so many slots."""
 
     def one(x: Array, axis: int) -> Array:
-        x = jax.lax.slice_in_dim(x, 0, min(slots, x.shape[axis]), axis=axis)[rows]
+        x = jax.lax.slice_in_dim(x, 0, min(slots, x.shape[axis]), axis=axis)
+        x = x if rows is None else x[rows]
         return jnp.pad(x, [(0, (slots - x.shape[axis]) * (i == axis)) for i in range(4)])
 
     return Kept(tuple(one(x, 3) for x in kept.keys), tuple(one(x, 2) for x in kept.values))

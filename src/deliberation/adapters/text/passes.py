@@ -76,7 +76,7 @@ def _attended(
 
 
 def _entered(
-    weights: Weights, tokens: Int[Array, "*rows"], places: Int[Array, "*rows"]
+    weights: Weights, tokens: Int[Array, "*rows"], places: Int[Array, "*places"]
 ) -> Float[Array, "*rows width"]:
     x = weights.words[tokens]
     return x if weights.places is None else x + weights.places[places]

@@ -57,7 +57,7 @@ def from_transformers(
       does so for a model that has written for about as long as compiling takes; False never does.
 
     GPT-2 and Llama are read by faster passes over the same weights, and write by compiled ones, if
-    these agree with the model's own logits; others, and those of more than 67 million weights, are
+    these agree with the model's own logits; others, and those of more than 134 million weights, are
     written with in PyTorch. What is drawn is the same in both ways, up to rounding. A weight of
     `module` that is written into later is noticed, unless it is done through its `.data`.
 
@@ -195,16 +195,22 @@ class TransformersModel(TextModel):
             )
         return Written(out, total, self.cost(texts, out, samples))
 
+    @property
+    def writes_compiled(self) -> bool:
+        """Whether `write` went by compiled programs whose logits are the model's own."""
+        return self._programs.proved
+
     def _pays(self, rows: int, tokens: int) -> bool:
         """Whether to write by compiled programs: what was written so far would have paid for them.
 
         Such a rule never costs more than twice what the best choice would have, known beforehand.
         """
-        usable = isinstance(self.reader, DirectReader) and not self._programs.failed
-        if self.compiled is False or tokens < 2 or not rows or not usable:
+        if self.compiled is False or tokens < 2 or not rows or self._programs.failed:
             return False
-        layers, sums = self.reader.shape.layers, rows * self.flops_per_token
-        self._spent += tokens * (layers * _A_LAYER + sums / _A_SECOND)
+        if not isinstance(self.reader, DirectReader):
+            return False
+        sums = rows * (self.flops_per_token or 0.0)
+        self._spent += tokens * (self.reader.shape.layers * _A_LAYER + sums / _A_SECOND)
         return bool(self.compiled) or self._spent >= _WORTH
 
     def encode(self, text: str) -> list[int]:
