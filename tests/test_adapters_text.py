@@ -224,6 +224,118 @@ def test_both_ways_of_reading_write_the_same():
     np.testing.assert_allclose(quick.logprob, slow.logprob, atol=1e-3)
 
 
+COMPILED = {
+    **{kind: MODELS[kind] for kind in ("gpt2", "llama")},
+    "llama with llama3's rotations": lambda: llama(
+        rope_parameters={
+            "rope_type": "llama3", "rope_theta": 10000.0, "factor": 4.0, "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0, "original_max_position_embeddings": 16,
+        }
+    ),
+    "gpt2 of other sums": lambda: gpt2(
+        16, activation_function="relu", scale_attn_by_inverse_layer_idx=True
+    ),
+}  # fmt: skip
+
+
+def by_programs(module):
+    """The same model twice: in PyTorch, and by compiled programs."""
+    return (from_transformers(module, compiled=which) for which in (False, True))
+
+
+def unsettled(module):
+    """With normalisations and biases that are not those of the beginning."""
+    torch.manual_seed(4)
+    with torch.no_grad():
+        for weight in module.parameters():
+            if weight.ndim == 1:
+                weight.add_(0.3 * torch.randn_like(weight))
+    return module
+
+
+@pytest.mark.parametrize("kind", COMPILED)
+def test_compiled_programs_write_what_pytorch_writes(kind):
+    plain, quick = by_programs(unsettled(COMPILED[kind]()))
+    ways = (
+        {"sampling": GREEDY},
+        {"sampling": Sampling(0.7, top_k=5), "stop": 0, "samples": 3},
+        {"sampling": Sampling(1.5, top_p=0.7)},
+    )
+    for way in ways if kind in MODELS else ways[:1]:
+        tokens = 42 if way["sampling"] == GREEDY else 25
+        slow, fast = (m.write(TEXTS, key=KEY, tokens=tokens, **way) for m in (plain, quick))
+        assert quick.writes_compiled and not plain.writes_compiled
+        assert (slow.tokens == fast.tokens).all()
+        np.testing.assert_allclose(fast.logprob, slow.logprob, atol=1e-3)
+        np.testing.assert_array_equal(
+            fast.spent.network_evaluations, slow.spent.network_evaluations
+        )
+
+
+def test_compiled_programs_draw_as_often_as_is_probable():
+    module = gpt2(16)
+    _, model = by_programs(module)
+    text, how = np.array([[3, 1, 4]]), Sampling(0.8, top_p=0.9)
+    written = model.write(text, key=KEY, tokens=2, sampling=how, samples=20_000)
+    assert model.writes_compiled
+    first = np.exp(how.narrowed(jnp.asarray(forward(module, text[0]))))
+    expected = sum(
+        first[token] * np.exp(how.narrowed(jnp.asarray(forward(module, [3, 1, 4, token]))))
+        for token in range(16)
+    )
+    counts = np.bincount(written.tokens[:, 1], minlength=16) / 20_000
+    assert (counts[expected == 0] == 0).all()
+    assert (np.abs(counts - expected) < 5 * np.sqrt(expected / 20_000) + 1e-9).all()
+
+
+def test_programs_are_compiled_once_they_pay(monkeypatch):
+    from deliberation.adapters.text import stranger
+
+    monkeypatch.setattr(stranger, "_WORTH", 0.01)
+    model = from_transformers(gpt2(16))
+    used = []
+    for _ in range(4):
+        model.write(TEXTS, key=KEY, tokens=20, sampling=GREEDY)
+        used.append(model.writes_compiled)
+    assert used == [False, False, True, True]
+
+
+def test_weights_that_are_written_into_later_are_noticed():
+    _, model = by_programs(gpt2(16))
+    before = model.write(TEXTS, key=KEY, tokens=20, sampling=GREEDY)
+    with torch.no_grad():
+        model.module.transformer.h[1].mlp.c_fc.weight.mul_(-3.0)
+    after = model.write(TEXTS, key=KEY, tokens=20, sampling=GREEDY)
+    expected = from_transformers(model.module, compiled=False)
+    assert (before.tokens != after.tokens).any()
+    told = expected.write(TEXTS, key=KEY, tokens=20, sampling=GREEDY)
+    assert (after.tokens == told.tokens).all() and model.writes_compiled
+
+
+def test_programs_whose_logits_are_others_are_given_up(monkeypatch):
+    from deliberation.adapters.text import weights
+
+    plain, quick = by_programs(gpt2(16))
+    monkeypatch.setitem(weights.ACTIVATIONS, "gelu_new", "relu")
+    slow, fast = (m.write(TEXTS, key=KEY, tokens=20, sampling=GREEDY) for m in (plain, quick))
+    assert (slow.tokens == fast.tokens).all()
+    assert not quick.writes_compiled
+
+
+def test_broken_weights_and_full_models_are_said_by_compiled_programs_too():
+    module = gpt2(16, n_positions=40)
+    _, model = by_programs(module)
+    written = model.write(np.ones((2, 5), int), key=KEY, tokens=36, sampling=GREEDY)
+    assert model.writes_compiled and (written.tokens >= 0).all()
+    with pytest.raises(ContextOverflowError):
+        model.write(np.ones((2, 5), int), key=KEY, tokens=37)
+    with torch.no_grad():  # the third token that is written cannot be read
+        model.module.transformer.wpe.weight[7] = float("nan")
+    for how in (GREEDY, Sampling()):
+        with pytest.raises(NonFiniteError):
+            model.write(np.ones((2, 5), int), key=KEY, tokens=36, sampling=how)
+
+
 def test_a_networks_weights_that_are_looked_up_cost_nothing():
     model = from_transformers(gpt2(16, n_embd=8, n_layer=1, n_head=2))
     layer = 8 * 24 + 24 + 8 * 8 + 8 + 8 * 32 + 32 + 32 * 8 + 8 + 4 * 8
@@ -283,7 +395,12 @@ def test_a_policy_whose_symbols_are_several_tokens():
     policy = text_policy(model, task, symbols=["ka to", "ka mi", "mi"])
     check_decider(policy)
     decision, _ = policy.decide(jax.vmap(task.init)(jax.random.split(KEY, 3)), key=KEY)
-    assert (np.asarray(decision.spent.network_evaluations) == 3).all()
+    # "ka" is read once for both symbols that it begins.
+    assert (np.asarray(decision.spent.network_evaluations) == 2).all()
+    states = jax.vmap(task.init)(jax.random.split(KEY, 3))
+    texts = np.asarray(states.tokens)
+    read = 1 + np.where(texts >= 0, np.array([2, 2, 1])[texts], 0).sum(1)
+    np.testing.assert_allclose(decision.spent.flops, model.flops_per_token * read)
     with pytest.raises(TokenizerError, match="'ka' alike"):
         text_policy(model, task, symbols=["ka", "ka", "mi"])
 

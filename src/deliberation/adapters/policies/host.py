@@ -101,6 +101,13 @@ class Model(abc.ABC):
         """The network whose layers can be read, None where there is none."""
         return None
 
+    def operations(self, observation: Any) -> Any:
+        """Floating-point operations of one decision, or of each about a batch of observations, as
+        an array; None where nobody knows. Pure.
+        """
+        del observation
+        return self.flops
+
     def answers(self, asked: Asked) -> Said:
         """The same, row by row where that is asked for."""
         with self.blamed(asked):
@@ -165,7 +172,8 @@ class HostPolicy(CheckedDecider):
             found = [jnp.asarray(x) for x in run(*map(np.asarray, given))]
         else:
             found = jax.vmap(lambda *row: ask_host(run, self._like(), *row))(*given)
-        decision = self._decision(rows.live, *found[:3])
+        flops = self.model.operations(rows.observation)
+        decision = self._decision(rows.live, flops, *found[:3])
         if memory is not None:
             memory = PolicyMemory(memory.first & ~rows.live, tuple(found[3:]))
         return decision, memory
@@ -184,16 +192,18 @@ class HostPolicy(CheckedDecider):
         weights = like((traits.actions,), np.float32)
         return [action, weights, like((), np.float32), *self.model.carried]
 
-    def _decision(self, live: Array, action: Array, weights: Array, value: Array) -> Decision:
+    def _decision(
+        self, live: Array, flops: Any, action: Array, weights: Array, value: Array
+    ) -> Decision:
         decision = answer(
             live, action, weights if self.task.traits.discrete else None, value,
             network_evaluations=self.model.evaluations or 0,
-            model_steps=self.model.model_steps or 0, flops=self.model.flops or 0.0,
+            model_steps=self.model.model_steps or 0, flops=0.0 if flops is None else flops,
         )  # fmt: skip
         for field, known in (
             ("network_evaluations", self.model.evaluations),
             ("model_steps", self.model.model_steps),
-            ("flops", self.model.flops),
+            ("flops", flops),
         ):
             if known is None:
                 unknown = lambda d, f=field: getattr(d.spent, f)  # noqa: E731

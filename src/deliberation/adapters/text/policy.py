@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -53,8 +54,8 @@ def text_policy(
     - `expect` is as in `from_callable`.
 
     Objective and budget are ignored, and its value is 0, since it tells none. A decision counts one
-    evaluation, and one more for each further token of a symbol; its operations grow with the text
-    and are not counted.
+    evaluation, and one more for each beginning of a symbol of several tokens; its operations are
+    those of reading these and the whole text, since nothing is kept between decisions.
 
     Raises `WrongKindError`, `UnsuitableTaskError` for a task that is not of text, `TokenizerError`
     which names the symbols that the tokenizer lacks or cannot tell apart, `ContextOverflowError`
@@ -89,7 +90,9 @@ class TextPolicy(Model):
         self.text_model, self.tokens, self.first = model, tuple(tokens), tuple(first)
         self.deterministic = deterministic
         self.name = f"{model.name} (next symbol)"
-        self.evaluations = 1 + sum(len(one) - 1 for one in self.tokens)
+        self._begun = {one[:size] for one in self.tokens for size in range(1, len(one))}
+        self.evaluations = 1 + len(self._begun)
+        self._sizes = np.array([len(one) for one in self.tokens])
 
     def check_room(self, task: Task) -> None:
         """Refuse a task whose texts this model cannot read to their end."""
@@ -106,6 +109,17 @@ class TextPolicy(Model):
                 f"{task!r} take {needed} at least. Ask for shorter texts, or give a model that "
                 "reads more."
             )
+
+    def operations(self, observation: Any) -> Any:
+        """`flops_per_token` for each token of the text, and for each beginning of a symbol."""
+        each = self.text_model.flops_per_token
+        if each is None:
+            return None
+        seen = jnp.round(observation).astype(jnp.int32)
+        seen = seen.reshape(seen.shape[0], -1)
+        sizes = jnp.where(seen >= 0, jnp.asarray(self._sizes)[jnp.maximum(seen, 0)], 0)
+        ahead = len(self.first) + len(self._begun)
+        return each * (ahead + sizes.sum(1)).astype(jnp.float32)
 
     def answer(self, asked: Asked) -> Said:
         """Each different text is read once."""

@@ -20,19 +20,27 @@ from ...core.errors import (
     WrongKindError,
 )
 from ..policies.torch_modules import imported
-from .decoding import direct
+from .compiled import Compiled
+from .decoding import DirectReader, direct
 from .folders import is_model, open_folder, open_tokenizer
-from .reading import ForwardReader, Reader
-from .writing import write
+from .reading import ForwardReader, Reader, same_logits
+from .writing import uniforms, write
 
 _LIMITS = ("n_positions", "max_position_embeddings", "max_seq_len", "n_ctx", "seq_length")
 _UNLIMITED = 1 << 30
-_SLACK = 1e-3
-"""Logits read in two ways differ at most by this share of the greatest; it is 1e-6 in float32."""
+_WORTH = 2.0
+"""Seconds of writing in PyTorch after which programs are compiled: about what compiling takes."""
+_A_LAYER, _A_SECOND = 1e-4, 5e10
+"""Seconds that PyTorch takes for a layer of a pass whatever its size, and operations a second."""
 
 
 def from_transformers(
-    folder: Any, tokenizer: Any = None, *, trust: bool = False, threads: int | None = None
+    folder: Any,
+    tokenizer: Any = None,
+    *,
+    trust: bool = False,
+    threads: int | None = None,
+    compiled: bool | None = None,
 ) -> "TransformersModel":
     """A model of text from a local folder that `save_pretrained` wrote, or from the model itself.
 
@@ -45,9 +53,13 @@ def from_transformers(
       there may be none, and then texts are tokens.
     - `trust` lets pickled weights be read, and code in the folder run. Without it neither is done.
     - `threads` that PyTorch uses for this model's passes; None leaves that as it is.
+    - `compiled`: whether `write` goes by programs that JAX compiles, on JAX's own threads. None
+      does so for a model that has written for about as long as compiling takes; False never does.
 
-    GPT-2 and Llama are read by faster passes over the same weights if these agree with the model's
-    own logits.
+    GPT-2 and Llama are read by faster passes over the same weights, and write by compiled ones, if
+    these agree with the model's own logits; others, and those of more than 134 million weights, are
+    written with in PyTorch. What is drawn is the same in both ways, up to rounding. A weight of
+    `module` that is written into later is noticed, unless it is done through its `.data`.
 
     Raises `BackendError` without transformers, `PolicyFileError` for a folder that is missing,
     damaged or incomplete, `UntrustedFileError`, `TokenizerError` for a tokenizer with more tokens
@@ -67,7 +79,8 @@ def from_transformers(
         )
     if isinstance(tokenizer, str | Path):
         tokenizer = open_tokenizer(Path(tokenizer).expanduser(), trust)
-    return TransformersModel(module, found if tokenizer is None else tokenizer, name, threads)
+    tokenizer = found if tokenizer is None else tokenizer
+    return TransformersModel(module, tokenizer, name, threads, compiled)
 
 
 class TransformersModel(TextModel):
@@ -78,7 +91,14 @@ class TransformersModel(TextModel):
     are shorter than the network is wide). `end` is the token that its tokenizer ends texts with.
     """
 
-    def __init__(self, module: Any, tokenizer: Any, name: str, threads: int | None):
+    def __init__(
+        self,
+        module: Any,
+        tokenizer: Any,
+        name: str,
+        threads: int | None,
+        compiled: bool | None = None,
+    ):
         torch = imported()
         head = module.get_output_embeddings()
         if head is None or module.config.is_encoder_decoder:
@@ -94,10 +114,13 @@ class TransformersModel(TextModel):
         self.flops_per_token = 2.0 * _weights(module)
         self.end = None if tokenizer is None else tokenizer.eos_token_id
         self.reader: Reader = ForwardReader(self.module)
+        self.compiled = compiled
+        self._spent = 0.0
         with self.at_work():
             self._check_tokenizer()
             self._check_padding()
             self._choose_reader()
+        self._programs = Compiled(self.module, self.reader)
 
     def __repr__(self) -> str:
         return f"TransformersModel({self.name}, {self.vocabulary} tokens)"
@@ -147,7 +170,7 @@ class TransformersModel(TextModel):
         sampling: Sampling = Sampling(),  # noqa: B008 - immutable
         stop: int | None = None, samples: int = 1,
     ) -> Written:  # fmt: skip
-        """As any model of text does, with every step in PyTorch.
+        """As any model of text does, with every step in PyTorch or all of them compiled.
 
         A row's draws depend on the key, on its number and on how many tokens are asked for, and
         on no other row.
@@ -156,16 +179,39 @@ class TransformersModel(TextModel):
         texts = self.checked(texts)
         self.check_room(texts, tokens)
         seed = np.asarray(jax.random.key_data(key)).astype(np.uint32)
+        uniform = uniforms(seed, len(texts) * samples, tokens)
+        how: dict[str, Any] = {
+            "tokens": tokens, "how": sampling, "stop": stop, "samples": samples,
+        }  # fmt: skip
         with self.at_work():
-            out, total, broken = write(
-                self.reader, texts, seed, tokens=tokens, how=sampling, stop=stop, samples=samples
-            )
+            found = None
+            if self._pays(len(uniform), tokens):
+                found = self._programs.write(texts, uniform, **how)
+            out, total, broken = found or write(self.reader, texts, uniform, **how)
         if broken:
             raise NonFiniteError(
                 f"{self!r} gave NaN or infinity as logits: its weights or its input are broken, "
                 "and nothing is drawn from it."
             )
         return Written(out, total, self.cost(texts, out, samples))
+
+    @property
+    def writes_compiled(self) -> bool:
+        """Whether `write` went by compiled programs whose logits are the model's own."""
+        return self._programs.proved
+
+    def _pays(self, rows: int, tokens: int) -> bool:
+        """Whether to write by compiled programs: what was written so far would have paid for them.
+
+        Such a rule never costs more than twice what the best choice would have, known beforehand.
+        """
+        if self.compiled is False or tokens < 2 or not rows or self._programs.failed:
+            return False
+        if not isinstance(self.reader, DirectReader):
+            return False
+        sums = rows * (self.flops_per_token or 0.0)
+        self._spent += tokens * (self.reader.shape.layers * _A_LAYER + sums / _A_SECOND)
+        return bool(self.compiled) or self._spent >= _WORTH
 
     def encode(self, text: str) -> list[int]:
         """The tokens of a text, with those that the tokenizer puts in front.
@@ -249,7 +295,7 @@ class TransformersModel(TextModel):
                 f"{self.name} raised {type(error).__name__}: {error}, asked to read tokens "
                 f"{texts.tolist()}. It must take `input_ids` and `attention_mask` and give logits."
             ) from error
-        if not _same(both[:1], alone):
+        if not same_logits(both[:1], alone):
             raise ForeignPolicyError(
                 f"{self.name} reads a text otherwise where a longer one is read with it: it minds "
                 "the padding, so that batches would not be answered right."
@@ -263,19 +309,14 @@ class TransformersModel(TextModel):
         try:
             said, memory = self.reader.read(texts)
             told, held = faster.read(texts)
-            same = _same(told, said)
+            same = same_logits(told, said)
             if self.longest > texts.shape[1]:
                 more = np.ones(2, np.int64) % self.vocabulary
-                same &= _same(faster.more(held, more)[0], self.reader.more(memory, more)[0])
+                same &= same_logits(faster.more(held, more)[0], self.reader.more(memory, more)[0])
         except (RuntimeError, AttributeError, TypeError, ValueError):
             return  # one of the name that is built otherwise
         if same:
             self.reader = faster
-
-
-def _same(a: Any, b: Any) -> bool:
-    size = float(b.nan_to_num(0, 0, 0).abs().max()) or 1.0
-    return bool(imported().allclose(a, b, rtol=0, atol=_SLACK * size, equal_nan=True))
 
 
 def _weights(module: Any) -> int:

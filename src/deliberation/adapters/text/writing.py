@@ -1,6 +1,6 @@
 """Writing with a model of transformers: every step in PyTorch, draws from numbers made ahead."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -9,10 +9,26 @@ from ..policies.torch_modules import imported
 from .reading import Reader
 
 
+class Drawn(NamedTuple):
+    """A token for each row, the logarithm of its probability (None where it is certain), and which
+    rows have no distribution.
+    """
+
+    token: np.ndarray
+    nats: np.ndarray | None
+    bad: np.ndarray
+
+
+def uniforms(seed: np.ndarray, rows: int, tokens: int) -> np.ndarray:
+    """The numbers that tokens are drawn with, from the words of a random key."""
+    draws = np.random.Generator(np.random.Philox(seed=None, key=_word(seed)))
+    return draws.random((rows, tokens))
+
+
 def write(
     reader: Reader,
     texts: np.ndarray,
-    seed: np.ndarray,
+    uniform: np.ndarray,
     *,
     tokens: int,
     how: Sampling,
@@ -31,8 +47,6 @@ def write(
     total, broken = np.zeros(rows), False
     if not tokens or not rows:
         return out, total, broken
-    draws = np.random.Generator(np.random.Philox(seed=None, key=_word(seed)))
-    uniform = torch.from_numpy(draws.random((rows, tokens)))
     reach = int((texts >= 0).sum(1).max()) + tokens
     logits, memory = reader.read(texts)
     live = np.arange(rows)
@@ -41,12 +55,11 @@ def write(
         logits, memory = logits[torch.from_numpy(source)], reader.pick(memory, source)
     going = np.ones(rows, bool)
     for place in range(tokens):
-        drawn, nats, bad = _drawn(logits, uniform[live, place], how)
-        new = drawn.numpy()
+        new, nats, bad = drawn(logits, uniform[live, place], how)
         out[live[going], place] = new[going]
         if nats is not None:
-            total[live[going]] += nats.numpy()[going]
-        broken |= bool((bad.numpy() & going).any())
+            total[live[going]] += nats[going]
+        broken |= bool((bad & going).any())
         if stop is not None:
             going = going & (new != stop)
         if place == tokens - 1 or broken or not going.any():
@@ -64,20 +77,18 @@ def _word(seed: np.ndarray) -> int:
     return sum(int(word) << (32 * place) for place, word in enumerate(seed.ravel()[:4]))
 
 
-def _drawn(logits: Any, uniform: Any, how: Sampling) -> tuple[Any, Any, Any]:
-    """A token for each row, the logarithm of its probability (None where it is certain), and
-    which rows have no distribution.
-    """
+def drawn(logits: Any, uniform: np.ndarray, how: Sampling) -> Drawn:
+    """Tokens by logits, a tensor, and a number from [0, 1) for each row."""
     torch = imported()
     greatest, first = logits.max(-1)
     bad = ~torch.isfinite(greatest)
     if how.temperature == 0:
-        return first, None, bad
+        return Drawn(first.numpy(), None, bad.numpy())
     logprobs = _narrowed(logits.double(), how)
     sums = logprobs.exp().cumsum(-1)
-    at = torch.searchsorted(sums, uniform[:, None] * sums[:, -1:], right=True)
-    at = at.clamp(max=logits.shape[1] - 1)
-    return at[:, 0], logprobs.gather(-1, at)[:, 0], bad
+    wanted = torch.from_numpy(uniform)[:, None] * sums[:, -1:]
+    at = torch.searchsorted(sums, wanted, right=True).clamp(max=logits.shape[1] - 1)
+    return Drawn(at[:, 0].numpy(), logprobs.gather(-1, at)[:, 0].numpy(), bad.numpy())
 
 
 def _narrowed(logits: Any, how: Sampling) -> Any:
