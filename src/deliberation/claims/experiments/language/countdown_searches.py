@@ -54,7 +54,7 @@ def planned(taken: str) -> Plan:
         more = {"taken": taken} if null else {}
         return [
             arm(
-                "language.countdown_searches", e, 240.0, null=null, trainings=TRAININGS[e.name],
+                "language.countdown_searches", e, 300.0, null=null, trainings=TRAININGS[e.name],
                 steps=STEPS[e.name], problems=PROBLEMS[e.name], searched=SEARCHED[e.name],
                 budgets=list(BUDGETS) if trees else [], **more,
             )
