@@ -111,6 +111,7 @@ def test_who_chooses_in_closed_form():
     # Of those that a verifier accepts which errs one time in ten, 9 of 12 are right.
     many = np.zeros((400, 128))
     many[:, ::4] = 1
+    many = np.random.default_rng(1).permuted(many, axis=1)
     found = who_chose(many, answer[:1] + np.zeros((400, 1), int))
     assert found["erring"][-1] == pytest.approx(0.75, abs=0.06)
     assert found["heavy"][COUNTS.index(8)] > found["heavy"][-1] + 0.1

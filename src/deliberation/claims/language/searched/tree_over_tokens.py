@@ -10,8 +10,7 @@ from ...measuring.results import Results, Shown
 from ...measuring.rows import check, claimed, told
 
 AT, GAIN = 256, 0.2
-"""The budget that was named beforehand (at which trees did best in pilots with other keys), and what
-is to be gained there."""
+"""The budget named beforehand (trees did best there in pilots with other keys), and the gain."""
 WIDE = (-1.0, 1.0)
 """What differences of shares are bounded by."""
 CLAIM = {
