@@ -118,6 +118,14 @@ def test_who_chooses_in_closed_form():
     assert found["light"][-1] > found["heavy"][-1] + 0.1
 
 
+def test_choosers_that_go_by_lot_choose_like_one_sample():
+    rng = np.random.default_rng(2)
+    right, lots = ((rng.random((400, 128)) < share).astype(float) for share in (0.2, 0.5))
+    found = who_chose(right, np.arange(128) + np.zeros((400, 1), int), lots)
+    for name in ("covered", "erring", "heavy", "light"):
+        assert found[name] == pytest.approx([0.2] * len(COUNTS), abs=0.08)
+
+
 def test_a_vote_finds_the_commonest_answer():
     answer, right = np.zeros((3, 128), int), np.zeros((3, 128))
     answer[:, 70:] = 1 + np.arange(58)

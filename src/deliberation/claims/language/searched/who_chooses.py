@@ -41,7 +41,7 @@ ROWS = (
     "best scored of 8 less that of 128",
 )
 NULL = {
-    "what": "the path learned after a prompt is that of another: nothing is learned of it",
+    "what": "the path learned after a prompt is that of another, and verifiers go by lot",
     "rows": ROWS,
 }
 """The rows that must not be supported where this is taken out."""
