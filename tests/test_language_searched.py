@@ -85,7 +85,7 @@ def test_compiled_writing_keeps_to_the_grammar_and_is_the_searches_own(network):
     assert (found.texts[:, TASK.prompt_places :] == np.asarray(likeliest)).all()
 
 
-@pytest.mark.parametrize(("passes", "n"), [(64, 3), (128, 6), (256, 13)])
+@pytest.mark.parametrize(("passes", "n"), [(64, 3), (128, 6)])
 def test_passes_pay_for_as_many_samples_as_best_of_n_finishes(network, passes, n):
     never = Verifier(lambda texts: np.zeros(len(texts)))
     found = best_of_n(
@@ -111,10 +111,19 @@ def test_who_chooses_in_closed_form():
     # Of those that a verifier accepts which errs one time in ten, 9 of 12 are right.
     many = np.zeros((400, 128))
     many[:, ::4] = 1
+    many = np.random.default_rng(1).permuted(many, axis=1)
     found = who_chose(many, answer[:1] + np.zeros((400, 1), int))
     assert found["erring"][-1] == pytest.approx(0.75, abs=0.06)
     assert found["heavy"][COUNTS.index(8)] > found["heavy"][-1] + 0.1
     assert found["light"][-1] > found["heavy"][-1] + 0.1
+
+
+def test_choosers_that_go_by_lot_choose_like_one_sample():
+    rng = np.random.default_rng(2)
+    right, lots = ((rng.random((400, 128)) < share).astype(float) for share in (0.2, 0.5))
+    found = who_chose(right, np.arange(128) + np.zeros((400, 1), int), lots)
+    for name in ("covered", "erring", "heavy", "light"):
+        assert found[name] == pytest.approx([0.2] * len(COUNTS), abs=0.08)
 
 
 def test_a_vote_finds_the_commonest_answer():
@@ -159,10 +168,10 @@ def test_lessons_of_strangers_answer_another_prompt():
 
 def test_trees_keep_to_their_passes_and_lots_take_the_verifier_away(network):
     prompts, right = asked(3), np.zeros((3, 144))
-    found = searched(network, TASK, prompts, right, [64])
-    assert 0.5 < found["passes"] <= 1 and found["best"] == [0.0]
     right[:, ::2] = 1
-    assert searched(network, TASK, prompts, right, [64])["best"] == [pytest.approx(0.877, abs=0.01)]
+    found = searched(network, TASK, prompts, right, [64])
+    assert 0.5 < found["passes"] <= 1
+    assert found["best"] == [pytest.approx(1 - 72 * 71 * 70 / (144 * 143 * 142))]
     assert searched(network, TASK, prompts, right, [64], lot=True)["best"] == [0.5]
 
 
@@ -178,7 +187,7 @@ def test_a_training_alone_is_as_among_others():
         assert np.allclose(x[1], y[0], atol=2e-4)
 
 
-@pytest.mark.parametrize("taken", ["", "verifier", "problems"])
+@pytest.mark.parametrize("taken", ["verifier", "problems"])
 def test_the_experiment_gives_a_number_for_each_training(taken):
     more = {"null": True, "taken": taken} if taken else {}
     budgets = [32] if taken == "verifier" else []

@@ -33,22 +33,28 @@ def same_answer(
     return (code ^ (code >> np.uint64(32))).sum(-1).view(np.int64)
 
 
-def who_chose(right: Right, answer: Int[np.ndarray, "problems samples"]) -> dict[str, Any]:
+def who_chose(
+    right: Right, answer: Int[np.ndarray, "problems samples"], lots: Right | None = None
+) -> dict[str, Any]:
     """Share of problems solved [counts] with one of so many samples chosen, by who chooses.
 
     `covered`: an exact verifier (unbiased: Chen et al. 2021); `voted`: the commonest answer;
     `erring`: the first that a verifier accepts which errs one time in ten; `heavy` and `light`: the
-    best scored by the grade and an error, with Student's t of 2 degrees of freedom or normal.
+    best scored by the grade and an error, with Student's t of 2 degrees of freedom or normal. With
+    `lots` these are what all verifiers look at in place of the grades.
     """
+    seen = right if lots is None else lots
     n = right.shape[1]
     count = right.sum(1)
     covered = [pass_at_k(count, n, k).mean() for k in COUNTS]
+    if lots is not None:
+        covered = _chosen(right, lots)
     votes, correct = _votes(right, answer)
     voted = [majority_at_k(votes, correct, k, draws=DRAWS).mean() for k in COUNTS]
     rng = np.random.default_rng(0)
-    erring = np.where(rng.random(right.shape) < ERRS, 1 - right, right)
-    heavy = right + NOISE * rng.standard_t(2, right.shape)
-    light = right + NOISE * rng.standard_normal(right.shape)
+    erring = np.where(rng.random(right.shape) < ERRS, 1 - seen, seen)
+    heavy = seen + NOISE * rng.standard_t(2, right.shape)
+    light = seen + NOISE * rng.standard_normal(right.shape)
     return {
         "covered": covered, "voted": voted, "erring": _chosen(right, erring),
         "heavy": _chosen(right, heavy), "light": _chosen(right, light),

@@ -8,7 +8,8 @@ written but for the last of a text.
 
 Nulls (`taken`): "verifier" (searches are led, and answers chosen, by a verifier that accepts half
 of all texts by a lot of their own), "prompts" (the path learned after a prompt is that of another
-one), "problems" (all problems of a training are one and the same).
+one, and verifiers that choose among samples go by such lots), "problems" (all problems of a
+training are one and the same).
 """
 
 from functools import partial
@@ -28,7 +29,7 @@ from ....tasks.text.base import TextState
 from ...measuring.effort import Effort
 from ..arms import Plan, arm, keys_of, outcome
 from .countdown_chosen import covered_and_forecast, same_answer, who_chose
-from .countdown_trees import graded, searched
+from .countdown_trees import by_lot, graded, searched
 
 POOL, BATCH, RATE = 50_000, 32, 4e-3
 WIDTH, DEPTH, HEADS = 48, 2, 4
@@ -54,7 +55,7 @@ def planned(taken: str) -> Plan:
         more = {"taken": taken} if null else {}
         return [
             arm(
-                "language.countdown_searches", e, 240.0, null=null, trainings=TRAININGS[e.name],
+                "language.countdown_searches", e, 300.0, null=null, trainings=TRAININGS[e.name],
                 steps=STEPS[e.name], problems=PROBLEMS[e.name], searched=SEARCHED[e.name],
                 budgets=list(BUDGETS) if trees else [], **more,
             )
@@ -183,11 +184,13 @@ def judged(
     grade = partial(graded, task)
     greedy = grade(np.concatenate([prompts, answers.greedy], 1))
     many = np.repeat(prompts, DRAWN, axis=0)
-    right = grade(np.concatenate([many, drawn.reshape(len(many), -1)], 1)).reshape(-1, DRAWN)
+    texts = np.concatenate([many, drawn.reshape(len(many), -1)], 1)
+    right = grade(texts).reshape(-1, DRAWN)
+    lots = by_lot(texts).reshape(-1, DRAWN)[:, FIT:] if taken == "prompts" else None
     found = {
         "greedy": greedy.mean(),
         **covered_and_forecast(right[:, :FIT], right[:, FIT:]),
-        **who_chose(right[:, FIT:], same_answer(task, drawn[:, FIT:])),
+        **who_chose(right[:, FIT:], same_answer(task, drawn[:, FIT:]), lots),
     }
     if not settings["budgets"]:
         return found

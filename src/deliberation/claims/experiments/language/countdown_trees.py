@@ -16,7 +16,8 @@ from ....tasks.text import Countdown
 
 Texts = Int[np.ndarray, "n places"]
 WIDE, BRANCHES = 0.3, 8
-"""How much trees look elsewhere (`Diving`'s c), and lines at each place of the tree over lines."""
+"""How much trees look elsewhere (`Diving`'s c), and lines at each place of the tree over lines.
+Chosen in pilots with other keys."""
 
 
 def filled(task: Countdown, texts: Texts) -> Int[np.ndarray, "filled places"]:

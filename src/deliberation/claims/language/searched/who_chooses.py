@@ -41,7 +41,7 @@ ROWS = (
     "best scored of 8 less that of 128",
 )
 NULL = {
-    "what": "the path learned after a prompt is that of another: samples know nothing of it",
+    "what": "the path learned after a prompt is that of another, and verifiers go by lot",
     "rows": ROWS,
 }
 """The rows that must not be supported where this is taken out."""
@@ -58,7 +58,7 @@ TRUE = {
 PLANTED = {
     "null": {
         "a vote is one sample": planted(TRUE, voted=(_FLAT, *_SPREAD)),
-        "the verifier knows no more than the vote": planted(TRUE, covered=TRUE["voted"]),
+        "the verifier takes no more than the vote": planted(TRUE, covered=TRUE["voted"]),
         "the error costs nothing": planted(TRUE, heavy=TRUE["light"]),
     },
     "effect": {"as many points as in pilots": planted(TRUE)},
