@@ -7,6 +7,7 @@ library's own, and nothing is looked up in the network; what else a folder asks 
 import contextlib
 import json
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 from ...core.errors import PolicyFileError, UntrustedFileError, WrongKindError
 from ..policies.torch_modules import imported, needed
 
+_A_LAYER = re.compile(r"\.\d+\..*weight$")
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 _SETTINGS = "config.json"
 _TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "tokenizer.model")
@@ -154,6 +156,12 @@ def _loaded(folder: Path, trust: bool, library: Any) -> Any:
         if report.get(lost):
             some = ", ".join(map(str, sorted(map(str, report[lost]))[:3]))
             raise _bad(folder, f"holds weights that are not all its network's ({lost}: {some})")
+    # A head of another kind may be left over; a whole layer may not.
+    layers = [key for key in report.get("unexpected_keys") or () if _A_LAYER.search(str(key))]
+    if layers:
+        raise _bad(
+            folder, f"holds layers that its settings do not have ({', '.join(sorted(layers)[:3])})"
+        )
     return module
 
 

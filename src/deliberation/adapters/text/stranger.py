@@ -13,12 +13,15 @@ from jaxtyping import Array, Float, Int, Key
 from ...core.contract import Sampling, TextModel, Written
 from ...core.contract.text_model import Logits, Memory, Texts, check_logits
 from ...core.errors import (
+    BatchMismatchError,
     ContextOverflowError,
     ForeignPolicyError,
     NonFiniteError,
+    PolicyFileError,
     TokenizerError,
     WrongKindError,
 )
+from ...core.keys import one_key
 from ..policies.torch_modules import imported
 from .compiled import Compiled
 from .decoding import DirectReader, direct
@@ -78,7 +81,11 @@ def from_transformers(
             "`model.save_pretrained` wrote, or the model."
         )
     if isinstance(tokenizer, str | Path):
-        tokenizer = open_tokenizer(Path(tokenizer).expanduser(), trust)
+        where, tokenizer = tokenizer, open_tokenizer(Path(tokenizer).expanduser(), trust)
+        if tokenizer is None:
+            raise PolicyFileError(
+                f"{where} holds no tokenizer: name the folder that `save_pretrained` wrote one to."
+            )
     tokenizer = found if tokenizer is None else tokenizer
     return TransformersModel(module, tokenizer, name, threads, compiled)
 
@@ -100,6 +107,10 @@ class TransformersModel(TextModel):
         compiled: bool | None = None,
     ):
         torch = imported()
+        if not (threads is None or (isinstance(threads, int) and threads >= 1)):
+            raise ValueError(f"threads is a whole number from 1, or None; got {threads!r}.")
+        if not (tokenizer is None or callable(getattr(tokenizer, "encode", None))):
+            raise WrongKindError(f"{tokenizer!r} is no tokenizer of transformers.")
         head = module.get_output_embeddings()
         if head is None or module.config.is_encoder_decoder:
             raise WrongKindError(
@@ -148,8 +159,12 @@ class TransformersModel(TextModel):
 
     def extend(self, memory: Memory, tokens: Int[np.ndarray, " batch"]) -> tuple[Logits, Memory]:
         """One more token for each text but those whose token is -1; their logits are zeros."""
-        tokens = np.asarray(tokens, np.int64)
+        tokens = whole(tokens, 1)
+        if len(tokens) != len(memory.lengths):
+            raise BatchMismatchError(f"{len(tokens)} tokens for {len(memory.lengths)} texts.")
         self._check_tokens(tokens)
+        if not len(tokens):
+            return np.zeros((0, self.vocabulary), np.float32), memory
         full = np.flatnonzero((memory.lengths >= self.longest) & (tokens >= 0))
         if len(full):
             raise ContextOverflowError(
@@ -163,7 +178,7 @@ class TransformersModel(TextModel):
     def pick(self, memory: Memory, rows: Int[np.ndarray, " n"]) -> Memory:
         """The memory of these rows."""
         with self.at_work():
-            return self.reader.pick(memory, rows)
+            return self.reader.pick(memory, numbers(rows, len(memory.lengths)))
 
     def write(
         self, texts: Texts, *, key: Key[Array, ""], tokens: int,
@@ -178,7 +193,9 @@ class TransformersModel(TextModel):
         sampling.check()
         texts = self.checked(texts)
         self.check_room(texts, tokens)
-        seed = np.asarray(jax.random.key_data(key)).astype(np.uint32)
+        if samples < 1:
+            raise ValueError(f"At least one sample of each text; got samples={samples}.")
+        seed = np.asarray(jax.random.key_data(one_key(key))).astype(np.uint32)
         uniform = uniforms(seed, len(texts) * samples, tokens)
         how: dict[str, Any] = {
             "tokens": tokens, "how": sampling, "stop": stop, "samples": samples,
@@ -218,7 +235,13 @@ class TransformersModel(TextModel):
 
         Raises `TokenizerError` where there is no tokenizer.
         """
-        return [int(token) for token in self.known_tokenizer().encode(text)]
+        tokenizer = self.known_tokenizer()
+        try:
+            return [int(token) for token in tokenizer.encode(text)]
+        except Exception as error:
+            raise TokenizerError(
+                f"The tokenizer of {self!r} cannot read {text!r}: {type(error).__name__}: {error}"
+            ) from error
 
     def decode(self, tokens: Any) -> str:
         """The text of tokens; -1 is nothing. Raises `TokenizerError` without a tokenizer."""
@@ -230,7 +253,7 @@ class TransformersModel(TextModel):
 
         Raises `TokenizerError` and `ContextOverflowError`.
         """
-        texts = np.asarray(texts, np.int64)
+        texts = whole(texts, 2)
         lengths = (texts >= 0).sum(1)
         if not len(texts) or not lengths.all():
             raise TokenizerError(
@@ -267,8 +290,6 @@ class TransformersModel(TextModel):
     def _check_tokenizer(self) -> None:
         if self.tokenizer is None:
             return
-        if not callable(getattr(self.tokenizer, "encode", None)):
-            raise WrongKindError(f"{self.tokenizer!r} is no tokenizer of transformers.")
         known = self.tokenizer.get_vocab().items()
         if beyond := sorted(word for word, token in known if token >= self.vocabulary):
             raise TokenizerError(
@@ -317,6 +338,23 @@ class TransformersModel(TextModel):
             return  # one of the name that is built otherwise
         if same:
             self.reader = faster
+
+
+def whole(values: Any, axes: int) -> Int[np.ndarray, "..."]:
+    """Tokens as whole numbers with so many axes. Raises `TokenizerError` for others."""
+    found = np.asarray(values)
+    if found.ndim != axes or not (found.dtype.kind in "iu" or found.size == 0):
+        raise TokenizerError(
+            f"Tokens are whole numbers with {axes} ax{'i' if axes == 1 else 'e'}s; got "
+            f"{found.dtype} of shape {list(found.shape)}."
+        )
+    return found.astype(np.int64)
+
+
+def numbers(rows: Any, count: int) -> Int[np.ndarray, " n"]:
+    """Rows of a batch by number, as NumPy has them: negative ones, and masks, too."""
+    asked = np.asarray(rows)
+    return np.arange(count)[asked.astype(np.int64) if asked.size == 0 else asked]
 
 
 def _weights(module: Any) -> int:

@@ -94,7 +94,8 @@ def drawn(logits: Any, uniform: np.ndarray, how: Sampling) -> Drawn:
 def _narrowed(logits: Any, how: Sampling) -> Any:
     """`Sampling.narrowed`, of tensors."""
     torch = imported()
-    scaled = logits / how.temperature
+    # From the likeliest on, so that no temperature however low leads beyond what numbers hold.
+    scaled = (logits - logits.amax(-1, keepdim=True)) / how.temperature
     if how.top_k is not None and how.top_k < scaled.shape[-1]:
         least = scaled.topk(how.top_k, -1).values[:, -1:]
         scaled = scaled.masked_fill(scaled < least, -torch.inf)
