@@ -27,7 +27,9 @@ from deliberation.claims.experiments.language.countdown_trees import (
 )
 from deliberation.core.contract.text_model import Sampling
 from deliberation.hybrid.text import TextBudget, Verifier, best_of_n
+from deliberation.runs import Context
 
+HERE = Context.__new__(Context)
 TASK = searches.world()
 TINY = {"arm": "", "key": 0, "trainings": 2, "steps": 3, "problems": 4, "searched": 2}
 
@@ -191,7 +193,7 @@ def test_a_training_alone_is_as_among_others():
 def test_the_experiment_gives_a_number_for_each_training(taken):
     more = {"null": True, "taken": taken} if taken else {}
     budgets = [32] if taken == "verifier" else []
-    found = searches.train({**TINY, **more, "budgets": budgets}, None).outcomes  # type: ignore[arg-type]
+    found = searches.train({**TINY, **more, "budgets": budgets}, HERE).outcomes
     assert np.shape(found["covered"]) == np.shape(found["voted"]) == (2, len(COUNTS))
     assert np.shape(found["law_error"]) == (2, len(FORECAST))
     assert np.shape(found["loss"]) == np.shape(found["greedy"]) == (2,)
