@@ -1,6 +1,7 @@
 """Language models of transformers, held against their owners' own logits and `generate`."""
 
 import json
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -17,8 +18,10 @@ from deliberation.adapters import from_transformers, insides, text_policy  # noq
 from deliberation.adapters.text.decoding import DirectReader  # noqa: E402
 from deliberation.adapters.text.policy import symbol_logprobs  # noqa: E402
 from deliberation.adapters.text.reading import ForwardReader  # noqa: E402
+from deliberation.adapters.text.stranger import numbers, whole  # noqa: E402
 from deliberation.core.contract import Sampling  # noqa: E402
 from deliberation.core.errors import (  # noqa: E402
+    BatchMismatchError,
     ContextOverflowError,
     NonFiniteError,
     PolicyFileError,
@@ -495,6 +498,52 @@ def test_weights_that_are_missing_are_not_drawn_at_random(tmp_path, trained):
     (tmp_path / "config.json").write_text((trained / "config.json").read_text())
     with pytest.raises(PolicyFileError, match="missing"):
         from_transformers(tmp_path)
+
+
+def test_layers_that_the_settings_lack_are_not_left_out(tmp_path, trained):
+    folder = shutil.copytree(trained, tmp_path / "fewer")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "n_layer": 1}))
+    with pytest.raises(PolicyFileError, match="layers that its settings do not have"):
+        from_transformers(folder)
+
+
+def test_a_tokenizer_that_is_none_is_refused(tmp_path, trained):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(PolicyFileError, match=r"holds no tokenizer|not a folder|no folder"):
+        from_transformers(trained, tokenizer=empty)
+    with pytest.raises(WrongKindError, match="no tokenizer"):
+        from_transformers(trained, 5)
+    with pytest.raises(ValueError, match="threads"):
+        from_transformers(trained, threads=0)
+
+
+def test_numbers_that_are_no_tokens_are_refused_and_rows_are_numpys():
+    model = from_transformers(gpt2(16))
+    _, memory = model.start(TEXTS)
+    for tokens in ([1.9, 2.0, 3.0], [[1], [2], [3]], ["a"]):
+        with pytest.raises(TokenizerError, match="whole numbers"):
+            whole(tokens, 1)
+    assert whole([], 1).tolist() == [] and whole([3, -1], 1).tolist() == [3, -1]
+    with pytest.raises(BatchMismatchError, match="2 tokens for 3 texts"):
+        model.extend(memory, np.array([1, 2]))
+    with pytest.raises(ValueError, match="sample"):
+        model.write(TEXTS, key=KEY, tokens=2, samples=0)
+    one = model.pick(memory, np.flatnonzero([False, True, False]))
+    last = model.pick(memory, np.array([-1]))
+    assert one.lengths.tolist() == [2] and last.lengths.tolist() == [3]
+    assert numbers([True, False, True], 3).tolist() == [0, 2] and numbers([], 3).tolist() == []
+    logits, _ = model.extend(model.pick(memory, np.array([], np.int64)), np.zeros(0, np.int64))
+    assert logits.shape == (0, 16)
+
+
+def test_temperatures_near_nothing_draw_the_likeliest():
+    model = from_transformers(gpt2(16), compiled=False)
+    likeliest = model.write(TEXTS, key=KEY, tokens=4, sampling=Sampling(0.0)).tokens
+    cold = model.write(TEXTS, key=KEY, tokens=4, sampling=Sampling(1e-310))
+    np.testing.assert_array_equal(cold.tokens, likeliest)
+    np.testing.assert_allclose(cold.logprob, 0.0)
 
 
 def test_pickled_weights_need_trust(tmp_path):
