@@ -33,7 +33,7 @@ CLAIM = {
     "other way round: as of subjects who write any token.",
 }
 WORLDS = ("texts by a source of four tokens",)
-cells = one_arm("language.accounts", 150.0, steps=STEPS, fits=FITS)
+cells = one_arm("language.accounts", 45.0, steps=STEPS, fits=FITS)
 """One arm with both subjects; in the null both write any token."""
 WHERE = {"ordinary": "further texts", "ending": f"texts that end after {SHORT}"}
 NAMES = {"model": "language model", "planner": "planner"}

@@ -33,7 +33,7 @@ CLAIM = {
     "with a partner who does not listen; or one of the other trainings moves it by more than 0.1.",
 }
 WORLDS = ("conversations on four topics",)
-cells = one_arm("language.conversation", 150.0, steps=STEPS, further=FURTHER)
+cells = one_arm("language.conversation", 95.0, steps=STEPS, further=FURTHER)
 """One arm with all trainings; in the null nobody listens while they are trained."""
 MORE, OFF = "told the easy topic, beyond", "told the easy topic, off the logs"
 NULL = {
