@@ -36,7 +36,7 @@ CLAIM = {
     "network itself is taught by that reward before it is asked.",
 }
 WORLDS = ("texts with forks",)
-cells = one_arm("language.forks", 70.0, steps=STEPS, tunings=TUNINGS)
+cells = one_arm("language.forks", 100.0, steps=STEPS, tunings=TUNINGS)
 """One arm, which trains in every condition."""
 PLACES = [(i, f"the data take it in {calm:g}") for i, calm in enumerate(CALM[:APART])]
 OFF, LESS, SEARCH, REWARD = (

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ....runs import Panel
-from ....stats import bootstrap
+from ....stats import Estimate, bootstrap
 from ...experiments.arms import all_found, lines, one_arm, share
 from ...experiments.language.likeliest import BEAMS, EFFORTS, PLACES, PROMPTS
 from ...measuring.effort import Effort
@@ -13,6 +13,8 @@ from ...measuring.rows import check, claimed, told
 
 STEPS = {"smoke": 400, "quick": 600, "full": 1200}
 SHORT, SHARE, NATS = 0.05, 0.1, 0.05
+MOST = 1.0
+"""Nats that count of any prompt, so that no few of them make the mean."""
 WIDEST = BEAMS[-1]
 CLAIM = {
     "name": "greedy_decoding",
@@ -25,8 +27,8 @@ CLAIM = {
     "that is likelier by the same network, which a beam search with it mostly comes to.",
     "estimand": "After each of 9 prompts, log-probability by the network of the likeliest "
     "of all texts of 8 tokens, less that of the text of the likeliest tokens: share of the "
-    "prompts in which it is at least 0.05 nats, and its mean; and what a beam of 8 gains. Every "
-    "training has a source of its own.",
+    "prompts in which it is at least 0.05 nats, and its mean, at most 1 nat of a prompt; and what "
+    "a beam of 8 gains. Every training has a source of its own.",
     "unit": "trainings",
     "smallest": "a tenth of the prompts; 0.05 nats a text",
     "refuted_if": "The likeliest tokens make a text within 0.05 nats of the likeliest after nine "
@@ -34,13 +36,14 @@ CLAIM = {
     "turn on those before them.",
 }
 WORLDS = ("texts of Markov chains",)
-cells = one_arm("language.likeliest", 60.0, steps=STEPS)
+cells = one_arm("language.likeliest", 45.0, steps=STEPS)
 """One arm."""
 ROWS = (
     "prompts after which a text is likelier by 0.05 nats",
-    "nats by which it is less likely than the likeliest text",
-    f"nats that a beam of {WIDEST} gains",
+    "nats by which it is less likely than the likeliest text, at most 1 a prompt",
+    f"nats that a beam of {WIDEST} gains, at most 1 a prompt",
 )
+PLAINLY = "nats by which it is less likely than the likeliest text"
 NULL = {
     "what": "each token is drawn by itself, so that the likeliest tokens make the likeliest text",
     "rows": ROWS,
@@ -78,24 +81,24 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
     ends = short[..., -1]
     greedy, beams = ends[:, :, 0], ends.mean(1)
     missed, nats = (ends >= SHORT).mean(1), {"unit": "nats a text"}
-    who = "the likeliest token each time"
+    who, capped = "the likeliest token each time", np.minimum(ends, MOST)
     rows = [
-        claimed(CLAIM, world, who, ROWS[0], share(missed[:, 0]), above=SHARE),
-        claimed(CLAIM, world, who, ROWS[1], bootstrap(greedy.mean(1), bounds=(0.0, 9.0)),
-                above=NATS, **nats),
+        claimed(CLAIM, world, who, ROWS[0], share(missed[:, 0], PROMPTS), above=SHARE),
+        claimed(CLAIM, world, who, ROWS[1], _over_trainings(capped[..., 0]), above=NATS, **nats),
         claimed(CLAIM, world, f"beam of {WIDEST}", ROWS[2],
-                bootstrap(beams[:, 0] - beams[:, -1], bounds=(-9.0, 9.0)), above=NATS, **nats),
+                _over_trainings(capped[..., 0] - capped[..., -1], -MOST), above=NATS, **nats),
         check(CLAIM, world, who, f"texts that are the same at efforts {EFFORTS[0]} and "
               f"{EFFORTS[1]}", share(same), above=0.5),
         *(told(CLAIM, world, f"beam of {width}", ROWS[0], share(missed[:, k]))
           for k, width in enumerate(BEAMS) if k),
-        *(told(CLAIM, world, f"beam of {width}", ROWS[1],
+        *(told(CLAIM, world, f"beam of {width}", PLAINLY,
                bootstrap(beams[:, k], bounds=(0.0, 9.0)), **nats)
           for k, width in enumerate(BEAMS) if k),
-        told(CLAIM, world, "drawn texts", ROWS[1], bootstrap(drawn.mean(1)), **nats),
+        told(CLAIM, world, who, PLAINLY, bootstrap(greedy.mean(1), bounds=(0.0, 9.0)), **nats),
+        told(CLAIM, world, "drawn texts", PLAINLY, bootstrap(drawn.mean(1)), **nats),
         told(CLAIM, world, "the likeliest token each time, by the source", ROWS[0],
              share((plainly >= SHORT).mean(1))),
-        told(CLAIM, world, "the likeliest token each time, by the source", ROWS[1],
+        told(CLAIM, world, "the likeliest token each time, by the source", PLAINLY,
              bootstrap(plainly.mean(1), bounds=(0.0, 9.0)), **nats),
         told(CLAIM, world, "networks", "divergence from the source", bootstrap(apart),
              unit="nats a token"),
@@ -109,6 +112,15 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         series=lines(range(1, PLACES + 1), names, None),
     )
     return Shown(rows, [panel], _sentence(greedy, missed, beams))
+
+
+def _over_trainings(nats: np.ndarray, least: float = 0.0) -> Estimate:
+    """The mean of [trainings, prompts], each from `least` to 1, over trainings.
+
+    Where no prompt of any training differs from another, the interval is that of all of them.
+    """
+    alike = np.ptp(nats) == 0
+    return bootstrap(nats.ravel() if alike else nats.mean(1), bounds=(least, MOST))
 
 
 def _sentence(greedy: np.ndarray, missed: np.ndarray, beams: np.ndarray) -> str:

@@ -39,7 +39,7 @@ CLAIM = {
     "entropy rate; or taught by reward it is less than 0.1 below: as where the texts are shuffled.",
 }
 WORLDS = ("texts of Markov chains",)
-cells = all_arms("language.scaling", 40.0, ARMS, steps=STEPS, tunings=TUNINGS)
+cells = all_arms("language.scaling", 30.0, ARMS, steps=STEPS, tunings=TUNINGS)
 """An arm a size, each from few texts and from many."""
 WIDE, MOST = f"width {WIDTHS[-1]}", f"from {TEXTS[-1]} texts"
 SIZE, TEXT, REST, OWN, TAUGHT = (
