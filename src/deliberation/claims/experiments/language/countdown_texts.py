@@ -2,18 +2,24 @@
 
 After Gandhi et al. 2024 ("Stream of Search"). A path is two lines that make the target. A search in
 depth tries lines one after another, those first that come nearest to the target, until it finds
-it; then it writes "so" and the path; one that is longer than `ROOM` tokens is cut there. All arms
-learn from the same `POOL` problems, and are asked others: numbers and targets that no training
-text has in any order.
+it; then it writes "so" and the path; one that is longer than `ROOM` tokens is cut there.
+
+There is one pool of `POOL` texts. Each training splits the different problems in it (numbers in any
+order and a target) by a lot of its own: it is asked `ASKED` of them, each once, and learns from the
+texts of all others. A training of another arm that has the same key has the same split.
 
 Arms: "paths", "searches" and "longer", which learns from paths for as many tokens as "searches"
 does from searches: `more` times as many steps. Prompts are read and not scored.
 
 The null: the search told before a path is that of another problem, and as long; of texts that are
 drawn, the one that is taken is any of them and not the best.
+
+Beside them stands a writer that knows the grammar alone: each token is drawn evenly from those with
+which lines stay true and of numbers that are there. How often it is right is computed exactly.
 """
 
-from typing import Any
+import functools
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -29,9 +35,8 @@ from .writing import written
 
 ROOM = 72
 """Tokens after the prompt, where searches are written."""
-POOL, ASKED, SAMPLES = 4096, 256, 16
-HELD_OUT = 4
-"""One in so many problems is kept for asking."""
+POOL, ASKED, SAMPLES = 4096, 192, 16
+"""Texts, different problems that a training is asked, and texts drawn for each."""
 DEPTH, HEADS = 2, 4
 RATE, BATCH = 5e-3, 16
 ARMS = ("paths", "longer", "searches")
@@ -45,15 +50,35 @@ def world(name: str) -> Countdown:
     return Countdown(numbers=3, largest=10, least=5, most=20, length=length)
 
 
-def parts(name: str, *, strange: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Texts to learn from, and prompts to ask; the same problems in every arm."""
+class Lessons(NamedTuple):
+    """The pool: texts, the number of each one's problem, and the first text of each problem."""
+
+    texts: Int[np.ndarray, "n places"]
+    problem: Int[np.ndarray, " n"]
+    first: Int[np.ndarray, " problems"]
+
+
+def lessons(name: str, *, strange: bool = False) -> Lessons:
+    """The pool of an arm; problems are the same, with the same numbers, in every arm."""
     task = world(name)
     texts = task.pool("dfs" if name == "searches" else "optimal", POOL, seed=5)
-    held = held_out(task, texts)
-    learnt = texts[~held]
+    size = task.numbers
+    what = np.concatenate([np.sort(texts[:, :size], 1), texts[:, size + 1 : size + 2]], 1)
+    _, first, problem = np.unique(what, axis=0, return_index=True, return_inverse=True)
     if strange and name == "searches":
-        learnt = strangers(task, learnt)
-    return learnt, texts[held, : task.prompt_places][:ASKED]
+        texts = strangers(task, texts)
+    return Lessons(texts, problem.reshape(-1), first)
+
+
+def split(
+    key: Key[Array, ""], problem: Int[Array, " n"], problems: int
+) -> tuple[Int[Array, " asked"], Int[Array, " n"], Int[Array, ""]]:
+    """Of one training: the problems it is asked, the texts in such an order that those it learns
+    from come first, and how many these are. Pure.
+    """
+    lot = jax.random.permutation(key, problems)
+    held = jnp.zeros(problems, bool).at[lot[:ASKED]].set(True)[problem]
+    return lot[:ASKED], jnp.argsort(held, stable=True), (~held).sum()
 
 
 def built(task: Countdown, width: int, key: Key[Array, ""]) -> Transformer:
@@ -67,13 +92,34 @@ def operations(width: int) -> float:
     return 2.0 * (DEPTH * (12 * width + 2 * (task.places + 1)) + len(task.symbols)) * width
 
 
-def held_out(task: Countdown, texts: Int[np.ndarray, "n places"]) -> np.ndarray:
-    """Whether a problem is for asking, by its numbers in order of size and its target."""
-    numbers = np.sort(texts[:, : task.numbers], axis=1)
-    target = texts[:, task.numbers + 1]
-    shape = (task.most + 1,) * (task.numbers + 1)
-    lot = np.random.default_rng(0).random(shape)
-    return lot[(*numbers.T, target)] < 1 / HELD_OUT
+def blind(prompt: Int[np.ndarray, " prompt"], most: int) -> float:
+    """How often a text is right whose tokens are drawn evenly from those of true lines."""
+    *numbers, _, target, _ = prompt.tolist()
+    return _blind(tuple(sorted(numbers)), target, most)
+
+
+@functools.cache
+def _blind(left: tuple[int, ...], target: int, most: int) -> float:
+    if len(left) == 1:
+        return float(left[0] == target)
+    lines: dict[int, dict[int, dict[int, tuple[int, ...]]]] = {}
+    for i, a in enumerate(left):
+        for j, b in enumerate(left):
+            rest = [x for k, x in enumerate(left) if k not in (i, j)]
+            results = (a + b, a - b, a * b, a // b if b and a % b == 0 else -1)
+            for sign, c in enumerate(results if i != j else ()):
+                if 0 <= c <= most:
+                    after = lines.setdefault(a, {}).setdefault(sign, {})
+                    after[b] = tuple(sorted([*rest, c]))
+
+    def mean(some: list[float]) -> float:
+        return sum(some) / len(some)
+
+    return mean([
+        mean([mean([_blind(x, target, most) for x in seconds.values()])
+              for seconds in signs.values()])
+        for signs in lines.values()
+    ])  # fmt: skip
 
 
 def strangers(task: Countdown, texts: Int[np.ndarray, "n places"]) -> np.ndarray:
@@ -95,42 +141,57 @@ def strangers(task: Countdown, texts: Int[np.ndarray, "n places"]) -> np.ndarray
 def train(settings: dict[str, Any], context: Context) -> Outcome:
     """Outcomes, a number a training: `solved` (share of fresh problems, by the likeliest tokens),
     `again` (the same where a second copy is asked, the better of both), `searched` (share of texts
-    that write a search to its end), `loss` (nats a token), `tokens` (of a text, scored), `passes`
-    (tokens read and written for one answer). Of paths also `voted` (by the text that is drawn most
-    often of four) and, [budgets], `covered` (by the best of so many texts drawn) and `chance` (by
-    any of them).
+    that write a search to its end), `loss` (nats a token) and `fresh` (the same of the texts of the
+    problems that are asked), `tokens` (of a text, scored), `learnt` (different problems learned
+    from), `passes` (tokens read and written for one answer). [budgets]: `blind` (by the best of so
+    many texts of true lines alone), and of paths `covered` (by the best of so many texts drawn) and
+    `chance` (by any of them). Of paths also `voted` (by the text that is drawn most often of four).
     """
     del context
     name, steps = settings["arm"], settings["steps"]
     strange = bool(settings.get("null"))
-    texts, asked = parts(name, strange=strange)
-    task = world(name)
+    task, pool = world(name), lessons(name, strange=strange)
+    first, problems = task.prompt_places, len(pool.first)
+    right = np.array([blind(prompt, task.most) for prompt in pool.texts[pool.first, :first]])
+    lines = 1 - (1 - right[:, None]) ** np.array(BUDGETS)
 
-    def one(key: Key[Array, ""], texts: Array, asked: Array) -> dict[str, Float[Array, "..."]]:
-        make, learn, judge = jax.random.split(key, 3)
+    def one(
+        key: Key[Array, ""], texts: Array, problem: Array, where: Array, lines: Array
+    ) -> dict[str, Float[Array, "..."]]:
+        make, learn, judge, lot = jax.random.split(key, 4)
         network = built(task, settings["width"], make)
+        asked, order, n = split(lot, problem, problems)
 
         def loss(network: Transformer, key: Key[Array, ""]) -> Float[Array, ""]:
-            return surprise(network, texts[jax.random.randint(key, (BATCH,), 0, len(texts))])
+            return surprise(network, texts[order[jax.random.randint(key, (BATCH,), 0, n)]], first)
 
         network, losses = descended(loss, network, learn, steps=steps, learning_rate=RATE)
-        said = judged(network, task, asked, judge, draws=name != "searches")
+        fresh = texts[where[asked]]
+        said = judged(network, task, fresh[:, :first], judge, draws=name != "searches")
         if strange and "chance" in said:
             said["covered"] = said["chance"]
-        return said | {"loss": losses[-100:].mean()}
+        scored = (texts[:, first:] >= 0).sum(1)
+        return said | {
+            "loss": losses[-100:].mean(), "fresh": surprise(network, fresh, first),
+            "tokens": jnp.where(jnp.arange(len(order)) < n, scored[order], 0).sum() / n,
+            "blind": lines[asked].mean(0),
+        }  # fmt: skip
 
-    def surprise(network: Transformer, batch: Int[Array, "batch places"]) -> Float[Array, ""]:
-        first = task.prompt_places
-        logits, target = network.predict(batch[:, :-1])[:, first:], batch[:, first:]
-        counts = target >= 0
-        nats = optax.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(target, 0))
-        return (nats * counts).sum() / counts.sum()
-
-    found = side_by_side(one, keys_of(settings), jnp.asarray(texts), jnp.asarray(asked))
-    scored = float((texts[:, task.prompt_places :] >= 0).sum(1).mean())
+    shared = (jnp.asarray(x) for x in (*pool, lines))
+    found = side_by_side(one, keys_of(settings), *shared)
+    found["learnt"] = np.full(settings["trainings"], problems - ASKED)
     fits = steps * settings["trainings"]
-    found["tokens"] = np.full(settings["trainings"], scored)
-    return outcome(found, fits=fits, data=float(len(texts)))
+    return outcome(found, fits=fits, data=float(len(pool.texts)))
+
+
+def surprise(
+    network: Transformer, batch: Int[Array, "batch places"], first: int
+) -> Float[Array, ""]:
+    """Nats a token of what stands after the prompts. Pure."""
+    logits, target = network.predict(batch[:, :-1])[:, first:], batch[:, first:]
+    counts = target >= 0
+    nats = optax.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(target, 0))
+    return (nats * counts).sum() / counts.sum()
 
 
 def judged(

@@ -27,14 +27,16 @@ from ....runs import Context, Outcome
 from ..arms import keys_of, outcome
 from .writing import written
 
-STATES, MOVES, LONG = 5, 4, 8
-"""Of a machine, and how many moves a prompt has."""
+STATES, MOVES, LONG = 5, 4, 3
+"""Of a machine, and how many moves a prompt has: so few that answers at once leave chance."""
 COLON, DOT = STATES + MOVES, STATES + MOVES + 1
 SYMBOLS = DOT + 1
 PROMPT = LONG + 2
 DEPTH, HEADS = 2, 4
 RATE, BATCH, ASKED = 1e-2, 16, 512
-CHANGED = LONG // 2
+VOTES = 8
+"""Answers drawn from one pass, of which the most frequent is told."""
+CHANGED = LONG // 2 - 1
 """The thought that another one is put in place of, counted from 0."""
 ARMS = ("chain", "filler", "unread", "once", "deep")
 
@@ -94,9 +96,10 @@ def told(runs: Runs, name: str, *, strange: bool = False) -> tuple[Array, Array,
 
 def train(settings: dict[str, Any], context: Context) -> Outcome:
     """Outcomes, a number a training: `right` (share of fresh prompts answered rightly by the
-    likeliest tokens), `voted` (by the most frequent of `LONG` answers drawn), `loss` (nats), and
-    of the chain `followed` and `undone` (see `disturbed`). [moves]: `along` (share of states that
-    are right after each move), of the arms that are told them.
+    likeliest tokens), `voted` (by the most frequent of `VOTES` answers drawn: in the limit of many
+    the likeliest one), `loss` (nats), and of the chain `followed` and `undone` (see `disturbed`).
+    [moves]: `along` (share of states that are right after each move), of the arms that are told
+    them.
     """
     del context
     name, steps = settings["arm"], settings["steps"]
@@ -153,7 +156,7 @@ def judged(
         logits, wrote = said[:, -1], said[:, -LONG:].argmax(-1)
     if name in ("chain", "unread"):
         found["along"] = (wrote == runs.states).mean(0)
-    votes = jax.random.categorical(vote, logits, axis=-1, shape=(LONG, ASKED))
+    votes = jax.random.categorical(vote, logits, axis=-1, shape=(VOTES, ASKED))
     counts = jax.nn.one_hot(votes, SYMBOLS).sum(0)
     # Of equally frequent answers the one that was drawn first among them.
     drawn_first = jnp.take_along_axis(counts, votes.T, 1).argmax(1)
