@@ -46,7 +46,7 @@ CLAIM = {
     "trainings of different widths are paired by number.",
     "unit": "trainings",
     "smallest": "0.2 of the prompts (above chance: 0.05), 0.05 of the problems",
-    "refuted_if": "No size leaves chance by 0.05 at once, writing states adds less "
+    "refuted_if": "The largest leaves chance by less than 0.05 at once, writing states adds less "
     "than 0.2 to what twice the width gives, or choosing "
     "less than 0.05 at as many operations, or less than 0.05 at the largest size: as where the "
     "states are those of another prompt, and the choice among texts is by chance.",
@@ -90,13 +90,16 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
     """What each size does at once, and with more effort."""
     planned = cells(world, e, null=null)
     if world == MACHINES:
-        return _machines(world, results, planned[:4], planned[4:])
+        steps = thinking_aloud.STEPS[e.name]
+        return _machines(world, results, (planned[:4], planned[4:]), steps)
     return _countdown(world, results, planned)
 
 
-def _machines(world: str, results: Results, chains: list[Cell], once: list[Cell]) -> Shown:
+def _machines(
+    world: str, results: Results, planned: tuple[list[Cell], list[Cell]], steps: int
+) -> Shown:
     aloud, at_once = (
-        np.stack([found(results, cell, "right") for cell in some]) for some in (chains, once)
+        np.stack([found(results, cell, "right") for cell in some]) for some in planned
     )
     n = serial.ASKED
     ahead = shares_apart(aloud[:-1].mean(0), at_once[1:].mean(0), 3 * n)
@@ -121,7 +124,8 @@ def _machines(world: str, results: Results, chains: list[Cell], once: list[Cell]
     panel = _panel(world, {way: (cost[way], some) for way, some in ways.items()}, n, chance)
     small, large = aloud.mean(1), at_once.mean(1)
     sentence = (
-        f"On {serial.LONG} moves of machines, widths {', '.join(map(str, WIDTHS))} are right in "
+        f"On {serial.LONG} moves of machines, after {steps} steps of {serial.BATCH} prompts, "
+        f"widths {', '.join(map(str, WIDTHS))} are right in "
         f"{_told(large)} of the prompts at once and in {_told(small)} with states written."
     )
     return Shown(rows, [panel], sentence)
