@@ -36,7 +36,7 @@ CLAIM = {
     "right at once more often than by chance, and writing states before an answer adds more to it "
     "than twice the width does. So does the best of some texts drawn, at as many operations, which "
     "is chosen by the rules, that the larger network does not have; what this choice adds does not "
-    "vanish at the largest size. Machines of 3 moves after 800 steps, Countdown from some 700 "
+    "vanish at the largest size. Machines of 3 moves after 1,600 steps, Countdown from some 700 "
     "different problems after 1,500 steps, of 16 texts each (at quick effort).",
     "estimand": "Machines: share of prompts right at once by the largest; with "
     "states written, less that of the next larger network at once. Countdown: share of problems "
