@@ -104,9 +104,9 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
     shares = ", ".join(f"{NAMES[name]} {x[:, at].mean():.2f}" for name, x in solved.items())
     sentence = (
         f"Solved with {AT} forward passes a problem: {shares} (the likeliest tokens alone "
-        f"{likeliest.mean():.2f}, best of n of any true lines {blind[:, at].mean():.2f}). The tree over "
-        f"tokens gains {100 * gain['tree'][:, at].mean():+.0f} points on best of n; with "
-        f"{BUDGETS[0]} passes {100 * gain['tree'][:, 0].mean():+.0f}. What leads the tree was chosen "
-        "among 10 variants in pilots, which favours it."
+        f"{likeliest.mean():.2f}, best of n of any true lines {blind[:, at].mean():.2f}). "
+        f"The tree over tokens gains {100 * gain['tree'][:, at].mean():+.0f} points on best of n; "
+        f"with {BUDGETS[0]} passes {100 * gain['tree'][:, 0].mean():+.0f}. What leads the tree was "
+        "chosen among 10 variants in pilots, which favours it."
     )
     return Shown(rows, [panel], sentence)

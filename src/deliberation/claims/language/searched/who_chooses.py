@@ -110,8 +110,9 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         f"One sample is right in {one.mean():.2f} of the problems. Of 16 the commonest answer is "
         f"in {at['voted'][AT]:.2f}, the first that is accepted by a verifier that we let "
         f"err in {ERRS:.1f} of its looks in {at['erring'][AT]:.2f}, the one that an exact "
-        f"verifier takes in {at['covered'][AT]:.2f}. The best scored with a heavy-tailed error that "
-        f"we add is right in {at['heavy'][FEW]:.2f} of 8 and {at['heavy'][MANY]:.2f} of 128, with a normal one in "
+        f"verifier takes in {at['covered'][AT]:.2f}. The best scored with a heavy-tailed error "
+        f"that we add is right in {at['heavy'][FEW]:.2f} of 8 and {at['heavy'][MANY]:.2f} of 128, "
+        "with a normal one in "
         f"{at['light'][FEW]:.2f} and {at['light'][MANY]:.2f}."
     )
     return Shown(rows, [panel], sentence)
