@@ -280,10 +280,10 @@ def verdict(kept: dict[str, Any]) -> str:
 def table(kept: dict[str, Any]) -> str:
     """As Markdown, with the verdict."""
     lines = [
-        f"{kept['task']}; {kept['problems']} problems held out, {kept['training_seconds']:.0f} s of "
-        "training. Solved [95 %], at so many forward passes a problem:",
+        f"{kept['task']}; {kept['problems']} problems held out, {kept['training_seconds']:.0f} s "
+        "of training. Solved [95 %], at so many forward passes a problem:",
         "",
-        "| Search | Passes | Solved | Less best of n, points | Passes used | Finished texts | Seconds |",
+        "| Search | Passes | Solved | Less best of n, points | Used | Finished texts | Seconds |",
         "|---|---|---|---|---|---|---|",
     ]
     for row in kept["rows"]:
