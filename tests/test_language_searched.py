@@ -20,6 +20,7 @@ from deliberation.claims.experiments.language.countdown_chosen import (
 )
 from deliberation.claims.experiments.language.countdown_trees import (
     allowed,
+    blindly,
     by_lot,
     graded,
     samples_for,
@@ -101,11 +102,11 @@ def test_who_chooses_in_closed_form():
     answer = np.arange(128) + np.zeros((6, 1), int)
     right = np.zeros((6, 128))
     right[:3] = 1
-    for some in who_chose(right, answer).values():
+    for some in who_chose(right, answer, 0).values():
         assert some == pytest.approx([0.5] * len(COUNTS))  # nobody errs where all are alike
     right = np.zeros((2, 128))
     right[:, ::4] = 1
-    found = who_chose(right, answer[:2])
+    found = who_chose(right, answer[:2], 0)
     assert [found[name][0] for name in found] == pytest.approx([0.25] * 5, abs=0.1)
     assert [found[name][0] for name in ("covered", "voted")] == pytest.approx([0.25] * 2)
     assert found["covered"][COUNTS.index(2)] == pytest.approx(1 - 96 * 95 / (128 * 127))
@@ -114,7 +115,7 @@ def test_who_chooses_in_closed_form():
     many = np.zeros((400, 128))
     many[:, ::4] = 1
     many = np.random.default_rng(1).permuted(many, axis=1)
-    found = who_chose(many, answer[:1] + np.zeros((400, 1), int))
+    found = who_chose(many, answer[:1] + np.zeros((400, 1), int), 0)
     assert found["erring"][-1] == pytest.approx(0.75, abs=0.06)
     assert found["heavy"][COUNTS.index(8)] > found["heavy"][-1] + 0.1
     assert found["light"][-1] > found["heavy"][-1] + 0.1
@@ -123,7 +124,7 @@ def test_who_chooses_in_closed_form():
 def test_choosers_that_go_by_lot_choose_like_one_sample():
     rng = np.random.default_rng(2)
     right, lots = ((rng.random((400, 128)) < share).astype(float) for share in (0.2, 0.5))
-    found = who_chose(right, np.arange(128) + np.zeros((400, 1), int), lots)
+    found = who_chose(right, np.arange(128) + np.zeros((400, 1), int), 0, lots)
     for name in ("covered", "erring", "heavy", "light"):
         assert found[name] == pytest.approx([0.2] * len(COUNTS), abs=0.08)
 
@@ -133,7 +134,7 @@ def test_a_vote_finds_the_commonest_answer():
     answer[:, 70:] = 1 + np.arange(58)
     right[:2, :70] = 1
     right[2, 70:] = 1
-    found = who_chose(right, answer)
+    found = who_chose(right, answer, 0)
     assert found["voted"][-1] == pytest.approx(2 / 3)
     assert found["voted"][0] == pytest.approx((2 * 70 + 58) / 3 / 128)
 
@@ -151,6 +152,11 @@ def test_forecasts_where_the_law_is_known():
     draws = (rng.random((4000, 144)) < 0.03).astype(float)
     found = covered_and_forecast(draws[:, :16], draws[:, 16:])
     assert (found["law_error"] < 0.02).all() and (found["alike_error"] < 0.02).all()
+    two = np.zeros((2, 16))
+    two[0, :8] = 1
+    assert covered_and_forecast(two, np.zeros((2, 128)))["own"] == pytest.approx(
+        [(1 - 0.5**k) / 2 for k in FORECAST]
+    )
     nothing = covered_and_forecast(np.zeros((4, 16)), np.zeros((4, 128)))
     assert not nothing["law_error"].any() and not nothing["alike_error"].any()
 
@@ -168,13 +174,47 @@ def test_lessons_of_strangers_answer_another_prompt():
     assert (own[:, : TASK.prompt_places] == strange[:, : TASK.prompt_places]).all()
 
 
+def test_no_problem_that_is_asked_is_in_a_lesson_in_any_order():
+    def problems(rows: np.ndarray) -> list[tuple[int, ...]]:
+        return [(*sorted(row[:4]), row[5]) for row in rows.tolist()]
+
+    kept, often = searches.kept_for_asking(TASK)
+    learnt, asked_of = set(problems(searches.lessons(TASK))), problems(kept)
+    assert not learnt & set(asked_of) and len(set(asked_of)) == len(asked_of) > 1024
+    assert 0.15 < len(asked_of) / (len(asked_of) + len(learnt)) < 0.25
+    assert often.sum() == pytest.approx(1) and often.max() > 2 * often.min() > 0
+    turned = kept[:, [3, 1, 0, 2, 4, 5, 6]]
+    assert (searches.problems_of(TASK, turned) == searches.problems_of(TASK, kept)).all()
+
+
+def test_texts_drawn_blindly_are_true_lines_and_their_luck_is_their_own():
+    prompts = np.repeat(asked(4), 50, axis=0)
+    rows, others = (blindly(TASK, prompts, luck) for luck in (1, 2))
+    assert (rows[:, : TASK.prompt_places] == prompts).all() and (rows[:, -1] == TASK.end).all()
+    for place in range(TASK.prompt_places, TASK.places):
+        begun = np.where(np.arange(TASK.places) < place, rows, -1)
+        assert np.take_along_axis(allowed(TASK, begun), rows[:, place, None], 1).all()
+    assert (rows != others).any(1).mean() > 0.9
+
+
+def test_choosers_err_by_luck_of_their_own():
+    right = np.random.default_rng(0).random((50, 128)) < 0.3
+    one, same, other = (
+        who_chose(right.astype(float), np.cumsum(right, 1), luck) for luck in (1, 1, 2)
+    )
+    assert one == same
+    for name in ("erring", "heavy", "light", "voted"):
+        assert one[name] != other[name]
+    assert np.allclose(one["covered"], other["covered"])
+
+
 def test_trees_keep_to_their_passes_and_lots_take_the_verifier_away(network):
     prompts, right = asked(3), np.zeros((3, 144))
     right[:, ::2] = 1
-    found = searched(network, TASK, prompts, right, [64])
+    found = searched(network, TASK, prompts, right, [64], 1)
     assert 0.5 < found["passes"] <= 1
     assert found["best"] == [pytest.approx(1 - 72 * 71 * 70 / (144 * 143 * 142))]
-    assert searched(network, TASK, prompts, right, [64], lot=True)["best"] == [0.5]
+    assert searched(network, TASK, prompts, right, [64], 1, lot=True)["best"] == [0.5]
 
 
 def test_a_training_alone_is_as_among_others():
@@ -197,7 +237,7 @@ def test_the_experiment_gives_a_number_for_each_training(taken):
     assert np.shape(found["covered"]) == np.shape(found["voted"]) == (2, len(COUNTS))
     assert np.shape(found["law_error"]) == (2, len(FORECAST))
     assert np.shape(found["loss"]) == np.shape(found["greedy"]) == (2,)
-    assert ("tree" in found) == bool(budgets)
+    assert ("tree" in found) == ("likeliest" in found) == ("blind" in found) == bool(budgets)
     if budgets:
         assert np.shape(found["tree"]) == (2, 1) and max(found["passes"]) <= 1
 

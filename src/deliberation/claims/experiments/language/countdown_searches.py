@@ -1,10 +1,11 @@
 """Countdown with four numbers: small transformers, their samples, and searches around them.
 
-Each training learns next tokens of paths to targets and is then asked fresh problems. All that is
-written keeps to the grammar (lines are true and of numbers that are there), whoever writes it, and
-an answer is right where its last number is the target, which only the exact verifier looks at.
-Forward passes are counted as searches count them: the prompt's tokens once, and each token that is
-written but for the last of a text.
+Each training learns next tokens of paths to targets and is then asked problems that are held out:
+numbers and targets that no lesson has in any order, no two alike, drawn for each training by its
+key, as often as the task draws them. All that is written keeps to the grammar (lines are true and
+of numbers that are there), whoever writes it, and an answer is right where its last number is the
+target, which only the exact verifier looks at. Forward passes are counted as searches count them:
+the prompt's tokens once, and each token that is written but for the last of a text.
 
 Nulls (`taken`): "verifier" (searches are led, and answers chosen, by a verifier that accepts half
 of all texts by a lot of their own), "prompts" (the path learned after a prompt is that of another
@@ -19,7 +20,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from ....amortised import Transformer, descended, next_token_loss, side_by_side
 from ....amortised.sequence.cache import append, read
@@ -28,10 +29,12 @@ from ....tasks.text import Countdown
 from ....tasks.text.base import TextState
 from ...measuring.effort import Effort
 from ..arms import Plan, arm, keys_of, outcome
-from .countdown_chosen import covered_and_forecast, same_answer, who_chose
+from .countdown_chosen import covered_and_forecast, same_answer, spread, who_chose
 from .countdown_trees import by_lot, graded, searched
 
 POOL, BATCH, RATE = 50_000, 32, 4e-3
+HELD_OUT = 5
+"""One in so many problems is kept for asking."""
 WIDTH, DEPTH, HEADS = 48, 2, 4
 FIT, REST, TOGETHER = 16, 128, 8
 """Samples of a problem from which a law is fitted, all others, and how many are drawn at once."""
@@ -69,12 +72,36 @@ def world() -> Countdown:
     return Countdown(numbers=4, largest=9, least=10, most=40)
 
 
+def problems_of(task: Countdown, texts: Int[np.ndarray, "n places"]) -> Int[np.ndarray, " n"]:
+    """A number for each text: the same for the same numbers, in any order, and target."""
+    code = np.zeros(len(texts), np.int64)
+    for column in (*np.sort(texts[:, : task.numbers], axis=1).T, texts[:, task.numbers + 1]):
+        code = code * (task.most + 1) + column
+    return code
+
+
+def held_out(task: Countdown, texts: Int[np.ndarray, "n places"]) -> Bool[np.ndarray, " n"]:
+    """Whether the problem of a text is for asking: a lot of its own."""
+    return spread(problems_of(task, texts)) % np.uint64(HELD_OUT) == 0
+
+
 def lessons(task: Countdown, *, strange: bool = False) -> Int[np.ndarray, "n places"]:
     """Texts to learn from; with `strange` each prompt is followed by the path of another one."""
-    texts = task.pool("optimal", POOL, seed=3).copy()
+    texts = task.pool("optimal", POOL, seed=3)
+    texts = texts[~held_out(task, texts)]
     if strange:
         texts[:, task.prompt_places :] = np.roll(texts[:, task.prompt_places :], 1, axis=0)
     return texts
+
+
+def kept_for_asking(
+    task: Countdown,
+) -> tuple[Int[np.ndarray, "kept told"], Float[np.ndarray, " kept"]]:
+    """Prompts that are held out, one for each problem, and how often each came."""
+    texts = task.pool("optimal", POOL, seed=3)
+    texts = texts[held_out(task, texts)]
+    _, first, count = np.unique(problems_of(task, texts), return_index=True, return_counts=True)
+    return texts[first, : task.prompt_places], count / count.sum()
 
 
 def taught(
@@ -149,25 +176,26 @@ def alike(task: Countdown, network: Transformer, prompts: Array, key: Key[Array,
 
 
 def train(settings: dict[str, Any], context: Context) -> Outcome:
-    """Outcomes of `countdown_chosen` and `countdown_trees`, `loss` (nats a token) and `greedy` (the
-    share of problems solved by the likeliest tokens).
+    """Outcomes of `countdown_chosen` and `countdown_trees`, `loss` (nats a token) and the shares of
+    problems solved by the likeliest tokens: `greedy` of all, `likeliest` of those searched.
     """
     del context
     task, taken = world(), settings.get("taken", "") if settings.get("null") else ""
     problems, steps = settings["problems"], settings["steps"]
     texts = jnp.asarray(lessons(task, strange=taken == "prompts"))
+    kept, often = map(jnp.asarray, kept_for_asking(task))
 
     def one(key: Key[Array, ""], texts: Array) -> tuple:
         learn, ask, draw, again = jax.random.split(key, 4)
         network, loss = taught(task, texts, learn, steps)
-        prompts = jax.vmap(task.prompt)(jax.random.split(ask, problems))
+        prompts = jax.random.choice(ask, kept, (problems,), replace=False, p=often)
         if taken == "problems":
             prompts = alike(task, network, prompts, again)
         return eqx.filter(network, eqx.is_array), answered(network, task, prompts, draw), loss
 
     networks, answers, loss = side_by_side(one, keys_of(settings), texts)
     found = [
-        judged(task, jax.tree.map(lambda x, i=i: x[i], (networks, answers)), settings, taken)
+        judged(task, jax.tree.map(lambda x, i=i: x[i], (networks, answers)), settings, taken, i)
         for i in range(settings["trainings"])
     ]
     whole = {name: np.stack([f[name] for f in found]) for name in found[0]} | {"loss": loss}
@@ -176,9 +204,11 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
 
 
 def judged(
-    task: Countdown, made: tuple[Transformer, Answers], settings: dict[str, Any], taken: str
-) -> dict[str, Any]:
-    """What became of one training, on the host."""
+    task: Countdown, made: tuple[Transformer, Answers], settings: dict[str, Any], taken: str,
+    number: int,
+) -> dict[str, Any]:  # fmt: skip
+    """What became of one training, on the host, with luck of its own."""
+    luck = int(np.random.SeedSequence([settings["key"], number]).generate_state(1)[0])
     network, answers = made
     prompts, drawn = np.asarray(answers.prompts), np.asarray(answers.drawn)
     grade = partial(graded, task)
@@ -190,7 +220,7 @@ def judged(
     found = {
         "greedy": greedy.mean(),
         **covered_and_forecast(right[:, :FIT], right[:, FIT:]),
-        **who_chose(right[:, FIT:], same_answer(task, drawn[:, FIT:]), lots),
+        **who_chose(right[:, FIT:], same_answer(task, drawn[:, FIT:]), luck, lots),
     }
     if not settings["budgets"]:
         return found
@@ -199,6 +229,8 @@ def judged(
     )
     network = eqx.combine(jax.tree.map(jnp.asarray, network), whole)
     asked = prompts[: settings["searched"]]
+    found["likeliest"] = greedy[: len(asked)].mean()
     return found | searched(
-        network, task, asked, right[: len(asked)], settings["budgets"], lot=taken == "verifier"
-    )
+        network, task, asked, right[: len(asked)], settings["budgets"], luck,
+        lot=taken == "verifier",
+    )  # fmt: skip
