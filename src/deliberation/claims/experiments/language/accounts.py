@@ -12,7 +12,9 @@ the log-probability, one for each token, and a tremble; the weights' size is how
 A second account also counts as worth that much can be written ("soft", entropy-regularised; Ziebart
 2010), for which the source itself is such a planner. Accounts are scored by what they lose (nats a
 token, exactly over the subject's own probabilities) in further texts ("ordinary") and where the
-text is to end after `SHORT` tokens, of which no end was seen ("ending").
+text is to end after `SHORT` tokens, of which no end was seen ("ending"). All accounts are given the
+source's exact probabilities; how many tokens are left is, where texts end, a number that the clone
+was never fitted at, so that its forecasts of a planner there are no rival's.
 
 The null: both subjects write any token.
 """

@@ -1,4 +1,4 @@
-"""Larger and with more text a model comes nearer to its source, and writes as surprisingly."""
+"""With more text, and from much of it larger, a model comes nearer to its source."""
 
 import numpy as np
 
@@ -22,10 +22,10 @@ CLAIM = {
     "chapter": "evaluated",
     "side": "amortised",
     "title": "Towards the source, not below it",
-    "statement": "With more text, and with enough of it by its size, a network trained to tell the "
-    "next token comes nearer to the source, nearly all the way; the entropy of what it writes is "
-    "then the source's. The same network taught by reward that its texts should surprise it "
-    "little writes with less.",
+    "statement": "With more text, and where there is much of it (not little) with size, a network "
+    "trained to tell the next token comes nearer to the source, nearly all the way; the entropy of "
+    "what it writes is then the source's. The same network taught by reward that its texts should "
+    "surprise it little writes with less.",
     "estimand": "Divergence of the source from the model, exactly, at each token of new texts, in "
     "nats: of the widest over the narrowest from most texts, and of most texts over fewest for the "
     "widest, in halvings; as a share of what the tokens before tell of the next one. Entropy of "
@@ -103,8 +103,8 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         claimed(CLAIM, world, taught, TAUGHT, bootstrap(rate - of["own_tuned"]), above=BELOW,
                 **nats),
         told(CLAIM, world, "networks",
-             f"halvings of the divergence from width {WIDTHS[0]} to {WIDTHS[-1]}, from {TEXTS[0]} "
-             "texts", bootstrap(logs[:, 0, 0] - logs[:, -1, 0]), unit="halvings"),
+             f"doublings of the divergence from width {WIDTHS[0]} to {WIDTHS[-1]}, from {TEXTS[0]} "
+             "texts", bootstrap(logs[:, -1, 0] - logs[:, 0, 0]), unit="doublings"),
         told(CLAIM, world, "sources", "entropy rate", bootstrap(rate, bounds=EVEN), **nats),
         told(CLAIM, world, "sources", "entropy of a token by itself",
              bootstrap(of["alone"], bounds=EVEN), **nats),
@@ -131,11 +131,12 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         ),
     )
     middle = apart.mean(0)
+    few = "larger is farther" if middle[-1, 0] > middle[0, 0] else "it goes"
     sentence = (
         f"From {TEXTS[-1]} texts the divergence goes from {middle[0, -1]:.2f} to "
         f"{middle[-1, -1]:.3f} nats a token as the width goes from {WIDTHS[0]} to {WIDTHS[-1]} "
-        f"({left.mean():.1%} of what tokens before tell is left), from {TEXTS[0]} texts from "
-        f"{middle[0, 0]:.2f} to {middle[-1, 0]:.2f}. Where the widest writes, the entropy is "
+        f"({left.mean():.1%} of what tokens before tell is left); from {TEXTS[0]} texts {few}, "
+        f"from {middle[0, 0]:.2f} to {middle[-1, 0]:.2f}. Where the widest writes, the entropy is "
         f"{of['own'].mean():.2f} nats a token, where the source does {rate.mean():.2f}; taught by "
         f"reward for texts that surprise it little, {of['own_tuned'].mean():.2f}."
     )

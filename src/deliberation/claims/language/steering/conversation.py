@@ -3,7 +3,7 @@
 import numpy as np
 
 from ....runs import Panel, Reference, Row
-from ....stats import bootstrap
+from ....stats import Estimate, bootstrap
 from ...experiments.arms import found, lines, one_arm
 from ...experiments.language.conversation import DATA, TURNS, WAYS, best_share, entropies
 from ...measuring.effort import Effort
@@ -21,21 +21,23 @@ CLAIM = {
     "side": "both",
     "title": "What a model is told next",
     "statement": "A model of conversations whose answers are reinforced by how well it predicts "
-    "all that it is told later brings about what is easier to predict; the same model does not "
-    "where it is trained to predict logged conversations, where each answer is reinforced by the "
-    "score of its own turn alone, or where what is told next comes from another conversation.",
+    "all that it is told later brings about what is easier to predict. In so many steps the same "
+    "model does not where it is trained to predict logged conversations, where each answer is "
+    "reinforced by the score of its own turn alone, or where what is told next comes from another "
+    "conversation: on average it stays near the logs.",
     "estimand": "Share of the partner's turns after the first, in conversations with the model, "
-    "that are on the topic that is easy to predict, by the partner's law: less the share in the "
-    "logs (a quarter), and less that of each other training.",
+    "that are on the topic that is easy to predict, by the partner's law, less the share in the "
+    "logs (a quarter), after as many further steps of each kind of training.",
     "unit": "trainings",
-    "smallest": "0.1 of the partner's turns",
+    "smallest": "0.1 of the partner's turns, on average over trainings",
     "refuted_if": "With answers reinforced by all later turns the share rises by less than 0.1, as "
-    "with a partner who does not listen; or one of the other trainings moves it by more than 0.1.",
+    "with a partner who does not listen; or another kind of training moves it by more than 0.1 on "
+    "average.",
 }
 WORLDS = ("conversations on four topics",)
 cells = one_arm("language.conversation", 95.0, steps=STEPS, further=FURTHER)
 """One arm with all trainings; in the null nobody listens while they are trained."""
-MORE, OFF = "told the easy topic, beyond", "told the easy topic, off the logs"
+MORE, OFF = "told the easy topic, beyond the logs", "told the easy topic, off the logs"
 NULL = {
     "what": "nobody listens to the model in training (it is judged with a partner who does)",
     "rows": (MORE,),
@@ -74,22 +76,23 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
     share = {way: x.mean(1) for way, x in by_turn.items()}
     unit = {"unit": "of turns"}
 
-    def beyond(other: str) -> Row:
-        lead = bootstrap(share["turns"] - share[other], bounds=(-1.0, 1.0))
-        who = f"{NAMES['turns']}, against: {NAMES[other]}"
-        return claimed(CLAIM, world, who, MORE, lead, above=SMALLEST, **unit)
-
     def off(way: str) -> Row:
         at = bootstrap(share[way] - DATA, bounds=(-1.0, 1.0))
         return claimed(CLAIM, world, NAMES[way], OFF, at, within=(-SMALLEST, SMALLEST), **unit)
 
+    def farthest(way: str) -> Row:
+        most = float(abs(share[way] - DATA).max())
+        at = Estimate(most, most, most, len(share[way]))
+        return told(CLAIM, world, NAMES[way], f"{OFF}: the largest distance of any training", at,
+                    note="the largest itself, not a mean with an interval", **unit)  # fmt: skip
+
     logs = bootstrap(share["turns"] - DATA, bounds=(-1.0, 1.0))
     rows = [
-        claimed(CLAIM, world, f"{NAMES['turns']}, against: the logs", MORE, logs,
-                above=SMALLEST, **unit),
-        *(beyond(other) for other in OTHERS),
+        claimed(CLAIM, world, NAMES["turns"], MORE, logs, above=SMALLEST, **unit),
         *(off(way) for way in OTHERS),
+        *(farthest(way) for way in OTHERS),
     ]  # fmt: skip
+    names = {}
     for way, name in {"begin": "before any of these", **NAMES}.items():
         said, nats, logged = (
             found(results, cell, f"{way}_{what}") for what in ("said", "nats", "logged")
@@ -104,7 +107,8 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
             told(CLAIM, world, name, "surprise in logged conversations", bootstrap(logged),
                  unit="nats a turn"),
         ]  # fmt: skip
-    return Shown(rows, [_panel(world, by_turn)], _sentence(share))
+        names[way] = float(np.mean(said))
+    return Shown(rows, [_panel(world, by_turn)], _sentence(share, names))
 
 
 def _panel(world: str, by_turn: dict[str, np.ndarray]) -> Panel:
@@ -121,12 +125,16 @@ def _panel(world: str, by_turn: dict[str, np.ndarray]) -> Panel:
     )
 
 
-def _sentence(share: dict[str, np.ndarray]) -> str:
+def _sentence(share: dict[str, np.ndarray], names: dict[str, float]) -> str:
     at, (easy, hard) = {way: x.mean() for way, x in share.items()}, entropies()
+    most = max(float(abs(share[way] - DATA).max()) for way in OTHERS)
     return (
         f"Of four topics one is easy to predict ({easy:.2f} nats a turn, against {hard:.2f}). A "
         f"model is told it in {at['turns']:.2f} of the turns if its answers are reinforced by all "
         f"later turns, in {at['predict']:.2f} if it is trained to predict the logs, in "
         f"{at['within']:.2f} if reinforced within the turn and in {at['swapped']:.2f} with "
-        f"partners swapped; in the logs it is {DATA:.2f}."
+        f"partners swapped; in the logs it is {DATA:.2f}, and no training of those three is more "
+        f"than {most:.2f} off. It names that topic in {names['within']:.2f} of its answers if "
+        f"reinforced within the turn and in {names['swapped']:.2f} with partners swapped, before "
+        f"that in {names['begin']:.2f}."
     )
