@@ -201,7 +201,7 @@ def test_what_does_not_fit_is_refused(model):
             model.start(np.array(wrong))
     with pytest.raises(BatchMismatchError, match="one for each text"):
         model.extend(model.start(TEXTS)[1], np.array([1]))
-    with pytest.raises(ValueError, match="at least 1 text"):
+    with pytest.raises(ValueError, match="tokens is a whole number of at least 1"):
         model.write(TEXTS, key=KEY, tokens=0)
     with pytest.raises(ValueError, match="temperature"):
         model.write(TEXTS, key=KEY, tokens=1, sampling=Sampling(-1.0))
