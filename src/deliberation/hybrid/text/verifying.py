@@ -32,6 +32,7 @@ class Verifier:
     least: float = 0.0
     seconds: float | None = None
     role: ClassVar[str] = "The grader"
+    said: ClassVar[str] = "grades"
 
     def __post_init__(self) -> None:
         if not -np.inf < self.least < self.greatest:
@@ -56,14 +57,14 @@ class Verifier:
             ) from error
         if found.shape != (len(texts),):
             raise VerifierError(
-                f"{self._name} gave grades of shape {found.shape} for {len(texts)} texts: it takes "
-                "texts [n, places] and gives n numbers."
+                f"{self._name} gave {self.said} of shape {found.shape} for {len(texts)} texts: it "
+                "takes texts [n, places] and gives n numbers."
             )
         bad = ~np.isfinite(found) | (found > self.greatest) | (found < self.least)
         if bad.any():
             raise VerifierError(
-                f"{self._name} gave {found[bad][0]} for text {int(np.argmax(bad))}: grades are "
-                f"from {self.least} to {self.greatest} (`Verifier(least=, greatest=)`)."
+                f"{self._name} gave {found[bad][0]} for text {int(np.argmax(bad))}: {self.said} "
+                f"are from {self.least} to {self.greatest} (`Verifier(least=, greatest=)`)."
             )
         return found
 
@@ -132,6 +133,7 @@ class Valuer(Verifier):
     """What says of unfinished texts what they are worth, held to the same as a grader."""
 
     role: ClassVar[str] = "The value function"
+    said: ClassVar[str] = "values"
 
 
 def check_verifier(verifier: Any) -> None:
