@@ -13,6 +13,7 @@ from deliberation.stats import (
     majority_at_k,
     pass_at_k,
 )
+from deliberation.stats.coverage import LARGEST
 
 
 def test_pass_at_k_is_the_share_of_all_choices():
@@ -97,21 +98,50 @@ def test_the_fit_is_the_best_of_a_grid():
         assert betabinom.logpmf(counts, n, a, b).sum() <= own + 1e-6
 
 
-def test_equal_chances_are_a_law_without_width():
+@pytest.mark.parametrize(("counts", "n"), [([2, 2, 2, 2], 4), ([0, 1], 1), ([3], 9), ([1, 2], 4)])
+def test_equal_chances_are_a_law_without_width(counts, n):
+    law = fit_beta_law(counts, n)
+    assert law.a / (law.a + law.b) == pytest.approx(np.mean(counts) / n, abs=1e-9)
+    assert law.a + law.b == pytest.approx(LARGEST)
+
+
+def test_nearly_equal_chances_are_nearly_such_a_law():
     counts = np.random.default_rng(2).binomial(64, 0.3, size=2000)
     law = fit_beta_law(counts, 64)
     assert law.a / (law.a + law.b) == pytest.approx(0.3, abs=0.01) and law.a + law.b > 300
 
 
 def test_what_is_no_count_is_refused():
-    for wrong in ((3, 2, 1), (-1, 2, 1), (0.5, 2, 1), (1, 2, 3), (1, 2, 0)):
+    for wrong in (
+        (3, 2, 1), (-1, 2, 1), (0.5, 2, 1), (1, 2, 3), (1, 2, 0), (1, 2.5, 2), (1, np.inf, 1),
+        (np.nan, 2, 1), (1, np.nan, 1), (1, 4, np.nan), (1, 4, 1.5), ("a", 4, 1), (None, 4, 1),
+    ):  # fmt: skip
         with pytest.raises(SampleError):
             pass_at_k(*wrong)
+    with pytest.raises(SampleError, match="k=0 of 4"):
+        pass_at_k(1, 4, 0)
+    with pytest.raises(SampleError, match="k=5 of 4"):
+        pass_at_k(1, [9, 4], 5)
+    assert not np.signbit(pass_at_k(0, 4, [2, 4])).any()
     for counts in ([0, 0], [4, 4], []):
         with pytest.raises(SampleError, match="no Beta law"):
             fit_beta_law(counts, 4)
-    with pytest.raises(SampleError):
-        beta_failure(0.0, 1.0, 1)
+    for law in ((0, 1, 1), (np.inf, 1, 1), (1, np.inf, 1), (np.nan, 1, 1), (1, 1, np.nan)):
+        with pytest.raises(SampleError):
+            beta_failure(*law)
     for votes, k in (([[1, 2]], 4), ([[1, 2]], 0), ([[-1, 2]], 1), ([1, 2], 1)):
         with pytest.raises(SampleError):
             majority_at_k(np.array(votes), np.ones_like(votes, bool), k)
+    for votes, correct, how in (
+        ([[3.5, 1]], [[1, 0]], {"k": 2}),
+        ([[np.nan, 1]], [[1, 0]], {"k": 1}),
+        ([[2**40, 1]], [[1, 0]], {"k": 5}),
+        ([[3, 1]], [[np.nan, 0]], {"k": 2}),
+        ([[3, 1]], [[2, 0]], {"k": 2}),
+        ([[5, 5]], [[1, 0]], {"k": 4, "draws": 0}),
+        (np.zeros((0, 2)), np.zeros((0, 2)), {"k": 0}),
+    ):
+        with pytest.raises(SampleError):
+            majority_at_k(votes, correct, **how)
+    same = [majority_at_k(np.array([[6, 2]], kind), [[1, 0]], 3) for kind in (int, float)]
+    assert same[0] == same[1]

@@ -8,6 +8,7 @@ import pytest
 
 from deliberation.amortised import LanguageModel, Transformer, flops
 from deliberation.core.contract import Sampling, TextModel
+from deliberation.core.contract.text_model import check_counts, check_texts, picked_rows
 from deliberation.core.errors import (
     BatchMismatchError,
     ContextOverflowError,
@@ -110,6 +111,46 @@ def test_picked_rows_go_on_by_themselves_and_the_old_memory_stays(model, whole):
         np.testing.assert_allclose(logits, whole([*written_in(TEXTS[row]), token]), atol=1e-4)
 
 
+def test_rows_are_picked_by_number_or_by_mask(model):
+    _, memory = model.start(TEXTS)
+    for rows, wanted in (
+        ([-1, 0], [4, 0]), (LENGTHS > 4, [0, 3]), ([], []), (np.zeros(5, bool), []),
+    ):  # fmt: skip
+        assert picked_rows(5, rows).tolist() == wanted
+        picked = model.pick(memory, picked_rows(5, rows))
+        assert picked.rows == len(wanted)
+        np.testing.assert_array_equal(
+            np.asarray(picked.cache.length)[: picked.rows], LENGTHS[wanted]
+        )
+    for wrong in ([5], [-6], [True], [0.5], [[0]], 0):
+        with pytest.raises(IndexError, match="a memory of 5 texts"):
+            picked_rows(5, wrong)
+    with pytest.raises(IndexError, match="a memory of 5 texts"):
+        model.pick(memory, np.array([5]))
+    assert model.pick(memory, np.array([-1])).rows == 1
+
+
+def test_however_cold_it_is_the_likeliest_is_drawn_with_a_probability(model):
+    logits = jnp.asarray([[3.0, 1.0, 3.0, -jnp.inf], [-900.0, 200.0, -3e38, 0.0]])
+    for cold in (1e-40, 1e-320, 1e-38, 1e-8):
+        found = np.exp(np.asarray(Sampling(cold, top_p=0.9).narrowed(logits)))
+        np.testing.assert_allclose(found, [[0.5, 0, 0.5, 0], [0, 1, 0, 0]], atol=1e-6)
+        options = {"key": KEY, "tokens": 4, "samples": 2, "sampling": Sampling(cold)}
+        greedy = model.write(TEXTS, **{**options, "sampling": Sampling(0)})
+        for write in (model.write, lambda *a, **o: TextModel.write(model, *a, **o)):
+            new = write(TEXTS, **options)
+            np.testing.assert_array_equal(new.tokens, greedy.tokens)
+            np.testing.assert_allclose(new.logprob, 0.0, atol=1e-5)
+
+
+@pytest.mark.parametrize("warmth", [0.3, 1.0, 7.0])
+def test_usual_temperatures_divide_the_logits(warmth):
+    logits = np.asarray(jax.random.normal(KEY, (5, 9))) * 3 + 40
+    wanted = logits.astype(float) / warmth
+    wanted -= np.log(np.exp(wanted).sum(1, keepdims=True))
+    np.testing.assert_allclose(Sampling(warmth).narrowed(jnp.asarray(logits)), wanted, atol=2e-4)
+
+
 def test_greedy_writing_is_that_of_full_passes(model, whole):
     found = model.write(TEXTS, key=KEY, tokens=6, sampling=Sampling(0.0), stop=3)
     plain = TextModel.write(model, TEXTS, key=KEY, tokens=6, sampling=Sampling(0.0), stop=3)
@@ -201,10 +242,25 @@ def test_what_does_not_fit_is_refused(model):
             model.start(np.array(wrong))
     with pytest.raises(BatchMismatchError, match="one for each text"):
         model.extend(model.start(TEXTS)[1], np.array([1]))
-    with pytest.raises(ValueError, match="at least 1 text"):
+    with pytest.raises(ValueError, match="tokens is a whole number of at least 1"):
         model.write(TEXTS, key=KEY, tokens=0)
+    for name in ("tokens", "samples"):
+        for write in (model.write, lambda *a, **o: TextModel.write(model, *a, **o)):
+            with pytest.raises(ValueError, match=f"{name} is a whole number"):
+                write(TEXTS, **{"key": KEY, "tokens": 1, name: 0})
     with pytest.raises(ValueError, match="temperature"):
         model.write(TEXTS, key=KEY, tokens=1, sampling=Sampling(-1.0))
+
+
+def test_counts_and_texts_are_of_whole_numbers():
+    for wrong in (0, 2.5, True, np.True_, "3", None, np.nan):
+        with pytest.raises(ValueError, match="tokens is a whole number of at least 1"):
+            check_counts(tokens=wrong)
+    check_counts(tokens=np.int64(3), samples=jnp.int32(1))
+    for wrong in (TEXTS + 0.7, TEXTS > 0, TEXTS[0], TEXTS[:, ::-1]):
+        with pytest.raises(TokenizerError):
+            check_texts(wrong)
+    check_texts(TEXTS[:, :0])
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

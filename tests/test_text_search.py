@@ -1,7 +1,10 @@
 """Searches around a model of text, on sources so small that all texts can be tried."""
 
+import inspect
 import itertools
+import sys
 import time
+import warnings
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +13,14 @@ import pytest
 
 from deliberation.amortised.sequence import LanguageModel, Transformer
 from deliberation.core.contract.text_model import Sampling, TextModel
-from deliberation.core.errors import BudgetError, ContextOverflowError, VerifierError
+from deliberation.core.errors import (
+    BudgetError,
+    ContextOverflowError,
+    NonFiniteError,
+    TokenizerError,
+    VerifierError,
+    WrongKindError,
+)
 from deliberation.hybrid.text import (
     TextBudget,
     ValuedModel,
@@ -22,6 +32,7 @@ from deliberation.hybrid.text import (
     majority_vote,
     tree_search,
 )
+from deliberation.hybrid.text.spending import _limit
 
 WORDS, TOKENS, STOP = 4, 5, 3
 
@@ -318,6 +329,200 @@ def test_a_verifier_that_fails_costs_only_the_prompt_it_fails_on(table, name, se
     assert found.grades.tolist() == [0.5, 0.0] and found.why[1] and not found.why[0]
 
 
+@pytest.mark.parametrize("name", SEARCHES)
+def test_a_grader_that_changes_its_texts_spoils_none(table, prompts, name, monkeypatch):
+    """Nor do those that say what is allowed and what an answer is."""
+    how = {"key": jax.random.key(2), "tokens": TOKENS, "stop": STOP}
+    how |= {"budget": TextBudget(passes=70), "allow": lambda texts: np.ones((len(texts), WORDS))}
+    clean = SEARCHES[name](Chain(table), prompts, **how)
+
+    def spoiling(given, grade):
+        def call(texts):
+            found = grade(texts)
+            texts[:] = 0
+            return found
+
+        return call(given)
+
+    graded, named = hashed, as_tuple
+    monkeypatch.setitem(globals(), "hashed", lambda texts: spoiling(texts, graded))
+    monkeypatch.setitem(globals(), "as_tuple", lambda text: spoiling(text, named))
+    how["allow"] = lambda texts: spoiling(texts, lambda t: np.ones((len(t), WORDS)))
+    spoilt = SEARCHES[name](Chain(table), prompts, **how)
+    np.testing.assert_array_equal(spoilt.texts, clean.texts)
+    np.testing.assert_array_equal(spoilt.grades, clean.grades)
+
+
+def test_a_late_grader_changes_no_text_any_more(table):
+    def late(texts):
+        time.sleep(0.1)
+        texts[:] = 0
+        return np.zeros(len(texts))
+
+    text = np.array([[1, 2]])
+    with pytest.raises(VerifierError, match=r"longer than 0\.02 s"):
+        Verifier(late, seconds=0.02)(text)
+    time.sleep(0.2)
+    assert text.tolist() == [[1, 2]]
+
+
+def test_a_grader_that_hangs_costs_a_limit_a_prompt():
+    asked = []
+
+    def hanging(texts):
+        asked.append(len(texts))
+        time.sleep(0.3 if (texts[:, 0] == 2).any() else 0)
+        return np.full(len(texts), 0.5)
+
+    texts, prompts = np.array([[2]] * 8 + [[1]] * 3), np.array([4] * 4 + [5] * 4 + [6] * 3)
+    begun = time.time()
+    grades, why = Verifier(hanging, seconds=0.03).each(texts, prompts)
+    # Once all together, once for each prompt that hangs, and the three that are graded.
+    assert asked == [11] + [1] * 5 and time.time() - begun < 0.3
+    assert grades.tolist() == [0.0] * 8 + [0.5] * 3
+    assert [bool(x) for x in why] == [True] * 8 + [False] * 3
+
+
+def test_a_prompt_that_the_grader_failed_on_is_graded_no_more(table):
+    asked = []
+
+    def failing(texts):
+        asked.extend(as_tuple(t) for t in texts)
+        return raises_on_two(texts)
+
+    found = tree_search(
+        Chain(table), np.array([[0], [2]]), Verifier(failing), tokens=2, key=jax.random.key(0),
+        budget=TextBudget(passes=40), rollouts=4,
+        allow=lambda texts: np.tile(np.arange(4) < 2, (len(texts), 1)),
+    )  # fmt: skip
+    assert found.failed.tolist() == [False, True] and found.grades.tolist() == [0.5, 0.0]
+    # The first batch, and its own text alone again.
+    assert sum(text[0] == 2 for text in asked) == 2
+
+
+@pytest.mark.parametrize("kind", [Chain, Opaque])
+def test_more_candidates_than_tokens_are_all_tokens(table, prompts, kind):
+    found = [
+        lookahead(
+            kind(table), prompts, Verifier(hashed), candidates=many, tokens=3, stop=STOP,
+            key=jax.random.key(0),
+        )
+        for many in (WORDS, 99)
+    ]  # fmt: skip
+    np.testing.assert_array_equal(found[0].texts, found[1].texts)
+
+
+def test_the_best_grade_need_not_be_known(table, prompts):
+    how = {"tokens": TOKENS, "stop": STOP, "key": jax.random.key(0), "candidates": WORDS}
+    found = [
+        tree_search(
+            Chain(table), prompts, Verifier(hashed, most), budget=TextBudget(passes=4000), **how
+        )
+        for most in (1.0, np.inf)
+    ]
+    np.testing.assert_array_equal(found[0].grades, found[1].grades)
+    for least, greatest in ((-np.inf, 1.0), (-np.inf, np.inf), (np.nan, 1.0), (1.0, 1.0)):
+        with pytest.raises(ValueError, match="least grade is finite"):
+            Verifier(hashed, greatest, least)
+
+
+VALUES = {
+    "raised ZeroDivisionError": lambda texts: 1 / 0,
+    "gave nan": lambda texts: np.full(len(texts), np.nan),
+    "gave 1.5": lambda texts: np.full(len(texts), 1.5),
+    "gave -0.5": lambda texts: np.full(len(texts), -0.5),
+    "no number a text": lambda texts: ["half"] * len(texts),
+    r"of shape \(3, 2\)": lambda texts: np.zeros((len(texts), 2)),
+    r"of shape \(\)": lambda texts: 0.5,
+}
+
+
+@pytest.mark.parametrize("told", VALUES)
+def test_a_value_that_is_none_is_told_as_what_it_is(table, prompts, told):
+    with pytest.raises(VerifierError, match=f"The value function .*{told}"):
+        tree_search(
+            Chain(table), prompts, Verifier(hashed), tokens=3, key=jax.random.key(0),
+            budget=TextBudget(passes=20), value=VALUES[told],
+        )  # fmt: skip
+
+
+def test_a_model_that_knows_no_worth_any_more_is_told(table, prompts):
+    model = Chain(table)
+    model.values = lambda memory: np.full(len(memory), np.nan)
+    with pytest.raises(NonFiniteError, match="as a text's value"):
+        tree_search(
+            model, prompts, Verifier(hashed), tokens=3, key=jax.random.key(0),
+            budget=TextBudget(passes=20),
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("wide", [0, 2])
+@pytest.mark.parametrize("name", SEARCHES)
+def test_prompts_of_no_tokens_are_begun_from_nothing(name, wide):
+    network = Transformer((TOKENS,), WORDS, 8, 1, 2, key=jax.random.key(0))
+    found = SEARCHES[name](
+        LanguageModel(network), np.full((2, wide), -1), key=jax.random.key(1), tokens=3,
+        budget=TextBudget(passes=30),
+    )  # fmt: skip
+    assert found.finished.all() and found.texts.shape == (2, 3)
+    assert ((found.texts >= 0).sum(1) == 3).all()
+
+
+GRADERS = {
+    "raised SystemExit: 3": lambda texts: sys.exit(3),
+    "complex128": lambda texts: np.zeros(len(texts)) + 1j,
+    "no number a text": lambda texts: ["0.5"] * len(texts),
+}
+
+
+@pytest.mark.parametrize("seconds", [None, 5.0])
+@pytest.mark.parametrize("told", GRADERS)
+def test_what_is_no_real_grade_is_told_as_it_is(told, seconds):
+    grade = GRADERS[told]
+    with pytest.raises(VerifierError, match=told.replace("complex128", "no number a text")) as why:
+        Verifier(grade, seconds=seconds)(np.array([[0, 1]]))
+    assert told != "complex128" or "complex128" in str(why.value.__cause__)
+
+
+def test_a_budget_of_no_whole_number_is_refused_and_infinity_is_no_limit():
+    for wrong in ("5", 2.5, True, np.nan, -1, [3]):
+        with pytest.raises(BudgetError, match="tokens is a whole number"):
+            _limit("tokens", wrong, whole=True)
+    for wrong in ("5", True, np.nan, -1.0):
+        with pytest.raises(BudgetError, match="flops is a number"):
+            _limit("flops", wrong, whole=False)
+    for given, kept in (
+        (np.inf, None),
+        (None, None),
+        (np.int64(5), 5),
+        (6.0, 6),
+        (jnp.int32(7), 7),
+    ):
+        assert _limit("passes", given, whole=True) == kept
+    assert TextBudget(flops=np.inf) == TextBudget()
+    with pytest.raises(BudgetError, match="flops"):
+        TextBudget(flops=np.nan)
+    assert TextBudget(tokens=10**40).limits(Chain(np.ones((1, 1)))) == (2**62, 2**62)
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_what_is_no_prompt_or_no_number_of_tokens_is_refused(table, prompts, name):
+    how = {"key": jax.random.key(0), "tokens": 2}
+    with pytest.raises(TokenizerError, match="padded at the end"):
+        SEARCHES[name](Chain(table), prompts[:, ::-1], **how)
+    for wrong in (0, -2):
+        with pytest.raises(ValueError, match="tokens is a whole number of at least 1"):
+            SEARCHES[name](Chain(table), prompts, **{**how, "tokens": wrong})
+
+
+def test_a_search_from_no_prompt_says_so():
+    network = Transformer((TOKENS,), WORDS, 8, 1, 2, key=jax.random.key(0))
+    found = beam_search(LanguageModel(network), np.zeros((0, 2), int), width=2, tokens=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert repr(found) == "Searched(0 prompts)"
+
+
 def test_what_no_search_can_do_is_refused(table, prompts):
     how = {"tokens": 2, "key": jax.random.key(0)}
     with pytest.raises(VerifierError, match="shape"):
@@ -326,6 +531,23 @@ def test_what_no_search_can_do_is_refused(table, prompts):
         best_of_n(Chain(table), prompts, Verifier(hashed), n=1, budget=TextBudget(passes=1), **how)
     with pytest.raises(BudgetError, match="tokens or passes"):
         tree_search(Chain(table), prompts, Verifier(hashed), budget=TextBudget(), **how)
+    for search in (best_of_n, lookahead, tree_search, beam_search, majority_vote):
+        told = {"key": jax.random.key(0), "n": 1, "width": 1, "answer": as_tuple, "candidates": 2}
+        taken = inspect.signature(search).parameters
+        told = {x: y for x, y in told.items() if x in taken} | {"budget": TextBudget(passes=9)}
+        with pytest.raises(WrongKindError, match=r"got hashed.*`Verifier\(f\)`"):
+            # Without the types that tests check.
+            inspect.unwrap(search)(
+                model=Chain(table), prompts=prompts, verifier=hashed, tokens=2, **told
+            )
+    for wrong in (0, -3):
+        with pytest.raises(ValueError, match="n is a whole number"):
+            best_of_n(Chain(table), prompts, Verifier(hashed), n=wrong, **how)
+        with pytest.raises(ValueError, match="n is a whole number"):
+            majority_vote(Chain(table), prompts, as_tuple, n=wrong, **how)
+    for wrong in (1e9, -1e9, np.nan, np.inf):
+        with pytest.raises(ValueError, match="length_penalty"):
+            beam_search(Chain(table), prompts, width=1, tokens=2, length_penalty=wrong)
     with pytest.raises(BudgetError):
         TextBudget(passes=-1)
     with pytest.raises(ContextOverflowError):
@@ -351,3 +573,5 @@ def test_values_and_the_next_token_come_from_one_pass():
     assert values[0] > 0.9 and values[1] < 0.1
     apart = model.gather([(memory, 1), (model.start(texts[:, :2])[1], 0)])
     assert apart is not None and np.isclose(model.values(apart)[0], values[1])
+    assert model.values(model.pick(memory, np.array([-1]))).tolist() == [values[1]]
+    assert not len(model.values(model.pick(memory, np.array([], int))))

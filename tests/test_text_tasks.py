@@ -1,5 +1,7 @@
 """Tasks of text, held to what is worked out otherwise: by hand, by trying all, in closed form."""
 
+import functools
+import inspect
 import itertools
 
 import jax
@@ -12,6 +14,7 @@ from deliberation.core import UniformRandom
 from deliberation.core.errors import TaskOptionError, TokenizerError, UnknownNameError
 from deliberation.direct import TreeSearch, optimal_return
 from deliberation.tasks import portable_name
+from deliberation.tasks.text import TextTask
 
 KEY = jax.random.key(0)
 TEXTS = ("countdown", "path_star", "text_maze", "forks")
@@ -80,6 +83,61 @@ def test_words_and_tokens_are_the_same_text(name):
         task.begun(np.zeros(task.places + 1, int))
     with pytest.raises(UnknownNameError, match="kind of examples"):
         task.examples(KEY, "wrong")
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_what_is_no_text_is_refused(name):
+    task = make_task(name)
+    # Without the types that tests check.
+    encode, decode, begun = (
+        functools.partial(inspect.unwrap(f), task)
+        for f in (TextTask.encode, TextTask.decode, TextTask.begun)
+    )
+    for wrong in (None, 5, b"end", ["end"]):
+        with pytest.raises(TokenizerError, match="which is none"):
+            encode(wrong)
+    for wrong in ([np.nan], [1.7], None, "end", [True], [[1, 2], [3]]):
+        with pytest.raises(TokenizerError, match="whole numbers"):
+            decode(wrong)
+    assert decode([]) == "" and decode([1.0, -1.0]) == task.symbols[1]
+    size = task.prompt_places
+    row = drawn(task, task.kinds[0], 1)[0][: size + 2]
+    for place in range(size + 1):  # an empty place in the prompt, or before the last token
+        with pytest.raises(TokenizerError, match=f"place {place} of"):
+            begun(np.where(np.arange(size + 2) == place, -1, row))
+    for wrong in (row + len(task.symbols), row.astype(np.int64) - 2**40, row - 200):
+        with pytest.raises(TokenizerError, match="-1 for nothing"):
+            begun(wrong.tolist())
+    with pytest.raises(TokenizerError, match="whole numbers"):
+        begun(row + 0.5)
+    with pytest.raises(TokenizerError, match="at most"):
+        begun(row[None])
+    compiled = jax.jit(task.begun)(jnp.asarray(row))
+    for same in (
+        begun(row),
+        begun(row.astype(float)),
+        begun(jnp.asarray(row)),
+        begun(row.tolist()),
+    ):
+        assert (same.tokens == compiled.tokens).all() and same.time == compiled.time == 2
+
+
+@pytest.mark.parametrize("name", [*TEXTS, "markov_text"])
+def test_texts_are_the_same_with_64_bits_enabled(name):
+    """What loops carry must be of one kind, else nothing is traced at all."""
+    task = make_task(name)
+
+    def text(key):
+        if name == "markov_text":
+            return task.text(key), task.observe(task.init(key))
+        row = task.examples(key, task.kinds[0])
+        return row, task.grade(row), task.well_formed(task.init(key)), task.prompt(key)
+
+    narrow = jax.eval_shape(text, KEY)
+    with jax.enable_x64(True):
+        wide = jax.eval_shape(text, KEY)
+        state = jax.eval_shape(lambda key: task.advance(task.init(key), jnp.int32(0), key), KEY)
+    assert state.tokens.dtype == np.int32 and wide == narrow
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -242,6 +300,8 @@ def test_problems_can_be_solved_and_are_within_the_range_asked():
 def test_a_search_in_depth_finds_what_there_is_and_the_one_in_breadth_keeps_five():
     task = make_task("countdown", numbers=3, length=500)
     deep, broad = task.pool("dfs", 200), task.pool("bfs", 200)
+    with pytest.raises(ValueError, match="read-only"):
+        deep[:] = 0
     assert grades(task, deep).mean() == 1.0
     assert 0.7 < grades(task, broad).mean() < 1.0
     for row in np.concatenate([deep[:40], broad[:40]]):

@@ -264,6 +264,12 @@ def test_a_killed_training_goes_on_to_the_same_bits(tmp_path):
     for a, b in zip(*map(jax.tree.leaves, (whole.network, resumed.network)), strict=True):
         np.testing.assert_array_equal(a, b)
     np.testing.assert_array_equal(whole.metrics["held_out"], resumed.metrics["held_out"])
+    others = texts[9:18]
+    for wrong in (
+        {"held_out": others}, {"held_out": None}, {"held_out": (texts[:9], np.full((9, 4), 2.0))},
+    ):  # fmt: skip
+        with pytest.raises(OutputFolderError):
+            fit_texts(texts, net, folder=tmp_path, **{**options, **wrong})
     with pytest.raises(OutputFolderError):
         fit_texts(texts[::-1], net, folder=tmp_path, **options)
 
@@ -280,6 +286,24 @@ def test_texts_that_do_not_fit_are_refused():
     ):
         with pytest.raises(error):
             fit_texts(wrong, net, epochs=1, key=KEY, **more)
+    padded = texts[:, ::-1]
+    assert (padded[:, 0] < 0).all()
+    for wrong in (padded, np.where(np.arange(4) == 1, -1, texts)):
+        with pytest.raises(TokenizerError, match="padded at the end"):
+            fit_texts(wrong, net, epochs=1, key=KEY)
+        with pytest.raises(TokenizerError, match="padded at the end"):
+            fit_texts(texts, net, epochs=1, key=KEY, held_out=wrong)
+    for told, more in (
+        ("batch_size is", {"batch_size": 0}),
+        ("epochs=0", {"epochs": 0}),
+        ("epochs=nan", {"epochs": np.nan}),
+        ("epochs=inf", {"epochs": np.inf}),
+        ("a tuple of 1", {"held_out": (texts,)}),
+        ("warmup is", {"warmup": -5}),
+        ("weight_decay=-1", {"weight_decay": -1.0}),
+    ):
+        with pytest.raises(ValueError, match=told):
+            fit_texts(texts, net, **{"epochs": 1, "key": KEY, **more})
 
 
 def test_trainings_side_by_side_learn_the_same_texts():

@@ -28,7 +28,8 @@ def pass_at_k(correct: Any, n: Any, k: Any) -> np.ndarray:
     failing = np.zeros(c.shape)
     for j in range(int(few.max(initial=0))):
         failing += np.log1p(-np.where(j < few, many, 0) / np.maximum(n - j, 1))
-    return np.where(certain, 1.0, -np.expm1(failing))
+    # Not -expm1, of which no success at all would be -0.
+    return np.where(certain, 1.0, 0.0 - np.expm1(failing))
 
 
 def majority_at_k(
@@ -41,24 +42,37 @@ def majority_at_k(
     n, so many are drawn (at k = 1, n - 1 and n, which have few, none is: these are exact). Raises
     `SampleError`.
     """
-    votes, right = np.asarray(votes), np.asarray(correct, bool)
-    if votes.ndim != 2 or votes.shape != right.shape or (votes < 0).any():
+    counts, said = _numbers(votes), _numbers(correct)
+    if counts.ndim != 2 or counts.shape != said.shape:
         raise SampleError(
-            f"Votes and what is correct are [problems, answers], counts of at least 0; got shapes "
-            f"{votes.shape} and {right.shape}."
+            f"Votes and what is correct are [problems, answers]; got shapes {counts.shape} and "
+            f"{said.shape}."
         )
-    n = votes.sum(1)
-    if not 1 <= k <= n.min(initial=k):
-        raise SampleError(f"k={k} of {n.min()} answers: choose at least 1 and at most all.")
+    n = counts.sum(1)
+    if not (_whole(counts, 0).all() and (n < _MOST_VOTES).all() and np.isin(said, (0, 1)).all()):
+        raise SampleError(
+            f"Votes are whole numbers, fewer than {_MOST_VOTES:,} for a problem, and what is "
+            "correct is 0 or 1."
+        )
+    some, rounds = (_numbers(x) for x in (k, draws))
+    if some.ndim or not _whole(some, 1).all() or (some > n).any():
+        raise SampleError(
+            f"k={k} of {n.min(initial=np.inf):.0f} answers: choose a whole number of at least 1 "
+            "and at most all."
+        )
+    if rounds.ndim or not _whole(rounds, 1).all():
+        raise SampleError(f"draws={draws}: a whole number of at least 1.")
     rng = np.random.default_rng(seed)
-    return np.array([_majority(*row, k, draws, rng) for row in zip(votes, right, strict=True)])
+    rows = zip(counts.astype(np.int64), said.astype(bool), strict=True)
+    return np.array([_majority(*row, int(some), int(rounds), rng) for row in rows])
 
 
 class BetaLaw(NamedTuple):
     """Chances of success over problems: Beta(a, b), by maximum likelihood.
 
     a is the power with which failure falls in the end. `loglikelihood` is of the counts (nats).
-    Where all problems are as likely to succeed, a and b have no bound: they are `LARGEST` in sum.
+    Where counts are as likely under equal chances for all problems as under any others, a and b
+    have no bound: they are `LARGEST` in sum.
     """
 
     a: float
@@ -73,15 +87,20 @@ class BetaLaw(NamedTuple):
 LARGEST = 1e6
 """The largest sum of a and b: beyond it the chances are all equal, as far as counts can tell."""
 _LEAST = 1e-4
+_ALIKE = 1e-6
+"""Nats in sum: laws that differ by less in likelihood are not told apart."""
+_MOST_VOTES = 10**9
+"""Of a problem: NumPy draws without replacement from fewer."""
 
 
 def beta_failure(a: Any, b: Any, k: Any) -> np.ndarray:
     """B(a, b + k) / B(a, b): the chance that none of k answers is right under Beta(a, b)."""
     from scipy.special import betaln
 
-    a, b, k = (np.asarray(x, float) for x in (a, b, k))
-    if not ((a > 0).all() and (b > 0).all() and (k >= 0).all()):
-        raise SampleError("A Beta law has a and b above 0, and k answers are at least 0.")
+    a, b, k = (_numbers(x) for x in (a, b, k))
+    least = min(x.min(initial=1.0) for x in (a, b))
+    if not all(np.isfinite(x).all() for x in (a, b, k)) or least <= 0 or (k < 0).any():
+        raise SampleError("A Beta law has finite a and b above 0; k is finite and at least 0.")
     return np.asarray(np.exp(betaln(a, b + k) - betaln(a, b)))
 
 
@@ -105,9 +124,14 @@ def fit_beta_law(correct: Any, n: Any) -> BetaLaw:
     # The likelihood has more than one hill at times: from wide, even and narrow beginnings.
     begun = [np.array([np.log(mean / (1 - mean)), np.log(size)]) for size in (0.3, 2.0, 50.0)]
     results = [minimize(_surprise, x, (c, n), jac=True, bounds=bounds) for x in begun]
-    best = min(results, key=lambda result: result.fun)
+    best, nats = min(((r.x, float(r.fun)) for r in results), key=lambda found: found[1])
+    # Towards equal chances the likelihood may be flat long before the bound is reached.
+    even = np.array([np.log(mean / (1 - mean)), np.log(LARGEST)])
+    alike = _surprise(even, c, n)[0]
+    if len(c) * (alike - nats) <= _ALIKE:
+        best, nats = even, alike
     ways = (gammaln(n + 1) - gammaln(c + 1) - gammaln(n - c + 1)).sum()
-    return BetaLaw(*_law(best.x), float(ways - len(c) * best.fun))
+    return BetaLaw(*_law(best), float(ways - len(c) * nats))
 
 
 def _law(x: np.ndarray) -> tuple[float, float]:
@@ -147,12 +171,26 @@ def _majority(
 
 def _counts(correct: Any, n: Any, k: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Checked and broadcast, as floats."""
-    c, n, k = (np.asarray(x, float) for x in np.broadcast_arrays(correct, n, k))
-    if not ((c == np.floor(c)).all() and (c >= 0).all() and (c <= n).all()):
-        raise SampleError("Right answers are whole numbers from 0 to the number of answers.")
-    if not ((k == np.floor(k)).all() and (k >= 1).all() and (k <= n).all()):
+    c, n, k = np.broadcast_arrays(*(_numbers(x) for x in (correct, n, k)))
+    if not (_whole(c, 0) & _whole(n, 0) & (c <= n)).all():
         raise SampleError(
-            f"k={k.max(initial=0):.0f} of {n.min(initial=0):.0f} answers: choose at least 1 and at "
-            "most all, or sample more."
+            "Answers are counted in whole numbers, and those that are right from 0 to all of them."
+        )
+    wrong = ~_whole(k, 1) | (k > n)
+    if wrong.any():
+        raise SampleError(
+            f"k={k[wrong][0]:g} of {n[wrong][0]:.0f} answers: choose a whole number of at least 1 "
+            "and at most all, or sample more."
         )
     return c, n, k
+
+
+def _numbers(given: Any) -> np.ndarray:
+    try:
+        return np.asarray(given, float)
+    except (TypeError, ValueError) as error:
+        raise SampleError(f"{given!r} are no numbers.") from error
+
+
+def _whole(x: np.ndarray, least: int) -> np.ndarray:
+    return np.asarray(np.isfinite(x) & (x == np.floor(x)) & (x >= least))

@@ -15,12 +15,16 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.contract.text_model import (
+    COLDEST,
     Logits,
     Sampling,
     TextModel,
     Texts,
     Written,
+    check_counts,
     check_logits,
+    check_texts,
+    picked_rows,
 )
 from ...core.errors import BatchMismatchError, ContextOverflowError, NonFiniteError, TokenizerError
 from ...core.rows import padded_size
@@ -84,8 +88,8 @@ class LanguageModel(TextModel):
         return self._sound(logits, np.arange(memory.rows), live), Read(cache, memory.rows)
 
     def pick(self, memory: Read, rows: Int[np.ndarray, " n"]) -> Read:
-        """See `TextModel.pick`."""
-        rows = np.arange(memory.rows)[np.asarray(rows)]
+        """See `TextModel.pick`. A mask will do, too. Raises `IndexError`."""
+        rows = picked_rows(memory.rows, rows)
         filled = np.zeros(padded_size(len(rows)), np.int32)
         filled[: len(rows)] = rows
         return Read(_pick(memory.cache, filled), len(rows))
@@ -118,12 +122,10 @@ class LanguageModel(TextModel):
         two, and so are `stop` and the temperature above 0: a sweep of them compiles nothing anew.
         """
         sampling.check()
+        check_counts(tokens=tokens, samples=samples)
         texts = np.asarray(texts)
-        if not len(texts) or samples < 1 or tokens < 1:
-            raise ValueError(
-                f"Writing takes at least 1 text, 1 sample and 1 token; got {len(texts)}, "
-                f"{samples}, {tokens}."
-            )
+        if not len(texts):
+            raise ValueError("Writing takes at least 1 text to write after; got none.")
         self.check_room(texts, tokens)
         rows = len(texts) * samples
         owners = np.zeros(padded_size(rows), np.int32)
@@ -131,7 +133,7 @@ class LanguageModel(TextModel):
         plan = Plan(_power(tokens), sampling.temperature == 0, sampling.top_k, sampling.top_p)
         limits = Limits(
             np.int32(tokens), np.int32(NEVER if stop is None else stop),
-            np.float32(sampling.temperature), np.int32(rows),
+            np.float32(max(sampling.temperature, COLDEST)), np.int32(rows),
         )  # fmt: skip
         given = jnp.asarray(self._filled(texts)), jnp.asarray(owners)
         found = _write(self.network, *given, key, limits, plan)
@@ -147,13 +149,9 @@ class LanguageModel(TextModel):
     def _filled(self, texts: Texts) -> Int[np.ndarray, "filled width"]:
         """Texts of few shapes: further rows are empty, further places -1."""
         texts = np.asarray(texts)
-        if texts.ndim != 2:
-            raise TokenizerError(f"Texts are [batch, places]; these have shape {texts.shape}.")
+        check_texts(texts)
         self._check_tokens(texts)
-        there = texts >= 0
-        if (there[:, 1:] & ~there[:, :-1]).any():
-            raise TokenizerError("A text has -1 before its last token: they are padded at the end.")
-        most = int(there.sum(1).max(initial=0))
+        most = int((texts >= 0).sum(1).max(initial=0))
         if most > self.longest:
             raise ContextOverflowError(
                 f"{self!r} reads {self.longest} tokens, but a text has {most}: shorten it."
@@ -256,7 +254,7 @@ def _draw(
         token = jnp.argmax(logits, -1).astype(jnp.int32)
         return token, jnp.zeros(len(token), jnp.float32)
     how = Sampling(1.0, plan.top_k, plan.top_p)
-    logprobs = how.narrowed(logits / limits.temperature)
+    logprobs = how.narrowed(logits, limits.temperature)
     token = jax.random.categorical(key, logprobs, axis=-1).astype(jnp.int32)
     return token, jnp.take_along_axis(logprobs, token[:, None], -1)[:, 0]
 

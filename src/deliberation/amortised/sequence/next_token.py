@@ -5,6 +5,7 @@ value is the source's entropy rate (Shannon 1948), which is reached by becoming 
 """
 
 import hashlib
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
+from ...core.contract.text_model import check_counts, check_texts
 from ...core.errors import BatchMismatchError, TokenizerError
 from ...core.ledger import Ledger
 from ..networks.feed_forward import flops
@@ -85,21 +87,20 @@ def fit_texts(
 ) -> Trained:
     """Train on a set of texts [texts, length], each once an epoch, in an order of the epoch's own.
 
-    `weights` [texts, length] say how much each token counts (0: not at all, as for prompts); -1 is
-    no token and never counts. The metric "loss" is in nats a unit of weight. So is "held_out",
-    after each update of some steps, for texts not trained on: `held_out`, or a pair of texts and
-    weights. The rate rises over `warmup` steps and falls as a cosine. The ledger counts each text
-    once as data.
+    `weights` [texts, length] say how much each token counts (0: not at all, as for prompts); -1,
+    which may stand at the end, is no token and never counts. The metric "loss" is in nats a unit
+    of weight. So is "held_out", after each update of some steps, for texts not trained on:
+    `held_out`, or a pair of texts and weights. The rate rises over `warmup` steps and falls as a
+    cosine. The ledger counts each text once as data.
 
-    Raises `BatchMismatchError`, `TokenizerError`, `ValueError` (no text, or nothing to count) and
-    `TrainingDivergedError`.
+    Raises `BatchMismatchError`, `TokenizerError`, `ValueError` (no text, nothing to count, a number
+    that is none of its kind) and `TrainingDivergedError`.
     """
+    _check_numbers(epochs, batch_size, warmup, weight_decay)
     texts, weights = _checked(texts, weights, network)
-    judge = None
-    if held_out is not None:
-        pair = held_out if isinstance(held_out, tuple) else (held_out, None)
-        others, counts = _checked(pair[0], pair[1], network)
-        judge = eqx.Partial(_held_out, jnp.asarray(others), jnp.asarray(counts))
+    others, judge = _others(held_out, network), None
+    if others is not None:
+        judge = eqx.Partial(_held_out, *map(jnp.asarray, others))
     batch_size = min(batch_size, len(texts))
     steps = int(np.ceil(epochs * len(texts) / batch_size))
     order = _orders(len(texts), steps * batch_size, key)
@@ -107,8 +108,9 @@ def fit_texts(
     each = Ledger(network_evaluations=batch_size, flops=_flops(network, batch_size))
     identity = training_identity(
         "next_token_of_texts", key, network=network.config, batch_size=batch_size,
-        texts=hashlib.sha256(texts.tobytes() + weights.tobytes()).hexdigest(),
+        texts=_digest(texts, weights),
     )  # fmt: skip
+    identity |= {} if others is None else {"held_out": _digest(*others)}
     trained = fit_loss(
         _batch_loss, network, steps=steps, key=key, learning_rate=learning_rate,
         weight_decay=weight_decay, warmup=warmup, draw=draw, judge=judge, each=each, folder=folder,
@@ -186,6 +188,32 @@ def _check_length(shape: tuple[int, ...], network: Transformer) -> None:
         )
 
 
+def _check_numbers(epochs: Any, batch_size: Any, warmup: Any, weight_decay: Any) -> None:
+    check_counts(batch_size=batch_size)
+    check_counts(0, warmup=warmup)
+    if not 0 < epochs < math.inf or not 0 <= weight_decay < math.inf:
+        raise ValueError(
+            "Training takes a finite number of epochs above 0, and a finite weight decay of at "
+            f"least 0; got epochs={epochs}, weight_decay={weight_decay}."
+        )
+
+
+def _digest(*arrays: np.ndarray) -> str:
+    return hashlib.sha256(b"".join(x.tobytes() for x in arrays)).hexdigest()
+
+
+def _others(held_out: Any, network: Transformer) -> tuple[np.ndarray, np.ndarray] | None:
+    """Texts that are not trained on and their weights, where there are any."""
+    if held_out is None:
+        return None
+    pair = held_out if isinstance(held_out, tuple) else (held_out, None)
+    if len(pair) != 2:
+        raise ValueError(
+            f"held_out is texts, or a pair of texts and their weights; got a tuple of {len(pair)}."
+        )
+    return _checked(*pair, network)
+
+
 def _checked(texts: Any, weights: Any, network: Transformer) -> tuple[np.ndarray, np.ndarray]:
     """Texts and their weights, on the host."""
     texts = np.asarray(texts)
@@ -195,6 +223,7 @@ def _checked(texts: Any, weights: Any, network: Transformer) -> tuple[np.ndarray
             f"{texts.shape}."
         )
     _check_length(texts.shape[1:], network)
+    check_texts(texts)
     if texts.max() >= network.actions:
         raise TokenizerError(
             f"A text has the token {texts.max()}, but the network knows 0 to "

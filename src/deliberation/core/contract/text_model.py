@@ -6,6 +6,7 @@ stranger's behind an adapter. Tokens are numbers from 0; a batch of texts is pad
 """
 
 import abc
+import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -14,13 +15,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from ..errors import ContextOverflowError, NonFiniteError
+from ..errors import ContextOverflowError, NonFiniteError, TokenizerError
 from ..ledger import Ledger
 
 Texts = Int[np.ndarray, "batch places"]
 Logits = Float[np.ndarray, "batch vocabulary"]
 Memory = Any
 """What a model keeps of the texts that it has read (its cache of keys and values)."""
+COLDEST = float(np.finfo(np.float32).tiny)
+"""Lower temperatures count as this one: a smaller number is 0 where subnormals are flushed."""
 
 
 class Written(NamedTuple):
@@ -56,13 +59,18 @@ class Sampling(NamedTuple):
             raise ValueError(f"top_p is above 0 and at most 1; got {self.top_p}.")
 
     def narrowed(
-        self, logits: Float[Array, "*batch vocabulary"]
+        self, logits: Float[Array, "*batch vocabulary"], temperature: Any = None
     ) -> Float[Array, "*batch vocabulary"]:
-        """Logarithms of the probabilities that a token is drawn from. Pure."""
-        if self.temperature == 0:
+        """Logarithms of the probabilities that a token is drawn from. Pure.
+
+        A `temperature` above 0 that is given here, as data, counts in place of the own one.
+        """
+        if temperature is None and self.temperature == 0:
             best = jax.nn.one_hot(jnp.argmax(logits, -1), logits.shape[-1], dtype=bool)
             return jnp.where(best, 0.0, -jnp.inf)
-        scaled = logits / self.temperature
+        warmth = max(self.temperature, COLDEST) if temperature is None else temperature
+        # Less the greatest, so that none overflows however cold it is.
+        scaled = (logits - logits.max(-1, keepdims=True)) / warmth
         if self.top_k is not None and self.top_k < logits.shape[-1]:
             least = jax.lax.top_k(scaled, self.top_k)[0][..., -1:]
             scaled = jnp.where(scaled >= least, scaled, -jnp.inf)
@@ -131,6 +139,7 @@ class TextModel(abc.ABC):
         Row i * samples + j is the j-th sample after text i: the text is read once for all of them.
         """
         sampling.check()
+        check_counts(tokens=tokens, samples=samples)
         self.check_room(texts, tokens)
         rows = np.repeat(np.arange(len(texts)), samples)
         logits, memory = self.start(texts)
@@ -178,6 +187,45 @@ def check_logits(model: TextModel, logits: Logits) -> None:
             f"{model!r} gave {logits[row, token]} as the logit of token {token}: its weights or "
             "its input are broken, and nothing is drawn from it."
         )
+
+
+def check_texts(texts: Any) -> None:
+    """Raises `TokenizerError` for what are no rows of whole numbers, padded with -1 at the end."""
+    given = np.asarray(texts)
+    if given.ndim != 2:
+        raise TokenizerError(f"Texts are [batch, places]; these have shape {given.shape}.")
+    if not np.issubdtype(given.dtype, np.integer):
+        raise TokenizerError(f"Tokens are whole numbers; these are {given.dtype}.")
+    there = given >= 0
+    if (there[:, 1:] & ~there[:, :-1]).any():
+        raise TokenizerError("A text has -1 before its last token: they are padded at the end.")
+
+
+def check_counts(least: int = 1, **counts: Any) -> None:
+    """Raises `ValueError` for what is no whole number of at least `least`."""
+    for name, count in counts.items():
+        try:
+            number = -1 if isinstance(count, bool) else operator.index(count)
+        except TypeError:
+            number = -1
+        if number < least:
+            raise ValueError(f"{name} is a whole number of at least {least}; got {count!r}.")
+
+
+def picked_rows(n: int, rows: Any) -> Int[np.ndarray, " m"]:
+    """The rows that `rows` names among n: numbers, counted from the end where negative, or a mask.
+
+    Raises `IndexError` for those that there are not.
+    """
+    given = np.asarray(rows)
+    try:
+        if given.ndim != 1:
+            raise IndexError(f"they have shape {given.shape}")
+        return np.arange(n)[given if given.size else given.astype(np.int64)]
+    except IndexError as error:
+        raise IndexError(
+            f"Rows of a memory of {n} texts are their numbers, or a mask of {n}: {error}."
+        ) from error
 
 
 @jax.jit

@@ -1,12 +1,17 @@
 """Beam search: the likeliest texts, a few beginnings of them kept at every length."""
 
+import math
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from ...core.contract.text_model import Memory, Sampling, TextModel
+from ...core.contract.text_model import Memory, Sampling, TextModel, check_counts
 from .drawing import PLAIN, Allow, lengths, next_logprobs
 from .spending import Searched, TextBudget, begun
 from .verifying import Logits, Texts, Verifier
+
+_LARGEST_LOG = 300.0
+"""Of a power of a length: about half of what a number holds, so that quotients stay finite too."""
 
 
 def beam_search(
@@ -22,9 +27,13 @@ def beam_search(
     the greatest grade. Nothing is drawn: there is no key. Near the end of its budget a prompt keeps
     as many beams as it can read. Raises as `best_of_n` does.
     """
-    if width < 1:
-        raise ValueError(f"A beam is at least 1 wide; got {width}.")
+    check_counts(width=width)
     sampling.check()
+    if not abs(length_penalty) * math.log(max(tokens, 2)) < _LARGEST_LOG:
+        raise ValueError(
+            f"length_penalty is a power of up to {tokens} tokens that is still a finite number; "
+            f"got {length_penalty}."
+        )
     texts, purse, best = begun(model, prompts, verifier, tokens, budget)
     longest = lengths(texts).max(initial=0)
     beams = _Beams(model, texts, *model.start(texts[:, :longest]))

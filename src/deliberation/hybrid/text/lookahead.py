@@ -3,10 +3,10 @@
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, UInt32
 
-from ...core.contract.text_model import Sampling, TextModel
+from ...core.contract.text_model import Sampling, TextModel, check_counts
 from .drawing import LIKELIEST, PLAIN, Allow, Row, lengths, mixed, next_logprobs
 from .spending import Searched, TextBudget, begun, row_seeds
-from .verifying import Texts, Verifier
+from .verifying import Texts, Verifier, check_verifier
 
 
 def lookahead(
@@ -22,8 +22,8 @@ def lookahead(
     the one written or a completion. A prompt ends where its budget may not see the next place
     through, or at the greatest grade. Raises as `best_of_n` does.
     """
-    if candidates < 1 or samples < 1:
-        raise ValueError(f"At least one of each; got candidates={candidates}, samples={samples}.")
+    check_counts(candidates=candidates, samples=samples)
+    check_verifier(verifier)
     rollout.check()
     texts, purse, best = begun(model, prompts, verifier, tokens, budget)
     seed, ends = row_seeds(key, len(texts)), lengths(texts) + tokens
@@ -31,6 +31,7 @@ def lookahead(
         model, texts, ends, *model.start(texts[:, : lengths(texts).max(initial=0)]),
         sampling=PLAIN, stop=stop, allow=allow,
     )  # fmt: skip
+    candidates = min(candidates, model.vocabulary)
     each = candidates * samples
     for place in range(tokens):
         left = tokens - place

@@ -13,10 +13,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt32
 
 from ...core.contract.text_model import Memory, Sampling, TextModel
+from ...core.errors import NonFiniteError
 from .drawing import Allow, Row, lengths, mixed, next_logprobs
 from .shelf import Place, Shelf
 from .spending import Best, Purse
-from .verifying import Logits, Texts
+from .verifying import Logits, Texts, Valuer
 
 Worth = Callable[[Texts], Float[np.ndarray, " n"]]
 """What unfinished texts are worth, in the unit of the grades."""
@@ -139,13 +140,20 @@ class Nodes(abc.ABC):
     def _valued(self, node: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """By the value function, by the mean grade of the model's own endings, or by both."""
         texts = np.stack([self.texts[n] for n in node])
-        values = [] if self.how.value is None else [np.asarray(self.how.value(texts), float)]
+        values = [] if self.how.value is None else [self._told(self.how.value, texts)]
         learned = self.shelf.values([self._place(n) for n in node])
         if learned is not None:
+            if not np.isfinite(learned).all():
+                raise NonFiniteError(f"{self.model!r} gave no finite number as a text's value.")
             values.append(learned)
         if self.how.rollouts:
             values.append(self._rolled_out(node, texts))
         return np.mean(values, axis=0) if values else np.full(len(node), self._least)
+
+    def _told(self, value: Worth, texts: Texts) -> Float[np.ndarray, " n"]:
+        """What the value function says. Raises `VerifierError`, as for grades."""
+        assert self.best.verifier is not None
+        return Valuer(value, self.best.verifier.greatest, self._least)(texts)
 
     def _rolled_out(self, node: Int[np.ndarray, " n"], texts: Texts) -> Float[np.ndarray, " n"]:
         """The mean grade of texts that the model writes on from each; what it cannot pay, 0."""

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from ...core.contract.text_model import Memory, Sampling, TextModel
+from ...core.contract.text_model import Memory, Sampling, TextModel, check_counts
 from .drawing import PLAIN, Allow, Row, lengths, mixed
 from .spending import Searched, TextBudget, begun, row_seeds
-from .verifying import Texts, Verifier
+from .verifying import Texts, Verifier, check_verifier
 
 Answer = Callable[[Int[np.ndarray, " places"]], Hashable]
 """What a finished text answers; None where it answers nothing."""
@@ -25,9 +25,11 @@ def best_of_n(
     """Draw n texts of at most so many `tokens` after each prompt, and take the best graded.
 
     Fewer are drawn where the `budget` of a prompt ends before, or a text reaches the greatest
-    grade. Raises `BudgetError`, `ContextOverflowError`, `NonFiniteError`, and `VerifierError` where
-    no prompt could be graded.
+    grade. Raises `BudgetError`, `ContextOverflowError`, `NonFiniteError`, `TokenizerError`,
+    `ValueError`, `WrongKindError`, and `VerifierError` where no prompt could be graded.
     """
+    check_verifier(verifier)
+    check_counts(n=n)
     drawing = _Drawing(model, prompts, tokens, budget, verifier, key, sampling, stop, allow)
     for rows, written, done in drawing.texts(n):
         drawing.best.look(rows[done], written.texts[done], written.logprob[done])
@@ -44,11 +46,14 @@ def majority_vote(
     Of answers as common, the one whose texts came first. The verifier grades what was chosen and
     has no say in it. Raises as `best_of_n` does.
     """
+    check_counts(n=n)
+    if verifier is not None:
+        check_verifier(verifier)
     drawing = _Drawing(model, prompts, tokens, budget, None, key, sampling, stop, allow)
     votes: list[dict[Hashable, list[tuple[float, Any]]]] = [{} for _ in prompts]
     for rows, written, done in drawing.texts(n):
         for i in np.flatnonzero(done):
-            said = answer(written.texts[i])
+            said = answer(written.texts[i].copy())
             if said is not None:
                 voted = votes[rows[i]].setdefault(said, [])
                 voted.append((float(written.logprob[i]), written.texts[i]))

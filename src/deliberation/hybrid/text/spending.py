@@ -1,20 +1,21 @@
 """What a search over texts may spend, and what it gives back."""
 
 import copy
+import math
 from dataclasses import dataclass, fields
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
-from ...core.contract.text_model import TextModel
+from ...core.contract.text_model import TextModel, check_counts
 from ...core.errors import BudgetError, VerifierError
 from ...core.keys import is_key
 from ...core.ledger import Ledger
 from ...core.noise import seeds
 from .drawing import packed
-from .verifying import Texts, Verifier
+from .verifying import Texts, Verifier, check_verifier
 
 UNLIMITED = 2**62
 _ARRAYS = ("texts", "rank", "logprobs", "finished", "failed", "tried")
@@ -23,11 +24,12 @@ Whole = TypeVar("Whole", "Purse", "Best")
 
 @dataclass(frozen=True)
 class TextBudget:
-    """What the search for one prompt may spend at most; None: no limit of that kind.
+    """What the search for one prompt may spend at most; None or infinity: no limit of that kind.
 
     tokens: how many are written, in texts kept and thrown away. passes: forward passes, one for
     each token that the model reads, the prompt's own among them; what is kept in its memory is
     not read again, and the last token of a text is not read. flops: floating-point operations.
+    Raises `BudgetError` for what is negative or no number, and for parts of tokens and passes.
     """
 
     tokens: int | None = None
@@ -36,20 +38,31 @@ class TextBudget:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            given = getattr(self, field.name)
-            if given is not None and not given >= 0:
-                raise BudgetError(f"A budget of {field.name} is at least 0; got {given}.")
+            given = _limit(field.name, getattr(self, field.name), whole=field.name != "flops")
+            object.__setattr__(self, field.name, given)
 
     def limits(self, model: TextModel) -> tuple[int, int]:
         """(tokens, passes) of one prompt. Raises `BudgetError` where FLOPs cannot be counted."""
-        passes = UNLIMITED if self.passes is None else int(self.passes)
+        passes = UNLIMITED if self.passes is None else min(self.passes, UNLIMITED)
         if self.flops is not None:
             if model.flops_per_token is None:
                 raise BudgetError(
                     f"{model!r} does not say what a token costs in FLOPs: give passes instead."
                 )
             passes = min(passes, int(self.flops // model.flops_per_token))
-        return UNLIMITED if self.tokens is None else int(self.tokens), passes
+        return UNLIMITED if self.tokens is None else min(self.tokens, UNLIMITED), passes
+
+
+def _limit(name: str, given: Any, *, whole: bool) -> Any:
+    """A limit as it is kept; None where there is none."""
+    given = given.item() if np.ndim(given) == 0 and hasattr(given, "item") else given
+    number = isinstance(given, int | float) and not isinstance(given, bool)
+    if given is None or (number and given == math.inf):
+        return None
+    if not number or not given >= 0 or (whole and given != int(given)):
+        kind = "a whole number" if whole else "a number"
+        raise BudgetError(f"A budget of {name} is {kind} of at least 0, or None; got {given!r}.")
+    return int(given) if whole else float(given)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +86,8 @@ class Searched:
     why: tuple[str, ...]
 
     def __repr__(self) -> str:
+        if not len(self.texts):
+            return "Searched(0 prompts)"
         return (
             f"Searched({len(self.texts)} prompts, mean grade={self.grades.mean():.3f}, "
             f"finished={self.finished.mean():.3f}, failed={int(self.failed.sum())}, {self.spent!r})"
@@ -149,12 +164,18 @@ class Best:
     ) -> Float[np.ndarray, " n"]:  # fmt: skip
         """Grade finished texts of these prompts and keep the best; gives the ranks.
 
-        Without a verifier `rank` ranks them, the probability unless given.
+        Without a verifier `rank` ranks them, the probability unless given. The verifier is asked
+        no more for a prompt that it has failed on.
         """
+        why = [self.why[row] for row in rows]
         if self.verifier is not None:
-            rank, why = self.verifier.each(texts)
-        else:
-            rank, why = logprobs if rank is None else rank, [""] * len(rows)
+            asked = np.flatnonzero(~self.failed[rows])
+            rank = np.full(len(rows), float(self.verifier.least))
+            rank[asked], told = self.verifier.each(texts[asked], rows[asked])
+            for i, reason in zip(asked, told, strict=True):
+                why[i] = reason
+        elif rank is None:
+            rank = logprobs
         for i, row in enumerate(rows):
             if why[i]:
                 self.failed[row], self.why[row] = True, self.why[row] or why[i]
@@ -201,11 +222,16 @@ def begun(
     """Prompts with room for so many tokens, what may be spent on each, and nothing found yet.
 
     Raises `ContextOverflowError` where the model does not read as much, `BudgetError` where a
-    prompt alone costs more than it may, and `ValueError` for what is no prompt.
+    prompt alone costs more than it may, `TokenizerError` for what is no prompt, `ValueError` for
+    no number of tokens, and `WrongKindError` for what is no verifier.
     """
-    model.check_room(np.asarray(prompts), tokens)
-    texts = packed(prompts, tokens)
-    return texts, Purse(model, texts, budget), Best(packed(prompts, 0), tokens, verifier)
+    check_counts(tokens=tokens)
+    if verifier is not None:
+        check_verifier(verifier)
+    alone = packed(prompts, 0)
+    model.check_room(alone, tokens)
+    texts = packed(alone, tokens)
+    return texts, Purse(model, texts, budget), Best(alone, tokens, verifier)
 
 
 def row_seeds(key: Key[Array, "*prompts"], prompts: int) -> UInt32[np.ndarray, " prompts"]:

@@ -14,7 +14,7 @@ import numpy as np
 from jax.experimental import io_callback
 from jaxtyping import Array, Int, Key
 
-from ...core.contract.text_model import Sampling, TextModel
+from ...core.contract.text_model import Sampling, TextModel, check_counts
 from ...core.errors import BudgetError
 from ...core.failures import as_raised, calling_out
 from ...core.noise import Seed
@@ -31,7 +31,7 @@ from .drawing import PLAIN, Allow, lengths
 from .nodes import LineNodes, Manner, Nodes, TokenNodes, Worth
 from .shelf import row_bytes
 from .spending import UNLIMITED, Searched, TextBudget, begun, row_seeds
-from .verifying import Texts, Verifier
+from .verifying import Texts, Verifier, check_verifier
 
 _NUMBERS = itertools.count()
 _OPEN: weakref.WeakValueDictionary[int, Nodes] = weakref.WeakValueDictionary()
@@ -53,15 +53,17 @@ def tree_search(
     The edges of a node are its likeliest `candidates` tokens, with the model's probabilities as the
     prior; or, where `line` is the token that ends a line, as many lines drawn from the model.
     What ends is graded by the verifier. What does not is worth the least grade, or what `value`
-    says, or the mean grade of `rollouts` that the model writes on from there; of both, the mean.
+    says (within the bounds of grades, else `VerifierError`), or the mean grade of `rollouts` that
+    the model writes on from there; of both, the mean.
     A `ValuedModel` says what texts are worth by itself. `rule` is `Diving` unless given: no text is
     looked at twice. The model's memory of each node is kept: a child costs the tokens that it adds.
     No more than `max_bytes` is kept at a time, by searching from fewer prompts at once.
 
     The `budget` must limit tokens, passes or FLOPs. Raises as `best_of_n` does.
     """
-    if candidates < 2 or rollouts < 0:
-        raise ValueError(f"At least 2 candidates; got candidates={candidates}, {rollouts=}.")
+    check_counts(2, candidates=candidates)
+    check_counts(0, rollouts=rollouts)
+    check_verifier(verifier)
     sampling.check()
     texts, purse, best = begun(model, prompts, verifier, tokens, budget)
     most = int(np.minimum(purse.tokens_left, purse.passes_left + 1).max(initial=0))

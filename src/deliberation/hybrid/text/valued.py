@@ -15,7 +15,7 @@ from ...amortised.sequence.language_model import LanguageModel
 from ...amortised.sequence.transformer import Transformer
 from ...amortised.training.fitting import Metrics, fit_loss
 from ...amortised.training.trained import Trained, training_identity
-from ...core.contract.text_model import Memory, TextModel
+from ...core.contract.text_model import Memory, TextModel, picked_rows
 from ...core.ledger import Ledger
 from .verifying import Grades, Logits, Texts
 
@@ -57,6 +57,7 @@ class ValuedModel(TextModel):
 
     def pick(self, memory: Valued, rows: Int[np.ndarray, " n"]) -> Valued:
         """See `TextModel.pick`."""
+        rows = picked_rows(len(memory.values), rows)
         return Valued(self.of.pick(memory.memory, rows), memory.values[rows])
 
     def gather(self, rows: Sequence[tuple[Valued, int]]) -> Valued | None:

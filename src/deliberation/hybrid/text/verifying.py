@@ -3,12 +3,12 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from ...core.errors import VerifierError
+from ...core.errors import TooSlowError, VerifierError, WrongKindError
 
 Texts = Int[np.ndarray, "_ _"]
 """Texts side by side, padded with -1 at their ends."""
@@ -20,20 +20,25 @@ Grades = Float[np.ndarray, " texts"]
 class Verifier:
     """Grades finished texts: `grade` takes [n, places], padded with -1, and gives n real numbers.
 
-    `greatest` is the best grade there can be: a text that reaches it ends its prompt's search.
-    `least` is what an unfinished text counts as. `seconds` is how long one call may take; a call
-    that takes longer is given up (its thread ends with the process), None waits for ever.
+    `greatest` is the best grade there can be: a text that reaches it ends its prompt's search. It
+    is infinite where no grade is known to be the best; a tree search then explores as if grades
+    spanned 1. `least`, which is finite, is what an unfinished text counts as. `seconds` is how long
+    one call may take; a call that takes longer is given up (its thread ends with the process), None
+    waits for ever.
     """
 
     grade: Callable[[Texts], Any]
     greatest: float = 1.0
     least: float = 0.0
     seconds: float | None = None
+    role: ClassVar[str] = "The grader"
+    said: ClassVar[str] = "grades"
 
     def __post_init__(self) -> None:
-        if not self.least < self.greatest:
+        if not -np.inf < self.least < self.greatest:
             raise ValueError(
-                f"The least grade is below the greatest; got {self.least}, {self.greatest}."
+                "The least grade is finite and below the greatest; got "
+                f"{self.least}, {self.greatest}."
             )
         if self.seconds is not None and not 0 < self.seconds < float("inf"):
             raise ValueError(f"A limit of time is a positive number; got {self.seconds}.")
@@ -42,58 +47,76 @@ class Verifier:
         """The grade of each text. Raises `VerifierError`."""
         given = self._in_time(texts)
         try:
-            found = np.asarray(given, float)
+            found = np.asarray(given)
+            if found.dtype.kind in "cSUMm":
+                raise TypeError(f"{found.dtype} is no kind of real number")
+            found = found.astype(float)
         except (TypeError, ValueError) as error:
             raise VerifierError(
                 f"{self._name} gave {given!r}, which is no number a text."
             ) from error
         if found.shape != (len(texts),):
             raise VerifierError(
-                f"{self._name} gave grades of shape {found.shape} for {len(texts)} texts: it takes "
-                "texts [n, places] and gives n numbers."
+                f"{self._name} gave {self.said} of shape {found.shape} for {len(texts)} texts: it "
+                "takes texts [n, places] and gives n numbers."
             )
         bad = ~np.isfinite(found) | (found > self.greatest) | (found < self.least)
         if bad.any():
             raise VerifierError(
-                f"{self._name} gave {found[bad][0]} for text {int(np.argmax(bad))}: grades are "
-                f"from {self.least} to {self.greatest} (`Verifier(least=, greatest=)`)."
+                f"{self._name} gave {found[bad][0]} for text {int(np.argmax(bad))}: {self.said} "
+                f"are from {self.least} to {self.greatest} (`Verifier(least=, greatest=)`)."
             )
         return found
 
-    def each(self, texts: Texts) -> tuple[Grades, list[str]]:
-        """Grades, and why there is none ("" where there is one).
+    def each(
+        self, texts: Texts, prompts: Int[np.ndarray, " texts"]
+    ) -> tuple[Grades, list[str]]:  # fmt: skip
+        """Grades, and why there is none ("" where there is one); `prompts` numbers their prompts.
 
         Where a batch is not graded its texts are tried one by one, so that a text which the grader
-        fails on costs no other its grade; what has none counts as the least.
+        fails on costs no other its grade; what has none counts as the least. After one that took
+        too long no more texts of its prompt are tried: who hangs costs a limit a prompt.
         """
+        grades, why = np.full(len(texts), float(self.least)), [""] * len(texts)
         if not len(texts):
-            return np.zeros(0), []
+            return grades, why
         try:
-            return self(texts), [""] * len(texts)
+            return self(texts), why
         except VerifierError as error:
             if len(texts) == 1:
-                return np.full(1, self.least), [str(error)]
-        alone = [self.each(texts[i : i + 1]) for i in range(len(texts))]
-        return np.concatenate([x for x, _ in alone]), [y for _, (y,) in alone]
+                return grades, [str(error)]
+        late: dict[int, str] = {}
+        for i, prompt in enumerate(prompts.tolist()):
+            try:
+                if prompt not in late:
+                    grades[i] = self(texts[i : i + 1])[0]
+            except VerifierError as error:
+                why[i] = str(error)
+                if isinstance(error.__cause__, TooSlowError):
+                    late[prompt] = why[i]
+            why[i] = late.get(prompt, why[i])
+        return grades, why
 
     @property
     def _name(self) -> str:
-        return f"The grader {getattr(self.grade, '__qualname__', repr(self.grade))}"
+        return f"{self.role} {getattr(self.grade, '__qualname__', repr(self.grade))}"
 
     def _in_time(self, texts: Texts) -> Any:
         found: list[Any] = []
-        failed: list[Exception] = []
+        failed: list[BaseException] = []
+        # Its own, as it may change them in place, and late.
+        own = np.array(texts)
 
-        def call() -> None:
+        def call(stopped: tuple[type[BaseException], ...]) -> None:
             try:
-                found.append(self.grade(texts))
-            except Exception as error:  # a stranger's code may raise anything
+                found.append(self.grade(own))
+            except stopped as error:  # a stranger's code may raise anything
                 failed.append(error)
 
         if self.seconds is None:
-            call()
+            call((Exception, SystemExit))
         else:
-            thread = threading.Thread(target=call, daemon=True)
+            thread = threading.Thread(target=call, args=((BaseException,),), daemon=True)
             thread.start()
             thread.join(self.seconds)
         if failed:
@@ -102,5 +125,22 @@ class Verifier:
         if not found:
             raise VerifierError(
                 f"{self._name} took longer than {self.seconds} s for {len(texts)} texts."
-            )
+            ) from TooSlowError(f"No answer within {self.seconds} s.")
         return found[0]
+
+
+class Valuer(Verifier):
+    """What says of unfinished texts what they are worth, held to the same as a grader."""
+
+    role: ClassVar[str] = "The value function"
+    said: ClassVar[str] = "values"
+
+
+def check_verifier(verifier: Any) -> None:
+    """Raises `WrongKindError` for what is no `Verifier`, such as a plain function."""
+    if not isinstance(verifier, Verifier):
+        told = getattr(verifier, "__qualname__", repr(verifier))
+        raise WrongKindError(
+            f"Texts are graded by a `Verifier`; got {told}. Wrap a function that takes texts "
+            "[n, places] and gives n numbers: `Verifier(f)`."
+        )

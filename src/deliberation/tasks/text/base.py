@@ -8,10 +8,12 @@ import abc
 import difflib
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.errors import TaskOptionError, TokenizerError, UnknownNameError
@@ -121,6 +123,8 @@ class TextTask(SoloTask):
 
     def encode(self, text: str) -> Int[np.ndarray, " tokens"]:
         """The tokens of words with spaces between them. Raises `TokenizerError` for others."""
+        if not isinstance(text, str):
+            raise TokenizerError(f"{self!r} encodes text; got {text!r}, which is none.")
         known = _numbers(self.symbols)
         words = text.split()
         for place, word in enumerate(words):
@@ -138,27 +142,53 @@ class TextTask(SoloTask):
 
         Raises `TokenizerError` for tokens that there are not.
         """
-        row = np.asarray(tokens, int).ravel()
-        if (row >= len(self.symbols)).any() or (row < -1).any():
-            raise TokenizerError(
-                f"{self!r} has the tokens 0 to {len(self.symbols) - 1}, and -1 for nothing; got "
-                f"{row[(row >= len(self.symbols)) | (row < -1)][:4].tolist()}."
-            )
-        return " ".join(self.symbols[token] for token in row if token >= 0)
+        return " ".join(self.symbols[token] for token in self._known(tokens).ravel() if token >= 0)
 
     def begun(self, tokens: Int[Array, " some"] | Int[np.ndarray, " some"]) -> TextState:
         """The state of a text: a prompt, and whatever is already written, -1 at its end.
 
-        Raises `TokenizerError` for one shorter than a prompt or longer than `places`.
+        Raises `TokenizerError` for one shorter than a prompt or longer than `places`; and, where
+        tokens can be looked at (outside of `jit`), for those that there are not and for gaps.
         """
-        if not self.prompt_places <= len(tokens) <= self.places:
+        given = tokens if isinstance(tokens, Tracer) else self._known(tokens)
+        if given.ndim != 1 or not self.prompt_places <= len(given) <= self.places:
             raise TokenizerError(
                 f"A text of {self!r} has {self.prompt_places} tokens of prompt and at most "
-                f"{self.places} in all; got {len(tokens)}."
+                f"{self.places} in all; got {given.shape[-1] if given.ndim == 1 else given.shape}."
             )
-        row = jnp.asarray(tokens, jnp.int32)
-        row = jnp.concatenate([row, jnp.full(self.places - len(tokens), -1, jnp.int32)])
+        if isinstance(given, np.ndarray):
+            self._check_whole(given)
+        row = jnp.asarray(given, jnp.int32)
+        row = jnp.concatenate([row, jnp.full(self.places - len(given), -1, jnp.int32)])
         return TextState(row, (row >= 0).sum().astype(jnp.int32) - self.prompt_places)
+
+    def _known(self, tokens: Any) -> Int[np.ndarray, "..."]:
+        """Tokens on the host. Raises `TokenizerError` for what are none of this task's."""
+        try:
+            row = np.asarray(tokens)
+        except ValueError as error:  # rows of several lengths
+            raise TokenizerError(f"Tokens are whole numbers in a row; got {tokens!r}.") from error
+        kept = row.astype(int) if row.dtype.kind in "iu" or not row.size else None
+        if row.dtype.kind == "f" and (np.isfinite(row) & (row == np.floor(row))).all():
+            kept = np.clip(row, -2, len(self.symbols)).astype(int)
+        if kept is None:
+            raise TokenizerError(f"Tokens are whole numbers; got {tokens!r}.")
+        wrong = (row >= len(self.symbols)) | (row < -1)
+        if wrong.any():
+            raise TokenizerError(
+                f"{self!r} has the tokens 0 to {len(self.symbols) - 1}, and -1 for nothing; got "
+                f"{row[wrong][:4].tolist()}."
+            )
+        return kept
+
+    def _check_whole(self, row: Int[np.ndarray, " some"]) -> None:
+        """Raises `TokenizerError` for a prompt that is not whole, and for gaps behind it."""
+        size = int((row >= 0).sum())
+        if size < self.prompt_places or (row[:size] < 0).any():
+            raise TokenizerError(
+                f"A text of {self!r} has {self.prompt_places} tokens of prompt and no gap before "
+                f"its end; place {int(np.argmax(row < 0))} of {row.tolist()} is empty."
+            )
 
     def init(self, key: Key[Array, ""]) -> TextState:
         """A prompt, and nothing written."""

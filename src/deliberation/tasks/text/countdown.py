@@ -121,7 +121,7 @@ class Countdown(QuestionTask):
         return drawn[jax.random.randint(key, (), 0, len(drawn))]
 
     def pool(self, kind: str, n: int, seed: int = 0) -> Int[np.ndarray, "n places"]:
-        """So many examples of a kind, computed once on the host.
+        """So many examples of a kind, computed once on the host; to be read only.
 
         A search that finds nothing ends without an answer, and one that is longer than `length` is
         cut there: `grade` gives the share that are solved. Raises `UnknownNameError`.
@@ -305,4 +305,5 @@ def _pool(task: Countdown, kind: str, n: int, seed: int) -> Int[np.ndarray, "n p
         words = [token for step in steps for token in _told(step, most)]
         words += [most + 1 + _END] if path is None else [most + 1 + _SO, *_written(path, most)]
         row[task.prompt_places :][: len(words)] = words[:room]
+    out.flags.writeable = False  # the same array for everybody who asks
     return out

@@ -169,7 +169,8 @@ class TextMaze(QuestionTask):
         can = (far > 0) & (far < _FAR) & ~wall.all()
         goal = jax.random.categorical(finish, jnp.where(can, 0.0, -jnp.inf))
         cells = cells.at[start].set(_START)
-        return jnp.where(can.any(), cells.at[goal].set(_GOAL), cells)
+        # Of one kind with 64 bits enabled too, as what a loop carries must be.
+        return jnp.where(can.any(), cells.at[goal].set(_GOAL), cells).astype(jnp.int32)
 
     def _shortest(
         self, cells: Int[Array, " cells"], key: Key[Array, ""]
