@@ -161,19 +161,21 @@ def train(settings: dict[str, Any], context: Context) -> Outcome:
         make, learn, judge, lot = jax.random.split(key, 4)
         network = built(task, settings["width"], make)
         asked, order, n = split(lot, problem, problems)
+        # Once, and not in each step: look-ups in look-ups take XLA long to compile.
+        learnt = texts[order]
 
         def loss(network: Transformer, key: Key[Array, ""]) -> Float[Array, ""]:
-            return surprise(network, texts[order[jax.random.randint(key, (BATCH,), 0, n)]], first)
+            return surprise(network, learnt[jax.random.randint(key, (BATCH,), 0, n)], first)
 
         network, losses = descended(loss, network, learn, steps=steps, learning_rate=RATE)
         fresh = texts[where[asked]]
         said = judged(network, task, fresh[:, :first], judge, draws=name != "searches")
         if strange and "chance" in said:
             said["covered"] = said["chance"]
-        scored = (texts[:, first:] >= 0).sum(1)
+        scored = (learnt[:, first:] >= 0).sum(1)
         return said | {
             "loss": losses[-100:].mean(), "fresh": surprise(network, fresh, first),
-            "tokens": jnp.where(jnp.arange(len(order)) < n, scored[order], 0).sum() / n,
+            "tokens": jnp.where(jnp.arange(len(learnt)) < n, scored, 0).sum() / n,
             "blind": lines[asked].mean(0),
         }  # fmt: skip
 
