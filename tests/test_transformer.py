@@ -272,6 +272,8 @@ def test_a_killed_training_goes_on_to_the_same_bits(tmp_path):
             fit_texts(texts, net, folder=tmp_path, **{**options, **wrong})
     with pytest.raises(OutputFolderError):
         fit_texts(texts[::-1], net, folder=tmp_path, **options)
+    with pytest.raises(OutputFolderError, match="begins"):  # trained on, it is another training
+        fit_texts(texts, whole.network, folder=tmp_path, **options)
 
 
 def test_texts_that_do_not_fit_are_refused():

@@ -2,6 +2,9 @@ from .answering import CheckedDecider as CheckedDecider
 from .answering import Question as Question
 from .answering import answer as answer
 from .budget import Budget as Budget
+from .contract import Sampling as Sampling
+from .contract import TextModel as TextModel
+from .contract import Written as Written
 from .contract import check_decider as check_decider
 from .contract import check_task as check_task
 from .decider import Decider as Decider

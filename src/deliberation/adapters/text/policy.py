@@ -64,7 +64,10 @@ def text_policy(
     """
     check_is_task(task)
     if not isinstance(model, TransformersModel):
-        raise WrongKindError(f"{model!r} is no TransformersModel: load one by from_transformers.")
+        raise WrongKindError(
+            f"{model!r} is no TransformersModel: load one by from_transformers. A Transformer of "
+            "this library decides by amortised.NetworkPolicy(task, network)."
+        )
     words = _words(task, symbols)
     tokens = _tokens(model, words, getattr(task, "end", None), writing or str)
     policy = TextPolicy(model, tokens, _first(model, prefix), deterministic)

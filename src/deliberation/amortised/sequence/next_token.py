@@ -93,6 +93,13 @@ def fit_texts(
     `held_out`, or a pair of texts and weights. The rate rises over `warmup` steps and falls as a
     cosine. The ledger counts each text once as data.
 
+    With a `folder` a training that was killed goes on from there; from other weights, such as those
+    that it ended with, it is another training, which needs a folder of its own. `watch(update,
+    metrics)` is called after each update of up to 64 steps, and ends training where it returns
+    True. `amortised.LanguageModel(trained.network)` writes; on a task of text
+    `NetworkPolicy(task, trained.network)` decides, and `save_network(folder, trained.network,
+    task)` keeps it for `deliberation.load`.
+
     Raises `BatchMismatchError`, `TokenizerError`, `ValueError` (no text, nothing to count, a number
     that is none of its kind) and `TrainingDivergedError`.
     """

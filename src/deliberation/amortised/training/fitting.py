@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int, Key, PyTree
 
 from ...core.decider import Decider
 from ...core.ledger import Ledger
+from ..files.tensors import checksum
 from ..networks.feed_forward import Buildable
 from .optimisers import cosine_schedule, gradient_steps, init_optimiser, make_optimiser
 from .trained import Trained, training_identity
@@ -119,6 +120,8 @@ def fit_loss(
         "learning_rate": learning_rate,
         "weight_decay": weight_decay,
         **({"warmup": warmup} if warmup else {}),
+        # From other weights it is another training.
+        **({} if folder is None else {"begins": checksum(network)}),
     }
     trained = run_updates(
         update, start, updates=-(-steps // room), folder=folder, identity=named, watch=watch,
