@@ -25,8 +25,10 @@ def best_of_n(
     """Draw n texts of at most so many `tokens` after each prompt, and take the best graded.
 
     Fewer are drawn where the `budget` of a prompt ends before, or a text reaches the greatest
-    grade. What searches share is told in `hybrid.text`. Raises `BudgetError`, `ContextOverflowError`, `NonFiniteError`, `TokenizerError`,
-    `ValueError`, `WrongKindError`, and `VerifierError` where no prompt could be graded.
+    grade. What searches share is told in `hybrid.text`.
+
+    Raises `BudgetError`, `ContextOverflowError`, `NonFiniteError`, `TokenizerError`, `ValueError`,
+    `WrongKindError`, and `VerifierError` where no prompt could be graded.
     """
     check_verifier(verifier)
     check_counts(n=n)
