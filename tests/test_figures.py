@@ -232,3 +232,12 @@ def test_places_that_are_no_numbers_are_named():
     twisted = msgspec.structs.replace(panel, x_names=["only"])
     with pytest.raises(AssertionError, match="2 places"):
         figure_svgs(Figure(title="t", panels=[twisted], alternative="a"), "p")
+
+
+@pytest.mark.parametrize(("last", "halves"), [(4.0, False), (3.5, True)])
+def test_what_is_counted_from_left_to_right_has_whole_ticks(last, halves):
+    line = Series(label="a line", x=[2.0, 3.0, last], y=[0.1, 0.2, 0.3])
+    drawn = Panel(title="turns", x_label="turn", y_label="share", series=[line])
+    ticks = [text for text in texts(panel_svg(drawn, "turns", "turns")) if re.fullmatch(r"[\d.]+", text)]
+    assert {"2", "3", "4"} <= set(ticks) or halves
+    assert any(text in ticks for text in ("2.2", "2.5")) == halves

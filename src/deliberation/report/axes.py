@@ -37,9 +37,15 @@ def positions(
 
 
 def set_ticks(axis: Any, scale: str, everything: Sequence[float | int]) -> None:
-    """Label a logarithmic axis in the units of the data; a linear one keeps its own ticks."""
+    """Label a logarithmic axis in the units of the data; a linear one keeps its own ticks.
+
+    What is counted from left to right (turns, moves) has ticks at whole numbers only.
+    """
     if scale not in BASES:
         axis.get_major_formatter().set_useOffset(False)
+        counted = {v for v in everything if math.isfinite(v)}
+        if axis.axis_name == "x" and len(counted) > 2 and all(v == round(v) for v in counted):
+            axis.get_major_locator().set_params(integer=True)
         return
     positive = [v for v in everything if v > 0] or [1.0]
     ticks, labels = log_ticks(min(positive), max(positive), BASES[scale])
