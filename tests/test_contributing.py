@@ -67,14 +67,14 @@ def run(house: Path, *arguments: str) -> str:
 def test_the_page_adds_one_file_of_each_kind():
     added = {name for name in files() if name.startswith("src/")}
     assert {str(Path(name).parent.relative_to("src/deliberation")) for name in added} == {
-        "tasks/grids", "direct/tree_search", "amortised/trial_and_error", "zoo",
+        "tasks/grids", "tasks/text", "direct/tree_search", "amortised/trial_and_error", "zoo",
         "claims/commentary", "audit/probes", "specimens/tables",
     }  # fmt: skip
 
 
 @pytest.mark.parametrize(
     "name",
-    ["corridor", "polynomial", "mellowmax", "beats_chance", "repetition", "first_action"],
+    ["corridor", "sums", "polynomial", "mellowmax", "beats_chance", "repetition", "first_action"],
 )
 def test_what_the_page_adds_passes_its_checks(house, name):
     said = run(house, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"tests/test_{name}.py")
