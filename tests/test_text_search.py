@@ -531,8 +531,8 @@ def test_what_no_search_can_do_is_refused(table, prompts):
         best_of_n(Chain(table), prompts, Verifier(hashed), n=1, budget=TextBudget(passes=1), **how)
     with pytest.raises(BudgetError, match="tokens or passes"):
         tree_search(Chain(table), prompts, Verifier(hashed), budget=TextBudget(), **how)
-    for search in (best_of_n, lookahead, tree_search, beam_search, majority_vote):
-        told = {"key": jax.random.key(0), "n": 1, "width": 1, "answer": as_tuple, "candidates": 2}
+    for search in (best_of_n, lookahead, tree_search, majority_vote):
+        told = {"key": jax.random.key(0), "n": 1, "answer": as_tuple, "candidates": 2}
         taken = inspect.signature(search).parameters
         told = {x: y for x, y in told.items() if x in taken} | {"budget": TextBudget(passes=9)}
         with pytest.raises(WrongKindError, match=r"got hashed.*`Verifier\(f\)`"):
