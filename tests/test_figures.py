@@ -238,6 +238,8 @@ def test_places_that_are_no_numbers_are_named():
 def test_what_is_counted_from_left_to_right_has_whole_ticks(last, halves):
     line = Series(label="a line", x=[2.0, 3.0, last], y=[0.1, 0.2, 0.3])
     drawn = Panel(title="turns", x_label="turn", y_label="share", series=[line])
-    ticks = [text for text in texts(panel_svg(drawn, "turns", "turns")) if re.fullmatch(r"[\d.]+", text)]
+    ticks = [
+        text for text in texts(panel_svg(drawn, "turns", "turns")) if re.fullmatch(r"[\d.]+", text)
+    ]
     assert {"2", "3", "4"} <= set(ticks) or halves
     assert any(text in ticks for text in ("2.2", "2.5")) == halves
