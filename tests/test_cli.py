@@ -333,7 +333,7 @@ def test_public_names_resolve_and_are_complete():
 def test_the_readme_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # what it saves
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     for block in blocks:
         if "stable_baselines3" in block and find_spec("stable_baselines3") is None:
             continue  # it comes with an extra
