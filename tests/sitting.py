@@ -31,7 +31,7 @@ class First(Decider):
         return answer(legal.any(1), action, one, value, root=root), memory
 
 
-def first(task, name, *_):
+def first(task, name, *_, **options):
     """In place of `named_decider`: whatever is asked for, nothing is made or trained."""
     return Named(name, First(task), None)
 
