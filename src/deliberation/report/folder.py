@@ -64,8 +64,8 @@ def notes(folder: Path | str, found: Sequence[Finding]) -> list[str]:
             f"{len(rows)} row{' was' if len(rows) == 1 else 's were'} not measured: the reasons "
             "stand in them."
         )
-    asked, known = manifest_of(folder, "claims")["claims"], claims.list_claims()
-    if unknown := ", ".join(name for name in asked if name not in known):
+    asked = manifest_of(folder, "claims")["claims"]
+    if unknown := ", ".join(name for name in asked if name not in manifest["claims"]):
         told.append(f"Claims of another version, which this one does not have: {unknown}.")
     versions = codes(records) or {r.commit for r in records.values() if r.commit}
     if any(record.dirty for record in records.values()):
@@ -93,12 +93,10 @@ def _missing(manifest: dict[str, Any], records: Mapping[str, Record]) -> tuple[i
 
 
 def _manifest(folder: Path | str) -> dict[str, Any]:
-    """A table's manifest, with those of its claims that this version has."""
+    """A table's manifest, with those of its claims that this version has, or all if it has none."""
     manifest = manifest_of(folder, "claims")
     some = [name for name in manifest["claims"] if name in claims.list_claims()]
-    if manifest["claims"] and not some:
-        claims.claim(manifest["claims"][0])  # raises, with the nearest name
-    return {**manifest, "claims": some}
+    return {**manifest, "claims": some or manifest["claims"]}
 
 
 def manifest_of(folder: Path | str, kind: str) -> dict[str, Any]:
