@@ -32,6 +32,7 @@ import numpy as np
 from deliberation.amortised.sequence import LanguageModel, Transformer, fit_next_token
 from deliberation.claims.experiments.language.countdown_chosen import same_answer
 from deliberation.claims.experiments.language.countdown_searches import held_out, problems_of
+from deliberation.claims.experiments.language.countdown_trees import allowed, graded
 from deliberation.core.contract.text_model import Sampling
 from deliberation.hybrid.text import (
     Diving,
@@ -98,33 +99,6 @@ def learned(
         "share of them solved": float(grades.mean()),
     }
     return second.network, told
-
-
-def filled(task: Countdown, texts: np.ndarray) -> np.ndarray:
-    """Rows up to a power of two, so that little is compiled."""
-    rows = np.full((1 << max(len(texts) - 1, 0).bit_length(), task.places), -1, np.int32)
-    rows[: len(texts)] = texts[:, : task.places]
-    return rows
-
-
-def graded(task: Countdown, texts: np.ndarray) -> np.ndarray:
-    """The exact grade of each text."""
-    return np.asarray(_grades(task, filled(task, texts)), float)[: len(texts)]
-
-
-def allowed(task: Countdown, texts: np.ndarray) -> np.ndarray:
-    """What the grammar lets follow each text."""
-    return np.asarray(_allowed(task, filled(task, texts)))[: len(texts)]
-
-
-@partial(jax.jit, static_argnums=0)
-def _grades(task: Countdown, rows: Any) -> Any:
-    return jax.vmap(task.grade)(rows)
-
-
-@partial(jax.jit, static_argnums=0)
-def _allowed(task: Countdown, rows: Any) -> Any:
-    return jax.vmap(lambda row: task.well_formed(task.begun(row)))(rows)
 
 
 def searches(task: Countdown, network: Transformer) -> dict[str, Callable[..., Searched]]:

@@ -1,5 +1,6 @@
 """Language models of transformers, held against their owners' own logits and `generate`."""
 
+import inspect
 import json
 import shutil
 
@@ -18,7 +19,7 @@ from deliberation.adapters import from_transformers, insides, text_policy  # noq
 from deliberation.adapters.text.decoding import DirectReader  # noqa: E402
 from deliberation.adapters.text.policy import symbol_logprobs  # noqa: E402
 from deliberation.adapters.text.reading import ForwardReader  # noqa: E402
-from deliberation.adapters.text.stranger import numbers, whole  # noqa: E402
+from deliberation.adapters.text.stranger import TransformersModel  # noqa: E402
 from deliberation.core.contract import Sampling  # noqa: E402
 from deliberation.core.errors import (  # noqa: E402
     BatchMismatchError,
@@ -435,7 +436,7 @@ def test_texts_that_cannot_be_read_are_refused():
             model.start(texts)
     with pytest.raises(TokenizerError, match="16"):
         model.start(np.array([[1, 16]]))
-    with pytest.raises(TokenizerError, match="middle"):
+    with pytest.raises(TokenizerError, match="-1 before its last token"):
         model.start(np.array([[1, -1, 2]]))
     with pytest.raises(ContextOverflowError):
         model.start(np.ones((1, 9), int))
@@ -522,10 +523,10 @@ def test_a_tokenizer_that_is_none_is_refused(tmp_path, trained):
 def test_numbers_that_are_no_tokens_are_refused_and_rows_are_numpys():
     model = from_transformers(gpt2(16))
     _, memory = model.start(TEXTS)
-    for tokens in ([1.9, 2.0, 3.0], [[1], [2], [3]], ["a"]):
-        with pytest.raises(TokenizerError, match="whole numbers"):
-            whole(tokens, 1)
-    assert whole([], 1).tolist() == [] and whole([3, -1], 1).tolist() == [3, -1]
+    with pytest.raises(TokenizerError, match="whole numbers"):
+        inspect.unwrap(TransformersModel.extend)(model, memory, np.array([1.9, 2.0, 3.0]))
+    with pytest.raises(TokenizerError, match="whole numbers"):
+        inspect.unwrap(TransformersModel.checked)(model, TEXTS + 0.5)
     with pytest.raises(BatchMismatchError, match="2 tokens for 3 texts"):
         model.extend(memory, np.array([1, 2]))
     with pytest.raises(ValueError, match="sample"):
@@ -533,7 +534,6 @@ def test_numbers_that_are_no_tokens_are_refused_and_rows_are_numpys():
     one = model.pick(memory, np.flatnonzero([False, True, False]))
     last = model.pick(memory, np.array([-1]))
     assert one.lengths.tolist() == [2] and last.lengths.tolist() == [3]
-    assert numbers([True, False, True], 3).tolist() == [0, 2] and numbers([], 3).tolist() == []
     logits, _ = model.extend(model.pick(memory, np.array([], np.int64)), np.zeros(0, np.int64))
     assert logits.shape == (0, 16)
 

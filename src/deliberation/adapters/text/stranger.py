@@ -11,7 +11,15 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from ...core.contract import Sampling, TextModel, Written
-from ...core.contract.text_model import Logits, Memory, Texts, check_logits
+from ...core.contract.text_model import (
+    Logits,
+    Memory,
+    Texts,
+    check_counts,
+    check_logits,
+    check_texts,
+    picked_rows,
+)
 from ...core.errors import (
     BatchMismatchError,
     ContextOverflowError,
@@ -159,7 +167,8 @@ class TransformersModel(TextModel):
 
     def extend(self, memory: Memory, tokens: Int[np.ndarray, " batch"]) -> tuple[Logits, Memory]:
         """One more token for each text but those whose token is -1; their logits are zeros."""
-        tokens = whole(tokens, 1)
+        tokens = np.asarray(tokens)
+        check_texts(tokens[:, None])
         if len(tokens) != len(memory.lengths):
             raise BatchMismatchError(f"{len(tokens)} tokens for {len(memory.lengths)} texts.")
         self._check_tokens(tokens)
@@ -178,7 +187,7 @@ class TransformersModel(TextModel):
     def pick(self, memory: Memory, rows: Int[np.ndarray, " n"]) -> Memory:
         """The memory of these rows."""
         with self.at_work():
-            return self.reader.pick(memory, numbers(rows, len(memory.lengths)))
+            return self.reader.pick(memory, picked_rows(len(memory.lengths), rows))
 
     def write(
         self, texts: Texts, *, key: Key[Array, ""], tokens: int,
@@ -191,10 +200,9 @@ class TransformersModel(TextModel):
         on no other row.
         """
         sampling.check()
+        check_counts(tokens=tokens, samples=samples)
         texts = self.checked(texts)
         self.check_room(texts, tokens)
-        if samples < 1:
-            raise ValueError(f"At least one sample of each text; got samples={samples}.")
         seed = np.asarray(jax.random.key_data(one_key(key))).astype(np.uint32)
         uniform = uniforms(seed, len(texts) * samples, tokens)
         how: dict[str, Any] = {
@@ -253,7 +261,9 @@ class TransformersModel(TextModel):
 
         Raises `TokenizerError` and `ContextOverflowError`.
         """
-        texts = whole(texts, 2)
+        texts = np.asarray(texts)
+        check_texts(texts)
+        texts = texts.astype(np.int64)
         lengths = (texts >= 0).sum(1)
         if not len(texts) or not lengths.all():
             raise TokenizerError(
@@ -261,8 +271,6 @@ class TransformersModel(TextModel):
                 "one token at least to tell the next: begin with the token that its texts begin "
                 "with."
             )
-        if (np.arange(texts.shape[1]) >= lengths[:, None])[texts >= 0].any():
-            raise TokenizerError("A text has -1 in its middle: padding stands at the end only.")
         self._check_tokens(texts)
         self.check_room(texts, 1)
         return texts
@@ -338,23 +346,6 @@ class TransformersModel(TextModel):
             return  # one of the name that is built otherwise
         if same:
             self.reader = faster
-
-
-def whole(values: Any, axes: int) -> Int[np.ndarray, "..."]:
-    """Tokens as whole numbers with so many axes. Raises `TokenizerError` for others."""
-    found = np.asarray(values)
-    if found.ndim != axes or not (found.dtype.kind in "iu" or found.size == 0):
-        raise TokenizerError(
-            f"Tokens are whole numbers with {axes} ax{'i' if axes == 1 else 'e'}s; got "
-            f"{found.dtype} of shape {list(found.shape)}."
-        )
-    return found.astype(np.int64)
-
-
-def numbers(rows: Any, count: int) -> Int[np.ndarray, " n"]:
-    """Rows of a batch by number, as NumPy has them: negative ones, and masks, too."""
-    asked = np.asarray(rows)
-    return np.arange(count)[asked.astype(np.int64) if asked.size == 0 else asked]
 
 
 def _weights(module: Any) -> int:

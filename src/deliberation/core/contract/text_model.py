@@ -34,7 +34,8 @@ class Written(NamedTuple):
     logprob: Float[np.ndarray, " rows"]
     """Of all tokens written, under the distribution that they were drawn from (nats)."""
     spent: Ledger
-    """A row each; `network_evaluations` counts one for each token read or written."""
+    """A row each; `network_evaluations` counts a pass for each token that is read: those of the
+    text, and those written but the last."""
 
 
 class Sampling(NamedTuple):
@@ -181,8 +182,9 @@ class TextModel(abc.ABC):
 def check_logits(model: TextModel, logits: Logits) -> None:
     """Raises `NonFiniteError` for NaN or +infinity, and where nothing at all can be written."""
     bad = np.isnan(logits) | (logits == np.inf)
-    if bad.any() or (logits == -np.inf).all(axis=-1).any():
-        row, token = np.argwhere(bad)[0] if bad.any() else (0, 0)
+    bad |= (logits == -np.inf).all(axis=-1, keepdims=True)
+    if bad.any():
+        row, token = np.argwhere(bad)[0]
         raise NonFiniteError(
             f"{model!r} gave {logits[row, token]} as the logit of token {token}: its weights or "
             "its input are broken, and nothing is drawn from it."

@@ -35,7 +35,9 @@ def lookahead(
     each = candidates * samples
     for place in range(tokens):
         left = tokens - place
-        enough = (purse.tokens_left >= each * left) & (purse.passes_left > each * left)
+        # The last token of a completion is not read, but the one that is written then is.
+        passes = each * (left - 1) + (left > 1)
+        enough = (purse.tokens_left >= each * left) & (purse.passes_left >= passes)
         written.live &= enough & ~best.over
         at = np.flatnonzero(written.live)
         if not len(at):
