@@ -1,5 +1,8 @@
 """The zoo: entries are well-formed, and a cell measures what planted deciders are known to be."""
 
+import os
+import sys
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -300,3 +303,20 @@ def test_the_command_measures_prints_and_resumes(tmp_path):
     assert page.count("<svg") == 2 and "http" not in page.split("<main>")[1].split("xmlns")[0]
     refused = CliRunner().invoke(main, ["zoo", CHEAP[:-1]])
     assert refused.exit_code != 0 and CHEAP in refused.output
+
+
+@pytest.mark.parametrize(("effort", "hurried"), [("smoke", True), ("quick", False)])
+@pytest.mark.parametrize("own", [None, "--xla_of_the_users=1"])
+def test_a_smoke_compiles_in_a_hurry_and_leaves_nothing_of_it(monkeypatch, effort, hurried, own):
+    seen = []
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    if own:
+        monkeypatch.setenv("XLA_FLAGS", own)
+    command = sys.modules["deliberation.cli.zoo"]
+    monkeypatch.setattr(command, "measure", lambda *_, **__: seen.append(os.environ.copy()))
+    monkeypatch.setattr(command, "present", lambda *_: None)
+    done = CliRunner().invoke(main, ["zoo", CHEAP, "--effort", effort])
+    assert done.exit_code == 0, done.output
+    flags = seen[0].get("XLA_FLAGS", "")
+    assert ("optimization_level=0" in flags) == hurried and flags.endswith(own or "")
+    assert os.environ.get("XLA_FLAGS") == own

@@ -1,6 +1,8 @@
 """`deliberate zoo`: every named kind of decider, measured on a task it is meant for."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,20 +59,32 @@ def zoo(
         return
     asked = checked_tasks(tasks)
     wanted = [name for name in known if not names or name in names]
-    if effort == "smoke":
-        _hurry()
     cells = entries.plan(effort, only=wanted, tasks=asked or None)
-    measure(cells, out, {"zoo": wanted, "effort": effort, **told_tasks(asked)}, jobs, **place)
+    run = {"zoo": wanted, "effort": effort, **told_tasks(asked)}
+    with _hurried() if effort == "smoke" else contextlib.nullcontext():
+        measure(cells, out, run, jobs, **place)
     present(out)
 
 
-def _hurry() -> None:
-    """Compile quickly here and in the workers: most of a smoke's minutes go into compiling."""
+@contextlib.contextmanager
+def _hurried() -> Iterator[None]:
+    """Workers that are started here compile quickly: most of a smoke's minutes go into compiling.
+
+    What this process starts later does not, so that it computes what this process does.
+    """
     from ..amortised.training.updates import HASTY
 
     flags = [f"--{name}={str(value).lower()}" for name, value in HASTY.items()]
+    before = os.environ.get("XLA_FLAGS")
     # What the user has set comes last, so that it counts.
-    os.environ["XLA_FLAGS"] = " ".join([*flags, os.environ.get("XLA_FLAGS", "")]).strip()
+    os.environ["XLA_FLAGS"] = " ".join([*flags, before or ""]).strip()
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["XLA_FLAGS"]
+        else:
+            os.environ["XLA_FLAGS"] = before
 
 
 def present(folder: Path) -> None:
