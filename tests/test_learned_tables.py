@@ -12,7 +12,7 @@ from deliberation.audit import Exam
 from deliberation.claims.experiments import four_rooms as rooms
 from deliberation.claims.experiments.arms import arm
 from deliberation.claims.experiments.inside import silly_learner as silly
-from deliberation.claims.experiments.inside import truth_table
+from deliberation.claims.experiments.inside import subjects, truth_table
 from deliberation.claims.experiments.simplicity import distilled_tables as tables
 from deliberation.claims.measuring.effort import effort_of
 from deliberation.core.decider import Decider
@@ -181,7 +181,7 @@ def test_every_cell_of_the_table_is_filled_in_several_ways_and_as_specimens_say(
     for kinds in (truth_table.BUILT, truth_table.LEARNED):
         assert min(sum(kinds.values()), len(kinds) - sum(kinds.values())) >= 4
         held_out = [kinds[name] for name in truth_table.HELD_OUT if name in kinds]
-        assert sum(held_out) == len(held_out) - sum(held_out) == 2
+        assert sum(held_out) == len(held_out) - sum(held_out) == 3
     for name, searches in truth_table.SUBJECTS.items():
         if name in list_specimens() and not searches:
             answers = list_specimens()[name]["answers"]
@@ -191,16 +191,41 @@ def test_every_cell_of_the_table_is_filled_in_several_ways_and_as_specimens_say(
 def test_a_counted_model_is_as_good_as_what_it_has_seen():
     exam = Exam.of(random_world(0), count=16)
     learned = truth_table.subject("learned_model", exam, KEY)
-    assert isinstance(learned, truth_table.LearnedModel)
+    assert isinstance(learned, subjects.LearnedModel)
     assert 0.9 < learned.tried.mean() < 1.0
-    whole = truth_table.LearnedModel(exam.task, exam, np.ones_like(learned.tried))
-    nothing = truth_table.LearnedModel(exam.task, exam, np.zeros_like(learned.tried))
+    whole = subjects.LearnedModel(exam.task, exam, np.ones_like(learned.tried))
+    nothing = subjects.LearnedModel(exam.task, exam, np.zeros_like(learned.tried))
     np.testing.assert_allclose(
         whole.imagined(exam.objective, 300), exam.values, atol=1e-5 * exam.span
     )
     assert not np.nan_to_num(nothing.imagined(exam.objective, 20)).any()
     table = truth_table.subject("evolved_table", exam, KEY)
     assert exam.reached.legal[np.arange(len(table.actions)), table.actions].all()
+
+
+def test_rollouts_are_worth_what_random_play_earns_and_trials_teach_a_table():
+    exam = Exam.of(random_world(0), count=16)
+    reached, gamma = exam.reached, float(exam.objective.discount)
+    rewards = reached.rewards(exam.objective)
+    worth = np.zeros(len(reached))
+    for _ in range(subjects.FAR):  # what random play earns, exactly
+        after = np.where(reached.terminal, 0.0, worth)[reached.to]
+        values = (reached.chances * (rewards + gamma * after)).sum(2)
+        worth = np.where(reached.legal, values, 0.0).sum(1) / reached.legal.sum(1).clip(1)
+    planner = truth_table.subject("rollout_planner", exam, KEY)
+    assert isinstance(planner, subjects.RolloutPlanner)
+    row = int(exam.rows[0])
+    legal = np.flatnonzero(reached.legal[row])
+    rng = np.random.default_rng(0)
+    for action in legal:
+        found = planner.played(row, np.full(4000, action), rewards, gamma, rng)
+        assert abs(found.mean() - values[row, action]) < 4 * found.std() / 4000**0.5 + 1e-6
+    table = truth_table.subject("sarsa_table", exam, KEY).actions
+    first = truth_table.subject("first_legal", exam, KEY).actions
+    live = np.flatnonzero(reached.legal.any(1))
+    taught, other = (exam.values[live, actions[live]].mean() for actions in (table, first))
+    best = np.where(reached.legal, exam.values, -np.inf)[live].max(1).mean()
+    assert taught > best - 0.5 * (best - other)
 
 
 def test_the_rule_reads_a_response_to_either_and_nothing_reaches_who_is_not_asked():

@@ -16,31 +16,31 @@ from typing import Any
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Key
 
 from ....audit import Exam, audit
-from ....core.answering import Question
 from ....core.decider import Decider, Decision, Memory
-from ....core.objective import Objective
 from ....core.task import Task
-from ....direct import RandomShooting
 from ....runs import Context, Outcome
 from ....specimens import list_specimens, make, random_world
-from ....specimens.coded import Coded, greedy, simulations
 from ..arms import outcome
+from .subjects import MORE
 
 BUILT = {
     "sweep_planner": True, "uct": True, "policy_iteration": True, "depth_planner": True,
-    "random_shooting": True,
+    "random_shooting": True, "rollout_planner": True,
     "look_up_table": False, "softmax_policy": False, "placebo": False,
     "table_of_objectives": False, "nearest_neighbour": False, "misplaced_planner": False,
+    "first_legal": False,
 }  # fmt: skip
 LEARNED = {
     "silly_learner": True, "thinking_network": True, "learned_model": True, "muzero_policy": True,
+    "learned_rollouts": True,
     "imitation_network": False, "dqn_policy": False, "q_learner": False, "successor_policy": False,
     "actor_table": False, "evolved_table": False,
+    "sarsa_table": False,
 }  # fmt: skip
-"""Kinds of subjects, and whether they search about what they are asked: specimens, and three more.
+"""Kinds of subjects, and whether they search about what they are asked: specimens, and seven more.
 """
 SUBJECTS = {**BUILT, **LEARNED}
 HELD_OUT = tuple(
@@ -52,72 +52,6 @@ HELD_OUT = tuple(
 PROBES = ("effort", "objective")
 ANSWERS = {"responds", "none", "against", "inconclusive"}
 """What a probe that could be asked finds."""
-STEPS = 1500
-"""Random steps from which a model is counted."""
-MUTATIONS = 600
-"""Of a table that is evolved, one at a time."""
-
-
-class LearnedModel(Coded):
-    """Plans as many moves ahead as it is offered, in what it has seen: what it never tried is
-    thought to change nothing.
-    """
-
-    tried: Bool[np.ndarray, "states actions"]
-
-    def takes(self, rows: np.ndarray, question: Question, draws: np.ndarray) -> np.ndarray:
-        """The best by its own model."""
-        sweeps = min(max(int(simulations(question, 64).max(initial=1)), 1), 128)
-        return greedy(self.imagined(question.objective, sweeps)[rows], draws[:, 0])
-
-    def imagined(self, objective: Objective, sweeps: int) -> Float[np.ndarray, "states actions"]:
-        """What every action is worth where the world is as it was seen."""
-        reached = self.exam.reached
-        earned = np.where(self.tried, (reached.chances * reached.rewards(objective)).sum(2), 0.0)
-        worth = values = np.zeros(len(reached))
-        for _ in range(sweeps):
-            onward = (reached.chances * worth[reached.to]).sum(2)
-            onward = np.where(self.tried, onward, worth[:, None])
-            values = earned + float(objective.discount) * onward
-            values = np.where(reached.legal, values, np.nan)
-            best = np.where(reached.legal, values, -np.inf).max(1)
-            worth = np.where(reached.terminal, 0.0, best)
-        return values
-
-
-class EvolvedTable(Coded):
-    """Takes what its table says."""
-
-    actions: Int[np.ndarray, " states"]
-
-    def takes(self, rows: np.ndarray, question: Question, draws: np.ndarray) -> np.ndarray:
-        """The same, whatever is asked."""
-        del question, draws
-        return self.actions[rows]
-
-
-def evolved(exam: Exam, rng: np.random.Generator) -> EvolvedTable:
-    """A table of actions of which a change in one state is kept where the return gets no less."""
-    reached, gamma = exam.reached, float(exam.objective.discount)
-    legal, rows = reached.legal, np.arange(len(reached))
-    rewards = (reached.rewards(exam.objective) * reached.chances).sum(2)
-    moves = np.zeros((*legal.shape, len(reached)))
-    at = np.nonzero(reached.to >= 0)
-    np.add.at(moves, (at[0], at[1], reached.to[at]), reached.chances[at])
-
-    def earns(actions: Int[np.ndarray, " states"]) -> float:
-        on = np.eye(len(rows)) - gamma * moves[rows, actions]
-        return float(np.linalg.solve(on, rewards[rows, actions]).mean())
-
-    actions = np.where(legal, rng.random(legal.shape), -1.0).argmax(1)
-    most = earns(actions)
-    for _ in range(MUTATIONS):
-        row = rng.choice(np.flatnonzero(legal.any(1)))
-        changed = actions.copy()
-        changed[row] = rng.choice(np.flatnonzero(legal[row]))
-        if (now := earns(changed)) >= most:
-            actions, most = changed, now
-    return EvolvedTable(exam.task, exam, actions)
 
 
 class Unasked(Decider):
@@ -143,14 +77,8 @@ def subject(name: str, exam: Exam, key: Key[Array, ""]) -> Decider:
     """One subject, made in a world."""
     if name in list_specimens():
         return make(name, exam, key)
-    if name == "random_shooting":
-        return RandomShooting(exam.task, horizon=8, budget=64)
     rng = np.random.default_rng(jax.random.key_data(key).tolist())
-    if name == "evolved_table":
-        return evolved(exam, rng)
-    tried = np.zeros(exam.reached.legal.shape, bool)
-    tried[tuple(rng.integers(0, size, STEPS) for size in tried.shape)] = True
-    return LearnedModel(exam.task, exam, tried)
+    return MORE[name](exam, rng)
 
 
 def reads(found: list[str]) -> bool:
