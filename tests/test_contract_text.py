@@ -121,7 +121,7 @@ BROKEN = {
     r"gives the answer \[0, 0, -1\]": {"examples": answered(0, 0, -1)},
     r"does not allow '\+', token 1 of the answer": {"examples": swapped},
     r"grade` gives bool\[\]": {"grade": lambda self, tokens: tokens[0] == tokens[3]},
-    r"grade` gives NaN or infinity": {"grade": lambda self, tokens: jnp.log(-1.0 * tokens[5])},
+    r"grade` gives NaN or infinity": {"grade": lambda self, tokens: jnp.nan * tokens[5]},
     r"rewards of `objective` on the way add up to": {"objective": given(Twice())},
     r"something stands behind its end": {
         "grade": lambda self, tokens: (tokens[-1] == -1).astype(float)

@@ -52,8 +52,9 @@ class LanguageModel(TextModel):
     compiled. The ledger counts what each row asked for, not what it was filled up to.
 
     `end` is the token behind which it stops unless told otherwise, such as `task.end` of a task of
-    text; None goes on until all tokens are written. Nothing but the network is learned, so that is
-    what is kept and trained further: see `fit_texts`.
+    text; None goes on until all tokens are written. All that is learned is the network, so that is
+    what is kept and trained further: `save_network(folder, model.network, task)` writes it, and
+    `fit_texts` shows how it is read again, trained on, and written with.
     """
 
     def __init__(

@@ -96,9 +96,15 @@ def fit_texts(
     With a `folder` a training that was killed goes on from there; from other weights, such as those
     that it ended with, it is another training, which needs a folder of its own. `watch(update,
     metrics)` is called after each update of up to 64 steps, and ends training where it returns
-    True. `amortised.LanguageModel(trained.network)` writes; on a task of text
-    `NetworkPolicy(task, trained.network)` decides, and `save_network(folder, trained.network,
-    task)` keeps it for `deliberation.load`.
+    True. `LanguageModel` writes with the trained network, and on a task of text
+    `NetworkPolicy(task, network)` decides. It is kept, and trained further, by itself (all names
+    are those of `deliberation.amortised`):
+
+        network = fit_texts(texts, network, epochs=2, key=jax.random.key(1)).network
+        save_network("model", network, task)  # also for deliberation.load and the command line
+        task, network, _ = load_network("model", Transformer)
+        network = fit_texts(texts, network, epochs=1, key=jax.random.key(2)).network
+        model = LanguageModel(network, end=task.end)
 
     Raises `BatchMismatchError`, `TokenizerError`, `ValueError` (no text, nothing to count, a number
     that is none of its kind) and `TrainingDivergedError`.

@@ -21,7 +21,7 @@ _TEXTS = 16
 """So many prompts, examples of each kind and texts by chance are looked at."""
 _CLOSE = 1e-5
 
-Texts = Int[np.ndarray, "texts places"]
+Texts = Int[np.ndarray, "_ _"]
 
 
 def is_text(task: Task) -> bool:

@@ -91,7 +91,7 @@ def lengths(texts: Texts) -> Int[np.ndarray, " n"]:
     return (texts >= 0).sum(1)
 
 
-def packed(prompts: Texts, tokens: int) -> Texts:
+def packed(prompts: Any, tokens: int) -> Texts:
     """Prompts with room for so many tokens after each. Raises `TokenizerError` for no prompts."""
     check_texts(prompts)
     prompts = np.maximum(np.asarray(prompts, np.int64), -1)

@@ -75,7 +75,7 @@ class _Drawing:
     """The samples after each prompt, drawn in rounds that keep to what each may still spend."""
 
     def __init__(
-        self, model: TextModel, prompts: Texts, tokens: int, budget: TextBudget | None,
+        self, model: TextModel, prompts: Any, tokens: int, budget: Any,
         verifier: Verifier | None, key: Key[Array, "*prompts"], sampling: Sampling,
         stop: Stop, allow: Allow | None,
     ):  # fmt: skip

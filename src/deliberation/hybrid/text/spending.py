@@ -113,7 +113,7 @@ class Searched:
 class Purse:
     """What each prompt has spent, and may still spend; the one place where both are counted."""
 
-    def __init__(self, model: TextModel, prompts: Texts, budget: TextBudget | None):
+    def __init__(self, model: TextModel, prompts: Texts, budget: Any):
         self.each = model.flops_per_token
         self.most = np.array(TextBudget.of(budget).limits(model))
         self.read = (prompts >= 0).sum(1).astype(np.int64)
@@ -232,8 +232,7 @@ class Best:
 
 
 def begun(
-    model: TextModel, prompts: Texts, verifier: Verifier | None, tokens: int,
-    budget: TextBudget | None,
+    model: TextModel, prompts: Any, verifier: Any, tokens: int, budget: Any,
 ) -> tuple[Texts, Purse, Best]:  # fmt: skip
     """Prompts with room for so many tokens, what may be spent on each, and nothing found yet.
 
