@@ -172,10 +172,13 @@ class TextModel(abc.ABC):
 
     def stop_token(self, stop: Any, name: str = "stop") -> int | None:
         """The token that `stop` means, None for none. Raises `TokenizerError` for what is none."""
-        if stop is None or (isinstance(stop, str) and stop == "end"):
-            return self.end if stop is not None else None
+        if stop is None:
+            return None
+        given: Any = self.end if isinstance(stop, str) and stop == "end" else stop
+        if given is None:
+            return None
         try:
-            token = -1 if isinstance(stop, bool) else operator.index(stop)
+            token = -1 if isinstance(given, bool) else operator.index(given)
         except TypeError:
             token = -1
         if not 0 <= token < self.vocabulary:
