@@ -41,8 +41,9 @@ cells = all_arms("language.stars", 30.0, ("forward", "backward"), steps=STEPS)
 FORWARD, BACKWARD, BETWEEN = (
     "first move right, written from the start",
     "first move right, written from the goal back",
-    "first move right: share gained by writing from the goal back",
+    "first move right, gained by writing from the goal back",
 )
+SUBJECT = "transformers"
 NULL = {
     "what": "both are written from the goal back",
     "rows": (FORWARD, BETWEEN),
@@ -72,15 +73,16 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
     (searched,) = all_found(results, one, "searched")
     who, back = "written from the start", "written from the goal back"
     nodes, path = "other nodes right, least of them", "whole path right as it writes by itself"
+    told_of = {
+        f"{nodes}, {who}": still, f"{nodes}, {back}": back_others,
+        f"{path}, {who}": whole, f"{path}, {back}": back_whole,
+    }  # fmt: skip
     rows = [
-        claimed(CLAIM, world, who, FORWARD, share(forward, DRAWN), below=CHANCE + NEAR),
-        claimed(CLAIM, world, back, BACKWARD, share(backward, DRAWN), above=SOLVED),
-        claimed(CLAIM, world, "both", BETWEEN,
-                bootstrap(backward - forward, bounds=(-1.0, 1.0)), above=APART),
-        told(CLAIM, world, who, nodes, share(still, DRAWN)),
-        told(CLAIM, world, back, nodes, share(back_others, DRAWN)),
-        told(CLAIM, world, who, path, share(whole, DRAWN)),
-        told(CLAIM, world, back, path, share(back_whole, DRAWN)),
+        claimed(CLAIM, world, SUBJECT, FORWARD, share(forward, DRAWN), below=CHANCE + NEAR),
+        claimed(CLAIM, world, SUBJECT, BACKWARD, share(backward, DRAWN), above=SOLVED),
+        claimed(CLAIM, world, SUBJECT, BETWEEN, bootstrap(backward - forward, bounds=(-1.0, 1.0)),
+                above=APART),
+        *(told(CLAIM, world, SUBJECT, name, share(x, DRAWN)) for name, x in told_of.items()),
         check(CLAIM, world, "a search back from the goal", "first move right",
               share(searched, DRAWN), above=0.5),
     ]  # fmt: skip
