@@ -344,11 +344,15 @@ def test_a_verifier_that_fails_costs_only_the_prompt_it_fails_on(table, name, se
     assert found.grades.tolist() == [0.5, 0.0] and found.why[1] and not found.why[0]
 
 
+def anything(texts):
+    return np.ones((len(texts), WORDS), bool)
+
+
 @pytest.mark.parametrize("name", SEARCHES)
 def test_a_grader_that_changes_its_texts_spoils_none(table, prompts, name, monkeypatch):
     """Nor do those that say what is allowed and what an answer is."""
     how = {"key": jax.random.key(2), "tokens": TOKENS, "stop": STOP}
-    how |= {"budget": TextBudget(passes=70), "allow": lambda texts: np.ones((len(texts), WORDS))}
+    how |= {"budget": TextBudget(passes=70), "allow": anything}
     clean = SEARCHES[name](Chain(table), prompts, **how)
 
     def spoiling(given, grade):
@@ -362,7 +366,7 @@ def test_a_grader_that_changes_its_texts_spoils_none(table, prompts, name, monke
     graded, named = hashed, as_tuple
     monkeypatch.setitem(globals(), "hashed", lambda texts: spoiling(texts, graded))
     monkeypatch.setitem(globals(), "as_tuple", lambda text: spoiling(text, named))
-    how["allow"] = lambda texts: spoiling(texts, lambda t: np.ones((len(t), WORDS)))
+    how["allow"] = lambda texts: spoiling(texts, anything)
     spoilt = SEARCHES[name](Chain(table), prompts, **how)
     np.testing.assert_array_equal(spoilt.texts, clean.texts)
     np.testing.assert_array_equal(spoilt.grades, clean.grades)
