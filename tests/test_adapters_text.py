@@ -595,3 +595,24 @@ def test_a_folder_is_named_on_the_command_line(trained, countdown):
     np.testing.assert_array_equal(told.weights, expected.weights)
     with pytest.raises(UnknownNameError):
         check_decider_name("hf:")
+
+
+def test_words_that_a_tokenizer_lacks_are_named_with_what_to_do(countdown, trained):
+    model = from_transformers(trained, tokenizer_of(countdown.symbols[3:-1]))
+    lacking = r"no tokens for 4 of the \d+ words .*'0', '1', '2', 'end'\. .*tokenizer\.add_tokens"
+    with pytest.raises(TokenizerError, match=lacking):
+        text_policy(model, countdown)
+    model = from_transformers(trained, tokenizer_of(["nothing"]))
+    with pytest.raises(TokenizerError, match=r"'\d+' and \d+ more\. Give a model"):
+        text_policy(model, countdown)
+
+
+def test_it_writes_to_its_own_end_unless_told_otherwise(trained):
+    model = from_transformers(trained)
+    model.end = 5
+    how = {"key": KEY, "tokens": 12}
+    own, told = model.write(TEXTS, **how).tokens, model.write(TEXTS, stop=5, **how).tokens
+    np.testing.assert_array_equal(own, told)
+    assert (model.write(TEXTS, stop=None, **how).tokens >= 0).all()
+    with pytest.raises(TokenizerError, match="stop is a token from 0 to"):
+        model.write(TEXTS, stop=10**6, **how)

@@ -1,5 +1,6 @@
 """Claims about models of language that are evaluated: sources, searches and closed forms."""
 
+import inspect
 import itertools
 import sys
 from pathlib import Path
@@ -12,7 +13,14 @@ import pytest
 
 from deliberation import make_task
 from deliberation.amortised import Transformer, token_losses
-from deliberation.claims.experiments.language import chains, forks, likeliest, scaling, writing
+from deliberation.claims.experiments.language import (
+    chains,
+    forks,
+    likeliest,
+    scaling,
+    stars,
+    writing,
+)
 from deliberation.runs import Context
 from deliberation.tasks.text import MarkovText
 from deliberation.tasks.text.markov_text import _source
@@ -224,3 +232,49 @@ def test_numbers_of_the_two_state_source_hold():
     assert len(texts) == 256 and chances.sum() == pytest.approx(1)
     rows = two_state_source.reproduce("smoke", KEY)
     assert len(rows) == 6 and all(row.holds for row in rows), rows
+
+
+# --- paths on a star ------------------------------------------------------------------------------
+
+
+def test_a_star_as_text_names_its_edges_and_its_path():
+    some = stars.draw(KEY, 4)
+    forward, backward = (np.asarray(stars.written_out(some, back=b)) for b in (False, True))
+    np.testing.assert_array_equal(forward[:, : stars.ASKED], backward[:, : stars.ASKED])
+    np.testing.assert_array_equal(forward[:, stars.ASKED :], backward[:, : stars.ASKED - 1 : -1])
+    for row, (start, goal) in zip(forward, np.asarray(some.told), strict=True):
+        words = row[: stars.EDGES] - stars.SIGN - 1
+        edges = {(int(w) // stars.NAMES, int(w) % stars.NAMES) for w in words}
+        path = row[stars.ASKED :].tolist()
+        assert (path[0], path[-1]) == (start, goal) and row.max() < stars.WORDS
+        assert set(itertools.pairwise(path)) <= edges and len(edges) == stars.EDGES
+
+
+def test_the_first_move_is_the_node_next_to_the_start_whichever_way_it_is_written():
+    """Of who tells the true next token with one node wrong: that node counts where it stands."""
+    some = stars.draw(KEY, 64)
+    for back in (False, True):
+        texts = stars.written_out(some, back=back)
+        first = some.path[:, 0]
+
+        class Teller:
+            def predict(self, seen, texts=texts, first=first):
+                said = jax.nn.one_hot(texts, stars.WORDS)
+                start = some.told[:, 0]
+                # Every first move is told as the start, which is never right there.
+                wrong = jnp.where(texts == first[:, None], start[:, None], texts)
+                at = jnp.arange(stars.PLACES) > stars.ASKED
+                return jnp.where(at[:, None], jax.nn.one_hot(wrong, stars.WORDS), said)
+
+        found = inspect.unwrap(stars.judged)(Teller(), texts, back=back)
+        assert float(found["first"]) == 0 and float(found["others"]) == 1
+        assert float(found["whole"]) == 0
+
+
+def test_backward_a_transformer_learns_the_path_within_few_steps():
+    settings = {"trainings": 1, "arm": "backward", "key": 0, "steps": 300}
+    found = stars.train(settings, HERE).outcomes
+    assert found["first"][0] > 0.9 and found["whole"][0] > 0.9 and found["searched"] == [1.0]
+    plain = stars.train({**settings, "arm": "forward", "steps": 3}, HERE).outcomes
+    nulled = stars.train({**settings, "arm": "forward", "null": True}, HERE).outcomes
+    assert plain["first"][0] < 0.7 and nulled["first"] == found["first"]

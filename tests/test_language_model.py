@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from deliberation.amortised import LanguageModel, Transformer, flops
+from deliberation.amortised import LanguageModel, Transformer, fit_texts, flops
 from deliberation.core.contract import Sampling, TextModel
 from deliberation.core.contract.text_model import check_counts, check_texts, picked_rows
 from deliberation.core.errors import (
@@ -279,3 +279,26 @@ def test_a_broken_model_writes_nothing(bad):
     late.write(TEXTS[:1], key=KEY, tokens=4)
     with pytest.raises(NonFiniteError, match="row 0"):
         late.write(TEXTS[:1], key=KEY, tokens=6)
+
+
+def test_keeping_and_training_further_go_as_is_documented(tmp_path, monkeypatch):
+    """The lines of the docstring of `fit_texts`, run as they stand."""
+    from deliberation import amortised
+    from deliberation.tasks.text import PathStar
+
+    lines = [x[8:] for x in (fit_texts.__doc__ or "").splitlines() if x.startswith(8 * " ")]
+    assert len(lines) == 5
+    monkeypatch.chdir(tmp_path)
+    task = PathStar(names=7)
+    texts = jax.vmap(lambda key: task.examples(key, "path"))(jax.random.split(KEY, 64))
+    network = Transformer((task.places,), len(task.symbols), 8, 1, 2, key=KEY)
+    known = {"task": task, "texts": texts, "network": network, "jax": jax}
+    known |= {name: getattr(amortised, name) for name in amortised.__all__}
+    exec("\n".join(lines[:3]), known)
+    kept = known["network"]
+    assert (np.asarray(kept.tokens) != np.asarray(network.tokens)).any()
+    exec("\n".join(lines[3:]), known)
+    model = known["model"]
+    assert isinstance(model, LanguageModel) and model.end == task.end
+    assert (np.asarray(model.network.tokens) != np.asarray(kept.tokens)).any()
+    assert repr(known["task"]) == repr(task)

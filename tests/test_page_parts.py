@@ -148,12 +148,20 @@ def test_pictures_links_and_tags_are_left_alone():
 
 
 def test_every_word_is_found_by_its_pattern_and_stands_in_the_glossary():
-    listed = glossary()
+    listed = glossary(" ".join(term.name for term in TERMS))
     for term in TERMS:
         assert f">{term.name}</dfn>" in explained(f"<p>{term.name}</p>"), term.name
         assert f"<dt>{term.name}</dt>" in listed
     assert explained("0.9 of the way from random to optimum").startswith("0.9 <dfn")
     assert explained("0.9 of the way from random to optimum").endswith("to optimum</dfn>")
+
+
+def test_the_foot_of_a_page_explains_the_words_that_stand_on_it_and_no_others():
+    shown = "<p>Of <dfn title='held out'>regret</dfn> in <a>nats</a></p><style>.n* {}</style>"
+    listed = glossary(shown)
+    assert listed.count("<dt>") == 2 and "2 explained" in listed
+    assert "<dt>regret</dt>" in listed and "<dt>nats</dt>" in listed
+    assert glossary("<p>nothing to explain</p>") == ""
 
 
 # Forest plots

@@ -297,17 +297,19 @@ def test_lookahead_with_exact_rollouts_is_better_than_its_model(table):
     assert many.grades.mean() > one.grades.mean() + 0.2
 
 
-def test_lookahead_begins_where_a_place_can_be_seen_through(table):
+def test_lookahead_tries_as_many_candidates_as_can_be_seen_through(table):
     """The prompt, all but the last token of each completion, and the token that is chosen."""
     least = 1 + WORDS * (TOKENS - 1) + 1
-    for passes, looked in ((least - 1, 0), (least, WORDS)):
+    # With one pass less a candidate is left out, and what it would have taken sees one text of the
+    # next place through.
+    for passes, looked in ((least - 1, WORDS - 1 + 1), (least, WORDS), (TOKENS, 1), (3, 0)):
         found = lookahead(
             Chain(table), np.zeros((2, 1), int), Verifier(hashed, greatest=9.0), candidates=WORDS,
             tokens=TOKENS, key=jax.random.key(0), budget=TextBudget(passes=passes),
         )  # fmt: skip
-        assert (found.tried == looked).all()
+        assert (found.tried == looked).all(), passes
         assert (found.spent.network_evaluations <= passes).all()
-        assert (found.spent.network_evaluations == least).all() == (looked > 0)
+        assert (found.finished == (looked > 0)).all()
 
 
 def raises_on_two(texts):
@@ -342,11 +344,15 @@ def test_a_verifier_that_fails_costs_only_the_prompt_it_fails_on(table, name, se
     assert found.grades.tolist() == [0.5, 0.0] and found.why[1] and not found.why[0]
 
 
+def anything(texts):
+    return np.ones((len(texts), WORDS), bool)
+
+
 @pytest.mark.parametrize("name", SEARCHES)
 def test_a_grader_that_changes_its_texts_spoils_none(table, prompts, name, monkeypatch):
     """Nor do those that say what is allowed and what an answer is."""
     how = {"key": jax.random.key(2), "tokens": TOKENS, "stop": STOP}
-    how |= {"budget": TextBudget(passes=70), "allow": lambda texts: np.ones((len(texts), WORDS))}
+    how |= {"budget": TextBudget(passes=70), "allow": anything}
     clean = SEARCHES[name](Chain(table), prompts, **how)
 
     def spoiling(given, grade):
@@ -360,7 +366,7 @@ def test_a_grader_that_changes_its_texts_spoils_none(table, prompts, name, monke
     graded, named = hashed, as_tuple
     monkeypatch.setitem(globals(), "hashed", lambda texts: spoiling(texts, graded))
     monkeypatch.setitem(globals(), "as_tuple", lambda text: spoiling(text, named))
-    how["allow"] = lambda texts: spoiling(texts, lambda t: np.ones((len(t), WORDS)))
+    how["allow"] = lambda texts: spoiling(texts, anything)
     spoilt = SEARCHES[name](Chain(table), prompts, **how)
     np.testing.assert_array_equal(spoilt.texts, clean.texts)
     np.testing.assert_array_equal(spoilt.grades, clean.grades)

@@ -95,11 +95,13 @@ def answered(
     rules_out: dict[str, str] | None = None,
     panel: Panel | None = None,
     found: Found | None = None,
+    measure: str = "",
     cited: list[Cited] | None = None,
 ) -> Answer:
     """The answer of a probe that declares itself as `about`; a control that fails bars a verdict.
 
-    `words` say each verdict in a sentence, `rules_out` what is then ruled out.
+    `words` say each verdict in a sentence, `rules_out` what is then ruled out, and `measure` the
+    estimate where no number does.
     """
     controls = controls or []
     verdict = response(estimate) if found is None else found
@@ -110,7 +112,7 @@ def answered(
         found=verdict, said=words.get(verdict, "The interval allows for both."), estimate=estimate,
         controls=controls, rules_out=(rules_out or {}).get(verdict, ""),
         fooled_by=about["fooled_by"], panel=panel, cited=cited or [],
-        word=about.get("named", {}).get(verdict, ""),
+        word=about.get("named", {}).get(verdict, ""), measure=measure,
     )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """What an audit found: one answer a probe, and all of them as text."""
 
 import importlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -77,6 +78,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     word: str = ""
     """The verdict in a word or two, where the probe has its own."""
+    measure: str = ""
+    """The estimate in words, where it is beyond what was measured."""
 
     @property
     def named(self) -> str:
@@ -143,8 +146,12 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
             *self.notes,
             "",
         ]
+        alike = together(a for a in self.answers if a.found == "not applicable")
         for a in self.answers:
-            lines.append(f"{a.probe:<12} {a.named:<16} {_shown(a.estimate):<24} {a.said}")
+            if len(alike.get(a.said, [])) > 1 and a.found == "not applicable":
+                continue
+            measured = a.measure or _shown(a.estimate)
+            lines.append(f"{a.probe:<12} {a.named:<16} {measured:<24} {a.said}")
             lines += [
                 f"{'':<12} control: {c.name} {_shown(c.estimate)}"
                 + ("" if c.holds else "  <- does not hold: no verdict")
@@ -158,6 +165,11 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
                 lines.append(f"{'':<12} note: {a.note}")
             if a.fooled_by:
                 lines.append(f"{'':<12} could be fooled by: {a.fooled_by}")
+        lines += [
+            f"not applicable: {', '.join(a.probe for a in some)}\n{'':<12} {said}"
+            for said, some in alike.items()
+            if len(some) > 1
+        ]
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -167,6 +179,14 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     def as_dict(self) -> dict[str, Any]:
         """As plain values, for JSON."""
         return msgspec.to_builtins(self)
+
+
+def together(answers: Iterable[Answer]) -> dict[str, list[Answer]]:
+    """Answers by what they say, in the order in which it is first said."""
+    found: dict[str, list[Answer]] = {}
+    for answer in answers:
+        found.setdefault(answer.said, []).append(answer)
+    return found
 
 
 def _shown(estimate: Estimate) -> str:

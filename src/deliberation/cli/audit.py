@@ -133,22 +133,30 @@ def _numbers(text: str | None) -> tuple[int, ...] | None:
 
 
 class _Progress:
-    """A line for each answer, with the time that the others are likely to take."""
+    """A line for each answer, with the time that the others are likely to take.
+
+    Who cannot be asked answers at once, and what a folder keeps is there already: neither says how
+    long the others take.
+    """
 
     def __init__(self, count: int):
         self.count, self.done, self.began = count, 0, time.monotonic()
+        self.asked = 0
 
     def answered(self, answer: "Answer") -> None:
         """One more."""
-
-        self.done += 1
         passed = time.monotonic() - self.began
-        left = passed / self.done * (self.count - self.done)
-        click.echo(
-            f"[{self.done}/{self.count}] {answer.probe}: {answer.named} "
-            f"({answer.seconds:.0f} s; {passed:.0f} s so far, about {left:.0f} s left)",
-            err=True,
-        )
+        click.echo(self.line(answer, passed), err=True)
+
+    def line(self, answer: "Answer", passed: float | int) -> str:
+        """What is told of an answer so many seconds after the beginning."""
+        self.done += 1
+        self.asked += answer.found != "not applicable" and answer.seconds <= passed
+        more = self.count - self.done
+        told = f"{answer.seconds:.0f} s; {passed:.0f} s so far"
+        if self.asked and more:
+            told += f", up to {passed / self.asked * more:.0f} s left at this pace"
+        return f"[{self.done}/{self.count}] {answer.probe}: {answer.named} ({told})"
 
 
 def _list(specimens: bool) -> None:

@@ -139,6 +139,10 @@ class TokenizerError(DeliberationError, ValueError):
     """Texts and a model do not fit: symbols that its tokenizer lacks, or tokens that it lacks."""
 
 
+class AllowanceError(DeliberationError, RuntimeError):
+    """What says which tokens may follow a text raised, or gave no yes or no for each of them."""
+
+
 class VerifierError(DeliberationError, RuntimeError):
     """A grader of texts raised, took too long, or gave what is no grade."""
 

@@ -32,6 +32,11 @@ HEAT_SHADOW = "#0b1a2b"
 
 FONT = 11.0
 
+_CLEAR: dict[str, Any] = {
+    "bbox": {"facecolor": NAMES["paper"], "edgecolor": "none", "pad": 0.8}, "zorder": 1.8
+}  # fmt: skip
+"""A label in the middle of a figure hides the grid behind it, and no line that was measured."""
+
 CROWDED = 16
 """A line of more points is drawn without markers, which would run into each other."""
 
@@ -198,6 +203,7 @@ def _draw_references(axes: Any, panel: Panel, ys: list[float]) -> None:
             va="bottom",
             color=NAMES["muted"],
             fontsize=FONT - 1,
+            **_CLEAR,
         )
 
 
@@ -245,7 +251,7 @@ def _draw_limit(axes: Any, mark: Mark, panel: Panel, xs: list[float]) -> None:
     axes.annotate(
         mark.label, (x, 0.985), xycoords=("data", "axes fraction"),
         xytext=(-5 if left else 5, 0), textcoords="offset points", va="top",
-        ha="right" if left else "left", color=NAMES["muted"], fontsize=FONT - 1,
+        ha="right" if left else "left", color=NAMES["muted"], fontsize=FONT - 1, **_CLEAR,
     )  # fmt: skip
 
 

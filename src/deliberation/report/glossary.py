@@ -102,6 +102,8 @@ TERMS = _read(WORDS)
 TAG = re.compile(r"(<[^>]*>)")
 NOT_WITHIN = ("svg", "a", "dfn", "title", "style")
 """Elements whose text stays as it is."""
+NOT_READ = ("title", "style", "script", "metadata")
+"""Elements whose text nobody sees."""
 
 
 def explained(block: str) -> str:
@@ -121,22 +123,36 @@ def explained(block: str) -> str:
     return "".join(pieces)
 
 
-def glossary() -> str:
-    """All terms as a list, for the foot of the page."""
+def glossary(shown: str) -> str:
+    """The terms that stand in some markup as a list, for the foot of its page; nothing for none."""
+    used = sorted(_standing(shown), key=lambda term: term.name.lower())
+    if not used:
+        return ""
     terms = "\n".join(
-        f"<dt>{escape(term.name)}</dt><dd>{escape(term.meaning)}</dd>"
-        for term in sorted(TERMS, key=lambda term: term.name.lower())
+        f"<dt>{escape(term.name)}</dt><dd>{escape(term.meaning)}</dd>" for term in used
     )
     return (
         '<details id="glossary"><summary>Words used here: '
-        f'{len(TERMS)} explained</summary>\n<dl class="terms">{terms}</dl></details>'
+        f'{len(used)} explained</summary>\n<dl class="terms">{terms}</dl></details>'
     )
 
 
-def _follow(tag: str, inside: list[str]) -> None:
-    """Keep track of being within an element whose text is left alone."""
+def _standing(shown: str) -> set[Term]:
+    """The terms that a reader meets in some markup."""
+    inside: list[str] = []
+    met: set[Term] = set()
+    for piece in TAG.split(shown):
+        if TAG.fullmatch(piece):
+            _follow(piece, inside, NOT_READ)
+        elif not inside:
+            met |= {TERMS[int(str(x.lastgroup)[1:])] for x in _WORDS.finditer(piece)}
+    return met
+
+
+def _follow(tag: str, inside: list[str], elements: tuple[str, ...] = NOT_WITHIN) -> None:
+    """Keep track of being within one of these elements."""
     name = re.split(r"[\s>/]", tag.strip("</"), maxsplit=1)[0]
-    if name not in NOT_WITHIN or tag.endswith("/>"):
+    if name not in elements or tag.endswith("/>"):
         return
     if not tag.startswith("</"):
         inside.append(name)

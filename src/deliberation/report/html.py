@@ -36,11 +36,12 @@ def page(
     `notes` are what a reader has to know first: that cells failed, say. `positions` are examples of
     how problems are solved.
     """
-    found, more = compare(findings), {EXAMPLES: drawn(positions)}
+    table = overview(compare(findings), {EXAMPLES: drawn(positions)})
+    header = _header(provenance, notes, curves(headlines(findings)))
     return document(
         "The comparison table, measured",
-        _header(provenance, notes, curves(headlines(findings))),
-        f"{overview(found, more)}\n{glossary()}",
+        header,
+        f"{table}\n{glossary(header + table)}",
         provenance,
     )
 

@@ -234,16 +234,27 @@ def _tokens(
         found.append(tokens)
     if missing:
         raise TokenizerError(
-            f"The tokenizer of {model!r} has no tokens for {', '.join(map(repr, missing))}: use "
-            "one that knows them, or say by writing= how they are written."
+            f"The tokenizer of {model!r} has no tokens for {len(missing)} of the {len(words)} "
+            f"words that this task is written in: {_listed(missing)}. Give a model trained on "
+            "texts of the task, or teach this one the words: tokenizer.add_tokens([...]), "
+            "model.resize_token_embeddings(len(tokenizer)), train on the task's examples, and save "
+            "both. Where it only writes them otherwise, say how in Python: "
+            "text_policy(model, task, writing=...), or symbols=."
         )
     if len(set(found)) < len(found):
         same = sorted({words[i] for i, x in enumerate(found) if found.count(x) > 1})
         raise TokenizerError(
-            f"The tokenizer of {model!r} writes {', '.join(map(repr, same))} alike, so that they "
-            "cannot be told apart: give other symbols."
+            f"The tokenizer of {model!r} writes {_listed(same)} alike, so that they cannot be told "
+            "apart. Say in Python how each is written: text_policy(model, task, writing=...), or "
+            "symbols=."
         )
     return found
+
+
+def _listed(words: Sequence[str], most: int = 20) -> str:
+    """Words in quotes, and how many more there are."""
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(map(repr, words[:most])) + more
 
 
 def _first(model: TransformersModel, prefix: str) -> list[int]:

@@ -14,6 +14,7 @@ from ...core.contract import Sampling, TextModel, Written
 from ...core.contract.text_model import (
     Logits,
     Memory,
+    Stop,
     Texts,
     check_counts,
     check_logits,
@@ -192,13 +193,14 @@ class TransformersModel(TextModel):
     def write(
         self, texts: Texts, *, key: Key[Array, ""], tokens: int,
         sampling: Sampling = Sampling(),  # noqa: B008 - immutable
-        stop: int | None = None, samples: int = 1,
+        stop: Stop = "end", samples: int = 1,
     ) -> Written:  # fmt: skip
         """As any model of text does, with every step in PyTorch or all of them compiled.
 
         A row's draws depend on the key, on its number and on how many tokens are asked for, and
         on no other row.
         """
+        stop = self.stop_token(stop)
         sampling.check()
         check_counts(tokens=tokens, samples=samples)
         texts = self.checked(texts)

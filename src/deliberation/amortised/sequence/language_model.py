@@ -18,6 +18,7 @@ from ...core.contract.text_model import (
     COLDEST,
     Logits,
     Sampling,
+    Stop,
     TextModel,
     Texts,
     Written,
@@ -49,13 +50,21 @@ class LanguageModel(TextModel):
     and all places are looked at: an upper bound, as `flops` counts them (matrix products alone).
     Numbers of rows, places and tokens are filled up to few sizes, so that few programs are
     compiled. The ledger counts what each row asked for, not what it was filled up to.
+
+    `end` is the token behind which it stops unless told otherwise, such as `task.end` of a task of
+    text; None goes on until all tokens are written. All that is learned is the network, so that is
+    what is kept and trained further: `save_network(folder, model.network, task)` writes it, and
+    `fit_texts` shows how it is read again, trained on, and written with.
     """
 
-    def __init__(self, network: Transformer, *, name: str = "transformer"):
+    def __init__(
+        self, network: Transformer, *, end: int | None = None, name: str = "transformer"
+    ):  # fmt: skip
         self.network, self.name = network, name
         self.vocabulary = network.actions
         self.longest = network.observation_shape[0]
         self.flops_per_token = 2.0 * network.multiply_adds_a_token
+        self.end = self.stop_token(end, "end")
 
     def __repr__(self) -> str:
         return f"LanguageModel({self.name}, {self.vocabulary} tokens, reads {self.longest})"
@@ -115,12 +124,14 @@ class LanguageModel(TextModel):
         tokens: int,
         key: Key[Array, ""],
         samples: int = 1,
-        stop: int | None = None,
+        stop: Stop = "end",
         sampling: Sampling = Sampling(),  # noqa: B008 - immutable
     ) -> Written:
         """See `TextModel.write`. How many `tokens` are written at most is data up to a power of
         two, and so are `stop` and the temperature above 0: a sweep of them compiles nothing anew.
         """
+        check_texts(texts)
+        stop = self.stop_token(stop)
         sampling.check()
         check_counts(tokens=tokens, samples=samples)
         texts = np.asarray(texts)

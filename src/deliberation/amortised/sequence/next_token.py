@@ -58,7 +58,7 @@ def fit_next_token(
         return next_token_loss(network, texts), {}
 
     each = Ledger(
-        network_evaluations=batch_size, data=batch_size, flops=_flops(network, batch_size)
+        network_evaluations=batch_size, data=batch_size, flops=texts_flops(network, batch_size)
     )
     identity = training_identity(
         "next_token", key, network=network.config, batch_size=batch_size,
@@ -96,9 +96,15 @@ def fit_texts(
     With a `folder` a training that was killed goes on from there; from other weights, such as those
     that it ended with, it is another training, which needs a folder of its own. `watch(update,
     metrics)` is called after each update of up to 64 steps, and ends training where it returns
-    True. `amortised.LanguageModel(trained.network)` writes; on a task of text
-    `NetworkPolicy(task, trained.network)` decides, and `save_network(folder, trained.network,
-    task)` keeps it for `deliberation.load`.
+    True. `LanguageModel` writes with the trained network, and on a task of text
+    `NetworkPolicy(task, network)` decides. It is kept, and trained further, by itself (all names
+    are those of `deliberation.amortised`):
+
+        network = fit_texts(texts, network, epochs=2, key=jax.random.key(1)).network
+        save_network("model", network, task)  # also for deliberation.load and the command line
+        task, network, _ = load_network("model", Transformer)
+        network = fit_texts(texts, network, epochs=1, key=jax.random.key(2)).network
+        model = LanguageModel(network, end=task.end)
 
     Raises `BatchMismatchError`, `TokenizerError`, `ValueError` (no text, nothing to count, a number
     that is none of its kind) and `TrainingDivergedError`.
@@ -112,7 +118,7 @@ def fit_texts(
     steps = int(np.ceil(epochs * len(texts) / batch_size))
     order = _orders(len(texts), steps * batch_size, key)
     draw = eqx.Partial(_drawn, jnp.asarray(texts), jnp.asarray(weights), order, batch_size)
-    each = Ledger(network_evaluations=batch_size, flops=_flops(network, batch_size))
+    each = Ledger(network_evaluations=batch_size, flops=texts_flops(network, batch_size))
     identity = training_identity(
         "next_token_of_texts", key, network=network.config, batch_size=batch_size,
         texts=_digest(texts, weights),
@@ -181,10 +187,12 @@ def _orders(count: int, places: int, key: Key[Array, ""]) -> Int[Array, " orders
     return jnp.asarray(np.concatenate([rng.permutation(count) for _ in range(epochs)]), jnp.int32)
 
 
-def _flops(network: Transformer, batch_size: int) -> float:
-    """Three forward passes a text, each with logits at every place."""
+def texts_flops(network: Transformer, count: int) -> float:
+    """What a step of training takes on so many texts: three forward passes of each, with logits at
+    every place.
+    """
     heads = 2.0 * network.policy.w.size * network.observation_shape[0]
-    return 3 * (flops(network) + heads) * batch_size
+    return 3 * (flops(network) + heads) * count
 
 
 def _check_length(shape: tuple[int, ...], network: Transformer) -> None:

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 
 from ...runs.findings import Panel, Reference, Series
-from ...stats import bootstrap, search_equivalent
+from ...stats import Estimate, bootstrap, search_equivalent
 from ..asking import ask
 from ..auditing import Subject
 from ..exam import way
@@ -44,16 +44,30 @@ def measure(subject: Subject) -> Answer:
         )],
         references=[Reference(label="subject", y=float(mine.mean()))],
     )  # fmt: skip
-    compared = _in_words(worth.estimate)
-    said = f"Goes {mine.mean():.2f} of the way from a random to the best action; {compared}"
-    if exam.drawn is not None and worth.estimate == float("inf"):
-        said += " The best is what the judge says, and no more can be told by it."
-    return answered(PROBE, worth, {"told": said}, found="told", panel=panel)
+    said = f"Goes {mine.mean():.2f} of the way from a random action to the best, "
+    said += _in_words(worth.estimate)
+    if exam.drawn is not None:
+        said += (
+            f" What is best is the word of {exam.drawn.judge}: what is stronger than that cannot "
+            "be told from it."
+        )
+    return answered(PROBE, worth, {"told": said}, found="told", panel=panel, measure=_shown(worth))
 
 
 def _in_words(estimate: float) -> str:
     if estimate < BUDGETS[0]:
-        return f"less than {BUDGETS[0]} simulation does."
+        return "less far than a plain search goes with a single simulation."
     if estimate == float("inf"):
-        return f"more than {BUDGETS[-1]} simulations do."
-    return f"as {estimate:.0f} simulations do."
+        return f"farther than a plain search goes with {BUDGETS[-1]} simulations."
+    return f"as far as a plain search goes with {estimate:.3g} simulations."
+
+
+def _shown(worth: Estimate) -> str:
+    """Where the number, or an end of its interval, lies beyond what was tried, that is said."""
+
+    def one(count: float) -> str:
+        if count < BUDGETS[0]:
+            return f"under {BUDGETS[0]}"
+        return f"over {BUDGETS[-1]}" if count == float("inf") else f"{count:.3g}"
+
+    return f"{one(worth.estimate)} [{one(worth.low)}, {one(worth.high)}]"

@@ -21,6 +21,7 @@ from ..objective import SINGLE, cancel
 from ..task import State, Symmetry, Task, check_is_task, dtype_of
 from .chance import check_deterministic, check_outcomes, check_resample, check_starts
 from .decider import check_decider
+from .text_task import check_text_declared, check_texts, is_text
 from .trace import Trace, form, look, move, record, require, require_nowhere, same_tree
 
 __all__ = ["check_decider", "check_task"]
@@ -42,16 +43,22 @@ def check_task(
     and stay within the objective's bounds; observations are finite; `outcomes` and `starts`, where
     listed, are what `advance` and `init` draw from; `resample` keeps what was seen, uses nothing
     else and draws the rest anew; symmetries hold along whole episodes; equal fingerprints mean
-    equal states; `step` refuses illegal use. `tolerance` is how far, both in numbers and in parts,
-    rounding may lead one action astray under `vmap`: simulators that iterate to solve for contacts
-    need more than the default.
+    equal states; `step` refuses illegal use. Of a task of text, too: symbols, prompts, examples of
+    every kind, grades, the objective, and `encode` and `decode` fit each other. `tolerance` is how
+    far, both in numbers and in parts, rounding may lead one action astray under `vmap`: simulators
+    that iterate to solve for contacts need more than the default.
     """
     check_is_task(task)
     if episodes < 1:
         raise ValueError(f"A contract test plays at least 1 episode; got episodes={episodes}.")
     key = jax.random.key(0) if key is None else one_key(key)
+    text = is_text(task)
+    if text:
+        check_text_declared(task)
     _check_traits(task)
     _check_shapes(task)
+    if text:
+        check_texts(task, key)
     trace = record(task, key, episodes)
     for clause in (
         _check_over,

@@ -8,7 +8,7 @@ stranger's behind an adapter. Tokens are numbers from 0; a batch of texts is pad
 import abc
 import operator
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,20 +22,28 @@ Texts = Int[np.ndarray, "batch places"]
 Logits = Float[np.ndarray, "batch vocabulary"]
 Memory = Any
 """What a model keeps of the texts that it has read (its cache of keys and values)."""
+Stop = int | Literal["end"] | None
+"""The token behind which nothing is written: "end" is the model's own (`TextModel.end`), where it
+has one; None is none, and a text goes on until it has all its tokens."""
 COLDEST = float(np.finfo(np.float32).tiny)
 """Lower temperatures count as this one: a smaller number is 0 where subnormals are flushed."""
 
 
 class Written(NamedTuple):
-    """What a model wrote after each text."""
+    """What a model wrote after each text: row i * samples + j is the j-th sample after text i.
+
+    - `tokens` [rows, new]: what was written, without the text before it; -1 after the end, which
+      is the stop token (kept) or the last place.
+    - `logprob` [rows]: of all tokens written, under the distribution that they were drawn from
+      (nats); 0 where the likeliest was taken.
+    - `spent`: a `Ledger` of a row each. `network_evaluations` counts a pass for each token that is
+      read: those of the text, for its first sample, and those written but the last. `flops` are
+      None where the model does not say what a token costs.
+    """
 
     tokens: Int[np.ndarray, "rows new"]
-    """-1 after the end, which is a stop token (kept) or the last place."""
     logprob: Float[np.ndarray, " rows"]
-    """Of all tokens written, under the distribution that they were drawn from (nats)."""
     spent: Ledger
-    """A row each; `network_evaluations` counts a pass for each token that is read: those of the
-    text, and those written but the last."""
 
 
 class Sampling(NamedTuple):
@@ -88,12 +96,13 @@ class TextModel(abc.ABC):
 
     `vocabulary`: how many tokens there are. `longest`: how many it can read at once, all those
     that are written included. `flops_per_token`: floating-point operations for one more token, or
-    None where that is unknown.
+    None where that is unknown. `end`: the token that ends its texts, None where there is none.
     """
 
     vocabulary: int
     longest: int
     flops_per_token: float | None
+    end: int | None = None
 
     @abc.abstractmethod
     def start(self, texts: Texts) -> tuple[Logits, Memory]:
@@ -132,13 +141,16 @@ class TextModel(abc.ABC):
         key: Key[Array, ""],
         tokens: int,
         sampling: Sampling = Sampling(),  # noqa: B008 - immutable
-        stop: int | None = None,
+        stop: Stop = "end",
         samples: int = 1,
     ) -> Written:
         """At most so many `tokens` after each text, up to `stop` where that is written.
 
         Row i * samples + j is the j-th sample after text i: the text is read once for all of them.
+        Raises `ContextOverflowError`, `NonFiniteError`, `TokenizerError`, `ValueError`.
         """
+        check_texts(texts)
+        stop = self.stop_token(stop)
         sampling.check()
         check_counts(tokens=tokens, samples=samples)
         self.check_room(texts, tokens)
@@ -157,6 +169,25 @@ class TextModel(abc.ABC):
                 break
             logits, memory = self.extend(memory, np.where(going, drawn, -1))
         return Written(out, total, self.cost(texts, out, samples))
+
+    def stop_token(self, stop: Any, name: str = "stop") -> int | None:
+        """The token that `stop` means, None for none. Raises `TokenizerError` for what is none."""
+        if stop is None:
+            return None
+        given: Any = self.end if isinstance(stop, str) and stop == "end" else stop
+        if given is None:
+            return None
+        try:
+            token = -1 if isinstance(given, bool) else operator.index(given)
+        except TypeError:
+            token = -1
+        if not 0 <= token < self.vocabulary:
+            raise TokenizerError(
+                f"{name} is a token from 0 to {self.vocabulary - 1} of {self!r}, 'end' for its own "
+                f"(here {self.end}), or None; got {stop!r}. The token of a word is what the task "
+                "or the tokenizer encodes it as."
+            )
+        return token
 
     def check_room(self, texts: Texts, tokens: int) -> None:
         """Raises `ContextOverflowError` where a text and what follows it is longer than `longest`.
@@ -194,6 +225,12 @@ def check_logits(model: TextModel, logits: Logits) -> None:
 def check_texts(texts: Any) -> None:
     """Raises `TokenizerError` for what are no rows of whole numbers, padded with -1 at the end."""
     given = np.asarray(texts)
+    if given.dtype.kind in "US":
+        raise TokenizerError(
+            f"Texts are rows of tokens, and {texts!r} is words: encode it first, by the task or "
+            "the tokenizer that the model was trained with, as in "
+            "`model.write(np.array([task.encode(words)]), ...)`; `task.decode` reads tokens."
+        )
     if given.ndim != 2:
         raise TokenizerError(f"Texts are [batch, places]; these have shape {given.shape}.")
     if not np.issubdtype(given.dtype, np.integer):

@@ -5,9 +5,9 @@ import math
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from ...core.contract.text_model import Memory, Sampling, TextModel, check_counts
+from ...core.contract.text_model import Memory, Sampling, Stop, TextModel, check_counts
 from .drawing import PLAIN, Allow, lengths, next_logprobs
-from .spending import Searched, TextBudget, begun
+from .spending import Purse, Searched, TextBudget, begun, stop_of
 from .verifying import Logits, Texts, Verifier
 
 _LARGEST_LOG = 300.0
@@ -16,7 +16,7 @@ _LARGEST_LOG = 300.0
 
 def beam_search(
     model: TextModel, prompts: Texts, *, width: int, tokens: int, length_penalty: float = 0.0,
-    verifier: Verifier | None = None, sampling: Sampling = PLAIN, stop: int | None = None,
+    verifier: Verifier | None = None, sampling: Sampling = PLAIN, stop: Stop = "end",
     budget: TextBudget | None = None, allow: Allow | None = None,
 ) -> Searched:  # fmt: skip
     """Keep the `width` likeliest beginnings of each length, and take the best text that ended.
@@ -24,8 +24,9 @@ def beam_search(
     Best by logprob / length ** `length_penalty` (0: the likeliest), or by the verifier where one is
     given, likelier ones first among equals. With a width of vocabulary ** tokens it is exact.
     A prompt ends once none of its beams can still be better (without a verifier), or a text has
-    the greatest grade. Nothing is drawn: there is no key. Near the end of its budget a prompt keeps
-    as many beams as it can read. Raises as `best_of_n` does.
+    the greatest grade. Nothing is drawn: there is no key. A budget that does not hold `width` beams
+    to the last token narrows them to as many as it holds, at least one, anew at each length: a
+    prompt whose budget holds one whole text finishes one. Raises as `best_of_n` does.
     """
     check_counts(width=width)
     sampling.check()
@@ -35,13 +36,15 @@ def beam_search(
             f"got {length_penalty}."
         )
     texts, purse, best = begun(model, prompts, verifier, tokens, budget)
+    stop = stop_of(model, verifier, stop)
     longest = lengths(texts).max(initial=0)
     beams = _Beams(model, texts, *model.start(texts[:, :longest]))
     for written in range(1, tokens + 1):
         if not len(beams.rows):
             break
+        left = tokens - written + 1
         logprobs = next_logprobs(model, beams.logits, beams.texts, sampling, allow)
-        origin, token, total = _likeliest(beams, logprobs, np.minimum(width, purse.tokens_left))
+        origin, token, total = _likeliest(beams, logprobs, _affordable(width, purse, left))
         after = beams.texts[origin]
         after[np.arange(len(after)), lengths(after)] = token
         rows = beams.rows[origin]
@@ -52,7 +55,7 @@ def beam_search(
         if verifier is None:
             least = (written + 1 if length_penalty <= 0 else tokens) ** length_penalty
             going &= total / least > best.rank[rows]
-        going &= _rank_within(rows, going) < purse.passes_left[rows]
+        going &= _rank_within(rows, going) < _readable(purse, left - 1)[rows]
         beams.keep(origin[going], after[going], total[going], token[going])
         np.add.at(purse.passes, rows[going], 1)
     return best.searched(purse)
@@ -74,6 +77,16 @@ class _Beams:
         if len(origin):
             logits, self.memory = self.model.extend(self.model.pick(self.memory, origin), token)
             self.logits = np.asarray(logits)
+
+
+def _affordable(width: int, purse: Purse, left: int) -> Int[np.ndarray, " prompts"]:
+    """How many beams can each write so many tokens; one where not even that can, if any token."""
+    return np.minimum(np.clip(purse.tokens_left // left, 1, width), purse.tokens_left)
+
+
+def _readable(purse: Purse, left: int) -> Int[np.ndarray, " prompts"]:
+    """How many beams can be read on for so many tokens, one where not even that, if any."""
+    return np.minimum(np.maximum(purse.passes_left // max(1, left), 1), purse.passes_left)
 
 
 def _likeliest(

@@ -10,11 +10,13 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt32
 
 from ...core.contract.text_model import Memory, Sampling, TextModel, check_logits, check_texts
+from ...core.errors import AllowanceError
 from ...core.noise import mix
 from .verifying import Logits, Texts
 
 Allow = Callable[[Texts], Bool[np.ndarray, "n vocabulary"]]
-"""Which tokens may follow each text, such as those of a grammar; a text without any is given up."""
+"""Which tokens may follow each text [n, places], such as those of a grammar, as yes or no for every
+token; a text without any is given up."""
 LIKELIEST = Sampling(temperature=0)
 PLAIN = Sampling()
 
@@ -31,18 +33,38 @@ def next_logprobs(
 ) -> Float[np.ndarray, "n vocabulary"]:
     """Logarithms of what the next token of each text is drawn from; all -inf where none may be.
 
-    Probabilities are those among the allowed tokens. Raises `NonFiniteError`.
+    Probabilities are those among the allowed tokens. Raises `NonFiniteError`, `AllowanceError`.
     """
     if not len(texts):
         return np.zeros((0, model.vocabulary))
     check_logits(model, logits)
     logits = np.asarray(logits, np.float32)
     if allow is not None:
-        # A copy, as for graders: whatever a stranger's function does to it, the texts stay.
-        logits = np.where(np.asarray(allow(texts.copy()), bool), logits, -np.inf)
+        logits = np.where(_allowed(allow, texts, model.vocabulary), logits, -np.inf)
     room = 1 << (len(texts) - 1).bit_length()
     wide = np.concatenate([logits, np.zeros((room - len(logits), logits.shape[1]), np.float32)])
     return np.asarray(_narrowed(wide, how), float)[: len(texts)]
+
+
+def _allowed(allow: Allow, texts: Texts, vocabulary: int) -> Bool[np.ndarray, "n vocabulary"]:
+    """What `allow` says. Raises `AllowanceError`."""
+    name = f"What is allowed, {getattr(allow, '__qualname__', repr(allow))},"
+    try:
+        # A copy, as for graders: whatever a stranger's function does to it, the texts stay.
+        found = np.asarray(allow(texts.copy()))
+    except Exception as error:  # a stranger's code may raise anything
+        raise AllowanceError(
+            f"{name} raised {type(error).__name__}: {error}, asked about {len(texts)} texts of "
+            f"{texts.shape[1]} places."
+        ) from error
+    shape = len(texts), vocabulary
+    if found.shape != shape or found.dtype != bool:
+        raise AllowanceError(
+            f"{name} gave {found.dtype} of shape {found.shape} for {len(texts)} texts: it takes "
+            f"texts [n, places] and gives booleans [n, vocabulary], here {list(shape)}, true where "
+            "a token may follow (one mask for all texts: `np.tile(mask, (len(texts), 1))`)."
+        )
+    return found
 
 
 def mixed(seed: Any, *numbers: Any) -> UInt32[np.ndarray, "..."]:
@@ -69,7 +91,7 @@ def lengths(texts: Texts) -> Int[np.ndarray, " n"]:
     return (texts >= 0).sum(1)
 
 
-def packed(prompts: Texts, tokens: int) -> Texts:
+def packed(prompts: Any, tokens: int) -> Texts:
     """Prompts with room for so many tokens after each. Raises `TokenizerError` for no prompts."""
     check_texts(prompts)
     prompts = np.maximum(np.asarray(prompts, np.int64), -1)

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from ...core.contract.text_model import Memory, Sampling, TextModel, check_counts
+from ...core.contract.text_model import Memory, Sampling, Stop, TextModel, check_counts
 from .drawing import PLAIN, Allow, Row, lengths, mixed
-from .spending import Searched, TextBudget, begun, row_seeds
+from .spending import Searched, TextBudget, begun, row_seeds, stop_of
 from .verifying import Texts, Verifier, check_verifier
 
 Answer = Callable[[Int[np.ndarray, " places"]], Hashable]
@@ -19,7 +19,7 @@ ROWS = 1024
 
 def best_of_n(
     model: TextModel, prompts: Texts, verifier: Verifier, *, n: int, tokens: int,
-    key: Key[Array, "*prompts"], sampling: Sampling = PLAIN, stop: int | None = None,
+    key: Key[Array, "*prompts"], sampling: Sampling = PLAIN, stop: Stop = "end",
     budget: TextBudget | None = None, allow: Allow | None = None,
 ) -> Searched:  # fmt: skip
     """Draw n texts of at most so many `tokens` after each prompt, and take the best graded.
@@ -27,8 +27,9 @@ def best_of_n(
     Fewer are drawn where the `budget` of a prompt ends before, or a text reaches the greatest
     grade. What searches share is told in `hybrid.text`.
 
-    Raises `BudgetError`, `ContextOverflowError`, `NonFiniteError`, `TokenizerError`, `ValueError`,
-    `WrongKindError`, and `VerifierError` where no prompt could be graded.
+    Raises `AllowanceError`, `BudgetError`, `ContextOverflowError`, `NonFiniteError`,
+    `TokenizerError`, `ValueError`, `WrongKindError`, and `VerifierError` where no prompt could be
+    graded.
     """
     check_verifier(verifier)
     check_counts(n=n)
@@ -41,7 +42,7 @@ def best_of_n(
 def majority_vote(
     model: TextModel, prompts: Texts, answer: Answer, *, n: int, tokens: int,
     key: Key[Array, "*prompts"], verifier: Verifier | None = None, sampling: Sampling = PLAIN,
-    stop: int | None = None, budget: TextBudget | None = None, allow: Allow | None = None,
+    stop: Stop = "end", budget: TextBudget | None = None, allow: Allow | None = None,
 ) -> Searched:  # fmt: skip
     """Draw n texts and take the likeliest of those with the commonest answer (Wang et al. 2022).
 
@@ -51,6 +52,7 @@ def majority_vote(
     check_counts(n=n)
     if verifier is not None:
         check_verifier(verifier)
+    stop = stop_of(model, verifier, stop)
     drawing = _Drawing(model, prompts, tokens, budget, None, key, sampling, stop, allow)
     votes: list[dict[Hashable, list[tuple[float, Any]]]] = [{} for _ in prompts]
     for rows, written, done in drawing.texts(n):
@@ -73,15 +75,17 @@ class _Drawing:
     """The samples after each prompt, drawn in rounds that keep to what each may still spend."""
 
     def __init__(
-        self, model: TextModel, prompts: Texts, tokens: int, budget: TextBudget | None,
+        self, model: TextModel, prompts: Any, tokens: int, budget: Any,
         verifier: Verifier | None, key: Key[Array, "*prompts"], sampling: Sampling,
-        stop: int | None, allow: Allow | None,
+        stop: Stop, allow: Allow | None,
     ):  # fmt: skip
         sampling.check()
         self.model, self.tokens = model, tokens
         self.prompts, self.purse, self.best = begun(model, prompts, verifier, tokens, budget)
         self.seed = row_seeds(key, len(self.prompts))
-        self.how = {"sampling": sampling, "stop": stop, "allow": allow}
+        self.how = {
+            "sampling": sampling, "stop": stop_of(model, verifier, stop), "allow": allow,
+        }  # fmt: skip
 
     def texts(self, n: int) -> Iterator[tuple[Int[np.ndarray, " rows"], Row, Any]]:
         """Rounds of samples: the prompt of each, the texts, and which of them are finished."""

@@ -9,7 +9,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
-from ...core.contract.text_model import TextModel, check_counts
+from ...core.budget import Budget
+from ...core.contract.text_model import Stop, TextModel, check_counts
 from ...core.errors import BudgetError, VerifierError
 from ...core.keys import is_key
 from ...core.ledger import Ledger
@@ -40,6 +41,21 @@ class TextBudget:
         for field in fields(self):
             given = _limit(field.name, getattr(self, field.name), whole=field.name != "flops")
             object.__setattr__(self, field.name, given)
+
+    @staticmethod
+    def of(given: Any) -> "TextBudget":
+        """A budget as it was handed over; None limits nothing. Raises `BudgetError` for others."""
+        if isinstance(given, TextBudget):
+            return given
+        if given is None:
+            return TextBudget()
+        told = "counts simulations, steps and seconds" if isinstance(given, Budget) else (
+            "does not say of what"
+        )  # fmt: skip
+        raise BudgetError(
+            "A search over texts is limited in tokens, forward passes or FLOPs a prompt, and "
+            f"budget={given!r} {told}: pass TextBudget(passes=64), or tokens= or flops=."
+        )
 
     def limits(self, model: TextModel) -> tuple[int, int]:
         """(tokens, passes) of one prompt. Raises `BudgetError` where FLOPs cannot be counted."""
@@ -97,9 +113,9 @@ class Searched:
 class Purse:
     """What each prompt has spent, and may still spend; the one place where both are counted."""
 
-    def __init__(self, model: TextModel, prompts: Texts, budget: TextBudget | None):
+    def __init__(self, model: TextModel, prompts: Texts, budget: Any):
         self.each = model.flops_per_token
-        self.most = np.array((budget or TextBudget()).limits(model))
+        self.most = np.array(TextBudget.of(budget).limits(model))
         self.read = (prompts >= 0).sum(1).astype(np.int64)
         self.passes = self.read.copy()
         self.tokens = np.zeros(len(prompts), np.int64)
@@ -216,8 +232,7 @@ class Best:
 
 
 def begun(
-    model: TextModel, prompts: Texts, verifier: Verifier | None, tokens: int,
-    budget: TextBudget | None,
+    model: TextModel, prompts: Any, verifier: Any, tokens: int, budget: Any,
 ) -> tuple[Texts, Purse, Best]:  # fmt: skip
     """Prompts with room for so many tokens, what may be spent on each, and nothing found yet.
 
@@ -232,6 +247,16 @@ def begun(
     model.check_room(alone, tokens)
     texts = packed(alone, tokens)
     return texts, Purse(model, texts, budget), Best(alone, tokens, verifier)
+
+
+def stop_of(model: TextModel, verifier: Verifier | None, stop: Stop) -> int | None:
+    """The token that texts stop at: the model's own end, or else that of what is graded.
+
+    Raises `TokenizerError` for a token that the model does not have.
+    """
+    if isinstance(stop, str) and stop == "end" and model.end is None and verifier is not None:
+        return model.stop_token(verifier.end, "verifier.end")
+    return model.stop_token(stop)
 
 
 def row_seeds(key: Key[Array, "*prompts"], prompts: int) -> UInt32[np.ndarray, " prompts"]:

@@ -14,7 +14,7 @@ import numpy as np
 from jax.experimental import io_callback
 from jaxtyping import Array, Int, Key
 
-from ...core.contract.text_model import Sampling, TextModel, check_counts
+from ...core.contract.text_model import Sampling, Stop, TextModel, check_counts
 from ...core.errors import BudgetError
 from ...core.failures import as_raised, calling_out
 from ...core.noise import Seed
@@ -30,7 +30,7 @@ from ...direct.tree_search.tree import NodeView
 from .drawing import PLAIN, Allow, lengths
 from .nodes import LineNodes, Manner, Nodes, TokenNodes, Worth
 from .shelf import row_bytes
-from .spending import UNLIMITED, Searched, TextBudget, begun, row_seeds
+from .spending import UNLIMITED, Searched, TextBudget, begun, row_seeds, stop_of
 from .verifying import Texts, Verifier, check_verifier
 
 _NUMBERS = itertools.count()
@@ -45,7 +45,7 @@ def tree_search(
     model: TextModel, prompts: Texts, verifier: Verifier, *, tokens: int, budget: TextBudget,
     key: Key[Array, "*prompts"], line: int | None = None, candidates: int = 16,
     value: Worth | None = None, rollouts: int = 0, rule: Rule | None = None,
-    sampling: Sampling = PLAIN, stop: int | None = None, allow: Allow | None = None,
+    sampling: Sampling = PLAIN, stop: Stop = "end", allow: Allow | None = None,
     backend: BackendName = "auto", max_bytes: int = 2**30,
 ) -> Searched:  # fmt: skip
     """Grow a tree from each prompt and take the best finished text that it came to.
@@ -70,8 +70,9 @@ def tree_search(
     if most >= UNLIMITED // 2:
         raise BudgetError("A tree search goes on until its budget ends: give tokens or passes.")
     how = Manner(
-        tokens, min(candidates, model.vocabulary) if line is None else candidates, sampling, stop,
-        allow, value, rollouts, line,
+        tokens, min(candidates, model.vocabulary) if line is None else candidates, sampling,
+        stop_of(model, verifier, stop), allow, value, rollouts,
+        None if line is None else model.stop_token(line, "line"),
     )  # fmt: skip
     seed, chosen = row_seeds(key, len(texts)), _usual(verifier) if rule is None else rule
     logits, memory = model.start(texts[:, : lengths(texts).max(initial=0)])

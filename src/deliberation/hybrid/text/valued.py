@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from ...amortised.networks.feed_forward import Dense
 from ...amortised.sequence.language_model import LanguageModel
+from ...amortised.sequence.next_token import texts_flops
 from ...amortised.sequence.transformer import Transformer
 from ...amortised.training.fitting import Metrics, fit_loss
 from ...amortised.training.trained import Trained, training_identity
@@ -31,14 +32,18 @@ class ValuedModel(TextModel):
     """A transformer's policy as a `TextModel`, and its value head as what texts are worth.
 
     Both heads read the same last layer, so a value costs no forward pass of its own. The value is
-    the chance of a grade of 1 that `fit_values` taught; `values` tells it of a memory.
+    the chance of a grade of 1 that `fit_values` taught; `values` tells it of a memory. `end` is as
+    for a `LanguageModel`.
     """
 
-    def __init__(self, network: Transformer, *, name: str = "transformer"):
+    def __init__(
+        self, network: Transformer, *, end: int | None = None, name: str = "transformer"
+    ):  # fmt: skip
         self.network, self.name = network, name
         self.of = LanguageModel(_two_headed(network), name=name)
         self.vocabulary, self.longest = network.actions, self.of.longest
         self.flops_per_token = self.of.flops_per_token
+        self.end = self.stop_token(end, "end")
 
     def __repr__(self) -> str:
         return f"ValuedModel({self.name}, {self.vocabulary} tokens, reads {self.longest})"
@@ -85,7 +90,8 @@ def fit_values(
 
     Cross-entropy of the grade at each place from the end of the prompt on (Cobbe et al. 2021,
     "Training verifiers to solve math word problems"), and of the next token of texts that `draw`
-    draws, so that the policy stays what it was. Raises `TrainingDivergedError`.
+    draws, so that the policy stays what it was. FLOPs are counted of both as `fit_texts` does.
+    Raises `TrainingDivergedError`.
     """
     seen, right = jnp.asarray(texts, jnp.int32), jnp.asarray(grades, jnp.float32)
 
@@ -105,7 +111,11 @@ def fit_values(
         return value + (policy * written).sum() / written.sum(), {"value": value}
 
     passes = 2 * batch_size
-    each = Ledger(network_evaluations=passes, data=batch_size, flops=None)
+    # The value is one more logit at every place of the graded half.
+    head = 3 * 2.0 * network.value.w.size * network.observation_shape[0] * batch_size
+    each = Ledger(
+        network_evaluations=passes, data=batch_size, flops=texts_flops(network, passes) + head
+    )
     identity = training_identity("values", key, network=network.config, batch_size=batch_size)
     return fit_loss(
         loss, network, steps=steps, key=key, learning_rate=learning_rate, each=each,

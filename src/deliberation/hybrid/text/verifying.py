@@ -5,10 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from ...core.errors import TooSlowError, VerifierError, WrongKindError
+from ...core.errors import TooSlowError, UnsuitableTaskError, VerifierError, WrongKindError
+from ...tasks.text.base import TextTask
 
 Texts = Int[np.ndarray, "_ _"]
 """Texts side by side, padded with -1 at their ends."""
@@ -24,13 +27,15 @@ class Verifier:
     is infinite where no grade is known to be the best; a tree search then explores as if grades
     spanned 1. `least`, which is finite, is what an unfinished text counts as. `seconds` is how long
     one call may take; a call that takes longer is given up (its thread ends with the process), None
-    waits for ever.
+    waits for ever. `end` is the token that ends what it grades, where there is one: searches stop
+    there if the model has no end of its own.
     """
 
     grade: Callable[[Texts], Any]
     greatest: float = 1.0
     least: float = 0.0
     seconds: float | None = None
+    end: int | None = None
     role: ClassVar[str] = "The grader"
     said: ClassVar[str] = "grades"
 
@@ -42,6 +47,31 @@ class Verifier:
             )
         if self.seconds is not None and not 0 < self.seconds < float("inf"):
             raise ValueError(f"A limit of time is a positive number; got {self.seconds}.")
+
+    @classmethod
+    def of(cls, task: TextTask, *, seconds: float | None = None) -> "Verifier":
+        """What grades texts of a task exactly, as its `grade` does, up to the task's own end.
+
+        Raises `UnsuitableTaskError` for a task that is not of text, or whose objective does not say
+        what the greatest grade is.
+        """
+        if not isinstance(task, TextTask):
+            raise UnsuitableTaskError(
+                f"{task!r} grades no texts: give a task of text, or `Verifier(f)` with a function "
+                "that takes texts [n, places] and gives n numbers."
+            )
+        least, greatest = task.objective.bounds
+        each = jax.jit(jax.vmap(task.grade))
+
+        def grade(texts: Texts) -> Any:
+            if (texts[:, task.places :] >= 0).any():
+                raise ValueError(f"a text is longer than the {task.places} tokens of {task!r}")
+            # Up to a power of two, so that few programs are compiled.
+            rows = np.full((1 << max(len(texts) - 1, 0).bit_length(), task.places), -1, np.int32)
+            rows[: len(texts), : texts.shape[1]] = texts[:, : task.places]
+            return each(jnp.asarray(rows))[: len(texts)]
+
+        return cls(grade, greatest, least, seconds, task.end)
 
     def __call__(self, texts: Texts) -> Grades:
         """The grade of each text. Raises `VerifierError`."""

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import msgspec
 
-from ...audit.profile import Answer, Cited, Profile
+from ...audit.profile import Answer, Cited, Profile, together
 from ...runs.plain import plain
 from ...runs.provenance import machine, source, versions
 from ...runs.storage import atomic_write, made_folder
 from ..boards import BOARD_STYLE, board_svg
 from ..figures import panel_svg
+from ..glossary import glossary
 from ..html import document, facts
 
 PAGE, JSON = "audit.html", "audit.json"
@@ -68,6 +69,7 @@ def audit_page(profile: Profile) -> str:
 <h2>Not tested, and what could have fooled it</h2>
 {_left(profile)}
 </section>"""
+    main += glossary(main)
     return document(f"{profile.subject} in {profile.task}: audit", header, main, shown)
 
 
@@ -92,12 +94,14 @@ def summary(profile: Profile) -> list[str]:
 def _left(profile: Profile) -> str:
     """What was asked and is not decided, what could not be asked, and what verdicts may rest on."""
     undecided, unasked, fooled = [], [], []
+    unput = [a for a in profile.answers if a.found in ("not applicable", "failed")]
+    for said, some in together(unput).items():
+        names = ", ".join(f"<b>{escape(a.probe)}</b>" for a in some)
+        unasked.append(f"<li>{names} ({escape(some[0].named)}): {escape(said)}</li>")
     for a in profile.answers:
         line = f"<li><b>{escape(a.probe)}</b> ({escape(a.named)}): {escape(a.said)}</li>"
         if a.found == "inconclusive":
             undecided.append(line)
-        elif a.found in ("not applicable", "failed"):
-            unasked.append(line)
         elif a.decided and a.fooled_by:
             fooled.append(f"<li><b>{escape(a.probe)}</b>: {escape(a.fooled_by)}.</li>")
     parts = (
@@ -129,7 +133,7 @@ def _answer(number: int, answer: Answer) -> str:
     ]
     lines = "".join(f"<li>{name}: {escape(text)}.</li>" for name, text in rest if text)
     known = answer.estimate.estimate == answer.estimate.estimate
-    shown = f" {escape(repr(answer.estimate))}" if known else ""
+    shown = f" {escape(answer.measure or repr(answer.estimate))}" if known else ""
     return f"""<h2 id="{escape(answer.probe)}">{escape(answer.question)} <small>{
         escape(answer.probe)
     }</small></h2>

@@ -55,9 +55,8 @@ def story_page(
     family = explained(escape(family_sentence(compare(findings).family)))
     main = f"""{_contents(findings)}
 {story(findings)}
-<p class="family">{family}</p>
-{glossary()}"""
-    return document(title, header, main, provenance)
+<p class="family">{family}</p>"""
+    return document(title, header, f"{main}\n{glossary(header + main)}", provenance)
 
 
 def _contents(findings: Sequence[Finding]) -> str:

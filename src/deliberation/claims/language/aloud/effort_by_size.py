@@ -23,9 +23,9 @@ WORLDS = (MACHINES, COUNTDOWN)
 MORE, LEAD, DRAWN = 0.2, 0.05, 4
 LEARNS = "right, the largest (a fifth by chance)"
 LEAST = 1 / serial.STATES + 0.05
-ALOUD = "right, written states less at once with twice the width, mean of three"
-GROWN = "solved, best of drawn less one text with twice the width, mean of three"
-LARGEST = f"solved by the largest, best of {DRAWN} less the likeliest"
+ALOUD = "right, written states minus at once with twice the width, mean of three"
+GROWN = "solved, best of drawn minus one text with twice the width, mean of three"
+LARGEST = f"solved by the largest, best of {DRAWN} minus the likeliest"
 CLAIM = {
     "name": "effort_by_size",
     "aspect": "language",
@@ -107,7 +107,7 @@ def _machines(
     rows = [
         claimed(CLAIM, world, "written states", ALOUD, ahead, above=MORE, **of),
         claimed(CLAIM, world, "at once", LEARNS, share(at_once[-1], n), above=LEAST, **of),
-        told(CLAIM, world, "at once", "right, the largest less the smallest",
+        told(CLAIM, world, "at once", "right, the largest minus the smallest",
              shares_apart(at_once[-1], at_once[0], n), **of),
     ]  # fmt: skip
     ways = {"states written": aloud, "at once": at_once}
@@ -156,9 +156,9 @@ def _countdown(world: str, results: Results, planned: list[Cell]) -> Shown:
         check(CLAIM, world, "at once", "solved when asked again and not at first",
               share((again - solved).mean(0), n), below=0.02, **of),
         told(CLAIM, world, LINES, "solved", share(lines_one, n), **of),
-        told(CLAIM, world, LINES, f"solved, best of {DRAWN} less one",
+        told(CLAIM, world, LINES, f"solved, best of {DRAWN} minus one",
              shares_apart(lines_few, lines_one, n), **of),
-        told(CLAIM, world, "best of drawn", f"solved by the largest, best of {DRAWN} less that of "
+        told(CLAIM, world, "best of drawn", f"solved by the largest, best of {DRAWN} minus that of "
              "any true lines", shares_apart(few[-1], lines_few, n), **of),
     ]  # fmt: skip
     ways = {

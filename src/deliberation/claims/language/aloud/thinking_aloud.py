@@ -50,11 +50,11 @@ CLAIM = {
 }
 WORLDS = ("machines of 5 states",)
 APART = {
-    "filler": "right, states written less dots",
-    "unread": "right, states written less states told and not read",
-    "deep": "right, states written less twice the layers at once",
+    "filler": "right, states written minus dots",
+    "unread": "right, states written minus states told and not read",
+    "deep": "right, states written minus twice the layers at once",
 }
-DOTS, FOLLOWED = "right, dots less at once", "answers that follow a state put in"
+DOTS, FOLLOWED = "right, dots minus at once", "answers that follow a state put in"
 NULL = {
     "what": "the states told before an answer are those of another prompt",
     "rows": (*APART.values(), FOLLOWED),

@@ -54,9 +54,9 @@ CLAIM = {
 }
 WORLDS = ("Countdown with 3 numbers",)
 STEPWISE, TOKENWISE, PASSWISE = (
-    "solved, searches less paths after as many steps",
-    "solved, searches less paths after as many tokens",
-    "solved, searches less the best of paths at as many passes",
+    "solved, searches minus paths after as many steps",
+    "solved, searches minus paths after as many tokens",
+    "solved, searches minus the best of paths at as many passes",
 )
 NULL = {
     "what": "the search told before a path is that of another problem, as long",

@@ -40,8 +40,8 @@ cells = one_arm("language.forks", 100.0, steps=STEPS, tunings=TUNINGS)
 PLACES = [(i, f"the data take it in {calm:g}") for i, calm in enumerate(CALM[:APART])]
 OFF, LESS, REWARD = (
     "distance of the network's share from the data's",
-    "network's share less that where branches are alike",
-    "share of the network taught by reward less the network's",
+    "network's share minus that where branches are alike",
+    "share of the network taught by reward minus the network's",
 )
 NULL = {
     "what": "the network itself is taught by reward that its texts should surprise it little, "
@@ -97,7 +97,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
             told(CLAIM, world, "its likeliest tokens", f"share of the predictable branch, {where}",
                  share(of["likeliest"][:, i])),
             told(CLAIM, world, "taught by reward",
-                 f"nats less a text by which it surprises the network, {where}",
+                 f"by how much less a text surprises the network, {where}",
                  bootstrap(of["own"][:, i] - of["own_tuned"][:, i]), unit="nats"),
             told(CLAIM, world, "taught by reward, branches alike",
                  f"{REWARD}, {where}, branches alike",

@@ -46,8 +46,8 @@ SIZE, TEXT, REST, OWN, TAUGHT = (
     f"halvings of the divergence from width {WIDTHS[0]} to {WIDTHS[-1]}, {MOST}",
     f"halvings of the divergence from {TEXTS[0]} to {TEXTS[-1]} texts, {WIDE}",
     f"divergence left, of what there is to be told, {WIDE}, {MOST}",
-    "entropy where it writes less the source's rate",
-    "source's entropy rate less that where it writes, taught by reward",
+    "entropy where it writes minus the source's rate",
+    "source's entropy rate minus that where it writes, taught by reward",
 )
 NULL = {
     "what": "the tokens of each text to learn from are shuffled",
@@ -108,11 +108,11 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         told(CLAIM, world, "sources", "entropy rate", bootstrap(rate, bounds=EVEN), **nats),
         told(CLAIM, world, "sources", "entropy of a token by itself",
              bootstrap(of["alone"], bounds=EVEN), **nats),
-        told(CLAIM, world, "likeliest texts, told the source", "surprise of the source less its "
+        told(CLAIM, world, "likeliest texts, told the source", "surprise of the source minus its "
              "entropy rate", bootstrap(of["likeliest"] - rate), **nats),
-        told(CLAIM, world, who, "surprise of the source at what it writes less its entropy rate",
+        told(CLAIM, world, who, "surprise of the source at what it writes minus its entropy rate",
              bootstrap(of["surprise"] - rate), **nats),
-        told(CLAIM, world, taught, "surprise of the source at what it writes less its entropy "
+        told(CLAIM, world, taught, "surprise of the source at what it writes minus its entropy "
              "rate", bootstrap(of["surprise_tuned"] - rate), **nats),
     ]  # fmt: skip
     rows += [

@@ -89,11 +89,11 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         rows += [
             told(CLAIM, world, "measured", f"one of {k} samples right", share(measured[:, at]),
                  **of),
-            told(CLAIM, world, "Beta law", f"forecast less measured, at {k} samples",
+            told(CLAIM, world, "Beta law", f"forecast minus measured, at {k} samples",
                  bootstrap((law - measured)[:, at], bounds=WIDE), **of),
-            told(CLAIM, world, "one chance for all", f"forecast less measured, at {k} samples",
+            told(CLAIM, world, "one chance for all", f"forecast minus measured, at {k} samples",
                  bootstrap((one - measured)[:, at], bounds=WIDE), **of),
-            told(CLAIM, world, OWN, f"forecast less measured, at {k} samples",
+            told(CLAIM, world, OWN, f"forecast minus measured, at {k} samples",
                  bootstrap((own - measured)[:, at], bounds=WIDE), **of),
         ]  # fmt: skip
     rows.append(

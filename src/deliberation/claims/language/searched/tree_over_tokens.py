@@ -32,7 +32,7 @@ CLAIM = {
     "refuted_if": "The tree solves less than 20 points more.",
 }
 WORLDS = ("Countdown with four numbers",)
-ROW = f"solved with {AT} passes, less best of n"
+ROW = f"solved with {AT} passes, minus best of n"
 NULL = {
     "what": "the verifier of all of them accepts half of all texts by lot",
     "rows": (ROW,),
@@ -87,7 +87,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         for name, title in NAMES.items()
     ]
     rows += [
-        told(CLAIM, world, NAMES[name], f"solved with {budget} passes, less best of n",
+        told(CLAIM, world, NAMES[name], f"solved with {budget} passes, minus best of n",
              bootstrap(x[:, i], bounds=WIDE), **of)
         for i, budget in enumerate(BUDGETS)
         for name, x in gain.items() if (name, budget) != ("tree", AT)

@@ -35,8 +35,8 @@ CLAIM = {
 }
 WORLDS = ("samples of Countdown with four numbers",)
 ROWS = (
-    "commonest of 16 less one sample",
-    "taken of 16 less the commonest of 16",
+    "commonest of 16 minus one sample",
+    "taken of 16 minus the commonest of 16",
 )
 NULL = {
     "what": "the path learned after a prompt is that of another, and verifiers go by lot",
@@ -88,7 +88,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
         check(CLAIM, world, NAMES["covered"], "least that is added by more samples",
               bootstrap(np.diff(exact, axis=1).min(1), bounds=WIDE), above=-1e-6, **of),
         told(CLAIM, world, "the likeliest tokens", "solved", share(greedy), **of),
-        told(CLAIM, world, NAMES["heavy"], "best scored of 8 less that of 128",
+        told(CLAIM, world, NAMES["heavy"], "best scored of 8 minus that of 128",
              bootstrap(heavy[:, FEW] - heavy[:, MANY], bounds=WIDE), **of),
     ]  # fmt: skip
     for name, title in NAMES.items():
