@@ -222,3 +222,19 @@ def test_what_values_took_to_learn_is_counted():
     counted = 3 * 3 * forwards.cost_analysis()["flops"]
     found = taught.ledger.flops
     assert found is not None and 0.6 * counted < float(found) < 1.6 * counted
+
+
+@pytest.mark.parametrize("passes", [2, 3, 2 + TOKENS])
+def test_a_spent_budget_begins_no_more_texts_though_a_first_token_costs_no_pass(table, passes):
+    drawn = []
+
+    def counted(texts):
+        drawn.append(len(texts))
+        return hashed(texts)
+
+    found = best_of_n(
+        Chain(table), PROMPTS[:1], Verifier(counted), n=10**6, tokens=TOKENS, key=KEY,
+        budget=TextBudget(passes=passes),
+    )  # fmt: skip
+    assert found.spent.network_evaluations[0] <= passes
+    assert sum(drawn) <= 60

@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.contract.text_model import Memory, Sampling, Stop, TextModel, check_counts
 from .drawing import PLAIN, Allow, Row, lengths, mixed
@@ -93,7 +93,7 @@ class _Drawing:
         logits = np.asarray(logits)
         taken = np.zeros(len(self.prompts), np.int64)
         while True:
-            width = self._width(n - taken)
+            width = self._width(n - taken, taken > 0)
             if not width.any():
                 return
             rows = np.repeat(np.arange(len(width)), width)
@@ -106,13 +106,20 @@ class _Drawing:
             taken += width
             yield rows, written, written.ended(lengths(self.prompts)[rows] + self.tokens)
 
-    def _width(self, wanted: Int[np.ndarray, " prompts"]) -> Int[np.ndarray, " prompts"]:
-        """How many samples of each prompt fit for certain; one that may be cut short at the end."""
+    def _width(
+        self, wanted: Int[np.ndarray, " prompts"], begun: Bool[np.ndarray, " prompts"]
+    ) -> Int[np.ndarray, " prompts"]:
+        """How many samples of each prompt fit for certain; one that may be cut short at the end.
+
+        Where no pass is left that is the last: a first token costs none, and any number would be
+        begun.
+        """
         sure = np.minimum(
             self.purse.tokens_left // self.tokens,
             self.purse.passes_left // max(1, self.tokens - 1),
         )
-        most = np.maximum(sure, self.purse.writable > 0)
+        paid = ~begun | (self.purse.passes_left > 0) | (self.tokens == 1)
+        most = np.maximum(sure, (self.purse.writable > 0) & paid)
         width = np.where(self.best.over, 0, np.clip(np.minimum(most, wanted), 0, None))
         return np.minimum(width, max(1, ROWS // max(1, int((width > 0).sum()))))
 
