@@ -1,0 +1,165 @@
+"""Tasks by name and positions on them: what a link holds, checked, and played to its state."""
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from ..core.picture import Picture
+from ..core.task import Task
+from ..tasks import list_tasks, make_task
+from ..tasks.moves import Game, action_name, names_of, split_moves
+from ..tasks.names import check_name, split_name
+from . import limits
+from .asking import Fields, number
+from .hall import Hall, Kept
+from .settings import RefusedError
+
+FIRST = "connect_four"
+"""The task that the page opens with."""
+_WORLDS = Kept(32)
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A position as a link holds it: the task, the seed of chance, and the moves."""
+
+    task: str
+    seed: int
+    moves: tuple[str, ...]
+
+
+def read_spot(hall: Hall, fields: Fields) -> Spot:
+    """The position that a request is about. Raises `RefusedError`."""
+    moves = tuple(split_moves(fields.get("moves", "").replace("+", " ")))
+    limits.refuse_above("moves", len(moves), limits.MOVES, "Begin nearer to the start.")
+    name = allowed(hall, fields.get("task", FIRST))
+    return Spot(name, number(fields, "seed", 0, 0, 2**31 - 1), moves)
+
+
+def allowed(hall: Hall, name: str) -> str:
+    """A name that a visitor may have made: registered, or named when the server was started."""
+    if name in hall.settings.tasks:
+        return name
+    if split_name(name)[0] not in list_tasks():
+        # Its nearest name, by the usual error; what would import a module ends here too.
+        check_name(name, list_tasks())
+        raise RefusedError(
+            f"{name[:80]!r} is no registered task. Name others when starting: deliberate serve "
+            "package.module:factory."
+        )
+    return name
+
+
+def world(name: str) -> Task:
+    """The task of a name, made once. Raises `RefusedError` for what is none for a page."""
+    return _WORLDS.get(name, functools.partial(_made, name))
+
+
+def _made(name: str) -> Task:
+    try:
+        task = make_task(name)
+        seen = jax.eval_shape(lambda key: task.observe(task.init(key)), jax.random.key(0))
+    except (ValueError, TypeError, ArithmeticError, ImportError) as error:
+        raise RefusedError(str(error).splitlines()[0][:300] or f"{name} cannot be made.") from error
+    traits = task.traits
+    if not traits.discrete:
+        raise RefusedError(f"{name} has continuous actions, which nobody plays move by move.")
+    remedy = "Choose a smaller world."
+    limits.refuse_above("actions", traits.actions, limits.ACTIONS, remedy)
+    limits.refuse_above("steps to a game", traits.horizon, limits.HORIZON, remedy)
+    size = sum(math.prod(x.shape) for x in jax.tree.leaves(seen))
+    limits.refuse_above("numbers to a look", size, limits.OBSERVED, remedy)
+    return task
+
+
+def playable(hall: Hall) -> list[dict[str, Any]]:
+    """The tasks that the page offers, by kind, those that show most first."""
+    kinds: dict[str, list[dict[str, str]]] = {}
+    for name, entry in list_tasks().items():
+        room = entry["module"].split(".")[2]
+        if room in _HEADS:
+            about = {"name": name, "summary": entry["summary"].split(";")[0]}
+            kinds.setdefault(_HEADS[room], []).append(about)
+    for name in hall.settings.tasks:
+        kinds.setdefault("Your own", []).append({"name": name, "summary": name})
+    found = [{"kind": kind, "tasks": kinds[kind]} for kind in _ORDER if kind in kinds]
+    return [g | {"tasks": [t for t in g["tasks"] if not _continuous(t["name"])]} for g in found]
+
+
+_HEADS = {
+    "board": "Boards", "grids": "Grids", "puzzles": "Puzzles", "cards": "Cards",
+    "hidden": "Something hidden", "diagnostic": "Diagnostic", "control": "Control",
+    "text": "Text",
+}  # fmt: skip
+_ORDER = [*dict.fromkeys(["Your own", *_HEADS.values()])]
+_CONTINUOUS = {
+    "pendulum", "half_cheetah", "gridworld_continuous",
+}  # fmt: skip
+
+
+def _continuous(name: str) -> bool:
+    return name in _CONTINUOUS
+
+
+def play(spot: Spot) -> Game:
+    """The game at a position. Raises what the moves deserve."""
+    game = Game(world(spot.task), seed=spot.seed)
+    game.play_all(spot.moves)
+    return game
+
+
+def described(game: Game, spot: Spot) -> dict[str, Any]:
+    """A position as the page draws it: only what the player to move sees."""
+    task, traits = game.task, game.task.traits
+    picture = task.picture(game.state)
+    shown = task.render(game.state) if game.over else task.render_seen(game.state)
+    return {
+        "task": spot.task,
+        "seed": spot.seed,
+        "moves": names_of(task, game.actions),
+        "movers": list(game.movers),
+        "mover": game.mover,
+        "players": traits.players,
+        "over": game.over,
+        "returns": game.returns,
+        "legal": [int(a) for a in np.flatnonzero(game.legal)] if not game.over else [],
+        "names": [action_name(task, a) for a in range(traits.actions)],
+        "text": shown,
+        "picture": None if picture is None else drawn(picture),
+        "hidden": not traits.fully_observable,
+        "chance": not traits.deterministic,
+    }
+
+
+def drawn(picture: Picture) -> dict[str, Any]:
+    """A picture as JSON."""
+    return {
+        "cells": picture.cells,
+        "places": picture.places,
+        "here": picture.here,
+        "rows": picture.rows,
+        "columns": picture.columns,
+        "note": picture.note,
+        "lean": picture.lean,
+    }
+
+
+def batched(state: Any) -> Any:
+    """One state as a batch of one."""
+    return jax.tree.map(lambda x: x[None], state)
+
+
+def is_grid(task: Task) -> bool:
+    """Whether walls and weights can be changed (see `tasks.grids`)."""
+    return hasattr(task, "reweighted") and hasattr(task, "with_walls")
+
+
+def replaced(state: Any, name: str, value: Any) -> Any:
+    """A state with one of its arrays replaced by a number of the same kind."""
+    old = getattr(state, name)
+    return eqx.tree_at(lambda s: getattr(s, name), state, jax.numpy.asarray(value, old.dtype))
