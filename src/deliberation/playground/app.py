@@ -1,6 +1,7 @@
 """The application: the page, and what its parts ask for."""
 
 import contextlib
+import threading
 from collections.abc import AsyncIterator
 from importlib import resources
 
@@ -11,10 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from . import board, matches, runs
+from . import board, matches, runs, thinking
 from .doors import Doors, refusal, refused
 from .hall import Hall
 from .settings import Settings
+from .warming import warm
 
 KINDS = {
     ".html": "text/html; charset=utf-8",
@@ -24,17 +26,26 @@ KINDS = {
 }
 
 
-def make_app(settings: Settings | None = None) -> Starlette:
-    """The playground as an ASGI application."""
+def make_app(settings: Settings | None = None, *, ready: bool = False) -> Starlette:
+    """The playground as an ASGI application; `ready`: what the first page needs is compiled as it
+    starts, in the background.
+    """
     settings = Settings() if settings is None else settings
     hall = Hall(settings)
 
     @contextlib.asynccontextmanager
     async def open_hall(app: Starlette) -> AsyncIterator[None]:
+        if ready:
+            threading.Thread(target=warm, args=(hall,), daemon=True).start()
         yield
         hall.close()
 
-    parts: list[BaseRoute] = [*board.routes(), *matches.routes(), *runs.routes()]
+    parts: list[BaseRoute] = [
+        *board.routes(),
+        *thinking.routes(),
+        *matches.routes(),
+        *runs.routes(),
+    ]
     app = Starlette(
         routes=[*parts, *_files()],
         middleware=[Middleware(Doors, settings=settings)],

@@ -5,6 +5,7 @@ written as JSON. Streams are `streaming(generator)`: what it yields goes out as 
 until the page closes it.
 """
 
+import asyncio
 import json
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -80,7 +81,7 @@ def streaming(
 ) -> Callable[[Request], Awaitable[Response]]:
     """A route that streams events: what is refused before the first one is answered as JSON.
 
-    Between two events it is looked whether anybody listens still; who does not stops the work.
+    Who goes away cancels the generator: what it does in slices ends with the present one.
     """
 
     async def route(request: Request) -> Response:
@@ -97,8 +98,6 @@ def streaming(
                 if first is not None:
                     yield written(*first)
                 async for event in events:
-                    if await request.is_disconnected():
-                        return
                     yield written(*event)
             except Exception as error:
                 sentence, status = refused(error)
@@ -109,6 +108,36 @@ def streaming(
         return StreamingResponse(sent(), media_type="text/event-stream")
 
     return route
+
+
+async def merged(*sources: AsyncIterator[Event]) -> AsyncIterator[Event]:
+    """The events of several generators as they come; with this one, those end too."""
+    events: asyncio.Queue[Event | BaseException | None] = asyncio.Queue(8)
+
+    async def drain(source: AsyncIterator[Event]) -> None:
+        try:
+            async for event in source:
+                await events.put(event)
+        except Exception as error:
+            await events.put(error)
+        else:
+            await events.put(None)
+
+    working = [asyncio.create_task(drain(source)) for source in sources]
+    try:
+        left = len(working)
+        while left:
+            event = await events.get()
+            if isinstance(event, BaseException):
+                raise event
+            if event is None:
+                left -= 1
+            else:
+                yield event
+    finally:
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
 
 
 def written(name: str, content: Any) -> bytes:

@@ -6,8 +6,10 @@ from starlette.routing import BaseRoute, Route
 
 from .. import __version__
 from .asking import Fields, answering
+from .goals import knobs
 from .hall import Hall
-from .worlds import FIRST, described, play, playable, read_spot
+from .searching import most_simulations
+from .worlds import FIRST, described, play, playable, read_spot, world
 
 
 def routes() -> list[BaseRoute]:
@@ -23,7 +25,7 @@ async def hello(hall: Hall, fields: Fields) -> dict[str, Any]:
     del fields
     return {
         "version": __version__,
-        "tasks": playable(hall),
+        "tasks": playable(hall.settings),
         "first": FIRST,
         "runs": hall.settings.runs is not None,
         "notes": list(hall.notes.values()),
@@ -32,5 +34,13 @@ async def hello(hall: Hall, fields: Fields) -> dict[str, Any]:
 
 async def position(hall: Hall, fields: Fields) -> dict[str, Any]:
     """A position, played from the start."""
-    spot = read_spot(hall, fields)
-    return await hall.slice(lambda: described(play(spot), spot))
+    return await hall.slice(_position, hall, fields)
+
+
+def _position(hall: Hall, fields: Fields) -> dict[str, Any]:
+    spot = read_spot(hall.settings, fields)
+    return described(play(spot), spot) | {
+        "knobs": knobs(world(spot.task)),
+        "most": most_simulations(world(spot.task)),
+        "habit": hall.habits.of(spot.task).told(),
+    }

@@ -7,12 +7,11 @@ trains takes seconds and cannot be cut: it waits in a queue of its own.
 
 import asyncio
 import os
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from .habits import Habits
 from .settings import Settings
 
 T = TypeVar("T")
@@ -24,7 +23,9 @@ class Hall:
     def __init__(self, settings: Settings):
         self.settings = settings
         self._quick = ThreadPoolExecutor(max(2, os.cpu_count() or 1), "slice")
-        self._slow = ThreadPoolExecutor(2, "slow")
+        self._slow = ThreadPoolExecutor(4, "slow")
+        self._warm: set[Hashable] = set()
+        self.habits = Habits(settings.policies)
         self.notes: dict[str, str] = {}
         """What is being got ready, for the page to show."""
 
@@ -36,39 +37,21 @@ class Hall:
         """A piece of work that compiles, trains or solves."""
         return await asyncio.get_running_loop().run_in_executor(self._slow, work, *given)
 
-    def close(self) -> None:
-        """Take no more work."""
-        self._quick.shutdown(wait=False, cancel_futures=True)
-        self._slow.shutdown(wait=False, cancel_futures=True)
-
-
-class Kept:
-    """The last so many things that were made, each made once however many ask at a time."""
-
-    def __init__(self, most: int):
-        self.most, self._lock = most, threading.Lock()
-        self._made: OrderedDict[Hashable, Any] = OrderedDict()
-        self._making: dict[Hashable, threading.Lock] = {}
-
-    def get(self, name: Hashable, make: Callable[[], T]) -> T:
-        """What is kept under a name, else what is made now."""
-        with self._lock:
-            if name in self._made:
-                self._made.move_to_end(name)
-                return self._made[name]
-            mine = self._making.setdefault(name, threading.Lock())
-        with mine:
-            found = self.peek(name)
-            if found is None:
-                found = make()
-            with self._lock:
-                self._made[name] = found
-                self._making.pop(name, None)
-                while len(self._made) > self.most:
-                    self._made.popitem(last=False)
+    async def warmly(self, form: Hashable, work: Callable[..., T], *given: Any) -> T:
+        """A slice whose first run compiles: that one waits with the slow ones."""
+        if form in self._warm:
+            return await self.slice(work, *given)
+        found = await self.slow(work, *given)
+        self._warm.add(form)
         return found
 
-    def peek(self, name: Hashable) -> Any:
-        """What is kept under a name, or None."""
-        with self._lock:
-            return self._made.get(name)
+    def warmed(self, form: Hashable, work: Callable[..., Any], *given: Any) -> None:
+        """The same for whoever is in a thread already: compile, and remember that it was."""
+        work(*given)
+        self._warm.add(form)
+
+    def close(self) -> None:
+        """Take no more work."""
+        self.habits.close()
+        self._quick.shutdown(wait=False, cancel_futures=True)
+        self._slow.shutdown(wait=False, cancel_futures=True)

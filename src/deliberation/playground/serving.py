@@ -19,7 +19,7 @@ def serve(settings: Settings, *, open_page: bool = True) -> None:
     if open_page:
         threading.Timer(0.7, webbrowser.open, (settings.address,)).start()
     config = uvicorn.Config(
-        make_app(settings), host=settings.host, port=settings.port, log_level="warning",
+        make_app(settings, ready=True), host=settings.host, port=settings.port, log_level="warning",
         timeout_graceful_shutdown=1, h11_max_incomplete_event_size=32768, server_header=False,
     )  # fmt: skip
     uvicorn.Server(config).run()

@@ -2,10 +2,9 @@
 
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import equinox as eqx
 import jax
 import numpy as np
 
@@ -16,8 +15,9 @@ from ..tasks.moves import Game, action_name, names_of, split_moves
 from ..tasks.names import check_name, split_name
 from . import limits
 from .asking import Fields, number
-from .hall import Hall, Kept
-from .settings import RefusedError
+from .goals import Goal, objective_of, read_goal, read_walls, with_walls
+from .kept import Kept
+from .settings import RefusedError, Settings
 
 FIRST = "connect_four"
 """The task that the page opens with."""
@@ -26,24 +26,36 @@ _WORLDS = Kept(32)
 
 @dataclass(frozen=True)
 class Spot:
-    """A position as a link holds it: the task, the seed of chance, and the moves."""
+    """A position as a link holds it, and what is wanted there.
+
+    The task, the seed of chance and the moves; the goal where it is not the task's own, and the
+    cells whose walls are moved.
+    """
 
     task: str
-    seed: int
-    moves: tuple[str, ...]
+    seed: int = 0
+    moves: tuple[str, ...] = ()
+    goal: Goal = ()
+    walls: tuple[int, ...] = ()
+
+    @property
+    def usual(self) -> "Spot":
+        """The same with the task's own goal, and its walls where they were."""
+        return replace(self, goal=(), walls=())
 
 
-def read_spot(hall: Hall, fields: Fields) -> Spot:
+def read_spot(settings: Settings, fields: Fields) -> Spot:
     """The position that a request is about. Raises `RefusedError`."""
     moves = tuple(split_moves(fields.get("moves", "").replace("+", " ")))
     limits.refuse_above("moves", len(moves), limits.MOVES, "Begin nearer to the start.")
-    name = allowed(hall, fields.get("task", FIRST))
-    return Spot(name, number(fields, "seed", 0, 0, 2**31 - 1), moves)
+    name = allowed(settings, fields.get("task", FIRST))
+    seed, task = number(fields, "seed", 0, 0, 2**31 - 1), world(name)
+    return Spot(name, seed, moves, read_goal(task, fields), read_walls(task, fields))
 
 
-def allowed(hall: Hall, name: str) -> str:
+def allowed(settings: Settings, name: str) -> str:
     """A name that a visitor may have made: registered, or named when the server was started."""
-    if name in hall.settings.tasks:
+    if name in settings.tasks:
         return name
     if split_name(name)[0] not in list_tasks():
         # Its nearest name, by the usual error; what would import a module ends here too.
@@ -77,7 +89,7 @@ def _made(name: str) -> Task:
     return task
 
 
-def playable(hall: Hall) -> list[dict[str, Any]]:
+def playable(settings: Settings) -> list[dict[str, Any]]:
     """The tasks that the page offers, by kind, those that show most first."""
     kinds: dict[str, list[dict[str, str]]] = {}
     for name, entry in list_tasks().items():
@@ -85,7 +97,7 @@ def playable(hall: Hall) -> list[dict[str, Any]]:
         if room in _HEADS:
             about = {"name": name, "summary": entry["summary"].split(";")[0]}
             kinds.setdefault(_HEADS[room], []).append(about)
-    for name in hall.settings.tasks:
+    for name in settings.tasks:
         kinds.setdefault("Your own", []).append({"name": name, "summary": name})
     found = [{"kind": kind, "tasks": kinds[kind]} for kind in _ORDER if kind in kinds]
     return [g | {"tasks": [t for t in g["tasks"] if not _continuous(t["name"])]} for g in found]
@@ -108,7 +120,9 @@ def _continuous(name: str) -> bool:
 
 def play(spot: Spot) -> Game:
     """The game at a position. Raises what the moves deserve."""
-    game = Game(world(spot.task), seed=spot.seed)
+    task = world(spot.task)
+    game = Game(task, seed=spot.seed, objective=objective_of(task, spot.goal))
+    game.states[0] = with_walls(task, game.state, spot.walls)
     game.play_all(spot.moves)
     return game
 
@@ -152,14 +166,3 @@ def drawn(picture: Picture) -> dict[str, Any]:
 def batched(state: Any) -> Any:
     """One state as a batch of one."""
     return jax.tree.map(lambda x: x[None], state)
-
-
-def is_grid(task: Task) -> bool:
-    """Whether walls and weights can be changed (see `tasks.grids`)."""
-    return hasattr(task, "reweighted") and hasattr(task, "with_walls")
-
-
-def replaced(state: Any, name: str, value: Any) -> Any:
-    """A state with one of its arrays replaced by a number of the same kind."""
-    old = getattr(state, name)
-    return eqx.tree_at(lambda s: getattr(s, name), state, jax.numpy.asarray(value, old.dtype))
