@@ -117,7 +117,7 @@ def read_goal(task: Task, fields: Fields) -> Goal:
                 f"{', '.join(offered)}."
             )
         knob = offered[name]
-        found[name] = real(name, value, knob.get("low", 0), knob.get("high", 1))
+        found[name] = real(name, value, knob.get("low", 0.0), knob.get("high", 1.0))
     changed = {n: v for n, v in found.items() if abs(v - offered[n]["usual"]) > 1e-6}
     return tuple(sorted(changed.items()))
 
@@ -184,9 +184,7 @@ def sentence(what: str, search: tuple[str, str] | None, network: tuple[str, str]
     """
     told = [_followed(who, pair) for who, pair in (("search", search), ("the network", network))]
     if search and network and search[0] == search[1] == network[0] == network[1]:
-        return (
-            f"{what}, and nothing followed: search and the network both still choose {search[1]}."
-        )
+        return f"{what}: both search and the network still choose {search[1]}."
     if search and network:
         return f"{what}: {told[0]}, {told[1].replace(' chooses', '', 1)}."
     return f"{what}: {told[0] or told[1] or 'nobody has answered yet'}."

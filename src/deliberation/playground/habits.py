@@ -9,7 +9,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +22,7 @@ from ..core.cache import cache_folder
 from ..core.decider import Decider
 from ..core.errors import DeliberationError, PolicyFileError
 from ..core.keys import named_key
-from ..core.task import Task
+from ..core.task import State, Task
 from ..direct.exact import value_iteration
 from ..direct.exact.states import Reached
 from ..tasks import portable_name
@@ -31,10 +31,22 @@ from ..zoo.naming import usual_search
 from .exact import listing
 from .worlds import world
 
-VERSION = 1
+VERSION = 2
 """Of the recipe below: a change of it trains anew."""
-POSITIONS, SIMULATIONS, STEPS, CHUNK = 2048, 128, 1500, 256
-HIDDEN_POSITIONS, HIDDEN_SIMULATIONS = 512, 64
+CHUNK = 256
+BUNDLED = Path(__file__).parent / "habits"
+"""Networks that come with the installation, made by `bundle`: a folder for each task."""
+
+
+class Recipe(NamedTuple):
+    """How much is learned from: positions, simulations of search in each, steps of fitting."""
+
+    positions: int = 2048
+    simulations: int = 256
+    steps: int = 1500
+
+
+QUICK, HIDDEN, LONG = Recipe(), Recipe(512, 64), Recipe(12_288, 1024, 6000)
 
 
 class Habit:
@@ -100,9 +112,10 @@ def _get_ready(habit: Habit) -> None:
             _, network, info = load_network(folder, task=task)
             about = str(info.extra.get("about", ""))
         except PolicyFileError:
+            recipe = QUICK if task.traits.fully_observable else HIDDEN
             began = time.perf_counter()
-            network, taught = _trained(task, habit)
-            about = f"trained here in {time.perf_counter() - began:.0f} s, on {taught}"
+            network, taught = _trained(task, habit, recipe)
+            about = f"trained here in {time.perf_counter() - began:.0f} s on {taught}"
             _keep(folder, network, task, about)
         habit.about, habit.stage, habit.share = about, "", 1.0
         habit.policy = NetworkPolicy(task, network)
@@ -120,34 +133,46 @@ def _keep(folder: Path, network: Network, task: Task, about: str) -> None:
         return  # It serves all the same, and is trained again next time.
 
 
+def bundle(name: str) -> None:
+    """Train a network for longer, and put it where those are that come with the installation.
+
+    `python -c "from deliberation.playground.habits import bundle; bundle('connect_four')"`
+    """
+    task = world(name)
+    network, taught = _trained(task, Habit(name), LONG)
+    save_network(BUNDLED / name, network, task, extra={"about": f"trained on {taught}"})
+
+
 def _folder(name: str) -> Path:
+    if name.isidentifier() and (BUNDLED / name).is_dir():
+        return BUNDLED / name
     mark = f"{VERSION} {portable_name(name)} {source_digest(name)}"
     return cache_folder() / "playground" / hashlib.sha256(mark.encode()).hexdigest()[:20]
 
 
-def _trained(task: Task, habit: Habit) -> tuple[Network, str]:
+def _trained(task: Task, habit: Habit, recipe: Recipe) -> tuple[Network, str]:
     habit.stage = "listing all states"
     listed, key = listing(habit.name), named_key(jax.random.key(0), "habit")
     first, then, last = jax.random.split(key, 3)
     if isinstance(listed, Reached):
-        data, taught = _from_table(listed)
+        data, taught = _from_table(listed, 4 * recipe.positions)
     else:
-        data, taught = _from_search(task, habit, first)
+        data, taught = _from_search(task, habit, recipe, first)
     low, high = task.objective.bounds
     network = MLP(
         data.observations.shape[1:], task.traits.actions, 128, 2, key=then,
         value_range=(low, high) if np.isfinite([low, high]).all() else None,
     )  # fmt: skip
     habit.share, habit.stage = 0.7, "fitting the network"
-    fitted = fit(task, network, data, steps=STEPS, key=last)
+    fitted = fit(task, network, data, steps=recipe.steps, key=last)
     return fitted.network, taught
 
 
-def _from_table(listed: Reached) -> tuple[Dataset, str]:
+def _from_table(listed: Reached, most: int) -> tuple[Dataset, str]:
     """The best actions and values of all states, or of many."""
     table = value_iteration(listed)
     live = np.flatnonzero(~listed.terminal)
-    rows = np.random.default_rng(0).permutation(live)[: 4 * POSITIONS]
+    rows = np.random.default_rng(0).permutation(live)[:most]
     states = jax.tree.map(lambda x: jnp.asarray(x)[rows], listed.states)
     seen = jax.jit(jax.vmap(listed.task.observe))(states)
     legal = jax.jit(jax.vmap(listed.task.legal))(states)
@@ -156,21 +181,29 @@ def _from_table(listed: Reached) -> tuple[Dataset, str]:
     return data, f"the exact answers in {len(rows):,} states"
 
 
-def _from_search(task: Task, habit: Habit, key: Key[Array, ""]) -> tuple[Dataset, str]:
-    """What search answers in positions of random play."""
-    hidden = not task.traits.fully_observable
-    count, budget = (HIDDEN_POSITIONS, HIDDEN_SIMULATIONS) if hidden else (POSITIONS, SIMULATIONS)
+def _from_search(
+    task: Task, habit: Habit, recipe: Recipe, key: Key[Array, ""]
+) -> tuple[Dataset, str]:
+    """What search prefers in positions of random play."""
+    count, budget = recipe.positions, recipe.simulations
     habit.share, habit.stage = 0.05, "playing at random"
     positions = random_positions(task, count, key)
     teacher, parts = usual_search(task), []
     for start in range(0, count, CHUNK):
         habit.share = 0.1 + 0.6 * start / count
         habit.stage = f"asking search: {start:,} of {count:,} positions"
-        some = jax.tree.map(lambda x: x[start : start + CHUNK], positions)  # noqa: B023
+        some = _part(positions, start)
         keys = jax.random.fold_in(key, start)
         parts.append(collect(teacher, some, key=keys, budget=budget, batch=CHUNK)[0])
-    joined = [jnp.concatenate([getattr(p, f) for p in parts]) for f in _FIELDS]
-    return Dataset.of(*joined), f"{count:,} answers of search at {budget} simulations"
+    seen, legal, weights, values = (
+        jnp.concatenate([getattr(p, f) for p in parts])
+        for f in ("observations", "legal", "weights", "value")
+    )
+    # Of what search makes of a position its choice alone: a habit has an answer.
+    best = jax.nn.one_hot(weights.argmax(1), weights.shape[1])
+    taught = f"{count:,} answers of search at {budget} simulations"
+    return Dataset.of(seen, legal, best, values), taught
 
 
-_FIELDS = ("observations", "legal", "weights", "value")
+def _part(states: State, start: int) -> State:
+    return jax.tree.map(lambda x: x[start : start + CHUNK], states)

@@ -17,9 +17,9 @@ GAMES = 2_000
 """Of one match."""
 
 
-def refuse_above(what: str, asked: float, most: float, remedy: str) -> None:
+def refuse_above(what: str, asked: int, most: int, remedy: str) -> None:
     """Refuse more than the most, by the number. Raises `RefusedError`."""
     if asked > most:
         raise RefusedError(
-            f"This would take {asked:,.0f} {what}; the playground allows {most:,.0f}. {remedy}", 413
+            f"This would take {asked:,} {what}; the playground allows {most:,}. {remedy}", 413
         )

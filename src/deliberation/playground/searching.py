@@ -156,7 +156,7 @@ def _opened(tree: Tree) -> Plies:
     return found
 
 
-def _nested(plies: Plies, ply: int, row: int) -> list[list[Any]]:
+def _nested(plies: list[Any], ply: int, row: int) -> list[list[Any]]:
     """[action, visits, value, what follows] of each, the most visited first."""
     if ply == len(plies):
         return []

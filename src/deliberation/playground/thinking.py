@@ -6,6 +6,7 @@ Who closes it stops the work at the next slice.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -22,12 +23,15 @@ from .exact import Exact, exact
 from .goals import sentence, what_changed
 from .habits import Habit
 from .hall import Hall
+from .kept import Kept
 from .searching import SLICE, Growing, doubling, milestones, most_simulations, searchable
 from .worlds import Spot, batched, play, read_spot, world
 
 EACH = 1 / 30
 """Seconds between two looks at one search, at least."""
-_WAIT = 0.25
+_WAIT, _PAUSE = 0.25, 0.12
+_BEFORE = Kept(256)
+"""Answers by the task's own goal, which stay what they are while another one is turned."""
 
 
 def routes() -> list[BaseRoute]:
@@ -65,18 +69,23 @@ async def think(hall: Hall, fields: Fields) -> AsyncIterator[Event]:
         yield "over", {"returns": asked.game.returns}
         return
     habit = hall.habits.of(asked.spot.task)
-    parts = (_habit(hall, habit, asked), searched(hall, asked), _exact(hall, asked))
+    after = asyncio.Event()
+    parts = (_habit(hall, habit, asked), searched(hall, asked), _exact(hall, asked, after))
     usual = asked.spot == asked.spot.usual
     search: dict[str, Any] = {}
     said = None
-    async for name, told in merged(*parts):
-        yield name, told
-        if name == "search" and told["final"]:
-            search = told
-        ready = (bool(search) or asked.effort == 0, habit.settled)
-        if not usual and ready[0] and said != ready:
-            said = ready
-            yield "changed", await _changed(hall, asked, habit, search)
+    if asked.effort == 0:
+        after.set()
+    async with contextlib.aclosing(merged(*parts)) as events:
+        async for name, told in events:
+            yield name, told
+            if name == "search" and told["final"]:
+                search = told
+                after.set()
+            ready = (bool(search) or asked.effort == 0, habit.settled)
+            if not usual and ready[0] and said != ready:
+                said = ready
+                yield "changed", await _changed(hall, asked, habit, search)
 
 
 async def _habit(hall: Hall, habit: Habit, asked: Asked) -> AsyncIterator[Event]:
@@ -106,8 +115,10 @@ def said_by(habit: Habit, asked: Asked) -> dict[str, Any]:
     }
 
 
-async def _exact(hall: Hall, asked: Asked) -> AsyncIterator[Event]:
-    """The exact answer, or why it is not known."""
+async def _exact(hall: Hall, asked: Asked, after: asyncio.Event) -> AsyncIterator[Event]:
+    """The exact answer, or why it is not known; last, and not while the dial is still moving."""
+    await after.wait()
+    await asyncio.sleep(_PAUSE)
     found = await hall.slow(exact, asked.spot, asked.game.state)
     if not isinstance(found, Exact):
         yield "exact", {"refused": found}
@@ -132,7 +143,8 @@ async def searched(hall: Hall, asked: Asked) -> AsyncIterator[Event]:
     growing = Growing(task, asked.game.objective, asked.game.state, most, asked.spot.seed)
     began, shown, chosen = time.perf_counter(), 0.0, []
     await hall.warmly((growing.form, "begin"), growing.begin)
-    for stop in sorted({*milestones(most), asked.effort} - {0}):
+    stops = {*milestones(most), asked.effort} if asked.strip else {asked.effort}
+    for stop in sorted(stops - {0}):
         async for _ in _grown(hall, growing, stop):
             now = time.perf_counter()
             if growing.done < asked.effort and now - shown > EACH:
@@ -183,10 +195,17 @@ async def _changed(
         return {"sentence": "", "search": None, "network": None}
     pair = network = None
     if asked.effort:
-        found = [told async for name, told in searched(hall, before) if name == "search"]
-        pair = (before.word(found[-1]), asked.word(search))
+        pair = (await _word_before(hall, before), asked.word(search))
     if habit.policy is not None:
         was = await hall.slice(said_by, habit, before)
         network = (before.word(was), asked.word(await hall.slice(said_by, habit, asked)))
     what = what_changed(asked.spot.goal, asked.spot.walls)
     return {"sentence": sentence(what, pair, network), "search": pair, "network": network}
+
+
+async def _word_before(hall: Hall, before: Asked) -> str:
+    known = _BEFORE.peek((before.spot, before.effort))
+    if known is None:
+        found = [told async for name, told in searched(hall, before) if name == "search"]
+        known = _BEFORE.get((before.spot, before.effort), lambda: before.word(found[-1]))
+    return known

@@ -12,7 +12,7 @@ from ..core.picture import Picture
 from ..core.task import Task
 from ..tasks import list_tasks, make_task
 from ..tasks.moves import Game, action_name, names_of, split_moves
-from ..tasks.names import check_name, split_name
+from ..tasks.names import check_name
 from . import limits
 from .asking import Fields, number
 from .goals import Goal, objective_of, read_goal, read_walls, with_walls
@@ -54,17 +54,19 @@ def read_spot(settings: Settings, fields: Fields) -> Spot:
 
 
 def allowed(settings: Settings, name: str) -> str:
-    """A name that a visitor may have made: registered, or named when the server was started."""
-    if name in settings.tasks:
+    """A name that a visitor may ask for: a registered one without options, or one of the server's.
+
+    Options can make a world of any size, and a name of another kind has a module imported: those
+    are for whoever starts the server. Raises `RefusedError`, `UnknownNameError`.
+    """
+    if name in settings.tasks or name in list_tasks():
         return name
-    if split_name(name)[0] not in list_tasks():
-        # Its nearest name, by the usual error; what would import a module ends here too.
+    if name.isidentifier():
         check_name(name, list_tasks())
-        raise RefusedError(
-            f"{name[:80]!r} is no registered task. Name others when starting: deliberate serve "
-            "package.module:factory."
-        )
-    return name
+    raise RefusedError(
+        f"{name[:80]!r} is no registered task. Others, and options, are named where the playground "
+        "is started: deliberate serve gridworld:size=7."
+    )
 
 
 def world(name: str) -> Task:
