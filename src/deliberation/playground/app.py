@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from ..tasks import list_tasks
 from . import board, matches, runs, thinking
 from .doors import Doors, refusal, refused
 from .hall import Hall
@@ -31,6 +32,7 @@ def make_app(settings: Settings | None = None, *, ready: bool = False) -> Starle
     starts, in the background.
     """
     settings = Settings() if settings is None else settings
+    list_tasks()  # Kept from here on: Python's parser does not serve several threads at once.
     hall = Hall(settings)
 
     @contextlib.asynccontextmanager

@@ -1,5 +1,6 @@
 """A search that is looked at while it grows: in slices, with the tree's first plies as it opens."""
 
+import functools
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Key
 
 from ..core.decider import Decision
 from ..core.keys import named_key
@@ -22,6 +23,7 @@ from ..direct.tree_search.stopping import Never
 from ..direct.tree_search.tree import Tree, size_in_bytes
 from ..zoo.naming import usual_search
 from .goals import Turned
+from .kept import Kept
 from .limits import SIMULATIONS
 from .worlds import batched
 
@@ -29,6 +31,7 @@ WIDE, PLIES, LINE = 4, 3, 8
 SMALL, LARGE = 1024, 16_384
 """Simulations that trees have room for: two sizes, so that two programs serve every effort."""
 MOST_BYTES = 2**27
+_ROOMS = Kept(64)
 SLICE = 0.01
 """Seconds that a slice is meant to take, so that others have their turn."""
 
@@ -42,6 +45,10 @@ def searchable(task: Task) -> bool:
 
 def most_simulations(task: Task) -> int:
     """The right end of the dial: as many as memory allows, a power of two."""
+    return _ROOMS.get(repr(task), lambda: _room(task))
+
+
+def _room(task: Task) -> int:
     if not searchable(task):
         return 512
     state = jax.eval_shape(lambda key: jax.vmap(task.init)(key[None]), jax.random.key(0))
@@ -62,11 +69,11 @@ class Growing:
         rule, evaluator = UCT(), RandomRollouts()
         backend = backend_for(rule, "auto")
         self.setting = Setting(task, objective, rule, evaluator, Never(), True, backend, LINE)
-        limit = jnp.array([budget], jnp.int32)
+        limit = np.array([budget], np.int32)
         capacity = SMALL if budget <= SMALL else most_simulations(task)
-        far = jnp.array([jnp.iinfo(jnp.int32).max], jnp.int32)
-        keys = named_key(jax.random.key(seed), "search")[None]
-        self.order = Order(batched(state), Limits(limit, far), keys, capacity)
+        far = np.array([np.iinfo(np.int32).max], np.int32)
+        limits = Limits(limit, far)  # type: ignore[arg-type]
+        self.order = Order(batched(state), limits, _key(seed)[None], capacity)
         self.outcome: Any = None
         self.done, self.more, self.budget = 0, True, budget
         self.pace = 2e-5
@@ -81,7 +88,11 @@ class Growing:
     def grow(self, rounds: int) -> None:
         """So many more simulations, or as many as are left."""
         began, before = time.perf_counter(), self.done
-        given = (self.setting, self.order.limits, jnp.int32(min(rounds, self.budget - self.done)))
+        given = (
+            self.setting,
+            self.order.limits,
+            np.array(min(rounds, self.budget - self.done), np.int32),
+        )
         self.outcome, more = grown(given, self.outcome)
         self.done = int(self.outcome.simulations[0])
         self.pace = max(1e-6, (time.perf_counter() - began) / max(1, self.done - before))
@@ -99,6 +110,11 @@ class Growing:
             "nodes": int(self.outcome.tree.size[0]),
             "tree": _nested(opened, 0, 0),
         }
+
+
+@functools.lru_cache(64)
+def _key(seed: int) -> Key[Array, ""]:
+    return named_key(jax.random.key(seed), "search")
 
 
 def read(decision: Decision) -> dict[str, Any]:
@@ -123,7 +139,7 @@ def milestones(most: int) -> list[int]:
 def doubling(task: Task, objective: Turned, state: State, budget: int, seed: int) -> Iterator[dict]:
     """Answers at 1, 2, 4... simulations where no tree of states can be grown (something hidden)."""
     decider = usual_search(task)
-    key = named_key(jax.random.key(seed), "search")
+    key = _key(seed)
     for asked in milestones(budget):
         decision, _ = decider.decide(
             batched(state), decider.begin(1), objective=objective, budget=asked, key=key

@@ -1,5 +1,6 @@
 """Tasks by name and positions on them: what a link holds, checked, and played to its state."""
 
+import copy
 import functools
 import math
 from dataclasses import dataclass, replace
@@ -8,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from ..core.errors import FinishedGameError, IllegalActionError
 from ..core.picture import Picture
 from ..core.task import Task
 from ..tasks import list_tasks, make_task
@@ -21,7 +23,7 @@ from .settings import RefusedError, Settings
 
 FIRST = "connect_four"
 """The task that the page opens with."""
-_WORLDS = Kept(32)
+_WORLDS, _GAMES = Kept(32), Kept(256)
 
 
 @dataclass(frozen=True)
@@ -121,12 +123,32 @@ def _continuous(name: str) -> bool:
 
 
 def play(spot: Spot) -> Game:
-    """The game at a position. Raises what the moves deserve."""
+    """The game at a position, which is not to be changed. Raises what the moves deserve."""
+    return _GAMES.get(spot, lambda: _played(spot))
+
+
+def _played(spot: Spot) -> Game:
+    before = _GAMES.peek(replace(spot, moves=spot.moves[:-1])) if spot.moves else None
+    if before is not None:
+        game = copied(before)
+        try:
+            game.play_all(spot.moves[-1:])
+            return game
+        except (IllegalActionError, FinishedGameError):
+            pass  # Played from the start, the error tells the move's number.
     task = world(spot.task)
     game = Game(task, seed=spot.seed, objective=objective_of(task, spot.goal))
     game.states[0] = with_walls(task, game.state, spot.walls)
     game.play_all(spot.moves)
     return game
+
+
+def copied(game: Game) -> Game:
+    """The same game, to be played on without changing the first."""
+    found = copy.copy(game)
+    for name in ("states", "actions", "movers", "rewards"):
+        setattr(found, name, list(getattr(game, name)))
+    return found
 
 
 def described(game: Game, spot: Spot) -> dict[str, Any]:
