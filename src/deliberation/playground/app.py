@@ -1,7 +1,6 @@
 """The application: the page, and what its parts ask for."""
 
 import contextlib
-import threading
 from collections.abc import AsyncIterator
 from importlib import resources
 
@@ -17,7 +16,6 @@ from . import board, matches, runs, thinking
 from .doors import Doors, refusal, refused
 from .hall import Hall
 from .settings import Settings
-from .warming import warm
 
 KINDS = {
     ".html": "text/html; charset=utf-8",
@@ -27,18 +25,14 @@ KINDS = {
 }
 
 
-def make_app(settings: Settings | None = None, *, ready: bool = False) -> Starlette:
-    """The playground as an ASGI application; `ready`: what the first page needs is compiled as it
-    starts, in the background.
-    """
+def make_app(settings: Settings | None = None) -> Starlette:
+    """The playground as an ASGI application."""
     settings = Settings() if settings is None else settings
     list_tasks()  # Kept from here on: Python's parser does not serve several threads at once.
     hall = Hall(settings)
 
     @contextlib.asynccontextmanager
     async def open_hall(app: Starlette) -> AsyncIterator[None]:
-        if ready:
-            threading.Thread(target=warm, args=(hall,), daemon=True).start()
         yield
         hall.close()
 

@@ -1,5 +1,6 @@
 """The exact answer, where it is known: all states listed once, and valued anew for each goal."""
 
+from importlib import resources
 from typing import Any, NamedTuple
 
 import jax
@@ -95,6 +96,15 @@ def _from_file(task: Task, state: State) -> Exact | None:
     values = np.where(np.isnan(scores), -np.inf, scores)
     best = np.asarray(positions.optimal[row])
     return Exact(values, best, float(np.sign(positions.scores[row])), "solved beforehand")
+
+
+def solved_moves(name: str) -> list[str]:
+    """The moves to each position whose exact answer comes with a task; none for most tasks."""
+    if name != "connect_four":
+        return []
+    file = resources.files("deliberation.tasks") / "data" / "connect_four_exact.txt"
+    games = (line.split()[0] for line in file.read_text(encoding="ascii").splitlines())
+    return [" ".join(str(int(column) - 1) for column in game) for game in games]
 
 
 def _solved_rows() -> Any:

@@ -24,6 +24,9 @@ MISERE, DRAW = "misere", "draw"
 _MOST_KNOBS = 14
 """An objective of more numbers than this is a table, and nobody turns so many knobs."""
 
+_MARKS = {"pit": "P", "mud": "~"}
+"""Features of a map, by what they are drawn as."""
+
 Goal = tuple[tuple[str, float], ...]
 """What is wanted otherwise than usual, by the names of knobs; empty: the task's own goal."""
 
@@ -69,7 +72,10 @@ def knobs(task: Task) -> list[dict[str, Any]]:
     if isinstance(task, MNK):
         label = "A draw, to the first player"
         found.append(_slider(DRAW, label, 0.0, 1.0))
+    layout = "".join(getattr(task, "map", ""))
     for name, usual in numbers_of(task).items():
+        if layout and _MARKS.get(name, "S") not in layout:
+            continue  # There is none of it on the map.
         found.append(_slider(name, name.replace("_", " "), usual, _range(task, usual)))
     return found
 

@@ -69,10 +69,8 @@ class Growing:
         rule, evaluator = UCT(), RandomRollouts()
         backend = backend_for(rule, "auto")
         self.setting = Setting(task, objective, rule, evaluator, Never(), True, backend, LINE)
-        limit = np.array([budget], np.int32)
+        limits = Limits(jnp.array([budget], jnp.int32), _far())
         capacity = SMALL if budget <= SMALL else most_simulations(task)
-        far = np.array([np.iinfo(np.int32).max], np.int32)
-        limits = Limits(limit, far)  # type: ignore[arg-type]
         self.order = Order(batched(state), limits, _key(seed)[None], capacity)
         self.outcome: Any = None
         self.done, self.more, self.budget = 0, True, budget
@@ -110,6 +108,11 @@ class Growing:
             "nodes": int(self.outcome.tree.size[0]),
             "tree": _nested(opened, 0, 0),
         }
+
+
+@functools.cache
+def _far() -> Int[Array, "1"]:
+    return jnp.array([jnp.iinfo(jnp.int32).max], jnp.int32)
 
 
 @functools.lru_cache(64)

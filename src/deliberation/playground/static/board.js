@@ -68,6 +68,7 @@ class Board {
       redo: button("redo", "Redo", () => this.redo(), "r"),
       step: button("step", "Let search move", () => this.step(), "n"),
       start: button("start", "Start again", () => this.set({ moves: [] }, { step: true }), "s"),
+      solved: button("solved", "A solved position", () => this.solved(), "p"),
       link: button("link", "Copy link", () => this.copy(), "l"),
     };
     this.element.replaceChildren(
@@ -86,7 +87,7 @@ class Board {
           h("section", { "aria-label": "The tree" }, this.tree.element))),
       h("details", { class: "keys quiet small" }, h("summary", {}, "Keys"),
         h("p", {}, "Numbers play an action. On the board, arrows choose and Enter plays; where one walks, arrows walk. ",
-          "[ and ] turn the dial, g turns the goal round, u undoes, r redoes, n lets search move, s starts again, l copies the link.")));
+          "[ and ] turn the dial, g turns the goal round, u undoes, r redoes, n lets search move, s starts again, p goes to a solved position, l copies the link.")));
   }
 
   async hello() {
@@ -173,6 +174,7 @@ class Board {
     this.buttons.redo.disabled = this.undone.length === 0;
     this.buttons.start.disabled = told.moves.length === 0;
     this.buttons.step.disabled = told.over;
+    this.buttons.solved.hidden = !told.solved;
     this.knobs.show(told, this.at.goal, this.at.walls);
     this.dial.show(told.most, Number(this.at.effort));
     this.answers.begin(told);
@@ -236,7 +238,7 @@ class Board {
     if (this.at.goal || this.at.walls) return;
     const parts = [];
     if (habit?.ready) parts.push(`At once the network chooses ${name(habit)}`);
-    if (search?.final) parts.push(`${parts.length ? "search" : "Search"} at ${search.simulations.toLocaleString("en")} simulations ${name(search)}`);
+    if (search?.final) parts.push(`${parts.length ? "search" : "Search"} at ${search.simulations.toLocaleString("en")} simulations${parts.length ? "" : " chooses"} ${name(search)}`);
     if (exact?.best) parts.push(`${exact.best.length > 1 ? "the best are" : "the best is"} ${exact.best.map((a) => this.told.names[a]).join(", ")}`);
     if (parts.length) this.headline.textContent = `${parts.join("; ")}.`;
   }
@@ -272,9 +274,24 @@ class Board {
   }
 
   wall(i, j, mark) {
+    if (mark === "g" || mark === "G") {
+      const flags = this.told.picture.cells.flatMap((row, y) => row.map((c, x) => (c === "g" || c === "G" ? `${y},${x}` : null)).filter(Boolean));
+      if (flags.length > 1 && this.told.knobs.some((k) => k.name === "exit_0")) this.knobs.move(flags.indexOf(`${i},${j}`));
+      return;
+    }
     if (mark !== "" && mark !== "#") return;
     const cell = i * this.told.picture.cells[0].length + j;
     this.knobs.wall(cell);
+  }
+
+  async solved() {
+    if (!this.told.solved) return;
+    try {
+      const told = await ask("/api/solved", { task: this.told.task, number: Math.floor(1e6 * Math.random()) });
+      this.set({ moves: words(told.moves) }, { step: true });
+    } catch (error) {
+      this.refuse(error);
+    }
   }
 
   async copy() {
@@ -292,7 +309,7 @@ class Board {
     const typing = event.target.closest("input[type=text], select, textarea");
     if (!this.told || typing || event.ctrlKey || event.metaKey || event.altKey) return;
     const slider = event.target.closest("input[type=range]");
-    const acts = { u: () => this.undo(), r: () => this.redo(), n: () => this.step(), l: () => this.copy(),
+    const acts = { u: () => this.undo(), r: () => this.redo(), n: () => this.step(), l: () => this.copy(), p: () => this.solved(),
       s: () => this.set({ moves: [] }, { step: true }), g: () => this.knobs.turn(),
       "[": () => this.dial.nudge(-1), "]": () => this.dial.nudge(1) };
     const act = acts[event.key];

@@ -2,6 +2,8 @@
 
 import { count, h } from "./dom.js";
 
+const ARROWS = { left: "←", right: "→", up: "↑", down: "↓" };
+
 /** The dial: notch 0 is habit, then 1, 2, 4... simulations, the last one is exact. */
 export function dial(onTurn) {
   const label = h("output", { class: "effort", for: "effort" });
@@ -29,7 +31,10 @@ export function dial(onTurn) {
       notches.replaceChildren(...cells.map((c) => c.cell));
       element.style.setProperty("--notches", cells.length);
     }
-    for (const { name, cell } of cells) { name.textContent = ""; cell.className = ""; cell.title = ""; }
+    for (const c of cells) {
+      c.name.textContent = c.cell.className = c.cell.title = "";
+      c.action = undefined;
+    }
     told.textContent = "";
     if (!Number.isNaN(effort)) slider.value = effort === -1 ? last() : effort === 0 ? 0 : Math.min(Math.round(Math.log2(effort)) + 1, last() - 1);
     named();
@@ -61,7 +66,7 @@ export function dial(onTurn) {
     const changes = [];
     for (let i = 1; i < cells.length; i++) {
       const before = cells[i - 1].action, now = cells[i].action;
-      if (before !== undefined && now !== undefined && before !== now) changes.push(`${cells[i].name.textContent} from ${i === last() ? "exact" : i === 0 ? "habit" : count(simulations(i))} on`);
+      if (before !== undefined && now !== undefined && before !== now) changes.push(`${cells[i].word} from ${i === last() ? "exact" : i === 0 ? "habit" : count(simulations(i))} on`);
     }
     told.textContent = changes.length === 0 ? "The answer is the same along the whole dial."
       : `The answer changes ${changes.length === 1 ? "once" : `${changes.length} times`}: ${changes.slice(-3).join(", ")}${changes.length > 3 ? " (the last three)" : ""}.`;
@@ -72,7 +77,8 @@ export function dial(onTurn) {
     const c = cells[i];
     if (!c) return;
     c.action = action;
-    c.name.textContent = name;
+    c.word = name;
+    c.name.textContent = ARROWS[name] ?? name.slice(0, 5);
     c.cell.title = `${short(i)}: ${name}`;
     for (const k of [i, i + 1]) {
       const a = cells[k - 1]?.action, b = cells[k]?.action;
