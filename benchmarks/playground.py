@@ -32,7 +32,9 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     with served() as port:
         for place in PLACES:  # what is compiled at the first use
-            update(port, place, 64), update(port, place, 64, "misere:1"), click(port, place)
+            for goal in ("", "misere:1"):
+                update(port, place, 64, goal)
+            click(port, place)
         found = {
             "cores": os.cpu_count(),
             "load": os.getloadavg()[0],

@@ -8,17 +8,14 @@ until the page closes it.
 import asyncio
 import json
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from .doors import MOST_BODY, as_json, refusal, refused
 from .settings import RefusedError
-
-if TYPE_CHECKING:
-    from .hall import Hall
 
 Fields = dict[str, str]
 Event = tuple[str, Any]
@@ -61,7 +58,7 @@ def real(name: str, text: str, low: float, high: float) -> float:
 
 
 def answering(
-    told: Callable[["Hall", Fields], Awaitable[Any]],
+    told: Callable[[Any, Fields], Awaitable[Any]],
 ) -> Callable[[Request], Awaitable[Response]]:
     """A route that answers by JSON, and every error by a sentence."""
 
@@ -77,7 +74,7 @@ def answering(
 
 
 def streaming(
-    told: Callable[["Hall", Fields], AsyncIterator[Event]],
+    told: Callable[[Any, Fields], AsyncIterator[Event]],
 ) -> Callable[[Request], Awaitable[Response]]:
     """A route that streams events: what is refused before the first one is answered as JSON.
 
@@ -110,7 +107,7 @@ def streaming(
     return route
 
 
-async def merged(*sources: AsyncIterator[Event]) -> AsyncIterator[Event]:
+async def merged(*sources: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
     """The events of several generators as they come; with this one, those end too."""
     events: asyncio.Queue[Event | BaseException | None] = asyncio.Queue(8)
 

@@ -94,9 +94,10 @@ def _range(task: Task, usual: float) -> float:
 
 def numbers_of(task: Task) -> dict[str, float]:
     """The numbers within a task's objective, by name: weights of features, or rewards."""
-    if hasattr(task, "features_named") and hasattr(task, "usual_weights"):
-        usual = np.asarray(task.usual_weights, float)
-        return dict(zip(task.features_named, usual.tolist(), strict=True))
+    features: Any = getattr(task, "features_named", None)
+    if features is not None:
+        usual = np.asarray(getattr(task, "usual_weights"), float)  # noqa: B009
+        return dict(zip(features, usual.tolist(), strict=True))
     arrays = _arrays(task.objective)
     if sum(np.size(x) for x in arrays) > _MOST_KNOBS:
         return {}

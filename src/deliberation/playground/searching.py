@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from ..core.decider import Decision
 from ..core.keys import named_key
+from ..core.objective import Objective
 from ..core.task import State, Task
 from ..direct import UCT
 from ..direct.evaluators import RandomRollouts
@@ -22,7 +23,6 @@ from ..direct.tree_search.running import Order, Setting, answered, begun, grown
 from ..direct.tree_search.stopping import Never
 from ..direct.tree_search.tree import Tree, size_in_bytes
 from ..zoo.naming import usual_search
-from .goals import Turned
 from .kept import Kept
 from .limits import SIMULATIONS
 from .worlds import batched
@@ -65,7 +65,7 @@ class Growing:
     simulations says is what a longer one said at n: the dial is one search, looked at on its way.
     """
 
-    def __init__(self, task: Task, objective: Turned, state: State, budget: int, seed: int):
+    def __init__(self, task: Task, objective: Objective, state: State, budget: int, seed: int):
         rule, evaluator = UCT(), RandomRollouts()
         backend = backend_for(rule, "auto")
         self.setting = Setting(task, objective, rule, evaluator, Never(), True, backend, LINE)
@@ -89,7 +89,7 @@ class Growing:
         given = (
             self.setting,
             self.order.limits,
-            np.array(min(rounds, self.budget - self.done), np.int32),
+            jnp.int32(min(rounds, self.budget - self.done)),
         )
         self.outcome, more = grown(given, self.outcome)
         self.done = int(self.outcome.simulations[0])
@@ -103,7 +103,7 @@ class Growing:
         return {
             **read(decision),
             "simulations": self.done,
-            "steps": int(decision.spent.model_steps[0]),
+            "steps": int(np.asarray(decision.spent.model_steps)[0]),
             "proved": bool(self.outcome.done[0]),
             "nodes": int(self.outcome.tree.size[0]),
             "tree": _nested(opened, 0, 0),
@@ -139,7 +139,9 @@ def milestones(most: int) -> list[int]:
     return [1 << i for i in range(most.bit_length()) if 1 << i <= most]
 
 
-def doubling(task: Task, objective: Turned, state: State, budget: int, seed: int) -> Iterator[dict]:
+def doubling(
+    task: Task, objective: Objective, state: State, budget: int, seed: int
+) -> Iterator[dict[str, Any]]:
     """Answers at 1, 2, 4... simulations where no tree of states can be grown (something hidden)."""
     decider = usual_search(task)
     key = _key(seed)

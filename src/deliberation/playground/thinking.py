@@ -8,7 +8,7 @@ Who closes it stops the work at the next slice.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -176,13 +176,17 @@ async def _by_doubling(hall: Hall, asked: Asked, most: int) -> AsyncIterator[Eve
     began, chosen = time.perf_counter(), []
     game, spot = asked.game, asked.spot
     answers = doubling(game.task, game.objective, game.state, most, spot.seed)
-    while (told := await hall.slow(next, answers, None)) is not None:
+    while told := await hall.slow(_next, answers):
         told |= {"final": False, "milliseconds": 1000 * (time.perf_counter() - began)}
         chosen.append([told["simulations"], told["action"]])
         if told["simulations"] <= asked.effort:
             yield "search", told | {"final": 2 * told["simulations"] > asked.effort}
         if asked.strip and 2 * told["simulations"] > asked.effort:
             yield "strip", {"chosen": chosen, "proved": False, "most": most}
+
+
+def _next(answers: Iterator[dict[str, Any]]) -> dict[str, Any]:
+    return next(answers, {})
 
 
 async def _changed(

@@ -163,6 +163,8 @@ class Board {
       onAction: (action) => this.play(action),
       onCell: told.knobs.some((k) => k.name === "step") ? (i, j, mark) => this.wall(i, j, mark) : undefined,
     });
+    const flags = this.svg.querySelectorAll(".flag");
+    for (const [, exit] of this.at.goal.matchAll(/exit_(\d+):(?=0*\.?0*[1-9])/g)) flags[exit]?.classList.add("wanted");
     this.frame.replaceChildren(this.svg);
     if (told.text && told.picture === null && told.hidden) this.frame.append(h("p", { class: "quiet small" }, "Something is hidden."));
     this.status.textContent = statusOf(told);
@@ -375,5 +377,5 @@ function statusOf(told) {
   if (told.over) return `It is over: ${told.players > 1 ? `returns ${returns.join(" and ")}` : `return ${returns[0]}`}.`;
   const note = told.picture?.note ? `${told.picture.note}. ` : "";
   if (told.players === 1) return note + (told.moves.length ? `Return so far ${returns[0]}.` : "");
-  return `${note}${told.mover === 0 ? "First" : "Second"} player to move${told.picture?.cells.flat().some((c) => c === "X" || c === "O") || !told.moves.length ? (told.mover === 0 ? " (●)" : " (○)") : ""}.`;
+  return `${note}${told.mover === 0 ? "First" : "Second"} player to move${told.picture && !told.picture.here ? (told.mover === 0 ? " (●)" : " (○)") : ""}.`;
 }
