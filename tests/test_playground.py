@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import socket
 import time
 
 import jax
@@ -12,14 +13,19 @@ import pytest
 
 pytest.importorskip("starlette")
 
+from click.testing import CliRunner
 from starlette.testclient import TestClient
 
+from deliberation.amortised import MLP, NetworkPolicy, save_network
+from deliberation.cli import main
+from deliberation.core.errors import StorageError
 from deliberation.direct import solve
 from deliberation.playground.app import make_app
 from deliberation.playground.asking import as_text
 from deliberation.playground.goals import knobs, objective_of, sentence
 from deliberation.playground.hall import Hall
-from deliberation.playground.settings import RefusedError, Settings
+from deliberation.playground.serving import check_free
+from deliberation.playground.settings import RefusedError, Settings, settings_for
 from deliberation.playground.thinking import think
 from deliberation.playground.worlds import Spot, play, playable, world
 from deliberation.tasks import list_tasks, make_task
@@ -386,3 +392,57 @@ def test_names_that_would_import_something_are_for_the_command_line_alone():
 
         allowed(Settings(), "gridworld:size=7")
     assert allowed(Settings(tasks=("gridworld:size=7",)), "gridworld:size=7")
+
+
+# From the command line.
+
+
+def test_a_saved_policy_is_the_habit_of_its_task(tmp_path):
+    task = make_task("tic_tac_toe")
+    network = MLP((3, 3, 2), 9, 8, 1, key=jax.random.key(5))
+    save_network(tmp_path / "mine", network, task)
+    hall = Hall(Settings(policies=(tmp_path / "mine",)))
+    try:
+        told = last(thought(hall, task="tic_tac_toe", effort=1), "habit")
+        assert "mine" in told["about"]
+        alone, _ = NetworkPolicy(task, network).decide(
+            jax.tree.map(lambda x: x[None], task.init(jax.random.key(0))), key=jax.random.key(0)
+        )
+        np.testing.assert_allclose(told["weights"], np.asarray(alone.weights)[0], rtol=1e-5)
+    finally:
+        hall.close()
+
+
+def test_without_the_extra_the_command_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    done = CliRunner().invoke(main, ["serve", "--no-open"])
+    assert done.exit_code == 1 and "pip install 'deliberation[playground]'" in done.output
+
+
+def test_a_port_that_is_taken_is_refused():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(StorageError, match="--port"):
+            check_free(Settings(port=taken.getsockname()[1]))
+
+
+def test_beyond_this_machine_the_address_holds_a_fresh_token():
+    one, other = (settings_for("0.0.0.0", 8321, None, (), ()) for _ in range(2))
+    assert one.token and other.token and one.token != other.token
+    assert one.address == f"http://127.0.0.1:8321/?token={one.token}"
+    assert settings_for("127.0.0.1", 1, None, (), ()).token is None
+
+
+def test_the_network_that_comes_with_the_installation_is_read(client):
+    """It plays the middle of an empty board, whoever asks."""
+    habit = client.app.state.hall.habits.of("connect_four")
+    end = time.monotonic() + 60
+    while not habit.settled and time.monotonic() < end:
+        time.sleep(0.05)
+    assert habit.policy is not None and "answers of search" in habit.about
+    state = play(Spot("connect_four")).state
+    decision, _ = habit.policy.decide(
+        jax.tree.map(lambda x: x[None], state), key=jax.random.key(0)
+    )
+    assert int(decision.action[0]) == 3

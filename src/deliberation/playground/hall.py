@@ -9,6 +9,7 @@ import asyncio
 import os
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from .habits import Habits
@@ -21,11 +22,12 @@ class Hall:
     """The shared part of a playground."""
 
     def __init__(self, settings: Settings):
-        self.settings = settings
         self._quick = ThreadPoolExecutor(max(2, os.cpu_count() or 1), "slice")
         self._slow = ThreadPoolExecutor(4, "slow")
         self._warm: set[Hashable] = set()
         self.habits = Habits(settings.policies)
+        # The task of a policy that was handed over may be asked for, whatever it is.
+        self.settings = replace(settings, tasks=(*settings.tasks, *self.habits.given))
         self.notes: dict[str, str] = {}
         """What is being got ready, for the page to show."""
 

@@ -101,7 +101,7 @@ def playable(settings: Settings) -> list[dict[str, Any]]:
         if room in _HEADS:
             about = {"name": name, "summary": entry["summary"].split(";")[0]}
             kinds.setdefault(_HEADS[room], []).append(about)
-    for name in settings.tasks:
+    for name in [n for n in dict.fromkeys(settings.tasks) if n not in list_tasks()]:
         kinds.setdefault("Your own", []).append({"name": name, "summary": name})
     found = [{"kind": kind, "tasks": kinds[kind]} for kind in _ORDER if kind in kinds]
     return [g | {"tasks": [t for t in g["tasks"] if not _continuous(t["name"])]} for g in found]
