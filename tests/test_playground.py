@@ -442,7 +442,5 @@ def test_the_network_that_comes_with_the_installation_is_read(client):
         time.sleep(0.05)
     assert habit.policy is not None and "answers of search" in habit.about
     state = play(Spot("connect_four")).state
-    decision, _ = habit.policy.decide(
-        jax.tree.map(lambda x: x[None], state), key=jax.random.key(0)
-    )
+    decision, _ = habit.policy.decide(jax.tree.map(lambda x: x[None], state), key=jax.random.key(0))
     assert int(decision.action[0]) == 3

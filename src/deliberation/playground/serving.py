@@ -30,7 +30,8 @@ def serve(settings: Settings, *, open_page: bool = True) -> None:
     threading.Thread(target=warm, args=(app.state.hall,), daemon=True).start()
     config = uvicorn.Config(
         app, host=settings.host, port=settings.port, log_level="warning",
-        timeout_graceful_shutdown=1, h11_max_incomplete_event_size=32768, server_header=False, proxy_headers=False,
+        timeout_graceful_shutdown=1, h11_max_incomplete_event_size=32768, server_header=False,
+        proxy_headers=False,
     )  # fmt: skip
     uvicorn.Server(config).run()
 
