@@ -7,13 +7,14 @@ writes playground.json and playground.md. It takes under a minute once the progr
 import argparse
 import http.client
 import json
+import math
 import os
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -30,7 +31,7 @@ DIAL = "strip=0&effort={}&moves={}"
 def main() -> None:
     """Measure, and write both files."""
     argparse.ArgumentParser(description=__doc__).parse_args()
-    with served() as port:
+    with served() as (port, server):
         for place in PLACES:  # what is compiled at the first use
             for goal in ("", "misere:1"):
                 update(port, place, 64, goal)
@@ -38,9 +39,11 @@ def main() -> None:
         found = {
             "cores": os.cpu_count(),
             "load": os.getloadavg()[0],
-            "updates": spread([update(port, p, 64) for p in turns(UPDATES)]),
-            "updates_changed": spread([update(port, p, 64, "misere:1") for p in turns(UPDATES)]),
-            "clicks": spread([click(port, p) for p in turns(CLICKS)]),
+            "updates": spread(server, [lambda p=p: update(port, p, 64) for p in turns(UPDATES)]),
+            "updates_changed": spread(
+                server, [lambda p=p: update(port, p, 64, "misere:1") for p in turns(UPDATES)]
+            ),
+            "clicks": spread(server, [lambda p=p: click(port, p) for p in turns(CLICKS)]),
             "together": together(port),
         }
     (RESULTS / "playground.json").write_text(json.dumps(found, indent=1) + "\n")
@@ -54,8 +57,8 @@ def turns(count: int) -> Iterator[str]:
 
 
 @contextmanager
-def served() -> Iterator[int]:
-    """A playground that has got ready."""
+def served() -> Iterator[tuple[int, int]]:
+    """A playground that has got ready: its port and its process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -72,7 +75,7 @@ def served() -> Iterator[int]:
                 except OSError:
                     pass
                 time.sleep(0.2)
-            yield port
+            yield port, server.pid
         finally:
             server.terminate()
 
@@ -134,12 +137,32 @@ def together(port: int) -> dict[str, Any]:
     counts = sorted(len(w) for w in waits)
     every = [wait for w in waits for wait in w]
     return {
-        "people": PEOPLE, "updates": spread(every), "clicks": spread(clicks),
+        "people": PEOPLE, "updates": percentiles(every), "clicks": percentiles(clicks),
         "fewest": counts[0] / SECONDS, "most": counts[-1] / SECONDS,
     }  # fmt: skip
 
 
-def spread(seconds: list[float]) -> dict[str, float]:
+def spread(server: int, asking: list[Callable[[], float]]) -> dict[str, float]:
+    """Ask one after another; beside the times, the server's CPU milliseconds for each.
+
+    Those change least with what else the machine does.
+    """
+    before = cpu_seconds(server)
+    seconds = [ask() for ask in asking]
+    spent = cpu_seconds(server) - before
+    return percentiles(seconds) | {"cpu": 1000 * spent / len(seconds)}
+
+
+def cpu_seconds(process: int) -> float:
+    """What a process has used so far; NaN where the system does not tell by /proc."""
+    try:
+        told = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return math.nan
+    return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def percentiles(seconds: list[float]) -> dict[str, float]:
     """Median and 95th percentile in milliseconds, and how many a second one after another."""
     ordered = sorted(seconds)
     return {
@@ -148,6 +171,10 @@ def spread(seconds: list[float]) -> dict[str, float]:
         "p95": 1000 * ordered[int(0.95 * (len(ordered) - 1))],
         "a_second": len(ordered) / sum(ordered),
     }
+
+
+def _cpu(row: dict[str, float]) -> str:
+    return f"{row['cpu']:.1f}" if "cpu" in row else ""
 
 
 def told(found: dict[str, Any]) -> str:
@@ -164,12 +191,13 @@ def told(found: dict[str, Any]) -> str:
         "# How quickly the playground answers", "",
         f"Connect Four over HTTP, {found['cores']} cores, a load of {found['load']:.1f} when it "
         "began. Milliseconds until search has answered, or the position is there; each request "
-        "with a connection of its own.", "",
-        "| | requests | median | 95th percentile | a second, one after another |",
-        "|---|---|---|---|---|",
+        "with a connection of its own. CPU milliseconds change least with what else the machine "
+        "does.", "",
+        "| | requests | median | 95th percentile | a second, one after another | CPU |",
+        "|---|---|---|---|---|---|",
         *(
             f"| {name} | {row['count']} | {row['median']:.1f} | {row['p95']:.1f} | "
-            f"{row['a_second']:.0f} |"
+            f"{row['a_second']:.0f} | {_cpu(row)} |"
             for name, row in rows
         ),
         "",

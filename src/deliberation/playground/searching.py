@@ -34,6 +34,8 @@ MOST_BYTES = 2**27
 _ROOMS = Kept(64)
 SLICE = 0.01
 """Seconds that a slice is meant to take, so that others have their turn."""
+BRIEF = 256
+"""Simulations that fit into one."""
 
 
 def searchable(task: Task) -> bool:
@@ -95,6 +97,12 @@ class Growing:
         self.done = int(self.outcome.simulations[0])
         self.pace = max(1e-6, (time.perf_counter() - began) / max(1, self.done - before))
         self.more = bool(more) and self.done < self.budget
+
+    def at_once(self) -> dict[str, Any]:
+        """All of it in one slice, for budgets that take no longer."""
+        self.begin()
+        self.grow(self.budget)
+        return self.told()
 
     def told(self) -> dict[str, Any]:
         """What it would answer now, and the tree's first plies."""

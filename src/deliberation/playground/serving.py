@@ -1,6 +1,7 @@
 """Running the playground: the server, the browser that is opened on it, and what is got ready."""
 
 import socket
+import sys
 import threading
 import webbrowser
 
@@ -28,6 +29,8 @@ def serve(settings: Settings, *, open_page: bool = True) -> None:
     app = make_app(settings)
     app.state.hall.notes["warm"] = _NOTE
     threading.Thread(target=warm, args=(app.state.hall,), daemon=True).start()
+    # A click waits no longer than this for a thread that is computing.
+    sys.setswitchinterval(0.001)
     config = uvicorn.Config(
         app, host=settings.host, port=settings.port, log_level="warning",
         timeout_graceful_shutdown=1, h11_max_incomplete_event_size=32768, server_header=False,
@@ -62,6 +65,7 @@ def warm(hall: Hall) -> None:
             hall.warmed((growing.form, "begin"), growing.begin)
             hall.warmed((growing.form, "grow"), growing.grow, 1)
             hall.warmed((growing.form, "told"), growing.told)
+            hall.warmed((growing.form, "at once"), growing.told)
         if habit.policy is not None:
             hall.warmed(("habit", FIRST), said_by, habit, Asked(spot, game, 1))
         exact(spot, game.state)

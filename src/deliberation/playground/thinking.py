@@ -24,7 +24,7 @@ from .goals import sentence, what_changed
 from .habits import Habit
 from .hall import Hall
 from .kept import Kept
-from .searching import SLICE, Growing, doubling, milestones, most_simulations, searchable
+from .searching import BRIEF, SLICE, Growing, doubling, milestones, most_simulations, searchable
 from .worlds import Spot, batched, play, read_spot, world
 
 EACH = 1 / 30
@@ -111,7 +111,7 @@ def said_by(habit: Habit, asked: Asked) -> dict[str, Any]:
         "action": int(decision.action[0]),
         "value": float(decision.value[0]),
         "weights": np.asarray(decision.weights)[0],
-        "milliseconds": 1000 * (time.perf_counter() - began),
+        "milliseconds": _since(began),
     }
 
 
@@ -142,6 +142,10 @@ async def searched(hall: Hall, asked: Asked) -> AsyncIterator[Event]:
         return
     growing = Growing(task, asked.game.objective, asked.game.state, most, asked.spot.seed)
     began, shown, chosen = time.perf_counter(), 0.0, []
+    if most <= BRIEF:
+        told = await hall.warmly((growing.form, "at once"), growing.at_once)
+        yield "search", told | {"final": True, "milliseconds": _since(began)}
+        return
     await hall.warmly((growing.form, "begin"), growing.begin)
     stops = {*milestones(most), asked.effort} if asked.strip else {asked.effort}
     for stop in sorted(stops - {0}):
@@ -168,7 +172,11 @@ async def _grown(hall: Hall, growing: Growing, stop: int) -> AsyncIterator[None]
 
 async def _told(hall: Hall, growing: Growing, began: float) -> dict[str, Any]:
     told = await hall.warmly((growing.form, "told"), growing.told)
-    return {**told, "final": False, "milliseconds": 1000 * (time.perf_counter() - began)}
+    return {**told, "final": False, "milliseconds": _since(began)}
+
+
+def _since(began: float) -> float:
+    return 1000 * (time.perf_counter() - began)
 
 
 async def _by_doubling(hall: Hall, asked: Asked, most: int) -> AsyncIterator[Event]:
@@ -177,7 +185,7 @@ async def _by_doubling(hall: Hall, asked: Asked, most: int) -> AsyncIterator[Eve
     game, spot = asked.game, asked.spot
     answers = doubling(game.task, game.objective, game.state, most, spot.seed)
     while told := await hall.slow(_next, answers):
-        told |= {"final": False, "milliseconds": 1000 * (time.perf_counter() - began)}
+        told |= {"final": False, "milliseconds": _since(began)}
         chosen.append([told["simulations"], told["action"]])
         if told["simulations"] <= asked.effort:
             yield "search", told | {"final": 2 * told["simulations"] > asked.effort}

@@ -123,14 +123,14 @@ def _continuous(name: str) -> bool:
 
 
 def play(spot: Spot) -> Game:
-    """The game at a position, which is not to be changed. Raises what the moves deserve."""
-    return _GAMES.get(spot, lambda: _played(spot))
+    """The game at a position. Raises what the moves deserve."""
+    return _copied(_GAMES.get(spot, lambda: _played(spot)))
 
 
 def _played(spot: Spot) -> Game:
     before = _GAMES.peek(replace(spot, moves=spot.moves[:-1])) if spot.moves else None
     if before is not None:
-        game = copied(before)
+        game = _copied(before)
         try:
             game.play_all(spot.moves[-1:])
             return game
@@ -143,7 +143,7 @@ def _played(spot: Spot) -> Game:
     return game
 
 
-def copied(game: Game) -> Game:
+def _copied(game: Game) -> Game:
     """The same game, to be played on without changing the first."""
     found = copy.copy(game)
     for name in ("states", "actions", "movers", "rewards"):
