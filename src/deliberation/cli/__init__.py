@@ -1,4 +1,4 @@
-"""The command line: `deliberate table | advise | audit | look | play | report | train | zoo | ...`.
+"""The command line: `deliberate table | advise | audit | look | play | serve | ...`.
 
 One file a command or small group. Nothing heavy is imported at module level: a command that only
 prints answers in well under 0.2 s, and JAX is imported inside the commands that compute.
@@ -14,6 +14,7 @@ from .doctor import doctor
 from .lists import claims, tasks
 from .look import look
 from .play import play
+from .serve import serve
 from .table import report, table
 from .train import train
 from .zoo import zoo
@@ -35,5 +36,5 @@ def main(debug: bool) -> None:
     """Measure whether a system searches for its answers, evaluates a learned function, or both."""
 
 
-for command in (table, advise, audit, look, play, report, train, zoo, tasks, claims, doctor):
+for command in (table, advise, audit, look, play, report, train, zoo, serve, tasks, claims, doctor):
     main.add_command(command)

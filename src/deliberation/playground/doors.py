@@ -1,0 +1,166 @@
+"""Who may come in: hosts, origins, the token, sizes, and what every answer carries.
+
+A page elsewhere on the web must not be able to drive a server on somebody's machine, so the host
+that was asked for has to be this one (DNS rebinding) and the origin, where it is told, the same.
+"""
+
+import json
+import logging
+import secrets
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..core.errors import DeliberationError, TooLargeError
+from .settings import LOOPBACK, RefusedError, Settings
+
+COOKIE = "deliberation-token"
+MOST_ADDRESS = 8192
+"""Bytes of an address: a position of a few hundred moves."""
+MOST_BODY = 65536
+METHODS = ("GET", "HEAD", "POST")
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+CARRIED = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+_log = logging.getLogger("deliberation.playground")
+
+
+def refusal(sentence: str, status: int = 400) -> Response:
+    """A refusal as everybody gets it: one sentence."""
+    return JSONResponse({"error": sentence}, status)
+
+
+def refused(error: Exception) -> tuple[str, int]:
+    """The sentence and the status of an error; what was not foreseen is logged and not told."""
+    if isinstance(error, RefusedError):
+        return error.sentence, error.status
+    if isinstance(error, TooLargeError):
+        return str(error).splitlines()[0], 413
+    if isinstance(error, DeliberationError):
+        return str(error).splitlines()[0], 400
+    _log.error("not foreseen", exc_info=error)
+    return "The server met an error of its own; its log says which.", 500
+
+
+class Doors:
+    """Around the whole application: refuses before anything is computed."""
+
+    def __init__(self, app: ASGIApp, settings: Settings):
+        self.app, self.settings = app, settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request in, or answer it here."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self.app(scope, receive, send)
+            elif scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+            return
+
+        async def carrying(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in CARRIED.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        answer = self.stopped(scope)
+        if answer is not None:
+            await answer(scope, receive, carrying)
+            return
+        await self.app(scope, receive, carrying)
+
+    def stopped(self, scope: Scope) -> Response | None:
+        """What a request gets that does not come in; None: it does."""
+        headers = Headers(scope=scope)
+        if scope["method"] not in METHODS:
+            return refusal("Ask by GET or POST.", 405)
+        address = len(scope.get("raw_path") or b"") + len(scope["query_string"])
+        if address > MOST_ADDRESS:
+            return refusal(f"The address has {address:,} bytes, more than {MOST_ADDRESS:,}.", 414)
+        told = headers.get("content-length", "0")
+        if not told.isdecimal() or int(told[:12]) > MOST_BODY:
+            return refusal(f"What was sent is larger than {MOST_BODY:,} bytes.", 413)
+        host = headers.get("host", "")
+        if self.settings.local and _name(host) not in LOOPBACK:
+            return refusal("This server answers to its own address only.", 421)
+        if not _same(headers, host):
+            return refusal("Pages from elsewhere are not answered.", 403)
+        return self._asked_token(scope, headers)
+
+    def _asked_token(self, scope: Scope, headers: Headers) -> Response | None:
+        token = self.settings.token
+        if token is None:
+            return None
+        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+        if given and _equal(given, token) and scope["path"] == "/":
+            # The token goes on in a cookie, so that links that are shared do not hold it.
+            answer = RedirectResponse("/", 303)
+            answer.set_cookie(COOKIE, token, httponly=True, samesite="strict")
+            return answer
+        bearer = headers.get("authorization", "").removeprefix("Bearer ")
+        if any(_equal(known, token) for known in (bearer, _cookie(headers)) if known):
+            return None
+        return refusal("Open the address with the token that `deliberate serve` printed.", 401)
+
+
+def _equal(given: str, token: str) -> bool:
+    return secrets.compare_digest(given.encode("utf-8", "replace"), token.encode())
+
+
+def _cookie(headers: Headers) -> str:
+    try:
+        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return ""
+    return "" if found is None else found.value
+
+
+def _name(host: str) -> str:
+    """The name without its port."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _same(headers: Headers, host: str) -> bool:
+    """Whether the page that asks, as far as the browser tells, is one of this server's."""
+    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        return False
+    origin = headers.get("origin")
+    if origin is None:
+        return True
+    try:
+        return bool(host) and urlsplit(origin).netloc == host
+    except ValueError:
+        return False
+
+
+def as_json(text: bytes) -> dict[str, str]:
+    """The fields of a JSON body. Raises `RefusedError`."""
+    try:
+        found = json.loads(text or b"{}")
+    except (ValueError, RecursionError):
+        raise RefusedError("The body is no JSON.") from None
+    if not isinstance(found, dict):
+        raise RefusedError("The body is no JSON object.")
+    kept = {}
+    for name, value in found.items():
+        if not isinstance(value, str | int | float) or isinstance(value, bool):
+            raise RefusedError(f"{name[:40]!r} is neither text nor a number.")
+        kept[name] = str(value)
+    return kept

@@ -1,0 +1,209 @@
+"""What answers at once: a network for each task, saved, or trained on the spot and then kept.
+
+It is fitted to the exact answers where all states can be listed, else to what a search answers in
+positions of random play, for the task's own goal; afterwards it only evaluates.
+"""
+
+import hashlib
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Key
+
+from ..amortised import MLP, Dataset, Network, NetworkPolicy, collect, fit, random_positions
+from ..amortised.files import load_network, save_network
+from ..core.cache import cache_folder
+from ..core.decider import Decider
+from ..core.errors import DeliberationError, PolicyFileError
+from ..core.keys import named_key
+from ..core.task import State, Task
+from ..direct.exact import value_iteration
+from ..direct.exact.states import Reached
+from ..tasks import portable_name
+from ..tasks.names import source_digest
+from ..zoo.naming import usual_search
+from .exact import listing
+from .worlds import world
+
+VERSION = 2
+"""Of the recipe below: a change of it trains anew."""
+CHUNK = 256
+BUNDLED = Path(__file__).parent / "habits"
+"""Networks that come with the installation, made by `bundle`: a folder for each task."""
+
+
+class Recipe(NamedTuple):
+    """How much is learned from: positions, simulations of search in each, steps of fitting."""
+
+    positions: int = 2048
+    simulations: int = 256
+    steps: int = 1500
+
+
+QUICK, HIDDEN, LONG = Recipe(), Recipe(512, 64), Recipe(12_288, 1024, 6000)
+
+
+class Habit:
+    """The network of one task as it comes about: `policy` is None until it is there."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self.policy: Decider | None = None
+        self.about, self.refused = "", ""
+        self.share, self.stage = 0.0, "waiting for its turn"
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more will come of waiting."""
+        return self.policy is not None or bool(self.refused)
+
+    def told(self) -> dict[str, Any]:
+        """How far it is, for the page."""
+        return {
+            "ready": self.policy is not None, "about": self.about, "refused": self.refused,
+            "share": self.share, "stage": self.stage,
+        }  # fmt: skip
+
+
+class Habits:
+    """The networks of all tasks; each is trained once, one after the other, in a thread apart."""
+
+    def __init__(self, policies: tuple[Path, ...] = ()):
+        self._known: dict[str, Habit] = {}
+        self._lock = threading.Lock()
+        self._school = ThreadPoolExecutor(1, "school")
+        for folder in policies:
+            task, network, _ = load_network(folder)
+            habit = Habit(portable_name(task))
+            habit.policy, habit.about = NetworkPolicy(task, network), f"saved in {folder.name}"
+            self._known[habit.name] = habit
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The tasks of the policies that were handed over."""
+        return tuple(self._known)
+
+    def of(self, name: str) -> Habit:
+        """The network of a task; the first to ask has it trained."""
+        with self._lock:
+            found = self._known.get(name)
+            if found is None:
+                found = self._known[name] = Habit(name)
+                self._school.submit(_get_ready, found)
+            return found
+
+    def close(self) -> None:
+        """Begin no more trainings."""
+        self._school.shutdown(wait=False, cancel_futures=True)
+
+
+def _get_ready(habit: Habit) -> None:
+    """Load the network that was kept, or train one and keep it."""
+    try:
+        task = world(habit.name)
+        folder = _folder(habit.name)
+        try:
+            _, network, info = load_network(folder, task=task)
+            about = str(info.extra.get("about", ""))
+        except PolicyFileError:
+            recipe = QUICK if task.traits.fully_observable else HIDDEN
+            began = time.perf_counter()
+            network, taught = _trained(task, habit, recipe)
+            about = f"trained here in {time.perf_counter() - began:.0f} s on {taught}"
+            _keep(folder, network, task, about)
+        habit.about, habit.stage, habit.share = about, "", 1.0
+        habit.policy = NetworkPolicy(task, network)
+    except DeliberationError as error:
+        habit.refused = f"No network: {str(error).splitlines()[0]}"
+    except Exception as error:
+        habit.refused = f"No network: its training ended with {type(error).__name__}."
+        raise
+
+
+def _keep(folder: Path, network: Network, task: Task, about: str) -> None:
+    try:
+        save_network(folder, network, task, extra={"about": about})
+    except (DeliberationError, ValueError):
+        return  # It serves all the same, and is trained again next time.
+
+
+def bundle(name: str) -> None:
+    """Train a network for longer, and put it where those are that come with the installation.
+
+    `python -c "from deliberation.playground.habits import bundle; bundle('connect_four')"`
+    """
+    task = world(name)
+    network, taught = _trained(task, Habit(name), LONG)
+    save_network(BUNDLED / name, network, task, extra={"about": f"trained on {taught}"})
+
+
+def _folder(name: str) -> Path:
+    if name.isidentifier() and (BUNDLED / name).is_dir():
+        return BUNDLED / name
+    mark = f"{VERSION} {portable_name(name)} {source_digest(name)}"
+    return cache_folder() / "playground" / hashlib.sha256(mark.encode()).hexdigest()[:20]
+
+
+def _trained(task: Task, habit: Habit, recipe: Recipe) -> tuple[Network, str]:
+    habit.stage = "listing all states"
+    listed, key = listing(habit.name), named_key(jax.random.key(0), "habit")
+    first, then, last = jax.random.split(key, 3)
+    if isinstance(listed, Reached):
+        data, taught = _from_table(listed, 4 * recipe.positions)
+    else:
+        data, taught = _from_search(task, habit, recipe, first)
+    low, high = task.objective.bounds
+    network = MLP(
+        data.observations.shape[1:], task.traits.actions, 128, 2, key=then,
+        value_range=(low, high) if np.isfinite([low, high]).all() else None,
+    )  # fmt: skip
+    habit.share, habit.stage = 0.7, "fitting the network"
+    fitted = fit(task, network, data, steps=recipe.steps, key=last)
+    return fitted.network, taught
+
+
+def _from_table(listed: Reached, most: int) -> tuple[Dataset, str]:
+    """The best actions and values of all states, or of many."""
+    table = value_iteration(listed)
+    live = np.flatnonzero(~listed.terminal)
+    rows = np.random.default_rng(0).permutation(live)[:most]
+    states = jax.tree.map(lambda x: jnp.asarray(x)[rows], listed.states)
+    seen = jax.jit(jax.vmap(listed.task.observe))(states)
+    legal = jax.jit(jax.vmap(listed.task.legal))(states)
+    weights = table.policy[rows].astype(np.float32)
+    data = Dataset.of(seen, legal, weights, table.values[rows].astype(np.float32))
+    return data, f"the exact answers in {len(rows):,} states"
+
+
+def _from_search(
+    task: Task, habit: Habit, recipe: Recipe, key: Key[Array, ""]
+) -> tuple[Dataset, str]:
+    """What search prefers in positions of random play."""
+    count, budget = recipe.positions, recipe.simulations
+    habit.share, habit.stage = 0.05, "playing at random"
+    positions = random_positions(task, count, key)
+    teacher, parts = usual_search(task), []
+    for start in range(0, count, CHUNK):
+        habit.share = 0.1 + 0.6 * start / count
+        habit.stage = f"asking search: {start:,} of {count:,} positions"
+        some = _part(positions, start)
+        keys = jax.random.fold_in(key, start)
+        parts.append(collect(teacher, some, key=keys, budget=budget, batch=CHUNK)[0])
+    seen, legal, weights, values = (
+        jnp.concatenate([getattr(p, f) for p in parts])
+        for f in ("observations", "legal", "weights", "value")
+    )
+    # Of what search makes of a position its choice alone: a habit has an answer.
+    best = jax.nn.one_hot(weights.argmax(1), weights.shape[1])
+    taught = f"{count:,} answers of search at {budget} simulations"
+    return Dataset.of(seen, legal, best, values), taught
+
+
+def _part(states: State, start: int) -> State:
+    return jax.tree.map(lambda x: x[start : start + CHUNK], states)

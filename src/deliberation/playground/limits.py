@@ -1,0 +1,25 @@
+"""What a request may cost. What would cost more is refused with the number, before it is begun."""
+
+from .settings import RefusedError
+
+SIMULATIONS = 65_536
+"""Of one search."""
+STATES = 50_000
+"""To be listed for an exact answer."""
+MOVES = 1_000
+"""Of a position: each is played anew."""
+ACTIONS = 512
+OBSERVED = 16_384
+"""Numbers that a player sees: what a network reads."""
+HORIZON = 100_000
+WALLS = 200
+GAMES = 2_000
+"""Of one match."""
+
+
+def refuse_above(what: str, asked: int, most: int, remedy: str) -> None:
+    """Refuse more than the most, by the number. Raises `RefusedError`."""
+    if asked > most:
+        raise RefusedError(
+            f"This would take {asked:,} {what}; the playground allows {most:,}. {remedy}", 413
+        )

@@ -1,0 +1,54 @@
+"""What a playground is set up with, and the errors that it answers with."""
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+PORT = 8321
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where the playground listens, and what it shows.
+
+    `runs` is a folder of runs, `policies` folders of saved policies (each is the habit of its own
+    task), `tasks` the names of tasks beside the registered ones: nobody else can have a module
+    imported. `token` is asked of everybody where it is not None.
+    """
+
+    host: str = LOOPBACK[0]
+    port: int = PORT
+    runs: Path | None = None
+    policies: tuple[Path, ...] = ()
+    tasks: tuple[str, ...] = ()
+    token: str | None = None
+
+    @property
+    def local(self) -> bool:
+        """Whether only this machine can reach it."""
+        return self.host in LOOPBACK
+
+    @property
+    def address(self) -> str:
+        """What to open in a browser."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        shown = "127.0.0.1" if host in ("0.0.0.0", "[::]") else host
+        token = f"?token={self.token}" if self.token else ""
+        return f"http://{shown}:{self.port}/{token}"
+
+
+class RefusedError(Exception):
+    """A request that is not answered: the status, and a sentence for people."""
+
+    def __init__(self, sentence: str, status: int = 400):
+        super().__init__(sentence)
+        self.sentence, self.status = sentence, status
+
+
+def settings_for(
+    host: str, port: int, runs: Path | None, policies: tuple[Path, ...], tasks: tuple[str, ...]
+) -> Settings:
+    """What was asked for on the command line; beyond this machine with a fresh token."""
+    token = None if host in LOOPBACK else secrets.token_urlsafe(16)
+    return Settings(host, port, runs, policies, tasks, token)

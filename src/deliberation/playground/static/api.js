@@ -1,0 +1,66 @@
+// Asking the server: every refusal comes back as one sentence.
+
+export class Refused extends Error {}
+
+/** Fetch JSON; `fields` go into the address. Throws `Refused` with the server's sentence. */
+export async function ask(path, fields = {}, { signal } = {}) {
+  let answer;
+  try {
+    answer = await fetch(address(path, fields), { signal });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Refused("The server does not answer: is `deliberate serve` still running?");
+  }
+  const told = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Refused(told.error ?? `The server answered ${answer.status}.`);
+  return told;
+}
+
+/**
+ * Follow a stream of events: `onEvent(name, content)` for each, in order.
+ *
+ * Returns a function that closes it, which also stops the work behind it. A refusal comes as an
+ * event "refused" with {error}; the end of the stream as "end".
+ */
+export function stream(path, fields, onEvent) {
+  const control = new AbortController();
+  read(path, fields, onEvent, control.signal).catch((error) => {
+    if (control.signal.aborted) return;
+    onEvent("refused", { error: error instanceof Refused ? error.message : "The stream broke off." });
+  });
+  return () => control.abort();
+}
+
+async function read(path, fields, onEvent, signal) {
+  const answer = await fetch(address(path, fields), { signal });
+  if (!answer.ok) {
+    const told = await answer.json().catch(() => ({}));
+    throw new Refused(told.error ?? `The server answered ${answer.status}.`);
+  }
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let kept = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (signal.aborted) return;
+    if (done) break;
+    const parts = (kept + value).split("\n\n");
+    kept = parts.pop();
+    for (const part of parts) {
+      const [head, body] = part.split("\ndata: ");
+      onEvent(head.slice("event: ".length), JSON.parse(body));
+    }
+  }
+  onEvent("end", {});
+}
+
+/** A path with its fields; those that are empty are left out. */
+export function address(path, fields) {
+  const told = Object.entries(fields).filter(([, v]) => v !== "" && v !== undefined && v !== null);
+  const query = new URLSearchParams(told).toString();
+  return query ? `${path}?${query}` : path;
+}
+
+/** Say something to those who listen to the page rather than look at it. */
+export function announce(sentence) {
+  document.getElementById("announce").textContent = sentence;
+}

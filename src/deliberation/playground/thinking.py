@@ -1,0 +1,223 @@
+"""One question put to everybody: the network at once, search at an effort, and the exact answer.
+
+A stream of events: `habit`, `search` (again and again as the tree grows), `strip` (what is chosen
+at each doubling of effort), `exact`, and `changed` (the sentence on what another goal came to).
+Who closes it stops the work at the next slice.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from starlette.routing import BaseRoute, Route
+
+from ..tasks.moves import Game, action_name
+from . import limits
+from .asking import Event, Fields, merged, number, streaming
+from .exact import Exact, exact
+from .goals import sentence, what_changed
+from .habits import Habit
+from .hall import Hall
+from .kept import Kept
+from .searching import BRIEF, SLICE, Growing, doubling, milestones, most_simulations, searchable
+from .worlds import Spot, batched, play, read_spot, world
+
+EACH = 1 / 30
+"""Seconds between two looks at one search, at least."""
+_WAIT, _PAUSE = 0.25, 0.12
+_BEFORE = Kept(256)
+"""Answers by the task's own goal, which stay what they are while another one is turned."""
+
+
+def routes() -> list[BaseRoute]:
+    """What this part answers."""
+    return [Route("/api/think", streaming(think), methods=["GET", "POST"])]
+
+
+@dataclass
+class Asked:
+    """A position with its goal, played to its state; how long to search, and whether on to the
+    end of the dial."""
+
+    spot: Spot
+    game: Game
+    effort: int
+    strip: bool = False
+
+    def word(self, told: dict[str, Any]) -> str:
+        """The action of an answer in the task's words."""
+        return action_name(self.game.task, told["action"])
+
+
+def _read(hall: Hall, fields: Fields) -> Asked:
+    spot = read_spot(hall.settings, fields)
+    effort = number(fields, "effort", 64, 0, 10**9)
+    most = most_simulations(world(spot.task))
+    limits.refuse_above("simulations", effort, most, "Turn the dial down.")
+    return Asked(spot, play(spot), effort, number(fields, "strip", 1, 0, 1) == 1)
+
+
+async def think(hall: Hall, fields: Fields) -> AsyncIterator[Event]:
+    """The events of one question."""
+    asked = await hall.slice(_read, hall, fields)
+    if asked.game.over:
+        yield "over", {"returns": asked.game.returns}
+        return
+    habit = hall.habits.of(asked.spot.task)
+    after = asyncio.Event()
+    parts = (_habit(hall, habit, asked), searched(hall, asked), _exact(hall, asked, after))
+    usual = asked.spot == asked.spot.usual
+    search: dict[str, Any] = {}
+    said = None
+    if asked.effort == 0:
+        after.set()
+    async with contextlib.aclosing(merged(*parts)) as events:
+        async for name, told in events:
+            yield name, told
+            if name == "search" and told["final"]:
+                search = told
+                after.set()
+            ready = (bool(search) or asked.effort == 0, habit.settled)
+            if not usual and ready[0] and said != ready:
+                said = ready
+                yield "changed", await _changed(hall, asked, habit, search)
+
+
+async def _habit(hall: Hall, habit: Habit, asked: Asked) -> AsyncIterator[Event]:
+    """How far the network's training is, then what it says."""
+    while not habit.settled:
+        yield "habit", habit.told()
+        await asyncio.sleep(_WAIT)
+    told = habit.told()
+    if habit.policy is not None:
+        told |= await hall.warmly(("habit", habit.name), said_by, habit, asked)
+    yield "habit", told
+
+
+def said_by(habit: Habit, asked: Asked) -> dict[str, Any]:
+    """The network's answer, asked with the goal that is wanted, whether it heeds that or not."""
+    assert habit.policy is not None
+    began = time.perf_counter()
+    decision, _ = habit.policy.decide(
+        batched(asked.game.state), habit.policy.begin(1), objective=asked.game.objective,
+        key=jax.random.key(asked.spot.seed),
+    )  # fmt: skip
+    return {
+        "action": int(decision.action[0]),
+        "value": float(decision.value[0]),
+        "weights": np.asarray(decision.weights)[0],
+        "milliseconds": _since(began),
+    }
+
+
+async def _exact(hall: Hall, asked: Asked, after: asyncio.Event) -> AsyncIterator[Event]:
+    """The exact answer, or why it is not known; last, and not while the dial is still moving."""
+    await after.wait()
+    await asyncio.sleep(_PAUSE)
+    found = await hall.slow(exact, asked.spot, asked.game.state)
+    if not isinstance(found, Exact):
+        yield "exact", {"refused": found}
+        return
+    best = np.flatnonzero(found.best)
+    yield "exact", {
+        "action": int(best[0]), "best": best, "values": found.values, "value": found.value,
+        "how": found.how,
+    }  # fmt: skip
+
+
+async def searched(hall: Hall, asked: Asked) -> AsyncIterator[Event]:
+    """The search as it grows to its effort, then, for the strip, on to the end of the dial."""
+    task = asked.game.task
+    most = most_simulations(task) if asked.strip else asked.effort
+    if most == 0:
+        return
+    if not searchable(task):
+        async for event in _by_doubling(hall, asked, most):
+            yield event
+        return
+    growing = Growing(task, asked.game.objective, asked.game.state, most, asked.spot.seed)
+    began, shown, chosen = time.perf_counter(), 0.0, []
+    if most <= BRIEF:
+        told = await hall.warmly((growing.form, "at once"), growing.at_once)
+        yield "search", told | {"final": True, "milliseconds": _since(began)}
+        return
+    await hall.warmly((growing.form, "begin"), growing.begin)
+    stops = {*milestones(most), asked.effort} if asked.strip else {asked.effort}
+    for stop in sorted(stops - {0}):
+        async for _ in _grown(hall, growing, stop):
+            now = time.perf_counter()
+            if growing.done < asked.effort and now - shown > EACH:
+                shown = now
+                yield "search", await _told(hall, growing, began)
+        told = await _told(hall, growing, began)
+        chosen.append([stop, told["action"]])
+        if stop == asked.effort:
+            yield "search", told | {"final": True}
+        if asked.strip and stop >= asked.effort:
+            yield "strip", {"chosen": chosen, "proved": told["proved"], "most": most}
+
+
+async def _grown(hall: Hall, growing: Growing, stop: int) -> AsyncIterator[None]:
+    """Grow to so many simulations, slice by slice."""
+    while growing.more and growing.done < stop:
+        rounds = max(1, min(stop - growing.done, int(SLICE / growing.pace)))
+        await hall.warmly((growing.form, "grow"), growing.grow, rounds)
+        yield
+
+
+async def _told(hall: Hall, growing: Growing, began: float) -> dict[str, Any]:
+    told = await hall.warmly((growing.form, "told"), growing.told)
+    return {**told, "final": False, "milliseconds": _since(began)}
+
+
+def _since(began: float) -> float:
+    return 1000 * (time.perf_counter() - began)
+
+
+async def _by_doubling(hall: Hall, asked: Asked, most: int) -> AsyncIterator[Event]:
+    """The same where something is hidden: one search after another, each twice as long."""
+    began, chosen = time.perf_counter(), []
+    game, spot = asked.game, asked.spot
+    answers = doubling(game.task, game.objective, game.state, most, spot.seed)
+    while told := await hall.slow(_next, answers):
+        told |= {"final": False, "milliseconds": _since(began)}
+        chosen.append([told["simulations"], told["action"]])
+        if told["simulations"] <= asked.effort:
+            yield "search", told | {"final": 2 * told["simulations"] > asked.effort}
+        if asked.strip and 2 * told["simulations"] > asked.effort:
+            yield "strip", {"chosen": chosen, "proved": False, "most": most}
+
+
+def _next(answers: Iterator[dict[str, Any]]) -> dict[str, Any]:
+    return next(answers, {})
+
+
+async def _changed(
+    hall: Hall, asked: Asked, habit: Habit, search: dict[str, Any]
+) -> dict[str, Any]:
+    """What another goal came to: the same question with the task's own, and the difference."""
+    usual = asked.spot.usual
+    before = Asked(usual, await hall.slice(play, usual), asked.effort)
+    if before.game.over:
+        return {"sentence": "", "search": None, "network": None}
+    pair = network = None
+    if asked.effort:
+        pair = (await _word_before(hall, before), asked.word(search))
+    if habit.policy is not None:
+        was = await hall.slice(said_by, habit, before)
+        network = (before.word(was), asked.word(await hall.slice(said_by, habit, asked)))
+    what = what_changed(asked.spot.goal, asked.spot.walls)
+    return {"sentence": sentence(what, pair, network), "search": pair, "network": network}
+
+
+async def _word_before(hall: Hall, before: Asked) -> str:
+    known = _BEFORE.peek((before.spot, before.effort))
+    if known is None:
+        found = [told async for name, told in searched(hall, before) if name == "search"]
+        known = _BEFORE.get((before.spot, before.effort), lambda: before.word(found[-1]))
+    return known
