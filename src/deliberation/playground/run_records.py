@@ -71,9 +71,7 @@ def short(value: Any) -> str:
     return json.dumps(value, default=str)[:_LONG]
 
 
-def told(
-    shelf: Shelf, run: Shelved, records: Mapping[str, Record], cell: str
-) -> dict[str, Any]:
+def told(shelf: Shelf, run: Shelved, records: Mapping[str, Record], cell: str) -> dict[str, Any]:
     """All of a record, for people; files are named, and arrays told by their ranges."""
     record = record_of(records, cell)
     settings = {
@@ -118,7 +116,9 @@ def _cut(value: Any) -> Any:
 def _columns(shelf: Shelf, run: Shelved, record: Record) -> list[dict[str, str]]:
     found = []
     for name, said in record.columns.items():
-        axes = " × ".join(f"{n} {axis}s" for n, axis in zip(said["shape"], said["axes"], strict=True))
+        axes = " × ".join(
+            f"{n} {axis}s" for n, axis in zip(said["shape"], said["axes"], strict=True)
+        )
         try:
             check_home(shelf, run, record)
             values = read_column(run.path, record, name).values

@@ -4,6 +4,7 @@ A run is asked for by the name that the shelf lists it under, never by a path. W
 through links too, has to lie within the folder.
 """
 
+import functools
 import json
 import os
 import threading
@@ -160,9 +161,14 @@ def _cells(manifest: Mapping[str, Any]) -> list[Cell] | None:
 
 def answers(path: Path) -> list[Path]:
     """The files of the probes that were answered, if a folder is an audit's."""
+    return [path / f"{name}.json" for name in _probes() if (path / f"{name}.json").is_file()]
+
+
+@functools.cache
+def _probes() -> tuple[str, ...]:
     from ..audit import list_probes
 
-    return [path / f"{name}.json" for name in list_probes() if (path / f"{name}.json").is_file()]
+    return tuple(list_probes())
 
 
 def stamp(run: Shelved) -> tuple[tuple[str, int, int], ...]:
@@ -247,8 +253,6 @@ def _measured(shelf: Shelf, run: Shelved) -> dict[str, Any]:
 
 
 def _audited(run: Shelved) -> dict[str, Any]:
-    from ..audit import list_probes
-
     there, whole = answers(run.path), (run.path / AUDIT).is_file()
     going = running(run)
     told = {"done": len(there), "of": len(there) if whole else None, "running": going}
@@ -260,7 +264,7 @@ def _audited(run: Shelved) -> dict[str, Any]:
         put = profile.get("answers")
         told["done"] = told["of"] = len(put) if isinstance(put, list) else 0
     else:
-        told["about"] = [f"of {len(list_probes())} probes that there are"]
+        told["about"] = [f"of {len(_probes())} probes that there are"]
     return told
 
 
