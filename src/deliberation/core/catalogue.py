@@ -2,12 +2,16 @@
 
 import ast
 import importlib
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from .errors import UnknownNameError
+
+_PARSING = threading.Lock()
+"""CPython before 3.12 may fail where two threads parse at a time (its issue 106905)."""
 
 
 def catalogue(folder: Path, constant: str) -> dict[str, Any]:
@@ -19,7 +23,9 @@ def catalogue(folder: Path, constant: str) -> dict[str, Any]:
     """
     found = {}
     for path in sorted(folder.rglob("[!_]*.py")):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        with _PARSING:
+            module = ast.parse(path.read_text(encoding="utf-8"))
+        for node in module.body:
             targets = node.targets if isinstance(node, ast.Assign) else []
             if any(isinstance(t, ast.Name) and t.id == constant for t in targets):
                 name = ".".join(path.relative_to(folder).with_suffix("").parts)

@@ -56,13 +56,17 @@ def _is_cell(value: Any) -> bool:
     return isinstance(value, str) and len(value) == 16 and set(value) <= set("0123456789abcdef")
 
 
-def short(value: Any) -> str:
-    """A value as text of a line."""
+def short(value: Any, unknown: str = "unknown") -> str:
+    """A value as text of a line; long lists of numbers are told by their ranges."""
     if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "unknown"}[value]
+        return {True: "yes", False: "no", None: unknown}[value]
     if isinstance(value, int | float):
         return number(value)
     if isinstance(value, list | tuple):
+        if len(value) > _NUMBERS and (span := _many(value)):
+            return span
+        if value and all(isinstance(x, list | tuple) for x in value) and (span := _many(value)):
+            return span
         shown = ", ".join(short(x) for x in value[:_NUMBERS])
         more = f", and {len(value) - _NUMBERS:,} more" if len(value) > _NUMBERS else ""
         return f"[{shown}{more}]"[:_LONG]
@@ -74,9 +78,11 @@ def short(value: Any) -> str:
 def told(shelf: Shelf, run: Shelved, records: Mapping[str, Record], cell: str) -> dict[str, Any]:
     """All of a record, for people; files are named, and arrays told by their ranges."""
     record = record_of(records, cell)
+    known = [value for value in record.settings.values() if _is_cell(value) and value in records]
     settings = {
-        name: {"text": short(value), "cell": value if _is_cell(value) and value in records else ""}
+        name: {"text": short(value, "none"), "cell": value if value in known else ""}
         for name, value in record.settings.items()
+        if value not in ({}, [])
     }
     spent = {name: short(value) for name, value in record.spent.items() if value != 0}
     machine = ", ".join(short(value) for value in record.machine.values() if value is not None)

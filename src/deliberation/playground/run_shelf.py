@@ -226,7 +226,7 @@ def state(shelf: Shelf, run: Shelved) -> dict[str, Any]:
     whole = told["of"] is not None and told["done"] == told["of"]
     told["state"] = (
         "broken" if told["trouble"] else "running" if told["running"] else "finished" if whole
-        else "stopped" if told["of"] is not None else "recorded"
+        else "stopped" if told["of"] is not None else "ended" if told["page"] else "recorded"
     )  # fmt: skip
     return told
 

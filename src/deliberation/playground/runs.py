@@ -152,6 +152,7 @@ async def traced(hall: Hall, fields: Fields) -> dict[str, Any]:
             "records": shown, "exact": here.exact, "world": world, "series": series.label,
             "x": series.x[k], "y": series.y[k], "x_label": panel.x_label,
             "y_label": panel.y_label, "title": panel.title,
+            "x_name": panel.x_names[int(series.x[k])] if panel.x_names else "",
         }  # fmt: skip
 
     return await _of_run(hall, fields, work, hall.slow)
