@@ -75,6 +75,17 @@ def short(value: Any, unknown: str = "unknown") -> str:
     return json.dumps(value, default=str)[:_LONG]
 
 
+def _many(value: Any) -> str:
+    """How many numbers nested lists hold, and from where to where these go."""
+    try:
+        found = np.asarray(value, float)
+    except (ValueError, TypeError):
+        return ""
+    size = " × ".join(f"{n:,}" for n in found.shape)
+    span = _span(found)
+    return f"{size} numbers, {span}" if span else ""
+
+
 def told(shelf: Shelf, run: Shelved, records: Mapping[str, Record], cell: str) -> dict[str, Any]:
     """All of a record, for people; files are named, and arrays told by their ranges."""
     record = record_of(records, cell)

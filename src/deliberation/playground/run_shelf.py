@@ -220,7 +220,7 @@ def state(shelf: Shelf, run: Shelved) -> dict[str, Any]:
     if run.name == HERE:
         told["title"] = shelf.root.name
     try:
-        told |= _audited(run) if run.kind == "audit" else _measured(shelf, run)
+        told |= _audited(shelf, run) if run.kind == "audit" else _measured(shelf, run)
     except (DeliberationError, OSError) as error:
         told["trouble"] = str(error).replace(f"{shelf.root}{os.sep}", "").splitlines()[0]
     whole = told["of"] is not None and told["done"] == told["of"]
@@ -252,12 +252,12 @@ def _measured(shelf: Shelf, run: Shelved) -> dict[str, Any]:
     }
 
 
-def _audited(run: Shelved) -> dict[str, Any]:
+def _audited(shelf: Shelf, run: Shelved) -> dict[str, Any]:
     there, whole = answers(run.path), (run.path / AUDIT).is_file()
     going = running(run)
     told = {"done": len(there), "of": len(there) if whole else None, "running": going}
     if whole:
-        profile = read_json(run.path / AUDIT)
+        profile = read_json(shelf.file(run, AUDIT))
         told["about"] = [
             str(profile.get(name, "")) for name in ("subject", "task", "effort")
         ]  # fmt: skip

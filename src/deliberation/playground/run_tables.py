@@ -1,11 +1,13 @@
 """What a run has found, as the page shows it: rows with verdicts, answers of probes, or places."""
 
+import json
+import os
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from ..core.errors import DeliberationError, OutputFolderError
+from ..core.errors import DeliberationError, OutputFolderError, UnknownNameError
 from ..report.numbers import estimate, number, of_row
 from ..runs import Finding, Panel, Row, read_failures, read_table
 from ..runs.findings import TABLE
@@ -28,6 +30,7 @@ def content(shelf: Shelf, run: Shelved) -> dict[str, Any]:
     """
     if run.kind == "audit":
         return {"answers": answered(shelf, run)}
+    records = shelf.records(run)
     kept = read_failures(run.path)
     failures = [
         {"cell": cell, "why": (why.strip().splitlines() or [""])[-1]}
@@ -37,7 +40,6 @@ def content(shelf: Shelf, run: Shelved) -> dict[str, Any]:
         return {"places": places(shelf, run), "failures": failures}
     if run.kind == "table":
         return {"claims": claims_of(rows(shelf, run)), "failures": failures}
-    records = shelf.records(run)
     from .run_records import brief
 
     return {"records": [brief(r) for r in list(records.values())[-200:]], "failures": failures}
@@ -113,6 +115,25 @@ def answered(shelf: Shelf, run: Shelved) -> list[dict[str, Any]]:
             f"The answers of {run.name} have another form than this version's ({error})."
         ) from error
     return [_answer(one) for one in given]
+
+
+def answer_record(shelf: Shelf, run: Shelved, probe: str) -> dict[str, Any]:
+    """What a probe's points rest on: its answer as it is kept, with the states that it cites."""
+    found = {one["probe"]: one for one in answered(shelf, run)}
+    if probe not in found:
+        raise UnknownNameError("answer of this audit", probe[:80], found)
+    one, kept = found[probe], {}
+    if os.path.lexists(run.path / f"{probe}.json"):
+        kept = read_json(shelf.file(run, f"{probe}.json"))
+    estimates = {"estimate [95 %]": one["text"], "observations": f"{one['n']:,}"}
+    controls = {f"control: {c['name']}": c["text"] for c in one["controls"]}
+    return {
+        "cell": probe, "what": one["question"], "settings": {"statistic": one["statistic"]},
+        "outcomes": {"verdict": one["named"], "said": one["said"], **estimates, **controls},
+        "spent": {}, "needs": [], "columns": [], "budgets": [], "positions": False,
+        "provenance": {"stamp": str(kept.get("stamp", "not kept"))}, "cited": one["cited"],
+        "raw": json.dumps(kept.get("answer", one), indent=1, default=str)[:20_000],
+    }  # fmt: skip
 
 
 def _answer(one: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import functools
 import hashlib
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,13 +21,13 @@ from .run_compared import compared
 from .run_figures import Behind, Spot, behind, figure, mover, worlds_of, zoo_figure
 from .run_records import ORDERS, brief, positions, told
 from .run_shelf import AUDIT_PAGE, Shelf, Shelved, stamp, state
-from .run_tables import content, panel_json
+from .run_tables import answer_record, content, panel_json
 from .settings import RefusedError
 
 T = TypeVar("T")
 LOOK, ALIVE = 1.0, 10.0
 """Seconds from one look at the folder to the next, and after which a silent stream says a word."""
-_SHELVES, _TRACED, _FIGURES = Kept(8), Kept(64), Kept(64)
+_SHELVES, _LISTS, _TRACED, _FIGURES = Kept(8), Kept(8), Kept(64), Kept(64)
 
 
 def routes() -> list[BaseRoute]:
@@ -88,6 +89,12 @@ def _plan(shelf: Shelf, name: str) -> None:
 
 
 def _all(hall: Hall, shelf: Shelf) -> dict[str, Any]:
+    """The list; those who look at about the same time are told the same."""
+    now = int(time.monotonic() / LOOK)
+    return _LISTS.get((shelf.root, now), lambda: _list(hall, shelf))
+
+
+def _list(hall: Hall, shelf: Shelf) -> dict[str, Any]:
     asked = hall.settings.runs
     return {
         "folder": str(asked) if asked is not None else "the current folder",
@@ -170,6 +177,8 @@ async def record(hall: Hall, fields: Fields) -> dict[str, Any]:
     """A record, readably."""
 
     def work(shelf: Shelf, run: Shelved) -> dict[str, Any]:
+        if run.kind == "audit":
+            return answer_record(shelf, run, fields.get("record", ""))
         return told(shelf, run, shelf.records(run), fields.get("record", ""))
 
     return await _of_run(hall, fields, work, hall.slice)

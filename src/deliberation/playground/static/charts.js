@@ -3,7 +3,7 @@
 import { h, s } from "./dom.js";
 
 const HIGH = 330, LEFT = 58, RIGHT = 16, TOP = 12, BOTTOM = 46;
-const USUAL = 560;
+const USUAL = matchMedia("(max-width: 600px)").matches ? 400 : 560;
 const MARKS = ["disc", "square", "up", "diamond", "down", "ring"];
 const CROWDED = 400;
 let charts = 0;

@@ -51,10 +51,10 @@ function listArrived(page, told) {
 }
 
 /** Ask, and fill the place unless another view has taken it by then. */
-async function fill(page, path, fields, build, place = page.place) {
+async function fill(page, path, fields, build, place, { patience = "Reading the records…" } = {}) {
   const turn = page.turn;
   const wait = setTimeout(() => {
-    if (turn === page.turn && !place.childElementCount) place.replaceChildren(h("p", { class: "quiet", role: "status" }, "Reading the records…"));
+    if (patience && turn === page.turn && !place.childElementCount) place.replaceChildren(h("p", { class: "quiet", role: "status" }, patience));
   }, 250);
   try {
     const told = await ask(path, fields);
@@ -112,7 +112,8 @@ function line(run) {
 function progress(run) {
   const share = run.of ? run.done / run.of : null;
   const bar = h("span", { class: "bar", "aria-hidden": "true" }, h("span", {}));
-  if (share !== null) bar.firstChild.style.width = `${(100 * share).toFixed(1)}%`;
+  if (run.state === "finished") bar.classList.add("open");
+  else if (share !== null) bar.firstChild.style.width = `${(100 * share).toFixed(1)}%`;
   else bar.classList.add("open");
   return h("span", { class: "state" }, bar, h("span", { class: "words" }, stateWords(run)));
 }
@@ -252,13 +253,12 @@ function answerOf(run, a) {
   return h("details", { class: "claim", "data-name": a.probe },
     h("summary", {}, h("span", { class: "title" }, a.question), h("span", { class: "counts" }, verdict(a.found === "told" ? "measured" : a.named))),
     h("p", { class: "statement" }, a.said),
-    a.panel ? h("div", { class: "panels" }, chart(a.panel)) : null,
+    a.panel ? h("div", { class: "panels" }, chart(a.panel, { link: () => to({ run: run.name, record: a.probe }) })) : null,
     a.estimate === null ? null : h("p", {}, `${a.statistic}: `, h("b", { class: "number" }, a.text)),
     a.controls.length ? h("ul", { class: "plain-list" }, ...a.controls.map((c) => h("li", {}, `Control: ${c.name}, ${c.text}${c.holds ? "" : " (does not hold: no verdict)"}`))) : null,
     h("dl", { class: "facts" }, ...rest.filter(([, text]) => text).flatMap(([name, text]) => [h("dt", {}, name), h("dd", {}, text)])),
     a.cited.length ? h("h3", {}, "The states that it rests on") : null,
-    a.cited.length ? h("div", { class: "boards" }, ...a.cited.map((c) => board(c))) : null,
-    a.panel && !a.cited.length ? h("p", { class: "quiet hint" }, "Of this figure's points a probe keeps the numbers only, and no state.") : null);
+    a.cited.length ? h("div", { class: "boards" }, ...a.cited.map((c) => board(c))) : null);
 }
 
 function recordList(run, records) {
@@ -280,7 +280,7 @@ function viewPoint(page, q) {
   fill(page, "/api/runs/figure", { run, claim }, (all) => {
     const panel = all.panels[i];
     return panel ? chart(panel, { current: `${j}.${k}`, link: (a, b) => to({ run, claim, point: `${i}.${a}.${b}` }) }) : problem("There is no such figure.");
-  }, picture);
+  }, picture, { patience: "" });
   fill(page, "/api/runs/behind", { run, claim, point }, (b) => {
     const at = `${b.series || b.title}, ${b.x_label} ${b.x_name || shown(b.x)}: ${b.y_label} ${shown(b.y)}`;
     const many = b.records.length;
@@ -294,7 +294,7 @@ function viewPoint(page, q) {
       inside.append(links);
     }
     return [h("h1", { class: "small" }, at), h("p", { class: "quiet" }, word)];
-  }, head);
+  }, head, { patience: "Finding out which records this point rests on…" });
 }
 
 // A record.
@@ -315,12 +315,12 @@ function recordOf(page, run, r, at) {
   return [
     h("section", { class: "record", "aria-label": "Record" },
       h("h2", {}, r.what, " ", h("small", {}, h("code", {}, r.cell))),
-      r.positions ? boardsOf(page, run, r, at) : h("p", { class: "quiet" }, "No positions were kept with this record: what is there is told below."),
-      h("div", { class: "columns" },
-        group("What was asked", h("dl", { class: "facts" }, ...pairs(r.settings))),
-        group("What was found", h("dl", { class: "facts" }, ...pairs(r.outcomes))),
-        group("What it spent, by its own word", h("dl", { class: "facts" }, ...pairs(r.spent))),
-        group("Where it comes from", h("dl", { class: "facts" }, ...pairs(r.provenance)))),
+      r.cited?.length ? group("The states that it rests on", h("div", { class: "boards" }, ...r.cited.map((c) => board(c)))) : null,
+      r.positions ? boardsOf(page, run, r, at) : r.cited?.length ? null : h("p", { class: "quiet" }, "No positions were kept with this record: what is there is told below."),
+      h("div", { class: "columns" }, ...[["What was asked", r.settings], ["What was found", r.outcomes],
+        ["What it spent, by its own word", r.spent], ["Where it comes from", r.provenance]]
+        .filter(([, object]) => Object.keys(object).length)
+        .map(([title, object]) => group(title, h("dl", { class: "facts" }, ...pairs(object))))),
       r.columns.length ? group("Arrays beside it", h("div", { class: "scroll" }, h("table", {}, h("tbody", {}, ...r.columns.map((c) =>
         h("tr", {}, h("th", { scope: "row" }, c.name), h("td", {}, c.axes), h("td", {}, c.unit), h("td", { class: "number" }, c.span))))))) : null,
       r.needs.length ? group("It builds on", recordList(run, r.needs)) : null,
