@@ -2,7 +2,6 @@
 
 import ast
 import importlib
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -10,8 +9,7 @@ from typing import Any
 
 from .errors import UnknownNameError
 
-_PARSING = threading.Lock()
-"""CPython before 3.12 may fail where two threads parse at a time (its issue 106905)."""
+_TRIES = 8
 
 
 def catalogue(folder: Path, constant: str) -> dict[str, Any]:
@@ -23,14 +21,26 @@ def catalogue(folder: Path, constant: str) -> dict[str, Any]:
     """
     found = {}
     for path in sorted(folder.rglob("[!_]*.py")):
-        with _PARSING:
-            module = ast.parse(path.read_text(encoding="utf-8"))
-        for node in module.body:
+        for node in _parsed(path.read_text(encoding="utf-8")).body:
             targets = node.targets if isinstance(node, ast.Assign) else []
             if any(isinstance(t, ast.Name) and t.id == constant for t in targets):
                 name = ".".join(path.relative_to(folder).with_suffix("").parts)
                 found[name] = ast.literal_eval(node.value)  # type: ignore[union-attr]
     return found
+
+
+def _parsed(source: str) -> ast.Module:
+    """The syntax tree of a source.
+
+    CPython 3.11 may fail with a SystemError where another thread parses something at the same time
+    (its issue 106905); nothing is wrong with the source then.
+    """
+    for _ in range(_TRIES):
+        try:
+            return ast.parse(source)
+        except SystemError:
+            continue
+    return ast.parse(source)
 
 
 def module_of(kind: str, name: str, known: Mapping[str, Mapping[str, Any]]) -> ModuleType:
