@@ -1,5 +1,6 @@
 """Two systems against each other on a task, streamed: the board move by move, and score by cost."""
 
+import asyncio
 import functools
 import operator
 import time
@@ -17,7 +18,8 @@ from ..zoo.naming import MANIFEST, RANDOM, SEARCH, Named, named_decider
 from . import limits
 from .asking import Event, Fields, answering, number, streaming
 from .contest import SIDES, Bout, Spent, Tally, seatings, warm_up
-from .hall import Hall, Kept
+from .hall import Hall
+from .kept import Kept
 from .settings import RefusedError
 from .worlds import allowed, drawn, world
 
@@ -26,7 +28,8 @@ SEARCHED = 20_000_000
 BOARDS = 0.04
 """Seconds from one board to the next that is shown: faster play skips some."""
 OPENING = 12
-POLICY = "policy:"
+_GLANCE = 0.5
+HABIT, POLICY = "habit", "policy:"
 _MADE, _WARM = Kept(32), Kept(64)
 
 
@@ -49,6 +52,7 @@ async def systems(hall: Hall, fields: Fields) -> dict[str, Any]:
         (meant if name.split("(")[0] in about["tasks"] else others).append(line)
     plain = [
         {"name": SEARCH, "title": "Tree search from the rules", "kind": "direct", "dial": True},
+        {"name": HABIT, "title": "The board's network", "kind": "amortised", "dial": False},
         {"name": RANDOM, "title": "Random play", "kind": "random", "dial": False},
     ]
     saved = [
@@ -98,6 +102,8 @@ async def play(hall: Hall, fields: Fields) -> AsyncIterator[Event]:
     made: dict[str, Named] = {}
     for side in SIDES:
         yield "making", {"side": side, "name": names[side]}
+        async for stage in _schooled(hall, name, names[side]):
+            yield "making", {"side": side, "name": names[side], "stage": stage}
         made[side] = await hall.slow(_made, hall, name, names[side], efforts[side])
         await hall.slow(_warmed, name, made[side])
     tally, boards = Tally.of(task, past), Boards()
@@ -115,6 +121,16 @@ async def play(hall: Hall, fields: Fields) -> AsyncIterator[Event]:
         scores = tally.add(bouts)
         yield "pair", await hall.slice(_told, tally, bouts, pair, scores)
     yield "finished", {"pairs": pairs}
+
+
+async def _schooled(hall: Hall, task: str, name: str) -> AsyncIterator[str]:
+    """How far the board's network is, until it is there."""
+    if name != HABIT:
+        return
+    habit = hall.habits.of(task)
+    while not habit.settled:
+        yield habit.stage
+        await asyncio.sleep(_GLANCE)
 
 
 class Boards:
@@ -204,10 +220,10 @@ def _past(text: str, first: int) -> list[tuple[float, float]]:
 def _checked(hall: Hall, name: str) -> str:
     """The name of a system that a visitor may have made. Raises `RefusedError`."""
     saved = [f"{POLICY}{path.name}" for path in _saved(hall)]
-    if name in (SEARCH, RANDOM) or name in list_zoo() or name in saved:
+    if name in (SEARCH, RANDOM, HABIT) or name in list_zoo() or name in saved:
         return name
     raise RefusedError(
-        f"There is no system named {name[:60]!r} here: {SEARCH}, {RANDOM}, an entry of the zoo, or "
+        f"There is no system named {name[:60]!r} here: {SEARCH}, {HABIT}, {RANDOM}, an entry of the zoo, or "
         "a policy that the playground was started with.", 404,
     )  # fmt: skip
 
@@ -219,7 +235,7 @@ def _opens(traits: Traits) -> bool:
 
 def _dial(name: str) -> bool:
     """Whether a budget changes anything: of what is only learned, or drawn, it does not."""
-    return name != RANDOM and list_zoo().get(name, {}).get("kind") != "amortised"
+    return name not in (RANDOM, HABIT) and list_zoo().get(name, {}).get("kind") != "amortised"
 
 
 def _affordable(task: Task, pairs: int, efforts: Sequence[int]) -> None:
@@ -239,6 +255,11 @@ def _made(hall: Hall, task: str, name: str, effort: int) -> Named:
 def _make(hall: Hall, task: str, name: str) -> Named:
     import jax
 
+    if name == HABIT:
+        habit = hall.habits.of(task)
+        if habit.policy is None:
+            raise RefusedError(habit.refused)
+        return Named(HABIT, habit.policy, None)
     if name.startswith(POLICY):
         name = str(next(p for p in _saved(hall) if p.name == name.removeprefix(POLICY)))
     return named_decider(world(task), name, jax.random.key(0), "smoke")

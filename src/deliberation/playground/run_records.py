@@ -12,7 +12,7 @@ from ..core.picture import Picture
 from ..report.numbers import number
 from ..runs import Record, read_column
 from ..runs.stores import place_of
-from .hall import Kept
+from .kept import Kept
 from .run_figures import AWAY, check_home
 from .run_shelf import Shelf, Shelved
 

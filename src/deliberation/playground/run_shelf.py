@@ -18,7 +18,7 @@ from ..runs import Cell, Record, read_failures, read_manifest, read_records
 from ..runs.chain import HEAD
 from ..runs.failed import FILE as FAILURES
 from ..runs.records import LOCK, MANIFEST, RECORDS
-from .hall import Kept
+from .kept import Kept
 
 HERE = "."
 """The name of the run that the folder itself holds."""

@@ -14,7 +14,7 @@ from ..runs.findings import TABLE
 from ..runs.plain import restore
 from ..runs.records import RECORDS
 from ..runs.stores import place_of
-from .hall import Kept
+from .kept import Kept
 from .run_figures import AWAY
 from .run_shelf import AUDIT, Shelf, Shelved, answers, read_json, stamp
 from .worlds import drawn

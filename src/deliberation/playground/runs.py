@@ -16,7 +16,8 @@ from starlette.routing import BaseRoute, Route
 from ..core.errors import DeliberationError, UnknownNameError
 from .asking import Event, Fields, answering, number, real, streaming
 from .doors import refusal, refused
-from .hall import Hall, Kept
+from .hall import Hall
+from .kept import Kept
 from .run_compared import compared
 from .run_figures import Behind, Spot, behind, figure, mover, worlds_of, zoo_figure
 from .run_records import ORDERS, brief, positions, told

@@ -111,7 +111,7 @@ function line(run) {
 
 function progress(run) {
   const share = run.of ? run.done / run.of : null;
-  const bar = h("span", { class: "bar", "aria-hidden": "true" }, h("span", {}));
+  const bar = h("span", { class: "meter", "aria-hidden": "true" }, h("span", {}));
   if (run.state === "finished") bar.classList.add("open");
   else if (share !== null) bar.firstChild.style.width = `${(100 * share).toFixed(1)}%`;
   else bar.classList.add("open");
@@ -233,7 +233,7 @@ function rowsTable(rows) {
     h("tbody", {}, ...rows.map((row) => row.kind === "absent"
       ? h("tr", { class: "absent" }, h("td", {}, row.task), h("td", { colspan: 2 }, row.reason), h("td", {}, verdict(row.verdict)))
       : h("tr", { class: row.kind }, h("td", {}, row.task), h("td", {}, `${row.decider}: ${row.quantity}`, row.note ? h("small", {}, row.note) : null),
-        h("td", { class: "number" }, row.text, row.unit ? h("small", {}, row.unit) : null), h("td", {}, verdict(row.verdict)))))));
+        h("td", { class: "num" }, row.text, row.unit ? h("small", {}, row.unit) : null), h("td", {}, verdict(row.verdict)))))));
 }
 
 function zooOf(page, run) {
@@ -245,7 +245,7 @@ function zooOf(page, run) {
     h("tbody", {}, ...run.places.map((p) => h("tr", {},
       h("td", {}, h("a", { href: to({ run: run.name, record: p.record }) }, p.title)), h("td", {}, p.task),
       ...[p.text, p.optimum, p.reached, p.by_definition ? `(${p.search})` : p.search, p.by_definition ? `(${p.learning})` : p.learning, p.milliseconds]
-        .map((t) => h("td", { class: "number" }, t))))))));
+        .map((t) => h("td", { class: "num" }, t))))))));
 }
 
 function answerOf(run, a) {
@@ -254,7 +254,7 @@ function answerOf(run, a) {
     h("summary", {}, h("span", { class: "title" }, a.question), h("span", { class: "counts" }, verdict(a.found === "told" ? "measured" : a.named))),
     h("p", { class: "statement" }, a.said),
     a.panel ? h("div", { class: "panels" }, chart(a.panel, { link: () => to({ run: run.name, record: a.probe }) })) : null,
-    a.estimate === null ? null : h("p", {}, `${a.statistic}: `, h("b", { class: "number" }, a.text)),
+    a.estimate === null ? null : h("p", {}, `${a.statistic}: `, h("b", { class: "num" }, a.text)),
     a.controls.length ? h("ul", { class: "plain-list" }, ...a.controls.map((c) => h("li", {}, `Control: ${c.name}, ${c.text}${c.holds ? "" : " (does not hold: no verdict)"}`))) : null,
     h("dl", { class: "facts" }, ...rest.filter(([, text]) => text).flatMap(([name, text]) => [h("dt", {}, name), h("dd", {}, text)])),
     a.cited.length ? h("h3", {}, "The states that it rests on") : null,
@@ -266,7 +266,7 @@ function recordList(run, records) {
     h("thead", {}, h("tr", {}, ...["Record", "Measured", "Settings", "Seconds"].map((t) => h("th", { scope: "col" }, t)))),
     h("tbody", {}, ...records.map((r) => h("tr", {},
       h("td", {}, h("a", { href: to({ run, record: r.cell }) }, h("code", {}, r.cell.slice(0, 8)))),
-      h("td", {}, r.what), h("td", { class: "settings" }, r.settings), h("td", { class: "number" }, shown(r.seconds)))))));
+      h("td", {}, r.what), h("td", { class: "settings" }, r.settings), h("td", { class: "num" }, shown(r.seconds)))))));
 }
 
 // A point, and what is behind it.
@@ -293,7 +293,7 @@ function viewPoint(page, q) {
       for (const a of links.querySelectorAll("a")) a.setAttribute("href", `${a.getAttribute("href")}&at=${b.x}`);
       inside.append(links);
     }
-    return [h("h1", { class: "small" }, at), h("p", { class: "quiet" }, word)];
+    return [h("h1", { class: "minor" }, at), h("p", { class: "quiet" }, word)];
   }, head, { patience: "Finding out which records this point rests on…" });
 }
 
@@ -322,7 +322,7 @@ function recordOf(page, run, r, at) {
         .filter(([, object]) => Object.keys(object).length)
         .map(([title, object]) => group(title, h("dl", { class: "facts" }, ...pairs(object))))),
       r.columns.length ? group("Arrays beside it", h("div", { class: "scroll" }, h("table", {}, h("tbody", {}, ...r.columns.map((c) =>
-        h("tr", {}, h("th", { scope: "row" }, c.name), h("td", {}, c.axes), h("td", {}, c.unit), h("td", { class: "number" }, c.span))))))) : null,
+        h("tr", {}, h("th", { scope: "row" }, c.name), h("td", {}, c.axes), h("td", {}, c.unit), h("td", { class: "num" }, c.span))))))) : null,
       r.needs.length ? group("It builds on", recordList(run, r.needs)) : null,
       h("details", {}, h("summary", {}, "As it is written"), h("pre", { class: "raw" }, r.raw))),
   ];
@@ -396,13 +396,13 @@ function viewCompared(page, run, other) {
 function groupOf(g, told, changed) {
   const lines = changed ? g.lines.filter((l) => l.change !== "same") : g.lines;
   if (!lines.length) return null;
-  const side = (x) => x ? [h("span", { class: "number" }, x.text), verdict(x.verdict)] : [h("span", { class: "quiet" }, "not there")];
+  const side = (x) => x ? [h("span", { class: "num" }, x.text), verdict(x.verdict)] : [h("span", { class: "quiet" }, "not there")];
   return h("section", { class: "compared" }, h("h2", {}, g.title), h("div", { class: "scroll" }, h("table", {},
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "What"), h("th", { scope: "col" }, told.one), h("th", { scope: "col" }, told.other),
       h("th", { scope: "col" }, "Difference [95 %]"), h("th", { scope: "col" }, "Change"))),
     h("tbody", {}, ...lines.map((l) => h("tr", { class: `change ${l.change.replace(" ", "-")}` },
       h("td", {}, l.what, l.timing ? h("small", {}, "wall time, which no two runs share") : null),
       h("td", { class: "side" }, ...side(l.one)), h("td", { class: "side" }, ...side(l.other)),
-      h("td", { class: "number" }, l.difference ? l.difference.text : "–"), h("td", {}, CHANGES[l.change])))))));
+      h("td", { class: "num" }, l.difference ? l.difference.text : "–"), h("td", {}, CHANGES[l.change])))))));
 }
 
