@@ -43,7 +43,7 @@ def routes() -> list[BaseRoute]:
 
 async def systems(hall: Hall, fields: Fields) -> dict[str, Any]:
     """Who can be seated at a task: those meant for it first, and what their dials are."""
-    name = allowed(hall, fields.get("task", "tic_tac_toe"))
+    name = allowed(hall.settings, fields.get("task", "tic_tac_toe"))
     traits = (await hall.slow(world, name)).traits
     meant, others = [], []
     for entry, about in list_zoo().items():
@@ -88,7 +88,7 @@ async def play(hall: Hall, fields: Fields) -> AsyncIterator[Event]:
 
     `past` holds the scores of the pairs before, as the page was told them: nothing is kept here.
     """
-    name, (first, pairs) = allowed(hall, fields.get("task", "tic_tac_toe")), _span(fields)
+    name, (first, pairs) = allowed(hall.settings, fields.get("task", "tic_tac_toe")), _span(fields)
     seed, opening = number(fields, "seed", 0, 0, 2**30), number(fields, "opening", 2, 0, OPENING)
     efforts = {side: number(fields, f"{side}_effort", 64, 1, limits.SIMULATIONS) for side in SIDES}
     names = {side: _checked(hall, fields.get(side, SEARCH)) for side in SIDES}
@@ -223,8 +223,8 @@ def _checked(hall: Hall, name: str) -> str:
     if name in (SEARCH, RANDOM, HABIT) or name in list_zoo() or name in saved:
         return name
     raise RefusedError(
-        f"There is no system named {name[:60]!r} here: {SEARCH}, {HABIT}, {RANDOM}, an entry of the zoo, or "
-        "a policy that the playground was started with.", 404,
+        f"There is no system named {name[:60]!r} here: {SEARCH}, {HABIT}, {RANDOM}, an entry of "
+        "the zoo, or a policy that the playground was started with.", 404,
     )  # fmt: skip
 
 

@@ -33,7 +33,7 @@ class Match {
     this.costs = h("div", { class: "scroll" });
     this.told = h("p", { class: "quiet", role: "status" });
     element.append(h("div", { class: "match" }, this.setup, this.told,
-      h("div", { class: "stage" }, this.board, h("div", { class: "sheet" }, this.lead, this.charts, this.costs))));
+      h("div", { class: "floor" }, this.board, h("div", { class: "sheet" }, this.lead, this.charts, this.costs))));
     this.reset();
   }
 
@@ -84,7 +84,7 @@ class Match {
       ...this.hello.tasks.map((g) => h("optgroup", { label: g.kind }, ...g.tasks.map((t) =>
         h("option", { value: t.name, selected: t.name === this.asked.task }, t.name.replaceAll("_", " "))))));
     this.buttons = {
-      start: h("button", { type: "button", class: "primary", onclick: () => this.start() }, "Play"),
+      start: h("button", { type: "button", class: "main", onclick: () => this.start() }, "Play"),
       stop: h("button", { type: "button", disabled: true, onclick: () => this.end() }, "Stop"),
     };
     this.setup.replaceChildren(
@@ -163,7 +163,7 @@ class Match {
   count() { return `${shown(this.pairs.length)} pair${this.pairs.length === 1 ? "" : "s"}`; }
 
   arrived(event, content) {
-    if (event === "making") this.told.textContent = `Getting ${this.title(content.side)} ready: what learns is trained, and programs are compiled…`;
+    if (event === "making") this.told.textContent = `Getting ${this.title(content.side)} ready: ${content.stage || "what learns is trained, and programs are compiled"}…`;
     else if (event === "board") this.drawBoard(content);
     else if (event === "pair") { this.pairs.push(content); this.drawFound(); }
     else if (event === "refused") { this.stop(); this.buttons.start.textContent = this.pairs.length ? "Go on" : "Play"; this.buttons.stop.disabled = true; this.problem(content.error); }
@@ -264,13 +264,13 @@ class Match {
     const counted = [["seconds", "ms", 1000], ["simulations", "Simulations"], ["model_steps", "Model steps"], ["network_evaluations", "Evaluations"], ["flops", "FLOPs"]]
       .filter(([unit]) => SIDES.some((s) => this.perDecision(s, unit) !== 0));
     const heads = ["", "Mean score [95 %]", ...(two ? ["Won", "Drawn"] : []), ...counted.map(([, words]) => words)];
-    const cell = (side, unit, times = 1) => { const v = this.perDecision(side, unit); return h("td", { class: "number" }, v === null ? "unknown" : shown(v * times)); };
+    const cell = (side, unit, times = 1) => { const v = this.perDecision(side, unit); return h("td", { class: "num" }, v === null ? "unknown" : shown(v * times)); };
     this.costs.replaceChildren(h("table", {}, h("thead", {}, h("tr", {}, ...heads.map((t) => h("th", { scope: "col" }, t)))),
       h("tbody", {}, ...SIDES.map((s) => h("tr", {}, h("th", { scope: "row" }, h("b", {}, name(s)), ` ${this.title(s)}`),
-        h("td", { class: "number" }, spanned(last[s].estimate, last[s].low, last[s].high)),
-        ...(two ? [h("td", { class: "number" }, shown(wins[s])), h("td", { class: "number" }, shown(wins.even))] : []),
+        h("td", { class: "num" }, spanned(last[s].estimate, last[s].low, last[s].high)),
+        ...(two ? [h("td", { class: "num" }, shown(wins[s])), h("td", { class: "num" }, shown(wins.even))] : []),
         ...counted.map(([unit, , times]) => cell(s, unit, times)))))),
-    h("p", { class: "quiet small" }, "Costs are those of a decision, on average. Milliseconds are measured here, while others may be using the machine; counts are each system’s own word. The interval holds for a number of pairs that was fixed beforehand: who stops as soon as it leaves zero out is surer than it says."));
+    h("p", { class: "quiet fine" }, "Costs are those of a decision, on average. Milliseconds are measured here, while others may be using the machine; counts are each system’s own word. The interval holds for a number of pairs that was fixed beforehand: who stops as soon as it leaves zero out is surer than it says."));
   }
 }
 
