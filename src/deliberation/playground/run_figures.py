@@ -172,25 +172,16 @@ def _same(before: tuple[float, float], after: tuple[float, float]) -> bool:
     return bool(np.allclose(before, after, rtol=MOVED, atol=1e-12, equal_nan=True))
 
 
-def mover(shelf: Shelf, run: Shelved) -> Callable[[Record], list[Record]]:
+def mover(run: Shelved) -> Callable[[Record], list[Record]]:
     """What moves a record's numbers: all that are no counts; and, if that shows nothing, counts."""
 
     def moved(record: Record) -> list[Record]:
         arrays = {}
         for name in record.columns:
-            check_home(shelf, run, record)
             arrays[name] = read_column(run.path, record, name).values
         return [_with(record, arrays, counts) for counts in (False, True)]
 
     return moved
-
-
-def check_home(shelf: Shelf, run: Shelved, record: Record) -> None:
-    """Refuse a record whose files lie elsewhere than with the run. Raises `OutputFolderError`."""
-    if place_of(run.path):
-        raise OutputFolderError(AWAY)
-    for name in record.artefacts:
-        shelf.file(run, "artefacts", record.home or record.cell, name)
 
 
 def _with(record: Record, arrays: Mapping[str, np.ndarray], counts: bool) -> Record:

@@ -13,7 +13,7 @@ from ..report.numbers import number
 from ..runs import Record, read_column
 from ..runs.stores import place_of
 from .kept import Kept
-from .run_figures import AWAY, check_home
+from .run_figures import AWAY
 from .run_shelf import Shelf, Shelved
 
 POSITIONS = "positions.npz"
@@ -86,7 +86,7 @@ def _many(value: Any) -> str:
     return f"{size} numbers, {span}" if span else ""
 
 
-def told(shelf: Shelf, run: Shelved, records: Mapping[str, Record], cell: str) -> dict[str, Any]:
+def told(run: Shelved, records: Mapping[str, Record], cell: str) -> dict[str, Any]:
     """All of a record, for people; files are named, and arrays told by their ranges."""
     record = record_of(records, cell)
     known = [value for value in record.settings.values() if _is_cell(value) and value in records]
@@ -104,7 +104,7 @@ def told(shelf: Shelf, run: Shelved, records: Mapping[str, Record], cell: str) -
         "outcomes": {name: short(value) for name, value in record.outcomes.items()},
         "spent": spent,
         "needs": [brief(records[need]) for need in record.needs if need in records],
-        "columns": _columns(shelf, run, record),
+        "columns": _columns(run, record),
         "files": sorted(record.artefacts),
         "provenance": {
             "measured": f"{record.started[:19].replace('T', ' ')} UTC, {number(record.seconds)} s",
@@ -130,14 +130,13 @@ def _cut(value: Any) -> Any:
     return value
 
 
-def _columns(shelf: Shelf, run: Shelved, record: Record) -> list[dict[str, str]]:
+def _columns(run: Shelved, record: Record) -> list[dict[str, str]]:
     found = []
     for name, said in record.columns.items():
         axes = " × ".join(
             f"{n} {axis}s" for n, axis in zip(said["shape"], said["axes"], strict=True)
         )
         try:
-            check_home(shelf, run, record)
             values = read_column(run.path, record, name).values
         except DeliberationError as error:
             span = str(error).splitlines()[0]
@@ -154,7 +153,7 @@ def _span(values: np.ndarray) -> str:
     return f"{number(float(low))} to {number(float(high))}, mean {number(float(mean))}"
 
 
-def budgets(record: Record) -> list[float]:
+def budgets(record: Record) -> list[int | float]:
     """What the rows of a record's arrays were measured at, where they are budgets."""
     offered = record.settings.get("budgets")
     first = {tuple(said["axes"])[:1] for said in record.columns.values()}
@@ -191,11 +190,10 @@ def positions(
     name = record.settings.get("task") or exam.settings.get("task")
     if not isinstance(name, str) or not shelf.known(name):
         raise OutputFolderError(f"{short(name)} is not a task that is drawn here.")
-    check_home(shelf, run, exam)
     world, states, values = _WORLDS.get(
         (str(run.path), exam.cell, exam.digest), functools.partial(_exam, run, exam, name)
     )
-    chosen = _chosen(shelf, run, record, at, len(values))
+    chosen = _chosen(run, record, at, len(values))
     lost = np.zeros(len(values))
     if chosen is not None and values.ndim == 2:
         lost = np.nanmax(values, 1) - values[np.arange(len(values)), chosen]
@@ -226,14 +224,11 @@ def _exam(run: Shelved, exam: Record, name: str) -> tuple[Any, Any, np.ndarray]:
     return world, states, np.asarray(values, float)
 
 
-def _chosen(
-    shelf: Shelf, run: Shelved, record: Record, at: float | None, count: int
-) -> np.ndarray | None:
+def _chosen(run: Shelved, record: Record, at: float | None, count: int) -> np.ndarray | None:
     """What the record chose in each position at a budget; None where it does not say."""
     said = record.columns.get("action")
     if said is None or list(said["axes"]) != ["budget", "position"]:
         return None
-    check_home(shelf, run, record)
     actions = read_column(run.path, record, "action").values
     offered = budgets(record)
     row = offered.index(at) if at in offered else -1
@@ -245,11 +240,12 @@ def _board(
     row: int,
 ) -> dict[str, Any]:  # fmt: skip
     import jax
+    import jax.numpy as jnp
 
     from ..tasks.moves import action_name
     from .worlds import drawn
 
-    state = jax.tree.map(lambda x: x[row], states)
+    state = jax.tree.map(lambda x: jnp.asarray(x[row]), states)
     picture: Picture | None = world.picture(state)
     worth = values[row] if values.ndim == 2 else np.zeros(0)
     legal = np.flatnonzero(~np.isnan(worth))

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from ..core.errors import DeliberationError, OutputFolderError, UnknownNameError
 from ..runs import Cell, Record, read_failures, read_manifest, read_records
+from ..runs.artefacts import ARTEFACTS
 from ..runs.chain import HEAD
 from ..runs.failed import FILE as FAILURES
 from ..runs.records import LOCK, MANIFEST, RECORDS
@@ -91,7 +92,18 @@ class Shelf:
         for name in (MANIFEST, RECORDS, HEAD, FAILURES):
             if os.path.lexists(run.path / name):
                 self.file(run, name)
-        return self._records.get((run.name, stamp(run)), lambda: read_records(run.path))
+        return self._records.get((run.name, stamp(run)), lambda: self._read(run))
+
+    def _read(self, run: Shelved) -> dict[str, Record]:
+        found = read_records(run.path)
+        for record in found.values():
+            for name in record.artefacts:
+                # Analyses read these by the record's word: it must not lead them elsewhere.
+                if not self._within(run.path / ARTEFACTS / (record.home or record.cell) / name):
+                    raise OutputFolderError(
+                        f"The files of record {record.cell} lead out of the folder of runs."
+                    )
+        return found
 
     def known(self, task: str) -> bool:
         """Whether a task may be made here: registered, or named when the playground was started.

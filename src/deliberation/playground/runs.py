@@ -147,9 +147,7 @@ async def traced(hall: Hall, fields: Fields) -> dict[str, Any]:
     def work(shelf: Shelf, run: Shelved) -> dict[str, Any]:
         records, claim = shelf.records(run), fields.get("claim", "")
         worlds, name = worlds_of(shelf, run, claim), (str(run.path), stamp(run), claim)
-        found: dict[Spot, Behind] = _TRACED.get(
-            name, lambda: behind(records, worlds, mover(shelf, run))
-        )
+        found: dict[Spot, Behind] = _TRACED.get(name, lambda: behind(records, worlds, mover(run)))
         if spot not in found:
             raise RefusedError("There is no such point in this figure (any more).", 404)
         i, j, k = spot
@@ -180,7 +178,7 @@ async def record(hall: Hall, fields: Fields) -> dict[str, Any]:
     def work(shelf: Shelf, run: Shelved) -> dict[str, Any]:
         if run.kind == "audit":
             return answer_record(shelf, run, fields.get("record", ""))
-        return told(shelf, run, shelf.records(run), fields.get("record", ""))
+        return told(run, shelf.records(run), fields.get("record", ""))
 
     return await _of_run(hall, fields, work, hall.slice)
 
@@ -188,7 +186,7 @@ async def record(hall: Hall, fields: Fields) -> dict[str, Any]:
 async def drawn_positions(hall: Hall, fields: Fields) -> dict[str, Any]:
     """Positions behind a record, some at a time."""
     start, order = number(fields, "start", 0, 0, 10_000_000), fields.get("order", ORDERS[0])
-    at = real("at", fields["at"], 0, 1e12) if fields.get("at") else None
+    at = real("at", fields["at"], 0.0, 1e12) if fields.get("at") else None
     if order not in ORDERS:
         raise RefusedError(f"order is {order[:40]!r}: give {' or '.join(ORDERS)}.")
 
