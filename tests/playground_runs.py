@@ -1,4 +1,4 @@
-"""Small runs made up for the tests of the playground: a table, a zoo and an audit, without computing.
+"""Small runs made up for the tests of the playground: a table, a zoo and an audit.
 
 The table is of one claim about tic-tac-toe, on two positions in which the middle is best.
 """
@@ -50,7 +50,7 @@ def left(folder, made, home="", **columns):
 
 
 def ways(budgets, gain, seed=0):
-    """Shares of the way from random play, better by `gain` with each budget: [budgets, positions]."""
+    """Shares of the way from random play, better by `gain` with each budget."""
     noise = np.random.default_rng(seed).normal(0, 0.1, COUNT)
     rows = [0.2 + gain * i + noise for i in range(len(budgets))]
     return np.array(rows, np.float32)
@@ -98,13 +98,13 @@ def make_table(folder, gain=0.15, seed=0, left_out=0, page=True):
 
 
 def make_zoo(folder, score=0.5):
-    """A zoo of two searches; the second one's record is missing from none."""
+    """A zoo of two searches that score the same."""
     cells = zoo.plan("smoke", only=ZOO["zoo"], tasks=ZOO["tasks"])
     with RecordFile(folder, ZOO) as file:
         for cell in cells:
-            alone = [score + 0.1 * (i % 3) for i in range(16)]
+            none, alone = [0.0] * 16, [score + 0.1 * (i % 3) for i in range(16)]
             outcomes = {
-                "scores": {"random": [0.0] * 16, "search": alone, "learned": [0.0] * 16, "both": alone},
+                "scores": {"random": none, "search": alone, "learned": none, "both": alone},
                 "parts": ["searching"], "constant": False, "optimum": 1.0, "range": [-1.0, 1.0],
                 "random": {"mean": 0.0, "error": 0.0, "n": 0}, "decisions": 60, "seconds": 0.3,
                 "spent": {"model_steps": 600, "network_evaluations": 0, "seconds": 0.2},

@@ -1,4 +1,4 @@
-"""The playground's runs: read at any moment, traced to their records, and no way out of the folder."""
+"""The playground's runs: read at any moment, traced to their records, and no way out of them."""
 
 import asyncio
 import base64

@@ -10,6 +10,7 @@ from typing import Any
 
 from starlette.routing import BaseRoute, Route
 
+from ..core.errors import DeliberationError
 from ..core.task import Task, Traits
 from ..stats import Estimate
 from ..tasks.moves import action_name
@@ -260,9 +261,14 @@ def _make(hall: Hall, task: str, name: str) -> Named:
         if habit.policy is None:
             raise RefusedError(habit.refused)
         return Named(HABIT, habit.policy, None)
-    if name.startswith(POLICY):
-        name = str(next(p for p in _saved(hall) if p.name == name.removeprefix(POLICY)))
-    return named_decider(world(task), name, jax.random.key(0), "smoke")
+    if not name.startswith(POLICY):
+        return named_decider(world(task), name, jax.random.key(0), "smoke")
+    path = next(p for p in _saved(hall) if p.name == name.removeprefix(POLICY))
+    try:
+        return named_decider(world(task), str(path), jax.random.key(0))
+    except DeliberationError as error:
+        sentence = str(error).splitlines()[0].replace(f"{path.parent}/", "")
+        raise RefusedError(sentence) from error
 
 
 def _warmed(task: str, named: Named) -> None:
