@@ -30,10 +30,10 @@ from playground_runs import (
 from starlette.testclient import TestClient
 
 from deliberation.playground.app import make_app
+from deliberation.playground.folder.compared import compared
+from deliberation.playground.folder.figures import behind, mover, worlds_of
+from deliberation.playground.folder.shelf import Shelf, running, state
 from deliberation.playground.hall import Hall
-from deliberation.playground.run_compared import compared
-from deliberation.playground.run_figures import behind, mover, worlds_of
-from deliberation.playground.run_shelf import Shelf, running, state
 from deliberation.playground.runs import watched
 from deliberation.playground.settings import Settings
 from deliberation.runs import Cell, RecordFile, execute, read_records

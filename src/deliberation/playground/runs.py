@@ -16,13 +16,13 @@ from starlette.routing import BaseRoute, Route
 from ..core.errors import DeliberationError, UnknownNameError
 from .asking import Event, Fields, answering, number, real, streaming
 from .doors import refusal, refused
+from .folder.compared import compared
+from .folder.figures import Behind, Spot, behind, figure, mover, worlds_of, zoo_figure
+from .folder.records import ORDERS, brief, positions, told
+from .folder.shelf import AUDIT_PAGE, Shelf, Shelved, stamp, state
+from .folder.tables import answer_record, content, panel_json
 from .hall import Hall
 from .kept import Kept
-from .run_compared import compared
-from .run_figures import Behind, Spot, behind, figure, mover, worlds_of, zoo_figure
-from .run_records import ORDERS, brief, positions, told
-from .run_shelf import AUDIT_PAGE, Shelf, Shelved, stamp, state
-from .run_tables import answer_record, content, panel_json
 from .settings import RefusedError
 
 T = TypeVar("T")

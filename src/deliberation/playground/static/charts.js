@@ -176,12 +176,15 @@ function lines(series, j, x, y) {
 function dots(panel, series, j, x, y, { link, current, told }) {
   const group = s("g", { class: `dots c${(j % MARKS.length) + 1}`, role: "list", "aria-label": series.label || panel.title });
   const small = series.x.length > 24 || panel.series.length * series.x.length > CROWDED;
+  // A line of many points that lead nowhere is clearer without them; the last one stays.
+  const dense = !link && series.kind !== "points" && series.x.length > 24;
   let first = true;
   series.x.forEach((value, k) => {
     const a = x.at(value), b = y.at(series.y[k]);
     if (a !== a || b !== b) return;
     const words = saying(panel, series, k);
     const to = link?.(j, k);
+    if (dense && k < series.x.length - 1) return;
     const inside = [s("circle", { class: "reach", cx: a, cy: b, r: 11 }), mark(MARKS[j % MARKS.length], a, b, small ? 2.6 : 4.6)];
     const marked = current === `${j}.${k}` ? " current" : "";
     const el = to

@@ -13,13 +13,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..core.errors import DeliberationError, OutputFolderError, UnknownNameError
-from ..runs import Cell, Record, read_failures, read_manifest, read_records
-from ..runs.artefacts import ARTEFACTS
-from ..runs.chain import HEAD
-from ..runs.failed import FILE as FAILURES
-from ..runs.records import LOCK, MANIFEST, RECORDS
-from .kept import Kept
+from ...core.errors import DeliberationError, OutputFolderError, UnknownNameError
+from ...runs import Cell, Record, read_failures, read_manifest, read_records
+from ...runs.artefacts import ARTEFACTS
+from ...runs.chain import HEAD
+from ...runs.failed import FILE as FAILURES
+from ...runs.records import LOCK, MANIFEST, RECORDS
+from ..kept import Kept
 
 HERE = "."
 """The name of the run that the folder itself holds."""
@@ -110,8 +110,8 @@ class Shelf:
 
         The folder may be anybody's, and other names would have modules imported.
         """
-        from ..tasks import list_tasks
-        from ..tasks.names import split_name
+        from ...tasks import list_tasks
+        from ...tasks.names import split_name
 
         try:
             return task in self.tasks or split_name(task)[0] in list_tasks()
@@ -160,11 +160,11 @@ class Shelf:
 
 def _cells(manifest: Mapping[str, Any]) -> list[Cell] | None:
     if "zoo" in manifest:
-        from ..zoo import plan
+        from ...zoo import plan
 
         return plan(manifest["effort"], only=manifest["zoo"], tasks=manifest.get("tasks") or None)
     if "claims" in manifest:
-        from .. import claims
+        from ... import claims
 
         known = [name for name in manifest["claims"] if name in claims.list_claims()]
         return claims.plan(manifest["tasks"], manifest["effort"], only=known)
@@ -178,7 +178,7 @@ def answers(path: Path) -> list[Path]:
 
 @functools.cache
 def _probes() -> tuple[str, ...]:
-    from ..audit import list_probes
+    from ...audit import list_probes
 
     return tuple(list_probes())
 

@@ -7,17 +7,17 @@ from typing import Any
 
 import msgspec
 
-from ..core.errors import DeliberationError, OutputFolderError, UnknownNameError
-from ..report.numbers import estimate, number, of_row
-from ..runs import Finding, Panel, Row, read_failures, read_table
-from ..runs.findings import TABLE
-from ..runs.plain import restore
-from ..runs.records import RECORDS
-from ..runs.stores import place_of
-from .kept import Kept
-from .run_figures import AWAY
-from .run_shelf import AUDIT, Shelf, Shelved, answers, read_json, stamp
-from .worlds import drawn
+from ...core.errors import DeliberationError, OutputFolderError, UnknownNameError
+from ...report.numbers import estimate, number, of_row
+from ...runs import Finding, Panel, Row, read_failures, read_table
+from ...runs.findings import TABLE
+from ...runs.plain import restore
+from ...runs.records import RECORDS
+from ...runs.stores import place_of
+from ..kept import Kept
+from ..worlds import drawn
+from .figures import AWAY
+from .shelf import AUDIT, Shelf, Shelved, answers, read_json, stamp
 
 _FINDINGS = Kept(16)
 _MOST_FAILURES = 50
@@ -40,7 +40,7 @@ def content(shelf: Shelf, run: Shelved) -> dict[str, Any]:
         return {"places": places(shelf, run), "failures": failures}
     if run.kind == "table":
         return {"claims": claims_of(rows(shelf, run)), "failures": failures}
-    from .run_records import brief
+    from .records import brief
 
     return {"records": [brief(r) for r in list(records.values())[-200:]], "failures": failures}
 
@@ -57,7 +57,7 @@ def rows(shelf: Shelf, run: Shelved) -> list[Row]:
 
 def findings(shelf: Shelf, run: Shelved) -> list[Finding]:
     """What the records show so far. Raises `OutputFolderError` and `RecordError`."""
-    from ..report.folder import findings as found
+    from ...report.folder import findings as found
 
     shelf.records(run)
     tasks = shelf.manifest(run).get("tasks") or []
@@ -73,7 +73,7 @@ def findings(shelf: Shelf, run: Shelved) -> list[Finding]:
 
 def claims_of(found: Sequence[Row]) -> list[dict[str, Any]]:
     """Rows by claim, in the order of the table, with what each claim says."""
-    from ..claims import list_claims
+    from ...claims import list_claims
 
     known, order = list_claims(), dict.fromkeys(row.claim for row in found)
     return [
@@ -101,7 +101,7 @@ def row_json(row: Row) -> dict[str, Any]:
 
 def answered(shelf: Shelf, run: Shelved) -> list[dict[str, Any]]:
     """An audit's answers, so far or all of them, with the states that they cite."""
-    from ..audit.profile import Answer, Profile
+    from ...audit.profile import Answer, Profile
 
     try:
         if (run.path / AUDIT).is_file():
@@ -165,7 +165,7 @@ def _answer(one: Any) -> dict[str, Any]:
 
 def places(shelf: Shelf, run: Shelved) -> list[dict[str, Any]]:
     """Where a zoo's deciders stand, those measured so far, each with its record."""
-    from .. import zoo
+    from ... import zoo
 
     records, found = shelf.records(run), []
     for cell in shelf.planned(run) or []:

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ..core.errors import OutputFolderError
-from ..report.numbers import estimate
-from ..stats import Estimate, weighted_sum
-from .run_shelf import Shelf, Shelved
-from .run_tables import answered, claims_of, places, rows
+from ...core.errors import OutputFolderError
+from ...report.numbers import estimate
+from ...stats import Estimate, weighted_sum
+from .shelf import Shelf, Shelved
+from .tables import answered, claims_of, places, rows
 
 ONLY, VERDICT, MOVED, SAME = "only one", "verdict", "moved", "same"
 Line = dict[str, Any]

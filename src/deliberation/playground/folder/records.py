@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import DeliberationError, OutputFolderError, UnknownNameError
-from ..core.picture import Picture
-from ..report.numbers import number
-from ..runs import Record, read_column
-from ..runs.stores import place_of
-from .kept import Kept
-from .run_figures import AWAY
-from .run_shelf import Shelf, Shelved
+from ...core.errors import DeliberationError, OutputFolderError, UnknownNameError
+from ...core.picture import Picture
+from ...report.numbers import number
+from ...runs import Record, read_column
+from ...runs.stores import place_of
+from ..kept import Kept
+from .figures import AWAY
+from .shelf import Shelf, Shelved
 
 POSITIONS = "positions.npz"
 AT_A_TIME = 6
@@ -210,9 +210,9 @@ def positions(
 
 def _exam(run: Shelved, exam: Record, name: str) -> tuple[Any, Any, np.ndarray]:
     """The task, the states, and the exact values of their actions."""
-    from ..claims.measuring.exams import read_positions
-    from ..runs import artefact_folder
-    from ..tasks import make_task
+    from ...claims.measuring.exams import read_positions
+    from ...runs import artefact_folder
+    from ...tasks import make_task
 
     world = make_task(name)
     try:
@@ -242,8 +242,8 @@ def _board(
     import jax
     import jax.numpy as jnp
 
-    from ..tasks.moves import action_name
-    from .worlds import drawn
+    from ...tasks.moves import action_name
+    from ..worlds import drawn
 
     state = jax.tree.map(lambda x: jnp.asarray(x[row]), states)
     picture: Picture | None = world.picture(state)
@@ -270,7 +270,7 @@ def _board(
 
 
 def _named(world: Any, actions: Sequence[int]) -> str:
-    from ..tasks.moves import action_name
+    from ...tasks.moves import action_name
 
     if len(actions) > 3:
         return f"any of {len(actions)}"

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from ..claims.measuring.prices import Prices
-from ..claims.measuring.results import Results
-from ..core.errors import DeliberationError, OutputFolderError, UnknownNameError
-from ..runs import Panel, Record, read_column
-from ..runs.stores import place_of
-from .run_shelf import Shelf, Shelved
+from ...claims.measuring.prices import Prices
+from ...claims.measuring.results import Results
+from ...core.errors import DeliberationError, OutputFolderError, UnknownNameError
+from ...runs import Panel, Record, read_column
+from ...runs.stores import place_of
+from .shelf import Shelf, Shelved
 
 NUDGE, MOVED = 1e-3, 1e-7
 """So much, of itself, is a number moved; and so much has a point to move, of itself, by that."""
@@ -64,8 +64,8 @@ class Watched(Mapping[str, Record]):
 
 def worlds_of(shelf: Shelf, run: Shelved, claim: str) -> list[World]:
     """Where a table's claim is asked. Raises `UnknownNameError` and `OutputFolderError`."""
-    from .. import claims
-    from ..claims.measuring.effort import effort_of
+    from ... import claims
+    from ...claims.measuring.effort import effort_of
 
     manifest = shelf.manifest(run)
     asked = manifest.get("claims", [])
@@ -217,7 +217,7 @@ def _value(value: Any, counts: bool) -> Any:
 
 def zoo_figure(records: Mapping[str, Record], cells: Sequence[Any]) -> list[dict[str, Any]]:
     """Where the deciders of a zoo stand and what they cost; each point names its record."""
-    from .. import zoo
+    from ... import zoo
 
     there = [cell for cell in cells if cell.id in records]
     spots = []
@@ -243,7 +243,7 @@ def _panel(
     at: Callable[[Any], tuple[Any, Any]],
 ) -> dict[str, Any]:  # fmt: skip
     """A panel of clouds, a kind of decider each."""
-    from ..zoo import KINDS
+    from ...zoo import KINDS
 
     series = []
     for kind in KINDS:
