@@ -140,6 +140,23 @@ def test_the_list_comes_again_when_anything_changes(tmp_path):
     assert [r["name"] for r in after["runs"]] == ["second", "first"]
 
 
+def test_how_much_there_is_to_measure_is_found_out_while_one_watches(tmp_path, root):
+    shutil.copytree(root / "begun", tmp_path / "begun")
+
+    async def gather():
+        hall = Hall(Settings(runs=tmp_path))
+        events = watched(hall, {})
+        told = [(await anext(events))[1]["runs"][0] for _ in range(2)]
+        await events.aclose()
+        hall.close()
+        return told
+
+    first, then = asyncio.run(asyncio.wait_for(gather(), 60))
+    cells = len(planned()["all"])
+    assert (first["state"], first["of"]) == ("recorded", None)
+    assert (then["state"], then["done"], then["of"]) == ("stopped", cells - 2, cells)
+
+
 def test_a_run_that_is_being_written_is_readable_at_any_moment(tmp_path):
     """A writer appends as fast as it can, while list and records are read all the time."""
     manifest = {"tasks": ["tic_tac_toe"], "effort": "smoke", "claims": []}
@@ -238,6 +255,11 @@ def test_a_record_is_readable_and_leads_on(client):
     assert {c["name"] for c in told["columns"]} == {"way", "action"} and told["positions"]
     assert told["provenance"]["digest"] == read_records_of(client, "one")[cells["search"].id].digest
     assert json.loads(told["raw"])["low"] == -1.2
+
+
+def test_all_records_are_listed_the_last_first(client):
+    told = get(client, "/api/runs/records", run="one")
+    assert [r["cell"] for r in told["records"]] == list(read_records_of(client, "one"))[::-1]
 
 
 def read_records_of(client, name):

@@ -28,6 +28,7 @@ from .settings import RefusedError
 T = TypeVar("T")
 LOOK, ALIVE = 1.0, 10.0
 """Seconds from one look at the folder to the next, and after which a silent stream says a word."""
+_MOST = 500
 _SHELVES, _LISTS, _TRACED, _FIGURES = Kept(8), Kept(8), Kept(64), Kept(64)
 
 
@@ -38,6 +39,7 @@ def routes() -> list[BaseRoute]:
         for path, function in (
             ("", listed), ("/one", one), ("/compared", side_by_side), ("/figure", drawn_figure),
             ("/behind", traced), ("/record", record), ("/positions", drawn_positions),
+            ("/records", listed_records),
         )
     ]  # fmt: skip
     watching = Route("/api/runs/watch", streaming(watched), methods=["GET"])
@@ -63,11 +65,9 @@ async def watched(hall: Hall, fields: Fields) -> AsyncIterator[Event]:
     planning: set[asyncio.Future[Any]] = set()
     while True:
         now = await hall.slice(_said, shelf, functools.partial(_all, hall))
-        for name in [run["name"] for run in now["runs"] if run["of"] is None]:
+        for name in [run["name"] for run in now["runs"] if shelf.first(run)]:
             # What there is to measure takes seconds to tell: the list comes again when it is known.
-            if name not in now["planned"]:
-                _PLANNED.add((shelf.root, name))
-                planning.add(asyncio.ensure_future(hall.slow(_plan, shelf, name)))
+            planning.add(asyncio.ensure_future(hall.slow(_plan, shelf, name)))
         if now != before:
             before, silent = now, 0.0
             yield "runs", now
@@ -76,10 +76,6 @@ async def watched(hall: Hall, fields: Fields) -> AsyncIterator[Event]:
             yield "alive", {}
         await asyncio.sleep(LOOK)
         silent += LOOK
-
-
-_PLANNED: set[tuple[Path, str]] = set()
-"""Runs of which it was asked how much there is to measure."""
 
 
 def _plan(shelf: Shelf, name: str) -> None:
@@ -100,7 +96,6 @@ def _list(hall: Hall, shelf: Shelf) -> dict[str, Any]:
     return {
         "folder": str(asked) if asked is not None else "the current folder",
         "runs": [state(shelf, run) for run in shelf.runs()],
-        "planned": sorted(name for root, name in _PLANNED if root == shelf.root),
     }
 
 
@@ -179,6 +174,16 @@ async def record(hall: Hall, fields: Fields) -> dict[str, Any]:
         if run.kind == "audit":
             return answer_record(shelf, run, fields.get("record", ""))
         return told(run, shelf.records(run), fields.get("record", ""))
+
+    return await _of_run(hall, fields, work, hall.slice)
+
+
+async def listed_records(hall: Hall, fields: Fields) -> dict[str, Any]:
+    """The records of a run in a line each, the last ones first."""
+
+    def work(shelf: Shelf, run: Shelved) -> dict[str, Any]:
+        found = list(shelf.records(run).values())
+        return {"of": len(found), "records": [brief(one) for one in found[::-1][:_MOST]]}
 
     return await _of_run(hall, fields, work, hall.slice)
 

@@ -47,6 +47,7 @@ class Shelf:
         self.root, self.tasks = root.resolve(), tasks
         self._records, self._plans = Kept(16), Kept(64)
         self._planning = threading.Lock()
+        self._asked: set[tuple[str, ...]] = set()
 
     def runs(self) -> list[Shelved]:
         """All runs, the one written last first. Raises `OutputFolderError`."""
@@ -123,6 +124,14 @@ class Shelf:
         manifest = self.manifest(run)
         name = json.dumps(manifest, sort_keys=True, default=str)
         return self._plans.get(name, lambda: (self._plan(manifest),))[0]
+
+    def first(self, told: Mapping[str, Any]) -> bool:
+        """Whether it is to be found out now how much a run is to measure, by its state: once."""
+        name = (told["name"], *told["about"])
+        if told["of"] is not None or told["kind"] not in ("table", "zoo") or name in self._asked:
+            return False
+        self._asked.add(name)
+        return True
 
     def planned_already(self, run: Shelved) -> list[Cell] | None:
         """The same if it is known already."""

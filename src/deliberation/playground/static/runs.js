@@ -181,6 +181,23 @@ function heading(page, head, run) {
 }
 
 function foundOf(page, run, open) {
+  return [found(page, run, open), ["table", "zoo", "advice"].includes(run.kind) ? recordsOf(page, run, open.has("records")) : null].flat();
+}
+
+function recordsOf(page, run, open) {
+  const inside = h("div", {}), details = h("details", { class: "claim", "data-name": "records" },
+    h("summary", {}, h("span", { class: "title" }, "All records"), h("span", { class: "counts quiet" }, shown(run.done))), inside);
+  details.addEventListener("toggle", () => {
+    if (!details.open || inside.childElementCount) return;
+    fill(page, "/api/runs/records", { run: run.name }, (told) => [
+      told.of > told.records.length ? h("p", { class: "quiet" }, `The last ${shown(told.records.length)} of ${shown(told.of)}.`) : null,
+      recordList(run.name, told.records)], inside);
+  });
+  details.open = open;
+  return details;
+}
+
+function found(page, run, open) {
   const failures = run.failures?.length ? h("details", { class: "failures", "data-name": "failures" },
     h("summary", {}, `${run.failures.length} cell${run.failures.length === 1 ? "" : "s"} failed`),
     h("ul", {}, ...run.failures.map((f) => h("li", {}, h("code", {}, f.cell), " ", f.why)))) : null;
