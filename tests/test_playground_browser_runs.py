@@ -11,6 +11,7 @@ pytest.importorskip("starlette")
 pytest.importorskip("selenium")
 
 import uvicorn
+from made import record
 from playground_runs import CLAIM, make_audit, make_table, make_zoo
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
@@ -21,6 +22,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from deliberation.playground.app import make_app
 from deliberation.playground.settings import Settings
+from deliberation.runs import Cell, RecordFile
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 if BROWSER is None or DRIVER is None:
@@ -33,7 +35,7 @@ PATIENCE = 25
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
+def served(tmp_path_factory):
     root = tmp_path_factory.mktemp("runs")
     make_table(root / "one")
     make_table(root / "two", gain=0.02, seed=1)
@@ -51,9 +53,14 @@ def address(tmp_path_factory):
     thread.start()
     while not server.started:
         time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}/"
+    yield f"http://127.0.0.1:{port}/", root
     server.should_exit = True
     thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def address(served):
+    return served[0]
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +107,25 @@ def test_a_point_leads_to_the_record_and_the_board_by_keyboard_alone(browser, ad
     assert one(browser, ".position .lost").text == "gives up 1 of return"
     assert one(browser, ".dot.current").get_attribute("aria-current") == "true"
     assert not troubles(browser)
+
+
+def test_a_run_that_goes_on_is_seen_to(browser, served):
+    address, root = served
+
+    def said(b):
+        found = b.find_elements(By.CSS_SELECTOR, "a[data-run=live] .words")
+        return found[0].text if found else ""
+
+    browser.get("about:blank")
+    browser.get(f"{address}#/runs")
+    one(browser, ".shelf a")
+    with RecordFile(root / "live", {"tasks": [], "effort": "smoke"}) as file:
+        for x in range(2):
+            file.append(record(Cell("x:y", {"x": x})))
+            wait(browser, lambda b, n=x + 1: said(b) == f"running, {n} cell{'' if n == 1 else 's'}")
+    wait(browser, lambda b: said(b) == "2 cells")
+    one(browser, "a[data-run=live]").click()
+    assert len(wait(browser, lambda b: b.find_elements(By.CSS_SELECTOR, ".records a"))) == 2
 
 
 def test_every_view_fits_on_a_phone_and_names_what_can_be_used(browser, address):
