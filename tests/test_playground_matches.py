@@ -121,6 +121,13 @@ def test_costs_are_counted_and_what_is_unknown_stays_so(game, sides):
     assert (spent + Spent()).as_dict() == spent.as_dict()
 
 
+def test_a_board_with_stones_is_plain_text_that_any_file_can_hold(game):
+    picture = game.picture(opened(game, 0, 3).state)
+    marks = [mark for row in picture.cells for mark in row]
+    assert sorted(filter(None, marks)) == ["O", "X", "X"]
+    assert {type(mark) for mark in marks} == {str}
+
+
 # The stream.
 
 

@@ -33,7 +33,7 @@ def _parsed(source: str) -> ast.Module:
     """The syntax tree of a source.
 
     CPython 3.11 may fail with a SystemError where another thread parses something at the same time
-    (its issue 106905); nothing is wrong with the source then.
+    (gh-106905 of its tracker); nothing is wrong with the source then.
     """
     for _ in range(_TRIES):
         try:
