@@ -9,6 +9,8 @@ from typing import Any
 
 from .errors import UnknownNameError
 
+_TRIES = 8
+
 
 def catalogue(folder: Path, constant: str) -> dict[str, Any]:
     """Read one literal constant from every module in a folder and the folders below it.
@@ -19,12 +21,26 @@ def catalogue(folder: Path, constant: str) -> dict[str, Any]:
     """
     found = {}
     for path in sorted(folder.rglob("[!_]*.py")):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for node in _parsed(path.read_text(encoding="utf-8")).body:
             targets = node.targets if isinstance(node, ast.Assign) else []
             if any(isinstance(t, ast.Name) and t.id == constant for t in targets):
                 name = ".".join(path.relative_to(folder).with_suffix("").parts)
                 found[name] = ast.literal_eval(node.value)  # type: ignore[union-attr]
     return found
+
+
+def _parsed(source: str) -> ast.Module:
+    """The syntax tree of a source.
+
+    CPython 3.11 may fail with a SystemError where another thread parses something at the same time
+    (gh-106905 of its tracker); nothing is wrong with the source then.
+    """
+    for _ in range(_TRIES):
+        try:
+            return ast.parse(source)
+        except SystemError:
+            continue
+    return ast.parse(source)
 
 
 def module_of(kind: str, name: str, known: Mapping[str, Mapping[str, Any]]) -> ModuleType:

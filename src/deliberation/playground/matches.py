@@ -1,8 +1,281 @@
-"""Two systems against each other."""
+"""Two systems against each other on a task, streamed: the board move by move, and score by cost."""
 
-from starlette.routing import BaseRoute
+import asyncio
+import functools
+import operator
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from starlette.routing import BaseRoute, Route
+
+from ..core.errors import DeliberationError
+from ..core.task import Task, Traits
+from ..stats import Estimate
+from ..tasks.moves import action_name
+from ..zoo import list_zoo
+from ..zoo.naming import MANIFEST, RANDOM, SEARCH, Named, named_decider
+from . import limits
+from .asking import Event, Fields, answering, number, streaming
+from .contest import SIDES, Bout, Spent, Tally, seatings, warm_up
+from .hall import Hall
+from .kept import Kept
+from .settings import RefusedError
+from .worlds import allowed, drawn, world
+
+SEARCHED = 20_000_000
+"""Simulations of a whole match, if every game took as long as one may."""
+BOARDS = 0.04
+"""Seconds from one board to the next that is shown: faster play skips some."""
+OPENING = 12
+_GLANCE = 0.5
+HABIT, POLICY = "habit", "policy:"
+_MADE, _WARM = Kept(32), Kept(64)
 
 
 def routes() -> list[BaseRoute]:
     """What this part answers."""
-    return []
+    return [
+        Route("/api/match/systems", answering(systems), methods=["GET"]),
+        Route("/api/match/play", streaming(play), methods=["GET"]),
+    ]
+
+
+async def systems(hall: Hall, fields: Fields) -> dict[str, Any]:
+    """Who can be seated at a task: those meant for it first, and what their dials are."""
+    name = allowed(hall.settings, fields.get("task", "tic_tac_toe"))
+    traits = (await hall.slow(world, name)).traits
+    meant, others = [], []
+    for entry, about in list_zoo().items():
+        line = {"name": entry, "title": about["title"], "kind": about["kind"]}
+        line["dial"] = about["kind"] != "amortised"
+        (meant if name.split("(")[0] in about["tasks"] else others).append(line)
+    plain = [
+        {"name": SEARCH, "title": "Tree search from the rules", "kind": "direct", "dial": True},
+        {"name": HABIT, "title": "The board's network", "kind": "amortised", "dial": False},
+        {"name": RANDOM, "title": "Random play", "kind": "random", "dial": False},
+    ]
+    saved = [
+        {"name": f"{POLICY}{place.name}", "title": place.name, "kind": "saved", "dial": True}
+        for place in _saved(hall)
+    ]
+    return {
+        "task": name, "players": traits.players,
+        "openings": _opens(traits),
+        "groups": [
+            {"kind": kind, "systems": some}
+            for kind, some in (
+                ("Always there", plain), ("Saved", saved), ("Meant for this task", meant),
+                ("Others, which may refuse", others),
+            )
+            if some
+        ],
+    }  # fmt: skip
+
+
+def _saved(hall: Hall) -> list[Path]:
+    """Folders of saved policies that the playground was started with, or that lie in its runs."""
+    found = [path for path in hall.settings.policies if (path / MANIFEST).is_file()]
+    if hall.settings.runs is not None:
+        root = hall.settings.runs.resolve()
+        near = (path for path in sorted(root.glob("*")) if path.resolve().is_relative_to(root))
+        found += [path for path in near if (path / MANIFEST).is_file()]
+    return list({path.name: path for path in reversed(found)}.values())[::-1]
+
+
+async def play(hall: Hall, fields: Fields) -> AsyncIterator[Event]:
+    """A match, from pair `from` on: boards as they come, and each pair's scores and costs.
+
+    `past` holds the scores of the pairs before, as the page was told them: nothing is kept here.
+    """
+    name, (first, pairs) = allowed(hall.settings, fields.get("task", "tic_tac_toe")), _span(fields)
+    seed, opening = number(fields, "seed", 0, 0, 2**30), number(fields, "opening", 2, 0, OPENING)
+    efforts = {side: number(fields, f"{side}_effort", 64, 1, limits.SIMULATIONS) for side in SIDES}
+    names = {side: _checked(hall, fields.get(side, SEARCH)) for side in SIDES}
+    past = _past(fields.get("past", ""), first)
+    task = await hall.slow(world, name)
+    if task.traits.players > 2:
+        raise RefusedError(f"{name} has {task.traits.players} players: a match is between two.")
+    opening = opening if _opens(task.traits) else 0
+    _affordable(task, pairs - first, [efforts[s] for s in SIDES if _dial(names[s])])
+    yield "begins", {"players": task.traits.players, "first": first, "pairs": pairs}
+    made: dict[str, Named] = {}
+    for side in SIDES:
+        yield "making", {"side": side, "name": names[side]}
+        async for stage in _schooled(hall, name, names[side]):
+            yield "making", {"side": side, "name": names[side], "stage": stage}
+        made[side] = await hall.slow(_made, hall, name, names[side], efforts[side])
+        await hall.slow(_warmed, name, made[side])
+    tally, boards = Tally.of(task, past), Boards()
+    for pair in range(first, pairs):
+        bouts: list[Bout] = []
+        for seats in seatings(task):
+            bout = await hall.slice(Bout, task, made, seats, seed + pair, opening)
+            bouts.append(bout)
+            yield "board", boards.shown(bout, pair)
+            while not bout.over:
+                mover = bout.mover
+                action = await hall.slice(bout.step)
+                if bout.over or boards.due():
+                    yield "board", boards.shown(bout, pair, mover, action)
+        scores = tally.add(bouts)
+        yield "pair", await hall.slice(_told, tally, bouts, pair, scores)
+    yield "finished", {"pairs": pairs}
+
+
+async def _schooled(hall: Hall, task: str, name: str) -> AsyncIterator[str]:
+    """How far the board's network is, until it is there."""
+    if name != HABIT:
+        return
+    habit = hall.habits.of(task)
+    while not habit.settled:
+        yield habit.stage
+        await asyncio.sleep(_GLANCE)
+
+
+class Boards:
+    """Which boards are shown: not more than a screen can."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def due(self) -> bool:
+        """Whether it is time for another."""
+        return time.monotonic() - self._last >= BOARDS
+
+    def shown(
+        self, bout: Bout, pair: int, mover: str = "", action: int | None = None
+    ) -> dict[str, Any]:
+        """A board as the page draws it: what the player to move sees."""
+        self._last = time.monotonic()
+        game, task = bout.game, bout.task
+        picture = task.picture(game.state)
+        return {
+            "task": "", "pair": pair, "seats": bout.seats, "ply": len(game.actions),
+            "mover": game.mover, "moved": mover, "over": game.over, "legal": [],
+            "move": "" if action is None else action_name(task, action),
+            "players": task.traits.players, "returns": game.returns,
+            "picture": None if picture is None else drawn(picture),
+            "text": task.render(game.state) if game.over else task.render_seen(game.state),
+        }  # fmt: skip
+
+
+def _told(
+    tally: Tally, bouts: Sequence[Bout], pair: int, scores: tuple[float, float]
+) -> dict[str, Any]:
+    """What a pair adds: its scores and costs, and the estimates with it."""
+    spent: dict[str, dict[str, Any]] = {}
+    for side in SIDES:
+        parts = [bout.spent[side] for bout in bouts if side in bout.spent]
+        spent[side] = functools.reduce(operator.add, parts, Spent()).as_dict()
+    return {
+        "pair": pair,
+        "scores": scores,
+        "games": [
+            {"seats": bout.seats, "returns": bout.game.returns, "moves": len(bout.game.actions)}
+            for bout in bouts
+        ],
+        "spent": spent,
+        "difference": _estimate(tally.difference()),
+        "a": _estimate(tally.mean("a")),
+        "b": _estimate(tally.mean("b")),
+    }
+
+
+def _estimate(found: Estimate) -> dict[str, Any]:
+    return {"estimate": found.estimate, "low": found.low, "high": found.high, "n": found.n}
+
+
+def _span(fields: Fields) -> tuple[int, int]:
+    """The first pair to play and the one to stop before. Raises `RefusedError`."""
+    most = limits.GAMES // 2
+    text = fields.get("pairs", "50")
+    if text.isascii() and text.isdigit() and len(text) < 16:
+        limits.refuse_above("games", 2 * int(text), limits.GAMES, "Play fewer pairs.")
+    pairs = number(fields, "pairs", 50, 1, most)
+    return number(fields, "from", 0, 0, pairs), pairs
+
+
+def _past(text: str, first: int) -> list[tuple[float, float]]:
+    """Scores of earlier pairs, as "a_b*count,...". Raises `RefusedError`."""
+    found: list[tuple[float, float]] = []
+    try:
+        for part in filter(None, text.split(",")):
+            scores, _, count = part.partition("*")
+            a, b = (float(x) for x in scores.split("_"))
+            times = int(count or 1)
+            if not (abs(a) < 1e9 and abs(b) < 1e9 and 0 < times <= first - len(found)):
+                raise ValueError
+            found += [(a, b)] * times
+    except ValueError:
+        raise RefusedError("past says no scores of earlier pairs: begin the match anew.") from None
+    if len(found) != first:
+        raise RefusedError(
+            f"past tells of {len(found)} pairs and the match is to go on at pair {first}: begin "
+            "it anew."
+        )
+    return found
+
+
+def _checked(hall: Hall, name: str) -> str:
+    """The name of a system that a visitor may have made. Raises `RefusedError`."""
+    saved = [f"{POLICY}{path.name}" for path in _saved(hall)]
+    if name in (SEARCH, RANDOM, HABIT) or name in list_zoo() or name in saved:
+        return name
+    raise RefusedError(
+        f"There is no system named {name[:60]!r} here: {SEARCH}, {HABIT}, {RANDOM}, an entry of "
+        "the zoo, or a policy that the playground was started with.", 404,
+    )  # fmt: skip
+
+
+def _opens(traits: Traits) -> bool:
+    """Whether games begin alike, so that drawn first moves make them differ."""
+    return traits.players == 2 and traits.deterministic and traits.fully_observable
+
+
+def _dial(name: str) -> bool:
+    """Whether a budget changes anything: of what is only learned, or drawn, it does not."""
+    return name not in (RANDOM, HABIT) and list_zoo().get(name, {}).get("kind") != "amortised"
+
+
+def _affordable(task: Task, pairs: int, efforts: Sequence[int]) -> None:
+    """Refuse a match that could take too long. Raises `RefusedError`."""
+    decisions = pairs * min(task.traits.horizon, limits.HORIZON)
+    limits.refuse_above(
+        "simulations", decisions * sum(efforts), SEARCHED, "Turn the dials down, or play fewer."
+    )
+
+
+def _made(hall: Hall, task: str, name: str, effort: int) -> Named:
+    """A system with its dial where it was asked for; made, or trained, once."""
+    found = _MADE.get((task, name, hall.settings.runs), lambda: _make(hall, task, name))
+    return found._replace(budget=effort) if _dial(name) else found
+
+
+def _make(hall: Hall, task: str, name: str) -> Named:
+    import jax
+
+    if name == HABIT:
+        habit = hall.habits.of(task)
+        if habit.policy is None:
+            raise RefusedError(habit.refused)
+        return Named(HABIT, habit.policy, None)
+    if not name.startswith(POLICY):
+        return named_decider(world(task), name, jax.random.key(0), "smoke")
+    path = next(p for p in _saved(hall) if p.name == name.removeprefix(POLICY))
+    try:
+        return named_decider(world(task), str(path), jax.random.key(0))
+    except DeliberationError as error:
+        sentence = str(error).splitlines()[0].replace(f"{path.parent}/", "")
+        raise RefusedError(sentence) from error
+
+
+def _warmed(task: str, named: Named) -> None:
+    """Whatever is to be compiled is by the time that moves are clocked."""
+
+    def once() -> bool:
+        warm_up(world(task), named)
+        return True
+
+    _WARM.get((task, named.name, named.budget, id(named.decider)), once)

@@ -152,7 +152,8 @@ class MNK(AlternatingTask):
 
     def picture(self, state: MNKState) -> Picture:
         """The board with X for the first player and O for the second."""
-        cells = tuple(tuple("" if c == "." else c for c in row) for row in self._marks(state))
+        marks = self._marks(state).tolist()
+        cells = tuple(tuple("" if c == "." else c for c in row) for row in marks)
         rows = counted(self.height)
         if not self.gravity:
             places = every_cell(self.height, self.width)

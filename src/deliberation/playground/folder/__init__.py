@@ -1,0 +1,1 @@
+"""The folder of runs: which there are, what each found, and what stands behind every number."""

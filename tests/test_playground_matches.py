@@ -1,0 +1,256 @@
+"""Two systems against each other: fair pairs, honest costs, a stream that stops when left."""
+
+import asyncio
+import json
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+pytest.importorskip("starlette")
+
+from starlette.testclient import TestClient
+
+from deliberation.core import Decider, Decision, Ledger
+from deliberation.core.errors import UnsuitableTaskError
+from deliberation.core.uniform import UniformRandom
+from deliberation.playground import matches
+from deliberation.playground.app import make_app
+from deliberation.playground.contest import Bout, Spent, Tally, opened, seatings
+from deliberation.playground.hall import Hall
+from deliberation.playground.settings import Settings
+from deliberation.tasks import make_task
+from deliberation.zoo.naming import Named
+
+HERE = "http://127.0.0.1:8321"
+
+
+class First(Decider):
+    """The first legal action; it says that it evaluated a network once, and not what that cost."""
+
+    task: object
+
+    def decide(self, state, memory=None, *, objective=None, budget=None, key=None):
+        legal = jax.vmap(self.task.legal)(state)
+        weights = jax.nn.one_hot(jnp.argmax(legal, 1), legal.shape[1])
+        one = jnp.ones(len(legal), jnp.int32)
+        spent = Ledger(0 * one, one, 0 * one, 0 * one, None, None)
+        return Decision(jnp.argmax(legal, 1), weights, jnp.zeros(len(legal)), spent), memory
+
+
+@pytest.fixture(scope="module")
+def game():
+    return make_task("tic_tac_toe")
+
+
+@pytest.fixture(scope="module")
+def sides(game):
+    return {"a": Named("first", First(game), None), "b": Named("random", UniformRandom(game), None)}
+
+
+def played(task, sides, seed, opening=0):
+    bouts = [Bout(task, sides, seats, seed, opening) for seats in seatings(task)]
+    for bout in bouts:
+        while not bout.over:
+            bout.step()
+    return bouts
+
+
+# Pairs.
+
+
+def test_seats_are_swapped_from_the_same_opening(game, sides):
+    one, other = played(game, sides, 3, opening=4)
+    assert (one.seats, other.seats) == (("a", "b"), ("b", "a"))
+    assert one.game.actions[:4] == other.game.actions[:4] == opened(game, 3, 4).actions
+    assert opened(game, 4, 4).actions != opened(game, 3, 4).actions
+    assert one.score("a") == -one.score("b") == one.game.returns[0]
+    assert other.score("a") == other.game.returns[1]
+
+
+def test_an_opening_never_ends_the_game(game):
+    for seed in range(30):
+        assert not opened(game, seed, 9).over
+
+
+def test_a_game_goes_the_same_way_again(game, sides):
+    ways = [[bout.game.actions for bout in played(game, sides, 5, 2)] for _ in range(2)]
+    assert ways[0] == ways[1]
+    assert ways[0] != [bout.game.actions for bout in played(game, sides, 6, 2)]
+
+
+def test_alone_both_play_the_same_episode():
+    world = make_task("frozen_lake")
+    same = {side: Named("first", First(world), None) for side in "ab"}
+    tally = Tally.of(world)
+    for seed in range(3):
+        one, other = played(world, same, seed)
+        assert (one.seats, other.seats) == (("a",), ("b",))
+        assert one.game.actions == other.game.actions
+        assert np.array_equal(one.game.returns, other.game.returns)
+        tally.add([one, other])
+    assert tally.difference().estimate == 0 and tally.difference().low < 0 < tally.difference().high
+
+
+def test_the_difference_is_the_mean_over_pairs_with_its_interval(game, sides):
+    tally = Tally.of(game)
+    for seed in range(12):
+        tally.add(played(game, sides, seed, 2))
+    scores = np.array(tally.scores)
+    np.testing.assert_allclose(scores[:, 0], -scores[:, 1])
+    found = tally.difference()
+    assert found.estimate == pytest.approx((scores[:, 0] - scores[:, 1]).mean())
+    assert -2 <= found.low < found.estimate < found.high <= 2 and found.n == 12
+    assert tally.mean("a").estimate == pytest.approx(found.estimate / 2)
+    alone = Tally.of(game, [(1.0, -1.0)]).difference()
+    assert alone.estimate == 2 and math.isnan(alone.low)
+    sure = Tally.of(game, [(1.0, -1.0)] * 5).difference()
+    assert sure.low < 2 == sure.high, "five wins do not prove that there are no losses"
+
+
+def test_costs_are_counted_and_what_is_unknown_stays_so(game, sides):
+    (one, other) = played(game, sides, 1)
+    spent = one.spent["a"] + other.spent["a"]
+    moves = [sum(b.seats[m] == "a" for m in b.game.movers) for b in (one, other)]
+    assert spent.decisions == sum(moves)
+    assert spent.amounts["network_evaluations"] == spent.decisions
+    assert spent.amounts["flops"] is None and spent.amounts["seconds"] > 0
+    assert spent.amounts["simulations"] == 0, "who takes no step of a model makes no simulation"
+    assert (spent + Spent()).as_dict() == spent.as_dict()
+
+
+def test_a_board_with_stones_is_plain_text_that_any_file_can_hold(game):
+    picture = game.picture(opened(game, 0, 3).state)
+    marks = [mark for row in picture.cells for mark in row]
+    assert sorted(filter(None, marks)) == ["O", "X", "X"]
+    assert {type(mark) for mark in marks} == {str}
+
+
+# The stream.
+
+
+def events_of(hall, **fields):
+    async def gather():
+        told = {name: str(value) for name, value in fields.items()}
+        return [event async for event in matches.play(hall, told)]
+
+    return asyncio.run(gather())
+
+
+@pytest.fixture(scope="module")
+def hall():
+    made = Hall(Settings())
+    yield made
+    made.close()
+
+
+QUICK = {"task": "tic_tac_toe", "a": "search", "b": "random", "a_effort": 16, "seed": 7}
+
+
+@pytest.fixture(scope="module")
+def whole(hall):
+    return events_of(hall, **QUICK, pairs=6)
+
+
+def test_a_match_is_told_move_by_move_and_pair_by_pair(whole):
+    names = [name for name, _ in whole]
+    assert names[0] == "begins" and names[-1] == "finished" and names.count("pair") == 6
+    boards = [told for name, told in whole if name == "board"]
+    assert boards[0]["picture"]["cells"] and sum(b["over"] for b in boards) == 12
+    pair = [told for name, told in whole if name == "pair"][-1]
+    assert pair["difference"]["estimate"] > 0.5 and pair["difference"]["n"] == 6
+    a = pair["spent"]["a"]
+    assert a["simulations"] <= 16 * a["decisions"] and a["model_steps"] > 0
+    assert pair["spent"]["b"]["simulations"] == 0
+    json.dumps(boards[0]["picture"])
+
+
+def test_a_match_that_was_paused_goes_on_as_if_it_had_not_been(hall, whole):
+    pairs = [told for name, told in whole if name == "pair"]
+    past = ",".join(f"{a}_{b}*1" for a, b in (pair["scores"] for pair in pairs[:4]))
+    again = events_of(hall, **QUICK, pairs=6, past=past, **{"from": 4})
+    rest = [told for name, told in again if name == "pair"]
+    assert [pair["pair"] for pair in rest] == [4, 5]
+    for one, other in zip(rest, pairs[4:], strict=True):
+        for name in ("scores", "difference", "a", "b", "games"):
+            assert str(one[name]) == str(other[name])
+
+
+def test_nothing_more_is_played_once_nobody_listens(hall, monkeypatch):
+    steps, step = [], Bout.step
+    monkeypatch.setattr(Bout, "step", lambda self: steps.append(0) or step(self))
+
+    async def leave():
+        events = matches.play(hall, {k: str(v) for k, v in QUICK.items()} | {"pairs": "500"})
+        async for name, _ in events:
+            if name == "pair":
+                break
+        await events.aclose()
+        seen = len(steps)
+        await asyncio.sleep(0.3)
+        return seen
+
+    seen = asyncio.run(leave())
+    assert len(steps) == seen < 60
+
+
+# Refusals.
+
+
+@pytest.fixture(scope="module")
+def client():
+    with TestClient(make_app(), base_url=HERE) as made:
+        yield made
+
+
+def test_what_costs_too_much_is_refused_with_the_number(client):
+    for fields, number in (
+        ({"pairs": 1000, "a_effort": 65536, "b_effort": 65536}, "1,179,648,000"),
+        ({"pairs": 10_000_000}, "20,000,000"),
+    ):
+        answer = client.get("/api/match/play", params={**QUICK, "b": "search", **fields})
+        assert answer.status_code == 413 and number in answer.json()["error"], answer.text
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"a": "os:system"}, {"a": "sb3:evil.zip"}, {"a": "/etc"}, {"a": "policy:../x"}, {"a": ""},
+        {"a": "uci:rm"}, {"a_effort": "0"}, {"a_effort": "many"}, {"pairs": "0"}, {"seed": "-1"},
+        {"opening": "99"}, {"task": "os:path"}, {"task": "pendulum"}, {"task": "nothing"},
+        {"past": "1_1*3"}, {"past": "x"}, {"from": "3", "past": "nan_1*3"},
+        {"from": "3", "past": "1_1*99999999"}, {"from": "2", "past": "1_1"}, {"from": "999"},
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_refused_by_a_sentence(client, fields):
+    answer = client.get("/api/match/play", params={**QUICK, "pairs": 3, **fields})
+    assert 400 <= answer.status_code < 500 and answer.json()["error"], answer.text
+
+
+def test_who_can_be_seated_depends_on_the_task(client):
+    told = client.get("/api/match/systems", params={"task": "tic_tac_toe"}).json()
+    groups = {group["kind"]: [s["name"] for s in group["systems"]] for group in told["groups"]}
+    assert told["players"] == 2 and told["openings"]
+    assert {"search", "habit", "random"} == set(groups["Always there"])
+    assert "uct" in groups["Meant for this task"]
+    alone = client.get("/api/match/systems", params={"task": "frozen_lake"}).json()
+    assert alone["players"] == 1 and not alone["openings"]
+
+
+def test_saved_policies_of_the_folder_are_offered_by_name_alone(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "policy.json").write_text("{}")
+    with TestClient(make_app(Settings(runs=tmp_path)), base_url=HERE) as client:
+        told = client.get("/api/match/systems", params={"task": "tic_tac_toe"}).json()
+        saved = [g for g in told["groups"] if g["kind"] == "Saved"]
+        assert [s["name"] for s in saved[0]["systems"]] == ["policy:mine"]
+        fields = {**QUICK, "pairs": 1, "a": "policy:mine"}
+        events = client.get("/api/match/play", params=fields).text
+        assert "event: refused" in events and str(tmp_path) not in events
+
+
+def test_what_a_system_refuses_is_said(hall):
+    with pytest.raises(UnsuitableTaskError, match="one player alone"):
+        events_of(hall, **{**QUICK, "a": "cross_entropy"}, pairs=1)
