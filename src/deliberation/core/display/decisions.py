@@ -28,13 +28,12 @@ def decision_html(decision: Any, names: Sequence[str] = ()) -> str:
     columns = [
         Column("row", numbers=True), Column("action"), Column("value", numbers=True),
         Column(f"weights of {actions} {_nouns(decision)}s"),
-        *([Column("visits"), Column("their values")] if searched else []),
+        *([Column("visits"), Column("values of the most visited")] if searched else []),
     ]  # fmt: skip
     rows = [_row(decision, i, names) for i in range(min(batch, ROWS))]
-    left = f"{batch - ROWS} more rows are not shown." if batch > ROWS else ""
     return fragment(
         table(f"Decision for {batch} states", columns, rows),
-        paragraph(left, quiet=True),
+        paragraph(_left(batch - ROWS, "row"), quiet=True),
         paragraph(spent_words(decision.spent.as_dict(), batch), quiet=True),
     )
 
@@ -101,10 +100,17 @@ def _one(decision: Any, names: Sequence[str]) -> str:
     title = f"Decision: {chosen}, value {number(float(decision.value[0]))}"
     return fragment(
         table(title, columns, cells),
-        paragraph(f"{left} more {_nouns(decision)}s are not shown." if left else "", quiet=True),
+        paragraph(_left(left, _nouns(decision)), quiet=True),
         paragraph(_line(decision, names), quiet=True),
         paragraph(spent_words(decision.spent.as_dict()), quiet=True),
     )
+
+
+def _left(count: int, noun: str) -> str:
+    """What is not shown, in words."""
+    if count <= 0:
+        return ""
+    return f"One more {noun} is not shown." if count == 1 else f"{count} more {noun}s are not shown."
 
 
 def _row(decision: Any, row: int, names: Sequence[str]) -> list[str]:
