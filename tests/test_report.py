@@ -21,7 +21,7 @@ from deliberation.report.html import page
 from deliberation.report.numbers import THIN
 from deliberation.report.svg import SVG
 from deliberation.report.terminal import show
-from deliberation.runs import Cell, RecordFile, read_records, read_rows
+from deliberation.runs import Cell, RecordFile, read_records, read_table
 
 UNCOMMITTED = "Measured with uncommitted changes: the commit does not tell all of the code."
 
@@ -168,7 +168,7 @@ def test_a_run_with_missing_cells_shows_what_there_is_and_says_how_to_go_on(fold
     ]
     text = report.build(folder, found).read_text()
     assert "so 1 row was not measured" in text and UNCOMMITTED in text
-    assert sorted(r.reason for r in read_rows(folder)) == ["", "cell 5 failed"]
+    assert sorted(r.reason for r in read_table(folder)) == ["", "cell 5 failed"]
     done = CliRunner().invoke(main, ["report", str(folder), "--partial"])
     assert done.exit_code == 0 and "so 1 row was not measured" in done.stdout
     refused = CliRunner().invoke(main, ["report", str(folder)])
@@ -212,7 +212,7 @@ def test_the_report_is_rebuilt_from_the_records_alone(folder):
     (folder / "table.json").unlink()
     assert report.build(folder) == path == folder / "report.html"
     assert (path.read_bytes(), (folder / "table.json").read_bytes()) == (shown, table)
-    assert [r.n for r in read_rows(folder)] == [3]
+    assert [r.n for r in read_table(folder)] == [3]
 
 
 def test_provenance_names_commit_versions_machine_seeds_and_time(folder):

@@ -33,7 +33,7 @@ from deliberation.runs import (
     execute,
     read_manifest,
     read_records,
-    read_rows,
+    read_table,
     storage,
     write_table,
 )
@@ -556,12 +556,12 @@ def test_the_table_is_in_a_fixed_order_and_keeps_what_is_not_known(tmp_path):
     assert path.read_bytes() == once
     content = json.loads(once)
     assert content["schema"] == 2 and content["rows"][0]["estimate"] == "NaN"
-    first, second = read_rows(tmp_path)
+    first, second = read_table(tmp_path)
     assert (first.task, first.low, second) == ("a", -math.inf, row("b", 0.1))
     assert math.isnan(first.estimate)
     path.write_text("[]")
     with pytest.raises(RecordError, match="deliberate report"):
-        read_rows(tmp_path)
+        read_table(tmp_path)
 
 
 def test_the_source_is_known_in_a_checkout_and_only_there(tmp_path):

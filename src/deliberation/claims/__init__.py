@@ -204,7 +204,7 @@ def measure(
 ) -> Path:
     """Measure the claims on some tasks, as `deliberate table` does; returns the folder.
 
-    `report.read_table(folder)` is then the table. Killed, the same call goes on at the first
+    `report.Table.read(folder)` is then the table. Killed, the same call goes on at the first
     missing cell; a cell that fails takes down only what needs it, and the table says so. `rows`
     are of `ASPECTS`, or "commentary", "learned" or "language"; `only` names single claims.
     Raises what `asked_run` and `runs.execute` raise.

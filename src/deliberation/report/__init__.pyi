@@ -6,6 +6,5 @@ from .folder import provenance as provenance
 from .html import page as page
 from .pages.audit import build_audit as build_audit
 from .table import Table as Table
-from .table import read_table as read_table
 from .terminal import markdown as markdown
 from .terminal import show as show

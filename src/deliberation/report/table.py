@@ -37,6 +37,17 @@ class Table:
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def read(
+        cls, folder: Path | str, *, partial: bool = False, prices: Prices | None = None
+    ) -> "Table":
+        """The table of a run's folder, from its records alone; nothing is measured.
+
+        With `partial`, what is not measured yet says so. Raises as `findings` does.
+        """
+        found = findings(folder, partial=partial, prices=prices)
+        return cls(Path(folder), tuple(found), tuple(notes(folder, found)), provenance(folder))
+
     @property
     def rows(self) -> list[Row]:
         """Every row: what was claimed, checked, told, and not measured."""
@@ -142,15 +153,6 @@ class Table:
             remarks = compare(some).remarks
             rows = [(one.finding.title, _side(one.side, 2)) for one in remarks]
             yield table(CHAPTERS[name].title, [Column("Claim"), Column("Measured")], rows)
-
-
-def read_table(folder: Path | str, *, partial: bool = False, prices: Prices | None = None) -> Table:
-    """The table of a run's folder, from its records alone; nothing is measured.
-
-    With `partial`, what is not measured yet says so. Raises as `findings` does.
-    """
-    found = findings(folder, partial=partial, prices=prices)
-    return Table(Path(folder), tuple(found), tuple(notes(folder, found)), provenance(folder))
 
 
 def _side(side: Side, tasks: int) -> Markup:

@@ -15,7 +15,7 @@ from .findings import Panel as Panel
 from .findings import Reference as Reference
 from .findings import Row as Row
 from .findings import Series as Series
-from .findings import read_rows as read_rows
+from .findings import read_table as read_table
 from .findings import write_csv as write_csv
 from .findings import write_table as write_table
 from .pool import Pool as Pool

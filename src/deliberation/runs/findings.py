@@ -19,7 +19,7 @@ from .storage import atomic_write
 
 __all__ = [
     "CSV", "SCHEMA", "TABLE", "Figure", "Finding", "Heat", "Panel", "Reference", "Row", "Series",
-    "read_rows", "write_csv", "write_table",
+    "read_table", "write_csv", "write_table",
 ]  # fmt: skip
 
 SCHEMA = 2
@@ -116,7 +116,7 @@ def write_csv(folder: Path | str, findings: Iterable[Finding]) -> Path:
     return path
 
 
-def read_rows(folder: Path | str) -> list[Row]:
+def read_table(folder: Path | str) -> list[Row]:
     """The rows of a folder's `table.json`. Raises `RecordError` where it cannot be read."""
     path = Path(folder) / TABLE
     try:

@@ -110,7 +110,9 @@ def _left(count: int, noun: str) -> str:
     """What is not shown, in words."""
     if count <= 0:
         return ""
-    return f"One more {noun} is not shown." if count == 1 else f"{count} more {noun}s are not shown."
+    return (
+        f"One more {noun} is not shown." if count == 1 else f"{count} more {noun}s are not shown."
+    )
 
 
 def _row(decision: Any, row: int, names: Sequence[str]) -> list[str]:
