@@ -16,7 +16,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).resolve().parent
+SOURCE = FOLDER.parent / "src"
 SECONDS = 600
 """The longest that one cell may take."""
 KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
@@ -35,10 +36,15 @@ def executed(path: Path) -> NotebookNode:
     """A notebook with the outputs of this moment; raises `CellExecutionError` for a cell's error."""
     book = nbformat.read(path, as_version=4)
     nbformat.validate(book)
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(SOURCE), os.environ.get("PYTHONPATH", "")])
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     with tempfile.TemporaryDirectory() as folder:
         where = {"metadata": {"path": folder}}
-        NotebookClient(book, timeout=SECONDS, kernel_name="python3", resources=where).execute()
+        quiet = ["--Application.log_level=40"]
+        client = NotebookClient(
+            book, timeout=SECONDS, kernel_name="python3", resources=where, extra_arguments=quiet
+        )
+        client.execute()
         return kept(book, (folder,))
 
 

@@ -14,6 +14,8 @@ from .palette import PLACEHOLDERS
 from .panels import Panel
 
 COLUMNS = 2
+SHADES = 64
+"""So many colours has a picture that is kept in a notebook."""
 DOTS, IN_NOTEBOOK = 160, 110
 """Dots an inch of a file, and of a picture in a notebook, which is kept there."""
 PAPER = dict(PLACEHOLDERS.values())["paper"]
@@ -27,9 +29,12 @@ class Shown(Canvas):
     """
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
-        """The picture, and the size that it is shown in, in pixels."""
-        out = io.BytesIO()
-        self.savefig(out, format="png", dpi=IN_NOTEBOOK, metadata={"Software": None})
+        """The picture, in few colours so that it takes little room, and its size in pixels."""
+        from PIL import Image
+
+        drawn, out = io.BytesIO(), io.BytesIO()
+        self.savefig(drawn, format="png", dpi=IN_NOTEBOOK)
+        Image.open(drawn).convert("RGB").quantize(SHADES).save(out, "png", optimize=True)
         wide, high = (round(72 * inches) for inches in self.get_size_inches())
         return out.getvalue(), {"width": wide, "height": high}
 
@@ -49,7 +54,9 @@ def figure_of(
             axes = canvas.add_subplot(down, across, number + 1, facecolor=PAPER)
             draw_panel(axes, panel, marks)
         for artist in canvas.findobj():
-            _recolour(artist)
+            # What a map of colours gives is no name.
+            if getattr(artist, "get_array", lambda: None)() is None:
+                _recolour(artist)
     return canvas
 
 
