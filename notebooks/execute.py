@@ -8,6 +8,7 @@ of Python are written down. An error, or anything written to standard error, kee
 """
 
 import argparse
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -33,7 +34,7 @@ def notebooks() -> list[Path]:
 
 
 def executed(path: Path) -> NotebookNode:
-    """A notebook with the outputs of this moment; raises `CellExecutionError` for a cell's error."""
+    """A notebook with the outputs of this moment. Raises `CellExecutionError`."""
     book = nbformat.read(path, as_version=4)
     nbformat.validate(book)
     os.environ["PYTHONPATH"] = os.pathsep.join([str(SOURCE), os.environ.get("PYTHONPATH", "")])
@@ -48,9 +49,15 @@ def executed(path: Path) -> NotebookNode:
         return kept(book, (folder,))
 
 
+def digest(book: NotebookNode) -> str:
+    """What tells these cells from others: outputs of other cells are no longer theirs."""
+    sources = "\0".join(cell.source for cell in book.cells)
+    return hashlib.sha256(sources.encode()).hexdigest()[:16]
+
+
 def kept(book: NotebookNode, paths: tuple[str, ...] = ()) -> NotebookNode:
     """The notebook without what belongs to one execution. Raises `KeptNotebookError`."""
-    book.metadata = nbformat.from_dict(KERNEL)
+    book.metadata = nbformat.from_dict({**KERNEL, "executed": digest(book)})
     count = 0
     for number, cell in enumerate(book.cells, 1):
         cell.metadata, cell.id = nbformat.from_dict({}), f"cell-{number}"

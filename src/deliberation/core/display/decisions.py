@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import BatchMismatchError
-from .html import Column, Markup, bar, bars, fragment, paragraph, table
+from .html import ROWS, Column, Markup, bar, bars, fragment, left_out, paragraph, table
 from .ledgers import spent_words
 from .numbers import MISSING, number
 from .panels import Panel, Reference, Series
 
-ROWS, ACTIONS, DRAWN = 10, 8, 16
-"""So many rows and actions stand in a table, and actions in a figure."""
+ACTIONS, DRAWN = 8, 16
+"""So many actions stand in a table, and in a figure."""
 EXPECTED = "value (expected return)"
 
 
@@ -33,7 +33,7 @@ def decision_html(decision: Any, names: Sequence[str] = ()) -> str:
     rows = [_row(decision, i, names) for i in range(min(batch, ROWS))]
     return fragment(
         table(f"Decision for {batch} states", columns, rows),
-        paragraph(_left(batch - ROWS, "row"), quiet=True),
+        paragraph(left_out(batch - ROWS, "row"), quiet=True),
         paragraph(spent_words(decision.spent.as_dict(), batch), quiet=True),
     )
 
@@ -100,18 +100,9 @@ def _one(decision: Any, names: Sequence[str]) -> str:
     title = f"Decision: {chosen}, value {number(float(decision.value[0]))}"
     return fragment(
         table(title, columns, cells),
-        paragraph(_left(left, _nouns(decision)), quiet=True),
+        paragraph(left_out(left, _nouns(decision)), quiet=True),
         paragraph(_line(decision, names), quiet=True),
         paragraph(spent_words(decision.spent.as_dict()), quiet=True),
-    )
-
-
-def _left(count: int, noun: str) -> str:
-    """What is not shown, in words."""
-    if count <= 0:
-        return ""
-    return (
-        f"One more {noun} is not shown." if count == 1 else f"{count} more {noun}s are not shown."
     )
 
 

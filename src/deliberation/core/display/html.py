@@ -27,6 +27,8 @@ STYLE = (
     ".deliberation p{margin:.2em 0;font-size:.9em}"
     ".deliberation .quiet{opacity:.75}"
 )
+ROWS = 10
+"""So many rows of a batch are shown."""
 HIGH = 16
 """Pixels that a bar or a curve is high."""
 WIDE, APART = 96, 7
@@ -75,6 +77,13 @@ def table(caption: str, columns: Sequence[Column], rows: Iterable[Sequence[str]]
     )
 
 
+def left_out(count: int, noun: str) -> str:
+    """What is not shown, in words; nothing where all is."""
+    if count <= 0:
+        return ""
+    return f"{count} more {noun}s are not shown." if count > 1 else f"One more {noun} is not shown."
+
+
 def bar(share: float) -> Markup:
     """A share from 0 to 1 as a bar before its number."""
     wide = round(60 * min(max(share, 0.0), 1.0), 1)
@@ -118,7 +127,7 @@ def curve(values: Sequence[float] | np.ndarray, said: str, most: int = 60) -> Ma
     return _picture(WIDE, said, line)
 
 
-def _picture(wide: float, said: str, inner: str) -> Markup:
+def _picture(wide: float | int, said: str, inner: str) -> Markup:
     return Markup(
         f'<svg width="{wide:g}" height="{HIGH + 1}" role="img" aria-label="{escape(said)}">'
         f"{inner}</svg>"
