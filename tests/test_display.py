@@ -106,7 +106,7 @@ def test_a_decision_of_several_rows_is_a_line_for_each():
     ]
     assert read.heard[:2] == ["weight of 2: 0.750, 0: 0.250", "visits of 2: 6, 0: 2"]
     assert read.heard[-1] == "no visits"
-    assert "Spent 16 model steps, unknown operations of networks (3 rows together)." in (
+    assert "Spent 16 model steps, unknown network operations (3 rows together)." in (
         decision()._repr_html_()
     )
 
@@ -235,7 +235,7 @@ def test_a_training_shows_how_it_went_and_what_it_cost():
     ]
     assert read.rows[4:] == [
         ["model steps", f"1{chr(0x202F)}200"], ["network evaluations", "0"],
-        ["gradient updates", "30"], ["examples", "unknown"], ["operations of networks", "0"],
+        ["gradient updates", "30"], ["examples", "unknown"], ["network operations", "0"],
         ["time", "3 s"],
     ]  # fmt: skip
     assert read.heard == ["return from 0.250 to 1.50, at most 2, over 4 updates"]
@@ -389,8 +389,9 @@ def test_bars_and_curves_survive_odd_numbers():
 
 def test_costs_in_a_line():
     assert spent_words({"model_steps": 0, "seconds": 0}) == "Spent nothing."
+    assert spent_words({"fits": 1, "seconds": 0.25}) == "Spent 1 gradient update, 250 ms."
     assert spent_words({"model_steps": 3, "flops": None}, 2) == (
-        "Spent 3 model steps, unknown operations of networks (2 rows together)."
+        "Spent 3 model steps, unknown network operations (2 rows together)."
     )
 
 

@@ -1,5 +1,6 @@
 """The wheel holds all that the library reads at run time, and nothing that is not part of it."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -72,3 +73,17 @@ def test_it_says_what_it_needs_and_what_it_is(wheel):
     assert not re.search(r"^Requires-Dist: torch[^;]*$", text, re.M), "torch is an extra"
     (scripts,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
     assert "deliberate = deliberation.cli:main" in wheel.read(scripts).decode()
+
+
+def test_workers_end_where_no_program_is_at_hand():
+    """In a slim container there is neither ps nor pgrep; a command that measures ends there too."""
+    code = (
+        "from deliberation.runs.pool import Lane\n"
+        "if __name__ == '__main__':\n"
+        "    lane = Lane(1); print(lane._pool.submit(sum, [1, 2]).result()); lane.close()"
+    )
+    bare = {**os.environ, "PATH": "/nowhere", "PYTHONPATH": str(SOURCE)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=bare, capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stdout) == (0, "3\n"), done.stderr

@@ -34,6 +34,7 @@ UNITS = {
     "held_out": "held-out loss (nats a token)",
     "states": "states met (count)",
     "places": "states met (count)",
+    "positions": "positions searched (count)",
     **{name: f"{unit} (an update)" for name, unit in SPENT.items()},
 }
 """What metrics are called in tables and on axes."""

@@ -11,7 +11,7 @@ UNITS = {
     "network_evaluations": "network evaluations",
     "fits": "gradient updates",
     "data": "examples",
-    "flops": "operations of networks",
+    "flops": "network operations",
     "seconds": "time",
 }
 
@@ -32,7 +32,8 @@ def spent_table(spent: Mapping[str, Any], caption: str) -> Markup:
 def _told(name: str, amount: Any) -> str:
     if name == "seconds" and amount is not None:
         return duration(amount)
-    return f"{_amount(name, amount)} {UNITS[name]}"
+    unit = UNITS[name].removesuffix("s") if amount == 1 else UNITS[name]
+    return f"{_amount(name, amount)} {unit}"
 
 
 def _amount(name: str, amount: Any) -> str:
