@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from made import EVIL, absent, check, figure, finding, panel, row
 
-from deliberation import Decision, Ledger, make_task
+from deliberation import Decision, Ledger, claims, make_task
 from deliberation.amortised import Trained
 from deliberation.audit import Answer, Profile
 from deliberation.audit.profile import Control
@@ -23,7 +23,12 @@ from deliberation.core.display.html import bars, curve, fragment
 from deliberation.core.display.ledgers import spent_words
 from deliberation.core.display.palette import PLACEHOLDERS
 from deliberation.core.display.panels import Panel, Series
-from deliberation.core.errors import BatchMismatchError, MissingFigureError, UnknownNameError
+from deliberation.core.errors import (
+    BatchMismatchError,
+    MissingFigureError,
+    UnknownNameError,
+    UnsuitableTaskError,
+)
 from deliberation.report import Table
 from deliberation.stats import Estimate, nothing
 
@@ -335,6 +340,18 @@ def test_rows_without_a_verdict_say_what_they_are():
     read = checked(made_table(finding(rows=rows, figures=[]))._repr_html_())
     assert "Instrument check, not counted: model steps 0" in read.rows[1][1]
     assert "it is no game" in read.rows[1][2]
+
+
+def test_the_same_wish_is_the_same_run_however_it_is_spelt():
+    names = ["gridworld:size=4", "gridworld(size=4)"]
+    run = claims.asked_run(names, "smoke", only=["budget_slope"])
+    assert run == {"tasks": ["gridworld(size=4)"], "effort": "smoke", "claims": ["budget_slope"]}
+    one = claims.asked_run([make_task("tic_tac_toe")], "smoke", only=["budget_slope"])
+    assert one["tasks"] == ["tic_tac_toe"]
+    with pytest.raises(UnknownNameError, match="budget_slope"):
+        claims.asked_run([], "smoke", only=["budget_slop"])
+    with pytest.raises(UnsuitableTaskError, match="leave the tasks out"):
+        claims.measure("tic_tac_toe", "smoke", rows=["learned"])
 
 
 # Texts
