@@ -228,6 +228,8 @@ def together(answers: Iterable[Answer]) -> dict[str, list[Answer]]:
 def _measured(answer: Answer) -> str:
     """The number and its interval, then what it is."""
     found = answer.estimate
+    if answer.measure:
+        return f"{answer.measure}: {answer.statistic}"
     if found.estimate != found.estimate:
         return MISSING
     return f"{estimate(found.estimate, found.low, found.high)}: {answer.statistic}"

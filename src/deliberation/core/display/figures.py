@@ -57,6 +57,8 @@ def figure_of(
             # What a map of colours gives is no name.
             if getattr(artist, "get_array", lambda: None)() is None:
                 _recolour(artist)
+            if behind := getattr(artist, "get_bbox_patch", lambda: None)():
+                _recolour(behind)  # behind a text: no child of anything
     return canvas
 
 
