@@ -6,11 +6,13 @@
 #   make test-x64         fast tests with 64-bit numbers enabled (JAX_ENABLE_X64)
 #   make check            lint, format, types, and the direction of imports
 #   make house            docs/house.svg: the wings, their rooms, and the walk of one decision
+#   make wheel            dist/*.whl, with all that the library reads at run time
+#   make notebooks        the notebooks executed anew, with their outputs
 #   make readme           the README's table and figures from the run in RUN (out), the strength
 #                         and speed from benchmarks/results; with ZOO=zoo the zoo's table as well
 
 .DEFAULT_GOAL := help
-.PHONY: help table test test-x64 check format house readme clean
+.PHONY: help table test test-x64 check format house readme wheel notebooks clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -54,8 +56,16 @@ house: $(VENV)/.installed
 readme: $(VENV)/.installed
 	$(BIN)/python benchmarks/readme.py $(RUN) $(if $(ZOO),--zoo $(ZOO))
 
+wheel: $(VENV)/.installed-dev
+	rm -rf build dist
+	$(BIN)/python -m build --wheel --outdir dist .
+	rm -rf build
+
+notebooks: $(VENV)/.installed-dev
+	$(BIN)/python notebooks/execute.py $(ARGS)
+
 clean:
-	rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/.made:
 	@for candidate in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \

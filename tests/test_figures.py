@@ -7,10 +7,10 @@ import msgspec
 import pytest
 from made import BUDGETS, figure, heat_panel, panel, row, series
 
-from deliberation.report.axes import log_ticks, positions
+from deliberation.core.display.axes import log_ticks, positions
+from deliberation.core.display.numbers import THIN, duration, estimate, number, power
 from deliberation.report.figures import figure_svgs, panel_svg, standalone_svg
 from deliberation.report.html import page
-from deliberation.report.numbers import THIN, duration, estimate, number, power
 from deliberation.report.svg import DARK, PLACEHOLDERS, SVG
 from deliberation.report.verdicts import overall, tally
 from deliberation.runs.findings import Figure, Panel, Series

@@ -3,14 +3,19 @@
 import importlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from ..core.errors import UnknownNameError
+from ..core.display.html import Column, fragment, paragraph, table
+from ..core.display.numbers import MISSING, estimate
+from ..core.display.panels import Panel
+from ..core.errors import MissingFigureError, UnknownNameError
 from ..core.picture import Picture
-from ..runs.findings import Panel
 from ..stats import Estimate
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Found = Literal["responds", "none", "against", "inconclusive", "told", "not applicable", "failed"]
 WORDS: dict[str, str] = {
@@ -176,6 +181,37 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         told = ", ".join(f"{a.probe}: {a.named}" for a in self.answers)
         return f"Profile({self.subject}, {self.task}; {told})"
 
+    def _repr_html_(self) -> str:
+        """For a notebook: a line a probe."""
+        title = (
+            f"{self.subject} in {self.task}: {self.asked} of {self.states} states asked, effort "
+            f"{self.effort}"
+        )
+        columns = [Column("probe"), Column("found"), Column("statistic [95 % interval]"),
+                   Column("controls"), Column("verdict")]  # fmt: skip
+        rows = [[a.probe, a.named, _measured(a), _controls(a), a.verdict] for a in self.answers]
+        notes = [paragraph(note, quiet=True) for note in self.notes]
+        return fragment(table(title, columns, rows), *notes)
+
+    def plot(self) -> "Figure":
+        """A figure: what each probe measured, of those that have anything to draw.
+
+        Raises `MissingFigureError` where none has.
+        """
+        from ..core.display.figures import figure_of
+
+        drawn = [
+            msgspec.structs.replace(a.panel, title=f"{a.probe}: {a.named}")
+            for a in self.answers
+            if a.panel is not None
+        ]
+        if not drawn:
+            raise MissingFigureError(
+                f"None of the probes {', '.join(a.probe for a in self.answers)} has a figure: ask "
+                "others, such as effort and worth, or more states (effort='quick')."
+            )
+        return figure_of(drawn)
+
     def as_dict(self) -> dict[str, Any]:
         """As plain values, for JSON."""
         return msgspec.to_builtins(self)
@@ -187,6 +223,26 @@ def together(answers: Iterable[Answer]) -> dict[str, list[Answer]]:
     for answer in answers:
         found.setdefault(answer.said, []).append(answer)
     return found
+
+
+def _measured(answer: Answer) -> str:
+    """The number and its interval, then what it is."""
+    found = answer.estimate
+    if answer.measure:
+        return f"{answer.measure}: {answer.statistic}"
+    if found.estimate != found.estimate:
+        return MISSING
+    return f"{estimate(found.estimate, found.low, found.high)}: {answer.statistic}"
+
+
+def _controls(answer: Answer) -> str:
+    """Each control with its number, and whether it holds."""
+    told = [
+        f"{c.name} {estimate(c.estimate.estimate, c.estimate.low, c.estimate.high)} "
+        f"({'holds' if c.holds else 'does not hold: no verdict'})"
+        for c in answer.controls
+    ]
+    return "; ".join(told) or MISSING
 
 
 def _shown(estimate: Estimate) -> str:

@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..core.catalogue import catalogue, module_of
-from ..core.errors import UnknownNameError
+from ..core.errors import UnknownNameError, UnsuitableTaskError
 from .aspects import (
     ASPECTS,
     CHAPTERS,
@@ -36,7 +36,7 @@ from .aspects import (
 
 if TYPE_CHECKING:
     from ..core.task import Task
-    from ..runs import Cell, Finding, Record
+    from ..runs import Cell, Finding, Progress, Record
     from .measuring.effort import Effort
     from .measuring.prices import Prices
     from .measuring.results import Results, Shown
@@ -54,9 +54,11 @@ __all__ = [
     "Story",
     "analyse",
     "asked_at",
+    "asked_run",
     "claim",
     "claims_of_rows",
     "list_claims",
+    "measure",
     "plan",
     "why_not",
 ]
@@ -150,6 +152,70 @@ def why_not(module: ModuleType, task: str, level: "Effort") -> str:
     from .measuring.about import about
 
     return module.applies(about(task), level)
+
+
+def asked_run(
+    tasks: "Sequence[str | Task]",
+    effort: str,
+    *,
+    only: Sequence[str] = (),
+    rows: Sequence[str] = (),
+    prices: "Prices | None" = None,
+) -> dict[str, Any]:
+    """What a run measures, as its manifest tells it: tasks, effort, claims, prices.
+
+    The same wish gives the same run, however it is spelt. Without tasks it is of the effort's own.
+    Raises `UnknownNameError` for a claim, row or effort that is not, `UnsuitableTaskError` for
+    claims with worlds of their own that are asked of a task, what `refuse_unmeasurable` raises,
+    and what `make_task` does.
+    """
+    from ..tasks.asked import checked_tasks, told_tasks
+
+    known = list_claims()
+    for name in only:
+        if name not in known:
+            raise UnknownNameError("claim", name, known)
+    wanted = (*only, *claims_of_rows(rows))
+    asked = checked_tasks(tasks)
+    chosen = [name for name in known if name in (wanted or asked_at(effort))]
+    own = all(known[name]["aspect"] in STORIES for name in chosen)
+    if own and asked:
+        raise UnsuitableTaskError(
+            f"{', '.join(chosen)}: claims with worlds of their own are asked of no other task; "
+            "leave the tasks out."
+        )
+    measured = asked or (() if own else default_tasks(effort))
+    run = {"tasks": [], **told_tasks(measured), "effort": effort, "claims": chosen}
+    if prices is not None:
+        run["prices"] = prices.told()
+    refuse_unmeasurable(run["tasks"])
+    return run
+
+
+def measure(
+    tasks: "str | Task | Sequence[str | Task]" = (),
+    effort: str = "quick",
+    *,
+    only: Sequence[str] = (),
+    rows: Sequence[str] = (),
+    out: Path | str = "out",
+    jobs: int | None = None,
+    progress: "Progress | None" = None,
+) -> Path:
+    """Measure the claims on some tasks, as `deliberate table` does; returns the folder.
+
+    `report.Table.read(folder)` is then the table. Killed, the same call goes on at the first
+    missing cell; a cell that fails takes down only what needs it, and the table says so. `rows`
+    are of `ASPECTS`, or "commentary", "learned" or "language"; `only` names single claims.
+    Raises what `asked_run` and `runs.execute` raise.
+    """
+    from ..runs import execute
+
+    several = [tasks] if isinstance(tasks, str) or not isinstance(tasks, Sequence) else tasks
+    run = asked_run(several, effort, only=only, rows=rows)
+    cells = plan(run["tasks"], effort, only=run["claims"])
+    execute(cells, out, manifest=run, jobs=jobs, progress=progress, keep_going=True)
+    return Path(out)
 
 
 def refuse_unmeasurable(tasks: "Sequence[str | Task]") -> None:

@@ -12,36 +12,17 @@ TASK_HELP = (
 
 
 def checked_tasks(names: Sequence[str]) -> list[str]:
-    """The tasks asked for, each once and in one spelling; those of one's own are made once.
+    """The tasks asked for, each once and in one spelling (see `tasks.asked`)."""
+    from ..tasks import asked
 
-    Raises `UnknownNameError`, `TaskOptionError`, `TaskImportError`, `TaskFactoryError` and
-    `WrongKindError`. Registered names without options cost no time; others import JAX.
-    """
-    from ..tasks import list_tasks, make_task, portable_name
-    from ..tasks.names import check_name, is_own, split_name
-    from ..tasks.schemes import scheme_of
-
-    for name in names:
-        check_name(name, list_tasks())
-    asked = list(dict.fromkeys(map(portable_name, names)))
-    for name in asked:
-        base, options = split_name(name)
-        if options or is_own(base) or scheme_of(base) is not None:
-            make_task(name)
-    return asked
+    return asked.checked_tasks(names)
 
 
-def told_tasks(asked: Sequence[str]) -> dict[str, Any]:
-    """What a run's manifest says of its tasks: their names, and which version of whose file.
+def told_tasks(names: Sequence[str]) -> dict[str, Any]:
+    """What a run's manifest says of its tasks (see `tasks.asked`)."""
+    from ..tasks import asked
 
-    A file that was changed since is another task: its records are not gone on with.
-    """
-    from ..tasks.names import source_digest
-
-    digests = {name: source_digest(name) for name in asked}
-    sources = {name: digest for name, digest in digests.items() if digest is not None}
-    told: dict[str, Any] = {"tasks": list(asked)} if asked else {}
-    return {**told, "sources": sources} if sources else told
+    return asked.told_tasks(names)
 
 
 def complete_task(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

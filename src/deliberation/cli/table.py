@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ._measuring import effort_option, jobs_option, measure, out_option, place_options
-from ._refusals import refuse_unknown
-from ._tasks import checked_tasks, complete_task, told_tasks
+from ._tasks import checked_tasks, complete_task
 from .advise import present as present_advice
 from .zoo import present as present_zoo
 
@@ -74,24 +73,10 @@ def table(
     from .. import claims
     from ..claims.measuring.prices import Prices
 
-    refuse_unknown("claim", only, claims.list_claims())
-    refuse_unknown("row", rows, claims.ORDER)
-    only = (*only, *claims.claims_of_rows(rows))
-    asked = checked_tasks(names)
-    # In one order and without repeats, so that the same wish is the same run.
-    chosen = [name for name in claims.list_claims() if name in (only or claims.asked_at(effort))]
-    # Claims of stories have worlds of their own.
-    own = all(claims.list_claims()[name]["aspect"] in claims.STORIES for name in chosen)
-    if own and asked:
-        raise click.UsageError(
-            f"{', '.join(chosen)}: claims with worlds of their own are asked of no other task; "
-            "leave the tasks out."
-        )
-    tasks = asked or (() if own else claims.default_tasks(effort))
-    run = {"tasks": [], **told_tasks(tasks), "effort": effort, "claims": chosen}
-    if (prices := Prices.asked(price, training_price)) is not None:
-        run["prices"] = prices.told()
-    claims.refuse_unmeasurable(run["tasks"])
+    run = claims.asked_run(
+        checked_tasks(names), effort, only=only, rows=rows,
+        prices=Prices.asked(price, training_price),
+    )  # fmt: skip
     cells = claims.plan(run["tasks"], effort, only=run["claims"])
     whole = measure(cells, out, run, jobs, keep_going=True, **place)
     _present(out, partial=True)

@@ -1,7 +1,8 @@
 """A decider: states in, decisions out, in batches, with what it spent."""
 
 import abc
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import numpy as np
@@ -14,6 +15,9 @@ from .ledger import Ledger
 from .objective import Objective
 from .root import RootStatistics
 from .task import Actions, State, Task, is_concrete
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Memory = Any
 """What a decider carries from one decision to the next: a pytree of arrays with one row for each
@@ -39,6 +43,24 @@ class Decision(eqx.Module):
 
     def __repr__(self) -> str:
         return f"Decision(action={self.action}, value={self.value}, spent={self.spent.total()})"
+
+    def _repr_html_(self) -> str | None:
+        """For a notebook; nothing while it is traced, or of decisions under several axes."""
+        if not is_concrete(self) or np.ndim(self.weights) != 2:
+            return None
+        from .display.decisions import decision_html
+
+        return decision_html(self)
+
+    def plot(self, row: int = 0, names: Sequence[str] = ()) -> "Figure":
+        """A figure of one row: its weights; where it searched, visits and values, too.
+
+        `names` are those of the actions (`task.action_names`). Raises `BatchMismatchError`.
+        """
+        from .display.decisions import decision_panels
+        from .display.figures import figure_of
+
+        return figure_of(decision_panels(self, row, names), columns=3)
 
 
 class Decider(eqx.Module):

@@ -71,6 +71,10 @@ class TooSlowError(DeliberationError, TimeoutError):
     """Something took longer than it was allowed to."""
 
 
+class MissingFigureError(DeliberationError, ValueError):
+    """A figure was asked for of what holds nothing to draw."""
+
+
 class MissingChannelError(DeliberationError):
     """What is asked needs more of a subject than was handed over."""
 

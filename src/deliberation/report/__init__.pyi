@@ -5,5 +5,6 @@ from .folder import notes as notes
 from .folder import provenance as provenance
 from .html import page as page
 from .pages.audit import build_audit as build_audit
+from .table import Table as Table
 from .terminal import markdown as markdown
 from .terminal import show as show

@@ -80,7 +80,7 @@ def markdown(findings: Sequence[Finding]) -> str:
 
 def _marked(side: Side, tasks: int) -> str:
     """A cell of Markdown: its lines, each after a break."""
-    told = ["".join(text for text, _ in parts) for parts in _told(side, tasks)]
+    told = ["".join(text for text, _ in parts) for parts in told_lines(side, tasks)]
     word = side.verdict and f"**{SYMBOLS[side.verdict]} {side.verdict}** ({counted(side.counts)})"
     said = [f"*{side.said}*"] if side.said else []
     return "<br>".join(text.replace("|", "\\|") for text in (*said, *told, word) if text)
@@ -124,7 +124,7 @@ def _cell(side: Side, tasks: int) -> Any:
     from rich.console import Group
     from rich.text import Text
 
-    parts = [Text(side.said, style="italic"), _listed(_told(side, tasks))]
+    parts = [Text(side.said, style="italic"), _listed(told_lines(side, tasks))]
     return Group(*parts, *([_verdict(side)] if side.verdict else []))
 
 
@@ -150,7 +150,7 @@ def _verdict(side: Side) -> Any:
     return Text.assemble((word, f"bold {COLOURS[side.verdict]}"), counts)
 
 
-def _told(side: Side, tasks: int) -> Iterator[list[Part]]:
+def told_lines(side: Side, tasks: int) -> Iterator[list[Part]]:
     """Each line beneath what is said, as parts with a style."""
     for one in side.claimed[:MOST]:
         value = f"{label(one, side.claimed)}: {one.value(tasks)}"

@@ -12,14 +12,19 @@ from typing import Any, Literal
 
 import msgspec
 
+from ..core.display.panels import Figure, Heat, Panel, Reference, Series
 from .errors import RecordError
 from .plain import plain, restore
 from .storage import atomic_write
 
+__all__ = [
+    "CSV", "SCHEMA", "TABLE", "Figure", "Finding", "Heat", "Panel", "Reference", "Row", "Series",
+    "read_table", "write_csv", "write_table",
+]  # fmt: skip
+
 SCHEMA = 2
 TABLE = "table.json"
 CSV = "table.csv"
-Scale = Literal["linear", "log2", "log10"]
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,55 +63,6 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     timing: bool = False
     note: str = ""
-
-
-class Series(msgspec.Struct, frozen=True, kw_only=True):
-    """One line, cloud of points or staircase, with an interval at each x where known."""
-
-    label: str
-    x: list[float]
-    y: list[float]
-    low: list[float] | None = None
-    high: list[float] | None = None
-    kind: Literal["line", "points", "step"] = "line"
-
-
-class Heat(msgspec.Struct, frozen=True, kw_only=True):
-    """A surface z[y][x] shown as colour, with isolines at the given values of z."""
-
-    x: list[float]
-    y: list[float]
-    z: list[list[float]]
-    isolines: list[float] = []
-
-
-class Reference(msgspec.Struct, frozen=True, kw_only=True):
-    """A horizontal line that series are compared with."""
-
-    label: str
-    y: float
-
-
-class Panel(msgspec.Struct, frozen=True, kw_only=True):
-    """One pair of axes; `x_names` name the places of its points, where these are no numbers."""
-
-    title: str
-    x_label: str
-    y_label: str
-    x_names: list[str] = []
-    x_scale: Scale = "linear"
-    y_scale: Scale = "linear"
-    series: list[Series] = []
-    references: list[Reference] = []
-    heat: Heat | None = None
-
-
-class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """Panels under one title; `alternative` says in words what the picture shows."""
-
-    title: str
-    panels: list[Panel]
-    alternative: str
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):

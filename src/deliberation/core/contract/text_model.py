@@ -15,6 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
+from ..display.html import ROWS, Column, fragment, left_out, paragraph, table
+from ..display.ledgers import spent_words
+from ..display.numbers import number
 from ..errors import ContextOverflowError, NonFiniteError, TokenizerError
 from ..ledger import Ledger
 
@@ -44,6 +47,21 @@ class Written(NamedTuple):
     tokens: Int[np.ndarray, "rows new"]
     logprob: Float[np.ndarray, " rows"]
     spent: Ledger
+
+    def _repr_html_(self) -> str:
+        """For a notebook: what was written after each text, as numbers of tokens."""
+        lines = [[int(token) for token in row if token >= 0] for row in self.tokens[:ROWS]]
+        columns = [Column("row", numbers=True), Column("tokens", numbers=True),
+                   Column("log-probability (nats)", numbers=True), Column("written")]  # fmt: skip
+        rows = [
+            (str(i), str(len(line)), number(float(self.logprob[i])), " ".join(map(str, line)))
+            for i, line in enumerate(lines)
+        ]
+        return fragment(
+            table(f"Written after {len(self.tokens)} texts", columns, rows),
+            paragraph(left_out(len(self.tokens) - ROWS, "row"), quiet=True),
+            paragraph(spent_words(self.spent.as_dict(), len(self.tokens)), quiet=True),
+        )
 
 
 class Sampling(NamedTuple):

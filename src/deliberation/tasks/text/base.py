@@ -16,11 +16,14 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from ...core.display.html import Column, fragment, left_out, table
 from ...core.errors import TaskOptionError, TokenizerError, UnknownNameError
 from ...core.objective import Objective
 from ...core.task import Traits
 from ..bases import SoloObjective, SoloTask, check_sizes
 
+SHOWN = 24
+"""So many symbols are told in a notebook."""
 LONGEST = 100_000
 """No text is longer, prompt included."""
 
@@ -120,6 +123,20 @@ class TextTask(SoloTask):
     def action_names(self) -> tuple[str, ...]:
         """The symbols."""
         return self.symbols
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the symbols, and how long its texts are."""
+        known = self.symbols[: self.end]
+        more = left_out(len(known) - SHOWN, "symbol")
+        told = [
+            ("symbols", f"{' '.join(known[:SHOWN])} {more}".strip()),
+            ("the end", self.symbols[self.end]),
+            ("places of a prompt", str(self.prompt_places)),
+            ("places of an answer", str(self.answer_places)),
+            ("kinds of examples", ", ".join(self.kinds)),
+            ("grammar", "only well-formed answers" if self.grammar else "any token"),
+        ]
+        return fragment(table(repr(self), [Column("text"), Column("what it is of")], told))
 
     def encode(self, text: str) -> Int[np.ndarray, " tokens"]:
         """The tokens of words with spaces between them. Raises `TokenizerError` for others."""

@@ -1,0 +1,1 @@
+"""How what the library finds shows itself: as a figure, and as HTML in a notebook."""
