@@ -99,3 +99,16 @@ def test_a_change_of_the_environment_is_heard_by_a_decider_at_work(monkeypatch):
         asked.clear()
     # One program for each back end, and none is compiled twice.
     assert heard == [{"jax"}, set() if why_not_native() else {"native"}, set()]
+
+
+def test_who_measures_without_a_compiler_is_told_so(monkeypatch, capsys):
+    from deliberation.cli._measuring import _tell_slow
+
+    _tell_slow("local")
+    assert not capsys.readouterr().err
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    _tell_slow("ray")
+    assert not capsys.readouterr().err
+    _tell_slow("local")
+    told = capsys.readouterr().err
+    assert "apt install g++" in told and told.count("\n") == 1

@@ -64,6 +64,7 @@ def measure(
     from ..runs import RichProgress, execute
     from ..runs.backends import open_pool
 
+    _tell_slow(backend)
     try:
         with open_pool(backend, jobs=jobs, address=address) as pool:
             there = {"pool": pool, "artefacts": artefacts}
@@ -87,3 +88,15 @@ def measure(
             f"{len(run.failures)} cells failed; the same command tries them again.", err=True
         )
     return not run.failures
+
+
+def _tell_slow(backend: str) -> None:
+    """Say beforehand where trees are searched without the kernels: it takes many times as long."""
+    from ..direct.kernels.build import compiler
+
+    if backend == "local" and not compiler():
+        click.echo(
+            "No C++ compiler was found, so trees are searched by JAX alone, which takes longer; "
+            "with one (Debian: apt install g++) the kernels are built at once.",
+            err=True,
+        )
