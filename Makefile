@@ -2,17 +2,21 @@
 # what it needs by itself, once; a change of pyproject.toml installs again.
 #
 #   make table            the comparison table, measured (ARGS="tic_tac_toe --effort smoke")
+#   make serve            the playground, in the browser (ARGS="--runs out")
 #   make test             the tests
 #   make test-x64         fast tests with 64-bit numbers enabled (JAX_ENABLE_X64)
 #   make check            lint, format, types, and the direction of imports
 #   make house            docs/house.svg: the wings, their rooms, and the walk of one decision
+#   make docs             the site, into site/; make docs-serve shows it while it is written
 #   make wheel            dist/*.whl, with all that the library reads at run time
 #   make notebooks        the notebooks executed anew, with their outputs
-#   make readme           the README's table and figures from the run in RUN (out), the strength
-#                         and speed from benchmarks/results; with ZOO=zoo the zoo's table as well
+#   make readme           the table and figures of README and docs from the run in RUN (out), the
+#                         strength and speed from benchmarks/results; with ZOO=zoo the zoo's as well
+#   make screenshots      docs/playground.png, taken of the playground in a headless browser
 
 .DEFAULT_GOAL := help
-.PHONY: help table test test-x64 check format house readme wheel notebooks clean
+.PHONY: help table test test-x64 check format house docs docs-serve readme screenshots wheel \
+  notebooks serve clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -35,6 +39,9 @@ table: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
+serve: $(VENV)/.installed-playground
+	@$(BIN)/deliberate serve $(ARGS)
+
 X64 := core endless keys arrays playouts proved_play contract classical_search exact_chance
 test-x64: $(VENV)/.installed-dev
 	@JAX_ENABLE_X64=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile \
@@ -54,7 +61,20 @@ house: $(VENV)/.installed
 	$(BIN)/python docs/house.py
 
 readme: $(VENV)/.installed
-	$(BIN)/python benchmarks/readme.py $(RUN) $(if $(ZOO),--zoo $(ZOO))
+	$(BIN)/python benchmarks/readme.py $(if $(wildcard $(RUN)/records.jsonl),$(RUN)) \
+	  $(if $(ZOO),--zoo $(ZOO))
+
+# Both variables silence notices about the future of MkDocs, which are about no page.
+SITE := NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs
+docs: $(VENV)/.installed-docs
+	@$(SITE) build --strict $(ARGS)
+	@echo "The site is in site/index.html"
+
+docs-serve: $(VENV)/.installed-docs
+	@$(SITE) serve $(ARGS)
+
+screenshots: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/screenshots.py $(ARGS)
 
 wheel: $(VENV)/.installed-dev
 	rm -rf build dist
@@ -100,3 +120,13 @@ $(VENV)/.installed-dev: pyproject.toml | $(VENV)/.made
 	@echo "Installing the library and its checks (once)"
 	@$(PIP) install --quiet --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-docs: pyproject.toml | $(VENV)/.made
+	@echo "Installing the library and what its site needs (once)"
+	@$(PIP) install --quiet --editable '.[docs]'
+	@touch $@
+
+$(VENV)/.installed-playground: pyproject.toml | $(VENV)/.made
+	@echo "Installing the library and the playground (once)"
+	@$(PIP) install --quiet --editable '.[playground]'
+	@touch $@

@@ -1,9 +1,11 @@
-"""Writes the README's measured blocks and docs/*.svg from runs: `make readme RUN=out ZOO=zoo`.
+"""Writes what was measured into the pages that show it: `make readme RUN=out ZOO=zoo`.
 
-Blocks stand between comments, `<!-- table:start -->` and `<!-- table:end -->`: the table and the
-figures come from the run's records, the strength and the speed of search from what
+Blocks stand between comments, `<!-- table:start -->` and `<!-- table:end -->`. The whole table and
+its figures (docs/claims/index.md, every row in docs/claims/rows.md, docs/*.svg) come from a run's
+records; the strength and the speed of search (docs/benchmarks) from what
 `benchmarks/connect_four_strength.py` and `benchmarks/search.py` wrote last; the zoo from the
-records of a `deliberate zoo`. Blocks whose run is not given stay as they are.
+records of a `deliberate zoo`. The README's table is the whole one with a number a side. Blocks
+whose run is not given stay as they are.
 """
 
 import argparse
@@ -14,15 +16,21 @@ from pathlib import Path
 from typing import Any
 
 from deliberation import report
+from deliberation.claims import ASPECTS
 from deliberation.report.figures import standalone_svg
+from deliberation.report.pages.stories import told
 from deliberation.report.zoo import HEADS, placed, texts
 from deliberation.report.zoo import figure as zoo_figure
 
 ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+README, TABLE = ROOT / "README.md", DOCS / "claims" / "index.md"
 STRENGTH = ROOT / "benchmarks" / "results" / "connect_four_strength.json"
 SEARCH = ROOT / "benchmarks" / "results" / "search.md"
 SHOWN = ("budget_slope", "exchange_rate")
-"""Claims whose figures stand in the README itself; the others are in docs."""
+"""Claims whose figures stand beneath the table; the others are on their own pages."""
+MARKS = re.compile(r"(?: [✓~✕](?:[ \u00a0]\d+)?)+$")
+"""How often each verdict was given, at the end of a line of a cell."""
 
 
 def replace_block(text: str, name: str, content: str) -> str:
@@ -30,7 +38,7 @@ def replace_block(text: str, name: str, content: str) -> str:
     pattern = re.compile(rf"(<!-- {name}:start -->\n).*?(<!-- {name}:end -->)", re.DOTALL)
     if not pattern.search(text):
         raise ValueError(
-            f"No block '<!-- {name}:start -->' ... '<!-- {name}:end -->' in the README"
+            f"There is no block '<!-- {name}:start -->' ... '<!-- {name}:end -->' to write into."
         )
     return pattern.sub(lambda found: f"{found[1]}{content.strip()}\n{found[2]}", text)
 
@@ -66,7 +74,7 @@ def strength_block(measured: Mapping[str, Any]) -> str:
 def search_block(page: str) -> str:
     """The benchmark's page without its title, and its figure."""
     body = page.split("\n", 1)[1].strip()
-    picture = SEARCH.with_suffix(".svg").relative_to(ROOT)
+    picture = f"../../{SEARCH.with_suffix('.svg').relative_to(ROOT)}"
     return f"{body}\n\n![Cost of a simulation by the size of the tree]({picture})"
 
 
@@ -74,16 +82,60 @@ def _cell(value: Any) -> str:
     return str(value).replace("|", "\\|").replace("\n", " ")
 
 
-def from_run(text: str, run: Path) -> str:
-    """The README with the table and figures of a run; the figures are written to docs."""
-    findings = report.findings(run)
-    text = replace_block(text, "table", table_block(findings, report.provenance(run)))
-    pictures = "\n\n".join(
-        f"![{words}]({path.relative_to(ROOT)})"
-        for path, words in write_figures(findings, ROOT / "docs")
+def write_block(page: Path, name: str, content: str) -> None:
+    """Fill the block of that name on a page."""
+    page.write_text(replace_block(page.read_text(encoding="utf-8"), name, content), "utf-8")
+
+
+def compact(page: str) -> str:
+    """The eleven rows of the whole table on a page, each side with its verdict and one number.
+
+    A side that rests on instrument checks alone has no verdict: ◦ stands in its place.
+    """
+    block = page.partition("<!-- table:start -->")[2].partition("<!-- table:end -->")[0]
+    rows = [re.split(r"(?<!\\)\|", line)[1:4] for line in block.splitlines() if line[:3] == "| *"]
+    titles = [aspect.title for aspect in ASPECTS.values()]
+    assert [row[0].strip(" *") for row in rows] == titles, "the whole table has other rows"
+    count = next(line for line in block.splitlines() if re.match(r"\d+ of \d+ verdicts", line))
+    lines = [
+        "| | Direct: search when asked | Amortised: a learned function |", "|---|---|---|",
+        *(f"| {' | '.join([row[0].strip(), *map(_brief, row[1:])])} |" for row in rows),
+    ]  # fmt: skip
+    return "\n".join([*lines, "", f"{count.partition(': ')[0]}."])
+
+
+def _brief(cell: str) -> str:
+    """What is said, then the verdict before the first thing that was measured."""
+    said, *parts = cell.strip().split("<br>")
+    verdict = next((part[2] for part in parts if part.startswith("**")), "◦")
+    shown = [p for p in parts if not p.startswith(("**", "Not ", "Instrument check holds"))]
+    first = shown[0] if shown else "not measured"
+    if first.startswith("Instrument check"):
+        first = f"{first.partition(': ')[2].partition(',')[0]} (by construction)"
+    return f"{said}<br>{verdict} {MARKS.sub('', first)}"
+
+
+def from_run(run: Path) -> None:
+    """The table, every row and the figures of a run, on their pages."""
+    findings, source = report.findings(run), report.provenance(run)
+    write_block(TABLE, "table", table_block(findings, source))
+    written = write_figures(findings, DOCS)
+    pictures = (
+        f"![{words}](../{path.name})"
+        for path, words in written
         if path.stem.rpartition("-")[0] in SHOWN
     )
-    return replace_block(text, "figures", pictures)
+    write_block(TABLE, "figures", "\n\n".join(pictures))
+    (DOCS / "claims" / "rows.md").write_text(rows_page(findings, source), "utf-8")
+
+
+def rows_page(findings: Sequence[Any], source: Mapping[str, str]) -> str:
+    """Every row that was measured, claim by claim."""
+    terms = "; ".join(f"{term.lower()}: {value}" for term, value in source.items())
+    lines = ["# Every row measured", "", "The quantities behind [the table](index.md).", ""]
+    for finding in findings:
+        lines += told(finding, f"../{finding.claim}-0.svg")
+    return "\n".join([*lines, f"<sub>Measured on {terms}.</sub>", ""])
 
 
 def zoo_block(run: Path) -> str:
@@ -92,35 +144,33 @@ def zoo_block(run: Path) -> str:
     rows = [[one.kind, *texts(one)] for one in found]
     source = "; ".join(f"{term.lower()}: {value}" for term, value in shown.items())
     drawn = zoo_figure(found)
-    picture = ROOT / "docs" / "zoo-0.svg"
+    picture = DOCS / "zoo-0.svg"
     picture.write_text(standalone_svg(drawn, picture.stem), encoding="utf-8")
-    words = f"![{drawn.alternative}]({picture.relative_to(ROOT)})"
+    words = f"![{drawn.alternative}](../{picture.name})"
     note = f"<sub>Measured on {source}.</sub>"
     table = _markdown(["Kind", *HEADS], rows)
-    summary = f"<details><summary>The table: {len(rows)} rows</summary>"
+    summary = f"<details markdown='1'><summary>The table: {len(rows)} rows</summary>"
     return "\n".join([words, "", summary, "", *table, "", "</details>", "", note])
 
 
 def main() -> None:
-    """Read the results, write the README and docs."""
-    parser = argparse.ArgumentParser(description="Write the README from a run.")
+    """Read the results, write the pages and the README."""
+    parser = argparse.ArgumentParser(description="Write what was measured into README and docs.")
     parser.add_argument("run", type=Path, nargs="?", help="folder of a finished `deliberate table`")
     parser.add_argument("--zoo", type=Path, help="folder of a finished `deliberate zoo`")
-    arguments = parser.parse_args()
-    run = arguments.run
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    if run is not None:
-        text = from_run(text, run)
+    asked = parser.parse_args()
+    if asked.run is not None:
+        from_run(asked.run)
     if STRENGTH.exists():
         block = strength_block(json.loads(STRENGTH.read_text(encoding="utf-8")))
-        text = replace_block(text, "strength", block)
+        write_block(DOCS / "benchmarks" / "strength.md", "strength", block)
     if SEARCH.exists():
-        text = replace_block(text, "search", search_block(SEARCH.read_text(encoding="utf-8")))
-    if arguments.zoo is not None:
-        text = replace_block(text, "zoo", zoo_block(arguments.zoo))
-    readme.write_text(text, encoding="utf-8")
-    print(f"Wrote {readme.name} and {len(list((ROOT / 'docs').glob('*.svg')))} figures in docs")
+        block = search_block(SEARCH.read_text(encoding="utf-8"))
+        write_block(DOCS / "benchmarks" / "search.md", "search", block)
+    if asked.zoo is not None:
+        write_block(DOCS / "benchmarks" / "zoo.md", "zoo", zoo_block(asked.zoo))
+    write_block(README, "table", compact(TABLE.read_text(encoding="utf-8")))
+    print(f"Wrote {README.name}, and {len(list(DOCS.glob('*.svg')))} figures stand in docs")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import contextlib
 import re
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -328,19 +327,3 @@ def test_public_names_resolve_and_are_complete():
         assert getattr(deliberation, name) is not None
     with pytest.raises(AttributeError, match="nothing"):
         deliberation.nothing  # noqa: B018
-
-
-def test_the_readme_runs(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # what it saves
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert len(blocks) == 7
-    for block in blocks:
-        if "stable_baselines3" in block and find_spec("stable_baselines3") is None:
-            continue  # it comes with an extra
-        exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
-
-
-def test_the_readme_links_to_what_is_there():
-    links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / "README.md").read_text())
-    assert len(links) > 20
-    assert [link for link in links if not (ROOT / link).exists()] == []

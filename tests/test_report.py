@@ -236,7 +236,7 @@ def test_provenance_names_commit_versions_machine_seeds_and_time(folder):
     )
 
 
-def test_the_readme_is_written_from_a_run(folder, tmp_path, monkeypatch):
+def test_the_pages_are_written_from_a_run(folder, tmp_path, monkeypatch):
     finish(folder)
     monkeypatch.syspath_prepend(str(Path(__file__).resolve().parent.parent / "benchmarks"))
     import readme
@@ -249,6 +249,13 @@ def test_the_readme_is_written_from_a_run(folder, tmp_path, monkeypatch):
     assert "gain a doubling: 0.081 [0.069, 0.093] ✓" in rows[5]
     assert all(row.count("|") == 4 for row in rows[:13])
     assert "commit: abc" in block
+    page = f"<!-- table:start -->\n{block}\n<!-- table:end -->"
+    brief = readme.compact(page).splitlines()
+    assert [row.split("|")[1].strip(" *") for row in brief[2:13]] == titles
+    assert brief[5].count("<br>") == 2 and "gain a doubling: 0.081 [0.069, 0.093] |" in brief[5]
+    assert brief[-1].startswith(rows[-3].partition(":")[0]) and "verdicts are given" in brief[-1]
+    told = readme.rows_page(report.findings(folder), {"Commit": "abc"})
+    assert "| gain a doubling |" in told and "0.081 [0.069, 0.093]" in told
     text = "a\n<!-- table:start -->\nold\n<!-- table:end -->\nb\n"
     once = readme.replace_block(text, "table", "new \\1")
     assert once == "a\n<!-- table:start -->\nnew \\1\n<!-- table:end -->\nb\n"

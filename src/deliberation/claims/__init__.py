@@ -33,6 +33,7 @@ from .aspects import (
     Chapter,
     Story,
 )
+from .sources import Source, sources_of
 
 if TYPE_CHECKING:
     from ..core.task import Task
@@ -51,6 +52,7 @@ __all__ = [
     "STORIES",
     "Aspect",
     "Chapter",
+    "Source",
     "Story",
     "analyse",
     "asked_at",
@@ -60,6 +62,7 @@ __all__ = [
     "list_claims",
     "measure",
     "plan",
+    "sources_of",
     "why_not",
 ]
 EFFORTS = ("smoke", "quick", "full")

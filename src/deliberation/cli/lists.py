@@ -96,7 +96,7 @@ def _validate(names: Sequence[str], repeats: int) -> None:
 
 
 def _show_claim(name: str, claim: dict[str, Any]) -> None:
-    from ..claims import ASPECTS, CHAPTERS, STORIES
+    from ..claims import ASPECTS, CHAPTERS, STORIES, sources_of
 
     aspect = claim["aspect"]
     row = ASPECTS[aspect].title if aspect in ASPECTS else "Beneath the table"
@@ -112,6 +112,8 @@ def _show_claim(name: str, claim: dict[str, Any]) -> None:
         ("    Refuted if:", "refuted_if"),
     ):
         click.echo(_wrapped(claim[field], label, 13))
+    told = "; ".join(f"{one.by}, {one.title}" for one in sources_of(claim))
+    click.echo(_wrapped(told, "    Source:    ", 13))
     click.echo()
 
 

@@ -19,7 +19,7 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Heat(msgspec.Struct, frozen=True, kw_only=True):
-    """A surface z[y][x] shown as colour, with isolines at the given values of z."""
+    """A surface `z[y][x]` shown as colour, with isolines at the given values of z."""
 
     x: list[float]
     y: list[float]

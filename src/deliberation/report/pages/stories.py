@@ -114,33 +114,37 @@ def _claim(finding: Finding) -> str:
 
 def markdown(findings: Sequence[Finding], pictures: str) -> str:
     """The same as Markdown; `pictures` is the folder of <claim>.svg, as seen from the page."""
-    from ..numbers import of_row
-    from ..verdicts import SYMBOLS
-
     title, lead = titles(findings)
     lines = [f"# {title}", "", lead, ""]
     for name, some in by_chapter(findings).items():
         lines += [f"## {CHAPTERS[name].title}", "", CHAPTERS[name].lead, ""]
         for finding in some:
-            verdict = _verdict(finding)
-            word = f" · {SYMBOLS[verdict]} {verdict}" if verdict else ""
-            lines += [f"### {finding.title}{word}", "", f"*{finding.statement}*", ""]
-            lines += [finding.summary, ""] if finding.summary else []
-            if finding.figures:
-                lines += [f"![{finding.title}]({pictures}/{finding.claim}.svg)", ""]
-            lines += ["| measured | of | estimate | claimed | verdict |", "|---|---|---|---|---|"]
-            lines += [
-                f"| {row.quantity} | {row.decider}, {row.task} | {of_row(row)} {row.unit} "
-                f"| {_claimed(row)} | {row.verdict or ''} |"
-                for row in finding.rows
-            ]
-            lines += ["", f"Refuted if: {finding.refuted_if}", ""]
+            lines += told(finding, f"{pictures}/{finding.claim}.svg")
     return "\n".join([*lines, family_sentence(compare(findings).family), ""])
 
 
+def told(finding: Finding, picture: str) -> list[str]:
+    """The lines of one claim as Markdown: verdict, statement, figure (at `picture`), every row."""
+    from ..numbers import of_row
+    from ..verdicts import SYMBOLS
+
+    verdict = _verdict(finding)
+    word = f" · {SYMBOLS[verdict]} {verdict}" if verdict else ""
+    lines = [f"### {finding.title}{word}", "", f"*{finding.statement}*", ""]
+    lines += [finding.summary, ""] if finding.summary else []
+    lines += [f"![{finding.title}]({picture})", ""] if finding.figures else []
+    lines += ["| measured | of | estimate | claimed | verdict |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {row.quantity} | {row.decider}, {row.task} | {of_row(row)} {row.unit} "
+        f"| {_claimed(row)} | {row.verdict or ''} |"
+        for row in finding.rows
+    ]
+    return [*lines, "", f"Refuted if: {finding.refuted_if}", ""]
+
+
 def _claimed(row: Row) -> str:
-    if row.kind == "told":
-        return "nothing"
+    if row.kind in ("told", "absent"):
+        return row.reason or "nothing"
     bounds = ((row.above, "above"), (row.below, "below"))
     said = " and ".join(f"{word} {bound:g}" for bound, word in bounds if bound is not None)
     return f"check: {said}" if row.kind == "check" else said
