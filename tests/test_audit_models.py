@@ -234,8 +234,8 @@ def test_mixtures_of_calibrated_accounts_are_made_as_sure_as_they_may_be():
         return Case(profile, Accounts(first, second, second, announced=True), chosen)
 
     forecaster, fresh = fit_forecaster([case() for _ in range(8)]), case(8000)
-    plain = dataclasses.replace(forecaster, sharpness=np.ones(2))
-    assert forecaster.sharpness[1] > 1.5 and forecaster.sharpness[0] == 1
+    plain = dataclasses.replace(forecaster, sharpness=np.ones(3))
+    assert forecaster.sharpness[2] > 1.5 and (forecaster.sharpness[:2] == 1).all()
     said, cautious = (f.says(fresh.profile, fresh.accounts) for f in (forecaster, plain))
     assert loss(said, fresh.chosen).mean() < loss(cautious, fresh.chosen).mean() - 0.01
     np.testing.assert_allclose(said.sum(1), 1)

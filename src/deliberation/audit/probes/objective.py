@@ -1,6 +1,7 @@
 """Does it choose what serves an objective that it is told at decision time, and never met?"""
 
 import jax
+import msgspec
 import numpy as np
 from jaxtyping import Array, Key
 
@@ -11,8 +12,8 @@ from ..announcing import bonus
 from ..asking import ask
 from ..auditing import Subject
 from ..exam import way
-from ..judging import answered, control, not_applicable, over_groups
-from ..profile import Answer
+from ..judging import answered, control, not_applicable, over_groups, response
+from ..profile import Answer, Control
 
 PROBE = {
     "name": "objective",
@@ -63,11 +64,26 @@ def measure(subject: Subject) -> Answer:
         series=[Series(label="subject", x=[float(i) for i in range(len(served))],
                        y=sorted(float(x.mean()) for x in served), kind="points")],
     )  # fmt: skip
-    unchanged = control("an announcement that changes nothing moves", over_groups(moved, 2.0))
     return answered(
         PROBE, over_groups(served, 2.0), WORDS, rules_out=RULES_OUT, panel=panel,
-        controls=[unchanged],
+        controls=_controls(served, moved),
     )  # fmt: skip
+
+
+def _controls(served: list[np.ndarray], moved: list[np.ndarray]) -> list[Control]:
+    """What an announcement that changes nothing moves; and where that is something, by how much
+    more it is moved by what is announced.
+
+    Who thinks anew as soon as it is told anything is moved by either: that is no sign that it
+    hears what it is told, and none that it does not.
+    """
+    unchanged = control("an announcement that changes nothing moves", over_groups(moved, 2.0))
+    if unchanged.holds or response(over_groups(served, 2.0)) != "responds":
+        return [unchanged]
+    way_off = 1.0 if unchanged.estimate.estimate > 0 else -1.0
+    more = over_groups([a - way_off * b for a, b in zip(served, moved, strict=True)], 4.0)
+    beyond = Control("what is announced moves more than that does", more, more.low > 0)
+    return [msgspec.structs.replace(unchanged, holds=beyond.holds), beyond]
 
 
 def _asked(
