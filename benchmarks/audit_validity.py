@@ -31,7 +31,7 @@ from deliberation.audit.judging import over_calls, over_groups
 from deliberation.audit.rates import FILE
 from deliberation.runs.provenance import code, machine, source, versions
 from deliberation.runs.storage import atomic_write
-from deliberation.specimens import Validated, list_specimens, validate
+from deliberation.specimens import Validated, by_probe, list_specimens, validate
 from deliberation.specimens.validation import asked_of
 from deliberation.stats import Estimate, bootstrap, weighted_sum
 from deliberation.stats.intervals import exact_proportion
@@ -82,23 +82,13 @@ def cover() -> dict[str, list[float]]:
     return found
 
 
-def by_probe(found: list[Validated]) -> list[tuple[str, str, str]]:
-    """Over all specimens: how often a probe errs, and how often it finds what there is."""
-    lines = []
-    for probe, kind in dict.fromkeys((line.probe, line.kind) for line in found):
-        rates = []
-        for responds in (False, True):
-            some = [
-                x for x in found
-                if (x.probe, x.kind) == (probe, kind) and (x.truth == "responds") == responds
-                and x.truth in ("responds", "none", "against")
-            ]  # fmt: skip
-            count, n = sum(x.found.get("responds", 0) for x in some), sum(x.repeats for x in some)
-            rate = exact_proportion(count, n)
-            told = f"{count} of {n} [{rate.low:.3f}, {rate.high:.3f}], {len(some)} specimens"
-            rates.append(told if n else "none asked")
-        lines.append((probe + WHERE[kind], rates[0], rates[1]))
-    return lines
+def pooled(found: list[Validated]) -> list[str]:
+    """By probe, as rows of a table; a probe that errs or misses too often is marked."""
+    return [
+        f"| {x.probe}{WHERE[x.kind]} | {x.told(right=False)} | {x.told(right=True)} | "
+        f"{'✓' if x.trusted and x.bounded else '✕' if not x.trusted else 'too few'} |"
+        for x in by_probe(found)
+    ]
 
 
 def page(found: list[Validated], covers: dict[str, list[float]], repeats: int) -> str:
@@ -124,13 +114,14 @@ def page(found: list[Validated], covers: dict[str, list[float]], repeats: int) -
             f"{rate.estimate:.2f} [{rate.low:.2f}, {rate.high:.2f}] | {counts} | {line.repeats} | "
             f"{mark} |"
         )
-    told += ["", "## By probe", "", "| probe | false positives | power |", "|---|---|---|"]
-    told += [f"| {probe} | {wrong} | {right} |" for probe, wrong, right in by_probe(found)]
+    head = ["| probe | false positives | power | |", "|---|---|---|---|"]
+    told += ["", "## By probe", "",
+             "False positives at most 5 % with an upper limit of 8 % or less, power at least 80 %.",
+             "", *head, *pooled(found)]  # fmt: skip
     new = [line for line in found if list_specimens()[line.specimen].get("held_out", False)]
     told += [
         "", "## By probe, ways of making specimens that no setting was chosen on", "",
-        "| probe | false positives | power |", "|---|---|---|",
-        *(f"| {probe} | {wrong} | {right} |" for probe, wrong, right in by_probe(new)),
+        *head, *pooled(new),
     ]  # fmt: skip
     told += ["", "## Cover of the intervals", "", "| of a mean of | covered |", "|---|---|"]
     told += [f"| {name} | {x:.3f} [{a:.3f}, {b:.3f}] |" for name, (x, a, b) in covers.items()]

@@ -287,14 +287,18 @@ def main() -> None:
         for subject in pool.imap(_measured, work):
             subjects.append(subject)
             print(f"{time.perf_counter() - began:.0f} s: {subject.name}", flush=True)
-    found = compared(subjects)
+    print(written(compared(subjects), asked.out))
+
+
+def written(found: dict[str, Any], out: Path) -> str:
+    """Both files; returns the page."""
     text = page(found)
     content = {**found, "commit": source(), "machine": machine(), "versions": versions()}
-    asked.out.mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     kept = json.dumps(plain(content, "forecasts.json"), indent=1).encode() + b"\n"
-    atomic_write(asked.out / "forecasts.json", kept)
-    atomic_write(asked.out / "forecasts.md", text.encode())
-    print(text)
+    atomic_write(out / "forecasts.json", kept)
+    atomic_write(out / "forecasts.md", text.encode())
+    return text
 
 
 if __name__ == "__main__":

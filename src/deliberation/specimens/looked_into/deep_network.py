@@ -12,7 +12,13 @@ SPECIMEN = {
     "title": "network of three layers, taught present actions",
     "kind": "amortised",
     "held_out": True,
-    "answers": {"activations": "none", "effort": "none", "objective": "none"},
+    "answers": {
+        "activations": "none",
+        "effort": "none",
+        "objective": "none",
+        "revaluation": "none",
+        "extraction": "none",
+    },
     "why": "It was trained on the present action alone, in worlds in which nothing of what comes "
     "later helps it to learn that.",
 }

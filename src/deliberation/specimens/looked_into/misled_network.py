@@ -17,6 +17,7 @@ SPECIMEN = {
     "held_out": True,
     "answers": {
         "effort": "none", "objective": "none", "shifts": "responds", "goals": "responds",
+        "revaluation": "none",
     },
     "why": "It imitates one that serves the task where play mostly comes and makes for a place of "
     "its own elsewhere, whatever that costs.",
