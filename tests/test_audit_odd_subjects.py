@@ -1,4 +1,4 @@
-"""Subjects and worlds that are not what they say: found out and said, and the other probes go on."""
+"""Subjects and worlds that are not what they say: found out, said, and the other probes go on."""
 
 import equinox as eqx
 import jax.numpy as jnp

@@ -26,7 +26,7 @@ READ = ("objective", "revaluation", "effort", "forecast")
 """The answers whose statistics are read; one that is not there counts as nothing found."""
 _MOST = 2.0
 """No statistic counts for more, on either side."""
-_RIDGE = 0.02
+_RIDGE, _RIDGE_ALL = 0.02, 1e-4
 _ACCOUNTS = 3
 _PLACES = range(3)
 _ANNOUNCED = 2
@@ -152,6 +152,8 @@ def _fit_scores(cases: Sequence[Case], place: int) -> Float[np.ndarray, "account
     if not known:
         return start.reshape(_ACCOUNTS, -1)
     n = sum(share for _, _, share in known)
+    # What is trusted on the whole is not drawn to even trust: only what profiles change of it.
+    ridge = np.append(_RIDGE_ALL, np.full(len(READ), _RIDGE))
 
     def cost(flat: np.ndarray) -> tuple[float, np.ndarray]:
         table, nats = flat.reshape(_ACCOUNTS, -1), 0.0
@@ -162,8 +164,8 @@ def _fit_scores(cases: Sequence[Case], place: int) -> Float[np.ndarray, "account
             nats -= share * float(np.asarray(logsumexp(mixed, axis=0)).mean())
             apart = softmax(mixed, axis=0).mean(1) - softmax(score)
             slope -= share * np.outer(apart, features)
-        total = nats / n + _RIDGE * float((flat**2).sum())
-        return total, slope.ravel() / n + 2 * _RIDGE * flat
+        total = nats / n + float((ridge * table**2).sum())
+        return total, (slope / n + 2 * ridge * table).ravel()
 
     found = minimize(cost, start, jac=True, method="L-BFGS-B")
     return found.x.reshape(_ACCOUNTS, -1)
