@@ -47,7 +47,8 @@ WHERE = {"listed": "", "game": ", in three small games", "judged": ", judged by 
 
 def cover() -> dict[str, list[float]]:
     """How often intervals hold the truth where it is known, for each way in which probes make one:
-    of states alone, of groups, of two halves, and of states that are asked in calls.
+    of states alone, of groups, of two halves, of states that are asked in calls, of nats, scores,
+    indices, times and bets.
     """
     rng = np.random.default_rng(0)
     apart = cast(Exam, SimpleNamespace(listed=None))  # every state is a place of its own
@@ -68,11 +69,37 @@ def cover() -> dict[str, list[float]]:
         moods = np.repeat(rng.normal(0.2, 0.4, 16), 8)
         return over_calls(apart, np.arange(128), moods + rng.normal(0, 0.5, 128), (-4.0, 4.0)), 0.2
 
+    def nats() -> tuple[Estimate, float]:  # a planner's or a goal's account: seldom far off
+        off = rng.random((80, 4)) < 0.1
+        gained = np.where(off, -4.0, rng.normal(0.5, 0.6, (80, 4)))
+        return over_groups(list(gained), 5.7), 0.9 * 0.5 - 0.1 * 4.0
+
+    def openings() -> tuple[Estimate, float]:
+        score = rng.choice([-1.0, -0.5, 0.0, 0.5, 1.0], 80, p=[0.05, 0.1, 0.25, 0.3, 0.3])
+        return bootstrap(score, bounds=(-1.0, 1.0)), 0.35
+
+    def indices() -> tuple[Estimate, float]:  # of a learner's stays: four shares of some trials
+        stay = rng.binomial(40, [0.8, 0.65, 0.6, 0.7], (240, 4)) / 40
+        index = (stay[:, 0] - stay[:, 1] - stay[:, 2] + stay[:, 3]) / 2
+        return bootstrap(index, bounds=(-1.0, 1.0)), 0.125
+
+    def times() -> tuple[Estimate, float]:
+        return bootstrap(np.median(rng.normal(0.2, 0.5, (5, 24)), 0)), 0.2
+
+    def prices() -> tuple[Estimate, float]:  # how many more of three prices of a bet are taken
+        more = (rng.random((3, 96)) < 0.8).mean(0) - (rng.random((3, 96)) < 0.3).mean(0)
+        return bootstrap(more, bounds=(-1.0, 1.0)), 0.5
+
     ways: dict[str, Callable[[], tuple[Estimate, float]]] = {
         "128 states, ways from -1 to 1": states,
         "24 announcements of 8 states": groups,
         "64 states less 64 others": halves,
         "16 calls of 8 states, chance drawn once a call": calls,
+        "80 announcements of 4 states, nats with a few great losses": nats,
+        "80 openings, scores from -1 to 1": openings,
+        "240 learners, an index of how often each stays": indices,
+        "24 pairs of batches, medians of 5 logarithms of times": times,
+        "96 places, prices of bets that are taken": prices,
     }
     found = {}
     for name, draw in ways.items():

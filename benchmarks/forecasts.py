@@ -30,6 +30,7 @@ from deliberation.audit.forecasting import (
     Accounts,
     Astray,
     Case,
+    Forecaster,
     calibration,
     fit_forecaster,
     flat,
@@ -174,13 +175,17 @@ def corrupted(asked: _Asked, met: np.ndarray, new: np.ndarray, rng: Any) -> Foun
 def compared(subjects: list[Subject]) -> dict[str, Any]:
     """Nats a decision of forecast, clone and constant, by subject and change; and calibration."""
     rows, saids, chosens, kinds = [], [], [], []
+    forecasters: dict[str, Forecaster] = {}
     for left in subjects:
-        # The same specimen in another world would tell of it what no stranger's kin tells.
-        others = [
-            (kind(s.name), case)
-            for s in subjects if kind(s.name) != kind(left.name) for case in s.cases.values()
-        ]  # fmt: skip
-        forecaster = fit_forecaster([case for _, case in others], [k for k, _ in others])
+        if kind(left.name) not in forecasters:
+            # The same specimen in another world would tell of it what no stranger's kin tells.
+            others = [
+                (kind(s.name), case)
+                for s in subjects if kind(s.name) != kind(left.name) for case in s.cases.values()
+            ]  # fmt: skip
+            fitted = fit_forecaster([case for _, case in others], [k for k, _ in others])
+            forecasters[kind(left.name)] = fitted
+        forecaster = forecasters[kind(left.name)]
         for change, case in left.cases.items():
             said = forecaster.says(case.profile, case.accounts, case.astray)
             even = np.full_like(said, 1 / said.shape[1])
