@@ -2,6 +2,7 @@
 
 import equinox as eqx
 import jax.numpy as jnp
+import msgspec
 import numpy as np
 import pytest
 
@@ -109,3 +110,50 @@ def test_a_world_that_is_not_what_it_says_is_refused_before_any_number(tmp_path)
     with pytest.raises(ContractError):
         audit(DepthPlanner(liar, EXAM, 2), liar, out=tmp_path, watch=asked.append, **ASKED)
     assert not asked and not list(tmp_path.glob("*.json"))
+
+
+class Mortal(DepthPlanner):
+    """Is killed in the call of a number."""
+
+    calls: list = eqx.field(static=True, default=None)
+    last: int = eqx.field(static=True, default=0)
+
+    def __repr__(self):
+        return "Mortal"
+
+    def takes(self, rows, question, draws):
+        self.calls.append(0)
+        if len(self.calls) == self.last:
+            raise KeyboardInterrupt
+        return super().takes(rows, question, draws)
+
+
+def untimed(profile):
+    """All that was answered, but for the seconds that it took."""
+    return [msgspec.structs.replace(answer, seconds=0.0) for answer in profile.answers]
+
+
+def test_killed_in_any_call_it_goes_on_to_the_same_end(tmp_path):
+    asked = {"probes": ["effort", "depth", "revaluation"], "effort": "smoke"}
+    whole = Mortal(EXAM.task, EXAM, 2, [])
+    expected = untimed(audit(whole, EXAM.task, out=tmp_path / "whole", **asked))
+    every = len(whole.calls)
+    for number, last in enumerate(range(1, every, every // 9)):
+        out, kept = tmp_path / str(number), {}
+        with pytest.raises(KeyboardInterrupt):
+            audit(Mortal(EXAM.task, EXAM, 2, [], last), EXAM.task, out=out, **asked)
+        kept = {path.name: path.read_bytes() for path in out.glob("*.json")}
+        again = Mortal(EXAM.task, EXAM, 2, [])
+        assert untimed(audit(again, EXAM.task, out=out, **asked)) == expected, last
+        assert all((out / name).read_bytes() == text for name, text in kept.items()), last
+        assert len(again.calls) < every or not kept, "what was answered is not asked again"
+
+
+@pytest.mark.parametrize("cut", [0, 1, 100, -1])
+def test_an_answer_that_was_cut_off_is_asked_anew(tmp_path, cut):
+    asked = {"probes": ["depth"], "effort": "smoke", "out": tmp_path}
+    expected = untimed(audit(DepthPlanner(EXAM.task, EXAM, 2), EXAM.task, **asked))
+    path = tmp_path / "depth.json"
+    path.write_bytes(path.read_bytes()[:cut])
+    assert untimed(audit(DepthPlanner(EXAM.task, EXAM, 2), EXAM.task, **asked)) == expected
+    assert path.stat().st_size > 100

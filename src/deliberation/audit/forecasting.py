@@ -13,12 +13,12 @@ account makes it any surer which state it sees.
 
 import dataclasses
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import minimize, minimize_scalar
-from scipy.special import logsumexp, softmax
+from scipy.special import log_softmax, logsumexp, softmax
 
 from .profile import Profile
 
@@ -143,29 +143,26 @@ def _fit_all(cases: Sequence[Case]) -> Float[np.ndarray, "places accounts featur
 
 def _fit_scores(cases: Sequence[Case], place: int) -> Float[np.ndarray, "accounts features"]:
     """The weights in states of one kind; a case counts by its share of such states."""
-    known = [
-        (read(case.profile), _logs(case)[:, here], float(here.mean()))
-        for case in cases
-        if (here := _places(case.accounts) == place).any()
-    ]
     start = np.zeros(_ACCOUNTS * (len(READ) + 1))
+    known = [(case, here) for case in cases if (here := _places(case.accounts) == place).any()]
     if not known:
         return start.reshape(_ACCOUNTS, -1)
-    n = sum(share for _, _, share in known)
+    logs = np.concatenate([_logs(case)[:, here] for case, here in known], 1)
+    read_ = np.stack([read(case.profile) for case, _ in known])
+    of = np.repeat(np.arange(len(known)), [here.sum() for _, here in known])
+    row = np.concatenate([np.full(here.sum(), 1 / len(here)) for _, here in known])
+    row /= row.sum()
     # What is trusted on the whole is not drawn to even trust: only what profiles change of it.
     ridge = np.append(_RIDGE_ALL, np.full(len(READ), _RIDGE))
 
     def cost(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        table, nats = flat.reshape(_ACCOUNTS, -1), 0.0
-        slope = np.zeros_like(table)
-        for features, logs, share in known:
-            score = table @ features
-            mixed = logs + (score - logsumexp(score))[:, None]
-            nats -= share * float(np.asarray(logsumexp(mixed, axis=0)).mean())
-            apart = softmax(mixed, axis=0).mean(1) - softmax(score)
-            slope -= share * np.outer(apart, features)
-        total = nats / n + float((ridge * table**2).sum())
-        return total, (slope / n + 2 * ridge * table).ravel()
+        table = flat.reshape(_ACCOUNTS, -1)
+        trust = log_softmax(table @ read_.T, axis=0)[:, of]
+        mixed = logs + trust
+        both = logsumexp(mixed, axis=0)
+        apart = (np.exp(trust) - np.exp(mixed - both)) * row
+        total = -float((row * both).sum()) + float((ridge * table**2).sum())
+        return total, (apart @ read_[of] + 2 * ridge * table).ravel()
 
     found = minimize(cost, start, jac=True, method="L-BFGS-B")
     return found.x.reshape(_ACCOUNTS, -1)
@@ -192,16 +189,37 @@ def _with_power(
     def to(power: float) -> np.ndarray:
         return np.where(np.arange(len(sharpness)) == place, np.exp(power), sharpness)
 
+    # Mixtures do not change with powers: they are made once.
+    known = [_prepared(forecaster, case, place) for forecaster, case in some]
+
     def cost(power: float) -> float:
-        nats = []
-        for forecaster, case in some:
-            sharp = dataclasses.replace(forecaster, sharpness=to(power))
-            said = sharp.says(case.profile, case.accounts, case.astray)
-            taken = np.log(said[np.arange(len(case.chosen)), case.chosen])
-            nats.append(np.where(_places(case.accounts) == place, taken, 0.0).mean())
-        return -float(np.mean(nats))
+        powers = to(power)
+        return -float(np.mean([_weighed(powers, *one) for one in known]))
 
     return to(minimize_scalar(cost, bounds=(-_STRETCH, _STRETCH), method="bounded").x)
+
+
+def _prepared(forecaster: Forecaster, case: Case, place: int) -> tuple:
+    """A case's mixtures, and where the chosen actions are looked up: in states of one kind."""
+    here = np.flatnonzero(_places(case.accounts) == place)
+    mixed = _mixed(forecaster.scores, case.profile, case.accounts)[here]
+    if case.astray is None:
+        return mixed, case.chosen[here], place, len(case.chosen), None
+    there = case.astray.accounts
+    elsewhere = _mixed(forecaster.scores, case.profile, there), _places(there)
+    return mixed, case.chosen[here], place, len(case.chosen), (case.astray.chance, *elsewhere)
+
+
+def _weighed(
+    powers: np.ndarray, mixed: np.ndarray, chosen: np.ndarray, place: int, n: int, astray: Any
+) -> float:
+    """Nats of the chosen actions, a mean over all of a case's states."""
+    taken = softmax(powers[place] * mixed, axis=1)[np.arange(len(chosen)), chosen]
+    if astray is not None:
+        chance, elsewhere, places = astray
+        other = softmax(powers[places][:, None] * elsewhere, axis=1).mean(0)
+        taken = (1 - chance) * taken + chance * other[chosen]
+    return float(np.log(taken).sum()) / n
 
 
 def calibration(

@@ -43,7 +43,7 @@ def measure(subject: Subject) -> Answer:
     rng = np.random.default_rng(jax.random.key_data(subject.key).tolist())
     made = announce(exam, rng, subject.effort.announcements, PLACES)
     nothing_new = bonus(exam, made[0].targets, 0.0)
-    served, moved = [], []
+    served, moved, beyond = [], [], []
     for number, (one, other) in enumerate(zip(made, made[1:] + made[:1], strict=True)):
         rows = items(exam, one, EACH, rng)
         if not len(rows):
@@ -56,6 +56,7 @@ def measure(subject: Subject) -> Answer:
         truth, own = one.values[rows], exam.values[rows]
         served.append(way(truth, told) - way(truth, mistold))
         moved.append(way(own, same) - way(own, silent))
+        beyond.append(way(truth, told) - way(truth, same))
     if len(served) < FEWEST:
         why = f"In {len(served)} of {len(made)} announcements only did other actions become best."
         return not_applicable(PROBE, why)
@@ -66,13 +67,15 @@ def measure(subject: Subject) -> Answer:
     )  # fmt: skip
     return answered(
         PROBE, over_groups(served, 2.0), WORDS, rules_out=RULES_OUT, panel=panel,
-        controls=_controls(served, moved),
+        controls=_controls(served, moved, beyond),
     )  # fmt: skip
 
 
-def _controls(served: list[np.ndarray], moved: list[np.ndarray]) -> list[Control]:
-    """What an announcement that changes nothing moves; and where that is something, by how much
-    more it is moved by what is announced.
+def _controls(
+    served: list[np.ndarray], moved: list[np.ndarray], beyond: list[np.ndarray]
+) -> list[Control]:
+    """What an announcement that changes nothing moves; where that is something, whether what is
+    announced is served by more than that.
 
     Who thinks anew as soon as it is told anything is moved by either: that is no sign that it
     hears what it is told, and none that it does not.
@@ -80,10 +83,10 @@ def _controls(served: list[np.ndarray], moved: list[np.ndarray]) -> list[Control
     unchanged = control("an announcement that changes nothing moves", over_groups(moved, 2.0))
     if unchanged.holds or response(over_groups(served, 2.0)) != "responds":
         return [unchanged]
-    way_off = 1.0 if unchanged.estimate.estimate > 0 else -1.0
-    more = over_groups([a - way_off * b for a, b in zip(served, moved, strict=True)], 4.0)
-    beyond = Control("what is announced moves more than that does", more, more.low > 0)
-    return [msgspec.structs.replace(unchanged, holds=beyond.holds), beyond]
+    more = over_groups(beyond, 2.0)
+    heard = response(more) == "responds"
+    named = Control("what is announced is served better than by that", more, heard)
+    return [msgspec.structs.replace(unchanged, holds=heard), named]
 
 
 def _asked(
