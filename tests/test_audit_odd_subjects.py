@@ -134,11 +134,11 @@ def untimed(profile):
 
 
 def test_killed_in_any_call_it_goes_on_to_the_same_end(tmp_path):
-    asked = {"probes": ["effort", "depth", "revaluation"], "effort": "smoke"}
+    asked = {"probes": ["effort", "depth"], "effort": "smoke"}
     whole = Mortal(EXAM.task, EXAM, 2, [])
     expected = untimed(audit(whole, EXAM.task, out=tmp_path / "whole", **asked))
     every = len(whole.calls)
-    for number, last in enumerate(range(1, every, every // 9)):
+    for number, last in enumerate(range(1, every, every // 5)):
         out, kept = tmp_path / str(number), {}
         with pytest.raises(KeyboardInterrupt):
             audit(Mortal(EXAM.task, EXAM, 2, [], last), EXAM.task, out=out, **asked)

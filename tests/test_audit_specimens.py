@@ -8,7 +8,9 @@ import pytest
 
 from deliberation.audit import Exam, list_probes
 from deliberation.audit.auditing import EFFORTS, Subject
+from deliberation.audit.judging import answered
 from deliberation.audit.probes import objective
+from deliberation.audit.profile import Control
 from deliberation.core.catalogue import module_of
 from deliberation.core.errors import MissingChannelError, UnknownNameError
 from deliberation.specimens import (
@@ -21,6 +23,7 @@ from deliberation.specimens import (
     random_world,
 )
 from deliberation.specimens.planners.depth_planner import DepthPlanner
+from deliberation.stats import Estimate
 
 KEY = jax.random.key(0)
 EXAM = Exam.of(random_world(0), count=96)
@@ -100,10 +103,11 @@ def test_who_thinks_anew_when_told_anything_is_heard_to_listen():
 
 
 def test_a_control_that_fails_is_named_and_bars_the_verdict():
-    """It answers at random whenever it is told anything."""
-    subject = Subject(make("echo", EXAM, KEY), EXAM, SMOKE, KEY)
-    found = objective.measure(subject)
-    assert found.found == "inconclusive" and len(found.controls) == 1
-    assert "No verdict, for a control does not hold" in found.said
-    assert "an announcement that changes nothing moves" in found.said
-    assert "allows for both" not in found.said
+    """The interval would decide: then it is not said that it allows for both."""
+    bad = Control("a placebo moves", Estimate(0.5, 0.4, 0.6, 80), False)
+    clear, wide = Estimate(0.0, -0.05, 0.05, 80), Estimate(0.1, -0.1, 0.3, 80)
+    barred = answered(objective.PROBE, clear, objective.WORDS, controls=[bad])
+    assert barred.found == "inconclusive"
+    assert barred.said == "No verdict, for a control does not hold: a placebo moves."
+    open_ = answered(objective.PROBE, wide, objective.WORDS, controls=[bad])
+    assert open_.found == "inconclusive" and open_.said == "The interval allows for both."
