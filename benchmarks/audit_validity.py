@@ -17,7 +17,7 @@ import argparse
 import json
 import multiprocessing
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -186,9 +186,9 @@ def _place(one: Line) -> tuple[str, str, str]:
     return one.line.probe, one.line.specimen, one.line.kind
 
 
-def kept_lines(path: Path, keep: bool, again: list[str]) -> list[Line]:
+def kept_lines(path: Path, keep: bool, again: list[str], anew: Sequence[str] = ()) -> list[Line]:
     """Lines whose probes and specimens still are and should answer so: of this code, or with `keep`
-    of earlier code, too, but for the probes to be put again.
+    of earlier code, too, but for the probes to be put again and the specimens to be asked `anew`.
     """
     if not path.exists():
         return []
@@ -198,7 +198,9 @@ def kept_lines(path: Path, keep: bool, again: list[str]) -> list[Line]:
         one for one in lines
         if known.get(one.line.specimen, {"answers": {}})["answers"].get(one.line.probe)
         == one.line.truth
-        and (one.code == code() or (keep and one.line.probe not in again))
+        and (one.code == code() or (
+            keep and one.line.probe not in again and one.line.specimen not in anew
+        ))
     ]  # fmt: skip
 
 
@@ -239,6 +241,7 @@ def main() -> None:
     parser.add_argument("--specimens", help="names, separated by commas")
     parser.add_argument("--keep", action="store_true", help="keep lines of earlier code")
     parser.add_argument("--again", default="", help="probes that --keep does not keep")
+    parser.add_argument("--anew", default="", help="specimens that --keep does not keep")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=OUT)
     asked = parser.parse_args()
@@ -246,7 +249,7 @@ def main() -> None:
     probes = list(list_probes()) if asked.only is None else asked.only.split(",")
     names = list(list_specimens()) if asked.specimens is None else asked.specimens.split(",")
     path = asked.out / "audit_validity.json"
-    lines = kept_lines(path, asked.keep, asked.again.split(","))
+    lines = kept_lines(path, asked.keep, asked.again.split(","), asked.anew.split(","))
     known = {_place(one) for one in lines if one.line.repeats >= asked.repeats}
     covers, began, text = cover(), time.perf_counter(), ""
     work = [
