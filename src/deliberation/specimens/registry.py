@@ -90,8 +90,8 @@ def answers(name: str) -> dict[str, tuple[str, str]]:
 def _answer_of(told: dict[str, Any], probe: str) -> tuple[str, str]:
     given, learner = told["answers"], any(p in told["answers"] for p in _LEARNERS)
     if probe in given:
-        why = told["why"] if given[probe] != "not applicable" else REACHED.get(probe, told["why"])
-        return given[probe], why
+        why: str = told["why"]
+        return given[probe], REACHED.get(probe, why) if given[probe] == "not applicable" else why
     if probe in TOLD:
         return "told", TOLD[probe]
     if learner:
