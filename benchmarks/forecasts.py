@@ -1,6 +1,6 @@
 """What an audit's profile is worth as a forecast: of changes that no probe of it ever saw.
 
-    python benchmarks/forecasts.py [--worlds 2] [--out benchmarks/results]
+    python benchmarks/forecasts.py [--worlds 2] [--jobs 2] [--out benchmarks/results]
 
 Subjects are specimens in random worlds. Each is audited; then it is put under four changes: places
 that cost are announced, a fifth of the states have their moves changed about (untold), play starts
@@ -12,6 +12,7 @@ constant. Writes forecasts.json and .md.
 
 import argparse
 import json
+import multiprocessing
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +25,16 @@ from deliberation.audit.asking import ask
 from deliberation.audit.auditing import EFFORTS, audit
 from deliberation.audit.contest import Agent, Device, aims, count, loss
 from deliberation.audit.exam import Exam
-from deliberation.audit.forecasting import READ, Accounts, Case, calibration, fit_forecaster
+from deliberation.audit.forecasting import (
+    READ,
+    Accounts,
+    Astray,
+    Case,
+    Forecaster,
+    calibration,
+    fit_forecaster,
+    flat,
+)
 from deliberation.audit.probes.forecast import swap
 from deliberation.core.objective import Objective
 from deliberation.runs.plain import plain
@@ -41,6 +51,8 @@ SPECIMENS = (
     "caching_planner", "other_goal", "plan_until_habit", "uct",
 )  # fmt: skip
 CHANGES = ("announced cost", "rerouted", "new start", "corrupted observation")
+MET = ("rerouted", "corrupted observation")
+"""Changes under which it is asked mostly in states in which it was asked before."""
 CORRUPTED, ANNOUNCED, EACH, PLAYED, STEPS = 0.3, 24, 4, 24, 5
 _FIRST_WORLD = 100
 """The worlds are others than those by which probes are validated."""
@@ -71,7 +83,8 @@ class _Asked(NamedTuple):
     def silent(self, rows: np.ndarray) -> Accounts:
         """Where nothing is announced, the two agents are one."""
         said = self.agent.says(rows)
-        return Accounts(self.device.says(rows), said, said, announced=False)
+        met = np.isin(rows, self.device.rows)
+        return Accounts(self.device.says(rows), said, said, announced=False, met=met)
 
 
 def measured(name: str, world: int) -> Subject:
@@ -99,12 +112,16 @@ def measured(name: str, world: int) -> Subject:
     return Subject(f"{name}, world {world}", cases, device.base)
 
 
+def _measured(work: tuple[str, int]) -> Subject:
+    return measured(*work)
+
+
 def hash_of(name: str) -> int:
     """A number of a name, the same in every process."""
     return SPECIMENS.index(name)
 
 
-Found = tuple[Accounts, np.ndarray]
+Found = tuple[Accounts, np.ndarray] | tuple[Accounts, np.ndarray, Astray]
 
 
 def announced_cost(asked: _Asked, met: np.ndarray, new: np.ndarray, rng: Any) -> Found:
@@ -152,34 +169,34 @@ def corrupted(asked: _Asked, met: np.ndarray, new: np.ndarray, rng: Any) -> Foun
     del new
     rows = rng.permutation(met)[:64]
     shown = np.where(rng.random(len(rows)) < CORRUPTED, rng.choice(met, len(rows)), rows)
-    true, any_ = asked.silent(rows), asked.silent(met)
-    mixed = [
-        (1 - CORRUPTED) * x + CORRUPTED * y.mean(0) for x, y in zip(true[:3], any_[:3], strict=True)
-    ]
-    return Accounts(*mixed, announced=False), asked(shown, 400)
+    return asked.silent(rows), asked(shown, 400), Astray(CORRUPTED, asked.silent(met))
 
 
 def compared(subjects: list[Subject]) -> dict[str, Any]:
     """Nats a decision of forecast, clone and constant, by subject and change; and calibration."""
     rows, saids, chosens, kinds = [], [], [], []
+    forecasters: dict[str, Forecaster] = {}
     for left in subjects:
-        # The same specimen in another world would tell of it what no stranger's kin tells.
-        others = [
-            (kind(s.name), case)
-            for s in subjects if kind(s.name) != kind(left.name) for case in s.cases.values()
-        ]  # fmt: skip
-        forecaster = fit_forecaster([case for _, case in others], [k for k, _ in others])
+        if kind(left.name) not in forecasters:
+            # The same specimen in another world would tell of it what no stranger's kin tells.
+            others = [
+                (kind(s.name), case)
+                for s in subjects if kind(s.name) != kind(left.name) for case in s.cases.values()
+            ]  # fmt: skip
+            fitted = fit_forecaster([case for _, case in others], [k for k, _ in others])
+            forecasters[kind(left.name)] = fitted
+        forecaster = forecasters[kind(left.name)]
         for change, case in left.cases.items():
-            said = forecaster.says(case.profile, case.accounts)
+            said = forecaster.says(case.profile, case.accounts, case.astray)
             even = np.full_like(said, 1 / said.shape[1])
             constant = np.broadcast_to(left.constant, said.shape)
             rows.append({
                 "subject": left.name, "change": change,
                 "forecast": float(loss(said, case.chosen).mean()),
-                "clone": float(loss(case.accounts.device, case.chosen).mean()),
+                "clone": float(loss(flat(case).device, case.chosen).mean()),
                 "constant": float(min(loss(x, case.chosen).mean() for x in (constant, even))),
                 "trust": forecaster.trust(
-                    case.profile, announced=case.accounts.announced
+                    case.profile, announced=case.accounts.announced, met=change in MET
                 ).round(3).tolist(),
             })  # fmt: skip
             saids.append(said)
@@ -267,20 +284,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--worlds", type=int, default=2)
     parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--jobs", type=int, default=2)
     asked = parser.parse_args()
     began, subjects = time.perf_counter(), []
-    for world in range(asked.worlds):
-        for name in SPECIMENS:
-            subjects.append(measured(name, world))
-            print(f"{time.perf_counter() - began:.0f} s: {subjects[-1].name}", flush=True)
-    found = compared(subjects)
+    work = [(name, world) for world in range(asked.worlds) for name in SPECIMENS]
+    with multiprocessing.get_context("spawn").Pool(asked.jobs) as pool:
+        for subject in pool.imap(_measured, work):
+            subjects.append(subject)
+            print(f"{time.perf_counter() - began:.0f} s: {subject.name}", flush=True)
+    print(written(compared(subjects), asked.out))
+
+
+def written(found: dict[str, Any], out: Path) -> str:
+    """Both files; returns the page."""
     text = page(found)
     content = {**found, "commit": source(), "machine": machine(), "versions": versions()}
-    asked.out.mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     kept = json.dumps(plain(content, "forecasts.json"), indent=1).encode() + b"\n"
-    atomic_write(asked.out / "forecasts.json", kept)
-    atomic_write(asked.out / "forecasts.md", text.encode())
-    print(text)
+    atomic_write(out / "forecasts.json", kept)
+    atomic_write(out / "forecasts.md", text.encode())
+    return text
 
 
 if __name__ == "__main__":

@@ -13,7 +13,14 @@ from deliberation.audit.asking import ask
 from deliberation.audit.auditing import EFFORTS, Subject
 from deliberation.audit.contest import FLOOR, Agent, Aim, Device, aims, count, loss, worth
 from deliberation.audit.exam import best
-from deliberation.audit.forecasting import Accounts, Case, calibration, fit_forecaster
+from deliberation.audit.forecasting import (
+    Accounts,
+    Astray,
+    Case,
+    calibration,
+    fit_forecaster,
+    flat,
+)
 from deliberation.audit.judging import answered
 from deliberation.audit.probes import forecast, map, size
 from deliberation.audit.profile import Profile
@@ -234,8 +241,8 @@ def test_mixtures_of_calibrated_accounts_are_made_as_sure_as_they_may_be():
         return Case(profile, Accounts(first, second, second, announced=True), chosen)
 
     forecaster, fresh = fit_forecaster([case() for _ in range(8)]), case(8000)
-    plain = dataclasses.replace(forecaster, sharpness=np.ones(2))
-    assert forecaster.sharpness[1] > 1.5 and forecaster.sharpness[0] == 1
+    plain = dataclasses.replace(forecaster, sharpness=np.ones(3))
+    assert forecaster.sharpness[2] > 1.5 and (forecaster.sharpness[:2] == 1).all()
     said, cautious = (f.says(fresh.profile, fresh.accounts) for f in (forecaster, plain))
     assert loss(said, fresh.chosen).mean() < loss(cautious, fresh.chosen).mean() - 0.01
     np.testing.assert_allclose(said.sum(1), 1)
@@ -244,6 +251,40 @@ def test_mixtures_of_calibrated_accounts_are_made_as_sure_as_they_may_be():
         return max(abs(taken - mean) for mean, taken, _ in calibration(said, fresh.chosen))
 
     assert apart(said) < 0.1 < apart(cautious)
+
+
+def test_a_device_is_trusted_where_it_has_seen_answers_and_an_agent_elsewhere():
+    """And another state that may be seen is mixed in after all else, by its own chance."""
+    rng = np.random.default_rng(1)
+    profile = Profile(subject="", task="", effort="smoke", states=9, asked=9, answers=[])
+
+    def said(right, sure):
+        wrong = np.eye(3)[(right + 1) % 3]
+        return np.where(np.eye(3)[right] > 0, sure, (1 - sure) * wrong + 1e-3)
+
+    def case(n=200, chance=0.0):
+        acts, met = rng.integers(0, 3, n), rng.random(n) < 0.5
+        lost = (acts + rng.integers(1, 3, n)) % 3  # who does not know is sure of something else
+        device = said(np.where(met, acts, lost), 0.9)
+        agent = said(np.where(met, lost, acts), 0.9)
+        device, agent = (x / x.sum(1, keepdims=True) for x in (device, agent))
+        accounts = Accounts(device, agent, agent, announced=False, met=met)
+        strays = rng.random(n) < chance
+        chosen = np.where(strays, rng.permutation(acts), acts)
+        return Case(profile, accounts, chosen, Astray(chance, accounts) if chance else None)
+
+    forecaster = fit_forecaster([case() for _ in range(6)] + [case(chance=0.5) for _ in range(6)])
+    assert forecaster.trust(profile, announced=False, met=True)[0] > 0.8
+    assert forecaster.trust(profile, announced=False)[0] < 0.2
+    fresh, astray = case(4000), case(4000, chance=0.5)
+    sure = forecaster.says(profile, fresh.accounts)
+    assert sure.max(1).mean() > 0.85
+    told = forecaster.says(profile, astray.accounts, astray.astray)
+    np.testing.assert_allclose(told.sum(1), 1)
+    # Half of what it sees is another state: nobody can be surer than two thirds.
+    assert abs(told.max(1).mean() - 2 / 3) < 0.06
+    assert loss(told, astray.chosen).mean() < loss(flat(astray).device, astray.chosen).mean() - 0.1
+    assert max(abs(m - t) for m, t, n in calibration(told, astray.chosen) if n > 200) < 0.08
 
 
 def test_calibration_compares_what_was_said_with_what_was_done():

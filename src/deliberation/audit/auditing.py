@@ -46,7 +46,12 @@ ORDER = (
 )  # fmt: skip
 """The order in which probes are put and shown; others come after these."""
 _MOST_OFFERED = 2**31 - 1
-COUNTED_ON = "small random worlds with the smoke effort"
+COUNTED_ON = {
+    "listed": "small random worlds with the smoke effort",
+    "judged": "small random worlds that a search judges, with the smoke effort",
+    "game": "three small games with the smoke effort",
+}
+"""What the error rates of each kind of world were counted on."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -247,10 +252,14 @@ def _level(effort: str) -> Effort:
 
 
 def _odd(policy: Decider, exam: Exam, key: Key[Array, ""]) -> list[str]:
-    """What is odd about its answers; nothing where it gives none, for probes say why."""
-    with contextlib.suppress(Exception):
-        return oddities(policy, exam, named_key(key, "oddities"))
-    return []
+    """What is odd about its answers; where it gives none, twice, that this was not to be found."""
+    why = ""
+    for _ in range(2):
+        try:
+            return oddities(policy, exam, named_key(key, "oddities"))
+        except Exception as error:  # a stranger's policy may raise anything; probes say so, too
+            why = _words(error)
+    return [f"Whether it answers the same question the same way could not be asked: {why}."]
 
 
 def _kept(
@@ -340,8 +349,8 @@ def _errors(exam: Exam, answer: Answer) -> str:
     """How often such a verdict is wrong in such worlds, where that was counted."""
     if not answer.decided:
         return ""
-    told = rates(answer.probe, _kind(exam)).of(answer.found)
-    return f"{told} in such worlds" if told == "not counted" else f"{told}, on {COUNTED_ON}"
+    told = rates(answer.probe, kind := _kind(exam)).of(answer.found)
+    return f"{told} in such worlds" if told == "not counted" else f"{told}, on {COUNTED_ON[kind]}"
 
 
 def _measured(subject: Subject, probe: Any) -> Answer:
@@ -351,7 +360,12 @@ def _measured(subject: Subject, probe: Any) -> Answer:
     except (NotListedError, MissingChannelError) as error:
         return not_applicable(about, str(error))
     except Exception as error:  # a stranger's policy may raise anything
-        return failed(about, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+        return failed(about, _words(error))
+
+
+def _words(error: Exception) -> str:
+    """An error in a line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
 def _name(policy: Decider) -> str:

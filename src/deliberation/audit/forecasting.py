@@ -2,14 +2,18 @@
 
 Three accounts of a subject are mixed: a device that goes on as before, an agent for what it is
 told, and an agent for its own aim alone (`contest`). How much each is trusted follows from the
-profile's answers, by weights that were fitted on other subjects. A mixture of accounts is less sure
-than it is right to be even where each of them is calibrated (Ranjan and Gneiting 2010), so it is
-sharpened by a power, fitted to forecasts of subjects that the weights have not seen.
+profile's answers, by weights that were fitted on other subjects: one set where something is
+announced, one in states in which the subject was asked before, and one in those that are new, for
+there the device has seen nothing. A mixture of accounts is less sure than it is right to be even
+where each of them is calibrated (Ranjan and Gneiting 2010), so it is sharpened by a power, fitted
+to forecasts of subjects that the weights have not seen. Where a subject may be shown another state
+than it is in, the forecasts of both are mixed by how likely that is, after they were sharpened: no
+account makes it any surer which state it sees.
 """
 
 import dataclasses
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -22,19 +26,32 @@ READ = ("objective", "revaluation", "effort", "forecast")
 """The answers whose statistics are read; one that is not there counts as nothing found."""
 _MOST = 2.0
 """No statistic counts for more, on either side."""
-_RIDGE = 0.02
+_RIDGE, _RIDGE_ALL = 0.02, 1e-4
 _ACCOUNTS = 3
+_PLACES = range(3)
+_ANNOUNCED = 2
+"""The weights where something is announced; the others are of new states, and of states met."""
 _STRETCH = 1.5
 """The power lies within e to plus or minus this."""
 
 
 class Accounts(NamedTuple):
-    """Probabilities of actions by each account, and whether anything was announced."""
+    """Probabilities of actions by each account, whether anything was announced, and in which of the
+    states the device was asked before (None: in none of them).
+    """
 
     device: Float[np.ndarray, "n actions"]
     told: Float[np.ndarray, "n actions"]
     own: Float[np.ndarray, "n actions"]
     announced: bool
+    met: Bool[np.ndarray, " n"] | None = None
+
+
+class Astray(NamedTuple):
+    """How likely it is that another state is seen, and what the accounts say of all that may be."""
+
+    chance: float
+    accounts: Accounts
 
 
 class Case(NamedTuple):
@@ -43,6 +60,7 @@ class Case(NamedTuple):
     profile: Profile
     accounts: Accounts
     chosen: Int[np.ndarray, " n"]
+    astray: Astray | None = None
 
 
 def read(profile: Profile) -> Float[np.ndarray, " features"]:
@@ -54,91 +72,154 @@ def read(profile: Profile) -> Float[np.ndarray, " features"]:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Forecaster:
-    """The scores of the accounts for each statistic, where something is announced and where not."""
+    """The scores of the accounts for each statistic, in new states, in those in which the subject
+    was asked before, and where something is announced.
+    """
 
-    scores: Float[np.ndarray, "announced accounts features"]
-    sharpness: Float[np.ndarray, " announced"]
+    scores: Float[np.ndarray, "places accounts features"]
+    sharpness: Float[np.ndarray, " places"]
     """The power to which mixtures are raised; 1 leaves them as they are."""
 
-    def trust(self, profile: Profile, *, announced: bool) -> Float[np.ndarray, " accounts"]:
+    def trust(
+        self, profile: Profile, *, announced: bool, met: bool = False
+    ) -> Float[np.ndarray, " accounts"]:
         """How much each account counts: device, agent for what is told, agent for its own aim."""
-        return softmax(self.scores[int(announced)] @ read(profile))
+        return softmax(self.scores[_ANNOUNCED if announced else int(met)] @ read(profile))
 
-    def says(self, profile: Profile, accounts: Accounts) -> Float[np.ndarray, "n actions"]:
+    def says(
+        self, profile: Profile, accounts: Accounts, astray: Astray | None = None
+    ) -> Float[np.ndarray, "n actions"]:
         """The probability of each action."""
-        place = int(accounts.announced)
-        mixed = _mixed(self.scores[place], profile, accounts)
-        return softmax(self.sharpness[place] * mixed, axis=1)
+        powers = self.sharpness[_places(accounts)]
+        said = softmax(powers[:, None] * _mixed(self.scores, profile, accounts), axis=1)
+        if astray is None:
+            return said
+        elsewhere = self.says(profile, astray.accounts).mean(0)
+        return (1 - astray.chance) * said + astray.chance * elsewhere
 
 
 def fit_forecaster(cases: Sequence[Case], kinds: Sequence[str] | None = None) -> Forecaster:
     """By the likelihood of what was chosen, every case counting as much, and a small ridge.
 
-    The weights are fitted to all cases; the power to forecasts of each kind of subject by weights
+    The weights are fitted to all cases; the powers to forecasts of each kind of subject by weights
     of the other `kinds` (one a case; by default each case is one), as strangers will be forecast.
     """
     of = list(range(len(cases))) if kinds is None else list(kinds)
-    scores, sharpness = np.zeros((2, _ACCOUNTS, len(READ) + 1)), np.ones(2)
-    for announced in (False, True):
-        some = [(k, c) for k, c in zip(of, cases, strict=True) if c.accounts.announced == announced]
-        if not some:
-            continue
-        scores[int(announced)] = _fit_scores([case for _, case in some])
-        unseen: list[tuple[np.ndarray, np.ndarray]] = []
-        for kind in dict.fromkeys(k for k, _ in some):
-            others = [case for k, case in some if k != kind]
-            table = _fit_scores(others) if others else np.zeros_like(scores[0])
-            unseen += [
-                (_mixed(table, c.profile, c.accounts), c.chosen) for k, c in some if k == kind
-            ]
-        sharpness[int(announced)] = _fit_power(unseen)
+    scores, sharpness = _fit_all(cases), np.ones(len(_PLACES))
+    unseen: list[tuple[Forecaster, Case]] = []
+    for kind in dict.fromkeys(of):
+        others = [case for k, case in zip(of, cases, strict=True) if k != kind]
+        blank = Forecaster(_fit_all(others), sharpness)
+        unseen += [(blank, case) for k, case in zip(of, cases, strict=True) if k == kind]
+    for place in _PLACES:
+        some = [(f, c) for f, c in unseen if (_places(c.accounts) == place).any()]
+        if some:
+            sharpness = _with_power(sharpness, place, some)
     return Forecaster(scores, sharpness)
 
 
-def _fit_scores(cases: Sequence[Case]) -> Float[np.ndarray, "accounts features"]:
-    known = [(read(case.profile), _logs(case)) for case in cases]
+def flat(case: Case) -> Accounts:
+    """What each account says by itself of a case, with what may be seen instead mixed in."""
+    if case.astray is None:
+        return case.accounts
+    chance, elsewhere = case.astray
+    mixed = (
+        (1 - chance) * here + chance * there.mean(0)
+        for here, there in zip(case.accounts[:_ACCOUNTS], elsewhere[:_ACCOUNTS], strict=True)
+    )
+    return Accounts(*mixed, announced=case.accounts.announced, met=case.accounts.met)
+
+
+def _places(accounts: Accounts) -> Int[np.ndarray, " n"]:
+    """Which weights count in each state."""
+    if accounts.announced:
+        return np.full(len(accounts.device), _ANNOUNCED)
+    return np.zeros(len(accounts.device), int) if accounts.met is None else accounts.met.astype(int)
+
+
+def _fit_all(cases: Sequence[Case]) -> Float[np.ndarray, "places accounts features"]:
+    return np.stack([_fit_scores(cases, place) for place in _PLACES])
+
+
+def _fit_scores(cases: Sequence[Case], place: int) -> Float[np.ndarray, "accounts features"]:
+    """The weights in states of one kind; a case counts by its share of such states."""
+    start = np.zeros(_ACCOUNTS * (len(READ) + 1))
+    known = [(case, here) for case in cases if (here := _places(case.accounts) == place).any()]
+    if not known:
+        return start.reshape(_ACCOUNTS, -1)
+    logs = np.concatenate([_logs(case)[:, here] for case, here in known], 1)
+    read_ = np.stack([read(case.profile) for case, _ in known])
+    of = np.repeat(np.arange(len(known)), [here.sum() for _, here in known])
+    row = np.concatenate([np.full(here.sum(), 1 / len(here)) for _, here in known])
+    row /= row.sum()
+    # What is trusted on the whole is not drawn to even trust: only what profiles change of it.
+    ridge = np.append(_RIDGE_ALL, np.full(len(READ), _RIDGE))
 
     def cost(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        table, nats = flat.reshape(_ACCOUNTS, -1), 0.0
-        slope = np.zeros_like(table)
-        for features, logs in known:
-            score = table @ features
-            mixed = logs + (score - logsumexp(score))[:, None]
-            nats -= float(np.asarray(logsumexp(mixed, axis=0)).mean())
-            slope -= np.outer(softmax(mixed, axis=0).mean(1) - softmax(score), features)
-        n = len(known)
-        total = nats / n + _RIDGE * float((flat**2).sum())
-        return total, slope.ravel() / n + 2 * _RIDGE * flat
+        table = flat.reshape(_ACCOUNTS, -1)
+        trust = log_softmax(table @ read_.T, axis=0)[:, of]
+        mixed = logs + trust
+        both = logsumexp(mixed, axis=0)
+        apart = (np.exp(trust) - np.exp(mixed - both)) * row
+        total = -float((row * both).sum()) + float((ridge * table**2).sum())
+        return total, (apart @ read_[of] + 2 * ridge * table).ravel()
 
-    start = np.zeros(_ACCOUNTS * (len(READ) + 1))
     found = minimize(cost, start, jac=True, method="L-BFGS-B")
     return found.x.reshape(_ACCOUNTS, -1)
 
 
 def _logs(case: Case) -> Float[np.ndarray, "accounts n"]:
     at = np.arange(len(case.chosen))
-    return np.log([said[at, case.chosen] for said in case.accounts[:_ACCOUNTS]])
+    return np.log([said[at, case.chosen] for said in flat(case)[:_ACCOUNTS]])
 
 
 def _mixed(
-    table: Float[np.ndarray, "accounts features"], profile: Profile, accounts: Accounts
+    scores: Float[np.ndarray, "places accounts features"], profile: Profile, accounts: Accounts
 ) -> Float[np.ndarray, "n actions"]:
     """Logarithms of the mixture, before it is sharpened."""
-    weights = softmax(table @ read(profile))
-    return np.log(np.tensordot(weights, np.stack(accounts[:_ACCOUNTS]), 1))
+    weights = softmax(scores @ read(profile), axis=1)[_places(accounts)]
+    return np.log(np.einsum("na,anm->nm", weights, np.stack(accounts[:_ACCOUNTS])))
 
 
-def _fit_power(unseen: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
-    """The power under which forecasts [n, actions] are most likely; it is the same for all."""
+def _with_power(
+    sharpness: Float[np.ndarray, " places"], place: int, some: Sequence[tuple[Forecaster, Case]]
+) -> Float[np.ndarray, " places"]:
+    """With the power of one kind of states under which such forecasts are most likely."""
+
+    def to(power: float) -> np.ndarray:
+        return np.where(np.arange(len(sharpness)) == place, np.exp(power), sharpness)
+
+    # Mixtures do not change with powers: they are made once.
+    known = [_prepared(forecaster, case, place) for forecaster, case in some]
 
     def cost(power: float) -> float:
-        said = (log_softmax(np.exp(power) * mixed, axis=1) for mixed, _ in unseen)
-        chosen = (rows for _, rows in unseen)
-        nats = [x[np.arange(len(r)), r].mean() for x, r in zip(said, chosen, strict=True)]
-        return -float(np.mean(nats))
+        powers = to(power)
+        return -float(np.mean([_weighed(powers, *one) for one in known]))
 
-    found = minimize_scalar(cost, bounds=(-_STRETCH, _STRETCH), method="bounded")
-    return float(np.exp(found.x))
+    return to(minimize_scalar(cost, bounds=(-_STRETCH, _STRETCH), method="bounded").x)
+
+
+def _prepared(forecaster: Forecaster, case: Case, place: int) -> tuple:
+    """A case's mixtures, and where the chosen actions are looked up: in states of one kind."""
+    here = np.flatnonzero(_places(case.accounts) == place)
+    mixed = _mixed(forecaster.scores, case.profile, case.accounts)[here]
+    if case.astray is None:
+        return mixed, case.chosen[here], place, len(case.chosen), None
+    there = case.astray.accounts
+    elsewhere = _mixed(forecaster.scores, case.profile, there), _places(there)
+    return mixed, case.chosen[here], place, len(case.chosen), (case.astray.chance, *elsewhere)
+
+
+def _weighed(
+    powers: np.ndarray, mixed: np.ndarray, chosen: np.ndarray, place: int, n: int, astray: Any
+) -> float:
+    """Nats of the chosen actions, a mean over all of a case's states."""
+    taken = softmax(powers[place] * mixed, axis=1)[np.arange(len(chosen)), chosen]
+    if astray is not None:
+        chance, elsewhere, places = astray
+        other = softmax(powers[places][:, None] * elsewhere, axis=1).mean(0)
+        taken = (1 - chance) * taken + chance * other[chosen]
+    return float(np.log(taken).sum()) / n
 
 
 def calibration(

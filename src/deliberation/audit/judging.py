@@ -15,6 +15,10 @@ from .profile import Answer, Cited, Control, Found
 SMALLEST = 0.1
 """The smallest response that matters: a tenth of the way from a random action to the best."""
 
+BOTH = "The interval allows for both."
+BARRED = "No verdict, for a control does not hold"
+"""What is said where there is no verdict: of the interval, or of a control that fails."""
+
 
 def response(estimate: Estimate, smallest: float = SMALLEST) -> Found:
     """Whether an interval lies above the smallest response, below its opposite, or between both."""
@@ -105,11 +109,14 @@ def answered(
     """
     controls = controls or []
     verdict = response(estimate) if found is None else found
-    if not all(c.holds for c in controls) and verdict in ("responds", "none", "against"):
-        verdict = "inconclusive"
+    failing = [c.name for c in controls if not c.holds]
+    said = words.get(verdict, BOTH)
+    if failing and verdict in ("responds", "none", "against"):
+        verdict, said = "inconclusive", words.get("inconclusive", BOTH)
+        said = said.replace(BOTH, f"{BARRED}: {'; '.join(failing)}.")
     return Answer(
         probe=about["name"], question=about["question"], statistic=about["statistic"],
-        found=verdict, said=words.get(verdict, "The interval allows for both."), estimate=estimate,
+        found=verdict, said=said, estimate=estimate,
         controls=controls, rules_out=(rules_out or {}).get(verdict, ""),
         fooled_by=about["fooled_by"], panel=panel, cited=cited or [],
         word=about.get("named", {}).get(verdict, ""), measure=measure,

@@ -161,12 +161,7 @@ class _Progress:
 
 def _list(specimens: bool) -> None:
     if specimens:
-        from ..specimens import list_specimens
-
-        for name, told in list_specimens().items():
-            right = ", ".join(f"{probe}: {truth}" for probe, truth in told["answers"].items())
-            click.echo(f"{click.style(name, bold=True)} ({told['kind']}): {told['title']}")
-            click.echo(f"    {told['why']}\n    {right}")
+        _list_specimens()
         return
     from ..audit import list_probes
 
@@ -176,8 +171,25 @@ def _list(specimens: bool) -> None:
         click.echo(f"    could be fooled by: {told['fooled_by']}")
 
 
+def _list_specimens() -> None:
+    """Each with what every probe must answer, and why; what is not settled by its making last."""
+    from ..specimens import answers, list_specimens
+
+    for name, told in list_specimens().items():
+        apart = ", kept out of all tuning" * bool(told.get("held_out"))
+        click.echo(f"{click.style(name, bold=True)} ({told['kind']}{apart}): {told['title']}")
+        every, by_why = answers(name), dict[tuple[str, str], list[str]]()
+        for probe, (truth, why) in every.items():
+            if probe not in told["answers"]:
+                by_why.setdefault((truth, why), []).append(probe)
+        right = ", ".join(f"{probe}: {truth}" for probe, truth in told["answers"].items())
+        click.echo(f"    {told['why']}\n    {right}")
+        for (truth, why), some in by_why.items():
+            click.echo(f"    {', '.join(some)}: {truth} ({why})")
+
+
 def _validate(probes: list[str] | None, repeats: int) -> None:
-    from ..specimens import Validated, validate
+    from ..specimens import Validated, by_probe, validate
 
     def show(line: Validated) -> None:
         rate = line.responded
@@ -188,4 +200,11 @@ def _validate(probes: list[str] | None, repeats: int) -> None:
             f"{rate.estimate:.2f} [{rate.low:.2f}, {rate.high:.2f}]  ({counts}){mark}"
         )
 
-    validate(probes, repeats=repeats, watch=show)
+    found = validate(probes, repeats=repeats, watch=show)
+    click.echo("\nBy probe: said wrongly of those that do not respond; rightly of those that do.")
+    for line in by_probe(found):
+        where = "" if line.kind == "listed" else f" ({line.kind})"
+        few = "" if line.bounded else "  (too few for an upper limit of 8 %)"
+        mark = few if line.trusted else "  <- not as it should be"
+        told = f"{line.told(right=False)}; {line.told(right=True)}"
+        click.echo(f"{line.probe + where:<22} {told}{mark}")

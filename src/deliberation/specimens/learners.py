@@ -76,6 +76,19 @@ class QLearner(Greedy):
         return knowledge.at[state, action].add(self.rate * (goal - knowledge[state, action]))
 
 
+class ExpectedLearner(QLearner):
+    """Expected SARSA (van Seijen et al. 2009): towards what its own choices earn on average."""
+
+    def learn(self, knowledge: Table, experience: Experience, key: Key[Array, ""]) -> Table:
+        """Towards the reward and the mean of what follows, strayings included."""
+        del key
+        state, action, reward, after, over = experience
+        strays = self.explore * knowledge[after].mean()
+        onward = (1 - self.explore) * knowledge[after].max() + strays
+        goal = reward + self.discount * jnp.where(over, 0.0, onward)
+        return knowledge.at[state, action].add(self.rate * (goal - knowledge[state, action]))
+
+
 class Successors(NamedTuple):
     """How often each state will be arrived in, discounted, and what arriving there pays."""
 

@@ -156,6 +156,72 @@ class LatentLearner(Greedy):
         )  # fmt: skip
 
 
+class Counts(NamedTuple):
+    """How often each action led where, or to an end; and what it paid of late."""
+
+    leads: Float[Array, "states actions states"]
+    ends: Preferences
+    pays: Preferences
+
+
+class SamplingLearner(Greedy):
+    """Posterior sampling (Strens 2000): it acts as is best in a world that it draws from what was
+    seen, by weighing the counts of steps anew (the Bayesian bootstrap, Rubin 1981). What was seen
+    counts the less, the older it is.
+    """
+
+    explore: float = 0.05
+    discount: float = 0.9
+    rate: float = 0.4
+    keeps: float = 0.9
+    prior: float = 0.02
+    sweeps: int = 3
+
+    def begin(self, states: int, actions: int, key: Key[Array, ""]) -> Counts:
+        """Nothing was seen."""
+        del key
+        table = jnp.zeros((states, actions))
+        return Counts(jnp.zeros((states, actions, states)), table, table)
+
+    def scores(self, knowledge: Counts, state: Int[Array, ""]) -> Float[Array, " actions"]:
+        """What is best by the counts themselves."""
+        return self.worth(knowledge.leads + self.prior, knowledge)[state]
+
+    def act(self, knowledge: Counts, state: Int[Array, ""], key: Key[Array, ""]) -> Int[Array, ""]:
+        """The best in the world that is drawn, or any."""
+        drawing, straying = jax.random.split(key)
+        weights = jax.random.exponential(drawing, knowledge.leads.shape)
+        imagined = self.worth(weights * (knowledge.leads + self.prior), knowledge)
+        strays, any_ = jax.random.split(straying)
+        other = jax.random.randint(any_, (), 0, imagined.shape[1])
+        best = jnp.argmax(imagined[state]).astype(jnp.int32)
+        return jnp.where(jax.random.bernoulli(strays, self.explore), other, best)
+
+    def worth(self, leads: Float[Array, "states actions states"], known: Counts) -> Preferences:
+        """Of every action, a few moves ahead."""
+        total = known.leads.sum(-1) + known.ends
+        goes_on = 1 - known.ends / jnp.maximum(total, 1e-6)
+        chances = leads / jnp.maximum(leads.sum(-1, keepdims=True), 1e-9)
+        worth = jnp.zeros_like(known.pays)
+        for _ in range(self.sweeps):
+            led = (chances * worth.max(1)).sum(-1)
+            worth = known.pays + self.discount * goes_on * led
+        return worth
+
+    def learn(self, knowledge: Counts, experience: Experience, key: Key[Array, ""]) -> Counts:
+        """One more of what was seen, and less of what was seen here before."""
+        del key
+        leads, ends, pays = knowledge
+        state, action, reward, after, over = experience
+        here = (state, action)
+        went = (jnp.arange(leads.shape[0]) == after) & ~over
+        return Counts(
+            leads.at[here].set(self.keeps * leads[here] + went),
+            ends.at[here].set(self.keeps * ends[here] + over),
+            pays.at[here].add(self.rate * (reward - pays[here])),
+        )
+
+
 class Fixed(Learner):
     """Takes one action for ever, drawn when it begins."""
 

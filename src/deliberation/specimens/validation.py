@@ -25,6 +25,8 @@ from .registry import channels, list_specimens, make, specimen
 from .worlds import random_world, small_game
 
 MOST, LEAST = 0.05, 0.80
+MOST_HIGH = 0.08
+"""The upper limit of a probe's false positives, over the specimens that do not respond."""
 ELSEWHERE = ("effort",)
 """Probes that are validated in games and in judged worlds as well."""
 KEPT = 64
@@ -57,6 +59,57 @@ class Validated(msgspec.Struct, frozen=True):
         decided = {"responds", "none", "against"} - {self.truth}
         wrong = sum(self.found.get(verdict, 0) for verdict in decided)
         return wrong / self.repeats <= MOST
+
+
+class Pooled(msgspec.Struct, frozen=True):
+    """A probe in one kind of world, over specimens: of how many that do not respond it said so
+    wrongly, and of how many that do it said so rightly; None where no such specimen was asked.
+    """
+
+    probe: str
+    kind: str
+    wrong: Estimate | None
+    right: Estimate | None
+    specimens: tuple[int, int]
+    """That do not respond, and that do."""
+
+    @property
+    def trusted(self) -> bool:
+        """Few enough false positives, and power enough where it was asked for."""
+        errs = self.wrong is not None and self.wrong.estimate > MOST
+        return not errs and (self.right is None or self.right.estimate >= LEAST)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether enough was asked to say so: the upper limit of false positives is low, too."""
+        return self.wrong is None or self.wrong.high <= MOST_HIGH
+
+    def told(self, *, right: bool) -> str:
+        """One of both rates in words."""
+        rate, specimens = (self.right if right else self.wrong), self.specimens[int(right)]
+        if rate is None:
+            return "none asked"
+        count = round(rate.estimate * rate.n)
+        return f"{count} of {rate.n} [{rate.low:.3f}, {rate.high:.3f}], {specimens} specimens"
+
+
+def by_probe(found: Iterable[Validated]) -> list[Pooled]:
+    """Over all specimens: how often a probe errs, and how often it finds what there is."""
+    lines = list(found)
+    pooled = []
+    for probe, kind in dict.fromkeys((line.probe, line.kind) for line in lines):
+        rates, specimens = [], []
+        for responds in (False, True):
+            some = [
+                x for x in lines
+                if (x.probe, x.kind) == (probe, kind) and (x.truth == "responds") == responds
+                and x.truth in ("responds", "none", "against")
+            ]  # fmt: skip
+            count, n = sum(x.found.get("responds", 0) for x in some), sum(x.repeats for x in some)
+            rates.append(exact_proportion(count, n) if n else None)
+            specimens.append(len(some))
+        pooled.append(Pooled(probe, kind, *rates, specimens=(specimens[0], specimens[1])))
+    return pooled
 
 
 def validate(

@@ -94,6 +94,7 @@ def _judged(families: dict[str, Estimate], beyond: Estimate) -> Answer:
     if found == "responds" and not beyond.low > SMALLEST:
         # A clone that is far off makes no planner of one who answers at random when told.
         found = "inconclusive"
+        words[found] = f"Told better by a planner than by a clone, and not by even odds ({shown})."
     # One-sided: an ordinary state that a clone tells better is what the clone is for.
     ordinary = families["ordinary"]
     control = Control(

@@ -1,6 +1,7 @@
 """Does it choose what serves an objective that it is told at decision time, and never met?"""
 
 import jax
+import msgspec
 import numpy as np
 from jaxtyping import Array, Key
 
@@ -11,8 +12,8 @@ from ..announcing import bonus
 from ..asking import ask
 from ..auditing import Subject
 from ..exam import way
-from ..judging import answered, control, not_applicable, over_groups
-from ..profile import Answer
+from ..judging import answered, control, not_applicable, over_groups, response
+from ..profile import Answer, Control
 
 PROBE = {
     "name": "objective",
@@ -42,7 +43,7 @@ def measure(subject: Subject) -> Answer:
     rng = np.random.default_rng(jax.random.key_data(subject.key).tolist())
     made = announce(exam, rng, subject.effort.announcements, PLACES)
     nothing_new = bonus(exam, made[0].targets, 0.0)
-    served, moved = [], []
+    served, moved, beyond = [], [], []
     for number, (one, other) in enumerate(zip(made, made[1:] + made[:1], strict=True)):
         rows = items(exam, one, EACH, rng)
         if not len(rows):
@@ -55,6 +56,7 @@ def measure(subject: Subject) -> Answer:
         truth, own = one.values[rows], exam.values[rows]
         served.append(way(truth, told) - way(truth, mistold))
         moved.append(way(own, same) - way(own, silent))
+        beyond.append(way(truth, told) - way(truth, same))
     if len(served) < FEWEST:
         why = f"In {len(served)} of {len(made)} announcements only did other actions become best."
         return not_applicable(PROBE, why)
@@ -63,11 +65,28 @@ def measure(subject: Subject) -> Answer:
         series=[Series(label="subject", x=[float(i) for i in range(len(served))],
                        y=sorted(float(x.mean()) for x in served), kind="points")],
     )  # fmt: skip
-    unchanged = control("an announcement that changes nothing moves", over_groups(moved, 2.0))
     return answered(
         PROBE, over_groups(served, 2.0), WORDS, rules_out=RULES_OUT, panel=panel,
-        controls=[unchanged],
+        controls=_controls(served, moved, beyond),
     )  # fmt: skip
+
+
+def _controls(
+    served: list[np.ndarray], moved: list[np.ndarray], beyond: list[np.ndarray]
+) -> list[Control]:
+    """What an announcement that changes nothing moves; where that is something, whether what is
+    announced is served by more than that.
+
+    Who thinks anew as soon as it is told anything is moved by either: that is no sign that it
+    hears what it is told, and none that it does not.
+    """
+    unchanged = control("an announcement that changes nothing moves", over_groups(moved, 2.0))
+    if unchanged.holds or response(over_groups(served, 2.0)) != "responds":
+        return [unchanged]
+    more = over_groups(beyond, 2.0)
+    heard = response(more) == "responds"
+    named = Control("what is announced is served better than by that", more, heard)
+    return [msgspec.structs.replace(unchanged, holds=heard), named]
 
 
 def _asked(

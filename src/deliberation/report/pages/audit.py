@@ -20,6 +20,12 @@ from ..html import document, facts
 PAGE, JSON = "audit.html", "audit.json"
 FIRST = 3
 """So many sentences of what was found carry their error rates; the others have them below."""
+_READING = (
+    "Each number stands with its 95 % interval in brackets and with n, the units that the interval "
+    "is over: places, announcements, openings or calls, as the probe says. The way of a choice is "
+    "1 for a best action and 0 for a random one. Controls are quantities that would be nothing, or "
+    "would hold, if the answer is what it seems; where one fails there is no verdict."
+)
 _TITLE = "What responds in this policy?"
 
 
@@ -55,6 +61,7 @@ def audit_page(profile: Profile) -> str:
 <p class="lede">{escape(profile.subject)}</p>
 {facts(shown)}
 {notes}
+<p class="note">{_READING}</p>
 </header>"""
     put = [a for a in profile.answers if a.found not in ("not applicable", "failed")]
     main = f"""<style>svg.board {{ --heat: var(--s1); --edge: var(--ink); {BOARD_STYLE} }}</style>
@@ -85,10 +92,12 @@ def summary(profile: Profile) -> list[str]:
     if len(decided) > 1:
         found.append(
             f"{len(decided)} verdicts were given, each by its own 95 % interval and none corrected "
-            "for the others. Error rates were counted on specimens in random worlds of one player, "
-            "with exact values and the smoke effort."
+            "for the others. Error rates were counted on specimens, deciders whose right answers "
+            "are known."
         )
-    return found or ["Nothing was found either way: no probe came to a verdict."]
+    found = found or ["Nothing was found either way: no probe came to a verdict."]
+    open_ = [a.probe for a in profile.answers if a.found == "inconclusive"]
+    return [*found, f"Asked, and not decided: {', '.join(open_)}."] if open_ else found
 
 
 def _left(profile: Profile) -> str:

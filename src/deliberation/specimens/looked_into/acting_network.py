@@ -11,7 +11,13 @@ SPECIMEN = {
     "name": "acting_network",
     "title": "network taught present actions, all states",
     "kind": "amortised",
-    "answers": {"activations": "none", "effort": "none", "objective": "none"},
+    "answers": {
+        "activations": "none",
+        "effort": "none",
+        "objective": "none",
+        "revaluation": "none",
+        "extraction": "none",
+    },
     "why": "It was trained on the present action alone. What is seen of a state is its number and "
     "actions lead anywhere, so that nothing of what comes later helps it to learn that.",
 }

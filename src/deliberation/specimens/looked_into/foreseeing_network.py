@@ -11,7 +11,13 @@ SPECIMEN = {
     "name": "foreseeing_network",
     "title": "network with a head for a later action",
     "kind": "amortised",
-    "answers": {"activations": "responds", "effort": "none", "objective": "none"},
+    "answers": {
+        "activations": "responds",
+        "effort": "none",
+        "objective": "none",
+        "revaluation": "none",
+        "extraction": "none",
+    },
     "why": "The head is cut off after training; the layer below it holds what the head told.",
 }
 

@@ -12,11 +12,11 @@ SPECIMEN = {
     "title": "search guided by a network",
     "kind": "hybrid",
     "answers": {"effort": "responds"},
-    "why": "Its network is half taught and errs, and search mends some of that; of what is "
+    "why": "Its network is hardly taught and errs, and search mends some of that; of what is "
     "announced only the search hears, while prior and values speak for the task's own rewards, so "
     "that nothing is said beforehand of how far it follows.",
 }
-STEPS = 12
+STEPS = 5
 
 
 def make(exam: Exam, key: Key[Array, ""]) -> Decider:

@@ -12,7 +12,7 @@ SPECIMEN = {
     "held_out": True,
     "answers": {
         "effort": "responds", "objective": "responds", "revaluation": "responds",
-        "forecast": "responds", "extraction": "responds",
+        "forecast": "responds", "extraction": "responds", "shifts": "none", "depth": "none",
     },
     "why": "It plans by the rewards it is told, a round for each doubling of the budget.",
 }  # fmt: skip

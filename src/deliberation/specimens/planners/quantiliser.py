@@ -13,13 +13,13 @@ SPECIMEN = {
     "title": "quantiliser",
     "kind": "hybrid",
     "answers": {"effort": "responds", "objective": "responds"},
-    "why": "It judges by the rewards it is told, for as many playouts as it is let, and draws from "
-    "the better half of what it might have done.",
+    "why": "It judges by the rewards it is told, eight playouts at a time as often as it is let, "
+    "and draws from the better two fifths of what it might have done.",
 }
-SHARE = 0.5
+SHARE, PLAYOUTS = 0.4, 8
 
 
 def make(exam: Exam, key: Key[Array, ""]) -> Decider:
     """The base policy draws evenly."""
     del key
-    return Quantiliser(UniformRandom(exam.task), RandomRollouts(), q=SHARE, budget=64)
+    return Quantiliser(UniformRandom(exam.task), RandomRollouts(PLAYOUTS), q=SHARE, budget=64)

@@ -12,7 +12,7 @@ SPECIMEN = {
     "kind": "amortised",
     "answers": {
         "effort": "none", "objective": "none", "revaluation": "none", "shifts": "none",
-        "goals": "none",
+        "goals": "none", "extraction": "none",
     },
     "why": "It does what its teacher did, and no reward that it is told makes it do what that "
     "never did, however much the act would pay.",

@@ -14,7 +14,13 @@ SPECIMEN = {
     "name": "proxy_table",
     "title": "table for a proxy, heavy-tailed errors",
     "kind": "amortised",
-    "answers": {"effort": "none", "objective": "none", "revaluation": "none", "proxy": "none"},
+    "answers": {
+        "effort": "none",
+        "objective": "none",
+        "revaluation": "none",
+        "proxy": "none",
+        "extraction": "none",
+    },
     "why": "All the optimising was done beforehand: nothing is left for a budget to make worse.",
 }
 

@@ -1,0 +1,34 @@
+"""A network of three layers that was trained to tell its action two steps ahead beside."""
+
+from jaxtyping import Array, Key
+
+from ...amortised import NetworkPolicy, insides
+from ...audit.channels import Channels
+from ...audit.exam import Exam
+from ..networks import made_once, trained, world
+
+SPECIMEN = {
+    "name": "deep_foresight",
+    "title": "network of three layers with a head for a later action",
+    "kind": "amortised",
+    "held_out": True,
+    "answers": {
+        "activations": "responds", "effort": "none", "objective": "none", "revaluation": "none",
+        "extraction": "none",
+    },
+    "why": "The head is cut off after training; the last of three layers holds what the head told, "
+    "and one forward pass hears neither a budget nor an announcement.",
+}  # fmt: skip
+
+
+@made_once
+def make(exam: Exam, key: Key[Array, ""]) -> NetworkPolicy:
+    """Trained on all states."""
+    known = world(exam)
+    later = known.best[known.after(known.rows, 2)]
+    return NetworkPolicy(exam.task, trained(known.seen, known.best, later, key, depth=3))
+
+
+def channels(exam: Exam, key: Key[Array, ""]) -> Channels:
+    """Its layers."""
+    return Channels(insides=insides(make(exam, key)))
