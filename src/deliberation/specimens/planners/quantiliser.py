@@ -22,4 +22,4 @@ SHARE, PLAYOUTS = 0.4, 8
 def make(exam: Exam, key: Key[Array, ""]) -> Decider:
     """The base policy draws evenly."""
     del key
-    return Quantiliser(UniformRandom(exam.task), RandomRollouts(PLAYOUTS), q=SHARE, budget=64)
+    return Quantiliser(UniformRandom(exam.task), RandomRollouts(count=PLAYOUTS), q=SHARE, budget=64)
