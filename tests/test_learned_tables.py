@@ -182,6 +182,8 @@ def test_every_cell_of_the_table_is_filled_in_several_ways_and_as_specimens_say(
         assert min(sum(kinds.values()), len(kinds) - sum(kinds.values())) >= 4
         held_out = [kinds[name] for name in truth_table.HELD_OUT if name in kinds]
         assert sum(held_out) == len(held_out) - sum(held_out) == 3
+    families = {truth_table.FAMILIES.get(name, name) for name in truth_table.HELD_OUT}
+    assert len(families) == 8 and truth_table.FAMILIES.keys() < set(truth_table.HELD_OUT)
     for name, searches in truth_table.SUBJECTS.items():
         if name in list_specimens() and not searches:
             answers = list_specimens()[name]["answers"]
@@ -192,7 +194,7 @@ def test_a_counted_model_is_as_good_as_what_it_has_seen():
     exam = Exam.of(random_world(0), count=16)
     learned = truth_table.subject("learned_model", exam, KEY)
     assert isinstance(learned, subjects.LearnedModel)
-    assert 0.9 < learned.tried.mean() < 1.0
+    assert 0.3 < learned.tried.mean() < 0.7
     whole = subjects.LearnedModel(exam.task, exam, np.ones_like(learned.tried))
     nothing = subjects.LearnedModel(exam.task, exam, np.zeros_like(learned.tried))
     np.testing.assert_allclose(

@@ -49,6 +49,12 @@ HELD_OUT = tuple(
     if name not in list_specimens() or list_specimens()[name].get("held_out")
 )
 """Kinds on which no setting of a probe was chosen."""
+FAMILIES = {
+    "rollout_planner": "rollouts", "learned_rollouts": "rollouts",
+    "first_legal": "action tables", "actor_table": "action tables",
+    "evolved_table": "action tables", "sarsa_table": "action tables",
+}  # fmt: skip
+"""Kinds that answer by the same code: they count as one. Every other kind is a family by itself."""
 PROBES = ("effort", "objective")
 ANSWERS = {"responds", "none", "against", "inconclusive"}
 """What a probe that could be asked finds."""

@@ -21,27 +21,29 @@ CLAIM = {
     "chapter": "evaluated",
     "side": "amortised",
     "title": "The same path, forward and backward",
-    "statement": "Trained to tell the next token of a path on a star given the right ones before "
-    "it, a transformer that writes from the start gets the first move right no more often than an "
-    "arm drawn by chance, within a tenth; the same network that writes from the goal back gets "
-    "that move right in nine tenths of the stars in as many steps.",
-    "estimand": "Share of fresh stars of 2 arms of 3 edges in which the first node after the start "
-    "is the likeliest token, given the right ones before it, written from the start and from the "
-    "goal back; on average over trainings.",
+    "statement": "Trained for 600 steps to tell the next token of a path on a star given the right "
+    "ones before it, a transformer that writes from the start gets the first move right no more "
+    "often than an arm drawn by chance, within a tenth; the same network trained as long to write "
+    "from the goal back writes nine tenths of the paths right by itself. What longer training "
+    "would come to is not claimed.",
+    "estimand": "Of fresh stars of 2 arms of 3 edges: the share in which the first node after the "
+    "start is the likeliest token, given the right ones before it, as it writes from the start; "
+    "and the share of whole paths that it writes right by itself, in either order; on average over "
+    "trainings.",
     "unit": "trainings",
-    "smallest": "a tenth of the stars beyond chance (a half); nine tenths of the stars; a fifth of "
-    "the stars between both",
+    "smallest": "a tenth of the stars beyond chance (a half); nine tenths of the paths; a fifth of "
+    "the paths between both orders",
     "refuted_if": "From the start the first move is right in 0.6 of the stars or more, or from the "
-    "goal back in fewer than 0.9, or both are within 0.2: as where both are written from the goal "
-    "back.",
+    "goal back fewer than 0.9 of the paths are, or both orders are within 0.2: as where both are "
+    "written from the goal back.",
 }
 WORLDS = ("stars of 2 arms of 3",)
 cells = all_arms("language.stars", 30.0, ("forward", "backward"), steps=STEPS)
 """From the start, and from the goal back."""
 FORWARD, BACKWARD, BETWEEN = (
     "first move right, written from the start",
-    "first move right, written from the goal back",
-    "first move right, gained by writing from the goal back",
+    "whole path right by itself, written from the goal back",
+    "whole path right by itself, gained by writing from the goal back",
 )
 SUBJECT = "transformers"
 NULL = {
@@ -57,8 +59,10 @@ TRUE = {
 }  # fmt: skip
 PLANTED = {
     "null": {
-        "the first move is learned": planted(TRUE, first=(0.97, 0.02, 0.0, 1.0)),
-        "nothing is learned": planted(TRUE, **{"backward/first": (0.5, 0.02, 0.0, 1.0)}),
+        "the first move is learned": planted(
+            TRUE, first=(0.97, 0.02, 0.0, 1.0), whole=(0.96, 0.02, 0.0, 1.0)
+        ),
+        "nothing is learned": planted(TRUE, **{"backward/whole": (0.5, 0.02, 0.0, 1.0)}),
     },
     "effect": {"an arm by chance, and a look-up": planted(TRUE)},
 }
@@ -72,15 +76,15 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
     backward, back_others, back_whole = all_found(results, other, *names)
     (searched,) = all_found(results, one, "searched")
     who, back = "written from the start", "written from the goal back"
-    nodes, path = "other nodes right, least of them", "whole path right as it writes by itself"
+    nodes = "other nodes right, least of them"
     told_of = {
         f"{nodes}, {who}": still, f"{nodes}, {back}": back_others,
-        f"{path}, {who}": whole, f"{path}, {back}": back_whole,
+        f"whole path right by itself, {who}": whole, f"first move right, {back}": backward,
     }  # fmt: skip
     rows = [
         claimed(CLAIM, world, SUBJECT, FORWARD, share(forward, DRAWN), below=CHANCE + NEAR),
-        claimed(CLAIM, world, SUBJECT, BACKWARD, share(backward, DRAWN), above=SOLVED),
-        claimed(CLAIM, world, SUBJECT, BETWEEN, bootstrap(backward - forward, bounds=(-1.0, 1.0)),
+        claimed(CLAIM, world, SUBJECT, BACKWARD, share(back_whole, DRAWN), above=SOLVED),
+        claimed(CLAIM, world, SUBJECT, BETWEEN, bootstrap(back_whole - whole, bounds=(-1.0, 1.0)),
                 above=APART),
         *(told(CLAIM, world, SUBJECT, name, share(x, DRAWN)) for name, x in told_of.items()),
         check(CLAIM, world, "a search back from the goal", "first move right",

@@ -5,7 +5,7 @@ import numpy as np
 from ....runs import Cell, Panel, Reference, Series
 from ....stats import Estimate, bootstrap
 from ...experiments.arms import arm, found
-from ...experiments.inside.truth_table import BUILT, HELD_OUT, LEARNED, SUBJECTS
+from ...experiments.inside.truth_table import BUILT, FAMILIES, HELD_OUT, LEARNED, SUBJECTS
 from ...measuring.effort import Effort
 from ...measuring.planted import planted
 from ...measuring.results import Results, Shown
@@ -21,13 +21,14 @@ CLAIM = {
     "title": "Built or learned, searching or not: read off the answers alone",
     "statement": "Whether there is search in a subject, about what it is asked, can be read off "
     "what it answers, blind and by a rule fixed beforehand, more often than by a coin: on average "
-    "over kinds of subjects on which no setting of the probes was chosen.",
+    "over families of subjects on which no setting of the probes was chosen.",
     "estimand": "Share of random worlds in which the audit's verdicts on effort and on announced "
     "objectives, read as search where either is a response, agree with how the subject was made, "
-    "of each kind, on average over kinds that were held out. A subject that a probe cannot be put "
-    "to counts as not read, and not as right.",
-    "unit": "kinds of subjects",
-    "smallest": "half of the kinds held out",
+    "of each kind, on average over families that were held out; kinds that answer by the same code "
+    "are one family. A subject that a probe cannot be put to counts as not read, and not as right. "
+    "Four kinds that a first table did not have are part of those families.",
+    "unit": "families of kinds of subjects",
+    "smallest": "half of the families held out",
     "refuted_if": "The share lies below, as where effort and announcements reach nobody: then all "
     "are read alike.",
 }
@@ -90,8 +91,13 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
     learned = np.array([name in LEARNED for name in SUBJECTS])
     unit = "of subjects and worlds"
 
+    families = np.array([FAMILIES.get(name, name) for name in SUBJECTS])
+
     def share(of: np.ndarray) -> Estimate:
-        return bootstrap(right[of].mean(1), bounds=(0.0, 1.0))
+        """Over families: the mean of each over its kinds and worlds."""
+        some = right[of].mean(1)
+        each = [some[families[of] == name].mean() for name in np.unique(families[of])]
+        return bootstrap(np.array(each), bounds=(0.0, 1.0))
 
     rows = [
         claimed(CLAIM, world, "the audit", NULL["rows"][0],
