@@ -151,7 +151,7 @@ def page(claim: Mapping[str, Any], found: Measured) -> str:
     return "\n".join([
         f"# {claim['title']}", "", f"{where(claim)} · about {SIDES[claim['side']]}{verdict}", "",
         f"> {claim['statement']}", "",
-        "## Declared before anything was measured", "",
+        "## Declared", "",
         "| | |", "|---|---|",
         *(f"| **{label}** | {claim[field].replace('|', chr(92) + '|')} |" for label, field in (
             ("Estimand", "estimand"), ("Generalises over", "unit"),
@@ -159,6 +159,8 @@ def page(claim: Mapping[str, Any], found: Measured) -> str:
         )),
         f"| **Null** | {null(claim)} |",
         f"| **Source** | {cited} |", "",
+        "Before a table is measured; what was changed after a first one is in the",
+        "[changelog](../changelog.md).", "",
         "## Measured", "", *found.lines,
         "## Measure it again", "", "```sh", ask, f"deliberate claims {name} --validate", "```", "",
         "The second line puts the claim to worlds in which the truth is planted: its null must not",
