@@ -209,8 +209,9 @@ function found(page, run, open) {
 function missing(run) {
   const gone = run.missing;
   if (!gone?.of || run.running) return null;
-  const why = gone.other
-    ? `${shown(gone.other)} of its records are of cells that this version of the code does not ask for: another version made it. Made with this one, it measures what is missing.`
+  const other = gone.other ? ` ${shown(gone.other)} of its records are of cells that this version does not ask for.` : "";
+  const why = gone.other || run.page
+    ? `The run ended without them: the version of the code that made it did not ask for them.${other} The same call measures them.`
     : "It was stopped before they were measured. The same call goes on with them.";
   return h("details", { class: "failures", "data-name": "missing" },
     h("summary", {}, `${shown(gone.of)} cell${gone.of === 1 ? " is" : "s are"} missing`), h("p", { class: "quiet" }, why),
