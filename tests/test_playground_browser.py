@@ -182,7 +182,7 @@ def test_a_digit_plays_what_it_names_or_says_that_it_cannot(page, address):
     until(page, lambda: text(page, ".refused") == "3 is not legal here.")
     assert "moves=3+3+3+3+3+3&" in page.current_url
     page.get(f"{address}#/board?task=tic_tac_toe&moves=b2&effort=1")
-    until(page, lambda: page.find_elements(By.CSS_SELECTOR, ".stone.x"))
+    until(page, lambda: page.find_elements(By.CSS_SELECTOR, "[aria-label='Play a2']"))
     press(page, "5")
     until(page, lambda: "5 stands for b2" in text(page, ".refused"))
     press(page, "4")
@@ -243,7 +243,7 @@ def test_a_played_action_keeps_the_focus(page, address):
         until(page, lambda moves=moves: at(page, "#moves").get_attribute("value") == moves)
     assert page.switch_to.active_element.get_attribute("data-play") == "2"
     page.get(f"{address}#/board?task=tic_tac_toe&effort=1")
-    until(page, lambda: len(page.find_elements(By.CSS_SELECTOR, ".action")) == 9)
+    until(page, lambda: page.find_elements(By.CSS_SELECTOR, "[aria-label='Play a2']"))
     at(page, "[data-play='2']").send_keys("")
     press(page, Keys.ENTER)
     until(page, lambda: "moves=c3" in page.current_url)

@@ -47,9 +47,9 @@ def content(shelf: Shelf, run: Shelved) -> dict[str, Any]:
 
 
 def missing(shelf: Shelf, run: Shelved, failed: Collection[str]) -> dict[str, Any]:
-    """Which planned cells were neither measured nor failed; `other` is how many records are of none.
+    """Planned cells neither measured nor failed; `other` counts records of no planned cell.
 
-    Records of no planned cell are those of another version of the code.
+    Those are of another version of the code.
     """
     from .records import named, settled
 

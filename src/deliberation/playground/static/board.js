@@ -273,7 +273,9 @@ class Board {
   }
 
   play(action) {
+    const { task } = this.told;
     this.queue.act(() => {
+      if (this.told.task !== task) return;  // meant for the board that was shown then
       const { legal, names, moves, over } = this.told;
       if (!legal.includes(action)) return this.tell(over ? "It is over." : `${names[action]} is not legal here.`);
       this.set({ moves: this.line.next(moves, names[action]) }, { step: true });
