@@ -14,7 +14,7 @@ export function awaited({ goal, walls, effort }, told) {
 export function summed({ habit, search, exact }, names) {
   const parts = [], name = (told) => names[told.action];
   if (habit?.ready) parts.push(`At once the network chooses ${name(habit)}`);
-  if (search?.final) parts.push(`${parts.length ? "search" : "Search"} at ${search.simulations.toLocaleString("en")} simulations${parts.length ? "" : " chooses"} ${name(search)}`);
+  if (search?.final) parts.push(`${parts.length ? "search" : "Search"} at ${search.simulations.toLocaleString("en")} simulation${search.simulations === 1 ? "" : "s"}${parts.length ? "" : " chooses"} ${name(search)}`);
   if (exact?.best) parts.push(`${exact.best.length > 1 ? "the best are" : "the best is"} ${exact.best.map((a) => names[a]).join(", ")}`);
   return parts.length ? `${parts.join("; ")}.` : "";
 }
