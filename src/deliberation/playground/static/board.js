@@ -182,6 +182,7 @@ class Board {
 
   show(told) {
     this.refused.textContent = "";
+    if (this.told?.task !== told.task) this.line = new Line();
     this.told = told;
     this.at.moves = [...told.moves];
     this.line.at(told.moves);
