@@ -172,7 +172,83 @@ def test_by_keyboard_alone(page, address):
     until(page, lambda: "habit" in text(page, ".effort"))
     until(page, lambda: text(page, "[data-note=search]").startswith("no simulations"))
     press(page, Keys.END)
-    until(page, lambda: text(page, ".effort") == "exact")
+    until(page, lambda: text(page, ".effort").startswith("exact"))
+
+
+def test_a_digit_plays_what_it_names_or_says_that_it_cannot(page, address):
+    page.get(f"{address}#/board?moves=3+3+3+3+3+3&effort=1")
+    until(page, lambda: page.find_elements(By.CSS_SELECTOR, ".action"))
+    press(page, "3")
+    until(page, lambda: text(page, ".refused") == "3 is not legal here.")
+    assert "moves=3+3+3+3+3+3&" in page.current_url
+    page.get(f"{address}#/board?task=tic_tac_toe&moves=b2&effort=1")
+    until(page, lambda: page.find_elements(By.CSS_SELECTOR, "[aria-label='Play a2']"))
+    press(page, "5")
+    until(page, lambda: "5 stands for b2" in text(page, ".refused"))
+    press(page, "4")
+    until(page, lambda: "moves=b2+a2" in page.current_url)
+
+
+def test_undo_and_redo_in_haste_walk_the_line_that_was_played(page, address):
+    page.get(f"{address}#/board?effort=1")
+    until(page, lambda: page.find_elements(By.CSS_SELECTOR, ".action"))
+    for keys, line in (
+        ("324", "3 2 4"),
+        ("uu", "3"),
+        ("rr", "3 2 4"),
+        ("u5", "3 2 5"),
+        ("r", "3 2 5"),
+    ):
+        page.switch_to.active_element.send_keys(keys)
+        until(page, lambda line=line: at(page, "#moves").get_attribute("value") == line)
+    assert page.current_url.endswith("moves=3+2+5")
+
+
+def test_the_goal_is_moved_by_flags_and_back_by_mouse_and_by_keys(page, address):
+    page.get(f"{address}#/board?task=gridworld_goals&effort=1")
+    until(page, lambda: page.find_elements(By.CSS_SELECTOR, "svg .flag"))
+    flags = page.find_elements(By.CSS_SELECTOR, "svg .flag")
+    goal = next(i for i, f in enumerate(flags) if f.get_attribute("class") == "flag")
+    other = (goal + 1) % len(flags)
+    cells = ("0,0", "0,3", "0,6", "3,0", "3,6", "6,0", "6,3", "6,6")
+
+    def click(which):
+        at(page, f"[data-cell='{cells[which]}']").click()
+
+    click(goal)
+    until(page, lambda: "there already" in text(page, ".refused"))
+    assert "goal=" not in page.current_url
+    click(other)
+    until(page, lambda: f"exit_{other}:1" in page.current_url)
+    until(page, lambda: page.find_elements(By.CSS_SELECTOR, ".flag.wanted"))
+    assert len(page.find_elements(By.CSS_SELECTOR, ".flag.dim")) == len(flags) - 1
+    assert "which is worth 0.00 now" in text(page, ".legend-flags")
+    assert "exit that was the goal" in at(page, "svg.board").get_attribute("aria-label")
+    click(goal)
+    until(page, lambda: "goal=" not in page.current_url)
+    until(page, lambda: not page.find_elements(By.CSS_SELECTOR, ".flag.wanted"))
+    page.execute_script("document.getElementById('board').focus()")
+    page.switch_to.active_element.send_keys("w", Keys.ARROW_UP, Keys.ENTER)
+    until(page, lambda: "walls=" in page.current_url)
+    until(page, lambda: page.find_elements(By.CSS_SELECTOR, ".cell.wall"))
+    assert "moves" not in page.current_url, "a cell beside one is a wall, not a step"
+
+
+def test_a_played_action_keeps_the_focus(page, address):
+    page.get(f"{address}#/board?effort=1")
+    until(page, lambda: page.find_elements(By.CSS_SELECTOR, ".action"))
+    at(page, "[data-play='2']").send_keys("")
+    for moves in ("3", "3 3"):
+        press(page, Keys.ENTER)
+        until(page, lambda moves=moves: at(page, "#moves").get_attribute("value") == moves)
+    assert page.switch_to.active_element.get_attribute("data-play") == "2"
+    page.get(f"{address}#/board?task=tic_tac_toe&effort=1")
+    until(page, lambda: page.find_elements(By.CSS_SELECTOR, "[aria-label='Play a2']"))
+    at(page, "[data-play='2']").send_keys("")
+    press(page, Keys.ENTER)
+    until(page, lambda: "moves=c3" in page.current_url)
+    until(page, lambda: page.find_elements(By.CSS_SELECTOR, ".stone.x"))
+    assert page.switch_to.active_element.get_attribute("data-play") == "3", "the next one has it"
 
 
 def press(browser, key):

@@ -9,7 +9,7 @@ from .asking import Fields, answering, number
 from .exact import solved_moves
 from .goals import knobs
 from .hall import Hall
-from .searching import most_simulations
+from .searching import most_simulations, searcher
 from .settings import RefusedError
 from .worlds import FIRST, allowed, described, play, playable, read_spot, world
 
@@ -46,6 +46,7 @@ def _position(hall: Hall, fields: Fields) -> dict[str, Any]:
         "knobs": knobs(world(spot.task)),
         "solved": bool(solved_moves(spot.task)),
         "most": most_simulations(world(spot.task)),
+        "searcher": searcher(world(spot.task)),
         "habit": hall.habits.of(spot.task).told(),
     }
 

@@ -120,10 +120,14 @@ async def side_by_side(hall: Hall, fields: Fields) -> dict[str, Any]:
 async def drawn_figure(hall: Hall, fields: Fields) -> dict[str, Any]:
     """A claim's figure, or the zoo's, as data."""
 
+    from ..claims import list_claims
+
     def work(shelf: Shelf, run: Shelved) -> dict[str, Any]:
         if run.kind == "zoo":
             return {"panels": zoo_figure(shelf.records(run), shelf.planned(run) or [])}
-        return {"panels": [panel_json(p, world=w) for w, p in _figure(shelf, run, fields)]}
+        title = list_claims().get(fields.get("claim", ""), {}).get("title", "")
+        panels = [panel_json(p, world=w) for w, p in _figure(shelf, run, fields)]
+        return {"title": title, "panels": panels}
 
     return await _of_run(hall, fields, work, hall.slow)
 

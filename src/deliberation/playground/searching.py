@@ -45,6 +45,13 @@ def searchable(task: Task) -> bool:
     return traits.fully_observable and listed and traits.players <= 2
 
 
+def searcher(task: Task) -> str:
+    """What the search of the board is, in words."""
+    if searchable(task):
+        return "UCT with random playouts by the rules alone: no network"
+    return "UCT over histories with random playouts by the rules alone: no network"
+
+
 def most_simulations(task: Task) -> int:
     """The right end of the dial: as many as memory allows, a power of two."""
     return _ROOMS.get(repr(task), lambda: _room(task))

@@ -20,6 +20,8 @@ POSITIONS = "positions.npz"
 AT_A_TIME = 6
 _LONG = 240
 _NUMBERS = 8
+_FEW = 600
+"""An array of no more numbers than this is shown whole."""
 _WORLDS = Kept(16)
 ORDERS = ("costliest", "recorded")
 
@@ -35,11 +37,16 @@ def brief(record: Record) -> dict[str, Any]:
     """A record in a line: what it did, and by which settings it differs from others."""
     return {
         "cell": record.cell,
-        "what": record.function.rpartition(".")[2].replace(":", ": ").replace("_", " "),
+        "what": named(record.function),
         "settings": settled(record.settings),
         "seconds": record.seconds,
         "started": record.started,
     }
+
+
+def named(function: str) -> str:
+    """A cell's function in words."""
+    return function.rpartition(".")[2].replace(":", ": ").replace("_", " ")
 
 
 def settled(settings: Mapping[str, Any]) -> str:
@@ -47,7 +54,7 @@ def settled(settings: Mapping[str, Any]) -> str:
     told = (
         f"{name} {short(value)}"
         for name, value in settings.items()
-        if value is not None and not _is_cell(value) and value != {} and value != []
+        if value is not None and not _is_cell(value) and value not in ({}, [], "")
     )
     return ", ".join(told)
 
@@ -130,20 +137,30 @@ def _cut(value: Any) -> Any:
     return value
 
 
-def _columns(run: Shelved, record: Record) -> list[dict[str, str]]:
+def _columns(run: Shelved, record: Record) -> list[dict[str, Any]]:
     found = []
     for name, said in record.columns.items():
         axes = " × ".join(
             f"{n} {axis}s" for n, axis in zip(said["shape"], said["axes"], strict=True)
         )
+        rows = None
         try:
             values = read_column(run.path, record, name).values
         except DeliberationError as error:
             span = str(error).splitlines()[0]
         else:
-            span = _span(values)
-        found.append({"name": name, "axes": axes, "unit": str(said["unit"]), "span": span})
+            span, rows = _span(values), _rows(values)
+        unit = str(said["unit"])
+        found.append({"name": name, "axes": axes, "unit": unit, "span": span, "rows": rows})
     return found
+
+
+def _rows(values: np.ndarray) -> list[list[float | None]] | None:
+    """The numbers themselves, row by row, where they are few; what is not finite is null."""
+    if values.dtype.kind not in "biuf" or not 0 < values.size <= _FEW or values.ndim > 2:
+        return None
+    flat = np.atleast_2d(values) if values.ndim != 1 else values[:, None]
+    return [[float(x) if np.isfinite(x) else None for x in row] for row in flat]
 
 
 def _span(values: np.ndarray) -> str:

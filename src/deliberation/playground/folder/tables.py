@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -36,13 +36,35 @@ def content(shelf: Shelf, run: Shelved) -> dict[str, Any]:
         {"cell": cell, "why": (why.strip().splitlines() or [""])[-1]}
         for cell, why in list(kept.items())[:_MOST_FAILURES]
     ]
-    if run.kind == "zoo":
-        return {"places": places(shelf, run), "failures": failures}
-    if run.kind == "table":
-        return {"claims": claims_of(rows(shelf, run)), "failures": failures}
+    if run.kind in ("zoo", "table"):
+        said = {"failures": failures, "missing": missing(shelf, run, kept)}
+        if run.kind == "zoo":
+            return {"places": places(shelf, run), **said}
+        return {"claims": claims_of(rows(shelf, run)), **said}
     from .records import brief
 
     return {"records": [brief(r) for r in list(records.values())[-200:]], "failures": failures}
+
+
+def missing(shelf: Shelf, run: Shelved, failed: Collection[str]) -> dict[str, Any]:
+    """Planned cells neither measured nor failed; `other` counts records of no planned cell.
+
+    Those are of another version of the code.
+    """
+    from .records import named, settled
+
+    planned, records = shelf.planned(run), shelf.records(run)
+    if planned is None:
+        return {"of": 0, "other": 0, "cells": []}
+    gone = [cell for cell in planned if cell.id not in records and cell.id not in failed]
+    return {
+        "of": len(gone),
+        "other": len(set(records) - {cell.id for cell in planned}),
+        "cells": [
+            {"what": named(cell.function), "settings": settled(cell.settings)}
+            for cell in gone[:_MOST_FAILURES]
+        ],
+    }
 
 
 def rows(shelf: Shelf, run: Shelved) -> list[Row]:

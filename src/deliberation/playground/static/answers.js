@@ -20,11 +20,14 @@ export function answers() {
     head.append(heads[name]);
   }
   const body = h("div", { role: "rowgroup" });
-  const line = h("p", { class: "line small quiet" });
-  element.append(head, body, line);
+  const line = h("p", { class: "line small quiet" }), about = h("p", { class: "small quiet", "data-about": "search" });
+  const whole = h("div", {}, element, line, about);
+  element.append(head, body);
 
   function begin(position) {
     told = position;
+    heads.search.firstChild.title = position.searcher ?? "";
+    about.textContent = position.searcher ? `Search is ${position.searcher}.` : "";
     said = {};
     for (const name of columns) {
       says[name].textContent = told.over ? "–" : "…";
@@ -122,7 +125,7 @@ export function answers() {
     }
   }
 
-  return { element, begin, heard, effort };
+  return { element: whole, begin, heard, effort };
 }
 
 function isBest(answer, action) {

@@ -3,16 +3,21 @@
 // All that is shown follows from the address: the task, the moves, the goal, the effort. A change
 // of any of them closes the stream of the question before and opens that of the next.
 
+import { offer } from "./actions.js";
+import { answers } from "./answers.js";
 import { announce, ask, stream } from "./api.js";
 import { go } from "./app.js";
-import { answers } from "./answers.js";
 import { dial } from "./dial.js";
 import { h } from "./dom.js";
-import { drawing, falls, shade } from "./draw.js";
+import { drawing, shade } from "./draw.js";
+import { editing } from "./edit.js";
 import { knobs } from "./knobs.js";
+import { Line, numbered, Queue } from "./line.js";
+import { awaited, flagged, moved, statusOf, summed } from "./saying.js";
 import { tree } from "./tree.js";
 
 const EFFORT = 512;
+const PATIENCE = 350;
 const NUMBERED = /^[0-9]$/;
 const ARROWS = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down" };
 
@@ -33,12 +38,14 @@ class Board {
     this.at = null;
     this.told = null;
     this.cursor = 0;
-    this.undone = [];
+    this.line = new Line();
+    this.queue = new Queue();
     this.element = element;
     this.dial = dial((effort) => this.set({ effort }, { quick: true }));
     this.answers = answers();
     this.tree = tree();
     this.knobs = knobs((goal, walls) => this.set({ goal, walls }));
+    this.edit = editing(this.knobs, (sentence) => this.tell(sentence));
     this.build();
     this.keys = (event) => this.key(event);
     addEventListener("keydown", this.keys);
@@ -46,13 +53,14 @@ class Board {
   }
 
   build() {
-    this.headline = h("p", { class: "headline", "aria-live": "polite", id: "headline" });
+    this.headline = h("p", { class: "headline", "aria-live": "polite", id: "headline" }, "Getting the board ready…");
     this.select = h("select", { id: "task", onchange: () => this.choose(this.select.value) });
     this.summary = h("p", { class: "quiet small" });
     this.frame = h("div", {
       class: "frame", tabindex: 0, role: "group", id: "board",
       "aria-label": "The board. Arrow keys choose an action, Enter plays it.",
     });
+    this.legend = h("p", { class: "legend-flags small quiet" });
     this.status = h("p", { class: "status" });
     this.actions = h("div", { class: "actions", role: "group", "aria-label": "Actions" });
     this.moves = h("input", {
@@ -62,7 +70,7 @@ class Board {
     });
     this.refused = h("p", { class: "refused", role: "alert" });
     const button = (id, text, act, key) =>
-      h("button", { id, type: "button", onclick: act, title: `${text} (${key})`, "aria-keyshortcuts": key }, text);
+      h("button", { id, type: "button", onclick: () => this.queue.act(act), title: `${text} (${key})`, "aria-keyshortcuts": key }, text);
     this.buttons = {
       undo: button("undo", "Undo", () => this.undo(), "u"),
       redo: button("redo", "Redo", () => this.redo(), "r"),
@@ -76,8 +84,8 @@ class Board {
       h("div", { class: "stage" },
         h("section", { class: "left", "aria-label": "Position" },
           h("div", { class: "pick" }, h("label", { for: "task", class: "unseen" }, "Task"), this.select),
-          this.summary, this.frame, this.status, this.actions,
-          h("div", { class: "tools" }, ...Object.values(this.buttons)),
+          this.summary, this.frame, this.legend, this.status, this.actions,
+          h("div", { class: "tools" }, ...Object.values(this.buttons), this.edit.button),
           h("div", { class: "typed" }, h("label", { for: "moves" }, "Moves"), this.moves),
           this.refused),
         h("div", { class: "right" },
@@ -87,7 +95,7 @@ class Board {
           h("section", { "aria-label": "The tree" }, this.tree.element))),
       h("details", { class: "keys quiet small" }, h("summary", {}, "Keys"),
         h("p", {}, "Numbers play an action. On the board, arrows choose and Enter plays; where one walks, arrows walk. ",
-          "[ and ] turn the dial, g turns the goal round, u undoes, r redoes, n lets search move, s starts again, p goes to a solved position, l copies the link.")));
+          "[ and ] turn the dial, g turns the goal round, w changes walls and flags with arrows and Enter, u undoes, r redoes, n lets search move, s starts again, p goes to a solved position, l copies the link.")));
   }
 
   async hello() {
@@ -119,16 +127,17 @@ class Board {
       goal: query.get("goal") ?? "", walls: query.get("walls") ?? "",
       effort: query.get("effort") ?? String(EFFORT),
     };
+    this.queue.clear();
     this.load();
   }
 
   /** Change what the address says, and follow it; `step` makes it a step of the history. */
   set(changes, { step = false, quick = false } = {}) {
-    if (changes.moves && !changes.redo) this.undone = [];
-    delete changes.redo;
     Object.assign(this.at, changes);
     const { moves, ...rest } = this.at;
     go("board", new URLSearchParams({ ...rest, moves: moves.join("+") }), { silent: !step });
+    this.buttons.undo.disabled = this.at.moves.length === 0;
+    this.buttons.redo.disabled = this.line.again(this.at.moves) === undefined;
     if (quick) this.think();
     else this.load();
   }
@@ -141,48 +150,70 @@ class Board {
   async load() {
     const mine = (this.turn = (this.turn ?? 0) + 1);
     this.stop?.();
+    this.queue.busy = true;
+    const wait = setTimeout(() => this.getting(), PATIENCE);
     try {
       const told = await ask("/api/position", this.fields());
       if (mine !== this.turn) return;
       this.show(told);
+      this.strip = null;
+      this.think();
     } catch (error) {
-      if (mine === this.turn) this.refuse(error);
-      return;
+      if (mine !== this.turn) return;
+      this.headline.textContent = "";
+      this.refuse(error);
+      // What is shown is still the position before, and one plays on from there.
+      if (this.told) Object.assign(this.at, { task: this.told.task, moves: [...this.told.moves] });
+      this.queue.clear();
+    } finally {
+      clearTimeout(wait);
     }
-    this.strip = null;
-    this.think();
+    this.queue.answered();
+  }
+
+  /** The server takes its time: say with what. */
+  getting() {
+    const task = (this.at.task || this.select.value || "the board").replaceAll("_", " ");
+    const first = this.told?.task !== this.at.task;
+    this.headline.classList.remove("changed");
+    this.headline.textContent = first ? `Getting ${task} ready: its rules are compiled, which takes some seconds, once…` : "Playing it…";
+    if (!this.told) this.frame.replaceChildren(h("p", { class: "quiet" }, "The board appears here."));
   }
 
   show(told) {
     this.refused.textContent = "";
+    if (this.told?.task !== told.task) this.line = new Line();
     this.told = told;
+    this.at.moves = [...told.moves];
+    this.line.at(told.moves);
     this.name(told.task);
     this.moves.value = told.moves.join(" ");
     this.cursor = Math.min(this.cursor, Math.max(0, told.legal.length - 1));
+    const walks = told.knobs.some((k) => k.name === "step");
     this.svg = drawing(told, {
+      worth: this.knobs.worth(told, this.at.goal),
       onAction: (action) => this.play(action),
-      onCell: told.knobs.some((k) => k.name === "step") ? (i, j, mark) => this.wall(i, j, mark) : undefined,
+      onCell: walks ? (i, j) => this.edit.change(i, j) : undefined,
+      edits: (event) => walks && (this.edit.on || event.shiftKey),
     });
-    const flags = this.svg.querySelectorAll(".flag");
-    for (const [, exit] of this.at.goal.matchAll(/exit_(\d+):(?=0*\.?0*[1-9])/g)) flags[exit]?.classList.add("wanted");
     this.frame.replaceChildren(this.svg);
+    this.legend.textContent = flagged(told, this.knobs.worth(told, this.at.goal, true));
     if (told.text && told.picture === null && told.hidden) this.frame.append(h("p", { class: "quiet small" }, "Something is hidden."));
     this.status.textContent = statusOf(told);
-    this.actions.replaceChildren(...told.legal.map((action) =>
-      h("button", { type: "button", class: "action", "data-play": action,
-        "aria-label": `Play ${told.names[action]}`, onclick: () => this.play(action) }, told.names[action])));
+    offer(this.actions, told, (action) => this.play(action), this.frame);
     this.actions.hidden = told.legal.length > 24;
     this.buttons.undo.disabled = told.moves.length === 0;
-    this.buttons.redo.disabled = this.undone.length === 0;
+    this.buttons.redo.disabled = this.line.again(told.moves) === undefined;
     this.buttons.start.disabled = told.moves.length === 0;
     this.buttons.step.disabled = told.over;
     this.buttons.solved.hidden = !told.solved;
     this.knobs.show(told, this.at.goal, this.at.walls);
+    this.edit.show(told, this.frame);
     this.dial.show(told.most, Number(this.at.effort));
     this.answers.begin(told);
     this.tree.begin(told);
-    this.headline.textContent = "";
     this.said = {};
+    this.say();
     announce(`${told.moves.length ? `${told.moves.at(-1)} was played. ` : ""}${statusOf(told)}`);
   }
 
@@ -191,6 +222,8 @@ class Board {
     this.stop?.();
     if (!this.told || this.told.over) return;
     this.said = { ...this.said, search: null, changed: null };
+    if (this.at.goal || this.at.walls) this.say();
+    this.mover();
     const { effort, exact } = this.dial.asked();
     this.answers.effort(effort, exact);
     if (effort === 0) this.tree.begin(this.told);
@@ -199,7 +232,10 @@ class Board {
   }
 
   heard(name, content) {
-    if (name === "refused") return this.refuse(new Error(content.error));
+    if (name === "refused") {
+      this.headline.textContent = "";
+      return this.refuse(new Error(content.error));
+    }
     if (name === "strip") {
       this.strip = content;
       this.dial.strip(content, this.told, this.said);
@@ -211,6 +247,8 @@ class Board {
     this.answers.heard(name, content);
     if (name === "search") this.tree.grow(content);
     this.dial.ends(this.said, this.told);
+    if (name === "exact") this.dial.known(Boolean(content.best));
+    this.mover();
     this.paint();
     this.say();
   }
@@ -227,63 +265,56 @@ class Board {
     else if (search) shade(this.svg, { ...(search.visits ?? search.weights) }, search.action);
   }
 
-  /** One sentence on how the answers stand, put together from them. */
+  /** How the answers stand, or what another goal came to. */
   say() {
-    const { habit, search, exact, changed } = this.said;
-    const name = (told) => this.told.names[told.action];
-    if (changed?.sentence) {
-      this.headline.textContent = changed.sentence;
-      this.headline.classList.add("changed");
-      return;
-    }
-    this.headline.classList.remove("changed");
-    if (this.at.goal || this.at.walls) return;
-    const parts = [];
-    if (habit?.ready) parts.push(`At once the network chooses ${name(habit)}`);
-    if (search?.final) parts.push(`${parts.length ? "search" : "Search"} at ${search.simulations.toLocaleString("en")} simulations${parts.length ? "" : " chooses"} ${name(search)}`);
-    if (exact?.best) parts.push(`${exact.best.length > 1 ? "the best are" : "the best is"} ${exact.best.map((a) => this.told.names[a]).join(", ")}`);
-    if (parts.length) this.headline.textContent = `${parts.join("; ")}.`;
+    const { changed } = this.said, other = this.at.goal || this.at.walls;
+    const sentence = changed?.sentence || (other ? "" : summed(this.said, this.told.names));
+    this.headline.classList.toggle("changed", Boolean(changed?.sentence));
+    this.headline.textContent = sentence || awaited(this.at, this.told);
   }
 
   play(action) {
-    if (!this.told.legal.includes(action)) return;
-    this.set({ moves: [...this.told.moves, this.told.names[action]] }, { step: true });
+    const { task } = this.told;
+    this.queue.act(() => {
+      if (this.told.task !== task) return;  // meant for the board that was shown then
+      const { legal, names, moves, over } = this.told;
+      if (!legal.includes(action)) return this.tell(over ? "It is over." : `${names[action]} is not legal here.`);
+      this.set({ moves: this.line.next(moves, names[action]) }, { step: true });
+    });
   }
 
   undo() {
-    if (!this.told?.moves.length) return;
-    const left = [...this.undone, this.told.moves.at(-1)];
-    this.set({ moves: this.told.moves.slice(0, -1) }, { step: true });
-    this.undone = left;
-    this.buttons.redo.disabled = false;
+    if (this.at.moves.length) this.set({ moves: this.at.moves.slice(0, -1) }, { step: true });
   }
 
   redo() {
-    if (!this.undone.length) return;
-    const move = this.undone.pop(), left = this.undone;
-    this.set({ moves: [...this.told.moves, move] }, { step: true });
-    this.undone = left;
+    const moves = this.line.again(this.at.moves);
+    if (moves) this.set({ moves }, { step: true });
+  }
+
+  /** Who moves when asked to, by where the dial is: what they say now, and what the button says. */
+  asked() {
+    const { effort, exact } = this.dial.asked(), { habit, search, exact: known } = this.said ?? {};
+    if (effort === 0 && !exact) return { told: habit, text: "Let the network move" };
+    if (exact && known?.best) return { told: known, text: "Play an exact best" };
+    return { told: search, text: "Let search move" };
+  }
+
+  mover() {
+    const { text } = this.asked();
+    this.buttons.step.textContent = text;
+    this.buttons.step.title = `${text} (n)`;
   }
 
   step() {
-    const { effort, exact } = this.dial.asked();
-    const said = exact ? this.said.exact?.best && this.said.exact : effort === 0 ? this.said.habit : this.said.search;
-    if (said?.action !== undefined) this.play(said.action);
+    if (this.queue.busy || this.told.over) return;
+    const { told } = this.asked();
+    if (told?.action !== undefined) this.play(told.action);
+    else this.tell("There is no answer yet.");
   }
 
   choose(task) {
     this.set({ task, moves: [], goal: "", walls: "", seed: "" }, { step: true });
-  }
-
-  wall(i, j, mark) {
-    if (mark === "g" || mark === "G") {
-      const flags = this.told.picture.cells.flatMap((row, y) => row.map((c, x) => (c === "g" || c === "G" ? `${y},${x}` : null)).filter(Boolean));
-      if (flags.length > 1 && this.told.knobs.some((k) => k.name === "exit_0")) this.knobs.move(flags.indexOf(`${i},${j}`));
-      return;
-    }
-    if (mark !== "" && mark !== "#") return;
-    const cell = i * this.told.picture.cells[0].length + j;
-    this.knobs.wall(cell);
   }
 
   async solved() {
@@ -311,26 +342,31 @@ class Board {
     const typing = event.target.closest("input[type=text], select, textarea");
     if (!this.told || typing || event.ctrlKey || event.metaKey || event.altKey) return;
     const slider = event.target.closest("input[type=range]");
-    const acts = { u: () => this.undo(), r: () => this.redo(), n: () => this.step(), l: () => this.copy(), p: () => this.solved(),
-      s: () => this.set({ moves: [] }, { step: true }), g: () => this.knobs.turn(),
+    const acts = { u: () => this.queue.act(() => this.undo()), r: () => this.queue.act(() => this.redo()), n: () => this.step(), l: () => this.copy(), p: () => this.solved(),
+      s: () => this.queue.act(() => this.set({ moves: [] }, { step: true })), g: () => this.knobs.turn(), w: () => this.edit.turn(),
       "[": () => this.dial.nudge(-1), "]": () => this.dial.nudge(1) };
     const act = acts[event.key];
     if (act) act();
     else if (NUMBERED.test(event.key)) this.number(event.key);
     else if (!slider && event.key in ARROWS && this.frame.contains(event.target)) this.arrow(ARROWS[event.key]);
+    else if (["Enter", " "].includes(event.key) && event.target === this.frame && this.edit.on) this.edit.enter();
     else if (event.key === "Enter" && event.target === this.frame) this.play(this.told.legal[this.cursor]);
     else return;
     event.preventDefault();
   }
 
   number(key) {
-    const named = this.told.legal.find((a) => this.told.names[a] === key);
-    const action = named ?? this.told.legal[Number(key) - 1];
-    if (action !== undefined) this.play(action);
+    const { names } = this.told;
+    const action = numbered(names, key);
+    if (action === undefined) return this.tell(`${key} is no action here.`);
+    if (names[action] !== key && !this.told.legal.includes(action) && !this.queue.busy)
+      return this.tell(`${key} stands for ${names[action]}, which is not legal here.`);
+    this.play(action);
   }
 
   arrow(way) {
     const { legal, names, picture } = this.told;
+    if (this.edit.on) return this.edit.go(way);
     if (picture?.here) {
       const action = legal.find((a) => names[a] === way);
       if (action !== undefined) this.play(action);
@@ -343,7 +379,11 @@ class Board {
   }
 
   refuse(error) {
-    this.refused.textContent = error.message;
+    this.tell(error.message);
+  }
+
+  tell(sentence) {
+    this.refused.textContent = sentence;
   }
 
   close() {
@@ -353,29 +393,4 @@ class Board {
     clearTimeout(this.later);
     removeEventListener("keydown", this.keys);
   }
-}
-
-/** Which legal action the cursor comes to: the nearest one that way. */
-function moved(told, cursor, way) {
-  const { legal, picture } = told;
-  const back = way === "left" || way === "up";
-  if (!picture || falls(told)) return Math.max(0, Math.min(legal.length - 1, cursor + (back ? -1 : 1)));
-  const from = picture.places[legal[cursor]];
-  const axis = way === "left" || way === "right" ? 1 : 0;
-  let best = cursor, least = Infinity;
-  legal.forEach((action, i) => {
-    const to = picture.places[action];
-    if (!from || !to) return;
-    const along = (to[axis] - from[axis]) * (back ? -1 : 1), aside = Math.abs(to[1 - axis] - from[1 - axis]);
-    if (along > 0 && along + 3 * aside < least) [best, least] = [i, along + 3 * aside];
-  });
-  return best;
-}
-
-function statusOf(told) {
-  const returns = told.returns.map((x) => (Number.isInteger(x) ? x : x.toFixed(2)));
-  if (told.over) return `It is over: ${told.players > 1 ? `returns ${returns.join(" and ")}` : `return ${returns[0]}`}.`;
-  const note = told.picture?.note ? `${told.picture.note}. ` : "";
-  if (told.players === 1) return note + (told.moves.length ? `Return so far ${returns[0]}.` : "");
-  return `${note}${told.mover === 0 ? "First" : "Second"} player to move${told.picture && !told.picture.here ? (told.mover === 0 ? " (●)" : " (○)") : ""}.`;
 }

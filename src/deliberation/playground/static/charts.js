@@ -64,10 +64,10 @@ export function chart(panel, { link, current, wide = USUAL } = {}) {
   })));
   panel.series.forEach((series, j) => inside.append(...lines(series, j, x, y)));
   svg.append(inside);
-  svg.append(...referenceNames(panel, y, wide));
   panel.series.forEach((series, j) => {
     svg.append(dots(panel, series, j, x, y, { link, current, told }));
   });
+  svg.append(...referenceNames(panel, y, wide));
   return h("figure", { class: "panel" },
     panel.title ? h("figcaption", {}, panel.title) : null, legend(panel), svg, told);
 }

@@ -13,7 +13,7 @@ export function dial(onTurn) {
   const element = h("div", { class: "dial" },
     h("div", { class: "dial-head" }, h("label", { for: "effort", class: "title" }, "Effort"), label),
     h("div", { class: "rail" }, slider), notches, told);
-  let most = 16384, cells = [], wait = 0;
+  let most = 16384, cells = [], wait = 0, unknown = false;
 
   const last = () => Number(slider.max);
   const simulations = (notch) => (notch === 0 ? 0 : Math.min(2 ** (notch - 1), most));
@@ -36,6 +36,7 @@ export function dial(onTurn) {
       c.action = undefined;
     }
     told.textContent = "";
+    unknown = false;
     if (!Number.isNaN(effort)) slider.value = effort === -1 ? last() : effort === 0 ? 0 : Math.min(Math.round(Math.log2(effort)) + 1, last() - 1);
     named();
   }
@@ -44,7 +45,7 @@ export function dial(onTurn) {
 
   function named() {
     const notch = Number(slider.value);
-    const text = notch === 0 ? "habit: no simulation" : notch === last() ? "exact" : `${count(simulations(notch))} simulation${notch === 1 ? "" : "s"}`;
+    const text = notch === 0 ? "habit: no simulation" : notch === last() ? (unknown ? `exact is not known here: ${count(most)} simulations` : "exact") : `${count(simulations(notch))} simulation${notch === 1 ? "" : "s"}`;
     label.textContent = text;
     slider.setAttribute("aria-valuetext", text);
     cells.forEach(({ cell }, i) => cell.classList.toggle("now", i === notch));
@@ -98,6 +99,11 @@ export function dial(onTurn) {
 
   return {
     element, show, strip, ends,
+    /** Whether the exact answer is known; where it is not, the end of the dial is a search. */
+    known(is) {
+      unknown = !is;
+      named();
+    },
     asked() {
       const notch = Number(slider.value);
       return { effort: notch === last() ? most : simulations(notch), exact: notch === last() };

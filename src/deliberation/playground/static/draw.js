@@ -2,7 +2,7 @@
 
 import { h, s } from "./dom.js";
 
-const CELL = 64;
+const CELL = 64, WIDEST = 60;
 const MARKS = { "#": "wall", "?": "unseen-cell", P: "pit", H: "pit", "~": "mud", G: "goal", g: "exit" };
 const WORDS = { X: "first player's stone", O: "second player's stone", "#": "wall", "?": "not seen",
   P: "pit", H: "hole", "~": "mud", G: "goal", g: "exit", "": "free" };
@@ -11,9 +11,10 @@ const WORDS = { X: "first player's stone", O: "second player's stone", "#": "wal
  * The drawing of a position as the server tells it.
  *
  * `onAction(action)` is called when the cell of an action is clicked, `onCell(row, column)` when
- * any other is. `shade(el, weights, best)` shades it afterwards, as often as one likes.
+ * any other is, or that of an action while `edits(event)`. `worth` is what each flag is worth where
+ * that is not as usual. `shade(el, weights, best)` shades it afterwards, as often as one likes.
  */
-export function drawing(told, { onAction, onCell, label } = {}) {
+export function drawing(told, { onAction, onCell, edits, worth, label } = {}) {
   const picture = told.picture;
   if (!picture) return plain(told, label);
   const { cells, lean, here } = picture;
@@ -23,26 +24,27 @@ export function drawing(told, { onAction, onCell, label } = {}) {
   const high = rows * CELL + below + 6;
   const svg = s("svg", {
     class: "board", viewBox: `${-left} -6 ${wide} ${high}`, role: "img",
-    "aria-label": label ?? described(told),
+    "aria-label": label ?? described(told, worth),
   });
   const grounds = s("g"), heats = s("g", { class: "heats" }), stones = s("g"), over = s("g");
   const actions = byPlace(told);
-  const last = lastPlace(told);
+  const flags = new Map(flagsOf(told).map((f, k) => [f.place.join(), k]));
   cells.forEach((row, i) => row.forEach((mark, j) => {
     const x = (j + lean * i) * CELL, y = i * CELL;
     grounds.append(s("rect", {
       class: `cell ${MARKS[mark] ?? ""}`, x: x + 1.5, y: y + 1.5, width: CELL - 3,
       height: CELL - 3, rx: 9,
     }));
-    stones.append(...marked(mark, x + CELL / 2, y + CELL / 2, here && here[0] === i && here[1] === j));
+    stones.append(...marked(mark, x + CELL / 2, y + CELL / 2, here && here[0] === i && here[1] === j,
+      worth?.[flags.get(`${i},${j}`)]));
     if (!onAction && !onCell) return;
     const action = actionAt(told, actions, i, j);
     const spot = s("rect", {
       class: action === undefined ? "spot" : "spot live", x, y, width: CELL, height: CELL,
       "data-cell": `${i},${j}`, ...(action === undefined ? {} : { "data-action": action }),
     });
-    spot.addEventListener("click", () => {
-      if (action !== undefined && onAction) onAction(action);
+    spot.addEventListener("click", (event) => {
+      if (action !== undefined && onAction && !edits?.(event)) onAction(action);
       else onCell?.(i, j, mark);
     });
     over.append(spot);
@@ -56,9 +58,6 @@ export function drawing(told, { onAction, onCell, label } = {}) {
     }));
   }
   svg.append(grounds, heats, stones);
-  if (last) svg.append(s("circle", {
-    class: "last", r: 4, cx: (last[1] + lean * last[0] + 0.5) * CELL, cy: (last[0] + 0.5) * CELL,
-  }));
   svg.append(...labels(picture, rows), over);
   return svg;
 }
@@ -73,17 +72,34 @@ export function shade(svg, weights, best) {
   }
 }
 
+/** The flags of a board in their order, row by row: each with its place and its mark. */
+export function flagsOf(told) {
+  return (told.picture?.cells ?? []).flatMap((row, i) =>
+    row.map((mark, j) => ({ mark, place: [i, j] })).filter(({ mark }) => told.picture.here && (mark === "g" || mark === "G")));
+}
+
 /** A position in words, for those who do not see it. */
-export function described(told) {
+export function described(told, worth) {
   const who = told.over ? "The game is over." : told.players > 1 ? `Player ${told.mover + 1} to move.` : "";
   if (!told.picture) return `${told.text} ${who}`;
-  const rows = told.picture.cells.map((row, i) =>
-    `Row ${told.picture.rows[i] ?? i + 1}: ` + row.map((m) => WORDS[m] ?? m).join(", "));
-  return `${told.task}. ${rows.join(". ")}. ${told.picture.note} ${who}`;
+  const { cells, rows, here, note } = told.picture;
+  let flags = 0;
+  const word = (mark, i, j) => {
+    const is = mark === "g" || mark === "G" ? exit(mark, worth?.[flags++]) : WORDS[mark] ?? mark;
+    return here && here[0] === i && here[1] === j ? `you${mark === "" ? "" : ` on ${is}`}` : is;
+  };
+  const exit = (mark, paid) => paid === undefined ? WORDS[mark] : paid > 0 ? "goal" : mark === "G" ? "exit that was the goal" : "exit";
+  const said = cells.map((row, i) => `Row ${rows[i] ?? i + 1}: ` + row.map((mark, j) => word(mark, i, j)).join(", "));
+  const stands = here ? `You stand in row ${here[0] + 1}, column ${here[1] + 1}. ` : "";
+  return `${told.task}. ${stands}${said.join(". ")}. ${note} ${who}`;
 }
 
 function plain(told, label) {
-  return h("pre", { class: "board plain", "aria-label": label ?? told.task }, told.text);
+  // A board in letters keeps its columns: its letters are as large as the longest line allows.
+  const wide = Math.max(1, ...told.text.split("\n").map((line) => line.length));
+  const el = h("pre", { class: `board plain${wide <= WIDEST ? " whole" : ""}`, "aria-label": label ?? told.task }, told.text);
+  el.style.setProperty("--wide", wide);
+  return el;
 }
 
 function byPlace(told) {
@@ -110,25 +126,22 @@ export function falls(told) {
     && picture.places.length === picture.cells[0].length && picture.cells.length > 1;
 }
 
-function lastPlace() {
-  return null;
-}
-
-function marked(mark, x, y, here) {
+function marked(mark, x, y, here, worth) {
   const found = [];
   if (here) found.push(s("circle", { class: "here", cx: x, cy: y, r: 15 }));
   if (mark === "X") found.push(s("circle", { class: "stone x", cx: x, cy: y, r: 22 }));
   else if (mark === "O") found.push(s("circle", { class: "stone o", cx: x, cy: y, r: 19.5 }));
-  else if (mark === "G" || mark === "g") found.push(flag(x, y, mark));
+  else if (mark === "G" || mark === "g") found.push(flag(x, y, mark, worth));
   else if (mark === "P" || mark === "H") found.push(s("circle", { class: "hole", cx: x, cy: y, r: 15 }));
   else if (mark !== "" && mark !== "#" && mark !== "~" && mark !== "?")
     found.push(s("text", { class: "mark", x, y: y + 7, "font-size": mark.length < 3 ? 22 : 16 }, mark));
   return found;
 }
 
-function flag(x, y, mark) {
+function flag(x, y, mark, worth) {
+  const usual = mark === "G" ? "flag" : "flag dim";
   return s("path", {
-    class: mark === "G" ? "flag" : "flag dim",
+    class: worth === undefined ? usual : worth > 0 ? "flag wanted" : "flag dim",
     d: `M${x - 9} ${y + 16}V${y - 15}H${x + 12}L${x + 5} ${y - 7.5}L${x + 12} ${y}H${x - 9}`,
   });
 }

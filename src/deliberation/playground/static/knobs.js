@@ -1,6 +1,11 @@
 // Changing the goal: a toggle or slider for each feature of the objective, and walls.
 
 import { h, signed } from "./dom.js";
+import { flagsOf } from "./draw.js";
+
+function read(goalText) {
+  return Object.fromEntries(goalText.split(",").filter(Boolean).map((p) => p.split(":")).map(([n, v]) => [n, Number(v)]));
+}
 
 /** The knobs of a task. `onTurn(goal, walls)` gets what is to stand in the address. */
 export function knobs(onTurn) {
@@ -14,7 +19,7 @@ export function knobs(onTurn) {
 
   function show(told, goalText, wallsText) {
     offered = told.knobs;
-    goal = Object.fromEntries(goalText.split(",").filter(Boolean).map((p) => p.split(":")).map(([n, v]) => [n, Number(v)]));
+    goal = read(goalText);
     walls = wallsText.split(".").filter(Boolean).map(Number);
     const mine = JSON.stringify(offered);
     if (mine !== built) build();
@@ -22,8 +27,11 @@ export function knobs(onTurn) {
     for (const knob of offered) set(knob, goal[knob.name] ?? knob.usual);
     reset.hidden = Object.keys(goal).length === 0 && walls.length === 0;
     const grid = told.picture?.here && offered.some((k) => k.name === "step");
-    const flags = told.picture?.cells.flat().filter((c) => c === "g" || c === "G").length;
-    hint.textContent = !grid ? "" : `${flags > 1 ? "Click a flag of the board to move the goal there. " : ""}Click a free cell to put up a wall, or a wall to take it away.`;
+    const many = flagsOf(told).length > 1 && offered.some((k) => k.name === "exit_0");
+    hint.textContent = !grid ? "" : `${many ? "Click a flag of the board to move the goal there. " : ""}Click a free cell to put up a wall, or a wall to take it away; a click next to you is a step, so hold Shift there, or turn on “Walls and flags” (w), which works with arrows and Enter too.`;
+    const moved = Object.entries(goal).some(([name, value]) => name.startsWith("exit_") && value > 0);
+    const label = element.querySelector("label[for=knob-goal] span");
+    if (label) label.textContent = moved ? "goal, where it was" : "goal";
   }
 
   function build() {
@@ -70,12 +78,21 @@ export function knobs(onTurn) {
 
   return {
     element, show,
-    /** The goal moved to an exit, by its number: that one pays, and the one that is shown does not. */
-    move(exit) {
+    /** What each flag is worth by a goal; null where that is not changed and need not be told. */
+    worth(told, goalText, always = false) {
+      const numbers = read(goalText), usual = Object.fromEntries(told.knobs.map((k) => [k.name, k.usual]));
+      if (usual.exit_0 === undefined || !(always || Object.keys(numbers).some((n) => n === "goal" || n.startsWith("exit_")))) return null;
+      const is = (name) => numbers[name] ?? usual[name] ?? 0;
+      return flagsOf(told).map(({ mark }, k) => (mark === "G" ? is("goal") : 0) + is(`exit_${k}`));
+    },
+    /** Move the goal to an exit by its number; false where it is there already. `marks`: of all exits. */
+    move(exit, marks) {
       const usual = offered.find((k) => k.name === "goal").usual;
-      const name = `exit_${exit}`;
-      if (goal[name] !== undefined) change({}, walls);
-      else change({ goal: 0, [name]: usual }, walls);
+      const paid = marks.map((mark, k) => (mark === "G" ? goal.goal ?? usual : 0) + (goal[`exit_${k}`] ?? 0));
+      if (paid[exit] > 0 && paid[exit] === Math.max(...paid)) return false;
+      const rest = Object.fromEntries(Object.entries(goal).filter(([n]) => n !== "goal" && !n.startsWith("exit_")));
+      change(marks[exit] === "G" ? rest : { ...rest, goal: 0, [`exit_${exit}`]: usual }, walls);
+      return true;
     },
     wall(cell) {
       change(goal, walls.includes(cell) ? walls.filter((c) => c !== cell) : [...walls, cell]);

@@ -1,9 +1,11 @@
 // The folder of runs: what each found, live while it runs, every point led to the record behind it.
 
-import { address, announce, ask, stream } from "./api.js";
+import { address, announce, stream } from "./api.js";
 import { chart, shown, styled } from "./charts.js";
+import { viewCompared } from "./compared.js";
 import { h } from "./dom.js";
-import { drawing } from "./draw.js";
+import { crumbs, fill, problem, recordList, titleOf, to, verdict } from "./folder.js";
+import { board, recordInto, viewRecord } from "./record.js";
 
 const KINDS = { table: "table", audit: "audit", zoo: "zoo", advice: "advice", other: "measurement", unreadable: "run" };
 const AGAIN = 6000;
@@ -14,7 +16,11 @@ export function mount(element, query) {
   styled("/static/runs.css");
   const place = h("div", { class: "runs" });
   element.append(place);
-  const page = { place, query, runs: null, view: null, turn: 0, folder: "" };
+  const page = { place, query, runs: null, view: null, turn: 0, folder: "", places: new Map() };
+  // Where one was on a page is kept, so that the way back leads there.
+  place.addEventListener("click", (event) => {
+    if (event.target.closest("a[href^='#']")) page.places.set(location.hash, scrollY);
+  });
   const close = stream("/api/runs/watch", {}, (name, told) => {
     if (name === "runs") listArrived(page, told);
     else if (name === "refused") page.place.replaceChildren(problem(told.error));
@@ -34,7 +40,7 @@ function show(page) {
   if (q.get("run") && q.get("with")) viewCompared(page, q.get("run"), q.get("with"));
   else if (q.get("run") && q.get("record")) viewRecord(page, q);
   else if (q.get("run") && q.get("point")) viewPoint(page, q);
-  else if (q.get("run")) viewRun(page, q.get("run"));
+  else if (q.get("run")) viewRun(page, q.get("run"), new Set((q.get("open") ?? "").split(",").filter(Boolean)));
   else viewList(page);
 }
 
@@ -48,36 +54,6 @@ function listArrived(page, told) {
       announce(`${run.title}: ${stateWords(run)}`);
   }
   page.view?.list?.();
-}
-
-/** Ask, and fill the place unless another view has taken it by then. */
-async function fill(page, path, fields, build, place, { patience = "Reading the records…" } = {}) {
-  const turn = page.turn;
-  const wait = setTimeout(() => {
-    if (patience && turn === page.turn && !place.childElementCount) place.replaceChildren(h("p", { class: "quiet", role: "status" }, patience));
-  }, 250);
-  try {
-    const told = await ask(path, fields);
-    if (turn === page.turn) place.replaceChildren(...[build(told)].flat().filter(Boolean));
-  } catch (error) {
-    if (turn === page.turn) place.replaceChildren(problem(error.message));
-  } finally {
-    clearTimeout(wait);
-  }
-}
-
-function problem(sentence) {
-  return h("p", { class: "refused", role: "alert" }, sentence);
-}
-
-function to(fields) {
-  return address("#/runs", fields);
-}
-
-function crumbs(...parts) {
-  const last = parts.length - 1;
-  return h("nav", { class: "crumbs", "aria-label": "Where you are" }, h("ol", {}, ...parts.map(([text, link], i) =>
-    h("li", {}, i < last ? h("a", { href: link }, text) : h("span", { "aria-current": "page" }, text)))));
 }
 
 // The list.
@@ -128,12 +104,12 @@ function stateWords(run) {
   if (run.state === "finished") return `finished, ${plural(run.done)}${failed}`;
   if (run.state === "ended") return `ended, ${some}${failed}`;
   if (run.state === "stopped") return `stopped, ${some}${failed}`;
-  return `${some}${failed}`;
+  return run.done ? `${some}${failed}; how many it was to have is not known` : `nothing recorded${failed}`;
 }
 
 // One run.
 
-function viewRun(page, name) {
+function viewRun(page, name, opened) {
   const head = h("header", { class: "head" });
   const body = h("div", { class: "found" });
   page.place.replaceChildren(head, body);
@@ -142,8 +118,13 @@ function viewRun(page, name) {
   const load = async () => {
     waiting = null;
     asked = Date.now();
-    const open = new Set([...body.querySelectorAll("details[open]")].map((d) => d.dataset.name));
+    const open = body.childElementCount ? new Set(openIn(body)) : opened;
+    page.drawn = [];
     await fill(page, "/api/runs/one", { run: name }, (told) => foundOf(page, told, open), body);
+    await Promise.all(page.drawn);
+    if (mine !== page.turn || !page.places.has(location.hash)) return;
+    scrollTo(0, page.places.get(location.hash));
+    page.places.delete(location.hash);
   };
   page.view = {
     list() {
@@ -161,6 +142,17 @@ function viewRun(page, name) {
   };
   page.view.list();
   load();
+}
+
+function openIn(body) {
+  return [...body.querySelectorAll("details[open][data-name]")].map((d) => d.dataset.name);
+}
+
+/** What is open is kept in the address, so that the way back finds it open. */
+function kept(page, details) {
+  if (page.query.get("point") || page.query.get("record") || !details.isConnected) return;
+  const hash = to({ run: page.query.get("run"), open: openIn(details.parentElement).join(",") });
+  if (hash !== location.hash) history.replaceState(null, "", hash);
 }
 
 function heading(page, head, run) {
@@ -181,6 +173,7 @@ function heading(page, head, run) {
 }
 
 function foundOf(page, run, open) {
+  page.titles = new Map((run.claims ?? []).map((c) => [c.name, c.title]));
   return [found(page, run, open), ["table", "zoo", "advice"].includes(run.kind) ? recordsOf(page, run, open.has("records")) : null].flat();
 }
 
@@ -188,6 +181,7 @@ function recordsOf(page, run, open) {
   const inside = h("div", {}), details = h("details", { class: "claim", "data-name": "records" },
     h("summary", {}, h("span", { class: "title" }, "All records"), h("span", { class: "counts quiet" }, shown(run.done))), inside);
   details.addEventListener("toggle", () => {
+    kept(page, details);
     if (!details.open || inside.childElementCount) return;
     fill(page, "/api/runs/records", { run: run.name }, (told) => [
       told.of > told.records.length ? h("p", { class: "quiet" }, `The last ${shown(told.records.length)} of ${shown(told.of)}.`) : null,
@@ -201,19 +195,27 @@ function found(page, run, open) {
   const failures = run.failures?.length ? h("details", { class: "failures", "data-name": "failures" },
     h("summary", {}, `${run.failures.length} cell${run.failures.length === 1 ? "" : "s"} failed`),
     h("ul", {}, ...run.failures.map((f) => h("li", {}, h("code", {}, f.cell), " ", f.why)))) : null;
-  if (run.claims) return [failures, ...run.claims.map((c) => claimOf(page, run, c, open.has(c.name)))];
+  const gaps = missing(run);
+  if (!run.done && !run.running && (run.claims || run.places)?.length === 0)
+    return [failures, gaps, h("p", { class: "quiet" }, "Nothing was measured in this run: it has no records.")];
+  if (run.claims) return [failures, gaps, ...run.claims.map((c) => claimOf(page, run, c, open.has(c.name)))];
   if (run.answers) return [failures, ...run.answers.map((a) => answerOf(run, a))];
-  if (run.places) return [failures, zooOf(page, run)];
+  if (run.places) return [failures, gaps, zooOf(page, run)];
   if (run.records) return [failures, recordList(run.name, run.records)];
   return [failures];
 }
 
-const GLYPH = { supported: "●", refuted: "✕", inconclusive: "◌", holds: "✓", fails: "!", responds: "●", none: "○", against: "✕" };
-
-function verdict(word) {
-  if (!word) return h("span", { class: "verdict told" }, "");
-  return h("span", { class: `verdict ${word.replaceAll(" ", "-")}` },
-    h("span", { class: "glyph", "aria-hidden": "true" }, GLYPH[word] ?? "·"), ` ${word}`);
+/** Which cells a run that has stopped lacks, and why as far as can be told. */
+function missing(run) {
+  const gone = run.missing;
+  if (!gone?.of || run.running) return null;
+  const other = gone.other ? ` ${shown(gone.other)} of its records are of cells that this version does not ask for.` : "";
+  const why = gone.other || run.page
+    ? `The run ended without them: the version of the code that made it did not ask for them.${other} The same call measures them.`
+    : "It was stopped before they were measured. The same call goes on with them.";
+  return h("details", { class: "failures", "data-name": "missing" },
+    h("summary", {}, `${shown(gone.of)} cell${gone.of === 1 ? " is" : "s are"} missing`), h("p", { class: "quiet" }, why),
+    h("ul", {}, ...gone.cells.map((c) => h("li", {}, c.what, " ", h("span", { class: "quiet small" }, c.settings)))));
 }
 
 function claimOf(page, run, claim, open) {
@@ -228,11 +230,12 @@ function claimOf(page, run, claim, open) {
   const draw = () => {
     if (asked || !details.open) return;
     asked = true;
-    fill(page, "/api/runs/figure", { run: run.name, claim: claim.name }, (told) => panels(told.panels, (i, j, k) =>
-      to({ run: run.name, claim: claim.name, point: `${i}.${j}.${k}` })), picture);
+    page.drawn.push(fill(page, "/api/runs/figure", { run: run.name, claim: claim.name }, (told) => panels(told.panels, (i, j, k) =>
+      to({ run: run.name, claim: claim.name, point: `${i}.${j}.${k}` })), picture));
   };
-  details.addEventListener("toggle", draw);
+  details.addEventListener("toggle", () => { kept(page, details); draw(); });
   details.open = open;
+  draw();
   return details;
 }
 
@@ -278,25 +281,21 @@ function answerOf(run, a) {
     a.cited.length ? h("div", { class: "boards" }, ...a.cited.map((c) => board(c))) : null);
 }
 
-function recordList(run, records) {
-  return h("div", { class: "scroll" }, h("table", { class: "records" },
-    h("thead", {}, h("tr", {}, ...["Record", "Measured", "Settings", "Seconds"].map((t) => h("th", { scope: "col" }, t)))),
-    h("tbody", {}, ...records.map((r) => h("tr", {},
-      h("td", {}, h("a", { href: to({ run, record: r.cell }) }, h("code", {}, r.cell.slice(0, 8)))),
-      h("td", {}, r.what), h("td", { class: "settings" }, r.settings), h("td", { class: "num" }, shown(r.seconds)))))));
-}
-
 // A point, and what is behind it.
 
 function viewPoint(page, q) {
   const run = q.get("run"), claim = q.get("claim"), point = q.get("point");
   const [i, j, k] = point.split(".").map(Number);
   const picture = h("div", { class: "picture" }), head = h("div", { class: "head" }), inside = h("div", { class: "behind" });
-  page.place.replaceChildren(crumbs(["Runs", to({})], [run, to({ run })], [claim, to({ run })], ["one point", ""]),
-    h("div", { class: "pointed" }, picture, head), inside);
+  const way = h("div", {});
+  const crumb = (title) => way.replaceChildren(crumbs(["Runs", to({})], [titleOf(page, run), to({ run })], [title, to({ run, open: claim })], ["one point", ""]));
+  crumb(page.titles?.get(claim) ?? claim.replaceAll("_", " "));
+  page.place.replaceChildren(way, h("div", { class: "pointed" }, picture, head), inside);
+  const link = (a, b) => to({ run, claim, point: `${i}.${a}.${b}` });
   fill(page, "/api/runs/figure", { run, claim }, (all) => {
+    if (all.title) crumb(all.title);
     const panel = all.panels[i];
-    return panel ? chart(panel, { current: `${j}.${k}`, link: (a, b) => to({ run, claim, point: `${i}.${a}.${b}` }) }) : problem("There is no such figure.");
+    return panel ? [chart(panel, { current: `${j}.${k}`, link }), heap(panel, j, k, link)] : problem("There is no such figure.");
   }, picture, { patience: "" });
   fill(page, "/api/runs/behind", { run, claim, point }, (b) => {
     const at = `${b.series || b.title}, ${b.x_label} ${b.x_name || shown(b.x)}: ${b.y_label} ${shown(b.y)}`;
@@ -304,7 +303,7 @@ function viewPoint(page, q) {
     const word = b.exact
       ? `It rests on ${many === 1 ? "one record" : `${many} records`}: moving ${many === 1 ? "its" : "their"} numbers a little moves the point, and moving any other's does not.`
       : `Which records it rests on could not be told apart; it is one of the figure's, which rests on ${many === 1 ? "this record" : `these ${many}`}.`;
-    if (many === 1) recordInto(page, run, b.records[0].cell, b.x, inside);
+    if (many === 1) recordInto(page, run, b.records[0].cell, { x: b.x, y: b.y }, inside);
     else {
       const links = recordList(run, b.records);
       for (const a of links.querySelectorAll("a")) a.setAttribute("href", `${a.getAttribute("href")}&at=${b.x}`);
@@ -314,112 +313,12 @@ function viewPoint(page, q) {
   }, head, { patience: "Finding out which records this point rests on…" });
 }
 
-// A record.
-
-function viewRecord(page, q) {
-  const run = q.get("run"), place = h("div", {});
-  page.place.replaceChildren(crumbs(["Runs", to({})], [run, to({ run })], ["record", ""]), place);
-  recordInto(page, run, q.get("record"), q.get("at"), place);
+/** Where points lie on one another: how many, and a way to each. */
+function heap(panel, j, k, link) {
+  const x = panel.series[j]?.x[k], y = panel.series[j]?.y[k];
+  const same = panel.series.flatMap((s, a) => s.x.map((v, b) => (v === x && s.y[b] === y ? [a, b] : null)).filter(Boolean));
+  if (same.length < 2) return null;
+  const name = ([a, b]) => panel.series[a].names?.[b] ?? (panel.series[a].label || `point ${b + 1}`);
+  return h("details", { class: "heap" }, h("summary", {}, `${same.length} points lie at this place; this is ${name([j, k])}`),
+    h("ul", { class: "plain-list" }, ...same.map(([a, b]) => h("li", {}, a === j && b === k ? h("b", {}, name([a, b])) : h("a", { href: link(a, b) }, name([a, b]))))));
 }
-
-function recordInto(page, run, cell, at, place) {
-  return fill(page, "/api/runs/record", { run, record: cell }, (r) => recordOf(page, run, r, at), place);
-}
-
-function recordOf(page, run, r, at) {
-  const pairs = (object) => Object.entries(object).flatMap(([name, value]) => [h("dt", {}, name.replaceAll("_", " ")),
-    h("dd", {}, value?.cell ? h("a", { href: to({ run, record: value.cell }) }, h("code", {}, value.text)) : value?.text ?? value)]);
-  return [
-    h("section", { class: "record", "aria-label": "Record" },
-      h("h2", {}, r.what, " ", h("small", {}, h("code", {}, r.cell))),
-      r.cited?.length ? group("The states that it rests on", h("div", { class: "boards" }, ...r.cited.map((c) => board(c)))) : null,
-      r.positions ? boardsOf(page, run, r, at) : r.cited?.length ? null : h("p", { class: "quiet" }, "No positions were kept with this record: what is there is told below."),
-      h("div", { class: "columns" }, ...[["What was asked", r.settings], ["What was found", r.outcomes],
-        ["What it spent, by its own word", r.spent], ["Where it comes from", r.provenance]]
-        .filter(([, object]) => Object.keys(object).length)
-        .map(([title, object]) => group(title, h("dl", { class: "facts" }, ...pairs(object))))),
-      r.columns.length ? group("Arrays beside it", h("div", { class: "scroll" }, h("table", {}, h("tbody", {}, ...r.columns.map((c) =>
-        h("tr", {}, h("th", { scope: "row" }, c.name), h("td", {}, c.axes), h("td", {}, c.unit), h("td", { class: "num" }, c.span))))))) : null,
-      r.needs.length ? group("It builds on", recordList(run, r.needs)) : null,
-      h("details", {}, h("summary", {}, "As it is written"), h("pre", { class: "raw" }, r.raw))),
-  ];
-}
-
-function group(title, inside) {
-  return h("section", { class: "group" }, h("h3", {}, title), inside);
-}
-
-function boardsOf(page, run, r, at) {
-  const budgets = r.budgets, chosen = budgets.includes(Number(at)) ? Number(at) : budgets[budgets.length - 1];
-  const state = { at: chosen, start: 0, order: "costliest" };
-  const place = h("div", { class: "positions" });
-  const load = () => fill(page, "/api/runs/positions", { run, record: r.cell, ...state }, (told) => {
-    const end = Math.min(told.start + told.boards.length, told.of);
-    const said = told.erred === null ? `${shown(told.of)} positions.` : `Of ${shown(told.of)} positions it gave something up in ${shown(told.erred)}.`;
-    return [
-      h("div", { class: "controls" },
-        h("p", { class: "quiet", role: "status" }, `${said} Shown: ${told.boards.length ? told.start + 1 : 0} to ${end}.`),
-        budgets.length > 1 ? pick("simulations", budgets, state.at, (v) => { state.at = Number(v); state.start = 0; load(); }) : null,
-        told.erred === null ? null : pick("order", ["costliest", "recorded"], state.order, (v) => { state.order = v; state.start = 0; load(); }),
-        h("button", { type: "button", disabled: told.start === 0, onclick() { state.start = Math.max(0, state.start - 6); load(); } }, "Earlier"),
-        h("button", { type: "button", disabled: end >= told.of, onclick() { state.start += 6; load(); } }, "More")),
-      h("div", { class: "boards" }, ...told.boards.map((b) => board(b))),
-    ];
-  }, place);
-  load();
-  return group("The positions behind it", place);
-}
-
-function pick(label, values, current, then) {
-  return h("label", { class: "choice" }, `${label} `, h("select", { onchange(e) { then(e.target.value); } },
-    ...values.map((v) => h("option", { value: v, selected: String(v) === String(current) }, typeof v === "number" ? shown(v) : v))));
-}
-
-function board(one) {
-  const legal = one.values ? one.values.map((v) => v.action) : one.legal;
-  const told = { ...one, legal, movers: [], moves: [], task: "Position", over: false, mover: one.mover ?? 0, players: one.players ?? 1 };
-  const errs = one.lost !== null && one.lost > 1e-6;
-  const words = one.chosen === null ? `best is ${one.best_names}`
-    : errs ? `chose ${one.chosen_name}; best is ${one.best_names}` : `chose ${one.chosen_name}, which is best`;
-  const svg = drawing(told, { label: `${one.text}. ${words}` });
-  for (const el of svg.querySelectorAll?.("[data-heat]") ?? []) {
-    const action = Number(el.dataset.heat);
-    if (one.best.includes(action)) el.classList.add("is-best");
-    if (action === one.chosen && errs) el.classList.add("is-chosen");
-  }
-  return h("figure", { class: `position${errs ? " errs" : ""}` }, svg,
-    h("figcaption", {}, words, errs ? h("span", { class: "lost" }, `gives up ${shown(one.lost)} of return`) : null));
-}
-
-// Two runs.
-
-const CHANGES = { verdict: "another verdict", moved: "moved beyond chance", "only one": "in one run only", same: "no change beyond chance" };
-
-function viewCompared(page, run, other) {
-  const body = h("div", {});
-  page.place.replaceChildren(crumbs(["Runs", to({})], [run, to({ run })], [`beside ${other}`, ""]),
-    h("h1", {}, run, " ", h("small", {}, "beside"), " ", other), body);
-  fill(page, "/api/runs/compared", { run, with: other }, (told) => {
-    const quiet = { only: false };
-    const said = Object.entries(told.counts).filter(([, n]) => n).map(([kind, n]) => `${shown(n)} ${CHANGES[kind]}`).join(", ");
-    const table = h("div", {});
-    const redraw = () => table.replaceChildren(...told.groups.map((g) => groupOf(g, told, quiet.only)).filter(Boolean));
-    redraw();
-    const only = h("label", { class: "choice" }, h("input", { type: "checkbox", onchange(e) { quiet.only = e.target.checked; redraw(); } }), " only what changed");
-    return [h("div", { class: "controls" }, h("p", { class: "quiet", role: "status" }, said ? `${said}.` : "Nothing is in both."), only), table];
-  }, body);
-}
-
-function groupOf(g, told, changed) {
-  const lines = changed ? g.lines.filter((l) => l.change !== "same") : g.lines;
-  if (!lines.length) return null;
-  const side = (x) => x ? [h("span", { class: "num" }, x.text), verdict(x.verdict)] : [h("span", { class: "quiet" }, "not there")];
-  return h("section", { class: "compared" }, h("h2", {}, g.title), h("div", { class: "scroll" }, h("table", {},
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "What"), h("th", { scope: "col" }, told.one), h("th", { scope: "col" }, told.other),
-      h("th", { scope: "col" }, "Difference [95 %]"), h("th", { scope: "col" }, "Change"))),
-    h("tbody", {}, ...lines.map((l) => h("tr", { class: `change ${l.change.replace(" ", "-")}` },
-      h("td", {}, l.what, l.timing ? h("small", {}, "wall time, which no two runs share") : null),
-      h("td", { class: "side" }, ...side(l.one)), h("td", { class: "side" }, ...side(l.other)),
-      h("td", { class: "num" }, l.difference ? l.difference.text : "–"), h("td", {}, CHANGES[l.change])))))));
-}
-

@@ -6,7 +6,7 @@ const HIGH = 210, GAP = 3, PLIES = 3;
 
 /** An icicle of the tree. `begin(told)`, then `grow(answer)` with each look at the search. */
 export function tree() {
-  const field = h("div", { class: "tree", "aria-hidden": "true" });
+  const field = h("div", { class: "tree", role: "list", "aria-label": "Moves of the tree, each followed by the answers to it" });
   const nodes = h("span", { class: "quiet small" });
   const head = h("div", { class: "dial-head" }, h("span", { class: "title" }, "The tree as it opens"), nodes);
   const element = h("div", { class: "tree-box" }, head, field);
@@ -26,6 +26,11 @@ export function tree() {
     const seen = new Set();
     lay(answer.tree, 0, HIGH, 0, "", seen);
     for (const [path, node] of known) if (!seen.has(path)) { node.remove(); known.delete(path); }
+    // In the order that is seen, for those who read rather than look.
+    [...seen].forEach((path, i) => {
+      const node = known.get(path);
+      if (field.children[i] !== node) field.insertBefore(node, field.children[i] ?? null);
+    });
   }
 
   function lay(children, top, high, ply, path, seen) {
@@ -46,12 +51,13 @@ export function tree() {
   function put(name, ply, y, high, action, share, value) {
     let node = known.get(name);
     if (!node) {
-      node = h("div", { class: `node ply-${ply % 2}` }, h("i"), h("b"), h("span"));
+      node = h("div", { class: `node ply-${ply % 2}`, role: "listitem" }, h("i"), h("b"), h("span"));
       node.style.left = `${(100 * ply) / PLIES}%`;
       known.set(name, node);
       field.append(node);
     }
     const [ground, text, worth] = node.children;
+    node.setAttribute("aria-label", `Move ${ply + 1}: ${told.names[action]}, value ${signed(value)}`);
     node.style.top = `${y.toFixed(1)}px`;
     node.style.height = `${Math.max(1, high).toFixed(1)}px`;
     ground.style.opacity = (0.14 + 0.5 * share).toFixed(3);
