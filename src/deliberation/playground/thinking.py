@@ -146,10 +146,10 @@ async def searched(hall: Hall, asked: Asked) -> AsyncIterator[Event]:
         return
     growing = Growing(task, asked.game.objective, asked.game.state, most, asked.spot.seed)
     trees = (1 + (asked.spot != asked.spot.usual)) * asked.counted
-    async with hall.trees.taken(trees * growing.bytes):
-        async with contextlib.aclosing(_growing(hall, asked, growing, most)) as events:
-            async for event in events:
-                yield event
+    parts = _growing(hall, asked, growing, most)
+    async with hall.trees.taken(trees * growing.bytes), contextlib.aclosing(parts) as events:
+        async for event in events:
+            yield event
 
 
 async def _growing(
