@@ -382,7 +382,8 @@ def test_what_nobody_waits_for_is_dropped_or_stands_in_nobodys_way():
 
     async def closed():
         first = asyncio.create_task(one.run(train, "first", True))
-        await asyncio.sleep(0.05)
+        while not going:
+            await asyncio.sleep(0.01)
         second = asyncio.create_task(one.run(train, "second", False))
         await asyncio.sleep(0.05)
         assert going == ["first"]
@@ -425,7 +426,6 @@ def test_a_position_that_nobody_waits_for_is_left():
 
 def test_what_is_looked_at_is_trained_first(monkeypatch):
     order, gate = [], threading.Event()
-    monkeypatch.setattr(habits, "PATIENCE", 0.3)
 
     def train(habit):
         order.append(habit.name)
@@ -444,16 +444,17 @@ def test_what_is_looked_at_is_trained_first(monkeypatch):
     made = Habits()
     first = made.of("first")
     until(lambda: order == ["first"])
-    time.sleep(0.4)
-    assert order == ["first"], "as long as nothing else is asked for it goes on"
-    made.of("left")
-    for _ in range(3):
-        made.of("wanted")
+    first.asked -= 2 * habits.PATIENCE
+    made.of("left").asked -= 2 * habits.PATIENCE
+    time.sleep(0.1)
+    assert order == ["first"], "as long as nothing else is looked at it goes on"
+    made.of("wanted")
     until(lambda: "wanted" in order)
-    assert order[:3] == ["first", "dropped", "wanted"] and not first.settled
+    assert order == ["first", "dropped", "wanted"] and not first.settled
     gate.set()
     made.of("first")
     until(lambda: first.settled)
+    assert "left" not in order
     made.close()
 
 
