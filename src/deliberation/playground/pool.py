@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from .settings import RefusedError
 
 T = TypeVar("T")
-WAITING, PATIENCE = 64, 30.0
+WAITING, PATIENCE = 64, 60.0
 """How many wait for room at a time, and for how many seconds each."""
 
 
