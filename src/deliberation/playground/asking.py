@@ -9,14 +9,18 @@ import asyncio
 import json
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from .doors import MOST_BODY, as_json, refusal, refused
+from .limits import DIGITS
 from .settings import RefusedError
 
+T = TypeVar("T")
+BODY_SECONDS = 10.0
+"""Within which the whole of a body has to come."""
 Fields = dict[str, str]
 Event = tuple[str, Any]
 """Its name and what is written as JSON."""
@@ -26,20 +30,28 @@ async def fields_of(request: Request) -> Fields:
     """The fields of a request: of its address, and of its JSON body. Raises `RefusedError`."""
     found = dict(request.query_params)
     if request.method == "POST":
-        body = b""
-        async for part in request.stream():
-            body += part
-            if len(body) > MOST_BODY:
-                raise RefusedError(f"What was sent is larger than {MOST_BODY:,} bytes.", 413)
-        found.update(as_json(body))
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                found.update(as_json(await _body(request)))
+        except TimeoutError:
+            raise RefusedError("What was to be sent did not come in time.", 408) from None
     return found
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > MOST_BODY:
+            raise RefusedError(f"What was sent is larger than {MOST_BODY:,} bytes.", 413)
+    return body
 
 
 def number(fields: Fields, name: str, usual: int, low: int, high: int) -> int:
     """A whole number from `low` to `high`. Raises `RefusedError` with the number."""
     text = fields.get(name, str(usual))
-    plain = text.isascii() and text.removeprefix("-").isdecimal()
-    if not plain or not low <= int(text[:20]) <= high:
+    plain = text.isascii() and text.removeprefix("-").isdecimal() and len(text) <= DIGITS
+    if not plain or not low <= int(text) <= high:
         raise RefusedError(
             f"{name} is {text[:40]!r}: give a whole number from {low:,} to {high:,}."
         )
@@ -64,7 +76,8 @@ def answering(
 
     async def route(request: Request) -> Response:
         try:
-            return Json(await told(request.app.state.hall, await fields_of(request)))
+            work = told(request.app.state.hall, await fields_of(request))
+            return Json(await while_there(request, work))
         except ClientDisconnect:
             return refusal("Gone.", 499)
         except Exception as error:
@@ -82,9 +95,11 @@ def streaming(
     """
 
     async def route(request: Request) -> Response:
+        if request.method == "HEAD":
+            return refusal("A stream is asked for by GET.", 405)
         try:
             events = told(request.app.state.hall, await fields_of(request))
-            first = await anext(events, None)
+            first = await while_there(request, anext(events, None))
         except ClientDisconnect:
             return refusal("Gone.", 499)
         except Exception as error:
@@ -105,6 +120,32 @@ def streaming(
         return StreamingResponse(sent(), media_type="text/event-stream")
 
     return route
+
+
+async def while_there(request: Request, work: Awaitable[T]) -> T:
+    """What is worked out, unless whoever asked goes away meanwhile. Raises `ClientDisconnect`."""
+
+    async def worked() -> T:
+        return await work
+
+    working, gone = asyncio.create_task(worked()), asyncio.create_task(_gone(request))
+    try:
+        await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done() and gone.result():
+            raise ClientDisconnect
+        return await working
+    finally:
+        working.cancel()
+        gone.cancel()
+        await asyncio.gather(working, gone, return_exceptions=True)
+
+
+async def _gone(request: Request) -> bool:
+    """Waits until who asked goes away; False where that cannot be told."""
+    for _ in range(2):  # What was not read of a body may come first.
+        if (await request.receive())["type"] == "http.disconnect":
+            return True
+    return False
 
 
 async def merged(*sources: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:

@@ -11,7 +11,7 @@ from .goals import knobs
 from .hall import Hall
 from .searching import most_simulations, searcher
 from .settings import RefusedError
-from .worlds import FIRST, allowed, described, play, playable, read_spot, world
+from .worlds import FIRST, allowed, board_form, described, play, playable, read_spot, world
 
 
 def routes() -> list[BaseRoute]:
@@ -37,7 +37,7 @@ async def hello(hall: Hall, fields: Fields) -> dict[str, Any]:
 
 async def position(hall: Hall, fields: Fields) -> dict[str, Any]:
     """A position, played from the start."""
-    return await hall.slice(_position, hall, fields)
+    return await hall.warmly(board_form(fields), _position, hall, fields)
 
 
 def _position(hall: Hall, fields: Fields) -> dict[str, Any]:

@@ -4,10 +4,10 @@ A page elsewhere on the web must not be able to drive a server on somebody's mac
 that was asked for has to be this one (DNS rebinding) and the origin, where it is told, the same.
 """
 
+import asyncio
 import json
 import logging
 import secrets
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..core.errors import DeliberationError, TooLargeError
+from .limits import DIGITS
 from .settings import LOOPBACK, RefusedError, Settings
 
 COOKIE = "deliberation-token"
@@ -40,7 +41,10 @@ _log = logging.getLogger("deliberation.playground")
 
 def refusal(sentence: str, status: int = 400) -> Response:
     """A refusal as everybody gets it: one sentence."""
-    return JSONResponse({"error": sentence}, status)
+    # A body that has not come to its end would otherwise be waited for.
+    headers = {"connection": "close"} if status in (408, 413) else None
+    whole = sentence.encode("utf-8", "replace").decode()
+    return JSONResponse({"error": whole}, status, headers)
 
 
 def refused(error: Exception) -> tuple[str, int]:
@@ -70,18 +74,26 @@ class Doors:
                 await send({"type": "websocket.close", "code": 1008})
             return
 
+        begun = whole = False
+
         async def carrying(message: Message) -> None:
+            nonlocal begun, whole
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
+                begun, headers = True, MutableHeaders(scope=message)
                 for name, value in CARRIED.items():
                     headers.setdefault(name, value)
+            else:
+                whole = not message.get("more_body", False)
             await send(message)
 
-        answer = self.stopped(scope)
-        if answer is not None:
-            await answer(scope, receive, carrying)
-            return
-        await self.app(scope, receive, carrying)
+        try:
+            await (self.stopped(scope) or self.app)(scope, receive, carrying)
+        except asyncio.CancelledError:
+            # The server ends, and this is the outermost: whoever still waits is told so.
+            if not begun:
+                await refusal("The playground has been ended.", 503)(scope, receive, carrying)
+            elif not whole:
+                await carrying({"type": "http.response.body", "body": b"", "more_body": False})
 
     def stopped(self, scope: Scope) -> Response | None:
         """What a request gets that does not come in; None: it does."""
@@ -92,14 +104,19 @@ class Doors:
         if address > MOST_ADDRESS:
             return refusal(f"The address has {address:,} bytes, more than {MOST_ADDRESS:,}.", 414)
         told = headers.get("content-length", "0")
-        if not told.isdecimal() or int(told[:12]) > MOST_BODY:
+        if not told.isdecimal() or len(told) > DIGITS or int(told) > MOST_BODY:
             return refusal(f"What was sent is larger than {MOST_BODY:,} bytes.", 413)
         host = headers.get("host", "")
         if self.settings.local and _name(host) not in LOOPBACK:
             return refusal("This server answers to its own address only.", 421)
-        if not _same(headers, host):
+        if not _same(headers, host) and not _followed(scope, headers):
             return refusal("Pages from elsewhere are not answered.", 403)
         return self._asked_token(scope, headers)
+
+    @property
+    def _cookie(self) -> str:
+        """Browsers send cookies to all ports of a host: each playground has a name of its own."""
+        return f"{COOKIE}-{self.settings.port}"
 
     def _asked_token(self, scope: Scope, headers: Headers) -> Response | None:
         token = self.settings.token
@@ -109,10 +126,10 @@ class Doors:
         if given and _equal(given, token) and scope["path"] == "/":
             # The token goes on in a cookie, so that links that are shared do not hold it.
             answer = RedirectResponse("/", 303)
-            answer.set_cookie(COOKIE, token, httponly=True, samesite="strict")
+            answer.set_cookie(self._cookie, token, httponly=True, samesite="strict")
             return answer
         bearer = headers.get("authorization", "").removeprefix("Bearer ")
-        if any(_equal(known, token) for known in (bearer, _cookie(headers)) if known):
+        if any(_equal(known, token) for known in (bearer, *_values(headers, self._cookie))):
             return None
         return refusal("Open the address with the token that `deliberate serve` printed.", 401)
 
@@ -121,12 +138,11 @@ def _equal(given: str, token: str) -> bool:
     return secrets.compare_digest(given.encode("utf-8", "replace"), token.encode())
 
 
-def _cookie(headers: Headers) -> str:
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    return "" if found is None else found.value
+def _values(headers: Headers, name: str) -> list[str]:
+    """All values of a cookie; whatever others beside it hold, which may be no valid cookies."""
+    told = (part for line in headers.getlist("cookie") for part in line.split(";"))
+    pairs = (part.strip().partition("=") for part in told)
+    return [value.strip('"') for key, _, value in pairs if key == name]
 
 
 def _name(host: str) -> str:
@@ -150,6 +166,13 @@ def _same(headers: Headers, host: str) -> bool:
         return False
 
 
+def _followed(scope: Scope, headers: Headers) -> bool:
+    """Whether a link elsewhere leads a person to the page, which tells that other site nothing."""
+    page = scope["path"] == "/" or scope["path"].startswith("/static/")
+    moved = headers.get("sec-fetch-mode") == "navigate" and "origin" not in headers
+    return page and moved and scope["method"] == "GET"
+
+
 def as_json(text: bytes) -> dict[str, str]:
     """The fields of a JSON body. Raises `RefusedError`."""
     try:
@@ -163,4 +186,8 @@ def as_json(text: bytes) -> dict[str, str]:
         if not isinstance(value, str | int | float) or isinstance(value, bool):
             raise RefusedError(f"{name[:40]!r} is neither text nor a number.")
         kept[name] = str(value)
+    try:
+        "".join((*kept, *kept.values())).encode()
+    except UnicodeEncodeError:
+        raise RefusedError("The body holds text that is none (half of a surrogate pair).") from None
     return kept

@@ -164,7 +164,9 @@ def read_walls(task: Task, fields: Fields) -> tuple[int, ...]:
     words = text.split(".")
     limits.refuse_above("walls to be moved", len(words), limits.WALLS, "Move fewer.")
     cells = _cells(task)
-    if not all(w.isascii() and w.isdecimal() and int(w[:9]) < cells for w in words):
+    if not all(
+        w.isascii() and w.isdecimal() and len(w) <= limits.DIGITS and int(w) < cells for w in words
+    ):
         raise RefusedError(
             f"walls are numbers of cells from 0 to {cells - 1}, parted by full stops."
         )

@@ -4,10 +4,12 @@ It is fitted to the exact answers where all states can be listed, else to what a
 positions of random play, for the task's own goal; afterwards it only evaluates.
 """
 
+import functools
 import hashlib
+import logging
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,11 +31,16 @@ from ..tasks import portable_name
 from ..tasks.names import source_digest
 from ..zoo.naming import usual_search
 from .exact import listing
+from .pool import ended
+from .settings import RefusedError
 from .worlds import world
 
 VERSION = 2
 """Of the recipe below: a change of it trains anew."""
 CHUNK = 256
+PATIENCE = 15.0
+"""Seconds after which nobody looks at what was not asked for again."""
+_log = logging.getLogger("deliberation.playground")
 BUNDLED = Path(__file__).parent / "habits"
 """Networks that come with the installation, made by `bundle`: a folder for each task."""
 
@@ -57,6 +64,14 @@ class Habit:
         self.policy: Decider | None = None
         self.about, self.refused = "", ""
         self.share, self.stage = 0.0, "waiting for its turn"
+        self.asked = 0.0
+        """When it was asked for last, by `time.monotonic`."""
+        self.wanted: Callable[[], bool] = lambda: True
+
+    def go_on(self) -> None:
+        """Raise `_DroppedError` where its training is wanted no more."""
+        if not self.wanted():
+            raise _DroppedError
 
     @property
     def settled(self) -> bool:
@@ -71,13 +86,23 @@ class Habit:
         }  # fmt: skip
 
 
+class _DroppedError(Exception):
+    """A training that ends unfinished."""
+
+
 class Habits:
-    """The networks of all tasks; each is trained once, one after the other, in a thread apart."""
+    """The networks of all tasks; each is trained once, one after the other, in a thread apart.
+
+    The one that was asked for last comes first. One that nobody has asked for in a while is dropped
+    for others, until it is asked for again: whoever waits has to ask again and again.
+    """
 
     def __init__(self, policies: tuple[Path, ...] = ()):
         self._known: dict[str, Habit] = {}
-        self._lock = threading.Lock()
-        self._school = ThreadPoolExecutor(1, "school")
+        self._turn = threading.Condition()
+        self._waiting: dict[str, Habit] = {}
+        self._taught: Habit | None = None
+        self._open = self._closed = False
         for folder in policies:
             task, network, _ = load_network(folder)
             habit = Habit(portable_name(task))
@@ -90,17 +115,54 @@ class Habits:
         return tuple(self._known)
 
     def of(self, name: str) -> Habit:
-        """The network of a task; the first to ask has it trained."""
-        with self._lock:
-            found = self._known.get(name)
-            if found is None:
-                found = self._known[name] = Habit(name)
-                self._school.submit(_get_ready, found)
+        """The network of a task; who asks has it trained. Raises `RefusedError` after `close`."""
+        with self._turn:
+            if self._closed:
+                raise ended()
+            found = self._known.setdefault(name, Habit(name))
+            found.asked = time.monotonic()
+            if not found.settled and found is not self._taught:
+                self._waiting[name] = found
+                self._turn.notify()
+                if not self._open:
+                    self._open = True
+                    threading.Thread(target=self._teach, name="school", daemon=True).start()
             return found
 
     def close(self) -> None:
-        """Begin no more trainings."""
-        self._school.shutdown(wait=False, cancel_futures=True)
+        """Begin no more trainings, and end the present one at its next step."""
+        with self._turn:
+            self._closed = True
+            self._turn.notify_all()
+
+    def _teach(self) -> None:
+        while (habit := self._next()) is not None:
+            habit.wanted = functools.partial(self._wanted, habit)
+            _get_ready(habit)
+
+    def _next(self) -> Habit | None:
+        with self._turn:
+            self._taught = None
+            while not self._closed:
+                late = [h for h in self._waiting.values() if _forgotten(h) and not _bundled(h.name)]
+                for habit in late:
+                    del self._waiting[habit.name]
+                if self._waiting:
+                    last = max(self._waiting.values(), key=lambda habit: habit.asked)
+                    self._taught = self._waiting.pop(last.name)
+                    return self._taught
+                self._turn.wait()
+            return None
+
+    def _wanted(self, habit: Habit) -> bool:
+        """Whether a training is to go on: somebody looks at it, or at no other."""
+        with self._turn:
+            others = not all(_forgotten(other) for other in self._waiting.values())
+            return not self._closed and not (others and _forgotten(habit))
+
+
+def _forgotten(habit: Habit) -> bool:
+    return time.monotonic() - habit.asked > PATIENCE
 
 
 def _get_ready(habit: Habit) -> None:
@@ -111,7 +173,7 @@ def _get_ready(habit: Habit) -> None:
         try:
             _, network, info = load_network(folder, task=task)
             about = str(info.extra.get("about", ""))
-        except PolicyFileError:
+        except (PolicyFileError, RecursionError):
             recipe = QUICK if task.traits.fully_observable else HIDDEN
             began = time.perf_counter()
             network, taught = _trained(task, habit, recipe)
@@ -119,11 +181,13 @@ def _get_ready(habit: Habit) -> None:
             _keep(folder, network, task, about)
         habit.about, habit.stage, habit.share = about, "", 1.0
         habit.policy = NetworkPolicy(task, network)
-    except DeliberationError as error:
+    except _DroppedError:
+        habit.share, habit.stage = 0.0, "waiting for its turn"
+    except (DeliberationError, RefusedError) as error:
         habit.refused = f"No network: {str(error).splitlines()[0]}"
     except Exception as error:
+        _log.error("a training ended", exc_info=error)
         habit.refused = f"No network: its training ended with {type(error).__name__}."
-        raise
 
 
 def _keep(folder: Path, network: Network, task: Task, about: str) -> None:
@@ -143,8 +207,12 @@ def bundle(name: str) -> None:
     save_network(BUNDLED / name, network, task, extra={"about": f"trained on {taught}"})
 
 
+def _bundled(name: str) -> bool:
+    return name.isidentifier() and (BUNDLED / name).is_dir()
+
+
 def _folder(name: str) -> Path:
-    if name.isidentifier() and (BUNDLED / name).is_dir():
+    if _bundled(name):
         return BUNDLED / name
     mark = f"{VERSION} {portable_name(name)} {source_digest(name)}"
     return cache_folder() / "playground" / hashlib.sha256(mark.encode()).hexdigest()[:20]
@@ -163,6 +231,7 @@ def _trained(task: Task, habit: Habit, recipe: Recipe) -> tuple[Network, str]:
         data.observations.shape[1:], task.traits.actions, 128, 2, key=then,
         value_range=(low, high) if np.isfinite([low, high]).all() else None,
     )  # fmt: skip
+    habit.go_on()
     habit.share, habit.stage = 0.7, "fitting the network"
     fitted = fit(task, network, data, steps=recipe.steps, key=last)
     return fitted.network, taught
@@ -190,6 +259,7 @@ def _from_search(
     positions = random_positions(task, count, key)
     teacher, parts = usual_search(task), []
     for start in range(0, count, CHUNK):
+        habit.go_on()
         habit.share = 0.1 + 0.6 * start / count
         habit.stage = f"asking search: {start:,} of {count:,} positions"
         some = _part(positions, start)

@@ -1,18 +1,18 @@
 """What all visitors share: threads that take turns, and a few things that are dear to make again.
 
 Nothing in it is about anybody. Work is cut into slices of some milliseconds, and slices of all
-visitors wait in one queue, so that ten of them have a tenth of the machine each. What compiles or
-trains takes seconds and cannot be cut: it waits in a queue of its own.
+visitors wait in one queue, so that ten of them have a tenth of the machine each. What compiles
+takes seconds and cannot be cut: it waits in a queue of its own, and what trains in a third.
 """
 
-import asyncio
 import os
 from collections.abc import Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from .habits import Habits
+from .limits import TREES
+from .pool import Pool, Room
 from .settings import Settings
 
 T = TypeVar("T")
@@ -22,10 +22,12 @@ class Hall:
     """The shared part of a playground."""
 
     def __init__(self, settings: Settings):
-        self._quick = ThreadPoolExecutor(max(2, os.cpu_count() or 1), "slice")
-        self._slow = ThreadPoolExecutor(4, "slow")
+        self._quick = Pool("slice", max(2, os.cpu_count() or 1))
+        self._slow = Pool("slow", 4, spare=4)
+        self._school = Pool("learn", 2, spare=4, newest_first=True)
         self._warm: set[Hashable] = set()
         self.habits = Habits(settings.policies)
+        self.trees = Room(TREES)
         # The task of a policy that was handed over may be asked for, whatever it is.
         self.settings = replace(settings, tasks=(*settings.tasks, *self.habits.given))
         self.notes: dict[str, str] = {}
@@ -33,11 +35,15 @@ class Hall:
 
     async def slice(self, work: Callable[..., T], *given: Any) -> T:
         """A piece of work of some milliseconds, in its turn."""
-        return await asyncio.get_running_loop().run_in_executor(self._quick, work, *given)
+        return await self._quick.run(work, *given)
 
     async def slow(self, work: Callable[..., T], *given: Any) -> T:
-        """A piece of work that compiles, trains or solves."""
-        return await asyncio.get_running_loop().run_in_executor(self._slow, work, *given)
+        """A piece of work that compiles or solves."""
+        return await self._slow.run(work, *given)
+
+    async def learn(self, work: Callable[..., T], *given: Any) -> T:
+        """A piece of work that may train: what was asked for last comes first."""
+        return await self._school.run(work, *given)
 
     async def warmly(self, form: Hashable, work: Callable[..., T], *given: Any) -> T:
         """A slice whose first run compiles: that one waits with the slow ones."""
@@ -53,7 +59,7 @@ class Hall:
         self._warm.add(form)
 
     def close(self) -> None:
-        """Take no more work."""
+        """Take no more work, and tell whoever waits."""
         self.habits.close()
-        self._quick.shutdown(wait=False, cancel_futures=True)
-        self._slow.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._quick, self._slow, self._school):
+            pool.close()

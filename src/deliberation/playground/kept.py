@@ -24,14 +24,18 @@ class Kept:
                 return self._made[name]
             mine = self._making.setdefault(name, threading.Lock())
         with mine:
-            found = self.peek(name)
-            if found is None:
-                found = make()
-            with self._lock:
-                self._made[name] = found
-                self._making.pop(name, None)
-                while len(self._made) > self.most:
-                    self._made.popitem(last=False)
+            try:
+                found = self.peek(name)
+                return self._keep(name, make() if found is None else found)
+            finally:
+                with self._lock:
+                    self._making.pop(name, None)
+
+    def _keep(self, name: Hashable, found: T) -> T:
+        with self._lock:
+            self._made[name] = found
+            while len(self._made) > self.most:
+                self._made.popitem(last=False)
         return found
 
     def peek(self, name: Hashable) -> Any:

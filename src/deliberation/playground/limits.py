@@ -15,6 +15,12 @@ HORIZON = 100_000
 WALLS = 200
 GAMES = 2_000
 """Of one match."""
+PLAYED = 20_000_000
+"""Moves of a whole match, if every game took as long as one may."""
+TREES = 2**29
+"""Bytes of all trees of search that are held at a time; who comes later waits."""
+DIGITS = 20
+"""Of a whole number: no one is longer, whatever it begins with."""
 
 
 def refuse_above(what: str, asked: int, most: int, remedy: str) -> None:

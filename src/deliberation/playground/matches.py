@@ -105,7 +105,7 @@ async def play(hall: Hall, fields: Fields) -> AsyncIterator[Event]:
         yield "making", {"side": side, "name": names[side]}
         async for stage in _schooled(hall, name, names[side]):
             yield "making", {"side": side, "name": names[side], "stage": stage}
-        made[side] = await hall.slow(_made, hall, name, names[side], efforts[side])
+        made[side] = await hall.learn(_made, hall, name, names[side], efforts[side])
         await hall.slow(_warmed, name, made[side])
     tally, boards = Tally.of(task, past), Boards()
     for pair in range(first, pairs):
@@ -132,6 +132,7 @@ async def _schooled(hall: Hall, task: str, name: str) -> AsyncIterator[str]:
     while not habit.settled:
         yield habit.stage
         await asyncio.sleep(_GLANCE)
+        hall.habits.of(task)  # Still looked at: what nobody looks at is trained last.
 
 
 class Boards:
@@ -191,7 +192,7 @@ def _span(fields: Fields) -> tuple[int, int]:
     """The first pair to play and the one to stop before. Raises `RefusedError`."""
     most = limits.GAMES // 2
     text = fields.get("pairs", "50")
-    if text.isascii() and text.isdigit() and len(text) < 16:
+    if text.isascii() and text.isdigit() and len(text) <= limits.DIGITS:
         limits.refuse_above("games", 2 * int(text), limits.GAMES, "Play fewer pairs.")
     pairs = number(fields, "pairs", 50, 1, most)
     return number(fields, "from", 0, 0, pairs), pairs
@@ -204,8 +205,14 @@ def _past(text: str, first: int) -> list[tuple[float, float]]:
         for part in filter(None, text.split(",")):
             scores, _, count = part.partition("*")
             a, b = (float(x) for x in scores.split("_"))
-            times = int(count or 1)
-            if not (abs(a) < 1e9 and abs(b) < 1e9 and 0 < times <= first - len(found)):
+            times = int(count[:6] or 1)
+            if not (
+                count.isascii()
+                and len(count) < 6
+                and abs(a) < 1e9
+                and abs(b) < 1e9
+                and 0 < times <= first - len(found)
+            ):
                 raise ValueError
             found += [(a, b)] * times
     except ValueError:
@@ -242,6 +249,7 @@ def _dial(name: str) -> bool:
 def _affordable(task: Task, pairs: int, efforts: Sequence[int]) -> None:
     """Refuse a match that could take too long. Raises `RefusedError`."""
     decisions = pairs * min(task.traits.horizon, limits.HORIZON)
+    limits.refuse_above("moves", decisions, limits.PLAYED, "Play fewer pairs.")
     limits.refuse_above(
         "simulations", decisions * sum(efforts), SEARCHED, "Turn the dials down, or play fewer."
     )

@@ -67,7 +67,9 @@ async def watched(hall: Hall, fields: Fields) -> AsyncIterator[Event]:
         now = await hall.slice(_said, shelf, functools.partial(_all, hall))
         for name in [run["name"] for run in now["runs"] if shelf.first(run)]:
             # What there is to measure takes seconds to tell: the list comes again when it is known.
-            planning.add(asyncio.ensure_future(hall.slow(_plan, shelf, name)))
+            plan = asyncio.ensure_future(hall.slow(_plan, shelf, name))
+            plan.add_done_callback(lambda done: done.cancelled() or done.exception())
+            planning.add(plan)
         if now != before:
             before, silent = now, 0.0
             yield "runs", now
@@ -81,7 +83,7 @@ async def watched(hall: Hall, fields: Fields) -> AsyncIterator[Event]:
 def _plan(shelf: Shelf, name: str) -> None:
     try:
         shelf.planned(shelf.find(name))
-    except (DeliberationError, OSError):
+    except (DeliberationError, OSError, RecursionError):
         return  # the list says what is wrong with it
 
 

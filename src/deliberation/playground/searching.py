@@ -85,6 +85,7 @@ class Growing:
         self.done, self.more, self.budget = 0, True, budget
         self.pace = 2e-5
         """Seconds that a simulation takes."""
+        self.bytes = size_in_bytes(self.order.state, max(task.traits.actions, 1), capacity)
         self.form = (repr(task), capacity)
         """What its programs depend on."""
 

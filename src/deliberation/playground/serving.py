@@ -1,5 +1,7 @@
 """Running the playground: the server, the browser that is opened on it, and what is got ready."""
 
+import contextlib
+import os
 import socket
 import sys
 import threading
@@ -13,10 +15,11 @@ from .app import make_app
 from .exact import exact
 from .hall import Hall
 from .searching import SMALL, Growing, most_simulations
-from .settings import Settings
+from .settings import RefusedError, Settings
 from .thinking import Asked, said_by
-from .worlds import FIRST, Spot, described, play
+from .worlds import FIRST, Spot, board_form, described, play
 
+MOST_CONNECTIONS = 512
 _NOTE = "Getting ready: compiling, which takes longest at the first start"
 
 
@@ -34,9 +37,27 @@ def serve(settings: Settings, *, open_page: bool = True) -> None:
     config = uvicorn.Config(
         app, host=settings.host, port=settings.port, log_level="warning",
         timeout_graceful_shutdown=1, h11_max_incomplete_event_size=32768, server_header=False,
-        proxy_headers=False,
+        proxy_headers=False, limit_concurrency=MOST_CONNECTIONS,
     )  # fmt: skip
-    uvicorn.Server(config).run()
+    with contextlib.suppress(KeyboardInterrupt):  # It is how it is meant to end.
+        _Server(config, app.state.hall).run()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # What compiles or trains in some thread cannot be stopped, and nobody waits for it any more.
+    os._exit(0)
+
+
+class _Server(uvicorn.Server):
+    """The server, which at its end tells whoever waits that it ends."""
+
+    def __init__(self, config: uvicorn.Config, hall: Hall):
+        super().__init__(config)
+        self._hall = hall
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more work, then end as servers do."""
+        self._hall.close()
+        await super().shutdown(sockets)
 
 
 def check_free(settings: Settings) -> None:
@@ -57,8 +78,9 @@ def warm(hall: Hall) -> None:
     """Compile what the first visitor would wait for; meanwhile the page says so."""
     spot = Spot(FIRST)
     try:
+        hall.warmed(board_form({}), described, play(spot), spot)
         game = play(Spot(FIRST, moves=("3",)))
-        described(game, spot)
+        hall.warmed(board_form({"moves": "3"}), described, game, spot)
         habit = hall.habits.of(FIRST)
         for budget in (SMALL, most_simulations(game.task)):
             growing = Growing(game.task, game.objective, game.state, budget, spot.seed)
@@ -69,7 +91,7 @@ def warm(hall: Hall) -> None:
         if habit.policy is not None:
             hall.warmed(("habit", FIRST), said_by, habit, Asked(spot, game, 1))
         exact(spot, game.state)
-    except DeliberationError:
+    except (DeliberationError, RefusedError):
         return  # The page says so itself, to whoever asks.
     finally:
         hall.notes.pop("warm", None)

@@ -33,7 +33,7 @@ class Settings:
     def address(self) -> str:
         """What to open in a browser."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        shown = "127.0.0.1" if host in ("0.0.0.0", "[::]") else host
+        shown = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)
         token = f"?token={self.token}" if self.token else ""
         return f"http://{shown}:{self.port}/{token}"
 

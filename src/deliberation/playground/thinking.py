@@ -8,7 +8,7 @@ Who closes it stops the work at the next slice.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from .habits import Habit
 from .hall import Hall
 from .kept import Kept
 from .searching import BRIEF, SLICE, Growing, doubling, milestones, most_simulations, searchable
-from .worlds import Spot, batched, play, read_spot, world
+from .worlds import Spot, batched, board_form, play, read_spot, world
 
 EACH = 1 / 30
 """Seconds between two looks at one search, at least."""
@@ -42,12 +42,14 @@ def routes() -> list[BaseRoute]:
 @dataclass
 class Asked:
     """A position with its goal, played to its state; how long to search, and whether on to the
-    end of the dial."""
+    end of the dial. `counted`: its tree, and that of the usual goal beside it, take up room of all.
+    """
 
     spot: Spot
     game: Game
     effort: int
     strip: bool = False
+    counted: bool = False
 
     def word(self, told: dict[str, Any]) -> str:
         """The action of an answer in the task's words."""
@@ -59,12 +61,13 @@ def _read(hall: Hall, fields: Fields) -> Asked:
     effort = number(fields, "effort", 64, 0, 10**9)
     most = most_simulations(world(spot.task))
     limits.refuse_above("simulations", effort, most, "Turn the dial down.")
-    return Asked(spot, play(spot), effort, number(fields, "strip", 1, 0, 1) == 1)
+    strip = number(fields, "strip", 1, 0, 1) == 1
+    return Asked(spot, play(spot), effort, strip, counted=True)
 
 
 async def think(hall: Hall, fields: Fields) -> AsyncIterator[Event]:
     """The events of one question."""
-    asked = await hall.slice(_read, hall, fields)
+    asked = await hall.warmly(board_form(fields), _read, hall, fields)
     if asked.game.over:
         yield "over", {"returns": asked.game.returns}
         return
@@ -93,6 +96,7 @@ async def _habit(hall: Hall, habit: Habit, asked: Asked) -> AsyncIterator[Event]
     while not habit.settled:
         yield "habit", habit.told()
         await asyncio.sleep(_WAIT)
+        hall.habits.of(habit.name)  # Still looked at: what nobody looks at is trained last.
     told = habit.told()
     if habit.policy is not None:
         told |= await hall.warmly(("habit", habit.name), said_by, habit, asked)
@@ -141,6 +145,17 @@ async def searched(hall: Hall, asked: Asked) -> AsyncIterator[Event]:
             yield event
         return
     growing = Growing(task, asked.game.objective, asked.game.state, most, asked.spot.seed)
+    trees = (1 + (asked.spot != asked.spot.usual)) * asked.counted
+    parts = _growing(hall, asked, growing, most)
+    async with hall.trees.taken(trees * growing.bytes), contextlib.aclosing(parts) as events:
+        async for event in events:
+            yield event
+
+
+async def _growing(
+    hall: Hall, asked: Asked, growing: Growing, most: int
+) -> AsyncGenerator[Event, None]:
+    """The same for a search whose tree has its room."""
     began, shown, chosen = time.perf_counter(), 0.0, []
     if most <= BRIEF:
         told = await hall.warmly((growing.form, "at once"), growing.at_once)

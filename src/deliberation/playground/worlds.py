@@ -23,7 +23,7 @@ from .settings import RefusedError, Settings
 
 FIRST = "connect_four"
 """The task that the page opens with."""
-_WORLDS, _GAMES = Kept(32), Kept(256)
+_WORLDS, _GAMES = Kept(128), Kept(256)
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,12 @@ def read_spot(settings: Settings, fields: Fields) -> Spot:
     name = allowed(settings, fields.get("task", FIRST))
     seed, task = number(fields, "seed", 0, 0, 2**31 - 1), world(name)
     return Spot(name, seed, moves, read_goal(task, fields), read_walls(task, fields))
+
+
+def board_form(fields: Fields) -> tuple[str, ...]:
+    """What the programs depend on that a position is played by: its first look compiles them."""
+    told = (name for name in ("moves", "goal", "walls") if fields.get(name, "").strip())
+    return ("board", fields.get("task", FIRST), *told)
 
 
 def allowed(settings: Settings, name: str) -> str:

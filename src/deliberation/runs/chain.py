@@ -46,7 +46,7 @@ def read_head(folder: Path) -> Head | None:
         return msgspec.json.decode(path.read_bytes(), type=Head)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise RecordError(f"{path} cannot be read ({error}). {CURE}") from error
 
 

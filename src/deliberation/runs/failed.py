@@ -30,5 +30,5 @@ def read_failures(folder: Path | str) -> dict[str, str]:
     """Those of the last call by cell; none where all went well, or the file cannot be read."""
     try:
         return msgspec.json.decode((Path(folder) / FILE).read_bytes(), type=dict[str, str])
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}

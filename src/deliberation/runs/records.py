@@ -57,6 +57,8 @@ class Record(msgspec.Struct, frozen=True):
     digest: str = ""
 
 
+_ODD = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What is raised of bytes that are no JSON, no text, or nested too deeply."""
 _OTHER_SCHEMA = (
     f"this version reads {SCHEMA}. Measure into a new --out folder, or read this one with the "
     "version of deliberation that wrote it: its records name the commit."
@@ -75,7 +77,7 @@ def decode(line: bytes, where: str) -> Record:
     try:
         content = msgspec.json.decode(line)
         digest, schema = content.pop("digest"), content["schema"]
-    except (msgspec.DecodeError, TypeError, AttributeError, KeyError) as error:
+    except (*_ODD, TypeError, AttributeError, KeyError) as error:
         raise RecordError(
             f"{where} is not a record ({error}): it was altered after it was written. {CURE}"
         ) from error
@@ -194,7 +196,11 @@ def current(records: Mapping[str, Record], code: str) -> set[str]:
 
 def read_manifest(folder: Path | str) -> dict[str, Any]:
     """What the run in a folder was asked for. Raises `OutputFolderError` where there is none."""
-    return restore(_read_claim(folder)["manifest"])
+    try:
+        return restore(_read_claim(folder)["manifest"])
+    except RecursionError as error:
+        path = Path(folder) / MANIFEST
+        raise OutputFolderError(f"{path} cannot be read: it is nested too deeply.") from error
 
 
 def place_of(folder: Path | str) -> str:
@@ -223,7 +229,9 @@ def _read_claim(folder: Path | str) -> dict[str, Any]:
         raise OutputFolderError(
             f"{folder} holds no run ({MANIFEST} is missing): name the --out folder of a run."
         ) from error
-    except (msgspec.DecodeError, TypeError, KeyError) as error:
+    except OutputFolderError:
+        raise
+    except (*_ODD, TypeError, KeyError) as error:
         raise OutputFolderError(f"{path} cannot be read ({error}). {CURE}") from error
 
 

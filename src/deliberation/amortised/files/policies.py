@@ -262,7 +262,7 @@ def _superseded(folder: Path) -> set[str]:
     try:
         found = msgspec.json.decode(path.read_bytes())
         ours = isinstance(found, dict) and found.get("format") == FORMAT
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         ours = False
     if not ours:
         raise OutputFolderError(
@@ -325,7 +325,7 @@ def read_manifest(path: Path) -> Manifest:
     remedy = "It is truncated or altered: restore it from a copy, or train again."
     try:
         head = msgspec.json.decode(text)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _bad(path, f"is not JSON: {error}", remedy) from error
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         raise _bad(path, "is not a policy of this library", "Check the folder's name.")

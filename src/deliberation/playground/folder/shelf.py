@@ -86,6 +86,12 @@ class Shelf:
         manifest = read_manifest(run.path)
         if not isinstance(manifest, dict):
             raise OutputFolderError(f"{MANIFEST} of {run.name} says nothing of what was asked for.")
+        for name in ("tasks", *KINDS):
+            some = manifest.get(name) or []
+            if not isinstance(some, list | tuple) or not all(isinstance(x, str) for x in some):
+                raise OutputFolderError(
+                    f"{MANIFEST} of {run.name} cannot be read: its {name} are no list of names."
+                )
         return manifest
 
     def records(self, run: Shelved) -> dict[str, Record]:
@@ -139,13 +145,12 @@ class Shelf:
         return (self._plans.peek(name) or (None,))[0]
 
     def _plan(self, manifest: Mapping[str, Any]) -> list[Cell] | None:
-        tasks = manifest.get("tasks", [])
-        if not all(isinstance(task, str) and self.known(task) for task in tasks):
+        if not all(self.known(task) for task in manifest.get("tasks") or []):
             return None
         try:
             with self._planning:
                 return _cells(manifest)
-        except (DeliberationError, KeyError, TypeError):
+        except (DeliberationError, LookupError, TypeError, ValueError, AttributeError):
             return None
 
     def _within(self, path: Path) -> bool:
@@ -158,7 +163,9 @@ class Shelf:
         if (path / MANIFEST).is_file():
             try:
                 asked = read_manifest(path) if self._within(path / MANIFEST) else {}
-            except DeliberationError:
+            except (DeliberationError, OSError):
+                return "unreadable"
+            if not isinstance(asked, dict):
                 return "unreadable"
             kinds = (kind for key, kind in KINDS.items() if key in asked)
             return next(kinds, "other")
@@ -244,6 +251,8 @@ def state(shelf: Shelf, run: Shelved) -> dict[str, Any]:
         told |= _audited(shelf, run) if run.kind == "audit" else _measured(shelf, run)
     except (DeliberationError, OSError) as error:
         told["trouble"] = str(error).replace(f"{shelf.root}{os.sep}", "").splitlines()[0]
+    except Exception as error:  # A folder may hold anything: its own line says so, not the list.
+        told["trouble"] = f"{run.name} cannot be read ({type(error).__name__})."
     whole = told["of"] is not None and told["done"] == told["of"]
     told["state"] = (
         "broken" if told["trouble"] else "running" if told["running"] else "finished" if whole
