@@ -223,7 +223,8 @@ def _read_claim(folder: Path | str) -> dict[str, Any]:
         content = msgspec.json.decode(path.read_bytes())
         if content["schema"] != SCHEMA:
             raise OutputFolderError(f"{path} has schema {content['schema']}; {_OTHER_SCHEMA}")
-        content["manifest"]
+        if not isinstance(content["manifest"], dict):
+            raise OutputFolderError(f"{path} cannot be read: what was asked for is no object.")
         return content
     except FileNotFoundError as error:
         raise OutputFolderError(
