@@ -20,6 +20,7 @@ from deliberation.amortised import MLP, NetworkPolicy, save_network
 from deliberation.cli import main
 from deliberation.core.errors import StorageError
 from deliberation.direct import solve
+from deliberation.playground import worlds
 from deliberation.playground.app import make_app
 from deliberation.playground.asking import as_text
 from deliberation.playground.goals import knobs, objective_of, sentence
@@ -218,6 +219,19 @@ def test_every_offered_task_is_played_by_hand(client):
     for name in ("kuhn_poker", "gridworld_hidden", "tic_tac_toe", "cartpole"):
         told = client.get(f"/api/position?task={name}").json()
         assert told["legal"] and told["text"] and len(told["names"]) > max(told["legal"]), name
+
+
+def test_a_task_says_itself_that_its_actions_are_continuous(monkeypatch):
+    """So that adding one is adding one file: the page reads it where the task is."""
+    entries = list_tasks()
+    for name, entry in entries.items():
+        if name not in ("half_cheetah", "backgammon"):  # making these takes long
+            assert entry.get("continuous", False) == (not make_task(name).traits.discrete), name
+    assert entries["half_cheetah"]["continuous"] and "continuous" not in entries["backgammon"]
+    new = {**entries["cartpole"], "continuous": True}
+    monkeypatch.setattr(worlds, "list_tasks", lambda: {**entries, "new": new})
+    offered = {t["name"] for kind in playable(Settings()) for t in kind["tasks"]}
+    assert "new" not in offered and "cartpole" in offered and "pendulum" not in offered
 
 
 def test_what_is_hidden_stays_hidden():
