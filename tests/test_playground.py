@@ -331,7 +331,9 @@ def test_what_chance_chose_is_not_told_as_an_effect(hall):
     assert set(told["search"][0]) & set(told["search"][1]), "search varies under either goal"
     assert "now chooses" not in told["sentence"]
     assert told["sentence"].endswith("The best answers are the same as before.")
-    assert last(events, "search")["action"] == find_action(world("tic_tac_toe"), told["search"][1][0])
+    assert last(events, "search")["action"] == find_action(
+        world("tic_tac_toe"), told["search"][1][0]
+    )
 
 
 A, B = ["a"] * 4, ["b"] * 4

@@ -68,7 +68,13 @@ class Growing:
     """
 
     def __init__(
-        self, task: Task, objective: Objective, state: State, budget: int, seed: int, asking: int = 0
+        self,
+        task: Task,
+        objective: Objective,
+        state: State,
+        budget: int,
+        seed: int,
+        asking: int = 0,
     ):
         rule, evaluator = UCT(), RandomRollouts()
         backend = backend_for(rule, "auto")

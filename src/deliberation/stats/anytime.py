@@ -14,9 +14,7 @@ BETS = 24
 _HALVINGS = 32
 
 
-def anytime_mean(
-    values: Any, bounds: tuple[Number, Number], *, level: float = 0.95
-) -> Estimate:
+def anytime_mean(values: Any, bounds: tuple[Number, Number], *, level: float = 0.95) -> Estimate:
     """The mean of independent, bounded values so far, with its confidence sequence.
 
     At every n at once the mean lies within, with probability `level`. A fair game is played against
@@ -37,9 +35,7 @@ def anytime_mean(
     found, counts = np.unique((x - low) / (high - low), return_counts=True)
     middle, most = float(x.mean()), -np.log1p(-level)
     at = min(max((middle - low) / (high - low), 0.0), 1.0)
-    ends = [
-        low + (high - low) * _edge(found, counts, at, far, most) for far in (0.0, 1.0)
-    ]
+    ends = [low + (high - low) * _edge(found, counts, at, far, most) for far in (0.0, 1.0)]
     return Estimate(middle, *ends, len(x))
 
 

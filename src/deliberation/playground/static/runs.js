@@ -393,7 +393,7 @@ function board(one) {
 
 // Two runs.
 
-const CHANGES = { verdict: "another verdict", moved: "moved beyond chance", "only one": "in one run only", same: "no change beyond chance" };
+const CHANGES = { verdict: "another verdict", moved: "moved beyond chance", "only one": "in one run only", same: "no change beyond chance", identical: "the same measurement" };
 
 function viewCompared(page, run, other) {
   const body = h("div", {});
@@ -406,12 +406,12 @@ function viewCompared(page, run, other) {
     const redraw = () => table.replaceChildren(...told.groups.map((g) => groupOf(g, told, quiet.only)).filter(Boolean));
     redraw();
     const only = h("label", { class: "choice" }, h("input", { type: "checkbox", onchange(e) { quiet.only = e.target.checked; redraw(); } }), " only what changed");
-    return [h("div", { class: "controls" }, h("p", { class: "quiet", role: "status" }, said ? `${said}.` : "Nothing is in both."), only), table];
+    return [h("div", { class: "controls" }, h("p", { class: "quiet", role: "status" }, said ? `${said}.` : "Nothing is in both."), only), h("p", { class: "quiet small" }, told.what), table];
   }, body);
 }
 
 function groupOf(g, told, changed) {
-  const lines = changed ? g.lines.filter((l) => l.change !== "same") : g.lines;
+  const lines = changed ? g.lines.filter((l) => !["same", "identical"].includes(l.change)) : g.lines;
   if (!lines.length) return null;
   const side = (x) => x ? [h("span", { class: "num" }, x.text), verdict(x.verdict)] : [h("span", { class: "quiet" }, "not there")];
   return h("section", { class: "compared" }, h("h2", {}, g.title), h("div", { class: "scroll" }, h("table", {},
