@@ -278,7 +278,7 @@ def test_search_network_and_exact_answer_side_by_side(hall):
 
 
 def test_every_move_that_keeps_a_win_is_best_and_the_end_is_so_far_away():
-    """Of positions that come solved: a win in one ends the game, and a loss in two the next move."""
+    """Of positions that come solved: a win in one ends the game, and winners move last."""
     positions, seen = solved_connect_four(), set()
     for row in range(0, len(positions), 25):
         state = jax.tree.map(lambda x: x[row], positions.states)  # noqa: B023

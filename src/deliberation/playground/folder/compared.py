@@ -139,7 +139,7 @@ def _apart(one: Line, other: Line) -> Estimate | None:
 
 
 def _table(shelf: Shelf, run: Shelved) -> Mapping[Name, Line]:
-    """Rows by claim, task, decider and quantity; notes hold data. Of several the first, second..."""
+    """Rows by claim, task, decider and quantity, and which of those; notes hold data."""
     found: dict[Name, Line] = {}
     for claim in claims_of(rows(shelf, run)):
         for row in claim["rows"]:
