@@ -20,8 +20,10 @@ from deliberation.amortised import MLP, NetworkPolicy, save_network
 from deliberation.cli import main
 from deliberation.core.errors import StorageError
 from deliberation.direct import solve
+from deliberation.playground import worlds
 from deliberation.playground.app import make_app
 from deliberation.playground.asking import as_text
+from deliberation.playground.exact import _from_file
 from deliberation.playground.goals import knobs, objective_of, sentence
 from deliberation.playground.hall import Hall
 from deliberation.playground.serving import check_free
@@ -29,6 +31,8 @@ from deliberation.playground.settings import RefusedError, Settings, settings_fo
 from deliberation.playground.thinking import think
 from deliberation.playground.worlds import Spot, play, playable, world
 from deliberation.tasks import list_tasks, make_task
+from deliberation.tasks.board.solved import solved_connect_four
+from deliberation.tasks.moves import find_action
 
 HERE = "http://127.0.0.1:8321"
 TOKEN = "a-token-of-this-test"
@@ -220,6 +224,19 @@ def test_every_offered_task_is_played_by_hand(client):
         assert told["legal"] and told["text"] and len(told["names"]) > max(told["legal"]), name
 
 
+def test_a_task_says_itself_that_its_actions_are_continuous(monkeypatch):
+    """So that adding one is adding one file: the page reads it where the task is."""
+    entries = list_tasks()
+    for name, entry in entries.items():
+        if name not in ("half_cheetah", "backgammon"):  # making these takes long
+            assert entry.get("continuous", False) == (not make_task(name).traits.discrete), name
+    assert entries["half_cheetah"]["continuous"] and "continuous" not in entries["backgammon"]
+    new = {**entries["cartpole"], "continuous": True}
+    monkeypatch.setattr(worlds, "list_tasks", lambda: {**entries, "new": new})
+    offered = {t["name"] for kind in playable(Settings()) for t in kind["tasks"]}
+    assert "new" not in offered and "cartpole" in offered and "pendulum" not in offered
+
+
 def test_what_is_hidden_stays_hidden():
     """Of Kuhn poker only one's own card is told, whatever the other one's."""
     told = {}
@@ -260,6 +277,25 @@ def test_search_network_and_exact_answer_side_by_side(hall):
     json.loads(as_text(dict(events)))
 
 
+def test_every_move_that_keeps_a_win_is_best_and_the_end_is_so_far_away():
+    """Of positions that come solved: a win in one ends the game, and winners move last."""
+    positions, seen = solved_connect_four(), set()
+    for row in range(0, len(positions), 25):
+        state = jax.tree.map(lambda x: x[row], positions.states)  # noqa: B023
+        found = _from_file(positions.task, state)
+        assert found is not None and found.plies is not None
+        np.testing.assert_array_equal(found.best, found.values == found.value)
+        assert positions.optimal[row][found.action] and found.best[found.action]
+        for action in np.flatnonzero(np.asarray(positions.task.legal(state))):
+            after = positions.task.advance(state, jnp.int32(action), jax.random.key(0))
+            won = bool(after.won)
+            assert (found.plies[action] == 1) == won or found.values[action] == 0
+            seen.add((won, float(found.values[action]), int(found.plies[action]) % 2))
+    ends = {(value, odd) for _, value, odd in seen if value}
+    assert ends == {(1.0, 1), (-1.0, 0)}, "who makes the last move has won"
+    assert any(won for won, _, _ in seen)
+
+
 def test_the_dial_is_one_search_looked_at_on_its_way(hall):
     whole = dict(last(thought(hall, task="tic_tac_toe", effort=64, strip=1), "strip")["chosen"])
     for effort in (1, 8, 64):
@@ -278,26 +314,63 @@ def test_the_goal_changes_search_follows_and_the_network_does_not(hall):
     said = last(events, "changed")["sentence"]
     assert before != after and kept == still
     assert said == (
-        f"The goal changed: search now chooses {names[after]}, the network still {names[still]}."
+        f"The goal changed: search now chooses {names[after]}; the network is not told the goal: "
+        f"it answers {names[still]} whatever is wanted. The best answers changed, too."
     )
     exact = last(events, "exact")
     assert after in exact["best"], "what search follows is the goal"
 
 
+def test_what_chance_chose_is_not_told_as_an_effect(hall):
+    """A draw worth next to nothing: the same answers are best, and search takes any of those."""
+    some = {"task": "tic_tac_toe", "moves": "0 8", "goal": "draw:0.02"}
+    events = thought(hall, **some, effort=64)
+    told = last(events, "changed")
+    assert set(told["search"][0]) & set(told["search"][1]), "search varies under either goal"
+    assert "now chooses" not in told["sentence"]
+    assert told["sentence"].endswith("The best answers are the same as before.")
+    assert last(events, "search")["action"] == find_action(
+        world("tic_tac_toe"), told["search"][1][0]
+    )
+
+
+A, B = ["a"] * 4, ["b"] * 4
+
+
 @pytest.mark.parametrize(
-    ("search", "network", "said"),
+    ("search", "said"),
     [
-        (("a", "b"), ("c", "c"), "It: search now chooses b, the network still c."),
-        (("a", "a"), ("c", "c"), "It: search still chooses a, the network still c."),
-        (("a", "b"), ("c", "d"), "It: search now chooses b, the network now d."),
-        (("a", "a"), ("a", "a"), "It: both search and the network still choose a."),
-        (None, ("c", "c"), "It: the network still chooses c."),
-        (("a", "b"), None, "It: search now chooses b."),
-        (None, None, "It: nobody has answered yet."),
+        ((A, B), "search now chooses b"),
+        ((A, ["b", "c", "d", "e"]), "search now chooses b"),
+        ((A, A), "search still chooses a"),
+        ((A, ["a", "b", "b", "b"]),
+         "search chooses a, as it does before the change, too, in some askings"),
+        ((["a", "b", "a", "c"], ["b", "d", "d", "d"]),
+         "search chooses b, as it does before the change, too, in some askings"),
+        ((["a", "b", "c", "d"], ["e", "a", "f", "g"]),
+         "search chooses e, but at this effort its choice varies by chance"),
+        ((["a", "b", "c", "d"], ["e", "f", "g", "h"]),
+         "search chooses e, but at this effort its choice varies by chance"),
+        (None, "nobody has answered yet"),
+    ],
+)  # fmt: skip
+def test_the_sentence_says_what_the_answers_say(search, said):
+    assert sentence("It", search, None) == f"It: {said}."
+
+
+@pytest.mark.parametrize(
+    ("network", "heard", "said"),
+    [
+        (("c", "c"), {}, "the network is not told the goal: it answers c whatever is wanted"),
+        (("c", "d"), {"seen": True}, "the network, which sees walls but no goal, now chooses d"),
+        (("c", "c"), {"seen": True}, "the network, which sees walls but no goal, still chooses c"),
+        (("c", "d"), {"told": True}, "the network now chooses d"),
     ],
 )
-def test_the_sentence_says_what_the_answers_say(search, network, said):
-    assert sentence("It", search, network) == said
+def test_the_sentence_says_what_the_network_is_told(network, heard, said):
+    assert sentence("It", None, network, **heard) == f"It: {said}."
+    both = sentence("It", (A, B), network, exact=({"a"}, {"a"}), **heard)
+    assert both == f"It: search now chooses b; {said}. The best answers are the same as before."
 
 
 def test_a_goal_is_worth_what_its_knobs_say():

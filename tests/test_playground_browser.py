@@ -32,7 +32,10 @@ FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
 )  # fmt: skip
-FOLLOWED = re.compile(r"^The goal changed: search now chooses (\S+), the network still (\S+)\.$")
+FOLLOWED = re.compile(
+    r"^The goal changed: search now chooses (\S+); the network is not told the goal: "
+    r"it answers (\S+) whatever is wanted\."
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Two systems against each other: fair pairs, honest costs, a stream that stops when left."""
 
 import asyncio
+import functools
 import json
 import math
 
@@ -18,9 +19,10 @@ from deliberation.core.errors import UnsuitableTaskError
 from deliberation.core.uniform import UniformRandom
 from deliberation.playground import matches
 from deliberation.playground.app import make_app
-from deliberation.playground.contest import Bout, Spent, Tally, opened, seatings
+from deliberation.playground.contest import Bout, Spent, Tally, opened, pair_seed, seatings
 from deliberation.playground.hall import Hall
 from deliberation.playground.settings import Settings
+from deliberation.stats import SampleError, anytime_mean
 from deliberation.tasks import make_task
 from deliberation.zoo.naming import Named
 
@@ -110,6 +112,71 @@ def test_the_difference_is_the_mean_over_pairs_with_its_interval(game, sides):
     assert sure.low < 2 == sure.high, "five wins do not prove that there are no losses"
 
 
+def test_of_equal_sides_hardly_ever_one_is_said_to_be_ahead(game):
+    """Looked at after every pair: what is said live may be wrong in one match of twenty."""
+    rng = np.random.default_rng(2)
+
+    @functools.cache
+    def ahead(won, drawn, pairs):
+        past = [(1.0, -1.0)] * won + [(0.0, 0.0)] * drawn + [(-1.0, 1.0)] * (pairs - won - drawn)
+        tally = Tally.of(game, past)
+        planned = tally.planned()
+        return "zero lies outside" in tally.said(), planned.low > 0 or planned.high < 0
+
+    def ever(shares, pairs, matches, which):
+        draws = rng.choice(3, (matches, pairs), p=shares)
+        won, drawn = (np.cumsum(draws == k, 1) for k in (0, 1))
+        looks = range(1, pairs)
+        return np.mean([
+            any(ahead(int(won[m, n]), int(drawn[m, n]), n + 1)[which] for n in looks)
+            for m in range(matches)
+        ])  # fmt: skip
+
+    assert ever([0.5, 0, 0.5], 25, 200, 0) <= 0.05
+    assert ever([0.3, 0.4, 0.3], 10, 100, 0) <= 0.05
+    assert ever([0.5, 0, 0.5], 25, 200, 1) > 0.1, "the interval for a fixed number is none for that"
+
+
+def test_who_is_far_ahead_is_said_to_be(game):
+    assert "A is ahead" in Tally.of(game, [(1.0, -1.0)] * 12).said()
+    assert "B is ahead" in Tally.of(game, [(-1.0, 1.0)] * 12).said()
+    assert "Neither" in Tally.of(game, [(-1.0, 1.0), (1.0, -1.0)] * 6).said()
+
+
+def test_a_confidence_sequence_is_an_interval_whatever_the_order():
+    values = np.random.default_rng(0).uniform(0, 3, 60)
+    found, turned = (anytime_mean(x, (-1, 4)) for x in (values, values[::-1]))
+    assert (
+        found.low == pytest.approx(turned.low)
+        and -1 < found.low < values.mean() < found.high < 4
+        and found.n == 60
+    )
+    # By hand: of three zeros each bet of a share b against a mean m gained b / (1 - m) or lost b.
+    high, bets = anytime_mean([0, 0, 0], (0, 1)).high, (np.arange(24) + 0.5) / 24
+    won = ((1 - bets + bets / (1 - high)) ** 3).mean() / 2 + ((1 - bets) ** 3).mean() / 2
+    assert won == pytest.approx(20, rel=1e-4)
+    for wrong in ((0, 2), (3, 3), (-np.inf, 4)):
+        with pytest.raises(SampleError):
+            anytime_mean(values, wrong)
+
+
+def test_one_game_again_and_again_is_one_game(hall, game, monkeypatch):
+    monkeypatch.setattr(matches, "_made", lambda hall, task, name, effort: first)
+    first = Named("first", First(game), None)
+    told = [t for n, t in events_of(hall, **{**QUICK, "opening": 0}, pairs=4) if n == "pair"]
+    assert [pair["repeated"] for pair in told] == [False, True, True, True]
+    last = told[-1]
+    assert last["difference"]["n"] == 1 and math.isnan(last["difference"]["low"])
+    assert last["said"].startswith("One game, repeated")
+    some = {**QUICK, "opening": 0, "past": "0_0*3", "from": 3, "alike": last["alike"]}
+    (again,) = (t for n, t in events_of(hall, **some, pairs=4) if n == "pair")
+    assert again["repeated"] and again["said"] == last["said"], "also once it was paused"
+    events = events_of(hall, **{**QUICK, "opening": 2}, pairs=4)
+    pair, end = (next(t for n, t in events[::-1] if n == name) for name in ("pair", "finished"))
+    assert not pair["repeated"] and pair["difference"]["n"] == 4 and pair["difference"]["low"] < 0
+    assert end["planned"]["n"] == 4 and np.isfinite(end["planned"]["low"])
+
+
 def test_costs_are_counted_and_what_is_unknown_stays_so(game, sides):
     (one, other) = played(game, sides, 1)
     spent = one.spent["a"] + other.spent["a"]
@@ -174,8 +241,21 @@ def test_a_match_that_was_paused_goes_on_as_if_it_had_not_been(hall, whole):
     rest = [told for name, told in again if name == "pair"]
     assert [pair["pair"] for pair in rest] == [4, 5]
     for one, other in zip(rest, pairs[4:], strict=True):
-        for name in ("scores", "difference", "a", "b", "games"):
+        for name in ("scores", "difference", "a", "b", "games", "said"):
             assert str(one[name]) == str(other[name])
+
+
+def test_matches_of_neighbouring_seeds_share_no_pair(hall, whole):
+    """The same systems in the same order of pairs, so that only chance can tell games apart."""
+    other = events_of(hall, **{**QUICK, "seed": QUICK["seed"] + 1}, pairs=6)
+
+    def texts(events):
+        boards = [told for name, told in events if name == "board"]
+        return [tuple(b["text"] for b in boards if b["pair"] == k and b["over"]) for k in range(6)]
+
+    assert not set(texts(whole)) & set(texts(other))
+    seeds = [pair_seed(seed, pair) for seed in range(4) for pair in range(50)]
+    assert len(set(seeds)) == 200
 
 
 def test_nothing_more_is_played_once_nobody_listens(hall, monkeypatch):
@@ -222,6 +302,7 @@ def test_what_costs_too_much_is_refused_with_the_number(client):
         {"opening": "99"}, {"task": "os:path"}, {"task": "pendulum"}, {"task": "nothing"},
         {"past": "1_1*3"}, {"past": "x"}, {"from": "3", "past": "nan_1*3"},
         {"from": "3", "past": "1_1*99999999"}, {"from": "2", "past": "1_1"}, {"from": "999"},
+        {"alike": "<b>"},
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused_by_a_sentence(client, fields):

@@ -30,13 +30,14 @@ from playground_runs import (
 from starlette.testclient import TestClient
 
 from deliberation.playground.app import make_app
+from deliberation.playground.folder import compared as comparing
 from deliberation.playground.folder.compared import compared
 from deliberation.playground.folder.figures import behind, mover, worlds_of
 from deliberation.playground.folder.shelf import Shelf, running, state
 from deliberation.playground.hall import Hall
 from deliberation.playground.runs import watched
 from deliberation.playground.settings import Settings
-from deliberation.runs import Cell, RecordFile, execute, read_records
+from deliberation.runs import Cell, RecordFile, Row, execute, read_records
 
 HERE = "http://127.0.0.1:8321"
 
@@ -308,7 +309,53 @@ def test_two_runs_are_compared_line_by_line(client, shelf):
     )
     assert apart["high"] < 0 and search["change"] in ("verdict", "moved")
     same = compared(shelf, shelf.find("one"), shelf.find("one"))
-    assert same["counts"]["same"] == len(lines) and not same["counts"]["moved"]
+    found = [line for group in same["groups"] for line in group["lines"]]
+    assert {line["change"] for line in found if line["one"]["n"]} == {"identical"}
+    assert {line["change"] for line in found if not line["one"]["n"]} <= {"same"}, "not measured"
+    assert "the same in both" in same["what"] and "Independent" not in same["what"]
+
+
+def row(note="", estimate=0.5, half=0.1, **more):
+    told = {"claim": "budget_slope", "aspect": "slope", "task": "t", "decider": "d",
+            "quantity": "q", "n": 50}  # fmt: skip
+    told |= {"estimate": estimate, "low": estimate - half, "high": estimate + half, "note": note}
+    return Row(**(told | more))
+
+
+def beside(shelf, monkeypatch, ours, theirs, shared=(0, 9)):
+    found = {"one": ours, "two": theirs}
+    monkeypatch.setattr(comparing, "rows", lambda shelf, run: found[run.name])
+    monkeypatch.setattr(comparing, "_shared", lambda *given: shared)
+    return compared(shelf, shelf.find("one"), shelf.find("two"))
+
+
+def test_rows_meet_whatever_numbers_stand_in_their_notes(shelf, monkeypatch):
+    ours = [row("900 examples against 30"), row("another of that name", 0.9)]
+    theirs = [row("1,200 examples against 40", 0.52), row("another of that name", 0.9)]
+    told = beside(shelf, monkeypatch, ours, theirs)
+    assert told["counts"]["only one"] == 0 and told["counts"]["same"] == 2
+    (group,) = told["groups"]
+    assert sorted(round(x["difference"]["estimate"], 2) for x in group["lines"]) == [0.0, 0.02]
+
+
+def test_differences_are_judged_as_a_family(shelf, monkeypatch):
+    """One of forty that is just beyond its own interval is what chance makes of forty."""
+    ours = [row(quantity=f"q{i}") for i in range(40)]
+    theirs = [row(quantity=f"q{i}", estimate=0.65 if i == 0 else 0.51) for i in range(40)]
+    alone = beside(shelf, monkeypatch, ours[:1], theirs[:1])["counts"]
+    all_of_them = beside(shelf, monkeypatch, ours, theirs)["counts"]
+    assert alone["moved"] == 1 and all_of_them["moved"] == 0
+    theirs[0] = row(quantity="q0", estimate=0.9)
+    assert beside(shelf, monkeypatch, ours, theirs)["counts"]["moved"] == 1
+
+
+def test_equal_numbers_are_one_measurement_only_where_runs_share_some(shelf, monkeypatch):
+    shared = beside(shelf, monkeypatch, [row()], [row()], (3, 4))
+    assert shared["counts"]["identical"] == 1 and shared["what"].startswith("3 of 4 measurements")
+    other = beside(shelf, monkeypatch, [row()], [row()], (0, 4))
+    assert other["counts"]["same"] == 1 and "No measurement is the same" in other["what"]
+    (line,) = shared["groups"][0]["lines"]
+    assert line["difference"] is None, "of one measurement there is none"
 
 
 def test_audits_compare_and_kinds_do_not_mix(client):

@@ -4,6 +4,7 @@ A pair is what is resampled. Of two players it is two games from the same openin
 chance, with seats swapped; of one player it is the same episode, played by either system.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,8 +16,7 @@ from ..core import clock
 from ..core.decider import Decision
 from ..core.keys import named_key
 from ..core.task import Task
-from ..stats import Estimate, bootstrap
-from ..stats.intervals import nothing
+from ..stats import Estimate, anytime_mean, bootstrap, nothing
 from ..tasks.moves import Game
 from ..zoo.naming import Named
 
@@ -115,6 +115,12 @@ class Bout:
         return float(self.game.returns[self.seats.index(side)])
 
 
+def pair_seed(seed: int, pair: int) -> int:
+    """The seed of one pair: matches of neighbouring seeds have no pair in common."""
+    key = jax.random.fold_in(named_key(jax.random.key(seed), "pairs"), pair)
+    return int(jax.random.bits(key))
+
+
 def opened(task: Task, seed: int, opening: int) -> Game:
     """A game after its first moves, drawn evenly; fewer where it would be over by then."""
     game, rng = Game(task, seed=seed), np.random.default_rng(seed)
@@ -140,17 +146,23 @@ def warm_up(task: Task, named: Named) -> None:
 
 @dataclass
 class Tally:
-    """The scores of the pairs so far: `scores` has for each pair the means of a and of b."""
+    """The scores of the pairs so far: `scores` has for each pair the means of a and of b.
+
+    `alike` marks the games of a pair while all pairs were one and the same, as of two systems that
+    draw nothing; None once they differed, or where the task itself draws.
+    """
 
     bounds: tuple[float, float] | None
     scores: list[tuple[float, float]] = field(default_factory=list)
+    alike: str | None = None
 
     @staticmethod
-    def of(task: Task, past: Sequence[tuple[float, float]] = ()) -> "Tally":
-        """With the pairs that were played before."""
+    def of(task: Task, past: Sequence[tuple[float, float]] = (), alike: str = "") -> "Tally":
+        """With the pairs that were played before, and their mark where they were alike."""
         low, high = task.objective.bounds
         bounds = (float(low), float(high)) if np.isfinite([low, high]).all() else None
-        return Tally(bounds, list(past))
+        known = task.traits.deterministic and (bool(alike) or not past)
+        return Tally(bounds, list(past), alike if known else None)
 
     def add(self, bouts: Sequence[Bout]) -> tuple[float, float]:
         """The games of a pair; returns each side's mean return in them."""
@@ -159,20 +171,72 @@ class Tally:
             for side in SIDES
         }
         self.scores.append((found["a"], found["b"]))
+        if self.alike is not None:
+            mark = _mark(bouts)
+            self.alike = mark if self.alike in ("", mark) else None
         return self.scores[-1]
 
+    @property
+    def repeated(self) -> bool:
+        """Whether several pairs were played and all went the same way: one observation."""
+        return bool(self.alike) and len(self.scores) > 1
+
     def difference(self) -> Estimate:
-        """The mean of a's score less b's over pairs, with its 95 % interval."""
-        each = np.array([a - b for a, b in self.scores])
-        if self.bounds is None:
-            return _mean(each, None)
-        wide = self.bounds[1] - self.bounds[0]
-        return _mean(each, (-wide, wide))
+        """The mean of a's score less b's over pairs, with its 95 % confidence sequence."""
+        return self._anytime(*self._differences())
 
     def mean(self, side: str) -> Estimate:
-        """The mean score of a side over pairs, with its 95 % interval."""
+        """The mean score of a side over pairs, with its 95 % confidence sequence."""
         place = SIDES.index(side)
-        return _mean(np.array([pair[place] for pair in self.scores]), self.bounds)
+        return self._anytime(np.array([pair[place] for pair in self.scores]), self.bounds)
+
+    def planned(self) -> Estimate:
+        """The difference once as many pairs are played as were planned: the interval for that."""
+        each, bounds = self._differences()
+        return Estimate(float(each[0]), *_UNKNOWN, 1) if self.repeated else _mean(each, bounds)
+
+    def said(self) -> str:
+        """Who is ahead, in a sentence that stays true however often one looks."""
+        count, found = len(self.scores), self.difference()
+        if count < 2:
+            return "One pair says nothing of the difference yet."
+        if self.repeated:
+            return (
+                f"One game, repeated: all {count} pairs went the same way, so they count as one "
+                "and there is no interval."
+            )
+        if self.bounds is None:
+            return "Scores have no known bounds here: the planned end alone has an interval."
+        if found.low <= 0 <= found.high:
+            return "Neither is ahead beyond chance yet."
+        ahead = "A" if found.low > 0 else "B"
+        return f"{ahead} is ahead: zero lies outside an interval that holds whenever one looks."
+
+    def _differences(self) -> tuple[np.ndarray, tuple[float, float] | None]:
+        each = np.array([a - b for a, b in self.scores])
+        wide = None if self.bounds is None else self.bounds[1] - self.bounds[0]
+        return each, None if wide is None else (-wide, wide)
+
+    def _anytime(self, values: np.ndarray, bounds: tuple[float, float] | None) -> Estimate:
+        if not len(values):
+            return nothing()
+        if len(values) == 1 or self.repeated or bounds is None:
+            count = 1 if self.repeated else len(values)
+            return Estimate(float(values.mean()), *_UNKNOWN, count)
+        return anytime_mean(np.clip(values, *bounds), bounds)
+
+
+_UNKNOWN = (float("nan"), float("nan"))
+
+
+def _mark(bouts: Sequence[Bout]) -> str:
+    """Equal for the same games: their moves, and the states that they begin and end in."""
+    digest = hashlib.sha256()
+    for bout in bouts:
+        states = (bout.game.states[0], bout.game.state)
+        words = [np.asarray(bout.task.fingerprint(state)).tolist() for state in states]
+        digest.update(repr((bout.seats, bout.game.actions, words)).encode())
+    return digest.hexdigest()[:16]
 
 
 def _mean(values: np.ndarray, bounds: tuple[float, float] | None) -> Estimate:

@@ -21,12 +21,24 @@ _LISTED, _VALUED, _BELOW, _FILE = Kept(8), Kept(32), Kept(64), Kept(1)
 
 
 class Exact(NamedTuple):
-    """The value of each action (minus infinity where illegal) and the best ones, for the mover."""
+    """The value of each action (minus infinity where illegal) and the best ones, for the mover.
+
+    All actions that keep the value are best. Where it is known, `plies` says how many moves each
+    action is from the end, itself included, if both play on as well as they can (NaN where
+    illegal), and `first` is the one to play: the quickest win, the slowest loss.
+    """
 
     values: np.ndarray
     best: np.ndarray
     value: float
     how: str
+    plies: np.ndarray | None = None
+    first: int | None = None
+
+    @property
+    def action(self) -> int:
+        """One of the best."""
+        return int(np.flatnonzero(self.best)[0]) if self.first is None else self.first
 
 
 def exact(spot: Spot, state: State) -> Exact | str:
@@ -92,10 +104,24 @@ def _from_file(task: Task, state: State) -> Exact | None:
     row = rows.get(_words(task, state))
     if row is None:
         return None
-    scores = np.sign(positions.action_scores[row])
-    values = np.where(np.isnan(scores), -np.inf, scores)
-    best = np.asarray(positions.optimal[row])
-    return Exact(values, best, float(np.sign(positions.scores[row])), "solved beforehand")
+    left = positions.action_scores[row]
+    values = np.where(np.isnan(left), -np.inf, np.sign(left))
+    first = int(np.flatnonzero(positions.optimal[row])[0])
+    value, best = float(np.sign(positions.scores[row])), np.asarray(positions.keeps[row])
+    return Exact(values, best, value, "solved beforehand", _plies(task, state, left), first)
+
+
+def _plies(task: Any, state: Any, left: np.ndarray) -> np.ndarray:
+    """Moves to the end by each action's score: how many stones its winner has left by then."""
+    cells, played = task.width * task.height, int(state.ply)
+    mine, theirs = played // 2, (played + 1) // 2
+    # The winner's last stone is the move after which so many of the half of all are left.
+    stones = cells // 2 + 1 - np.abs(left)
+    mine, theirs = played // 2, (played + 1) // 2
+    if played % 2:
+        mine, theirs = played // 2, played // 2 + 1
+    won, lost = 2 * (stones - mine) - 1, 2 * (stones - theirs)
+    return np.where(left > 0, won, np.where(left < 0, lost, cells - played + 0 * left))
 
 
 def solved_moves(name: str) -> list[str]:

@@ -1,10 +1,11 @@
 """What may be wanted instead: the objective's features as knobs, and what a change came to.
 
 Every goal of a task is one and the same kind of objective with other numbers in it, so that a
-change compiles nothing. What is said of a change is put together from four answers, those of
-search and of the network before and after; nothing is said that was not asked.
+change compiles nothing. What is said of a change is put together from answers of search and of the
+network before and after; nothing is said that was not asked, and no chance is told as an effect.
 """
 
+import itertools
 from typing import Any
 
 import equinox as eqx
@@ -186,23 +187,70 @@ def with_walls(task: Any, state: Any, cells: tuple[int, ...]) -> Any:
     return task.with_walls(state, shut=shut, opened=tuple(c for c in cells if stand[c]))
 
 
-def sentence(what: str, search: tuple[str, str] | None, network: tuple[str, str] | None) -> str:
-    """What a change came to: each pair is the action chosen before it and after it.
+Choices = tuple[list[str], list[str]]
+"""What search chooses before a change and after it, in several askings; the shown one is first."""
 
-    None for what was not asked: no effort, so no search; or a network that is not there.
+
+def sentence(
+    what: str,
+    search: Choices | None,
+    network: tuple[str, str] | None,
+    *,
+    told: bool = False,
+    seen: bool = False,
+    exact: tuple[set[str], set[str]] | None = None,
+) -> str:
+    """What a change came to; None for what was not asked or is not there.
+
+    `network` is its choice before and after; `told` says that it is told the goal, `seen` that a
+    part of the change (walls) stands in what it observes. `exact` are the best actions of both.
     """
-    told = [_followed(who, pair) for who, pair in (("search", search), ("the network", network))]
-    if search and network and search[0] == search[1] == network[0] == network[1]:
-        return f"{what}: both search and the network still choose {search[1]}."
-    if search and network:
-        return f"{what}: {told[0]}, {told[1].replace(' chooses', '', 1)}."
-    return f"{what}: {told[0] or told[1] or 'nobody has answered yet'}."
+    parts = [] if search is None else [_searched(*search)]
+    if network is not None:
+        parts.append(_networked(*network, told, seen))
+    said = f"{what}: {'; '.join(parts) or 'nobody has answered yet'}."
+    if exact is None:
+        return said
+    if exact[0] == exact[1]:
+        return f"{said} The best answers are the same as before."
+    return f"{said} The best answers changed, too."
 
 
-def _followed(who: str, pair: tuple[str, str] | None) -> str:
-    if pair is None:
-        return ""
-    return f"{who} {'now' if pair[0] != pair[1] else 'still'} chooses {pair[1]}"
+def _searched(before: list[str], after: list[str]) -> str:
+    now = after[0]
+    if set(before) == set(after) == {now}:
+        return f"search still chooses {now}"
+    if now in before:
+        return f"search chooses {now}, as it does before the change, too, in some askings"
+    if told_apart(before, after):
+        return f"search now chooses {now}"
+    return f"search chooses {now}, but at this effort its choice varies by chance"
+
+
+def told_apart(before: list[str], after: list[str]) -> bool:
+    """Whether two sets of choices have nothing in common, and that would hardly be by chance.
+
+    By chance: where the same choices are dealt out anew in all ways, at most one in twenty has
+    nothing in common. Where everybody chose something else, all of them have.
+    """
+    if set(before) & set(after):
+        return False
+    every, size = before + after, len(before)
+    dealt = [set(some) for some in itertools.combinations(range(len(every)), size)]
+    apart = sum(
+        not {every[i] for i in some} & {every[i] for i in range(len(every)) if i not in some}
+        for some in dealt
+    )
+    return apart <= 0.05 * len(dealt)
+
+
+def _networked(before: str, after: str, told: bool, seen: bool) -> str:
+    chooses = f"{'now' if before != after else 'still'} chooses {after}"
+    if told:
+        return f"the network {chooses}"
+    if seen:
+        return f"the network, which sees walls but no goal, {chooses}"
+    return f"the network is not told the goal: it answers {after} whatever is wanted"
 
 
 def what_changed(goal: Goal, walls: tuple[int, ...]) -> str:

@@ -78,6 +78,11 @@ class Habit:
         """Whether nothing more will come of waiting."""
         return self.policy is not None or bool(self.refused)
 
+    @property
+    def told_goal(self) -> bool:
+        """Whether it hears what is wanted; a network of observations alone does not."""
+        return self.policy is not None and not isinstance(self.policy, NetworkPolicy)
+
     def told(self) -> dict[str, Any]:
         """How far it is, for the page."""
         return {

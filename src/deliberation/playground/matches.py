@@ -18,7 +18,7 @@ from ..zoo import list_zoo
 from ..zoo.naming import MANIFEST, RANDOM, SEARCH, Named, named_decider
 from . import limits
 from .asking import Event, Fields, answering, number, streaming
-from .contest import SIDES, Bout, Spent, Tally, seatings, warm_up
+from .contest import SIDES, Bout, Spent, Tally, pair_seed, seatings, warm_up
 from .hall import Hall
 from .kept import Kept
 from .settings import RefusedError
@@ -87,13 +87,14 @@ def _saved(hall: Hall) -> list[Path]:
 async def play(hall: Hall, fields: Fields) -> AsyncIterator[Event]:
     """A match, from pair `from` on: boards as they come, and each pair's scores and costs.
 
-    `past` holds the scores of the pairs before, as the page was told them: nothing is kept here.
+    `past` holds the scores of the pairs before, and `alike` their mark if all of them went the same
+    way, as the page was told them: nothing is kept here.
     """
     name, (first, pairs) = allowed(hall.settings, fields.get("task", "tic_tac_toe")), _span(fields)
     seed, opening = number(fields, "seed", 0, 0, 2**30), number(fields, "opening", 2, 0, OPENING)
     efforts = {side: number(fields, f"{side}_effort", 64, 1, limits.SIMULATIONS) for side in SIDES}
     names = {side: _checked(hall, fields.get(side, SEARCH)) for side in SIDES}
-    past = _past(fields.get("past", ""), first)
+    past, alike = _past(fields.get("past", ""), first), _alike(fields.get("alike", ""))
     task = await hall.slow(world, name)
     if task.traits.players > 2:
         raise RefusedError(f"{name} has {task.traits.players} players: a match is between two.")
@@ -107,11 +108,11 @@ async def play(hall: Hall, fields: Fields) -> AsyncIterator[Event]:
             yield "making", {"side": side, "name": names[side], "stage": stage}
         made[side] = await hall.learn(_made, hall, name, names[side], efforts[side])
         await hall.slow(_warmed, name, made[side])
-    tally, boards = Tally.of(task, past), Boards()
+    tally, boards = Tally.of(task, past, alike), Boards()
     for pair in range(first, pairs):
         bouts: list[Bout] = []
         for seats in seatings(task):
-            bout = await hall.slice(Bout, task, made, seats, seed + pair, opening)
+            bout = await hall.slice(Bout, task, made, seats, pair_seed(seed, pair), opening)
             bouts.append(bout)
             yield "board", boards.shown(bout, pair)
             while not bout.over:
@@ -121,7 +122,7 @@ async def play(hall: Hall, fields: Fields) -> AsyncIterator[Event]:
                     yield "board", boards.shown(bout, pair, mover, action)
         scores = tally.add(bouts)
         yield "pair", await hall.slice(_told, tally, bouts, pair, scores)
-    yield "finished", {"pairs": pairs}
+    yield "finished", {"pairs": pairs, "planned": _estimate(tally.planned())}
 
 
 async def _schooled(hall: Hall, task: str, name: str) -> AsyncIterator[str]:
@@ -181,6 +182,9 @@ def _told(
         "difference": _estimate(tally.difference()),
         "a": _estimate(tally.mean("a")),
         "b": _estimate(tally.mean("b")),
+        "alike": tally.alike or "",
+        "repeated": tally.repeated,
+        "said": tally.said(),
     }
 
 
@@ -223,6 +227,13 @@ def _past(text: str, first: int) -> list[tuple[float, float]]:
             "it anew."
         )
     return found
+
+
+def _alike(text: str) -> str:
+    """The mark of earlier pairs that all went the same way. Raises `RefusedError`."""
+    if len(text) > 64 or not all(c in "0123456789abcdef" for c in text):
+        raise RefusedError("alike is no mark of earlier pairs: begin the match anew.")
+    return text
 
 
 def _checked(hall: Hall, name: str) -> str:

@@ -74,13 +74,21 @@ class Growing:
     simulations says is what a longer one said at n: the dial is one search, looked at on its way.
     """
 
-    def __init__(self, task: Task, objective: Objective, state: State, budget: int, seed: int):
+    def __init__(
+        self,
+        task: Task,
+        objective: Objective,
+        state: State,
+        budget: int,
+        seed: int,
+        asking: int = 0,
+    ):
         rule, evaluator = UCT(), RandomRollouts()
         backend = backend_for(rule, "auto")
         self.setting = Setting(task, objective, rule, evaluator, Never(), True, backend, LINE)
         limits = Limits(jnp.array([budget], jnp.int32), _far())
         capacity = SMALL if budget <= SMALL else most_simulations(task)
-        self.order = Order(batched(state), limits, _key(seed)[None], capacity)
+        self.order = Order(batched(state), limits, _key(seed, asking)[None], capacity)
         self.outcome: Any = None
         self.done, self.more, self.budget = 0, True, budget
         self.pace = 2e-5
@@ -132,8 +140,10 @@ def _far() -> Int[Array, "1"]:
 
 
 @functools.lru_cache(64)
-def _key(seed: int) -> Key[Array, ""]:
-    return named_key(jax.random.key(seed), "search")
+def _key(seed: int, asking: int = 0) -> Key[Array, ""]:
+    """The chance of a search; another one for each asking of the same question."""
+    key = named_key(jax.random.key(seed), "search")
+    return jax.random.fold_in(key, asking) if asking else key
 
 
 def read(decision: Decision) -> dict[str, Any]:
@@ -156,11 +166,11 @@ def milestones(most: int) -> list[int]:
 
 
 def doubling(
-    task: Task, objective: Objective, state: State, budget: int, seed: int
+    task: Task, objective: Objective, state: State, budget: int, seed: int, asking: int = 0
 ) -> Iterator[dict[str, Any]]:
     """Answers at 1, 2, 4... simulations where no tree of states can be grown (something hidden)."""
     decider = usual_search(task)
-    key = _key(seed)
+    key = _key(seed, asking)
     for asked in milestones(budget):
         decision, _ = decider.decide(
             batched(state), decider.begin(1), objective=objective, budget=asked, key=key

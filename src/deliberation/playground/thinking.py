@@ -30,8 +30,10 @@ from .worlds import Spot, batched, board_form, play, read_spot, world
 EACH = 1 / 30
 """Seconds between two looks at one search, at least."""
 _WAIT, _PAUSE = 0.25, 0.12
-_BEFORE = Kept(256)
-"""Answers by the task's own goal, which stay what they are while another one is turned."""
+FURTHER = 3
+"""So many more askings of search for either goal, before a change of its choice is called one."""
+_CHOSEN = Kept(1024)
+"""What searches chose, which stays what it is while another goal is turned."""
 
 
 def routes() -> list[BaseRoute]:
@@ -50,6 +52,8 @@ class Asked:
     effort: int
     strip: bool = False
     counted: bool = False
+    asking: int = 0
+    """Asked again with another number, search draws other chance."""
 
     def word(self, told: dict[str, Any]) -> str:
         """The action of an answer in the task's words."""
@@ -76,7 +80,7 @@ async def think(hall: Hall, fields: Fields) -> AsyncIterator[Event]:
     parts = (_habit(hall, habit, asked), searched(hall, asked), _exact(hall, asked, after))
     usual = asked.spot == asked.spot.usual
     search: dict[str, Any] = {}
-    said = None
+    said, known = None, False
     if asked.effort == 0:
         after.set()
     async with contextlib.aclosing(merged(*parts)) as events:
@@ -85,10 +89,11 @@ async def think(hall: Hall, fields: Fields) -> AsyncIterator[Event]:
             if name == "search" and told["final"]:
                 search = told
                 after.set()
-            ready = (bool(search) or asked.effort == 0, habit.settled)
+            known = known or (name == "exact" and "best" in told)
+            ready = (bool(search) or asked.effort == 0, habit.settled, known)
             if not usual and ready[0] and said != ready:
                 said = ready
-                yield "changed", await _changed(hall, asked, habit, search)
+                yield "changed", await _changed(hall, asked, habit, search, known)
 
 
 async def _habit(hall: Hall, habit: Habit, asked: Asked) -> AsyncIterator[Event]:
@@ -127,10 +132,9 @@ async def _exact(hall: Hall, asked: Asked, after: asyncio.Event) -> AsyncIterato
     if not isinstance(found, Exact):
         yield "exact", {"refused": found}
         return
-    best = np.flatnonzero(found.best)
     yield "exact", {
-        "action": int(best[0]), "best": best, "values": found.values, "value": found.value,
-        "how": found.how,
+        "action": found.action, "best": np.flatnonzero(found.best), "values": found.values,
+        "value": found.value, "how": found.how, "plies": found.plies,
     }  # fmt: skip
 
 
@@ -144,7 +148,9 @@ async def searched(hall: Hall, asked: Asked) -> AsyncIterator[Event]:
         async for event in _by_doubling(hall, asked, most):
             yield event
         return
-    growing = Growing(task, asked.game.objective, asked.game.state, most, asked.spot.seed)
+    growing = Growing(
+        task, asked.game.objective, asked.game.state, most, asked.spot.seed, asked.asking
+    )
     trees = (1 + (asked.spot != asked.spot.usual)) * asked.counted
     parts = _growing(hall, asked, growing, most)
     async with hall.trees.taken(trees * growing.bytes), contextlib.aclosing(parts) as events:
@@ -198,7 +204,7 @@ async def _by_doubling(hall: Hall, asked: Asked, most: int) -> AsyncIterator[Eve
     """The same where something is hidden: one search after another, each twice as long."""
     began, chosen = time.perf_counter(), []
     game, spot = asked.game, asked.spot
-    answers = doubling(game.task, game.objective, game.state, most, spot.seed)
+    answers = doubling(game.task, game.objective, game.state, most, spot.seed, asked.asking)
     while told := await hall.slow(_next, answers):
         told |= {"final": False, "milliseconds": 1000 * (time.perf_counter() - began)}
         chosen.append([told["simulations"], told["action"]])
@@ -213,26 +219,52 @@ def _next(answers: Iterator[dict[str, Any]]) -> dict[str, Any]:
 
 
 async def _changed(
-    hall: Hall, asked: Asked, habit: Habit, search: dict[str, Any]
+    hall: Hall, asked: Asked, habit: Habit, search: dict[str, Any], known: bool
 ) -> dict[str, Any]:
-    """What another goal came to: the same question with the task's own, and the difference."""
+    """What another goal came to: the same question with the task's own, and the difference.
+
+    Search is asked several times for either, so that its chance is not taken for an effect; the
+    exact answers of both are compared once that of the present one is `known`.
+    """
     usual = asked.spot.usual
     before = Asked(usual, await hall.slice(play, usual), asked.effort)
     if before.game.over:
         return {"sentence": "", "search": None, "network": None}
-    pair = network = None
+    pair = network = best = None
     if asked.effort:
-        pair = (await _word_before(hall, before), asked.word(search))
+        was = [await _word_of(hall, before, asking) for asking in range(FURTHER + 1)]
+        others = range(FURTHER + 1, 2 * FURTHER + 1)
+        now = [asked.word(search), *[await _word_of(hall, asked, k) for k in others]]
+        pair = (was, now)
     if habit.policy is not None:
-        was = await hall.slice(said_by, habit, before)
-        network = (before.word(was), asked.word(await hall.slice(said_by, habit, asked)))
+        then = await hall.slice(said_by, habit, before)
+        network = (before.word(then), asked.word(await hall.slice(said_by, habit, asked)))
+    if known:
+        best = await _best_of_both(hall, before, asked)
     what = what_changed(asked.spot.goal, asked.spot.walls)
-    return {"sentence": sentence(what, pair, network), "search": pair, "network": network}
+    told = sentence(
+        what, pair, network, told=habit.told_goal, seen=bool(asked.spot.walls), exact=best
+    )
+    return {"sentence": told, "search": pair, "network": network}
 
 
-async def _word_before(hall: Hall, before: Asked) -> str:
-    known = _BEFORE.peek((before.spot, before.effort))
+async def _word_of(hall: Hall, asked: Asked, asking: int) -> str:
+    """What a search of one asking chooses, in the task's words."""
+    name = (asked.spot, asked.effort, asking)
+    known = _CHOSEN.peek(name)
     if known is None:
-        found = [told async for name, told in searched(hall, before) if name == "search"]
-        known = _BEFORE.get((before.spot, before.effort), lambda: before.word(found[-1]))
+        put = Asked(asked.spot, asked.game, asked.effort, asking=asking)
+        found = [told async for kind, told in searched(hall, put) if kind == "search"]
+        known = _CHOSEN.get(name, lambda: put.word(found[-1]))
     return known
+
+
+async def _best_of_both(
+    hall: Hall, before: Asked, asked: Asked
+) -> tuple[set[str], set[str]] | None:
+    found = [await hall.slow(exact, one.spot, one.game.state) for one in (before, asked)]
+    best = [
+        {action_name(asked.game.task, int(a)) for a in np.flatnonzero(one.best)}
+        for one in found if isinstance(one, Exact)
+    ]  # fmt: skip
+    return (best[0], best[1]) if len(best) == 2 else None

@@ -104,13 +104,12 @@ def playable(settings: Settings) -> list[dict[str, Any]]:
     kinds: dict[str, list[dict[str, str]]] = {}
     for name, entry in list_tasks().items():
         room = entry["module"].split(".")[2]
-        if room in _HEADS:
+        if room in _HEADS and not entry.get("continuous"):
             about = {"name": name, "summary": entry["summary"].split(";")[0]}
             kinds.setdefault(_HEADS[room], []).append(about)
     for name in [n for n in dict.fromkeys(settings.tasks) if n not in list_tasks()]:
         kinds.setdefault("Your own", []).append({"name": name, "summary": name})
-    found = [{"kind": kind, "tasks": kinds[kind]} for kind in _ORDER if kind in kinds]
-    return [g | {"tasks": [t for t in g["tasks"] if not _continuous(t["name"])]} for g in found]
+    return [{"kind": kind, "tasks": kinds[kind]} for kind in _ORDER if kind in kinds]
 
 
 _HEADS = {
@@ -119,13 +118,6 @@ _HEADS = {
     "text": "Text",
 }  # fmt: skip
 _ORDER = [*dict.fromkeys(["Your own", *_HEADS.values()])]
-_CONTINUOUS = {
-    "pendulum", "half_cheetah", "gridworld_continuous",
-}  # fmt: skip
-
-
-def _continuous(name: str) -> bool:
-    return name in _CONTINUOUS
 
 
 def play(spot: Spot) -> Game:

@@ -1,5 +1,6 @@
 """Estimates with intervals, verdicts, positions, and curves of score against compute."""
 
+from .anytime import anytime_mean
 from .coverage import (
     BetaLaw,
     beta_failure,
@@ -40,6 +41,7 @@ __all__ = [
     "Position",
     "SampleError",
     "Verdict",
+    "anytime_mean",
     "beta_failure",
     "bootstrap",
     "bootstrap_means",

@@ -1,7 +1,8 @@
 """Tasks from simple to rich. `make_task` builds one by name; adding one is adding a file.
 
 A module here declares a literal `TASKS = {name: {"summary", "factory", "options"}}`: it can be
-listed without being imported, and `factory` is called with the options.
+listed without being imported, and `factory` is called with the options. Where actions are
+continuous the entry also says `"continuous": True`, so that who lists tasks need not make them.
 """
 
 import functools

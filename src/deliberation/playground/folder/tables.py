@@ -115,7 +115,7 @@ def row_json(row: Row) -> dict[str, Any]:
         name: getattr(row, name)
         for name in (
             "task", "decider", "quantity", "estimate", "low", "high", "n", "unit", "kind",
-            "verdict", "reason", "timing", "note",
+            "verdict", "reason", "timing", "note", "freedom",
         )
     }  # fmt: skip
     return {**told, "text": of_row(row)}

@@ -102,12 +102,15 @@ export function answers() {
       return;
     }
     says.exact.textContent = answer.best.length > 3 ? `${answer.best.length} alike` : answer.best.map((a) => told.names[a]).join(" ");
-    notes.exact.textContent = `value ${signed(answer.value)}, ${answer.how}`;
+    const far = answer.plies?.[answer.action];
+    notes.exact.textContent = `value ${signed(answer.value)}${far ? `, the end ${moves(far)} away` : ""}, ${answer.how}`;
     const legal = told.legal.map((a) => answer.values[a]).filter((v) => v !== null);
     const low = Math.min(...legal), wide = Math.max(...legal) - low;
     for (const [action, { cells }] of rows) {
       const value = answer.values[action];
-      if (value !== null) cells.exact.set(wide > 1e-9 ? 0.04 + 0.96 * (value - low) / wide : 1, signed(value), `value ${signed(value)}`);
+      const plies = answer.plies?.[action];
+      if (value !== null) cells.exact.set(wide > 1e-9 ? 0.04 + 0.96 * (value - low) / wide : 1,
+        signed(value) + (plies ? ` in ${plies}` : ""), `value ${signed(value)}${plies ? `, the end ${moves(plies)} away` : ""}`);
     }
   }
 
@@ -127,6 +130,8 @@ export function answers() {
 
   return { element: whole, begin, heard, effort };
 }
+
+function moves(plies) { return `${plies} move${plies === 1 ? "" : "s"}`; }
 
 function isBest(answer, action) {
   return answer?.best ? answer.best.includes(action) : answer?.action === action && answer.ready !== false;

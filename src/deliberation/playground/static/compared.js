@@ -4,7 +4,7 @@ import { shown } from "./charts.js";
 import { h } from "./dom.js";
 import { crumbs, fill, titleOf, to, verdict } from "./folder.js";
 
-const CHANGES = { verdict: "another verdict", moved: "moved beyond chance", "only one": "in one run only", same: "no change beyond chance" };
+const CHANGES = { verdict: "another verdict", moved: "moved beyond chance", "only one": "in one run only", same: "no change beyond chance", identical: "the same measurement" };
 
 /** The view of two runs beside each other. */
 export function viewCompared(page, run, other) {
@@ -21,7 +21,7 @@ export function viewCompared(page, run, other) {
     };
     redraw();
     const only = h("label", { class: "choice" }, h("input", { type: "checkbox", onchange(e) { quiet.only = e.target.checked; redraw(); } }), " only what changed");
-    return [h("div", { class: "controls" }, h("p", { class: "quiet", role: "status" }, said ? `${said}.` : "Nothing is in both."), only), table];
+    return [h("div", { class: "controls" }, h("p", { class: "quiet", role: "status" }, said ? `${said}.` : "Nothing is in both."), only), h("p", { class: "quiet small" }, told.what), table];
   }, body);
 }
 

@@ -60,6 +60,7 @@ class Match {
 
   reset() {
     this.pairs = [];
+    this.planned = null;
     this.done = false;
     this.board.replaceChildren();
     this.lead.replaceChildren();
@@ -140,7 +141,7 @@ class Match {
     this.buttons.start.textContent = "Pause";
     this.buttons.stop.disabled = false;
     this.told.textContent = "";
-    const close = stream("/api/match/play", { ...this.asked, from: this.pairs.length || "", past: told }, (event, content) => {
+    const close = stream("/api/match/play", { ...this.asked, from: this.pairs.length || "", past: told, alike: this.pairs.at(-1)?.alike ?? "" }, (event, content) => {
       if (this.stopStream === close) this.arrived(event, content);
     });
     this.stopStream = close;
@@ -173,6 +174,8 @@ class Match {
       this.buttons.start.textContent = "Play again";
       this.buttons.stop.disabled = true;
       this.told.textContent = `${this.count()} played.`;
+      this.planned = content.planned;
+      this.drawFound();
       announce(this.lead.textContent);
     } else if (event === "end" && !this.done) { this.stop(); this.buttons.start.textContent = "Go on"; this.told.textContent = "The match broke off: go on where it was."; }
   }
@@ -196,13 +199,13 @@ class Match {
 
   drawFound() {
     const last = this.pairs.at(-1), d = last.difference;
-    const sure = d.low !== null && (d.low > 0 || d.high < 0);
-    const ahead = d.estimate > 0 ? "a" : "b";
-    const sentence = d.low === null ? "One pair says nothing of the difference yet."
-      : sure ? `${name(ahead)} is ahead: zero lies outside the interval.` : "Neither is ahead beyond chance yet.";
+    const range = (e) => `[${signed(e.low)}, ${signed(e.high)}]`;
+    const over = last.repeated ? "" : `, mean over ${this.count()}${d.low === null ? "" : ", with a 95 % interval that holds at every number of pairs at once (Waudby-Smith and Ramdas 2024)"}`;
     this.lead.replaceChildren(
-      h("p", { class: "figure" }, signed(d.estimate), h("span", { class: "interval" }, d.low === null ? "" : ` [${signed(d.low)}, ${signed(d.high)}]`)),
-      h("p", { class: "quiet" }, `What A scores above B, mean over ${this.count()} with its 95 % interval. ${sentence}`));
+      h("p", { class: "figure" }, signed(d.estimate), h("span", { class: "interval" }, d.low === null ? "" : ` ${range(d)}`)),
+      h("p", { class: "quiet" }, `What A scores above B${over}. ${last.said}`),
+      ...(this.planned?.low == null ? [] : [h("p", { class: "quiet" },
+        `The planned number of pairs is played: the 95 % interval for that number alone is ${range(this.planned)}.`)]));
     this.drawCharts();
     this.drawCosts();
   }
@@ -270,7 +273,7 @@ class Match {
         h("td", { class: "num" }, spanned(last[s].estimate, last[s].low, last[s].high)),
         ...(two ? [h("td", { class: "num" }, shown(wins[s])), h("td", { class: "num" }, shown(wins.even))] : []),
         ...counted.map(([unit, , times]) => cell(s, unit, times)))))),
-    h("p", { class: "quiet fine" }, "Costs are those of a decision, on average. Milliseconds are measured here, while others may be using the machine; counts are each system’s own word. The interval holds for a number of pairs that was fixed beforehand: who stops as soon as it leaves zero out is surer than it says."));
+    h("p", { class: "quiet fine" }, "Costs are those of a decision, on average. Milliseconds are measured here, while others may be using the machine; counts are each system’s own word. Intervals hold at every number of pairs at once, one quantity at a time: looking on, and stopping because of what one sees, keeps them true."));
   }
 }
 

@@ -26,6 +26,7 @@ TASKS = {
     "half_cheetah": {
         "summary": "Run forwards on two legs (HalfCheetah-v5, MuJoCo); option horizon",
         "factory": "HalfCheetah",
+        "continuous": True,
         "options": {"horizon": 1000},
     },
 }

@@ -21,6 +21,7 @@ TASKS = {
     "pendulum": {
         "summary": "Swing a pendulum up and hold it (Pendulum-v1); options horizon, gravity",
         "factory": "Pendulum",
+        "continuous": True,
         "options": {"horizon": 200, "gravity": 10.0},
     },
 }

@@ -19,6 +19,7 @@ TASKS = {
     "gridworld_continuous": {
         "summary": "The gridworld with steps of any direction and length; options as there",
         "factory": "ContinuousGridworld",
+        "continuous": True,
         "options": {"size": 5, "slip": 0.0},
     },
 }

@@ -19,6 +19,7 @@ TASKS = {
     "convex_programme": {
         "summary": "Minimise a quadratic over a box; options size, condition, seed",
         "factory": "ConvexProgramme",
+        "continuous": True,
         "options": {"size": 8, "condition": 10.0, "seed": 0},
     },
 }

@@ -22,6 +22,7 @@ TASKS = {
     "gaussian_inference": {
         "summary": "Infer what is hidden, as a Gaussian; options latents, observed, seed",
         "factory": "GaussianInference",
+        "continuous": True,
         "options": {"latents": 2, "observed": 4, "seed": 0},
     },
 }

@@ -17,6 +17,7 @@ TASKS = {
     "sphere": {
         "summary": "Minimise a potential over the sphere; options components, dimensions",
         "factory": "Sphere",
+        "continuous": True,
         "options": {"components": 4, "dimensions": 3},
     },
 }
