@@ -139,6 +139,7 @@ def test_audits_of_strangers_are_called_as_their_pages_say(tmp_path, monkeypatch
         asked.append(policy.decide(start, key=jax.random.key(1))[0].action)
 
     lake = adapters.from_gymnasium("FrozenLake-v1", is_slippery=False)
+    module = torch.nn.Sequential(torch.nn.Embedding(16, 8), torch.nn.Linear(8, 4))
     worlds = {"torch": lake, "open_spiel": deliberation.make_task("openspiel:tic_tac_toe")}
     pages = sorted(AUDITED.glob("*.md"))
     for page in pages:
@@ -150,7 +151,7 @@ def test_audits_of_strangers_are_called_as_their_pages_say(tmp_path, monkeypatch
             model.learn(32).save("ppo.zip")
         seen = {"adapters": adapters, "audit": answers, "Channels": Channels, "pyspiel": pyspiel,
                 "game": pyspiel.load_game("tic_tac_toe"), "world": worlds.get(page.stem),
-                "module": torch.nn.Linear(16, 4)}  # fmt: skip
+                "module": module}  # fmt: skip
         for block in blocks(page, "python"):
             exec(compile(block, named(page), "exec"), seen)
     assert len(asked) >= len(pages) - 1 and all(len(action) == 2 for action in asked)

@@ -36,7 +36,7 @@ def anytime_mean(values: Any, bounds: tuple[Number, Number], *, level: float = 0
     middle, most = float(x.mean()), -np.log1p(-level)
     at = min(max((middle - low) / (high - low), 0.0), 1.0)
     ends = [low + (high - low) * _edge(found, counts, at, far, most) for far in (0.0, 1.0)]
-    return Estimate(middle, *ends, len(x))
+    return Estimate(middle, ends[0], ends[1], len(x))
 
 
 def _edge(x: np.ndarray, counts: np.ndarray, inside: float, far: float, most: float) -> float:
