@@ -15,8 +15,8 @@ HORIZON = 100_000
 WALLS = 200
 GAMES = 2_000
 """Of one match."""
-PLAYED = 20_000_000
-"""Moves of a whole match, if every game took as long as one may."""
+PLAYED = SEARCHED = 20_000_000
+"""Moves, and simulations, of a whole match, if every game took as long as one may."""
 TREES = 2**29
 """Bytes of all trees of search that are held at a time; who comes later waits."""
 DIGITS = 20

@@ -24,8 +24,6 @@ from .kept import Kept
 from .settings import RefusedError
 from .worlds import allowed, drawn, world
 
-SEARCHED = 20_000_000
-"""Simulations of a whole match, if every game took as long as one may."""
 BOARDS = 0.04
 """Seconds from one board to the next that is shown: faster play skips some."""
 OPENING = 12
@@ -262,7 +260,10 @@ def _affordable(task: Task, pairs: int, efforts: Sequence[int]) -> None:
     decisions = pairs * min(task.traits.horizon, limits.HORIZON)
     limits.refuse_above("moves", decisions, limits.PLAYED, "Play fewer pairs.")
     limits.refuse_above(
-        "simulations", decisions * sum(efforts), SEARCHED, "Turn the dials down, or play fewer."
+        "simulations",
+        decisions * sum(efforts),
+        limits.SEARCHED,
+        "Turn the dials down, or play fewer.",
     )
 
 

@@ -206,7 +206,7 @@ async def _by_doubling(hall: Hall, asked: Asked, most: int) -> AsyncIterator[Eve
     game, spot = asked.game, asked.spot
     answers = doubling(game.task, game.objective, game.state, most, spot.seed, asked.asking)
     while told := await hall.slow(_next, answers):
-        told |= {"final": False, "milliseconds": 1000 * (time.perf_counter() - began)}
+        told |= {"final": False, "milliseconds": _since(began)}
         chosen.append([told["simulations"], told["action"]])
         if told["simulations"] <= asked.effort:
             yield "search", told | {"final": 2 * told["simulations"] > asked.effort}

@@ -89,7 +89,7 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
     right = (read == truth[:, None]) & (unread == 0)
     held_out = np.array([name in HELD_OUT for name in SUBJECTS])
     learned = np.array([name in LEARNED for name in SUBJECTS])
-    unit = "of subjects and worlds"
+    unit = "of families, on average over their kinds and worlds"
 
     families = np.array([FAMILIES.get(name, name) for name in SUBJECTS])
 
@@ -113,10 +113,11 @@ def analyse(world: str, e: Effort, results: Results, *, null: bool = False) -> S
     for title, (kinds, searches) in CELLS.items():
         of = np.array([name in kinds and truth == searches for name, truth in SUBJECTS.items()])
         rows.append(told(CLAIM, world, "the audit", f"read right: {title}", share(of), unit=unit))
+    each = "of subjects and worlds"
     left = bootstrap(undecided.mean(1), bounds=(0.0, 1.0))
-    rows.append(told(CLAIM, world, "the audit", "a probe left undecided", left, unit=unit))
+    rows.append(told(CLAIM, world, "the audit", "a probe left undecided", left, unit=each))
     none = bootstrap(unread.mean(1), bounds=(0.0, 1.0))
-    rows.append(told(CLAIM, world, "the audit", "not read", none, unit=unit))
+    rows.append(told(CLAIM, world, "the audit", "not read", none, unit=each))
     shown = {
         title: np.array([name in kinds and truth == searches for name, truth in SUBJECTS.items()])
         for title, (kinds, searches) in CELLS.items()
