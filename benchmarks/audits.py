@@ -178,6 +178,7 @@ def open_spiel() -> Stranger:
     evaluator = pyspiel.RandomRolloutEvaluator(1, seed)
     return pyspiel.MCTSBot(game, evaluator, 1.4, 100, 10, True, seed, False)
 
+
 policy = adapters.from_open_spiel(bot, world)
 profile = audit(policy, world)""",
         policy, world,

@@ -1,13 +1,17 @@
-"""What an audit's profile is worth as a forecast: of changes that no probe of it ever saw.
+"""Forecasts of what audited subjects do under changes, and what of them the profile brings.
 
     python benchmarks/forecasts.py [--worlds 2] [--jobs 2] [--out benchmarks/results]
+    python benchmarks/forecasts.py --page [--out benchmarks/results]
 
 Subjects are specimens in random worlds. Each is audited; then it is put under four changes: places
 that cost are announced, a fifth of the states have their moves changed about (untold), play starts
-where it never did, and three observations of ten are another state's. A forecast mixes three
-accounts by weights fitted on the subjects of all other kinds (no world of the same specimen); it is
-compared, in nats a decision, with a clone of the subject's own ordinary answers and with the best
-constant. Writes forecasts.json and .md.
+where it never did, and three observations of ten are another state's. (Of the second the forecast's
+probe plays another case: other moves, other places.) A forecast mixes three accounts by weights
+fitted on the subjects of all other families (no world of the same specimen, nor of one that answers
+alike); it is compared, in nats a decision, with a clone of the subject's own ordinary answers, with
+the best constant, and with the same accounts mixed without a profile, by weights that were fitted
+on the same families and are equal for every subject. Writes forecasts.json and .md; with `--page`
+it measures nothing and writes the page of the forecasts.json that is there.
 """
 
 import argparse
@@ -19,6 +23,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from _forecasts_page import page
 
 from deliberation.audit.announcing import bonus
 from deliberation.audit.asking import ask
@@ -34,6 +39,7 @@ from deliberation.audit.forecasting import (
     calibration,
     fit_forecaster,
     flat,
+    without_profile,
 )
 from deliberation.audit.probes.forecast import swap
 from deliberation.core.objective import Objective
@@ -41,7 +47,6 @@ from deliberation.runs.plain import plain
 from deliberation.runs.provenance import machine, source, versions
 from deliberation.runs.storage import atomic_write
 from deliberation.specimens import make, random_world
-from deliberation.stats import Estimate, bootstrap
 from deliberation.stats.intervals import t_quantile
 
 OUT = Path(__file__).resolve().parent / "results"
@@ -50,6 +55,11 @@ SPECIMENS = (
     "distilled_planner", "echo", "depth_planner", "noisy_planner", "wrong_model", "sweep_planner",
     "caching_planner", "other_goal", "plan_until_habit", "uct",
 )  # fmt: skip
+TWINS = (
+    ("look_up_table", "placebo", "distilled_planner"),  # the exact table, or nearly
+    ("sweep_planner", "caching_planner"),  # exact by what is told
+)
+"""Specimens that answer alike: one family."""
 CHANGES = ("announced cost", "rerouted", "new start", "corrupted observation")
 MET = ("rerouted", "corrupted observation")
 """Changes under which it is asked mostly in states in which it was asked before."""
@@ -159,7 +169,7 @@ def rerouted(asked: _Asked, met: np.ndarray, new: np.ndarray, rng: Any) -> Found
 
 
 def new_start(asked: _Asked, met: np.ndarray, new: np.ndarray, rng: Any) -> Found:
-    """States that nothing was asked about before."""
+    """States in which the clone and the agents were not fitted."""
     del met, rng
     return asked.silent(new), asked(new, 300)
 
@@ -173,37 +183,67 @@ def corrupted(asked: _Asked, met: np.ndarray, new: np.ndarray, rng: Any) -> Foun
 
 
 def compared(subjects: list[Subject]) -> dict[str, Any]:
-    """Nats a decision of forecast, clone and constant, by subject and change; and calibration."""
+    """Nats a decision of the forecast and of what it is compared with, by subject and change; and
+    calibration.
+    """
     rows, saids, chosens, kinds = [], [], [], []
-    forecasters: dict[str, Forecaster] = {}
+    fitted = {family: fits(subjects, family) for family in {kind(s.name) for s in subjects}}
     for left in subjects:
-        if kind(left.name) not in forecasters:
-            # The same specimen in another world would tell of it what no stranger's kin tells.
-            others = [
-                (kind(s.name), case)
-                for s in subjects if kind(s.name) != kind(left.name) for case in s.cases.values()
-            ]  # fmt: skip
-            fitted = fit_forecaster([case for _, case in others], [k for k, _ in others])
-            forecasters[kind(left.name)] = fitted
-        forecaster = forecasters[kind(left.name)]
+        family = kind(left.name)
         for change, case in left.cases.items():
-            said = forecaster.says(case.profile, case.accounts, case.astray)
-            even = np.full_like(said, 1 / said.shape[1])
-            constant = np.broadcast_to(left.constant, said.shape)
-            rows.append({
-                "subject": left.name, "change": change,
-                "forecast": float(loss(said, case.chosen).mean()),
-                "clone": float(loss(flat(case).device, case.chosen).mean()),
-                "constant": float(min(loss(x, case.chosen).mean() for x in (constant, even))),
-                "trust": forecaster.trust(
-                    case.profile, announced=case.accounts.announced, met=change in MET
-                ).round(3).tolist(),
-            })  # fmt: skip
+            row, said = by_all(case, left.constant, fitted[family], change in MET)
+            rows.append({"subject": left.name, "family": family, "change": change, **row})
             saids.append(said)
             chosens.append(case.chosen)
-            kinds += [kind(left.name)] * len(said)
+            kinds += [family] * len(said)
     said, chosen = np.concatenate(saids), np.concatenate(chosens)
     return {"rows": rows, "calibration": calibrated(said, chosen, np.array(kinds))}
+
+
+class Fits(NamedTuple):
+    """Two forecasters fitted on the same subjects: one reads profiles, the other none."""
+
+    reading: Forecaster
+    blind: Forecaster
+
+
+def fits(subjects: list[Subject], left_out: str) -> Fits:
+    """On all families but one: the same specimen in another world, or a twin, would tell of it what
+    no stranger's kin tells.
+    """
+    others = [
+        (kind(s.name), case)
+        for s in subjects if kind(s.name) != left_out for case in s.cases.values()
+    ]  # fmt: skip
+    families, cases = [family for family, _ in others], [case for _, case in others]
+    return Fits(
+        fit_forecaster(cases, families),
+        fit_forecaster([without_profile(case) for case in cases], families),
+    )
+
+
+def by_all(
+    case: Case, base: np.ndarray, fitted: Fits, met: bool
+) -> tuple[dict[str, Any], np.ndarray]:
+    """Nats a decision by each way to foretell it, the accounts' weights, and what is forecast."""
+    silent = without_profile(case)
+    said = fitted.reading.says(case.profile, case.accounts, case.astray)
+    blind = fitted.blind.says(silent.profile, case.accounts, case.astray)
+    constants = np.broadcast_to(base, said.shape), np.full_like(said, 1 / said.shape[1])
+    announced = case.accounts.announced
+    trust, flat_trust = (
+        forecaster.trust(profile, announced=announced, met=met).round(3).tolist()
+        for forecaster, profile in zip(fitted, (case.profile, silent.profile), strict=True)
+    )
+
+    def nats(said: np.ndarray) -> float:
+        return float(loss(said, case.chosen).mean())
+
+    return {
+        "forecast": nats(said), "without_profile": nats(blind), "clone": nats(flat(case).device),
+        "constant": min(nats(x) for x in constants),
+        "trust": trust, "trust_without_profile": flat_trust,
+    }, said  # fmt: skip
 
 
 def calibrated(said: np.ndarray, chosen: np.ndarray, kinds: np.ndarray) -> list[dict[str, Any]]:
@@ -227,56 +267,9 @@ def calibrated(said: np.ndarray, chosen: np.ndarray, kinds: np.ndarray) -> list[
 
 
 def kind(subject: str) -> str:
-    """Which specimen it is, in whatever world."""
-    return subject.split(",", maxsplit=1)[0]
-
-
-def gains(rows: list[dict[str, Any]], over: str, change: str | None) -> Estimate:
-    """Nats gained by the forecast; kinds are resampled, each with all its worlds and changes."""
-    by: dict[str, list[float]] = {}
-    for row in rows:
-        if change in (None, row["change"]):
-            by.setdefault(kind(row["subject"]), []).append(row[over] - row["forecast"])
-    return bootstrap(np.array([np.mean(x) for x in by.values()]), bounds=(-5.0, 5.0))
-
-
-def page(found: dict[str, Any]) -> str:
-    """As Markdown."""
-    rows = found["rows"]
-    subjects = len({row["subject"] for row in rows})
-    lines = [
-        "# What a profile is worth as a forecast", "",
-        f"{subjects} subjects (specimens in random worlds), weights fitted on all other kinds. "
-        "Nats a decision gained by the forecast, with intervals over kinds; the constant is the "
-        "better of base rates and even odds, chosen afterwards.", "",
-        "| change | over the clone | over the constant |", "|---|---|---|",
-    ]  # fmt: skip
-    for change in (None, *CHANGES):
-        clone, constant = (gains(rows, over, change) for over in ("clone", "constant"))
-        lines.append(f"| {change or 'all'} | {shown(clone)} | {shown(constant)} |")
-    lines += ["", "## By subject", "", "Nats a decision: forecast / clone / constant.", "",
-              f"| subject | {' | '.join(CHANGES)} |", "|---|" + "---|" * len(CHANGES)]  # fmt: skip
-    for name in dict.fromkeys(row["subject"] for row in rows):
-        cells = [
-            f"{r['forecast']:.2f} / {r['clone']:.2f} / {r['constant']:.2f}"
-            for r in rows if r["subject"] == name
-        ]  # fmt: skip
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    lines += ["", "## Calibration", "",
-              "Intervals over kinds of subjects; of five such bins one may lie apart by chance in "
-              "one page of four.", "",
-              "| said (mean) | taken | apart | of actions |", "|---|---|---|---|"]  # fmt: skip
-    lines += [
-        f"| {b['said']:.3f} | {b['taken']:.3f} | {b['apart']:+.3f} [{b['low']:+.3f}, "
-        f"{b['high']:+.3f}] | {b['actions']} |"
-        for b in found["calibration"]
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def shown(estimate: Estimate) -> str:
-    """An estimate with its interval."""
-    return f"{estimate.estimate:+.3f} [{estimate.low:+.3f}, {estimate.high:+.3f}]"
+    """Which family of specimens it is of, in whatever world."""
+    name = subject.split(",", maxsplit=1)[0]
+    return next((twins[0] for twins in TWINS if name in twins), name)
 
 
 def main() -> None:
@@ -285,7 +278,13 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, default=2)
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--page", action="store_true", help="from what was measured before")
     asked = parser.parse_args()
+    if asked.page:
+        text = page(json.loads((asked.out / "forecasts.json").read_bytes()))
+        atomic_write(asked.out / "forecasts.md", text.encode())
+        print(text)
+        return
     began, subjects = time.perf_counter(), []
     work = [(name, world) for world in range(asked.worlds) for name in SPECIMENS]
     with multiprocessing.get_context("spawn").Pool(asked.jobs) as pool:

@@ -105,14 +105,14 @@ def compact(page: str) -> str:
 
 
 def _brief(cell: str) -> str:
-    """What is said, then the verdict before the first thing that was measured."""
+    """The verdict, what is said, and beneath it, small, the first thing that was measured."""
     said, *parts = cell.strip().split("<br>")
     verdict = next((part[2] for part in parts if part.startswith("**")), "◦")
     shown = [p for p in parts if not p.startswith(("**", "Not ", "Instrument check holds"))]
     first = shown[0] if shown else "not measured"
     if first.startswith("Instrument check"):
-        first = f"{first.partition(': ')[2].partition(',')[0]} (by construction)"
-    return f"{said}<br>{verdict} {MARKS.sub('', first)}"
+        first = first.partition(": ")[2].partition(",")[0]
+    return f"{verdict} {said}<br><sub>{MARKS.sub('', first)}</sub>"
 
 
 def from_run(run: Path) -> None:

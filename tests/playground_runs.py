@@ -12,6 +12,7 @@ import numpy as np
 from made import record
 
 from deliberation import claims, zoo
+from deliberation.audit.judging import control
 from deliberation.audit.profile import Answer, Cited, Profile
 from deliberation.claims.measuring.exams import keep_positions
 from deliberation.report.folder import build
@@ -122,12 +123,17 @@ def make_audit(folder, found="responds", estimate=0.4):
         drawn=task.render(state), picture=task.picture(state), chosen=0, best=4, lost=1.0,
         names=list(task.action_names),
     )  # fmt: skip
+    seen = Cited(
+        drawn="a world of others, seen: 1 of 16 places, earned: 0", picture=None, chosen=0, best=1,
+        lost=0.5, table=[["observation", "1 of 0 to 15"], ["earned by the last action", "0"]],
+    )  # fmt: skip
     line = Series(label="subject", x=[1.0, 8.0], y=[0.1, 0.5], low=[0.0, 0.4], high=[0.2, 0.6])
     answer = Answer(
         probe="effort", question="Does it get better?", statistic="gain", found=found,
         said="It does.", estimate=Estimate(estimate, estimate - 0.1, estimate + 0.1, 100),
         panel=Panel(title="Effort", x_label="simulations", y_label="way", series=[line]),
-        cited=[board],
+        cited=[board, seen],
+        controls=[control("another draw at the same budget gains", Estimate(0.0, -0.1, 0.1, 100))],
     )  # fmt: skip
     whole = Profile(
         subject="uct", task="tic_tac_toe", effort="smoke", states=10, asked=5, answers=[answer]

@@ -6,6 +6,7 @@ import numpy as np
 import pgx
 import pytest
 
+from deliberation.core.errors import ForeignStateError
 from deliberation.tasks import make_task
 from deliberation.tasks.puzzles.game_2048 import BoardState
 
@@ -62,3 +63,15 @@ def test_2048_begins_with_two_tiles():
 def test_refusals():
     with pytest.raises(ValueError, match="horizon"):
         make_task("2048", horizon=0)
+
+
+@pytest.mark.parametrize("exponent", [-1, 18, 2**31 - 1])
+def test_a_tile_that_no_game_comes_to_is_not_drawn(exponent):
+    """Two to the power of 2^31 would take a minute to write."""
+    task = make_task("2048")
+    board = jnp.zeros(16, jnp.int32).at[3].set(17)
+    assert "131072" in task.render(BoardState(board, jnp.int32(0)))
+    wrong = BoardState(board.at[5].set(exponent), jnp.int32(0))
+    for show in (task.render, task.picture):
+        with pytest.raises(ForeignStateError, match=f"power of {exponent}"):
+            show(wrong)

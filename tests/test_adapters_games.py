@@ -1,5 +1,7 @@
 """Games of OpenSpiel and pgx, and functional environments, held against their own libraries."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -102,6 +104,16 @@ def test_pgx_is_pgx():
         np.testing.assert_array_equal(gained, theirs.rewards)
         state = after
     assert name_of_task(task) == ("pgx:tic_tac_toe", {})
+
+
+def test_a_game_that_pgx_cuts_is_not_planned_past():
+    task = from_pgx("tic_tac_toe")
+    state = task.init(KEY)
+    inner = state.inner.replace(truncated=jnp.bool_(True))
+    cut = dataclasses.replace(state, inner=inner)
+    assert not task.terminated(state) and not task.only_cut(state) and task.legal(state).all()
+    assert task.terminated(cut) and task.truncated(cut) and task.only_cut(cut)
+    assert not task.legal(cut).any()  # pgx's own step changes nothing there and earns nothing
 
 
 def test_games_of_pgx_have_their_traits():

@@ -37,7 +37,8 @@ def host_play(task, steps, rows=4, seed=0):
     for ply in range(steps):
         actions, keys = rng.integers(task.traits.actions, size=rows).astype(np.int32), words()
         times = np.full(rows, ply, np.int32)
-        came.append(world.step(came[-1][0], origins, history, times, came[-1][-2], actions, keys))
+        stop = came[-1][-2] | came[-1][-1]
+        came.append(world.step(came[-1][0], origins, history, times, stop, actions, keys))
         if world.form.history:
             history[:, ply] = np.concatenate([actions.view(np.uint32)[:, None], keys], axis=1)
     return came
@@ -247,22 +248,45 @@ def test_a_name_that_workers_do_not_know_is_told_with_what_to_do():
     assert "Mine-v0" in str(error) and "workers=0" in str(error)
 
 
-def test_time_limits_cut_and_searches_look_past_them():
-    task = from_gymnasium(strangers.made(limit=3))
-    came = host_play(task, 5)
-    cut, over = (np.stack([x[i] for x in came]) for i in (-1, -2))
-    assert cut[3:].all() and not cut[:3].any() and not over[:5].any()
-    state = task.init(KEY)
-    for _ in range(3):
-        state = task.step(state, 0, KEY)
-    assert task.truncated(state) and not task.terminated(state) and task.legal(state).all()
-    assert task.traits.horizon == 3 and not task.traits.continuing
+class Named(strangers.Counter):
+    action_names = ("one", "Two steps")
+    observation_names = ("total",)
 
 
-def test_an_environment_that_resets_itself_ends_where_it_is_cut():
+class Misnamed(strangers.Counter):
+    action_names = ("one", "two", "three")
+    observation_names = 7
+
+
+def test_an_environment_names_its_actions_and_what_is_seen():
+    task = from_gymnasium(Named)
+    state = task.step(task.init(KEY), 1, KEY)
+    total = f"{float(state.observation[0]):g}"
+    assert task.action_names == ("one", "two-steps")
+    assert task.table_seen(state) == (("total", total), ("earned by the last action", "1"))
+    assert f"seen: total {total}\n" in task.render(state)
+    assert repr(task) == "GymTask(Named, 2 actions, at most 1000 steps, copied by attributes)"
+
+
+def test_names_that_do_not_fit_are_told_and_not_shown():
+    with pytest.warns(UserWarning, match="Misnamed.action_names has 3 different names for 2"):
+        task = from_gymnasium(Misnamed)
+    assert task.action_names == ()
+    assert task.table_seen(task.init(KEY))[0][0] != "total"
+
+
+def test_a_class_of_ones_own_behind_gym_is_told_how_it_is_named():
+    with pytest.raises(
+        TaskImportError, match=r"without `gym:`, nowhere:Lift, as module:Class"
+    ) as e:
+        make_task("gym:nowhere:Lift")
+    assert ".." not in str(e.value)
+
+
+def test_what_resets_itself_stays_where_it_is_cut():
     env = gymnasium.wrappers.Autoreset(strangers.made(limit=3))
     came = host_play(from_gymnasium(env), 4)
-    assert came[3][-2].all() and np.array_equal(came[3][0], came[4][0])
+    assert came[3][-1].all() and np.array_equal(came[3][0], came[4][0])
 
 
 def test_statistics_of_wrappers_are_part_of_the_state():

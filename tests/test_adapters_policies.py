@@ -116,14 +116,33 @@ def test_a_score_is_reproduced_or_the_policy_refused(counter):
         Score(float("nan"))
 
 
+class MuteError(BaseException):
+    """Cannot say what it is."""
+
+    def __str__(self):
+        raise self
+
+
+def raising(error):
+    def predict(seen):
+        raise error
+
+    return predict
+
+
 @pytest.mark.parametrize(
     ("predict", "error", "said"),
     [
         (7, WrongKindError, "no function"),
         (lambda seen: 1 / 0, ForeignPolicyError, "ZeroDivisionError.*float32\\[2, 1\\]"),
+        (raising(GeneratorExit("gone")), ForeignPolicyError, "GeneratorExit: gone"),
+        (raising(MuteError()), ForeignPolicyError, "raised MuteError, asked with"),
+        (raising(KeyboardInterrupt("now")), KeyboardInterrupt, "^now$"),
         (lambda seen: np.full(len(seen), np.nan), NonFiniteError, "NaN"),
         (lambda seen: np.full(len(seen), 0.5), ForeignPolicyError, "numbers of actions"),
         (lambda seen: np.full(len(seen), 2), IllegalActionError, "action 2 in row 0"),
+        (lambda seen: np.full(len(seen), 2**40), IllegalActionError, "action 1099511627776 in"),
+        (lambda seen: np.full(len(seen), 1e30), ForeignPolicyError, "numbers of actions"),
         (lambda seen: np.zeros((len(seen), 3)), ForeignPolicyError, "actions float64\\[2, 3\\]"),
         (lambda seen: 1, ForeignPolicyError, "batched=False"),
         (lambda seen, state=None: (np.zeros(len(seen)), np.zeros(3)), ForeignPolicyError, "axis"),
@@ -233,6 +252,10 @@ def test_a_network_of_equinox_is_refused_with_what_to_do(board, counter, network
             unlike.decide(starts(board), key=KEY)
         with pytest.raises(WrongKindError, match='meaning="logits"'):
             renormalised(np.asarray(odd)[None], np.ones((1, 9), bool), "it")
+    for far in (np.full((), 2**40), np.full((), 2**63, np.uint64)):
+        beyond = from_equinox(lambda seen, far=far: far, board, "action")
+        with pytest.raises(IllegalActionError, match="illegal"):
+            beyond.decide(starts(board), key=KEY)
     corner = from_equinox(lambda seen: jnp.int32(0), board, "action")
     with pytest.raises(IllegalActionError, match="row 1"):
         corner.decide(_after_corner(board), key=KEY)

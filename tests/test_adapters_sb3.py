@@ -152,7 +152,9 @@ def test_ppo_answers_as_its_owner(pole, ppo):
         value = ppo.policy.predict_values(tensor).detach().numpy()
         np.testing.assert_array_equal(decision.value, value[:, 0])
     assert count > 8
-    assert repr(decider).startswith("PPO (ActorCriticPolicy) on GymTask(CartPole-v1")
+    assert repr(decider).startswith(
+        "stable-baselines3 PPO (ActorCriticPolicy) on GymTask(CartPole-v1"
+    )
     assert decision.spent.network_evaluations[0] == 1 and decision.spent.model_steps[0] == 0
     check_decider(from_sb3(ppo, pole, deterministic=False))
 

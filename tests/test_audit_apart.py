@@ -1,5 +1,6 @@
 """An audit by names: probes in processes apart, which may die or hang; kills lose nothing."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from deliberation.cli import main
+from deliberation.runs.announced import announced
 
 SUBJECTS = """
 import os, time
@@ -31,9 +33,14 @@ class Slow(UniformRandom):
 
 class Steady(UniformRandom):
     def decide(self, state, memory=None, *, objective=None, budget=None, key):
-        time.sleep(0.4)
+        time.sleep(0.05)
         return super().decide(state, memory, objective=objective, budget=budget, key=key)
 
+class Stuck(UniformRandom):
+    def decide(self, state, memory=None, *, objective=None, budget=None, key):
+        time.sleep(600)
+
+def stuck(task): return Stuck(task)
 def deadly(task): return Deadly(task)
 def slow(task): return Slow(task)
 def steady(task): return Steady(task)
@@ -72,23 +79,85 @@ def test_who_hangs_is_stopped(subjects, monkeypatch):
     assert "took longer than 5 s and was stopped" in ran.output
 
 
-def test_killed_it_goes_on_where_it_was_and_leaves_no_process(subjects):
-    out = subjects / "out"
-    command = [
-        sys.executable, "-m", "deliberation.cli", "audit", "own_subjects:steady", *WORLD,
-        "--probes", "effort,depth,revaluation", "--out", str(out), "--jobs", "1",
-    ]  # fmt: skip
-    first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    end = time.monotonic() + 90
-    while not (out / "effort.json").exists() and time.monotonic() < end:
-        time.sleep(0.1)
-    first.send_signal(signal.SIGKILL)
-    first.wait()
-    kept = (out / "effort.json").read_bytes()
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
+def test_who_hangs_when_first_asked_costs_its_time_and_every_probe_says_so(subjects, monkeypatch):
+    monkeypatch.setattr("deliberation.cli._audited._GRACE", 1.0)
+    ran = CliRunner().invoke(
+        main, ["audit", "own_subjects:stuck", *WORLD, "--probes", "effort,map", "--seconds", "1",
+               "--jobs", "1", "--out", str(subjects / "out")],
+    )  # fmt: skip
+    assert ran.exit_code == 0, ran.output
+    assert "Asked for the first time, the subject did not answer. It took longer" in ran.stderr
+    assert "could not be asked: It took longer than 2 s and was stopped." in ran.stdout
+    assert ran.stderr.count("failed") == 2 and (subjects / "out" / "audit.html").exists()
+
+
+def test_a_command_that_cannot_begin_leaves_a_finished_audit_as_it_was(tmp_path):
+    asked = {"subject": "uct", "task": "gridworld:size=4", "effort": "smoke", "probes": ["effort"]}
+    with announced(tmp_path, **asked) as begin:
+        begin()
+    (tmp_path / "effort.json").write_text("{}")
+    kept = (tmp_path / "asked.json").read_bytes()
+    again = ["audit", "uct", "--world", "tic_tac_toe", "--effort", "smoke", "--out", str(tmp_path)]
+    ran = CliRunner().invoke(main, again)
+    assert ran.exit_code != 0 and "--out" in ran.output and "uct in gridworld" in ran.output
+    (tmp_path / "none").mkdir()
+    ran = CliRunner().invoke(
+        main, ["audit", "sb3:none.zip", *WORLD, "--probes", "effort", "--jobs", "1",
+               "--out", str(tmp_path / "none")],
+    )  # fmt: skip
+    assert ran.exit_code != 0 and not (tmp_path / "none" / "asked.json").exists()
+    assert (tmp_path / "asked.json").read_bytes() == kept
+
+
+PROBES = ("effort", "depth", "revaluation")
+
+
+def test_killed_after_any_answer_it_goes_on_to_the_same_end_and_leaves_no_process(subjects):
+    """By turns the command alone is killed, and all of its processes at once."""
+
+    def command(out):
+        return [
+            sys.executable, "-m", "deliberation.cli", "audit", "own_subjects:steady", *WORLD,
+            "--probes", ",".join(PROBES), "--out", str(out), "--jobs", "1",
+        ]  # fmt: skip
+
+    whole, broken = subjects / "whole", subjects / "broken"
+    assert subprocess.run(command(whole), capture_output=True, timeout=300).returncode == 0
+    for count, kill in ((1, os.kill), (2, os.killpg)):
+        first = subprocess.Popen(
+            command(broken), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
+        waited(lambda count=count: len(answers(broken)) >= count, 300)
+        assert first.poll() is None, "it was killed before its end"
+        kill(first.pid, signal.SIGKILL)
+        first.wait()
+        waited(lambda first=first: not group(first.pid), 30)
+    kept = {path: path.read_bytes() for path in broken.glob("*.json")}
+    assert len(kept) >= 2
+    ran = subprocess.run(command(broken), capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0, ran.stderr
-    assert (out / "effort.json").read_bytes() == kept
-    assert "depth" in ran.stdout and (out / "audit.html").exists()
+    assert answers(broken) == answers(whole) and set(answers(whole)) == set(PROBES)
+    assert all(path.read_bytes() == text for path, text in kept.items())
+    assert not list(broken.glob(".*.part")) and (broken / "audit.html").exists()
+
+
+def answers(folder):
+    """What is kept of each probe, but for the seconds that it took."""
+    found = {}
+    for probe in PROBES:
+        if (path := folder / f"{probe}.json").exists():
+            found[probe] = json.loads(path.read_bytes())
+            found[probe]["answer"].pop("seconds")
+    return found
+
+
+def waited(done, seconds):
+    """Until it is so. Fails where it is not in time."""
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.05)
 
 
 def test_a_killed_audit_leaves_no_process_that_hangs(subjects):

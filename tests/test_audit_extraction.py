@@ -38,7 +38,7 @@ def test_who_never_or_always_bets_low_is_read_at_the_ends():
 def test_published_errors_come_out():
     rows = reproduce("smoke", jax.random.key(0))
     assert [row.published for row in rows] == [0.156, 0.074, 0.046, 0.032, None]
-    assert all(row.holds for row in rows[1:]), rows
+    assert all(row.near for row in rows[1:]), rows
 
 
 def chancy(states: int = 60) -> Exam:

@@ -259,6 +259,6 @@ def test_a_probe_of_a_bad_learner_fails_and_the_others_go_on():
 def test_published_numbers_are_measured_again():
     rows = published.reproduce("quick", KEY)
     assert len(rows) == 18
-    assert all(row.holds for row in rows), [row for row in rows if not row.holds]
+    assert all(row.near for row in rows), [row for row in rows if not row.near]
     learners = relearning.LEARNERS
     assert {pattern for _, pattern in learners.values()} == {(1, 1, 0), (1, 0, 0), (0, 0, 0)}

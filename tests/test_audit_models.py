@@ -1,11 +1,17 @@
 """Probes of the model behind behaviour: rival accounts that forecast it, and maps of it."""
 
 import dataclasses
+import sys
+from pathlib import Path
 
 import equinox as eqx
 import jax
 import numpy as np
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+
+from _forecasts_page import brought, gains, in_short, spread
 
 from deliberation import make_task, rollout
 from deliberation.audit import Exam, audit
@@ -20,6 +26,7 @@ from deliberation.audit.forecasting import (
     calibration,
     fit_forecaster,
     flat,
+    without_profile,
 )
 from deliberation.audit.judging import answered
 from deliberation.audit.probes import forecast, map, size
@@ -134,6 +141,8 @@ def test_the_contest_is_won_by_the_right_account(name, found):
     assert announced == answer.estimate.estimate and ordinary < 0.1
     if name == "look_up_table":
         assert fresh > 0.5, "values tell what is best in states that a clone never met"
+    assert answer.panel.x_names == ["announced", "new starts", "rerouted", "ordinary"]
+    assert len(answer.panel.series[0].x) == 4
 
 
 def test_who_acts_at_random_is_told_as_well_by_either():
@@ -226,6 +235,54 @@ def test_weights_of_accounts_are_learned_from_other_subjects():
     np.testing.assert_allclose(forecaster.trust(deaf.profile, announced=False), 1 / 3)
     nats = [loss(forecaster.says(c.profile, c.accounts), c.chosen).mean() for c in (listens, deaf)]
     assert max(nats) < loss(listens.accounts.device, listens.chosen).mean()
+
+
+def test_without_a_profile_everybody_is_mixed_alike():
+    """Half respond: the mixture that fits both trusts each account with half, whoever it is of."""
+    device, told = np.array([0.8, 0.1, 0.1]), np.array([0.1, 0.8, 0.1])
+
+    def case(responds):
+        x = float(responds)
+        answer = answered({**forecast.PROBE, "name": "objective"}, Estimate(x, x, x, 9), {})
+        profile = Profile(subject="", task="", effort="smoke", states=9, asked=9, answers=[answer])
+        said = Accounts(*(np.tile(p, (40, 1)) for p in (device, told, device)), announced=True)
+        return Case(profile, said, np.full(40, int(responds)))
+
+    cases = [case(i % 2 == 0) for i in range(12)]
+    reading = fit_forecaster(cases)
+    blind = fit_forecaster([without_profile(c) for c in cases])
+    silent = [without_profile(case(x)) for x in (True, False)]
+    trusts = [blind.trust(c.profile, announced=True) for c in silent]
+    np.testing.assert_allclose(trusts[0], trusts[1])
+    assert trusts[0][1] == pytest.approx(0.5, abs=0.02)
+    np.testing.assert_allclose(blind.scores[:, :, 1:], 0.0, atol=1e-6)
+    for one, other in zip((case(True), case(False)), silent, strict=True):
+        read = loss(reading.says(one.profile, one.accounts), one.chosen).mean()
+        unread = loss(blind.says(other.profile, other.accounts), other.chosen).mean()
+        assert read < unread - 0.2
+
+
+def test_what_a_profile_brings_is_counted_by_families_and_said_plainly():
+    def row(family, gain, over="without_profile"):
+        nats = {"forecast": 1.0, "clone": 1.0, "constant": 1.0}
+        return {"family": family, "change": "rerouted", **nats, over: 1.0 + gain}
+
+    # Of one family three worlds, of another one: each family counts once.
+    rows = [row("a", 0.3), row("a", 0.3), row("a", 0.3), row("b", 0.1)]
+    assert gains(rows, "without_profile", ["rerouted"]).estimate == pytest.approx(0.2)
+    said = [
+        brought(Estimate(*x, 9))
+        for x in ((0.3, 0.2, 0.4), (0.05, 0.01, 0.08), (0.0, -0.01, 0.02), (0.1, -0.2, 0.4),
+                  (-0.2, -0.3, -0.1))
+    ]  # fmt: skip
+    words = ("adds more than", "adds less than", "adds nothing that matters", "not shown", "worse")
+    assert all(word in text for word, text in zip(words, said, strict=True))
+    mixed = [*(row(f"family {i}", 0.05 * i) for i in range(5)), row("misled", -0.9)]
+    assert "worse than all others misled (-0.90)" in spread(mixed, ["rerouted"])
+    assert spread([row("a", 0.01), row("b", -0.01)], ["rerouted"]) == ""
+    assert "none of the changes" in in_short(mixed)
+    helped = [row(f"family {i}", 0.2 + 0.01 * i) for i in range(6)]
+    assert in_short(helped).endswith("under: rerouted.")
 
 
 def test_mixtures_of_calibrated_accounts_are_made_as_sure_as_they_may_be():

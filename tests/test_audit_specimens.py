@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from deliberation.audit import Exam, list_probes
+from deliberation.audit.asking import ask
 from deliberation.audit.auditing import EFFORTS, Subject
+from deliberation.audit.exam import best
 from deliberation.audit.judging import answered
-from deliberation.audit.probes import objective
+from deliberation.audit.probes import depth, objective
 from deliberation.audit.profile import Control
 from deliberation.core.catalogue import module_of
 from deliberation.core.errors import MissingChannelError, UnknownNameError
@@ -22,6 +24,7 @@ from deliberation.specimens import (
     make,
     random_world,
 )
+from deliberation.specimens.look_ahead.halting_planner import MOST, worth
 from deliberation.specimens.planners.depth_planner import DepthPlanner
 from deliberation.stats import Estimate
 
@@ -75,13 +78,51 @@ def test_rates_of_a_probe_are_over_specimens_that_respond_and_those_that_do_not(
         Validated("effort", "e", "none", {"responds": 3, "none": 17}, 20, "game"),
     ]
     listed, game = by_probe(lines)
-    assert listed.specimens == (2, 1) and listed.wrong.n == 40 and listed.right.n == 20
+    assert listed.specimens == (2, 1, 1, 1) and listed.wrong.n == 40 and listed.right.n == 20
     assert listed.wrong.estimate == 1 / 40 and listed.right.estimate == 0.75
     assert not listed.trusted, "found in less than four of five"
-    assert not listed.bounded and "1 of 40" in listed.told(right=False)
-    assert not game.trusted and game.right is None and game.told(right=True) == "none asked"
+    assert not listed.bounded and "1 of 40" in listed.told[0]
+    assert listed.opposite.estimate == 1 and listed.told[2].startswith("20 of 20")
+    assert listed.still.estimate == 19 / 20 and listed.told[3].startswith("19 of 20")
+    assert not game.trusted and game.right is None and game.told[1:3] == ["none asked"] * 2
+    seldom = Validated("effort", "b", "against", {"against": 4, "inconclusive": 6}, 10)
+    assert not by_probe([seldom])[0].trusted, "what turns the other way is to be found, too"
     many = Validated("depth", "f", "none", {"none": 46}, 46)
     assert by_probe([many])[0].bounded and by_probe([many])[0].trusted
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("four_move_planner", "against"), ("fixed_horizon", "against"),
+        ("puzzle_table", "responds"), ("late_planner", "responds"),
+    ],
+)  # fmt: skip
+def test_who_is_at_home_where_looking_ahead_is_needed_is_told(name, found):
+    exam = Exam.of(random_world(0))
+    assert depth.measure(Subject(make(name, exam, KEY), exam, SMOKE, KEY)).found == found
+    assert list_specimens()[name]["answers"]["depth"] == found
+
+
+def test_who_is_right_everywhere_is_as_good_deep_or_it_stays_open():
+    exam = Exam.of(random_world(0))
+    told = depth.measure(Subject(make("look_up_table", exam, KEY), exam, SMOKE, KEY))
+    assert told.found in ("none", "inconclusive") and told.estimate.estimate == 0
+    assert -0.2 < told.low < 0 < told.high < 0.2
+
+
+def test_what_halts_has_looked_as_far_as_is_enough():
+    """Its search is the exact one to that depth, and right wherever eight moves are enough."""
+    halting = make("halting_planner", EXAM, KEY)
+    rows = EXAM.rows[:12]
+    ways, gamma = halting.ways(EXAM.objective), float(EXAM.objective.discount)
+    for row in rows:
+        seen = [worth(ways, way, 3, gamma) for way in ways[row]]
+        np.testing.assert_allclose(seen, EXAM.ahead(3)[row], atol=1e-5)
+    taken = ask(halting, EXAM, rows, KEY).action
+    settled = ~(best(EXAM.ahead(MOST)) & ~best(EXAM.values)).any(1)[rows]
+    assert settled.sum() > 4 and len(set(halting.halts[rows])) > 2
+    assert best(EXAM.values)[rows, taken][settled].all()
 
 
 class Rethinking(DepthPlanner):

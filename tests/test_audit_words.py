@@ -1,12 +1,16 @@
 """How an audit is told: what is alike once, what is beyond its scale in words, and how long."""
 
+import os
+
+import msgspec
 import numpy as np
 import pytest
 
 from deliberation.audit.judging import answered, not_applicable
 from deliberation.audit.probes import worth
-from deliberation.audit.profile import Answer, Profile
-from deliberation.cli.audit import _Progress
+from deliberation.audit.profile import Answer, Control, Profile
+from deliberation.audit.telling.progress import Progress
+from deliberation.audit.telling.words import probes_in_words
 from deliberation.report.pages.audit import audit_page
 from deliberation.stats import Estimate
 
@@ -19,6 +23,17 @@ def about(name):
         "name": name, "question": f"{name}?", "statistic": "a share of contested states",
         "fooled_by": "nothing",
     }  # fmt: skip
+
+
+def test_a_control_that_could_hardly_fail_is_said_to_say_little():
+    ends = {"wide": (-0.52, 0.52), "narrow": (-0.08, 0.52), "failing": (0.2, 0.6)}
+    controls = [Control(name, Estimate(0.3, *e, 80), name != "failing") for name, e in ends.items()]
+    found = answer("depth")
+    told = msgspec.structs.replace(found, controls=controls)
+    whole = Profile(subject="s", task="t", effort="e", states=1, asked=1, answers=[told])
+    for text in (str(whole), audit_page(whole), whole._repr_html_()):
+        assert text.count("wide: it could hardly have failed") == 1
+        assert text.count("does not hold: no verdict") == 1
 
 
 def answer(name, seconds=1.0, why=""):
@@ -64,11 +79,23 @@ def test_what_lies_beyond_the_search_is_told_in_words():
 
 
 def test_the_time_left_counts_only_answers_that_took_time():
-    progress = _Progress(4)
+    progress = Progress(4, print)
     assert "left" not in progress.line(answer("depth", 0.0, WHY), 1.0)
     assert "left" not in progress.line(answer("kept", 500.0), 2.0)
     assert "12 s so far, up to 12 s left" in progress.line(answer("effort", 10.0), 12.0)
     assert "left" not in progress.line(answer("worth", 10.0), 22.0)
+
+
+def test_what_the_folder_held_is_told_as_kept_and_counts_for_nothing(tmp_path):
+    (tmp_path / "depth.json").write_text("{}")
+    os.utime(tmp_path / "depth.json", (1e9, 1e9))
+    progress = Progress(4, print, tmp_path)
+    assert "(kept; 3 s so far)" in progress.line(answer("depth", 2.0), 3.0)
+    told = progress.line(answer("effort", 4.0), 7.0)
+    assert "(4 s; 7 s so far, up to 14 s left at this pace)" in told
+    (tmp_path / "worth.json").write_text("{}")
+    assert "kept" not in progress.line(answer("worth", 1.0), 8.0)
+    assert (probes_in_words(1), probes_in_words(2)) == ("1 probe", "2 probes")
 
 
 def test_a_label_within_a_figure_stands_on_paper_and_the_line_through_the_data_on_it():

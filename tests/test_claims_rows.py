@@ -15,7 +15,7 @@ import pytest
 from deliberation import claims
 from deliberation.amortised import MLP, Dataset, save_network
 from deliberation.claims.measuring import corruption, coverage, exams, shifts, swaps, teaching
-from deliberation.claims.measuring.asking import ask, batch_free, ways
+from deliberation.claims.measuring.asking import Answers, ask, batch_free, ways
 from deliberation.claims.measuring.cells import closure
 from deliberation.claims.measuring.effort import effort_of
 from deliberation.claims.measuring.growth import grown, stretched
@@ -225,7 +225,7 @@ def test_positions_matter_under_both_objectives(home):
     _, other = exams.read_positions(home / "swapped", task, "other")
     assert (exams.stakes(own) > 0).all() and (exams.stakes(other) > 0).all()
     best = own.argmax(1)
-    assert ways(own, best) == pytest.approx(1.0)
+    assert ways(own, Answers(best, np.zeros_like(own), states)) == pytest.approx(1.0)
     assert isinstance(task, Gridworld)
     exact = shifts.action_values(task, swaps.swapped(task), states)
     assert other == pytest.approx(exact, abs=1e-5)

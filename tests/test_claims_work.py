@@ -305,7 +305,7 @@ def test_the_teacher_is_at_no_distance_from_itself(desk, monkeypatch):
 
         def decide(self, states, *, key):
             weights = teaching.biased_weights(jax.vmap(self.task.legal)(states))
-            return SimpleNamespace(weights=weights), None
+            return SimpleNamespace(weights=weights, action=weights.argmax(-1)), None
 
     monkeypatch.setattr(teaching, "NetworkPolicy", Teacher)
     found = desk.run("itself", teaching.compare, positions="all", policy="student", limit=300)

@@ -103,6 +103,11 @@ def test_the_message_is_red_on_a_terminal_that_wants_colour():
         (["table", "--jobs", "0"], "jobs"),
         (["train", "tic_tac_toe", "--minutes", "0"], "minutes"),
         (["train", "tic_tac_toe", "--seed", "-1"], "seed"),
+        (["train", "tic_tac_toe", "--seed", str(2**32)], "seed"),
+        (["train", "tic_tac_toe", "--minutes", "nan"], "minutes"),
+        (["look", "tic_tac_toe", "--seed", "9" * 23], "seed"),
+        (["audit", "uct", "--world", "gridworld", "--seconds", "nan"], "seconds"),
+        (["audit", "--validate", "uct", "--world", "nowhere", "--jobs", "3"], "--world, --jobs"),
         (["train"], "TASK"),
     ],
 )

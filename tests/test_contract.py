@@ -332,3 +332,30 @@ def test_states_can_be_given():
 def test_each_broken_clause_of_a_decider_is_caught(flaw, message):
     with pytest.raises(ContractError, match=message):
         check_decider(Chooser(Sticks(), flaw))
+
+
+class Deaf(Chooser):
+    """Says that neither reaches it, and follows the budget."""
+
+    hears = frozenset()
+
+
+class HardOfHearing(Chooser):
+    """Says that no objective reaches it, and follows one that is told, if it has that flaw."""
+
+    hears = frozenset(("budget",))
+
+    def decide(self, state, memory=None, *, objective=None, budget=None, key):
+        decision, after = super().decide(state, memory, budget=budget, key=key)
+        if self.flaw == "follows" and objective is not None:
+            live = decision.weights.sum(1)
+            decision = eqx.tree_at(lambda d: d.value, decision, decision.value + live)
+        return decision, after
+
+
+def test_what_a_decider_says_that_it_cannot_hear_may_not_change_its_answers():
+    with pytest.raises(ContractError, match="no budget reaches it"):
+        check_decider(Deaf(Sticks()))
+    check_decider(HardOfHearing(Sticks()))
+    with pytest.raises(ContractError, match="no objective reaches it"):
+        check_decider(HardOfHearing(Sticks(), "follows"))

@@ -202,6 +202,20 @@ def test_rollout_keeps_the_memory_of_rows_that_did_not_decide():
     assert games.lengths.min() > 4
 
 
+class Wide(Fixed):
+    """Answers in 64 bits, beyond those of a task's actions: in 32 it would be action 0."""
+
+    def decide(self, state, memory=None, *, objective=None, budget=None, key):
+        decision, memory = super().decide(state, memory, key=key)
+        far = np.full(len(decision.action), 2**40)
+        return eqx.tree_at(lambda d: d.action, decision, far), memory
+
+
+def test_rollout_refuses_an_action_that_a_cast_would_make_legal():
+    with pytest.raises(IllegalActionError, match="2147483647 is illegal"):
+        rollout(make_task("tic_tac_toe"), Wide(make_task("tic_tac_toe")), key=KEY)
+
+
 def test_rollout_refuses_an_illegal_action_showing_the_position():
     task = make_task("tic_tac_toe")
     with pytest.raises(IllegalActionError, match=r"Action 0 is illegal here. Legal: \[2, 3"):

@@ -4,6 +4,7 @@ Of CONTRIBUTING.md's files tests/test_contributing.py sees to it.
 """
 
 import inspect
+import json
 import os
 import re
 import shlex
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import click
 import jax
+import joblib
 import pytest
 
 import deliberation
@@ -48,9 +50,22 @@ def needs(code: str) -> list[str]:
 WITH_CODE = [page for page in PAGES if blocks(page, "python") and page.parent != AUDITED]
 
 
+@pytest.fixture
+def few_candidates(monkeypatch):
+    """Advice weighs what needs no training, in this process: all of it takes minutes."""
+    from deliberation.advice import candidates
+
+    few = [family for family in candidates.FAMILIES if family.name in ("random", "uct")]
+    monkeypatch.setattr(candidates, "FAMILIES", few)
+    with joblib.parallel_config("sequential"):
+        yield
+
+
 @pytest.mark.parametrize("page", WITH_CODE, ids=named)
-def test_the_code_of_a_page_runs_from_top_to_bottom(page, tmp_path, monkeypatch):
+def test_the_code_of_a_page_runs_from_top_to_bottom(page, tmp_path, monkeypatch, request):
     monkeypatch.chdir(tmp_path)  # what it saves
+    if page.name == "advise.md":
+        request.getfixturevalue("few_candidates")
     seen = {"__name__": "page"}
     for number, block in enumerate(blocks(page, "python")):
         if missing := needs(block):
@@ -184,6 +199,22 @@ def test_every_claim_has_its_page_with_source_verdict_and_figure(site):
             assert name == "computation" or "did not measure it" in text, name
         assert claims.sources_of(claim)[0].title.split("'")[0] in text, name
     assert len(bare) <= 4, bare
+
+
+def test_every_notebook_has_its_page_with_its_outputs(site):
+    books = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    start = (site / "index.html").read_text("utf-8")
+    for path in books:
+        page = (site / "notebooks" / f"{path.stem}.html").read_text("utf-8")
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        outputs = [o for cell in cells for o in cell.get("outputs", [])]
+        drawn = [o for o in outputs if "image/png" in o.get("data", {})]
+        pictures = re.findall(r'<img[^>]*class="drawn"[^>]*src="([^"]+)"', page)
+        assert len(pictures) == len(drawn) > 0, path.name
+        assert all((site / "notebooks" / name).stat().st_size > 2000 for name in pictures)
+        assert page.count('<div class="output">') == len(outputs) - len(drawn), path.name
+        assert (site / "notebooks" / path.name).is_file(), "to be had as a notebook, too"
+        assert f"notebooks/{path.stem}.html" in start, "to be found from the first page"
 
 
 def test_every_public_name_is_explained(site):

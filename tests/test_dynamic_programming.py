@@ -9,14 +9,17 @@ import numpy as np
 import pytest
 from optima import lake_optimum
 
+from deliberation.audit.telling.waiting import at_most
 from deliberation.core import Budget, Objective, check_decider
 from deliberation.core.errors import (
     TooLargeError,
+    TooSlowError,
     UnknownNameError,
     UnknownStateError,
     UnsuitableTaskError,
 )
 from deliberation.core.play import rollout
+from deliberation.core.telling import hearing
 from deliberation.direct import (
     UCT,
     DynamicProgramming,
@@ -28,7 +31,7 @@ from deliberation.direct import (
 )
 from deliberation.direct import solve as exact
 from deliberation.direct.exact.belief_graph import solve_beliefs
-from deliberation.tasks import make_task
+from deliberation.tasks import from_arrays, make_task
 
 KEY = jax.random.key(0)
 
@@ -127,8 +130,42 @@ def test_an_endless_lake():
     cells = enumerate_states(task, tell_apart=lambda s: s.cell[None])
     assert len(cells) == 16 and len(cells.starts) == 1
     assert value_iteration(cells).value == pytest.approx(14 / 17, abs=1e-6)
-    with pytest.raises(UnsuitableTaskError, match="discount"):
+    with pytest.raises(UnsuitableTaskError, match=r"discount below 1.*tell_apart"):
         policy_iteration(make_task("gridworld"), tell_apart=lambda s: s.cell[None])
+
+
+def endless(rewards, moves):
+    """A world without an end, without a discount."""
+    return from_arrays(np.asarray(moves, float), np.asarray(rewards, float), gamma=1.0)
+
+
+def test_rewards_that_add_up_without_a_limit_are_refused_soon():
+    draw = np.random.default_rng(0)
+    moves, rewards = draw.dirichlet(np.ones(10), (10, 3)), draw.normal(size=(10, 3))
+    around = [[[0, 1]], [[1, 0]]]  # values change by turns
+    for task in (
+        endless(rewards, moves), endless(-1 - np.abs(rewards), moves), endless([[1], [0]], around)
+    ):  # fmt: skip
+        told = []
+        with hearing(told.append), pytest.raises(UnsuitableTaskError, match="horizon, so") as why:
+            value_iteration(task)
+        assert max(told) < 0.01 and "tell_apart" not in str(why.value)
+
+
+def slow():
+    """Each step costs 1, and one in a hundred leads to where nothing costs: no end, yet a value."""
+    return endless([[-1], [0]], [[[0.99, 0.01]], [[0, 1]]])
+
+
+def test_without_an_end_values_that_settle_late_are_found_in_the_time_there_is():
+    table = value_iteration(slow())
+    assert table.values[0] == pytest.approx(-100) and table.sweeps > 2048
+    with at_most(60.0):
+        assert value_iteration(slow()).value == table.value
+    with at_most(-1.0), pytest.raises(TooSlowError, match="longer than the time allowed"):
+        value_iteration(slow())
+    with at_most(-1.0):
+        assert len(enumerate_states(slow())) == 2, "listing has all the time it needs"
 
 
 @pytest.mark.parametrize("horizon, served", [(5, False), (6, False), (7, True)])

@@ -231,7 +231,7 @@ def test_numbers_of_the_two_state_source_hold():
     texts, chances = two_state_source.all_texts()
     assert len(texts) == 256 and chances.sum() == pytest.approx(1)
     rows = two_state_source.reproduce("smoke", KEY)
-    assert len(rows) == 6 and all(row.holds for row in rows), rows
+    assert len(rows) == 6 and all(row.near for row in rows), rows
 
 
 # --- paths on a star ------------------------------------------------------------------------------

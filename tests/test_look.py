@@ -1,5 +1,6 @@
 """What a search tells of its root, and how a position is shown."""
 
+import time
 import xml.etree.ElementTree as ET
 
 import equinox as eqx
@@ -11,7 +12,7 @@ from click.testing import CliRunner
 from sitting import First, examples, first
 from tables import compile_lightly  # noqa: F401
 
-from deliberation.cli import main
+from deliberation.cli import _progress, main
 from deliberation.cli.look import look as look_command
 from deliberation.core import Decider, with_line
 from deliberation.core.errors import IllegalActionError
@@ -221,3 +222,22 @@ def test_what_cannot_be_asked_is_refused(arguments, told):
     refused = CliRunner().invoke(main, ["look", "tic_tac_toe", *arguments])
     assert refused.exit_code == 2, refused.output
     assert told in refused.stderr and "Traceback" not in refused.output
+
+
+def test_while_one_waits_it_says_whether_it_asks_or_lists_and_what_limits_nothing(monkeypatch):
+    pytest.importorskip("gymnasium")
+
+    def slow(*a, **options):
+        time.sleep(0.3)
+        return "not listed here"
+
+    monkeypatch.setattr(_progress, "PATIENCE", 0.02)
+    monkeypatch.setattr(_progress, "LINE_EVERY", 0.1)
+    monkeypatch.setattr("deliberation.zoo.views.exact_view", slow)
+    for world, unlimited in (("gym:CliffWalking-v1", True), ("gridworld:size=3", False)):
+        ran = CliRunner().invoke(main, ["look", world, "--with", "random_shooting:2"])
+        assert ran.exit_code == 0, ran.output
+        lines = ran.stderr.splitlines()
+        listing = [line for line in lines if line.startswith("Listing what follows")]
+        assert listing and lines[-1] == listing[-1]
+        assert ("max_episode_steps" in listing[-1]) is unlimited

@@ -14,21 +14,22 @@ import pytest
 pytest.importorskip("starlette")
 
 from click.testing import CliRunner
+from playground_asked import opened, thought
 from starlette.testclient import TestClient
 
 from deliberation.amortised import MLP, NetworkPolicy, save_network
 from deliberation.cli import main
-from deliberation.core.errors import StorageError
+from deliberation.core.errors import StorageError, UnsuitableTaskError
 from deliberation.direct import solve
-from deliberation.playground import worlds
+from deliberation.playground import thinking, worlds
 from deliberation.playground.app import make_app
 from deliberation.playground.asking import as_text
 from deliberation.playground.exact import _from_file
 from deliberation.playground.goals import knobs, objective_of, sentence
 from deliberation.playground.hall import Hall
-from deliberation.playground.serving import check_free
+from deliberation.playground.serving import check_free, warm
 from deliberation.playground.settings import RefusedError, Settings, settings_for
-from deliberation.playground.thinking import think
+from deliberation.playground.thinking import said_by, think
 from deliberation.playground.worlds import Spot, play, playable, world
 from deliberation.tasks import list_tasks, make_task
 from deliberation.tasks.board.solved import solved_connect_four
@@ -46,24 +47,20 @@ def client():
 
 @pytest.fixture(scope="module")
 def hall():
-    made = Hall(Settings())
-    yield made
-    made.close()
-
-
-def thought(hall, **fields):
-    """All events of one question, in order."""
-
-    async def gather():
-        fields.setdefault("strip", 0)
-        told = {name: str(value) for name, value in fields.items()}
-        return [event async for event in think(hall, told)]
-
-    return asyncio.run(gather())
+    yield from opened()
 
 
 def last(events, name):
     return [told for kind, told in events if kind == name][-1]
+
+
+def test_the_page_opens_with_the_first_task_that_was_named():
+    named = "deliberation.tasks.grids.gridworld:Gridworld", "deliberation.tasks.grids.none:None"
+    with TestClient(make_app(Settings(tasks=named)), base_url=HERE) as client:
+        assert client.get("/api/hello").json()["first"] == named[0]
+        assert client.get("/api/position", params={"first": "1"}).json()["task"] == named[0]
+    assert worlds.opened(Settings(), {"first": "1"}) == {"first": "1"}
+    assert worlds.opened(Settings(tasks=named), {"effort": "8"}) == {"effort": "8"}
 
 
 # Doors.
@@ -129,7 +126,8 @@ def malformed(draw):
         ("GET", f"/api/{quoted}x", {}, b""),
         ("GET", f"/api/position?task={quoted}x", {}, b""),
         ("GET", f"/api/position?task=os:{draw.choice(['system', 'getcwd', 'abort'])}", {}, b""),
-        ("GET", f"/api/think?task=connect_four:width={draw.randrange(99)}", {}, b""),
+        ("GET", f"/api/think?task=connect_four:width={draw.randrange(129, 10**9)}", {}, b""),
+        ("GET", f"/api/position?task=gridworld({quoted}", {}, b""),
         ("GET", f"/api/position?task=tic_tac_toe&moves={quoted}x", {}, b""),
         ("GET", "/api/position?task=tic_tac_toe&moves=a1+a1", {}, b""),
         ("GET", f"/api/think?task=tic_tac_toe&effort={draw.choice(['-1', '10000000', '1.5', 'q'])}",
@@ -314,8 +312,9 @@ def test_the_goal_changes_search_follows_and_the_network_does_not(hall):
     said = last(events, "changed")["sentence"]
     assert before != after and kept == still
     assert said == (
-        f"The goal changed: search now chooses {names[after]}; the network is not told the goal: "
-        f"it answers {names[still]} whatever is wanted. The best answers changed, too."
+        f"The goal changed: search followed and now chooses {names[after]}; the network did not: "
+        f"it is not told the goal, and chooses {names[still]} before and after. "
+        "The best answers changed, too."
     )
     exact = last(events, "exact")
     assert after in exact["best"], "what search follows is the goal"
@@ -327,7 +326,7 @@ def test_what_chance_chose_is_not_told_as_an_effect(hall):
     events = thought(hall, **some, effort=64)
     told = last(events, "changed")
     assert set(told["search"][0]) & set(told["search"][1]), "search varies under either goal"
-    assert "now chooses" not in told["sentence"]
+    assert "now chooses" not in told["sentence"].split(";")[0]
     assert told["sentence"].endswith("The best answers are the same as before.")
     assert last(events, "search")["action"] == find_action(
         world("tic_tac_toe"), told["search"][1][0]
@@ -340,8 +339,8 @@ A, B = ["a"] * 4, ["b"] * 4
 @pytest.mark.parametrize(
     ("search", "said"),
     [
-        ((A, B), "search now chooses b"),
-        ((A, ["b", "c", "d", "e"]), "search now chooses b"),
+        ((A, B), "search followed and now chooses b"),
+        ((A, ["b", "c", "d", "e"]), "search followed and now chooses b"),
         ((A, A), "search still chooses a"),
         ((A, ["a", "b", "b", "b"]),
          "search chooses a, as it does before the change, too, in some askings"),
@@ -361,16 +360,25 @@ def test_the_sentence_says_what_the_answers_say(search, said):
 @pytest.mark.parametrize(
     ("network", "heard", "said"),
     [
-        (("c", "c"), {}, "the network is not told the goal: it answers c whatever is wanted"),
+        (("c", "c"), {},
+         "the network did not: it is not told the goal, and chooses c before and after"),
+        (("c", "d"), {}, "the network, which is not told the goal, chose c and now chooses d"),
+        (("c", "c"), {"told": True}, "the network, which is told the goal, still chooses c"),
+        (("c", "d"), {"told": True, "who": "policy"},
+         "the policy, which is told the goal, now chooses d"),
         (("c", "d"), {"seen": True}, "the network, which sees walls but no goal, now chooses d"),
         (("c", "c"), {"seen": True}, "the network, which sees walls but no goal, still chooses c"),
-        (("c", "d"), {"told": True}, "the network now chooses d"),
     ],
-)
+)  # fmt: skip
 def test_the_sentence_says_what_the_network_is_told(network, heard, said):
-    assert sentence("It", None, network, **heard) == f"It: {said}."
+    alone = said.replace("did not:", "does not follow:")
+    assert sentence("It", None, network, **heard) == f"It: {alone}."
+    still = sentence("It", (A, A), network, **heard)
+    assert still == f"It: search still chooses a; {alone}.", "nobody is said to have followed"
     both = sentence("It", (A, B), network, exact=({"a"}, {"a"}), **heard)
-    assert both == f"It: search now chooses b; {said}. The best answers are the same as before."
+    assert both == (
+        f"It: search followed and now chooses b; {said}. The best answers are the same as before."
+    )
 
 
 def test_a_goal_is_worth_what_its_knobs_say():
@@ -465,8 +473,8 @@ def test_names_that_would_import_something_are_for_the_command_line_alone():
     with pytest.raises(RefusedError):
         from deliberation.playground.worlds import allowed
 
-        allowed(Settings(), "gridworld:size=7")
-    assert allowed(Settings(tasks=("gridworld:size=7",)), "gridworld:size=7")
+        allowed(Settings(), "my_games.nim:Nim")
+    assert allowed(Settings(tasks=("my_games.nim:Nim",)), "my_games.nim:Nim")
 
 
 # From the command line.
@@ -519,3 +527,96 @@ def test_the_network_that_comes_with_the_installation_is_read(client):
     state = play(Spot("connect_four")).state
     decision, _ = habit.policy.decide(jax.tree.map(lambda x: x[None], state), key=jax.random.key(0))
     assert int(decision.action[0]) == 3
+
+
+# Policies that are named.
+
+NAMED = """
+import numpy as np
+from deliberation.adapters import from_callable
+
+def last(task):
+    def predict(observation, action_masks=None):
+        return np.array([np.flatnonzero(mask)[-1] for mask in action_masks])
+    return from_callable(predict, task)
+"""
+
+
+@pytest.fixture
+def named(tmp_path, monkeypatch):
+    (tmp_path / "policy_of_this_test.py").write_text(NAMED)
+    monkeypatch.syspath_prepend(tmp_path)
+    return "policy_of_this_test:last"
+
+
+def test_a_policy_by_name_answers_at_once_and_plays_a_match(named):
+    app = make_app(Settings(policies=(named,), tasks=("tic_tac_toe",)))
+    hall = app.state.hall
+    with TestClient(app, base_url=HERE) as client:
+        told = last(thought(hall, task="tic_tac_toe", effort=1), "habit")
+        assert told["action"] == 8 and told["kind"] == "policy" and named in told["about"]
+        offered = client.get("/api/match/systems", params={"task": "tic_tac_toe"}).json()
+        saved = next(g for g in offered["groups"] if g["kind"] == "Saved")["systems"]
+        assert saved == [
+            {"name": f"policy:{named}", "title": named, "kind": "saved", "dial": False}
+        ]
+        elsewhere = client.get("/api/match/systems", params={"task": "connect_four"}).json()
+        assert "Saved" not in [g["kind"] for g in elsewhere["groups"]]
+        fields = {"task": "tic_tac_toe", "pairs": 1, "a": f"policy:{named}", "b": "random"}
+        events = client.get("/api/match/play", params=fields).text
+        assert "event: finished" in events and "event: refused" not in events
+        refused = client.get("/api/match/play", params={**fields, "task": "connect_four"})
+        assert refused.status_code == 404
+
+
+def test_a_policy_by_name_is_for_the_tasks_that_it_answers_on(named):
+    with pytest.raises(UnsuitableTaskError, match="does not tell which task"):
+        Hall(Settings(policies=(named,)))
+    with pytest.raises(UnsuitableTaskError, match="one player alone"):
+        Hall(Settings(policies=("cross_entropy",), tasks=("tic_tac_toe",)))
+    hall = Hall(Settings(policies=("q_learning",), tasks=("tic_tac_toe", "frozen_lake")))
+    try:
+        assert {one.task for one in hall.handed} <= {"tic_tac_toe", "frozen_lake"} and hall.handed
+    finally:
+        hall.close()
+
+
+def test_the_command_takes_what_audit_takes(named, monkeypatch):
+    asked = []
+    monkeypatch.setattr("deliberation.playground.serving.serve", lambda *a, **k: asked.append(a))
+    done = CliRunner().invoke(main, ["serve", "tic_tac_toe", "--policy", named, "--trust"])
+    assert done.exit_code == 0, done.output
+    assert asked[0][0].policies == (named,) and asked[0][0].trust
+    wrong = CliRunner().invoke(main, ["serve", "--policy", "no_such_policy"])
+    assert wrong.exit_code != 0 and "There is no decider named 'no_such_policy'" in wrong.output
+
+
+def test_who_is_told_the_goal_is_said_to_be_and_is_asked_both_times(monkeypatch):
+    """A search as what answers at once: it hears the goal, and the sentence is the other one."""
+    wanted = []
+
+    def said(habit, asked):
+        wanted.append(float(asked.game.objective.weight))
+        return said_by(habit, asked)
+
+    monkeypatch.setattr(thinking, "said_by", said)
+    hall = Hall(Settings(policies=("uct:512",), tasks=("tic_tac_toe",)))
+    try:
+        moves = "a1 b2 a2 a3 c1"
+        some = thought(hall, task="tic_tac_toe", moves=moves, effort=512, goal="misere:1")
+        told = last(some, "changed")
+        before, after = told["network"]
+        assert before != after and set(wanted) == {1.0, -1.0}
+        assert f"; the policy, which is told the goal, now chooses {after}." in told["sentence"]
+        assert "not told" not in told["sentence"]
+    finally:
+        hall.close()
+
+
+def test_what_the_page_opens_with_is_compiled_beforehand_and_no_other_task():
+    hall = Hall(Settings(tasks=("tic_tac_toe",)))
+    hall.notes["warm"] = "compiling"
+    warm(hall)
+    assert ("board", "tic_tac_toe") in hall._warm and not hall.notes
+    assert not [form for form in hall._warm if "connect_four" in map(str, form)]
+    hall.close()

@@ -1,14 +1,8 @@
 """The playground in a real browser: by mouse, by keyboard alone, in dark, and on a phone."""
 
-import json
+import itertools
 import re
-import shutil
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
-from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
@@ -16,106 +10,44 @@ import pytest
 pytest.importorskip("starlette")
 pytest.importorskip("selenium")
 
-from selenium import webdriver
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
+from playground_browser import (
+    answered,
+    at,
+    driving,
+    needed,
+    paging,
+    press,
+    reach,
+    serving,
+    show,
+    text,
+    until,
+)  # fmt: skip
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
 
-BROWSER = next((p for p in ("/usr/bin/chromium", "/usr/bin/google-chrome") if Path(p).exists()), "")
-DRIVER = shutil.which("chromedriver") or ""
-pytestmark = pytest.mark.skipif(
-    not (BROWSER and DRIVER),
-    reason="needs chromium and chromedriver (Debian: apt install chromium chromium-driver)",
-)
-FLAGS = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
-)  # fmt: skip
+from deliberation.playground.worlds import Spot, play
+
+pytestmark = needed
 FOLLOWED = re.compile(
-    r"^The goal changed: search now chooses (\S+); the network is not told the goal: "
-    r"it answers (\S+) whatever is wanted\."
+    r"^The goal changed: search followed and now chooses (\S+); the network did not: "
+    r"it is not told the goal, and chooses (\S+) before and after\."
 )
 
 
 @pytest.fixture(scope="module")
 def address():
-    """A playground as `deliberate serve` starts it, once it is ready."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    asked = [sys.executable, "-m", "deliberation.cli", "serve", "--no-open", "--port", str(port)]
-    with subprocess.Popen(asked, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            found = f"http://127.0.0.1:{port}/"
-            assert server.stdout is not None and found in server.stdout.readline()
-            _wait_until_ready(found)
-            yield found
-        finally:
-            server.terminate()
-
-
-def _wait_until_ready(address, seconds=240):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            with urllib.request.urlopen(f"{address}api/hello", timeout=30) as answer:
-                if not json.load(answer)["notes"]:
-                    return
-        except OSError:
-            pass
-        time.sleep(0.3)
-    raise TimeoutError(f"{address} was not ready after {seconds} s")
+    yield from serving()
 
 
 @pytest.fixture(scope="module")
 def browser():
-    options = Options()
-    options.binary_location = BROWSER
-    for flag in FLAGS:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    made = webdriver.Chrome(options=options, service=Service(DRIVER))
-    yield made
-    made.quit()
+    yield from driving()
 
 
 @pytest.fixture
-def page(browser, address):
-    """A window of 1300 x 900 in light, and nothing in it that is forbidden or failed."""
-    show(browser, 1300, 900, "light")
-    browser.get_log("browser")
-    browser.get("about:blank")
-    yield browser
-    severe = [e["message"] for e in browser.get_log("browser") if e["level"] == "SEVERE"]
-    assert not [message for message in severe if "status of 400" not in message]
-
-
-def show(browser, width, height, scheme):
-    sizes = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", sizes)
-    wanted = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", wanted)
-
-
-def at(browser, query):
-    return browser.find_element(By.CSS_SELECTOR, query)
-
-
-def text(browser, query):
-    return at(browser, query).get_attribute("textContent")
-
-
-def until(browser, told, seconds=40):
-    return WebDriverWait(browser, seconds, 0.05).until(lambda _: told())
-
-
-def answered(browser):
-    """Until search and the network have both answered: what they say."""
-    until(browser, lambda: "simulations" in text(browser, "[data-note=search]"))
-    until(browser, lambda: "network" in text(browser, "[data-note=habit]"))
-    return tuple(text(browser, f"[data-says={name}]") for name in ("search", "habit"))
+def page(browser):
+    yield from paging(browser)
 
 
 def test_from_a_fresh_page_to_search_followed_and_the_network_did_not(page, address):
@@ -123,6 +55,8 @@ def test_from_a_fresh_page_to_search_followed_and_the_network_did_not(page, addr
     page.get(address)
     until(page, lambda: page.find_elements(By.CSS_SELECTOR, ".toggle"))
     before = answered(page)
+    until(page, lambda: "solved beforehand" in text(page, "[data-note=exact]"), 5)
+    assert text(page, "[data-says=exact]") == before[0] != before[1], "all three, at first sight"
     at(page, ".toggle").click()
     said = until(page, lambda: FOLLOWED.match(text(page, "#headline")))
     assert time.monotonic() - began < 60
@@ -132,6 +66,16 @@ def test_from_a_fresh_page_to_search_followed_and_the_network_did_not(page, addr
     at(page, "#usual").click()
     until(page, lambda: text(page, "#headline").startswith("At once"))
     assert answered(page) == before
+
+
+@pytest.mark.parametrize("task", ["tic_tac_toe", "gridworld"])
+def test_the_field_of_moves_names_one_that_the_task_has(page, address, task):
+    page.get("about:blank")
+    page.get(f"{address}#/board?task={task}&effort=1")
+    told = until(page, lambda: at(page, "#moves").get_attribute("placeholder"))
+    moves = play(Spot(task))
+    legal = [name for name, may in zip(moves.task.action_names, moves.legal, strict=True) if may]
+    assert told.removeprefix("moves, such as ") in legal
 
 
 def test_a_click_plays_and_the_link_holds_the_position(page, address):
@@ -153,7 +97,7 @@ def test_a_click_plays_and_the_link_holds_the_position(page, address):
 
 
 def test_by_keyboard_alone(page, address):
-    page.get(address)
+    page.get(f"{address}#/board?task=connect_four")
     until(page, lambda: page.find_elements(By.CSS_SELECTOR, ".action"))
     answered(page)
     press(page, "3")
@@ -194,7 +138,7 @@ def test_a_digit_plays_what_it_names_or_says_that_it_cannot(page, address):
 
 
 def test_undo_and_redo_in_haste_walk_the_line_that_was_played(page, address):
-    page.get(f"{address}#/board?effort=1")
+    page.get(f"{address}#/board?task=connect_four&effort=1")
     until(page, lambda: page.find_elements(By.CSS_SELECTOR, ".action"))
     for keys, line in (
         ("324", "3 2 4"),
@@ -239,7 +183,7 @@ def test_the_goal_is_moved_by_flags_and_back_by_mouse_and_by_keys(page, address)
 
 
 def test_a_played_action_keeps_the_focus(page, address):
-    page.get(f"{address}#/board?effort=1")
+    page.get(f"{address}#/board?task=connect_four&effort=1")
     until(page, lambda: page.find_elements(By.CSS_SELECTOR, ".action"))
     at(page, "[data-play='2']").send_keys("")
     for moves in ("2", "2 2"):
@@ -253,19 +197,6 @@ def test_a_played_action_keeps_the_focus(page, address):
     until(page, lambda: "moves=c3" in page.current_url)
     until(page, lambda: page.find_elements(By.CSS_SELECTOR, ".stone.x"))
     assert page.switch_to.active_element.get_attribute("data-play") == "3", "the next one has it"
-
-
-def press(browser, key):
-    browser.switch_to.active_element.send_keys(key)
-
-
-def reach(browser, name, most=60):
-    """Tab until one is there."""
-    for _ in range(most):
-        if browser.switch_to.active_element.get_attribute("id") == name:
-            return
-        press(browser, Keys.TAB)
-    raise AssertionError(f"{name} is not reached by Tab")
 
 
 def test_everything_that_is_used_has_a_name(page, address):
@@ -295,3 +226,138 @@ def test_on_a_phone_and_in_dark(page, address, where):
     )
     assert max(map(int, re.findall(r"\d+", ground)[:3])) < 60
     assert min(map(int, re.findall(r"\d+", ink)[:3])) > 180
+
+
+PARTS = """
+const done = arguments[arguments.length - 1], width = arguments[0];
+(async () => {
+  const { dial } = await import("/static/dial.js"), { tree } = await import("/static/tree.js");
+  const { titled } = await import("/static/dom.js");
+  const box = document.createElement("div"), made = dial(() => {});
+  box.style.width = `${width}px`;
+  box.append(made.element);
+  document.body.prepend(box);
+  const names = ["north", "pick-up", "south"], chosen = [];
+  for (let i = 0; i < 15; i++) chosen.push([2 ** i, i < 2 ? 0 : i < 9 ? 1 : 2]);
+  made.show(16384, 64);
+  made.strip({ chosen }, { names }, { habit: { ready: true, action: 2 }, exact: {} });
+  const seen = (css) => [...box.querySelectorAll(css)].flatMap((e) => {
+    const range = document.createRange();
+    range.selectNodeContents(e);
+    const text = range.getBoundingClientRect(), cut = e.getBoundingClientRect();
+    return text.width ? [[e.textContent, text.left, Math.min(text.right, cut.right + 3)]] : [];
+  });
+  const found = { notches: seen(".notch"), words: seen(".chosen"),
+    slider: box.querySelector("input").getBoundingClientRect().width };
+  const levels = (players) => {
+    const grown = tree();
+    grown.begin({ names, players, over: false });
+    grown.grow({ nodes: 9, tree: [[0, 9, 0.1, [[1, 5, 0.2, []], [2, 3, 0.1, []]]]] });
+    return new Set([...grown.element.querySelectorAll(".node")].map((n) => n.className)).size;
+  };
+  box.remove();
+  done({ ...found, one: levels(1), two: levels(2),
+    titles: [titled("connect_four"), titled("my_games.nim:Nim")] });
+})().catch((error) => done({ error: String(error) }));
+"""
+
+
+@pytest.mark.parametrize("width", [320, 440, 645, 900])
+def test_no_two_labels_of_the_dial_overlap_and_levels_are_coloured_by_player(page, address, width):
+    page.get(address)
+    found = page.execute_async_script(PARTS, width)
+    assert "error" not in found, found
+    for labels in (found["notches"], found["words"]):
+        assert len(labels) >= 3
+        for (one, _, end), (other, start, _) in itertools.pairwise(labels):
+            assert end <= start, (width, one, other)
+    assert {"habit", "exact"} <= {label[0] for label in found["notches"]}
+    assert found["slider"] > 0.8 * width
+    assert (found["one"], found["two"]) == (1, 2)
+    assert found["titles"] == ["connect four", "my_games.nim:Nim"]
+
+
+ALONG = """
+const done = arguments[arguments.length - 1], [chosen, habit, best] = arguments;
+(async () => {
+  const { dial } = await import("/static/dial.js");
+  const made = dial(() => {}), names = ["a", "b", "c", "d"];
+  made.show(8, 1);
+  const exact = best ? { best, action: best[0] } : undefined;
+  made.strip({ chosen }, { names }, { habit: { ready: true, action: habit }, exact });
+  const cells = [...made.element.querySelectorAll("li")];
+  done([made.element.querySelector(".strip-said").textContent,
+    cells.flatMap((c, i) => c.classList.contains("changes") ? [i] : [])]);
+})().catch((error) => done([String(error), []]));
+"""
+
+
+@pytest.mark.parametrize(
+    ("chosen", "habit", "best", "said", "marks"),
+    [
+        ([0, 1, 0, 1], 2, [0, 1], "changes once: a or b, which are alike, from 1 on.", [1]),
+        ([2, 0, 0, 0], 2, [0, 1], "changes once: a from 2 on.", [2]),
+        ([0, 1, 0, 1], 0, [0, 1], "one of the best moves, which are alike.", []),
+        ([0, 1, 0, 1], 0, None, "changes 3 times: b from 2 on", [2, 3, 4]),
+        ([0, 0, 0, 0], 0, [0], "the same along the whole dial.", []),
+        ([0, 3], 0, None, "changes once so far: d from 2 on.", [2]),
+    ],
+)
+def test_no_change_from_one_best_move_to_another_is_counted(
+    page, address, chosen, habit, best, said, marks
+):
+    page.get(address)
+    told, found = page.execute_async_script(
+        ALONG, [[2**i, action] for i, action in enumerate(chosen)], habit, best
+    )
+    assert said in told and found == marks, told
+
+
+SHORTER = """
+const done = arguments[arguments.length - 1], [names, best, width] = arguments;
+(async () => {
+  const { dial } = await import("/static/dial.js");
+  const { answers } = await import("/static/answers.js");
+  const box = document.createElement("div"), made = dial(() => {}), table = answers();
+  box.style.width = `${width}px`;
+  box.append(made.element, table.element);
+  document.body.prepend(box);
+  made.show(4, 1);
+  table.begin({ names, legal: names.map((_, i) => i), over: false });
+  made.strip({ chosen: [[1, 0], [2, 1], [4, 2]] }, { names },
+    { habit: { ready: true, action: 1 }, exact: { best, action: best[0] } });
+  const cells = [...made.element.querySelectorAll("li")];
+  const rows = [...table.element.querySelectorAll("[role=rowheader]")];
+  const found = [cells.map((c) => c.querySelector(".chosen").textContent),
+    cells.map((c) => c.title), cells.map((c) => c.querySelector(".unseen").textContent),
+    rows.map((r) => r.textContent), rows.map((r) => r.getAttribute("aria-label"))];
+  box.remove();
+  done(found);
+})().catch((error) => done([String(error)]));
+"""
+
+
+@pytest.mark.parametrize(
+    ("names", "best", "width", "strip", "rows"),
+    [
+        ("go-up go-right stay", [2], 500, "→ ↑ → stay ", "up right stay"),
+        ("order-none order-1 order-2", [0, 2], 500, "1 none 1 2 2 alike", "none 1 2"),
+        ("order-none order-1 order-2", [0, 2], 100, "1 n 1 2 2=", "none 1 2"),
+        ("turnleft turnright brake", [2], 100, "→ ← → b ", "…left …right brake"),
+        ("up-left up-right down-left", [2], 900, "up-right up-left up-right down-left ",
+         "up-left up-right down-left"),
+    ],
+)  # fmt: skip
+def test_words_of_actions_are_cut_to_what_tells_them_apart_and_told_whole(
+    page, address, names, best, width, strip, rows
+):
+    page.get(address)
+    names = names.split()
+    drawn, titles, aloud, heads, told = page.execute_async_script(SHORTER, names, best, width)
+    assert " ".join(drawn) == strip
+    assert " ".join(heads) == rows and told == names
+    assert titles == aloud and titles[:3] == [
+        f"habit: {names[1]}", f"1: {names[0]}", f"2: {names[1]}",
+    ]  # fmt: skip
+    alike = f"exact: {len(best)} alike, {', '.join(names[i] for i in best)}"
+    assert titles[-1] == (alike if len(best) > 1 else f"exact: {names[2]}")

@@ -1,5 +1,6 @@
 """The playground's runs and matches in a real browser, by mouse and by keyboard."""
 
+import itertools
 import shutil
 import socket
 import threading
@@ -14,6 +15,10 @@ import uvicorn
 from made import record
 from playground_runs import CLAIM, make_audit, make_table, make_zoo
 from selenium import webdriver
+from selenium.common.exceptions import (
+    NoSuchElementException,
+    StaleElementReferenceException,
+)
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -77,11 +82,26 @@ def browser(tmp_path_factory):
 
 
 def wait(browser, found):
-    return WebDriverWait(browser, PATIENCE, 0.1).until(lambda b: found(b))
+    # A live page draws its parts anew: one that went between two looks is looked for again.
+    gone = [NoSuchElementException, StaleElementReferenceException]
+    return WebDriverWait(browser, PATIENCE, 0.1, gone).until(lambda b: found(b))
 
 
 def one(browser, selector):
     return wait(browser, lambda b: b.find_elements(By.CSS_SELECTOR, selector))[0]
+
+
+def press(browser, selector, number=0):
+    def pressed(b):
+        b.find_elements(By.CSS_SELECTOR, selector)[number].click()
+        return True
+
+    one(browser, selector)
+    wait(browser, pressed)
+
+
+def says(browser, selector):
+    return wait(browser, lambda b: b.find_element(By.CSS_SELECTOR, selector).text)
 
 
 def troubles(browser):
@@ -99,12 +119,12 @@ def test_a_point_leads_to_the_record_and_the_board_by_keyboard_alone(browser, ad
     second = browser.switch_to.active_element
     assert "simulations a decision 4:" in second.get_attribute("aria-label")
     second.send_keys(Keys.ENTER)
-    told = one(browser, ".pointed h1").text
+    told = says(browser, ".pointed h1")
     assert told.startswith("search, simulations a decision 4")
-    assert "rests on one record" in one(browser, ".pointed .head .quiet").text
+    assert "rests on one record" in says(browser, ".pointed .head .quiet")
     board = one(browser, ".position svg.board")
     assert "chose a3; best is b2" in board.get_attribute("aria-label")
-    assert one(browser, ".position .lost").text == "gives up 1 of return"
+    assert says(browser, ".position .lost") == "gives up 1 of return"
     assert one(browser, ".dot.current").get_attribute("aria-current") == "true"
     assert not troubles(browser)
 
@@ -124,7 +144,7 @@ def test_a_run_that_goes_on_is_seen_to(browser, served):
             file.append(record(Cell("x:y", {"x": x})))
             wait(browser, lambda b, n=x + 1: said(b) == f"running, {n} cell{'' if n == 1 else 's'}")
     wait(browser, lambda b: said(b) == "2 cells; how many it was to have is not known")
-    one(browser, "a[data-run=live]").click()
+    press(browser, "a[data-run=live]")
     assert len(wait(browser, lambda b: b.find_elements(By.CSS_SELECTOR, ".records a"))) == 2
 
 
@@ -135,6 +155,7 @@ def test_every_view_fits_on_a_phone_and_names_what_can_be_used(browser, address)
         for view, there in (
             ("#/runs", ".shelf a"), ("#/runs?run=one", ".claim"), ("#/runs?run=zoo", "a.dot"),
             ("#/runs?run=audit", ".claim"), ("#/runs?run=one&with=two", ".compared"),
+            ("#/runs?run=audit&record=effort", ".position .seen-table"),
             ("#/match?task=tic_tac_toe", ".setup button.main"),
         ):  # fmt: skip
             browser.get("about:blank")
@@ -143,11 +164,18 @@ def test_every_view_fits_on_a_phone_and_names_what_can_be_used(browser, address)
             wide = browser.execute_script("return document.documentElement.scrollWidth")
             assert wide <= 360, (view, wide)
             assert browser.execute_script(NAMELESS) == [], view
+            levels = browser.execute_script(LEVELS)
+            assert levels.count(1) == levels[0] == 1, (view, levels)
+            assert all(b <= a + 1 for a, b in itertools.pairwise(levels)), (view, levels)
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert not troubles(browser)
 
 
+LEVELS = """
+return [...document.querySelectorAll('h1, h2, h3, h4')].filter((e) => e.getClientRects().length)
+  .map((e) => Number(e.tagName[1]));
+"""
 NAMELESS = """
 return [...document.querySelectorAll('#page button, #page a, #page input, #page select, #page svg')]
   .filter((e) => e.getClientRects().length && !e.closest('[aria-hidden=true]'))
@@ -159,26 +187,25 @@ return [...document.querySelectorAll('#page button, #page a, #page input, #page 
 def test_a_match_is_played_paused_and_gone_on_with(browser, address):
     browser.get("about:blank")  # else it is the page before, with another hash
     browser.get(f"{address}#/match?task=tic_tac_toe&a=random&b=random&pairs=400&seed=1")
-    button = one(browser, ".setup button.main")
-    button.click()
+    press(browser, ".setup button.main")
     wait(browser, lambda b: "[" in b.find_element(By.CSS_SELECTOR, ".lead").text)
     assert len(browser.find_elements(By.CSS_SELECTOR, ".charts .chart")) == 2
-    one(browser, ".setup button.main").click()
-    paused = one(browser, ".match > p").text
+    press(browser, ".setup button.main")
+    paused = says(browser, ".match > p")
     assert paused.startswith("Paused after")
     time.sleep(0.6)
-    assert browser.find_element(By.CSS_SELECTOR, ".match > p").text == paused
-    before = browser.find_element(By.CSS_SELECTOR, ".lead").text
-    one(browser, ".setup button.main").click()
+    assert says(browser, ".match > p") == paused
+    before = says(browser, ".lead")
+    press(browser, ".setup button.main")
     wait(browser, lambda b: b.find_element(By.CSS_SELECTOR, ".lead").text != before)
-    browser.find_elements(By.CSS_SELECTOR, ".setup .buttons button")[1].click()
-    assert one(browser, ".match > p").text.startswith("Stopped after")
+    press(browser, ".setup .buttons button", 1)
+    assert says(browser, ".match > p").startswith("Stopped after")
     assert not troubles(browser)
 
 
 def test_a_match_that_costs_too_much_says_the_number(browser, address):
     browser.get("about:blank")
     browser.get(f"{address}#/match?task=connect_four&pairs=1000&a_effort=65536&b_effort=65536")
-    one(browser, ".setup button.main").click()
-    said = one(browser, ".refused[role=alert]").text
+    press(browser, ".setup button.main")
+    said = says(browser, ".refused[role=alert]")
     assert "5,505,024,000" in said and "20,000,000" in said

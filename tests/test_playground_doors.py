@@ -1,6 +1,7 @@
 """What strangers, other programs, odd folders and people in a hurry do to the playground."""
 
 import asyncio
+import contextlib
 import gc
 import json
 import os
@@ -17,23 +18,25 @@ import pytest
 
 pytest.importorskip("starlette")
 
+import uvicorn
 from playground_runs import make_zoo
 from starlette.testclient import TestClient
 
 from deliberation.amortised.files import load_network
 from deliberation.core.errors import OutputFolderError, PolicyFileError
-from deliberation.playground import asking, habits, limits, pool, thinking
+from deliberation.playground import asking, connections, habits, limits, pool, thinking, turns
 from deliberation.playground.app import make_app
 from deliberation.playground.asking import answering, number
+from deliberation.playground.doors import refusal
 from deliberation.playground.habits import Habits
-from deliberation.playground.hall import Hall
+from deliberation.playground.hall import GROWN, Hall
 from deliberation.playground.kept import Kept
 from deliberation.playground.pool import Pool, Room
 from deliberation.playground.searching import Growing
 from deliberation.playground.settings import RefusedError, Settings
 from deliberation.playground.thinking import think
 from deliberation.playground.worlds import Spot, play
-from deliberation.runs import read_manifest
+from deliberation.runs import memory, read_manifest
 
 HERE = "http://127.0.0.1:8321"
 TOKEN = "a-token-of-this-test"
@@ -59,6 +62,23 @@ def until(true, seconds=20.0):
     while not true():
         assert time.monotonic() < end, "it did not come about"
         time.sleep(0.01)
+
+
+def test_compiled_programs_are_let_go_once_they_are_many(monkeypatch):
+    forgotten, held = [], [0]
+    monkeypatch.setattr(memory, "resident", lambda: held[0])
+    monkeypatch.setattr(memory, "forget_programs", lambda: forgotten.append(held[0]))
+    hall = Hall(Settings())
+
+    async def ask(gone, grown):
+        held[0] += grown
+        await hall.warmly("form", int)
+        await asyncio.to_thread(until, lambda: not hall._forgetting.locked() and gone())
+
+    asyncio.run(ask(lambda: "form" in hall._warm and not forgotten, GROWN))
+    asyncio.run(ask(lambda: forgotten == [GROWN + 1] and not hall._warm, 1))
+    asyncio.run(ask(lambda: "form" in hall._warm and len(forgotten) == 1, GROWN))
+    hall.close()
 
 
 # Numbers.
@@ -97,6 +117,60 @@ def test_a_match_without_a_dial_has_an_end_too(client, monkeypatch):
 # The end of the server.
 
 
+@pytest.fixture
+def listening(monkeypatch):
+    """A server of nothing much, for four at a time, which waits a second for a request."""
+    monkeypatch.setattr(connections, "MOST", 4)
+    monkeypatch.setattr(connections, "PATIENCE", 1.0)
+
+    async def app(scope, receive, send):
+        await refusal("It is answered.", 418)(scope, receive, send)
+
+    config = uvicorn.Config(app, port=0, http=connections.Patient, lifespan="off", log_config=None)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    until(lambda: server.started)
+    yield server.servers[0].sockets[0].getsockname()
+    server.should_exit = True
+    thread.join(20)
+
+
+def _asking(place, said=b"GET / HTTP/1.1\r\nhost: here\r\n\r\n"):
+    """What a new connection is told that sends this; nothing where it is closed."""
+    with socket.create_connection(place, timeout=20) as made:
+        made.sendall(said)
+        told = b""
+        with contextlib.suppress(ConnectionError):
+            while not told.endswith(b"}") and (part := made.recv(4096)):
+                told += part
+        return told
+
+
+def test_who_says_nothing_keeps_nobody_out(listening):
+    silent = [socket.create_connection(listening, timeout=20) for _ in range(8)]
+    assert b"418" in _asking(listening), "who is silent makes room"
+    for one in silent:
+        with one, contextlib.suppress(ConnectionError):
+            assert one.recv(1) == b"", "and is sent away"
+    began = time.monotonic()
+    assert _asking(listening, b"GET / HTTP/1.1\r\nx: ") == b"", "as is who does not come to an end"
+    assert 0.8 < time.monotonic() - began < 15
+
+
+def test_where_all_are_answered_the_next_is_told_so(listening):
+    begun = b"GET / HTTP/1.1\r\nhost: here\r\ncontent-length: 9\r\n\r\n"
+    held = [socket.create_connection(listening, timeout=20) for _ in range(4)]
+    for one in held:
+        one.sendall(begun)
+        assert one.recv(100)
+    told = _asking(listening)
+    assert b" 503 " in told and b'{"error":"Too many connections' in told
+    for one in held:
+        one.close()
+    until(lambda: b"418" in _asking(listening))
+
+
 SERVER = """
 import sys, time
 from deliberation.playground import board, habits, serving
@@ -105,6 +179,31 @@ habits._trained = board._position = lambda *given: time.sleep(600)
 serving.warm = lambda hall: hall.notes.clear()
 serving.serve(Settings(port=int(sys.argv[1])), open_page=False)
 """
+
+
+ENDS = """
+import sys, threading, time
+from deliberation.playground import pool
+
+class Owner:
+    closed = threading.Event()
+    def close(self):
+        self.closed.set()
+    def work(self, said):
+        self.closed.wait()  # what asks whether to go on
+        time.sleep(0.5)  # and what cannot be ended
+        print(said, flush=True)
+
+owner = Owner()
+pool.begin(owner, owner.work, "done", name="one")
+"""
+
+
+def test_what_computes_at_the_interpreters_end_is_closed_and_waited_for():
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", ENDS], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+    assert time.monotonic() - began < pool.LEAVE
 
 
 def test_ctrl_c_ends_the_server_while_it_trains(tmp_path):
@@ -196,7 +295,7 @@ def test_a_request_that_is_cancelled_is_answered_and_not_logged(caplog):
             sent.append(message)
 
         hall = app.state.hall
-        hall.warmly = lambda *given: hall.slow(going.wait, 10)
+        hall.warmly = lambda *given, **named: hall.slow(going.wait, 10)
         task = asyncio.create_task(app(scope, receive, send))
         await asyncio.sleep(0.1)
         task.cancel()
@@ -447,15 +546,15 @@ def test_what_is_looked_at_is_trained_first(monkeypatch):
     def ready(habit):
         try:
             train(habit)
-        except habits._DroppedError:
+        except turns.DroppedError:
             order.append("dropped")
 
     monkeypatch.setattr(habits, "_get_ready", ready)
     made = Habits()
     first = made.of("first")
     until(lambda: order == ["first"])
-    first.asked -= 2 * habits.PATIENCE
-    made.of("left").asked -= 2 * habits.PATIENCE
+    first.asked -= 2 * turns.PATIENCE
+    made.of("left").asked -= 2 * turns.PATIENCE
     time.sleep(0.1)
     assert order == ["first"], "as long as nothing else is looked at it goes on"
     made.of("wanted")
@@ -492,12 +591,12 @@ def test_what_compiles_waits_in_its_own_queue(hall):
     queues = []
     quick, slow = hall._quick.run, hall._slow.run
 
-    async def seen(name, run, *given):
+    async def seen(name, run, *given, **how):
         queues.append(name)
-        return await run(*given)
+        return await run(*given, **how)
 
-    hall._quick.run = lambda *given: seen("quick", quick, *given)
-    hall._slow.run = lambda *given: seen("slow", slow, *given)
+    hall._quick.run = lambda *given, **how: seen("quick", quick, *given, **how)
+    hall._slow.run = lambda *given, **how: seen("slow", slow, *given, **how)
     fields = {"task": "tic_tac_toe", "moves": "a1"}
 
     async def twice():

@@ -1,9 +1,11 @@
 """Two systems against each other: fair pairs, honest costs, a stream that stops when left."""
 
 import asyncio
+import contextlib
 import functools
 import json
 import math
+import time
 
 import jax
 import jax.numpy as jnp
@@ -16,15 +18,18 @@ from starlette.testclient import TestClient
 
 from deliberation.core import Decider, Decision, Ledger
 from deliberation.core.errors import UnsuitableTaskError
+from deliberation.core.telling import tell
 from deliberation.core.uniform import UniformRandom
 from deliberation.playground import matches
 from deliberation.playground.app import make_app
 from deliberation.playground.contest import Bout, Spent, Tally, opened, pair_seed, seatings
 from deliberation.playground.hall import Hall
+from deliberation.playground.kept import Kept
 from deliberation.playground.settings import Settings
+from deliberation.playground.worlds import world
 from deliberation.stats import SampleError, anytime_mean
 from deliberation.tasks import make_task
-from deliberation.zoo.naming import Named
+from deliberation.zoo.naming import Named, named_decider
 
 HERE = "http://127.0.0.1:8321"
 
@@ -324,6 +329,7 @@ def test_saved_policies_of_the_folder_are_offered_by_name_alone(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "policy.json").write_text("{}")
     with TestClient(make_app(Settings(runs=tmp_path)), base_url=HERE) as client:
+        (tmp_path / "circle").symlink_to(tmp_path / "circle")
         told = client.get("/api/match/systems", params={"task": "tic_tac_toe"}).json()
         saved = [g for g in told["groups"] if g["kind"] == "Saved"]
         assert [s["name"] for s in saved[0]["systems"]] == ["policy:mine"]
@@ -335,3 +341,83 @@ def test_saved_policies_of_the_folder_are_offered_by_name_alone(tmp_path):
 def test_what_a_system_refuses_is_said(hall):
     with pytest.raises(UnsuitableTaskError, match="one player alone"):
         events_of(hall, **{**QUICK, "a": "cross_entropy"}, pairs=1)
+
+
+# A training that is stopped.
+
+
+def trained_until(hall, monkeypatch, askers, leavers, updates=400):
+    """How many updates a training makes for so many askers, some of whom leave at the third."""
+    made = []
+
+    def make(hall, task, name):
+        for update in range(updates):
+            made.append(update)
+            time.sleep(0.005)
+            tell(update / updates)
+        return named_decider(world(task), "search", jax.random.key(0))
+
+    monkeypatch.setattr(matches, "_make", make)
+    monkeypatch.setattr(matches, "_MADE", Kept(4))
+    monkeypatch.setattr(matches, "_GLANCE", 0.01)
+
+    async def follow(leaves):
+        told = matches._Making(hall, "tic_tac_toe", "ppo", 8)
+        async with contextlib.aclosing(told.stages()) as stages:
+            async for stage in stages:
+                if leaves and "%" in stage:
+                    return None
+        return told.made
+
+    async def together():
+        found = await asyncio.gather(*(follow(n < leavers) for n in range(askers)))
+        seen = len(made)
+        await asyncio.sleep(0.4)
+        return found, seen
+
+    found, seen = asyncio.run(together())
+    return found, seen, len(made)
+
+
+def test_a_match_that_is_stopped_ends_the_training_it_waits_for(hall, monkeypatch):
+    _, seen, ended = trained_until(hall, monkeypatch, askers=1, leavers=1)
+    assert 0 < seen < 100 and ended - seen < 20
+
+
+def test_a_training_goes_on_for_whoever_still_waits(hall, monkeypatch):
+    found, _, ended = trained_until(hall, monkeypatch, askers=3, leavers=2, updates=150)
+    assert ended == 150 and [one is None for one in found] == [True, True, False]
+
+
+def test_a_training_that_all_have_left_ends(hall, monkeypatch):
+    _, seen, ended = trained_until(hall, monkeypatch, askers=3, leavers=3)
+    assert 0 < seen < 150 and ended - seen < 60
+
+
+def test_a_learner_of_the_zoo_is_stopped_at_an_update(hall, monkeypatch):
+    """The entry itself, whose training tells how far it is: no thread works on for nobody."""
+    shares = []
+
+    def heard(self, share):
+        shares.append(share)
+        self.share = share
+        time.sleep(0.3)  # This training is short, and is to be left in the midst of it.
+
+    monkeypatch.setattr(matches._Making, "_heard", heard)
+    monkeypatch.setattr(matches, "_MADE", Kept(4))
+    monkeypatch.setattr(matches, "_GLANCE", 0.01)
+    fields = {"task": "tic_tac_toe", "a": "reinforce", "b": "random", "pairs": "1"}
+
+    async def leave():
+        events = matches.play(hall, fields)
+        async for name, told in events:
+            if name == "making" and "%" in told.get("stage", ""):
+                break
+        await events.aclose()
+        seen = len(shares)
+        await asyncio.sleep(1.0)
+        return seen
+
+    seen = asyncio.run(asyncio.wait_for(leave(), 120))
+    assert seen > 0 and len(shares) <= seen + 1 and max(shares) < 1
+    assert not any(job.left for job in hall._school._running)

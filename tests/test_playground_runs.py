@@ -220,6 +220,7 @@ def test_a_zoo_and_an_audit_show_what_they_found(client):
     assert answer["panel"]["series"][0]["y"] == [0.1, 0.5]
     kept = get(client, "/api/runs/record", run="audit", record="effort")
     assert kept["cited"][0]["picture"]["cells"][0] == ["", "", ""]
+    assert kept["cited"][1]["table"][0] == ["observation", "1 of 0 to 15"]
     assert kept["cited"][0]["chosen_name"] == "a3" and kept["provenance"]["stamp"] == "0" * 16
 
 
@@ -492,6 +493,58 @@ def test_a_broken_file_gives_a_sentence(tmp_path, root, name, text):
         assert answer.status_code in (200, 422)
         assert str(tmp_path) not in answer.text and str(tmp_path) not in told["trouble"]
         assert answer.status_code == 422 or answer.json()
+
+
+def _first_answer(**changes):
+    def forge(whole):
+        whole["answers"][0] |= changes
+
+    return forge
+
+
+def _first_state(**changes):
+    def forge(whole):
+        whole["answers"][0]["cited"][0] |= changes
+
+    return forge
+
+
+FORGED = {
+    "chosen": _first_state(chosen=10**6),
+    "best": _first_state(names=["a"], best=-(10**6)),
+    "deep": lambda whole: whole.update(answers=json.loads("[" * 800 + "]" * 800)),
+    "many": lambda whole: whole.update(answers=whole["answers"] * 201),
+    "ragged": lambda whole: whole["answers"][0]["panel"]["series"][0].update(x=[1.0]),
+    "found": _first_answer(found="surely"),
+}
+
+
+@pytest.mark.parametrize("forge", FORGED.values(), ids=FORGED)
+def test_an_audit_that_nobody_made_gives_a_sentence(tmp_path, forge):
+    path = make_audit(tmp_path / "runs" / "out") / "audit.json"
+    whole = json.loads(path.read_text())
+    forge(whole)
+    path.write_text(json.dumps(whole))
+    with TestClient(make_app(Settings(runs=tmp_path / "runs")), base_url=HERE) as client:
+        said = get(client, "/api/runs/one", 422, run="out")["error"]
+        assert "another form" in said or "201 answers: up to 200" in said
+        get(client, "/api/runs/record", 422, run="out", record="effort")
+
+
+def test_an_audit_beyond_a_size_is_cut_or_refused(tmp_path, monkeypatch):
+    path = make_audit(tmp_path / "runs" / "out") / "audit.json"
+    whole = json.loads(path.read_text())
+    whole["answers"][0]["cited"][1]["table"] = [["x" * 1000, "y"]] * 2000
+    path.write_text(json.dumps(whole))
+    deep = '{"stamp": "s", "answer":' + "[" * 900 + "]" * 900 + "}"
+    (path.parent / "effort.json").write_text(deep)
+    with TestClient(make_app(Settings(runs=tmp_path / "runs")), base_url=HERE) as client:
+        table = get(client, "/api/runs/one", run="out")["answers"][0]["cited"][1]["table"]
+        assert len(table) == 257 and table[-1] == ["and more", "1,744 lines"]
+        assert len(table[0][0]) == 240
+        assert get(client, "/api/runs/record", run="out", record="effort")["cited"]
+        monkeypatch.setattr("deliberation.playground.folder.shelf.LARGEST_JSON", 1000)
+        assert "more than 1,000" in get(client, "/api/runs/one", 422, run="out")["error"]
 
 
 def test_a_line_cut_off_while_it_is_written_is_waited_for(tmp_path, root):

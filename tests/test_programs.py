@@ -68,16 +68,16 @@ def test_what_the_user_says_stays(tmp_path):
 def test_where_nothing_can_be_written_nothing_is_kept(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("no folder")
-    assert begin(blocked)[0] == "None"
+    assert begin(tmp_path, DELIBERATION_CACHE=str(blocked))[0] == "None"
 
 
 def test_the_place_and_the_switch_are_read_from_the_environment(monkeypatch, tmp_path):
     for name in ("JAX_COMPILATION_CACHE_DIR", "DELIBERATION_CACHE", cache.PROGRAMS):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     folder = programs_folder()
     assert folder == own_folder() and folder is not None
-    assert folder.parent == Path("/xdg/deliberation/jax")
+    assert folder.parent == tmp_path / "xdg/deliberation/jax"
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "/theirs")
     assert programs_folder() == Path("/theirs")
     monkeypatch.setenv("JAX_ENABLE_COMPILATION_CACHE", "false")
@@ -150,3 +150,65 @@ def test_a_store_whose_folder_is_gone_keeps_nothing_and_raises_nothing(tmp_path)
     store = ProgramStore(tmp_path / "gone", 1000)
     store.put("a", b"program")
     assert store.get("a") is None
+
+
+@pytest.fixture
+def temporary(monkeypatch, tmp_path):
+    """No home, and a folder of temporary files that nobody has used yet."""
+    for name in ("DELIBERATION_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(cache.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(cache.tempfile, "tempdir", str(tmp_path))
+    cache._temporary.cache_clear()
+    yield tmp_path / f"deliberation-{os.getuid()}"
+    cache._temporary.cache_clear()
+
+
+def no_home():
+    raise RuntimeError("Could not determine home directory.")
+
+
+def test_without_a_home_caches_are_the_users_own_among_temporary_files(temporary, monkeypatch):
+    monkeypatch.setattr(cache.Path, "home", no_home)
+    assert cache.cache_folder() == temporary
+    assert temporary.stat().st_mode & 0o777 == 0o700
+    cache._temporary.cache_clear()
+    assert cache.cache_folder() == temporary, "the same for every process"
+
+
+def test_a_home_that_cannot_be_written_is_as_none(temporary, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "/nowhere/cache")
+    monkeypatch.setattr(cache.os, "access", lambda path, mode: str(path) != "/")
+    assert cache.cache_folder() == temporary
+    monkeypatch.setenv("DELIBERATION_CACHE", "/nowhere/chosen")
+    assert cache.cache_folder() == Path("/nowhere/chosen"), "what was asked for is not replaced"
+
+
+def test_without_a_home_and_temporary_files_nothing_is_kept_and_all_else_works(
+    temporary, monkeypatch
+):
+    def none_usable(**_):
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(cache.Path, "home", no_home)
+    for name in ("gettempdir", "mkdtemp"):
+        monkeypatch.setattr(cache.tempfile, name, none_usable)
+    monkeypatch.setattr(cache, "_started", [])
+    assert cache.keep_programs() is False
+    folder = cache.cache_folder()
+    with pytest.raises(OSError):
+        folder.mkdir(parents=True)
+
+
+@pytest.mark.parametrize("trap", ["open to all", "a link"])
+def test_code_is_loaded_from_no_folder_that_others_may_write_to(temporary, monkeypatch, trap):
+    monkeypatch.setattr(cache.Path, "home", no_home)
+    if trap == "a link":
+        theirs = temporary.parent / "theirs"
+        theirs.mkdir()
+        temporary.symlink_to(theirs)
+    else:
+        temporary.mkdir()
+        temporary.chmod(0o777)
+    found = cache.cache_folder()
+    assert found != temporary and found.is_dir() and found.stat().st_mode & 0o077 == 0

@@ -14,14 +14,17 @@ from made import COMMAND, EVIL, RUN, absent, check, figure, finding, panel, reco
 from rich.console import Console
 
 from deliberation import claims, report
+from deliberation.claims.measuring.rows import claimed_of, estimate_of, with_verdict
 from deliberation.cli import main
 from deliberation.core.errors import OutputFolderError
 from deliberation.report.chips import chip
+from deliberation.report.forest import Axis
 from deliberation.report.html import page
-from deliberation.report.numbers import THIN
+from deliberation.report.numbers import THIN, of_row
 from deliberation.report.svg import SVG
 from deliberation.report.terminal import show
 from deliberation.runs import Cell, RecordFile, read_records, read_table
+from deliberation.stats import p_value
 
 UNCOMMITTED = "Measured with uncommitted changes: the commit does not tell all of the code."
 
@@ -252,7 +255,9 @@ def test_the_pages_are_written_from_a_run(folder, tmp_path, monkeypatch):
     page = f"<!-- table:start -->\n{block}\n<!-- table:end -->"
     brief = readme.compact(page).splitlines()
     assert [row.split("|")[1].strip(" *") for row in brief[2:13]] == titles
-    assert brief[5].count("<br>") == 2 and "gain a doubling: 0.081 [0.069, 0.093] |" in brief[5]
+    assert (
+        brief[5].count("<br>") == 2 and "gain a doubling: 0.081 [0.069, 0.093]</sub> |" in brief[5]
+    )
     assert brief[-1].startswith(rows[-3].partition(":")[0]) and "verdicts are given" in brief[-1]
     told = readme.rows_page(report.findings(folder), {"Commit": "abc"})
     assert "| gain a doubling |" in told and "0.081 [0.069, 0.093]" in told
@@ -267,3 +272,21 @@ def test_the_pages_are_written_from_a_run(folder, tmp_path, monkeypatch):
     assert ET.parse(written[0][0]).getroot().tag == f"{{{SVG}}}svg"
     strength = readme.strength_block({"caption": "c", "columns": ["a", "b"], "rows": [[1, "x|y"]]})
     assert strength.splitlines() == ["c", "", "| a | b |", "|---|---|", "| 1 | x\\|y |"]
+
+
+def test_a_share_is_shown_within_what_it_can_be_and_keeps_its_verdict():
+    """Of a row that knows its bounds the ends are read within them, everywhere it is shown."""
+    told = {"quantity": "share", "estimate": 0.003, "low": -0.00007, "high": 0.007, "above": None,
+            "below": 0.1}  # fmt: skip
+    plain, share = row(**told), row(**told, least=0.0, most=1.0)
+    assert of_row(plain) == "0.0030 [−0.0001, 0.0070]"
+    assert of_row(share) == "0.0030 [0.0000, 0.0070]"
+    axis = Axis([share])
+    assert axis.low == 0.0 and Axis([plain]).low < 0
+    assert estimate_of(share).low == share.low == plain.low
+    assert with_verdict(share, "supported").alone == with_verdict(plain, "supported").alone
+    assert p_value(estimate_of(share), claimed_of(share)) == p_value(
+        estimate_of(plain), claimed_of(plain)
+    )
+    shown = page([finding(rows=[share])], {})
+    assert "−" not in re.findall(r'<td data-label="Estimate">.*?</td>', shown)[0]

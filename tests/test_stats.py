@@ -11,6 +11,7 @@ from deliberation.stats import (
     Estimate,
     SampleError,
     bootstrap,
+    bounded,
     break_even,
     combine,
     exact_proportion,
@@ -50,6 +51,32 @@ def test_wilson_known_numbers():
     assert math.isnan(proportion(0, 0).estimate)
     with pytest.raises(SampleError, match="11 successes in 10"):
         proportion(11, 10)
+
+
+def test_a_share_is_shown_from_0_to_1_and_judged_by_its_whole_interval():
+    """Cutting the interval itself would make the p-value of a null effect too small."""
+    values = np.array([0.0] * 9 + [0.02, 0.05])
+    share, plain = bootstrap(values, bounds=(0, 1)), bootstrap(values)
+    assert (share.low, share.high, share.freedom) == (plain.low, plain.high, plain.freedom)
+    assert share.low < 0 == share.shown.low and share.shown.high == share.high
+    assert "[0, " in repr(share) and "[-" in repr(plain)
+    claimed = [Claimed(above=-0.01), Claimed(below=0.01), Claimed(within=(-0.02, 0.02))]
+    assert [p_value(share, c) for c in claimed] == [p_value(plain, c) for c in claimed]
+    pairs = [[(x, c) for c in claimed] for x in (share, plain)]
+    assert judge_family(pairs[0]) == judge_family(pairs[1])
+    # What was shown, judged instead, would be surer than what was measured.
+    assert p_value(share.shown, claimed[0]) < p_value(share, claimed[0])
+
+
+def test_bounds_belong_to_what_lies_within_them():
+    assert bounded(Estimate(0.4, -0.1, 1.2, 9), 0, 1).shown == Estimate(
+        0.4, 0.0, 1.0, 9, bounds=(0.0, 1.0)
+    )
+    beyond = bounded(Estimate(1.1, 0.9, 1.3, 9), 0, 1)
+    assert beyond.shown == beyond, "an estimate beyond its bounds is shown as it is"
+    assert math.isnan(bounded(nothing(), 0, 1).shown.low)
+    assert bootstrap([0.2, 0.3, 0.4], np.median, bounds=(0, 1)).bounds is None
+    assert Estimate(0.4, -0.1, 1.2, 9).shown.low == -0.1
 
 
 def test_estimates_read_well_and_no_data_is_not_zero():

@@ -95,6 +95,7 @@ def folder(tmp_path_factory):
     (place / "my_world.py").write_text(WORLD, "utf-8")
     (place / "bad_world.py").write_text("import no_such_package", "utf-8")
     (place / "leaving.py").write_text("raise SystemExit(0)", "utf-8")
+    (place / "gone.py").write_text("raise GeneratorExit('planted')", "utf-8")
     return place
 
 
@@ -136,6 +137,7 @@ def test_a_name_makes_the_task_from_the_current_folder(here):
         ("my_world:Corridor(cells=3, cells=4)", TaskImportError, "cannot be read"),
         (f"my_world:Corridor(cells={'-' * 5000}1)", TaskImportError, "cannot be read"),
         ("leaving:Corridor", TaskImportError, "SystemExit"),
+        ("gone:Corridor", TaskImportError, "GeneratorExit: planted"),
         ("__main__:Corridor", TaskImportError, "this process alone"),
         ("coridor", UnknownNameError, "package.module:factory"),
     ],

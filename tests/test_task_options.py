@@ -66,6 +66,31 @@ def test_refusals_name_the_option_and_what_there_is(name, told, hurry):
         make_task(name)
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("gridworld(goal_reward=1e39)", "a goal_reward within 3.4e\\+38.*got 1e\\+39"),
+        (f"gridworld(goal_reward={10**39})", "a goal_reward within 3.4e\\+38.*got 1e\\+39"),
+        ("gridworld_continuous(pit_reward=-1e39)", "a pit_reward within 3.4e\\+38.*got -1e\\+39"),
+        ("2048(points=1e39)", "points within 3.4e\\+38"),
+        ("pendulum(gravity=1e39)", "gravity within 3.4e\\+38"),
+        ("go_9x9(komi=1e39)", "komi within 3.4e\\+38"),
+        ("2048(points=1e-40)", "returns would come to 3.93e\\+46"),
+        ("gridworld(step_reward=-1e37)", "returns would come to -4e\\+38"),
+    ],
+)
+def test_numbers_that_32_bits_do_not_hold_are_refused_with_the_number(name, told):
+    with pytest.raises(TaskOptionError, match=told):
+        make_task(name)
+
+
+def test_large_numbers_that_32_bits_hold_are_taken():
+    task = make_task("gridworld(goal_reward=1e30)")
+    assert task.objective.bounds[1] == pytest.approx(1e30)
+    with pytest.raises(TaskOptionError, match="goal_reward within"):
+        type(task)(goal_reward=1e39)
+
+
 def test_options_may_stand_behind_a_colon():
     for short, long in (
         ("gridworld:size=4,slip=0.2", "gridworld(size=4, slip=0.2)"),
@@ -77,7 +102,8 @@ def test_options_may_stand_behind_a_colon():
     assert split_name("my_world:Corridor:cells=[3,4],name=x") == (
         "my_world:Corridor", {"cells": [3, 4], "name": "x"},
     )  # fmt: skip
-    for wrong in ("gridworld:size=4,size=5", "gridworld:4,size=5", "gridworld(size=abc)"):
+    for wrong in ("gridworld:size=4,size=5", "gridworld:4,size=5", "gridworld(size=abc)",
+                  "gridworld(ｓize=5)"):  # fmt: skip
         with pytest.raises(TaskImportError, match="cannot be read"):
             make_task(wrong)
 

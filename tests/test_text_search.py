@@ -489,6 +489,7 @@ def test_prompts_of_no_tokens_are_begun_from_nothing(name, wide):
 
 GRADERS = {
     "raised SystemExit: 3": lambda texts: sys.exit(3),
+    "raised GeneratorExit: 3": lambda texts: (_ for _ in ()).throw(GeneratorExit(3)),
     "complex128": lambda texts: np.zeros(len(texts)) + 1j,
     "no number a text": lambda texts: ["0.5"] * len(texts),
 }

@@ -75,6 +75,35 @@ def test_it_says_what_it_needs_and_what_it_is(wheel):
     assert "deliberate = deliberation.cli:main" in wheel.read(scripts).decode()
 
 
+DECIDE = """
+import deliberation, jax
+from deliberation import make_task
+from deliberation.direct import TreeSearch
+from deliberation.direct.kernels.build import load
+assert "no C++ compiler" in load()
+task = make_task("tic_tac_toe")
+start = jax.vmap(task.init)(jax.random.split(jax.random.key(0), 1))
+decision, _ = TreeSearch(task, "uct", budget=8).decide(start, key=jax.random.key(1))
+print(deliberation.__file__, decision.action.shape[0])
+"""
+
+
+def test_it_decides_without_a_compiler_or_a_home_and_writes_nothing_beside_itself(wheel, tmp_path):
+    """As in a slim container: a user without a home, and a library that only root may write to."""
+    library, temporary = tmp_path / "library", tmp_path / "temporary"
+    wheel.extractall(library)
+    temporary.mkdir()
+    before = {path: path.stat().st_mtime_ns for path in library.rglob("*")}
+    bare = {"PATH": "/nowhere", "HOME": "/proc/nowhere", "TMPDIR": str(temporary),
+            "PYTHONPATH": str(library), "PYTHONDONTWRITEBYTECODE": "1"}  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", DECIDE], env=bare, cwd=tmp_path, capture_output=True, text=True,
+        timeout=300,
+    )  # fmt: skip
+    assert done.stdout.split() == [str(library / "deliberation/__init__.py"), "1"], done.stderr
+    assert {path: path.stat().st_mtime_ns for path in library.rglob("*")} == before
+
+
 def test_workers_end_where_no_program_is_at_hand():
     """In a slim container there is neither ps nor pgrep; a command that measures ends there too."""
     code = (

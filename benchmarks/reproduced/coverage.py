@@ -20,6 +20,12 @@ REPRODUCTION = {
     "published": "pass@k = 1 - prod over i = n - c + 1 to n of (1 - k/i) is unbiased; with "
     "success chances from Beta(a, b), failure after k tries is B(a, b + k)/B(a, b), about k^-a.",
     "tolerance": "1e-9 for what is exact, .01 for means over problems, .03 for the exponent.",
+    "by_construction": {
+        "pass@* less the share of subsets, greatest": "two ways to write one number",
+        "pass@* over problems": "the estimator is unbiased: the law, by sampled problems",
+        "best of * by a judge that knows, less *": "two ways to write one number",
+        "exponent of failure, *": "of the same law, which nears it as k grows",
+    },
 }
 PROBLEMS, TRIES = {"smoke": 20_000, "quick": 100_000, "full": 400_000}, 128
 A, B = 0.4, 1.6

@@ -17,6 +17,11 @@ REPRODUCTION = {
     "published": "E[cost] <= E_base[cost] / q for every cost that is not negative; the divergence "
     "from the base is log(1/q) where the edge falls between two answers.",
     "tolerance": "1e-4: both are exact.",
+    "by_construction": {
+        "worst E*": "what is kept whole is kept 1/q times as often",
+        "the same, greatest of all, *": "what is kept whole is kept 1/q times as often",
+        "nats from the base, *": "what is kept is q of even answers",
+    },
 }
 ANSWERS, WORLDS = 64, {"smoke": 50, "quick": 500, "full": 5000}
 SHARES = (1 / 2, 1 / 8, 1 / 32)
@@ -39,7 +44,7 @@ def reproduce(effort: str, key: Key[Array, ""]) -> list[Row]:
         most = float((kept / base).max() * q)
         rows.append(
             Row(f"the same, greatest of all, q = {q:g}", None, Estimate(most, most, most, 0),
-                0.0, 1 + 1e-4)
+                high=1 + 1e-4)
         )  # fmt: skip
         p = np.asarray(quantilise(jnp.asarray(even), jnp.asarray(utility[:1]), q), float)[0]
         nats = float((p[p > 0] * np.log(p[p > 0] * ANSWERS)).sum())

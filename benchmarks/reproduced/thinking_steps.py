@@ -12,6 +12,7 @@ from deliberation.stats import bootstrap
 from . import Row
 
 REPRODUCTION = {
+    "after_miss": True,
     "name": "thinking_steps",
     "title": "Thinking steps of a recurrent network",
     "source": "Schwarzschild et al. 2021; Bansal et al. 2022; in Sokoban Guez et al. 2019, Taufeeq "
@@ -26,6 +27,10 @@ REPRODUCTION = {
     "rounds gain more than .1 in the mean of trainings, and something in six of ten; where the "
     "input is put in only once, less than .1; as many rounds as in training leave guessing, and "
     "suffice at near places",
+    "by_construction": {
+        "right at hard places *": "news moves one place a round: what has not arrived can only be "
+        "guessed",
+    },
 }
 TRAININGS = {"smoke": 6, "quick": 24, "full": 40}
 STEPS = {"smoke": 1000, "quick": 1500, "full": 4000}

@@ -42,7 +42,7 @@ def reproduce(effort: str, key: jax.Array) -> list[Row]:
         for samples, found in errors.items()
     ]  # fmt: skip
     least = 3 * PUBLISHED[10000]
-    return [*rows, Row("the same with permuted goals", None, bootstrap(permuted), least, 1.0)]
+    return [*rows, Row("the same with permuted goals", None, bootstrap(permuted), least)]
 
 
 def world(rng: np.random.Generator) -> np.ndarray:

@@ -15,6 +15,8 @@ from names import linked
 LINKED = ("index.md", "tutorials/", "how-to/", "explanations/", "extend/")
 ELSEWHERE = (
     (r"\]\(\.\./\.\./benchmarks/results/", "](../benchmarks/results/"),
+    (r"\]\(\.\./\.\./notebooks/(\w+)\.ipynb\)", r"](../notebooks/\1.md)"),
+    (r"\]\(\.\./notebooks/(\w+)\.ipynb\)", r"](notebooks/\1.md)"),
     (r"\]\(\.\./\.\./CONTRIBUTING\.md(#[\w-]*)?\)", "](../extend/index.md)"),
     (r"\]\(\.\./\.\./CHANGELOG\.md\)", "](../changelog.md)"),
     (r"\]\(\.\./\.\./README\.md\)", "](../index.md)"),

@@ -26,12 +26,20 @@ class Earned(Discounted):
 
 
 class CutWorld(Task):
-    """A world whose states say whether they are ends (`over`), or where play is cut (`cut`)."""
+    """A world whose states say whether they are ends (`over`), or where it cuts play (`cut`).
 
-    def truncated(self, state: State) -> Bool[Array, ""]:
-        """As the world said; a search may look past it."""
-        return state.cut & ~state.over
+    It is never stepped past its own cut: what it would do there is no part of its contract, and no
+    return that `rollout` measures. So planners stop at both, and learners bootstrap from a cut.
+    """
 
     def terminated(self, state: State) -> Bool[Array, ""]:
+        """At an end and at a cut: nothing comes after either."""
+        return jnp.asarray(state.over | state.cut)
+
+    def truncated(self, state: State) -> Bool[Array, ""]:
         """As the world said."""
-        return state.over
+        return self.only_cut(state)
+
+    def only_cut(self, state: State) -> Bool[Array, ""]:
+        """Where the world cut the episode, and did not end it."""
+        return state.cut & ~state.over

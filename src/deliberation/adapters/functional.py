@@ -80,7 +80,7 @@ class FunctionalTask(CutWorld):
 
     def legal(self, state: FunctionalState) -> Bool[Array, " actions"]:
         """What the environment's mask allows, until the end."""
-        return state.mask & ~state.over
+        return state.mask & ~self.terminated(state)
 
     def fingerprint(self, state: FunctionalState) -> Int[Array, " words"]:
         """All of the state but keys, which are replaced, and the last reward."""

@@ -106,12 +106,16 @@ class PgxTask(Task):
         return jnp.maximum(jnp.asarray(state.inner.current_player, jnp.int32), 0)
 
     def terminated(self, state: PgxState) -> Bool[Array, ""]:
-        """As pgx says."""
-        return jnp.asarray(state.inner.terminated, bool)
+        """At an end and at a cut: pgx steps past neither."""
+        return jnp.asarray(state.inner.terminated | state.inner.truncated, bool)
 
     def truncated(self, state: PgxState) -> Bool[Array, ""]:
         """As pgx says."""
-        return jnp.asarray(state.inner.truncated, bool) & ~self.terminated(state)
+        return self.only_cut(state)
+
+    def only_cut(self, state: PgxState) -> Bool[Array, ""]:
+        """Where pgx cut the game, and did not end it."""
+        return jnp.asarray(state.inner.truncated & ~state.inner.terminated, bool)
 
     def resample(self, state: PgxState, key: Key[Array, ""]) -> PgxState:
         """The cards dealt anew until the player to move sees the same after the same actions.

@@ -14,7 +14,8 @@ from ..runs.errors import CellError
 from ..runs.provenance import cores
 from ..runs.storage import atomic_write
 from ..runs.stores import artefact_folder
-from .choosing import choose
+from ..stats import bounded
+from .choosing import Choice, Judged, choose
 from .limits import Limits, quantity
 
 if TYPE_CHECKING:
@@ -163,8 +164,9 @@ def read_advice(folder: Path | str, limits: Limits | None = None) -> "Advice":
             f"Random play on {plan['advice']} was not measured, so nothing can be advised: see "
             "what the run said of it, and run the same command again."
         )
-    choice = choose(options, limits)
-    _, unfit = candidates(make_task(plan["advice"]))
+    task = make_task(plan["advice"])
+    choice = _within_reach(choose(options, limits), task)
+    _, unfit = candidates(task)
     found = Advice(
         task=plan["advice"], limits=limits, choice=choice, recipes=recipes,
         unfit={**unfit, **refused, **failed}, left=left,
@@ -174,6 +176,20 @@ def read_advice(folder: Path | str, limits: Limits | None = None) -> "Advice":
         lines="", folder=str(folder),
     )  # fmt: skip
     return msgspec.structs.replace(found, lines=_lines(found, cells, records))
+
+
+def _within_reach(choice: Choice, task: "Task") -> Choice:
+    """The choice with scores that know what a return can be, whichever side is played."""
+    low, high = task.objective.bounds
+    if task.traits.players == 2:
+        low, high = min(low, -high), max(high, -low)
+
+    def known(option: Judged) -> Judged:
+        return msgspec.structs.replace(option, score=bounded(option.score, low, high))
+
+    return msgspec.structs.replace(
+        choice, options=[known(x) for x in choice.options], score=bounded(choice.score, low, high)
+    )
 
 
 def _kept_limits(folder: Path, plan: dict[str, Any]) -> Limits:

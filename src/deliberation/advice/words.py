@@ -238,7 +238,7 @@ def row(advice: "Advice", option: Judged) -> tuple[str, ...]:
 
 
 def _interval(estimate: Estimate) -> str:
-    return score(estimate.estimate, estimate.low, estimate.high)
+    return score(estimate.estimate, estimate.shown.low, estimate.shown.high)
 
 
 def ordered(advice: "Advice") -> list[Judged]:

@@ -11,26 +11,36 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from ..core.decider import Decider, Decision, check_finite
-from ..core.errors import IllegalActionError, TooSlowError, WrongKindError
+from ..core.errors import IllegalActionError, WrongKindError
 from ..core.objective import Objective
 from .exam import Exam
+from .telling.waiting import check_time
 
 BATCHES = (8, 64)
 """States that are asked about at a time, few or many; the last ones are filled up with copies."""
 
 
-_until: contextvars.ContextVar[float] = contextvars.ContextVar("until", default=float("inf"))
+class Asked(NamedTuple):
+    """That something was chosen in some states of an exam, told an objective (None: its own)."""
+
+    exam: Exam
+    rows: Int[np.ndarray, " n"]
+    action: Int[np.ndarray, " n"]
+    objective: Objective | None
+
+
+_heard: contextvars.ContextVar[list[Asked] | None] = contextvars.ContextVar("heard", default=None)
 
 
 @contextlib.contextmanager
-def at_most(seconds: float | None) -> Iterator[None]:
-    """Asking within takes no longer than this: then it raises `TooSlowError`."""
-    end = float("inf") if seconds is None else time.monotonic() + seconds
-    token = _until.set(end)
+def hearing() -> Iterator[list[Asked]]:
+    """Keep everything that is asked inside, so that an answer can cite some of it."""
+    heard: list[Asked] = []
+    token = _heard.set(heard)
     try:
-        yield
+        yield heard
     finally:
-        _until.reset(token)
+        _heard.reset(token)
 
 
 class Answers(NamedTuple):
@@ -57,16 +67,13 @@ def ask(
     batch. Raises `IllegalActionError` and `NonFiniteError` for answers that are none,
     `TooSlowError` where the time allowed is up (`at_most`), and whatever the decider raises.
     """
-    keys = jax.random.split(key, len(rows))
     size = size or next((few for few in BATCHES if len(rows) <= few), BATCHES[-1])
+    # Whole batches of keys: a program for each number of rows would stay in memory.
+    keys = jax.random.split(key, -(-len(rows) // size) * size)
     wanted = exam.told if objective is None else objective
     actions, seconds = [], []
     for first in range(0, len(rows), size):
-        if time.monotonic() > _until.get():
-            raise TooSlowError(
-                f"{decider!r} took longer than the time allowed for a probe. Allow more seconds, "
-                "or ask with less effort."
-            )
+        check_time(decider)
         some = np.resize(np.arange(first, min(first + size, len(rows))), size)
         states = exam.states(rows[some])
         began = time.perf_counter()
@@ -87,6 +94,8 @@ def ask(
             f"{decider!r} answered {found[row]} where the legal actions are "
             f"{np.flatnonzero(legal[row]).tolist()}."
         )
+    if (heard := _heard.get()) is not None:
+        heard.append(Asked(exam, rows, found, objective))
     return Answers(found, np.array(seconds))
 
 

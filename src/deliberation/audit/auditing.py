@@ -23,21 +23,29 @@ from ..core.errors import (
     UnknownNameError,
     WrongKindError,
 )
+from ..core.failures import PASSING, text_of
 from ..core.keys import KeyLike, named_key, one_key
 from ..core.learner import Learner
 from ..core.objective import Objective
 from ..core.task import Task, check_is_task
+from ..runs.announced import announced
+from ..runs.memory import Level, forget_programs, scratch_given_back
 from ..runs.plain import plain, restore
 from ..runs.provenance import code, content
-from ..runs.storage import atomic_write, made_folder
-from .asking import BATCHES, ask, at_most
-from .channels import Channels
-from .consistency import oddities
+from ..runs.storage import atomic_write, made_folder, sweep_parts
+from .asking import hearing
+from .channels import Channels, unheard
+from .citing import cite_asked
+from .consistency import Met, known_by, meet
 from .exam import Exam
-from .judging import failed, not_applicable
-from .profile import Answer, Profile
-from .rates import rates
+from .judging import SMALLEST, failed, not_applicable
+from .profile import Answer, Profile, sound
+from .rates import count_of, errors_of, list_rates, rates
 from .sampling import Judge
+from .telling.figures import banded
+from .telling.progress import progress_of
+from .telling.waiting import at_most, saying
+from .telling.words import in_a_line, name_of, probes_in_words
 
 ORDER = (
     "effort", "match", "objective", "revaluation", "experience", "depth", "shifts", "goals",
@@ -46,12 +54,10 @@ ORDER = (
 )  # fmt: skip
 """The order in which probes are put and shown; others come after these."""
 _MOST_OFFERED = 2**31 - 1
-COUNTED_ON = {
-    "listed": "small random worlds with the smoke effort",
-    "judged": "small random worlds that a search judges, with the smoke effort",
-    "game": "three small games with the smoke effort",
-}
-"""What the error rates of each kind of world were counted on."""
+FEW_PLACES = 64
+"""A world is small where what is done matters in fewer places: all are asked, and oftener."""
+MANY_PLACES = 256
+"""It is large where it matters in so many, for probes that ask in more of them than the others."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,6 +130,7 @@ def audit(
     budgets: Sequence[int] | None = None,
     seconds: float | None = None,
     watch: Callable[[Answer], None] | None = None,
+    progress: bool | None = None,
 ) -> Profile:
     """Put a policy through the probes (all of them, or those named) in a task of one player, or of
     two with opposite aims, in full view.
@@ -133,26 +140,47 @@ def audit(
     an action is taken for its worth (that of UCT where none is given). `budgets` are offered in
     place of the effort's own: an engine's nodes are more than a planner's simulations.
 
-    Nothing about the policy is assumed: that it ignores a budget or an announcement is a finding. A
-    probe that fails twice, or takes longer than the `seconds` allowed, says why, and the others go
-    on; `watch` is shown each answer at once. With a folder `out` each answer is kept as soon
-    as it is there, and the same call goes on where it was; answers of another policy, task or
-    version of this library are asked anew (a policy is known by its `repr` and by some answers).
+    Nothing about the policy is assumed: that it ignores a budget or an announcement is a finding,
+    unless neither can reach it (`Decider.hears`): then it is not asked. A probe that fails twice,
+    or takes longer than the `seconds` allowed, says why, and the others go on. Time is looked at
+    between calls: one that never returns can be ended only in a process of its own, as `deliberate
+    audit` does for subjects that have a name; here it is said on standard error that it is still
+    waited for. `watch` is shown each answer at once. Lines of `progress` go to standard error:
+    unless told, where that is a terminal or a notebook. With a folder `out` each answer is kept as
+    soon as it is there, and the same call goes on where it was; what was answered under another
+    objective, effort or key, or by another version of this library, is asked anew. A folder is of
+    one policy, known by its `repr`, the arrays that it holds and some answers.
     What can be reached of the policy beside its answers is handed over as `channels`.
 
-    Raises `UnknownNameError`, `WrongKindError`, `BudgetError`, and what `Exam.of` raises.
+    Raises `UnknownNameError`, `WrongKindError`, `BudgetError`, `FolderBusyError` where another
+    audit goes on in the folder, `OutputFolderError` where it holds that of another subject or task,
+    and what `Exam.of` raises.
     """
     names = chosen_probes(probes)
-    sitting = sit(
-        policy, task, objective=objective, effort=effort, out=out, key=key, channels=channels,
-        reference=reference, budgets=budgets, seconds=seconds,
-    )  # fmt: skip
-    answers = []
-    for name in names:
-        answers.append(sitting.answer(name))
-        if watch is not None:
-            watch(answers[-1])
-    return sitting.profile(answers)
+    check_is_task(task)
+    _level(effort)
+    told = {"task": text_of(task), "effort": effort, "probes": names}
+    lines, going = progress_of(len(names), progress, out), contextlib.nullcontext()
+    if out is not None and isinstance(policy, Decider):
+        going = announced(out, subject=name_of(policy), **told)
+    more = probes_in_words(len(names))
+    lines.say(f"Listing and judging the states of {told['task']}, then {more}.")
+    with going as begin:
+        if begin is not None:
+            begin(known_by(policy, task, seconds=seconds))
+        sitting = sit(
+            policy, task, objective=objective, effort=effort, out=out, key=key, channels=channels,
+            reference=reference, budgets=budgets, seconds=seconds, say=lines.say,
+        )  # fmt: skip
+        rows, values = sitting.subject.exam.rows, sitting.subject.exam.values
+        lines.begin(f"{len(rows)} of {len(values)} states")
+        answers = []
+        for name in names:
+            answers.append(sitting.answer(name))
+            lines.answered(answers[-1])
+            if watch is not None:
+                watch(answers[-1])
+        return sitting.profile(answers)
 
 
 def chosen_probes(names: Sequence[str] | None) -> list[str]:
@@ -173,26 +201,31 @@ class Sitting:
 
     subject: Subject
     notes: list[str]
-    shown: bytes
+    met: Met
     out: Path | None
     seconds: float | None
+    level: Level
 
+    @scratch_given_back()
     def answer(self, probe: str) -> Answer:
         """A probe's answer: one that is kept, or a new one."""
         key = named_key(self.subject.key, probe)
         asked = dataclasses.replace(self.subject, key=key)
-        return _kept(asked, probe, self.shown, self.out, self.seconds)
+        answer = _kept(asked, probe, self.met.shown, self.out, self.seconds)
+        self.level.hold()  # most programs of a probe are of no use to the next
+        return answer
 
     def profile(self, answers: list[Answer]) -> Profile:
         """All that was answered."""
         exam = self.subject.exam
         return Profile(
-            subject=_name(self.subject.decider), task=repr(exam.task), answers=answers,
+            subject=name_of(self.subject.decider), task=text_of(exam.task), answers=answers,
             effort=self.subject.effort.name, states=len(exam.values), asked=len(exam.rows),
             notes=self.notes,
         )  # fmt: skip
 
 
+@scratch_given_back()
 def sit(
     policy: Decider,
     task: Task,
@@ -205,17 +238,26 @@ def sit(
     reference: Decider | Judge | None = None,
     budgets: Sequence[int] | None = None,
     seconds: float | None = None,
+    met: Met | None = None,
+    listed: Callable[[], None] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Sitting:
-    """What all probes share, made once; arguments and errors are those of `audit`."""
+    """What all probes share, made once; arguments and errors are those of `audit`.
+
+    The subject is asked here for the first time, within the `seconds` of a probe; not so where what
+    it was `met` with elsewhere is handed over. `listed` is called before, once states are there,
+    and `say` until then, with lines on what goes on. A reference that judges states has as many
+    seconds for all of them; what is judged by then is kept in the folder.
+    """
     level = _level(effort)
     if out is not None:
-        made_folder(Path(out))
+        sweep_parts(made_folder(Path(out)))
     if budgets is not None:
         level = dataclasses.replace(level, budgets=checked_budgets(budgets))
     check_is_task(task)
     if not isinstance(policy, Decider):
         raise WrongKindError(
-            f"An audit is of a Decider, not of {policy!r}: bring a policy in with "
+            f"An audit is of a Decider, not of {text_of(policy)}: bring a policy in with "
             "adapters.from_callable, from_sb3 or from_torch. What goes on learning is handed over "
             "as Channels(learner=...)."
         )
@@ -225,12 +267,22 @@ def sit(
         judge = dataclasses.replace(judge, budget=judge.budget or level.judging)
     if out is not None:
         judge = dataclasses.replace(judge, kept=Path(out) / "truth.json")
-    exam = Exam.of(task, objective, count=level.states, reference=judge, player=policy)
+    player = policy if met is None or met.asked else None
+    with at_most(seconds), saying(say):
+        exam = Exam.of(task, objective, count=level.states, reference=judge, player=player)
     one = jax.random.key(0) if key is None else one_key(key)
     subject = Subject(policy, exam, level, one, channels or Channels())
-    notes = [*([exam.note] if exam.note else []), *_odd(policy, exam, one)]
-    shown = b"" if out is None else _behaviour(subject)
-    return Sitting(subject, notes, shown, None if out is None else Path(out), seconds)
+    if listed is not None:
+        listed()
+    if met is None:
+        known = () if out is None else level.budgets
+        met = meet(
+            policy, exam, one, budgets=known, insides=subject.channels.insides, seconds=seconds
+        )
+    notes = [*([exam.note] if exam.note else []), *met.notes]
+    forget_programs()  # states are listed and judged: what did that is done with
+    folder = None if out is None else Path(out)
+    return Sitting(subject, notes, met, folder, seconds, Level())
 
 
 def checked_budgets(asked: Sequence[int]) -> tuple[int, ...]:
@@ -251,17 +303,6 @@ def _level(effort: str) -> Effort:
     return EFFORTS[effort]
 
 
-def _odd(policy: Decider, exam: Exam, key: Key[Array, ""]) -> list[str]:
-    """What is odd about its answers; where it gives none, twice, that this was not to be found."""
-    why = ""
-    for _ in range(2):
-        try:
-            return oddities(policy, exam, named_key(key, "oddities"))
-        except Exception as error:  # a stranger's policy may raise anything; probes say so, too
-            why = _words(error)
-    return [f"Whether it answers the same question the same way could not be asked: {why}."]
-
-
 def _kept(
     subject: Subject, name: str, shown: bytes, out: Path | None, seconds: float | None
 ) -> Answer:
@@ -273,9 +314,9 @@ def _kept(
     if path.exists():
         try:
             kept = msgspec.convert(restore(msgspec.json.decode(path.read_bytes())), _Record)
-        except (OSError, msgspec.DecodeError, msgspec.ValidationError):
-            kept = None  # cut off, or another version's
-        if kept is not None and kept.stamp == stamp:
+        except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
+            kept = None  # cut off, damaged, or another version's
+        if kept is not None and kept.stamp == stamp and sound(kept.answer, name):
             return kept.answer
     answer = _answer(subject, name, seconds)
     if answer.found != "failed":
@@ -289,20 +330,6 @@ class _Record(msgspec.Struct, frozen=True):
     answer: Answer
 
 
-def _behaviour(subject: Subject) -> bytes:
-    """Some answers, by several budgets: they tell a policy from another with the same `repr`."""
-    shown, exam, budgets = b"", subject.exam, subject.effort.budgets
-    rows = exam.rows[: BATCHES[-1]]
-    for budget in (None, budgets[0], budgets[-1]):
-        with contextlib.suppress(Exception):  # whatever a stranger's policy raises; probes say so
-            shown += ask(subject.decider, exam, rows, subject.key, budget=budget).action.tobytes()
-    if subject.channels.insides is not None:
-        with contextlib.suppress(Exception):
-            layers = subject.channels.insides.read(exam.states(rows[:8]))
-            shown += b"".join(np.asarray(x).round(4).tobytes() for x in layers.values())
-    return shown
-
-
 def _stamp(subject: Subject, name: str, shown: bytes) -> str:
     """What an answer depends on: the policy and how it answers, the exam and its truth, the effort,
     what else can be reached, the key, the code.
@@ -311,7 +338,7 @@ def _stamp(subject: Subject, name: str, shown: bytes) -> str:
     parts = [
         content(subject.decider, exam.task, exam.objective, reached.goals, reached.proxy),
         content(reached.learner, list(reached.larger), exam.values, exam.rows),
-        repr(exam), exam.note, repr(subject.effort), repr(reached),
+        repr(exam), exam.note, repr(subject.effort), text_of(reached),
         str(jax.random.key_data(subject.key).tolist()), name, code(),
     ]  # fmt: skip
     return hashlib.sha256("\n".join(parts).encode() + shown).hexdigest()[:16]
@@ -320,6 +347,9 @@ def _stamp(subject: Subject, name: str, shown: bytes) -> str:
 def _answer(subject: Subject, name: str, seconds: float | None) -> Answer:
     """A probe's answer; where it fails twice, why."""
     probe, began = module_of("probe", name, list_probes()), time.perf_counter()
+    if (deaf := unheard(subject.decider, probe.PROBE, subject.exam.task)) is not None:
+        tells, why = deaf
+        return msgspec.structs.replace(not_applicable(probe.PROBE, why), unheard=tells)
     with at_most(seconds):
         found = _measured(subject, probe)
         if found.found == "failed" and "TooSlowError" not in found.said:
@@ -328,46 +358,42 @@ def _answer(subject: Subject, name: str, seconds: float | None) -> Answer:
                 note = f"The first attempt failed ({found.said}); this is the second."
                 again = msgspec.structs.replace(again, note=note)
             found = again
-    if found.found == "responds" and not rates(name, _kind(subject.exam)).trusted:
+    kind = _kind(subject.exam, name)
+    if found.found == "responds" and not rates(name, kind).trusted:
         said = "This probe is wrong too often to be believed when it says that one responds."
         found = msgspec.structs.replace(
             found, found="inconclusive", said=said, rules_out="", word=""
         )
     return msgspec.structs.replace(
-        found, seconds=time.perf_counter() - began, errors=_errors(subject.exam, found)
-    )
+        found, seconds=time.perf_counter() - began,
+        errors=errors_of(name, kind, found.found) if found.decided else "",
+        counted=count_of(name, kind, found.found), panel=banded(name, found.panel, SMALLEST),
+    )  # fmt: skip
 
 
-def _kind(exam: Exam) -> str:
-    """The kind of world that error rates are counted by."""
+def _kind(exam: Exam, probe: str) -> str:
+    """The kind of world that error rates of a probe are counted by."""
     if exam.task.traits.players == 2:
         return "game" if exam.listed is not None else "judged game"
-    return "judged" if exam.listed is None else "listed"
-
-
-def _errors(exam: Exam, answer: Answer) -> str:
-    """How often such a verdict is wrong in such worlds, where that was counted."""
-    if not answer.decided:
-        return ""
-    told = rates(answer.probe, kind := _kind(exam)).of(answer.found)
-    return f"{told} in such worlds" if told == "not counted" else f"{told}, on {COUNTED_ON[kind]}"
+    if exam.listed is None:
+        return "judged"
+    places = len(exam.contested_places)
+    if places >= MANY_PLACES and probe in list_rates().get("large", {}):
+        return "large"
+    return "small" if places < FEW_PLACES else "listed"
 
 
 def _measured(subject: Subject, probe: Any) -> Answer:
     about = probe.PROBE
     try:
-        return probe.measure(subject)
+        with hearing() as heard:
+            answer = probe.measure(subject)
+        if answer.cited or answer.found == "not applicable":
+            return answer
+        return msgspec.structs.replace(answer, cited=cite_asked(heard))
     except (NotListedError, MissingChannelError) as error:
         return not_applicable(about, str(error))
-    except Exception as error:  # a stranger's policy may raise anything
-        return failed(about, _words(error))
-
-
-def _words(error: Exception) -> str:
-    """An error in a line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-
-
-def _name(policy: Decider) -> str:
-    told = " ".join(repr(policy).split())
-    return told if len(told) <= 60 else f"{type(policy).__name__}"
+    except PASSING:
+        raise
+    except BaseException as error:  # a stranger's policy may raise anything
+        return failed(about, in_a_line(error))

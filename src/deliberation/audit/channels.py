@@ -2,8 +2,9 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from ..core.decider import Decider
+from ..core.decider import Decider, Told
 from ..core.errors import WrongKindError
 from ..core.insides import Insides
 from ..core.learner import Learner
@@ -57,3 +58,23 @@ class Channels:
             f"Channels(goals={goals!r}, proxy={self.proxy!r}, learner={self.learner!r}, "
             f"larger={[repr(task) for task in self.larger]}, also={there})"
         )
+
+
+_UNHEARD: dict[Told, str] = {
+    "budget": "No budget reaches it: its adapter passes none on, so more effort was not offered. "
+    "If it has a dial, write a core.CheckedDecider that reads question.budget.",
+    "objective": "No objective reaches it: its adapter passes none on, so no other was announced. "
+    "If it can be told one, write a core.CheckedDecider that reads question.objective.",
+}
+
+
+def unheard(decider: Decider, about: Mapping[str, Any], task: Task) -> tuple[Told, str] | None:
+    """What a probe would tell a subject in vain (`tells` in what it declares), and why it is not
+    put to it: the answer would be "no response" by its making. None where it can hear.
+    """
+    tells = about.get("tells")
+    if tells is None or tells in decider.hears:
+        return None
+    if about.get("players", task.traits.players) != task.traits.players:
+        return None  # which the probe itself says
+    return tells, _UNHEARD[tells]

@@ -10,12 +10,14 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 from scipy.special import gammaln, logsumexp, softmax, xlogy
 
 from ..core.objective import Objective
+from ..core.task import State, Task
 from .announcing import bonus
 from .exam import Exam
 
@@ -31,6 +33,7 @@ _CONCENTRATIONS = (0.5, 2.0, 8.0, 32.0)
 _DEPTHS = ((1, False), (2, False), (3, False), (4, False), (6, False), (None, False))
 _DEPTHS += ((1, True), (2, True), (3, True), (4, True))
 _PLACES = 12
+_LOOK = 64
 _PLAYED = 50
 """The moves of random play that a planner sees beyond its look-ahead."""
 _AIMS = 3
@@ -163,9 +166,16 @@ def _predicted(
 
 
 def _looks(exam: Exam, rows: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n numbers"]:
-    room = 1 << max(len(rows) - 1, 0).bit_length()  # few sizes, few programs
-    seen = jax.vmap(exam.task.observe)(exam.states(np.resize(rows, room)))
-    return np.asarray(seen, float).reshape(room, -1)[: len(rows)]
+    seen = []
+    for first in range(0, max(len(rows), 1), _LOOK):  # one size, one program
+        some = np.resize(rows[first : first + _LOOK], _LOOK)
+        seen.append(np.asarray(_observed(exam.task, exam.states(some)), float).reshape(_LOOK, -1))
+    return np.concatenate(seen)[: len(rows)]
+
+
+@eqx.filter_jit
+def _observed(task: Task, states: State) -> Array:
+    return jax.vmap(task.observe)(states)
 
 
 def _squares(one: np.ndarray, other: np.ndarray) -> Float[np.ndarray, "n m"]:

@@ -22,12 +22,15 @@ from ..core.task import State, Task
 from ..direct import enumerate_states, value_iteration
 from ..direct.exact.states import Reached
 from .sampling import Judge, Judged, judged
+from .telling.waiting import listing
 
 _AT_FIRST = 5_000
 MOST_STATES = 20_000
 """A task with more states is not examined: its values take too long under many objectives."""
 _SAME = 1e-6
 """Values that differ by less, in parts of the greatest, are equally good."""
+_OFTEN = 4
+"""Places that look like others are listed so often, on average, before they are taken for one."""
 _NOISE = 0.02
 """The same of a reference's: its word is an estimate."""
 
@@ -125,6 +128,8 @@ class Exam:
         _refuse(task)
         judge = reference if isinstance(reference, Judge) else Judge(reference)
         reached, by_sight = (None, False) if judge.decider is not None else _listed(task)
+        if reached is not None and not by_sight and _differ_in_time(task, reached, own):
+            reached, by_sight = enumerate_states(task, tell_apart=Seen(task)), True
         drawn, least = None, _SAME
         if reached is None:
             drawn = judged(task, own, 2 * count, seed, judge)
@@ -186,6 +191,15 @@ class Exam:
         )
         return f"States that look alike are taken for one{worth}: exact if nothing else matters."
 
+    def wider(self, count: int) -> "Exam":
+        """The same with up to `count` contested states; as it is where states were drawn."""
+        if self.listed is None:
+            return self
+        fine = contested(self.values, _SAME) & ~self.listed.terminal
+        others = np.setdiff1d(np.flatnonzero(fine), self.rows)
+        more = np.random.default_rng(count).permutation(others)[: max(0, count - len(self.rows))]
+        return dataclasses.replace(self, rows=np.sort(np.concatenate([self.rows, more])))
+
     def under(self, objective: Objective) -> Float[np.ndarray, "states actions"]:
         """The exact values of all actions under another objective."""
         return _values(self.reached, objective)
@@ -197,17 +211,8 @@ class Exam:
 
     @functools.cached_property
     def face(self) -> Face:
-        """What tells places apart; clocks are whole numbers that grow by 1 with every action."""
-        before, _, _ = links = np.nonzero(self.reached.to >= 0)
-        after = self.reached.to[links]
-        clocks = [
-            i
-            for i, x in enumerate(jax.tree.leaves(self.reached.states))
-            if x.ndim == 1
-            and jnp.issubdtype(x.dtype, jnp.integer)
-            and (np.asarray(x, np.int64)[after] - np.asarray(x, np.int64)[before] == 1).all()
-        ]
-        return Face(self.task, tuple(clocks), self.by_sight)
+        """What tells places apart."""
+        return Face(self.task, _clocks(self.reached), self.by_sight)
 
     @functools.cached_property
     def _placed(self) -> tuple[np.ndarray, np.ndarray]:
@@ -224,6 +229,18 @@ class Exam:
     def place(self) -> Int[np.ndarray, " states"]:
         """The place of every state: two that differ in time alone are in one."""
         return self._placed[1].reshape(-1)
+
+    @functools.cached_property
+    def contested_places(self) -> Int[np.ndarray, " places"]:
+        """The places in which it matters what is done."""
+        there = contested(self.values, _SAME) & ~self.reached.terminal
+        return np.unique(self.place[there])
+
+    def share(self, rows: Int[np.ndarray, " n"]) -> float:
+        """Which share of all contested places some rows are of; 0 where states were drawn."""
+        if self.listed is None:
+            return 0.0
+        return np.isin(self.contested_places, self.place[rows]).sum() / len(self.contested_places)
 
     @functools.cached_property
     def span(self) -> float:
@@ -269,20 +286,67 @@ def _refuse(task: Task) -> None:
 
 def _listed(task: Task) -> tuple[Reached | None, bool]:
     """All states and whether those are one that look alike; None where they cannot be listed."""
+    doing = f"Listing the states of {task!r}"
     try:
-        return enumerate_states(task, max_states=_AT_FIRST), False
+        with listing(doing, _AT_FIRST):
+            return enumerate_states(task, max_states=_AT_FIRST), False
     except TooLargeError:
         pass
     except UnsuitableTaskError:  # chance that is not listed
         return None, False
     try:  # a stranger's states hold all that was done: what is seen may tell fewer apart
-        return enumerate_states(task, tell_apart=Seen(task), max_states=_AT_FIRST), True
+        with listing(f"{doing} that look different", _AT_FIRST):
+            return enumerate_states(task, tell_apart=Seen(task), max_states=_AT_FIRST), True
     except (TooLargeError, UnsuitableTaskError):
         pass
     try:
-        return enumerate_states(task, max_states=MOST_STATES), False
+        with listing(doing, MOST_STATES):
+            return enumerate_states(task, max_states=MOST_STATES), False
     except TooLargeError:
         return None, False
+
+
+def _clocks(reached: Reached) -> tuple[int, ...]:
+    """Which parts of the states are clocks: whole numbers that grow by 1 with every action."""
+    before, _, _ = links = np.nonzero(reached.to >= 0)
+    after = reached.to[links]
+    return tuple(
+        i
+        for i, x in enumerate(jax.tree.leaves(reached.states))
+        if x.ndim == 1
+        and jnp.issubdtype(x.dtype, jnp.integer)
+        and (np.asarray(x, np.int64)[after] - np.asarray(x, np.int64)[before] == 1).all()
+    )
+
+
+def _differ_in_time(task: Task, reached: Reached, objective: Objective) -> bool:
+    """Whether most states look like others and do as they do, until an end: a stranger's world that
+    counts its steps where nobody sees it is listed once for every step.
+    """
+    if not (clocks := _clocks(reached)):
+        return False
+    everywhere = with_keys(jax.tree.map(jnp.asarray, on_host(reached.states)))
+    looks, places = (
+        np.unique(np.asarray(jax.jit(jax.vmap(told))(everywhere)), axis=0, return_inverse=True)
+        for told in (Seen(task), Face(task, clocks))
+    )
+    if len(looks[0]) > len(places[0]) / _OFTEN:
+        return False  # places leave the clocks out
+    look = looks[1].reshape(-1)
+    live = ~reached.terminal[:, None, None]
+    going = live & (reached.to >= 0) & ~reached.terminal[reached.to]
+    for seen, where in (
+        (reached.legal[:, :, None].astype(float), live),
+        (look[reached.to].astype(float), going),
+        (reached.chances, going),
+        (reached.rewards(objective), going),
+    ):
+        least, most = np.full(seen.shape, np.inf), np.full(seen.shape, -np.inf)
+        np.minimum.at(least, look, np.where(where, seen, np.inf))
+        np.maximum.at(most, look, np.where(where, seen, -np.inf))
+        if (most - least > _SAME).any():
+            return False
+    return True
 
 
 def contested(
@@ -313,6 +377,10 @@ def way(
 
     No less than -1: a few great losses say no more than that.
     """
-    mean, most = np.nanmean(values, 1), np.nanmax(values, 1)
-    chosen = values[np.arange(len(actions)), actions]
-    return np.maximum((chosen - mean) / (most - mean), -1.0)
+    return ways_of(values)[np.arange(len(actions)), actions]
+
+
+def ways_of(values: Float[np.ndarray, "n actions"]) -> Float[np.ndarray, "n actions"]:
+    """The same of every action; NaN where it is illegal."""
+    mean, most = (f(values, 1, keepdims=True) for f in (np.nanmean, np.nanmax))
+    return np.maximum((values - mean) / (most - mean), -1.0)

@@ -15,6 +15,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import minimize, minimize_scalar
@@ -61,6 +62,15 @@ class Case(NamedTuple):
     accounts: Accounts
     chosen: Int[np.ndarray, " n"]
     astray: Astray | None = None
+
+
+def without_profile(case: Case) -> Case:
+    """The same case of a subject of which no probe has said anything.
+
+    A forecaster that is fitted to such cases has weights that are the same for every subject: what
+    another gains over it is gained by reading profiles, and not by what the accounts say.
+    """
+    return case._replace(profile=msgspec.structs.replace(case.profile, answers=[]))
 
 
 def read(profile: Profile) -> Float[np.ndarray, " features"]:

@@ -1,18 +1,23 @@
 """What an audit found: one answer a probe, and all of them as text."""
 
 import importlib
+import math
 from collections.abc import Iterable
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from ..core.display.html import Column, fragment, paragraph, table
 from ..core.display.numbers import MISSING, estimate
-from ..core.display.panels import Panel
+from ..core.display.panels import Heat, Panel, Series
 from ..core.errors import MissingFigureError, UnknownNameError
 from ..core.picture import Picture
 from ..stats import Estimate
+from .rates import Count
+from .telling.conclusion import conclusion, no_room
+from .telling.figures import named
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,6 +34,12 @@ WORDS: dict[str, str] = {
 }
 
 
+SMALLEST = 0.1
+"""The smallest response that matters: a tenth of the way from a random action to the best."""
+WIDTH = 100
+"""Characters of a line in a terminal."""
+
+
 class Control(msgspec.Struct, frozen=True):
     """A quantity that is nothing where a signal is real; `holds` where its interval says so."""
 
@@ -36,10 +47,20 @@ class Control(msgspec.Struct, frozen=True):
     estimate: Estimate
     holds: bool
 
+    @property
+    def remark(self) -> str:
+        """What has to be said of it, if anything: that it fails, or that it could hardly have."""
+        ends = self.estimate.shown
+        if not self.holds:
+            return "does not hold: no verdict"
+        if ends.low < -SMALLEST and ends.high > SMALLEST:
+            return "wide: it could hardly have failed"
+        return ""
+
 
 class Cited(msgspec.Struct, frozen=True, kw_only=True):
-    """A state that an answer rests on: drawn as text, and as a board where there is one; what was
-    chosen there, what is best, and how much return that loses.
+    """A state that an answer rests on: drawn as text, and as a board where there is one, else as a
+    table of what is seen; what was chosen there, what is best, and how much return that loses.
     """
 
     drawn: str
@@ -48,6 +69,20 @@ class Cited(msgspec.Struct, frozen=True, kw_only=True):
     best: int
     lost: float
     names: list[str] = []
+    table: list[list[str]] = []
+    """Names and values of what is seen, where there is no picture."""
+    said: str = ""
+    """How it was asked, where not as usual."""
+    state: str = ""
+    """The state itself, as text (`core.witness.codes`)."""
+    discount: float = 1.0
+    """What a reward one action later counts for in what is lost, where the exam discounts by
+    itself, because states are taken for one that look alike."""
+
+    @property
+    def unit(self) -> str:
+        """What is lost, in words."""
+        return "of return" + f", discounted by {self.discount:.3g} a move" * (self.discount != 1)
 
     def named(self, action: int) -> str:
         """An action in words, where it has any."""
@@ -78,6 +113,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """States that it rests on."""
     errors: str = ""
     """How often such a verdict is wrong, where there is one and it was counted for such a task."""
+    counted: Count | None = None
+    """The same as numbers."""
     note: str = ""
     """What went wrong on the way, if the answer stands all the same."""
     seconds: float = 0.0
@@ -85,6 +122,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict in a word or two, where the probe has its own."""
     measure: str = ""
     """The estimate in words, where it is beyond what was measured."""
+    unheard: str = ""
+    """What the subject would have to be told and cannot hear, where it was not asked for that."""
 
     @property
     def named(self) -> str:
@@ -112,6 +151,46 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
         return self.estimate.low
 
 
+def fits(answer: Answer) -> bool:
+    """Whether the parts of an answer that was read fit one another, so that it can be shown:
+    actions have names and places, lines of figures as many heights as places, intervals two ends.
+    """
+    ends = [answer.estimate, *(c.estimate for c in answer.controls)]
+    panel = answer.panel
+    return (
+        all(e.n >= 0 and not e.low > e.high for e in ends)
+        and all(_named_there(one) for one in answer.cited)
+        and (panel is None or all(map(_even, panel.series)))
+        and (panel is None or panel.heat is None or _full(panel.heat))
+    )
+
+
+def sound(answer: Answer, probe: str) -> bool:
+    """Whether an answer can be what a probe once said: it fits, is that probe's own, and has a
+    number that lies in its interval, without which there is no verdict.
+    """
+    e = answer.estimate
+    within = e.low <= e.estimate <= e.high or (math.isnan(e.estimate) and not answer.decided)
+    known = math.isfinite(e.estimate) or not answer.decided
+    return answer.probe == probe and within and known and fits(answer)
+
+
+def _named_there(one: Cited) -> bool:
+    most = [len(one.names)] if one.names else []
+    most += [len(one.picture.places)] if one.picture is not None and one.picture.places else []
+    rows = all(len(row) == 2 for row in one.table)
+    return rows and all(0 <= i < min(most, default=i + 1) for i in (one.chosen, one.best))
+
+
+def _even(series: Series) -> bool:
+    parts = (series.y, series.low, series.high)
+    return all(part is None or len(part) == len(series.x) for part in parts)
+
+
+def _full(heat: Heat) -> bool:
+    return len(heat.z) == len(heat.y) and all(len(row) == len(heat.x) for row in heat.z)
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """A subject in a task, probe by probe; `profile["effort"]` is the answer of one."""
 
@@ -123,6 +202,22 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     answers: list[Answer]
     notes: list[str] = []
     """How the truth was found, where that is not exact, and what is odd about the subject."""
+
+    @property
+    def conclusion(self) -> list[str]:
+        """What to think of it, in at most three sentences."""
+        return conclusion(self.answers)
+
+    @property
+    def verdicts(self) -> list[Answer]:
+        """Answers that are verdicts, responses first; none where there was nothing to gain."""
+        order = {"against": 0, "responds": 1, "none": 2}
+        decided = [a for a in self.answers if a.decided and not no_room(a)]
+        return sorted(decided, key=lambda a: order[a.found])
+
+    def figure(self, answer: Answer) -> Panel | None:
+        """The figure of one of the answers, if it has any."""
+        return None if answer.panel is None else named(answer.panel, self.subject)
 
     def with_answers(self, answers: list[Answer]) -> "Profile":
         """The same subject in the same exam, with these answers."""
@@ -150,6 +245,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
             f"{self.effort}",
             *self.notes,
             "",
+            *(line for said in self.conclusion for line in wrap(said, WIDTH)),
+            "",
         ]
         alike = together(a for a in self.answers if a.found == "not applicable")
         for a in self.answers:
@@ -159,7 +256,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
             lines.append(f"{a.probe:<12} {a.named:<16} {measured:<24} {a.said}")
             lines += [
                 f"{'':<12} control: {c.name} {_shown(c.estimate)}"
-                + ("" if c.holds else "  <- does not hold: no verdict")
+                + (f"  <- {c.remark}" if c.remark else "")
                 for c in a.controls
             ]
             if a.rules_out:
@@ -182,7 +279,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         return f"Profile({self.subject}, {self.task}; {told})"
 
     def _repr_html_(self) -> str:
-        """For a notebook: a line a probe."""
+        """For a notebook: what to think of it, and a line a probe."""
         title = (
             f"{self.subject} in {self.task}: {self.asked} of {self.states} states asked, effort "
             f"{self.effort}"
@@ -190,8 +287,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         columns = [Column("probe"), Column("found"), Column("statistic [95 % interval]"),
                    Column("controls"), Column("verdict")]  # fmt: skip
         rows = [[a.probe, a.named, _measured(a), _controls(a), a.verdict] for a in self.answers]
+        told = [paragraph(said) for said in self.conclusion]
         notes = [paragraph(note, quiet=True) for note in self.notes]
-        return fragment(table(title, columns, rows), *notes)
+        return fragment(*told, table(title, columns, rows), *notes)
 
     def plot(self) -> "Figure":
         """A figure: what each probe measured, of those that have anything to draw.
@@ -201,9 +299,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         from ..core.display.figures import figure_of
 
         drawn = [
-            msgspec.structs.replace(a.panel, title=f"{a.probe}: {a.named}")
+            msgspec.structs.replace(panel, title=f"{a.probe}: {a.named}")
             for a in self.answers
-            if a.panel is not None
+            if (panel := self.figure(a)) is not None
         ]
         if not drawn:
             raise MissingFigureError(
@@ -232,20 +330,26 @@ def _measured(answer: Answer) -> str:
         return f"{answer.measure}: {answer.statistic}"
     if found.estimate != found.estimate:
         return MISSING
-    return f"{estimate(found.estimate, found.low, found.high)}: {answer.statistic}"
+    return f"{_estimate(found)}: {answer.statistic}"
 
 
 def _controls(answer: Answer) -> str:
     """Each control with its number, and whether it holds."""
-    told = [
-        f"{c.name} {estimate(c.estimate.estimate, c.estimate.low, c.estimate.high)} "
-        f"({'holds' if c.holds else 'does not hold: no verdict'})"
-        for c in answer.controls
-    ]
+    told = [f"{c.name} {_estimate(c.estimate)} ({_held(c)})" for c in answer.controls]
     return "; ".join(told) or MISSING
 
 
-def _shown(estimate: Estimate) -> str:
-    if estimate.estimate != estimate.estimate:
+def _held(control: Control) -> str:
+    return ", ".join(filter(None, ("holds" * control.holds, control.remark)))
+
+
+def _estimate(found: Estimate) -> str:
+    ends = found.shown
+    return estimate(found.estimate, ends.low, ends.high)
+
+
+def _shown(found: Estimate) -> str:
+    if found.estimate != found.estimate:
         return "-"
-    return f"{estimate.estimate:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
+    ends = found.shown
+    return f"{found.estimate:.2f} [{ends.low:.2f}, {ends.high:.2f}]"

@@ -4,18 +4,19 @@ word: where states are too many to list, a reference at a declared budget stands
 
 import dataclasses
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import msgspec
 import numpy as np
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from ..core.decider import Decider, check_finite
-from ..core.errors import WrongKindError
+from ..core.errors import TooSlowError, WrongKindError
 from ..core.host import on_host, with_keys
 from ..core.objective import Objective
 from ..core.play import advance_rows, random_positions
@@ -26,6 +27,7 @@ from ..direct.exact.expansion import player_zero
 from ..runs.provenance import code, content
 from ..runs.storage import atomic_write
 from ..tasks.sampled_chance import SampledChance
+from .telling.waiting import Pace, check_time, time_is_up
 
 BUDGET = 512
 """Simulations of the reference where none is handed over."""
@@ -46,7 +48,7 @@ def plannable(task: Task) -> Task:
 @dataclasses.dataclass(frozen=True)
 class Judge:
     """Who says what actions are worth: a decider, or else UCT, with a budget of so many simulations
-    or its own. With a file `kept` its word is written there, and read where it is there.
+    or its own. With a file `kept` its word is written there as it comes, and read from there.
     """
 
     decider: Decider | None = None
@@ -82,6 +84,8 @@ def judged(
     """As many states as can be had of `count` episodes of random play, or of a player's, each worth
     a look by the judge: an action is worth what it earns, and what the judge expects of what
     follows.
+
+    Raises `TooSlowError` where the time allowed is up; a file holds what was judged by then.
     """
     first, *keys = jax.random.split(jax.random.key(seed), 3)
     if player is None:
@@ -93,13 +97,10 @@ def judged(
     parts = [told, repr(task), repr(objective), repr(judge), str((count, seed)), code()]
     parts += [] if player is None else [content(states)]
     stamp = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-    worth = _kept_worth(judge.kept, stamp, int(legal.sum()))
-    if worth is None:
-        worth = _looked(task, objective, states, legal, judge, keys)
-        check_finite(f"{judge!r}", value=worth)
-        if judge.kept is not None:
-            judge.kept.parent.mkdir(parents=True, exist_ok=True)
-            atomic_write(judge.kept, msgspec.json.encode(_Kept(stamp, worth.tolist())))
+    path = judge.kept
+    if path is not None and player is not None:
+        path = path.with_stem(f"{path.stem}_own")  # that of random play stays
+    worth = _looked(task, objective, states, legal, judge, keys, _Word(path, stamp))
     values = np.full(legal.shape, np.nan)
     values[legal] = worth
     said = repr(judge)
@@ -120,6 +121,7 @@ def own_positions(player: Decider, count: int, key: Key[Array, ""]) -> State:
         if not going.any():
             break
         now, chosen, chance = jax.random.split(jax.random.fold_in(key, ply), 3)
+        check_time(player)
         here = going & (np.asarray(jax.random.uniform(chosen, (count,))) * (ply + 1) < 1)
         kept = where_rows(jnp.asarray(here), state, kept)
         decision, memory = player.decide(state, memory, key=now)
@@ -131,17 +133,34 @@ def own_positions(player: Decider, count: int, key: Key[Array, ""]) -> State:
 class _Kept(msgspec.Struct, frozen=True):
     stamp: str
     worth: list[float]
+    blank: bool
+    """Whether all that was expected so far is 0."""
 
 
-def _kept_worth(path: Path | None, stamp: str, count: int) -> Float[np.ndarray, " pairs"] | None:
-    """What a file holds of the same question; None where it holds nothing of it."""
-    if path is None or not path.exists():
-        return None
-    try:
-        kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        return None  # cut off, or another version's
-    return np.array(kept.worth) if kept.stamp == stamp and len(kept.worth) == count else None
+class _Word(NamedTuple):
+    """The file, if any, of what was judged of a question with this stamp, from the first on."""
+
+    path: Path | None
+    stamp: str
+
+    def read(self) -> _Kept:
+        """What it holds; nothing where it is of another question."""
+        none = _Kept(self.stamp, [], True)
+        if self.path is None or not self.path.exists():
+            return none
+        try:
+            kept = msgspec.json.decode(self.path.read_bytes(), type=_Kept)
+        except (msgspec.DecodeError, msgspec.ValidationError):
+            return none  # cut off, or another version's
+        return kept if kept.stamp == self.stamp else none
+
+    def write(self, judge: Judge, worth: Float[np.ndarray, " pairs"], blank: bool) -> None:
+        """Keep what was judged by now. Raises `NonFiniteError`."""
+        check_finite(f"{judge!r}", value=worth)
+        if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            data = _Kept(self.stamp, worth.tolist(), blank)
+            atomic_write(self.path, msgspec.json.encode(data))
 
 
 def _looked(
@@ -151,36 +170,77 @@ def _looked(
     legal: Bool[np.ndarray, "states actions"],
     judge: Judge,
     keys: list[Key[Array, ""]],
+    word: _Word,
 ) -> Float[np.ndarray, " pairs"]:
     """The worth of each legal action of each state, in their order."""
-    planner, budget = judge.decider, judge.budget
-    if planner is None:
-        budget = BUDGET if budget is None else budget
-        planner = TreeSearch(plannable(task), "uct", capacity=int(budget) + 1)
     draws = 1 if task.traits.deterministic else DRAWS
     row, action = (np.repeat(x, draws) for x in np.nonzero(legal))
-    steps, worth, blank = jax.random.split(keys[0], len(row)), np.empty(len(row)), True
-    for start in range(0, len(row), _ROWS):
+    kept, worth = word.read(), np.empty(len(row))
+    begun, blank = min(len(kept.worth), len(row)), kept.blank
+    worth[:begun] = kept.worth[:begun]
+    pace = _pace(judge, len(legal), row, begun)
+    steps, look = jax.random.split(keys[0], len(row)), _look(task, objective, judge, keys[1])
+    for start in range(begun, len(row), _ROWS):
+        if start > begun and time_is_up():
+            raise TooSlowError(_late(judge, int(row[start]), len(legal), word.path))
         some = np.resize(np.arange(start, min(start + _ROWS, len(row))), _ROWS)
         here = jax.tree.map(lambda x, at=row[some]: x[at], states)
-        after, rewards, mover, sign, over = _advance(
-            task, objective, here, jnp.asarray(action[some], jnp.int32), steps[some]
-        )
-        told, _ = planner.decide(
-            after, planner.begin(_ROWS), objective=objective, budget=budget,
-            key=jax.random.fold_in(keys[1], start),
-        )  # fmt: skip
-        ahead = np.where(over, 0.0, np.asarray(told.value) * np.asarray(sign))
-        # Raises where two players' aims are not opposite: then signs say nothing.
-        earned = player_zero(task, np.asarray(rewards, float)) * (1.0 - 2.0 * np.asarray(mover))
-        worth[some] = earned + float(objective.discount) * ahead
-        blank = blank and not np.asarray(told.value).any()
+        worth[some], told = look(here, jnp.asarray(action[some], jnp.int32), steps[some], start)
+        done = int(some.max()) + 1
+        blank = blank and not told
+        word.write(judge, worth[:done], blank)
+        pace.at(int(row[done - 1]) + (done == len(row)))
     if blank and judge.decider is not None:
         raise WrongKindError(
             f"{judge.decider!r} gives no values (all are 0), so that it cannot say what actions "
             "are worth: take a reference that searches, or whose network has a value."
         )
     return worth.reshape(-1, draws).mean(1)
+
+
+def _look(
+    task: Task, objective: Objective, judge: Judge, key: Key[Array, ""]
+) -> Callable[..., tuple[Float[np.ndarray, " n"], bool]]:
+    """What tells, of some states and actions, what those are worth, and whether anything but 0 is
+    expected of what follows.
+    """
+    planner, budget = judge.decider, judge.budget
+    if planner is None:
+        budget = BUDGET if budget is None else budget
+        planner = TreeSearch(plannable(task), "uct", capacity=int(budget) + 1)
+
+    def look(here: State, actions: Array, keys: Key[Array, " n"], start: int) -> Any:
+        after, rewards, mover, sign, over = _advance(task, objective, here, actions, keys)
+        told, _ = planner.decide(
+            after, planner.begin(_ROWS), objective=objective, budget=budget,
+            key=jax.random.fold_in(key, start),
+        )  # fmt: skip
+        ahead = np.where(over, 0.0, np.asarray(told.value) * np.asarray(sign))
+        # Raises where two players' aims are not opposite: then signs say nothing.
+        earned = player_zero(task, np.asarray(rewards, float)) * (1.0 - 2.0 * np.asarray(mover))
+        return earned + float(objective.discount) * ahead, bool(np.asarray(told.value).any())
+
+    return look
+
+
+def _pace(judge: Judge, count: int, row: Int[np.ndarray, " pairs"], begun: int) -> Pace:
+    """Tells how many of the states are judged, of which some were before."""
+    before = int(row[begun]) if begun < len(row) else count
+    return Pace(f"Judging states by {judge!r}", count, begun=before)
+
+
+def _late(judge: Judge, done: int, count: int, path: Path | None) -> str:
+    """That the time is up, and what to do."""
+    again = (
+        "Given a folder (out), the same call goes on where it was"
+        if path is None
+        else f"They are kept in {path.parent}: the same call goes on from there"
+    )
+    return (
+        f"Judging states by {judge!r} took longer than the time allowed: {done} of {count} states "
+        f"are judged. {again}. Or allow more seconds, ask with less effort, or take a reference "
+        "that is faster."
+    )
 
 
 def distinct(task: Task, states: State) -> State:

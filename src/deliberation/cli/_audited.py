@@ -17,17 +17,24 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import WorkerDiedError
 from ..runs.worker import die_with
 from ._playing import made_deciders
+from ._refusals import INTERRUPTED
 
 if TYPE_CHECKING:
     from ..audit import Answer, Judge, Profile
+    from ..audit.consistency import Met
     from ..core.decider import Decider
     from ..core.insides import Insides
     from ..zoo.naming import Named
 
 _STARTING = 600.0
-"""Seconds in which a process has to be ready: a learner of the zoo is trained there."""
+"""Seconds in which a process has to make the subject (a learner of the zoo is trained there), and
+again to list the states."""
 _GRACE = 30.0
 """A probe stops by itself when its time is up; so much later its process is stopped."""
+_MADE, _LISTED, _SAYS = "made", "listed", "says"
+"""How far a process is: the subject is there, and the states, in which it is asked from then on;
+and, before a line, that it is getting on.
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,12 +50,20 @@ class Asked:
     seconds: float | None = None
     budgets: tuple[int, ...] | None = None
     trust: bool = False
+    met: "Met | None" = None
+    """What the subject was met with in another process."""
 
 
 def audit_apart(
-    asked: Asked, probes: list[str], jobs: int, watch: "Callable[[Answer], None]"
+    asked: Asked,
+    probes: list[str],
+    jobs: int,
+    watch: "Callable[[Answer], None]",
+    made: Callable[[], None] = lambda: None,
+    ready: Callable[[str], None] = lambda states: None,
 ) -> "Profile":
     """The probes put in processes apart, so many at a time; what takes time is put alone, last.
+    `made` is called once the task and the subject are there, `ready` once the states are.
 
     Raises what making the subject raises, and `WorkerDiedError` where that ends its process or
     takes too long.
@@ -76,7 +91,10 @@ def audit_apart(
 
     try:
         # The first makes what all of them need, and keeps it.
-        workers[0].begin()
+        workers[0].begin(made)
+        ready("{asked} of {states} states".format_map(workers[0].head))
+        for worker in workers[1:]:
+            worker.asked = workers[0].asked
         for names, some in ((queue, workers[: len(queue)]), (alone, workers[:1])):
             threads = [
                 threading.Thread(target=work, args=(worker, names), daemon=True) for worker in some
@@ -107,19 +125,56 @@ class _Worker:
         self.head: dict[str, Any] = {}
         self.process: Any = None
 
-    def begin(self) -> None:
-        """Start the process, if there is none, and wait until it is ready for a probe.
+    def begin(self, made: Callable[[], None] = lambda: None) -> None:
+        """Start the process, if there is none, and wait until it is ready for a probe; `made` is
+        called before it is asked.
 
-        Raises what making the subject raises, and `WorkerDiedError`.
+        Where the subject hangs or dies when it is first asked, another process is started that does
+        not ask: probes do, each within its time. Raises what making the subject raises, and
+        `WorkerDiedError`.
         """
         if self.process is not None:
             return
+        self._start()
+        made()
+        try:
+            self._ready()
+        except WorkerDiedError as error:
+            if self.stopping or self.asked.met is not None:
+                raise
+            self._unmet(str(error))
+
+    def _unmet(self, why: str) -> None:
+        """Begin again without asking the subject, which did not come through that."""
+        import click
+
+        from ..audit.consistency import unmet
+
+        self.stop()
+        click.echo(f"Asked for the first time, the subject did not answer. {why}", err=True)
+        self.asked = dataclasses.replace(self.asked, met=unmet(why.rstrip(".")))
+        self._start()
+        self._ready()
+
+    def _start(self) -> None:
+        """Start a process, and wait until it has made the subject."""
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(self.asked, theirs), daemon=True)
         self.process.start()
         theirs.close()
-        self.head = self._told(_STARTING)
+        self._told(_STARTING)  # that it is made
+
+    def _ready(self) -> None:
+        """Wait until the states are there, and what the subject is known by."""
+        self._told(_STARTING)  # that they are listed
+        self.head, met = self._told(self._allowed)
+        self.asked = dataclasses.replace(self.asked, met=met)
+
+    @property
+    def _allowed(self) -> float | None:
+        """Seconds after which a process that asks is stopped."""
+        return None if self.asked.seconds is None else self.asked.seconds + _GRACE
 
     def put(self, probe: str) -> "Answer":
         """The answer of a probe; that it failed, where the process dies of it or it takes too
@@ -130,7 +185,6 @@ class _Worker:
         from ..audit import Answer, list_probes
         from ..audit.judging import failed
 
-        allowed = None if self.asked.seconds is None else self.asked.seconds + _GRACE
         why = ""
         for _ in range(2):
             try:
@@ -141,7 +195,7 @@ class _Worker:
                 why = str(error)
                 continue
             try:
-                return msgspec.convert(self._told(allowed), Answer)
+                return msgspec.convert(self._told(self._allowed), Answer)
             except WorkerDiedError as error:
                 self.stop()
                 why = str(error)
@@ -150,7 +204,11 @@ class _Worker:
 
     def _told(self, seconds: float | None) -> Any:
         """What the process says next; an error that it says is raised."""
-        said = self._heard(seconds)
+        import click
+
+        while isinstance(said := self._heard(seconds), tuple) and said[0] == _SAYS:
+            if self.asked.met is None:  # other processes repeat what the first one does
+                click.echo(said[1], err=True)
         if isinstance(said, Exception):
             raise said
         return said
@@ -196,18 +254,23 @@ def _serve(asked: Asked, pipe: Connection) -> None:
         task = make_task(asked.world)
         names = [asked.subject, *([asked.reference] if asked.reference else [])]
         made = made_deciders(task, names, asked.seed, "smoke", asked.trust)
+        pipe.send(_MADE)
         sitting = sit(
             made[asked.subject].decider, task, effort=asked.effort, out=asked.out,
             key=jax.random.key(asked.seed), seconds=asked.seconds, budgets=asked.budgets,
             reference=_judge(made[asked.reference]) if asked.reference else None,
             channels=Channels(insides=_insides(made[asked.subject].decider)),
+            met=asked.met, listed=lambda: pipe.send(_LISTED),
+            say=lambda line: pipe.send((_SAYS, line)),
         )  # fmt: skip
-        pipe.send(sitting.profile([]).as_dict())
+        pipe.send((sitting.profile([]).as_dict(), sitting.met))
         while True:
             pipe.send(msgspec.to_builtins(sitting.answer(pipe.recv())))
     except EOFError:  # whoever asked is gone
         return
-    except Exception as error:
+    except KeyboardInterrupt:  # the subject's own: interrupts from outside are ignored here
+        raise SystemExit(INTERRUPTED) from None
+    except BaseException as error:
         pipe.send(_sendable(error))
 
 
@@ -231,9 +294,11 @@ def _judge(named: "Named") -> "Judge":
     return Judge(named.decider, budget)
 
 
-def _sendable(error: Exception) -> Exception:
+def _sendable(error: BaseException) -> Exception:
     """The error itself where another process can read it, else its words."""
     from ..core.errors import DeliberationError
+    from ..core.failures import in_words
 
-    known = isinstance(error, DeliberationError) and len(error.args) == 1
-    return error if known else RuntimeError(f"{type(error).__name__}: {error}")
+    if isinstance(error, DeliberationError) and len(error.args) == 1:
+        return error
+    return RuntimeError(in_words(error))

@@ -1,5 +1,6 @@
 """What `look` and `play` share: their options, and what these stand for."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +16,27 @@ OBJECTIVE_HELP = (
     "Another one than the task's: misere, weights of features (goal=0,pit=1), or "
     "package.module:factory."
 )
+SEED = click.IntRange(0, 2**31 - 1)
+"""Seeds that are all different: JAX takes larger ones round to these, or refuses them."""
+
+
+class Real(click.FloatRange):
+    """A number within bounds; `nan` and `inf` are none."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number. Fails as options do."""
+        found = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{value} is no number to count with.", param, ctx)
+        return found
 
 
 def seed_option() -> Option:
     """Of the first state, of chance, and of deciders."""
     about = "Of the first state, of chance, and of deciders."
-    return click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help=about)
+    return click.option("--seed", type=SEED, default=0, show_default=True, help=about)
 
 
 def effort_option() -> Option:

@@ -1,8 +1,9 @@
 """Progress that tells the remaining time: a bar on a terminal, lines of text elsewhere."""
 
 import math
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -10,6 +11,9 @@ import click
 
 LINE_EVERY = 15.0
 """Seconds between lines where there is no terminal to redraw."""
+
+PATIENCE = 2.0
+"""Seconds after which somebody who sees nothing wonders."""
 
 
 class Display(Protocol):
@@ -68,6 +72,32 @@ class Bar:
         """Redraw."""
         left = self.clock.left(time.monotonic(), fraction)
         self.bar.update(self.task, completed=min(fraction, 1), left=left, note=note)
+
+
+@contextmanager
+def patience(doing: str) -> Iterator[Callable[[str], None]]:
+    """Says on standard error what is going on, and for how long, where that takes long; what is
+    handed over says that something else goes on from now on.
+    """
+    done, began = threading.Event(), time.monotonic()
+
+    def tell() -> None:
+        wait = PATIENCE
+        while not done.wait(wait):
+            passed, wait = time.monotonic() - began, LINE_EVERY
+            click.echo(f"{doing} ({passed:.0f} s so far).", err=True)
+
+    def instead(other: str) -> None:
+        nonlocal doing
+        doing = other
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield instead
+    finally:
+        done.set()
+        teller.join()
 
 
 @contextmanager

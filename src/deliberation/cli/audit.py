@@ -1,16 +1,16 @@
 """`deliberate audit`: what a policy responds to, measured."""
 
-import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
-from ._playing import checked_deciders, seed_option, trust_option
+from ._playing import Real, checked_deciders, seed_option, trust_option
 from ._tasks import checked_tasks, complete_task
 
-if TYPE_CHECKING:
-    from ..audit import Answer
+_UNUSED = ("world", "effort", "seed", "trust", "reference", "budgets", "seconds", "jobs")
+"""Options that --validate makes no use of."""
 
 
 @click.command(
@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     epilog="\b\n"
     "Examples:\n"
     "  deliberate audit --list\n"
+    "  deliberate audit --specimens uct,coin\n"
     "  deliberate audit uct --world gridworld --effort smoke\n"
     '  deliberate audit sb3:ppo.zip --world "gym:FrozenLake-v1?is_slippery=false"\n'
     "  deliberate audit hf:my_model --world countdown:numbers=2,grammar=True\n"
     "  deliberate audit q_learning --world gridworld:size=6 --probes effort,objective\n"
     "  deliberate audit uci:stockfish --world pgx:chess --reference uci:stockfish:20000 \\\n"
     "    --budgets 1,1000,20000 --probes effort\n"
-    "  deliberate audit --validate --repeats 20",
+    "  deliberate audit --validate --repeats 20\n"
+    "  deliberate audit --validate uct --probes effort --repeats 1",
 )
 @click.argument("subject", required=False)
 @click.option(
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("audit"),
-    show_default=True, help="Folder of the answers and of audit.html.",
+    show_default=True, help="Folder of the answers and of audit.html, or of --validate's verdicts.",
 )  # fmt: skip
 @seed_option()
 @trust_option()
@@ -51,7 +53,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(1),
+    type=Real(1),
     metavar="S",
     default=1800.0,
     show_default=True,
@@ -62,8 +64,14 @@ if TYPE_CHECKING:
     help="Processes that put probes side by side.",
 )  # fmt: skip
 @click.option("--list", "listed", is_flag=True, help="List the probes.")
-@click.option("--specimens", is_flag=True, help="List the specimens, whose answers are known.")
-@click.option("--validate", is_flag=True, help="Put all probes to the specimens, and count.")
+@click.option(
+    "--specimens", is_flag=True,
+    help="List the specimens, whose answers are known; or say all of those named as SUBJECT.",
+)  # fmt: skip
+@click.option(
+    "--validate", is_flag=True,
+    help="Put all probes to the specimens (or to SUBJECT, some of their names), and count.",
+)  # fmt: skip
 @click.option(
     "--repeats", type=click.IntRange(1), default=20, show_default=True,
     help="Random worlds for --validate.",
@@ -93,11 +101,13 @@ def audit(
     where it was.
     """
     if listed or specimens:
-        _list(specimens)
+        _list(specimens, [] if subject is None else subject.split(","))
         return
     chosen = None if probes is None else [name.strip() for name in probes.split(",")]
     if validate:
-        _validate(chosen, repeats)
+        _refuse_unused()
+        names = None if subject is None else [name.strip() for name in subject.split(",")]
+        _validate(chosen, names, repeats, out)
         return
     if subject is None or world is None:
         raise click.UsageError(
@@ -107,18 +117,36 @@ def audit(
     (world,) = checked_tasks((world,))
     checked_deciders((subject, *([reference] if reference else [])))
     from ..audit import chosen_probes
+    from ..audit.telling.progress import Progress
+    from ..audit.telling.words import probes_in_words
     from ..report.pages.audit import build_audit
+    from ..runs.announced import announced
     from ._audited import Asked, audit_apart
 
     asked = Asked(
         subject, world, effort, seed, out, reference, seconds, _numbers(budgets), trust
     )  # fmt: skip
     names = chosen_probes(chosen)
-    click.echo(f"Making {subject} in {world}, then {len(names)} probes.", err=True)
-    progress = _Progress(len(names))
-    profile = audit_apart(asked, names, jobs, progress.answered)
+    click.echo(f"Making {subject} in {world}, then {probes_in_words(len(names))}.", err=True)
+    progress = Progress(len(names), lambda line: click.echo(line, err=True), out)
+    with announced(out, subject=subject, task=world, effort=effort, probes=names) as begin:
+        profile = audit_apart(asked, names, jobs, progress.answered, begin, progress.begin)
     click.echo(str(profile))
     click.echo(f"\nPage: {build_audit(profile, out).resolve()}")
+
+
+def _refuse_unused() -> None:
+    """Refuse what was asked for beside --validate, whose worlds and efforts are its own."""
+    context = click.get_current_context()
+    given = [
+        f"--{name}" for name in _UNUSED
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]  # fmt: skip
+    if given:
+        raise click.UsageError(
+            f"--validate puts specimens into worlds of its own, with the smoke effort: it makes no "
+            f"use of {', '.join(given)}. Leave that out; --probes, --repeats and --out are heeded."
+        )
 
 
 def _numbers(text: str | None) -> tuple[int, ...] | None:
@@ -132,36 +160,9 @@ def _numbers(text: str | None) -> tuple[int, ...] | None:
         raise click.BadParameter(f"{text!r}: give whole numbers, as in 1,100,10000.") from error
 
 
-class _Progress:
-    """A line for each answer, with the time that the others are likely to take.
-
-    Who cannot be asked answers at once, and what a folder keeps is there already: neither says how
-    long the others take.
-    """
-
-    def __init__(self, count: int):
-        self.count, self.done, self.began = count, 0, time.monotonic()
-        self.asked = 0
-
-    def answered(self, answer: "Answer") -> None:
-        """One more."""
-        passed = time.monotonic() - self.began
-        click.echo(self.line(answer, passed), err=True)
-
-    def line(self, answer: "Answer", passed: float | int) -> str:
-        """What is told of an answer so many seconds after the beginning."""
-        self.done += 1
-        self.asked += answer.found != "not applicable" and answer.seconds <= passed
-        more = self.count - self.done
-        told = f"{answer.seconds:.0f} s; {passed:.0f} s so far"
-        if self.asked and more:
-            told += f", up to {passed / self.asked * more:.0f} s left at this pace"
-        return f"[{self.done}/{self.count}] {answer.probe}: {answer.named} ({told})"
-
-
-def _list(specimens: bool) -> None:
+def _list(specimens: bool, names: list[str]) -> None:
     if specimens:
-        _list_specimens()
+        _show_specimens(names) if names else _list_specimens()
         return
     from ..audit import list_probes
 
@@ -171,15 +172,47 @@ def _list(specimens: bool) -> None:
         click.echo(f"    could be fooled by: {told['fooled_by']}")
 
 
+MAIN = ("effort", "objective", "revaluation", "depth", "extraction", "forecast")
+"""Probes whose answers stand in the list of specimens."""
+
+
 def _list_specimens() -> None:
-    """Each with what every probe must answer, and why; what is not settled by its making last."""
+    """A line each, with what the main probes must answer."""
     from ..specimens import answers, list_specimens
 
-    for name, told in list_specimens().items():
+    every = list_specimens()
+    wide = max(map(len, every)) + 1
+    click.echo(click.style(_line("", "", MAIN, wide), bold=True))
+    for name, told in every.items():
+        found = answers(name)
+        truths = [found[probe][0] if probe in found else "" for probe in MAIN]
+        click.echo(_line(name, told["kind"], truths, wide))
+    click.echo(
+        "\nopen: its making does not settle it. What every probe must answer, and why: "
+        "deliberate audit --specimens NAME,NAME"
+    )
+
+
+def _line(name: str, kind: str, truths: Sequence[str], wide: int) -> str:
+    short = {"not applicable": "-"}
+    told = "".join(f"{short.get(truth, truth):<12}" for truth in truths)
+    return f"{name:<{wide}}{kind:<11}{told}".rstrip()
+
+
+def _show_specimens(names: list[str]) -> None:
+    """Each with what every probe must answer, and why; what is not settled by its making last."""
+    from ..core.errors import UnknownNameError
+    from ..specimens import answers, list_specimens
+
+    every = list_specimens()
+    for name in map(str.strip, names):
+        if name not in every:
+            raise UnknownNameError("specimen", name, every)
+        told = every[name]
         apart = ", kept out of all tuning" * bool(told.get("held_out"))
         click.echo(f"{click.style(name, bold=True)} ({told['kind']}{apart}): {told['title']}")
-        every, by_why = answers(name), dict[tuple[str, str], list[str]]()
-        for probe, (truth, why) in every.items():
+        by_why: dict[tuple[str, str], list[str]] = {}
+        for probe, (truth, why) in answers(name).items():
             if probe not in told["answers"]:
                 by_why.setdefault((truth, why), []).append(probe)
         right = ", ".join(f"{probe}: {truth}" for probe, truth in told["answers"].items())
@@ -188,23 +221,25 @@ def _list_specimens() -> None:
             click.echo(f"    {', '.join(some)}: {truth} ({why})")
 
 
-def _validate(probes: list[str] | None, repeats: int) -> None:
-    from ..specimens import Validated, by_probe, validate
+def _validate(probes: list[str] | None, names: list[str] | None, repeats: int, out: Path) -> None:
+    from ..specimens import by_probe
+    from ._validating import validated
 
-    def show(line: Validated) -> None:
+    found = []
+    for line in validated(probes, names, repeats, out):
+        found.append(line)
         rate = line.responded
+        share = f"{rate.estimate:.2f} [{rate.low:.2f}, {rate.high:.2f}]"
         counts = ", ".join(f"{word} {n}" for word, n in sorted(line.found.items()))
         mark = "" if line.trusted else "  <- not as it should be"
-        click.echo(
-            f"{line.probe:<12} {line.specimen:<20} should be {line.truth:<9} responds in "
-            f"{rate.estimate:.2f} [{rate.low:.2f}, {rate.high:.2f}]  ({counts}){mark}"
-        )
-
-    found = validate(probes, repeats=repeats, watch=show)
-    click.echo("\nBy probe: said wrongly of those that do not respond; rightly of those that do.")
+        head = f"{line.probe:<12} {line.specimen:<20} should be {line.truth:<9}"
+        click.echo(f"{head} responds in {share}  ({counts}){mark}")
+    click.echo(
+        "\nBy probe: said to respond of those that do not, and of those that do; said to turn the "
+        "other way of those that do; said to do neither of those that do neither."
+    )
     for line in by_probe(found):
         where = "" if line.kind == "listed" else f" ({line.kind})"
         few = "" if line.bounded else "  (too few for an upper limit of 8 %)"
         mark = few if line.trusted else "  <- not as it should be"
-        told = f"{line.told(right=False)}; {line.told(right=True)}"
-        click.echo(f"{line.probe + where:<22} {told}{mark}")
+        click.echo(f"{line.probe + where:<22} {'; '.join(line.told)}{mark}")

@@ -14,6 +14,7 @@ from ._playing import (
     trust_option,
     write_whole,
 )
+from ._progress import patience
 from ._tasks import checked_tasks, complete_task
 
 
@@ -78,22 +79,40 @@ def look(
     from ..tasks.moves import Game, names_of, split_moves
     from ..zoo.views import look as look_at
 
-    world = make_task(task)
+    with patience(f"Making {task}"):
+        world = make_task(task)
     wanted = asked_objective(world, objective)
-    game = Game(world, seed=seed, objective=wanted)
-    game.play_all(split_moves(position))
+    with patience(f"Playing to the position in {task}"):
+        game = Game(world, seed=seed, objective=wanted)
+        game.play_all(split_moves(position))
     names = deciders or _usual(world)
     played = " ".join(names_of(world, game.actions)) if world.traits.fully_observable else position
     title = f"{task} after {played}" if played else task
-    made = made_deciders(world, names, seed, effort, trust)
-    found = look_at(
-        game, title, [made[name] for name in names], exact=states > 0, objective=wanted,
-        max_states=states, depth=line,
-    )  # fmt: skip
+    with patience(f"Making {', '.join(names)}"):
+        made = made_deciders(world, names, seed, effort, trust)
+    solving = f"Listing what follows, up to {states:,} states{_endless(world)}"
+    with patience(f"Asking {', '.join(names)}") as doing:
+        found = look_at(
+            game, title, [made[name] for name in names], exact=states > 0, objective=wanted,
+            max_states=states, depth=line, listing=lambda: doing(solving),
+        )  # fmt: skip
     show_look(found)
     if svg is not None:
         write_whole(svg, look_svg(found))
         click.echo(f"Picture: {svg}")
+
+
+def _endless(world: "object") -> str:
+    """What limits a task's episodes, where nothing does: then much may follow."""
+    from ..core.task import Task
+
+    assert isinstance(world, Task)
+    if not world.traits.continuing:
+        return ""
+    return (
+        "; nothing limits the episodes (max_episode_steps=50 in the name of an environment would; "
+        "--states 0 lists nothing)"
+    )
 
 
 def _usual(world: "object") -> tuple[str, ...]:

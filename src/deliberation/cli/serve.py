@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from ._playing import checked_deciders, trust_option
+
 NEEDED = ("starlette", "uvicorn")
 INSTALL = "pip install 'deliberation[playground]'"
 
@@ -16,7 +18,7 @@ INSTALL = "pip install 'deliberation[playground]'"
     "  deliberate serve\n"
     "  deliberate serve --runs table\n"
     "  deliberate serve --policy trained/connect_four\n"
-    "  deliberate serve my_games.nim:Nim\n"
+    "  deliberate serve my_games.nim:Nim --policy my_policies:mlp\n"
     "  deliberate serve --host 0.0.0.0 --no-open",
 )
 @click.argument("tasks", nargs=-1, metavar="[TASKS]...")
@@ -30,16 +32,20 @@ INSTALL = "pip install 'deliberation[playground]'"
     help="A folder of runs (tables, audits, the zoo) to show, live while they run.",
 )  # fmt: skip
 @click.option(
-    "--policy", "policies", multiple=True, type=click.Path(path_type=Path), metavar="FOLDER",
-    help="A saved policy: the habit of its task, in place of one trained on the spot; repeatable.",
+    "--policy", "policies", multiple=True, metavar="POLICY",
+    help="What answers at once, in place of a network trained on the spot: the folder of a saved "
+    "policy, or package.module:factory, sb3:ppo.zip or a name of the zoo, for those of TASKS that "
+    "it answers on; repeatable.",
 )  # fmt: skip
+@trust_option()
 @click.option("--no-open", is_flag=True, help="Do not open the browser.")
 def serve(
     tasks: tuple[str, ...],
     port: int,
     host: str,
     runs: Path | None,
-    policies: tuple[Path, ...],
+    policies: tuple[str, ...],
+    trust: bool,
     no_open: bool,
 ) -> None:
     """Serve the playground on this machine and open it in the browser.
@@ -51,8 +57,9 @@ def serve(
         raise click.ClickException(f"The playground needs starlette and uvicorn: {INSTALL}")
     from ._tasks import checked_tasks
 
+    checked_deciders([text for text in policies if not Path(text).is_dir()])
     asked = tuple(checked_tasks(tasks))
     from ..playground.serving import serve as run
     from ..playground.settings import settings_for
 
-    run(settings_for(host, port, runs, policies, asked), open_page=not no_open)
+    run(settings_for(host, port, runs, policies, asked, trust), open_page=not no_open)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ._measuring import effort_option, jobs_option, measure, out_option, place_options
+from ._playing import Real
 from ._tasks import checked_tasks, complete_task
 from .advise import present as present_advice
 from .zoo import present as present_zoo
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def price_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What computing is paid for: `price` and `training_price`, for the rows in dollars."""
-    cost: Any = {"type": click.FloatRange(min=0, min_open=True), "metavar": "DOLLARS"}
+    cost: Any = {"type": Real(min=0, min_open=True), "metavar": "DOLLARS"}
     about = "Dollars an hour of a core that decides, for n* by money; 0.05 unless told."
     price = click.option("--price", help=about, **cost)
     about = "The same of a core that trains; that of decisions unless told."

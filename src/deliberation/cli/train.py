@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ._measuring import out_option
+from ._playing import SEED, Real
 from ._progress import display
 from ._refusals import INTERRUPTED
 from ._tasks import checked_tasks, complete_task
@@ -24,13 +25,13 @@ from ._tasks import checked_tasks, complete_task
 @click.argument("task", shell_complete=complete_task)
 @click.option(
     "--minutes",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Real(min=0, min_open=True),
     default=5.0,
     show_default=True,
     help="Time to train, over all calls that resume; more than before trains on.",
 )
 @out_option("policy", "Folder of the policy.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seed", type=SEED, default=0, show_default=True)
 def train(task: str, minutes: float, out: Path, seed: int) -> None:
     """Train a network on TASK by search and imitation in turn.
 

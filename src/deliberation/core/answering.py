@@ -2,28 +2,28 @@
 
 import abc
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Float, Int, Key, Num
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, Key, Num, Shaped
 
 from . import clock
 from .budget import UNLIMITED, Budget
 from .decider import Decider, Decision, Memory, row_keys
-from .errors import ForeignStateError, TooLargeError
+from .errors import ForeignStateError, TooLargeError, WrongKindError
 from .failures import as_raised
 from .host import cut, filled, has_rows, size_for
 from .keys import KeyLike
 from .ledger import Ledger
 from .objective import Objective, wanted
 from .root import RootStatistics
-from .rows import beside
+from .rows import beside, in_32_bits, saturated
 from .task import State, Task, batch_size, check_batch, is_concrete
 
-Counts = Int[Array, " batch"] | Int[np.ndarray, " batch"] | int
+Counts = Num[Array, " batch"] | Num[np.ndarray, " batch"] | int | float
 
 
 class Question(eqx.Module):
@@ -148,7 +148,7 @@ def rows_and_keys(
     """How many states there are and a key for each, once they and the budget fit together."""
     batch = batch_size(state)
     if budget is not None:
-        Budget.of(budget).rows(batch)
+        Budget.of(budget).host_rows(batch)
     return batch, row_keys(key, batch)
 
 
@@ -189,43 +189,51 @@ def answer_filled(
 
 def answer(
     live: Bool[Array, " batch"] | Bool[np.ndarray, " batch"],
-    action: Num[Array, "batch ..."] | Num[np.ndarray, "batch ..."],
+    action: Shaped[Array, "batch ..."] | Shaped[np.ndarray, "batch ..."],
     weights: Float[Array, "batch actions"] | Float[np.ndarray, "batch actions"] | None,
     value: Float[Array, " batch"] | Float[np.ndarray, " batch"],
     *,
     model_steps: Counts = 0,
     network_evaluations: Counts = 0,
-    flops: Num[Array, " batch"] | Num[np.ndarray, " batch"] | float = 0.0,
+    flops: Counts = 0.0,
     root: RootStatistics | None = None,
 ) -> Decision:
     """Build a `Decision`; rows that are not live get a blank answer and cost nothing.
 
-    Actions are numbers, and -1 where blank, or continuous and 0. `weights` are all on the one
-    action given where they are None. Seconds are left at zero: see `timed`.
+    Actions are numbers (booleans are 0 and 1), and -1 where blank, or continuous and 0; of others,
+    as of complex ones, `WrongKindError` is raised. `weights` are all on the one action given where
+    they are None. Counts beyond 32 bits stay at the end. Seconds are left at zero: see `timed`.
     """
-    live, action = jnp.asarray(live), jnp.asarray(action)
-    numbered = jnp.issubdtype(action.dtype, jnp.integer)
-    if weights is None:
-        weights = jnp.ones((live.shape[0], 1))
+    parts = (live, action, weights, value, model_steps, network_evaluations, flops)
+    # What came from the host is put to the device together: row by row took longer than a policy.
+    on_host = not any(isinstance(x, Array) for x in parts)
+    xp: Any = np if on_host else jnp
+    asked, action = xp.asarray(live), xp.asarray(in_32_bits(action))
+    numbered = not jnp.issubdtype(action.dtype, jnp.floating)
+    if numbered and not jnp.issubdtype(action.dtype, jnp.integer) and action.dtype != bool:
+        raise WrongKindError(
+            f"Actions are numbers of what is chosen, or continuous ones; got {action.dtype} of "
+            f"shape {list(action.shape)}: answer with whole numbers, or with real ones."
+        )
 
-    def row(x: ArrayLike, dtype: type, blank: int = 0) -> Array:
-        given = jnp.asarray(x, dtype)
-        return jnp.where(beside(live, given), given, jnp.asarray(blank, dtype))
+    def row(x: ArrayLike, dtype: type, blank: int = 0) -> Any:
+        given = xp.asarray(x).astype(dtype)
+        return xp.where(beside(asked, given), given, xp.asarray(blank, dtype))
 
-    return Decision(
-        action=row(action, jnp.int32, -1) if numbered else row(action, jnp.float32),
-        weights=row(weights, jnp.float32),
-        value=row(value, jnp.float32),
-        spent=Ledger(
-            model_steps=row(model_steps, jnp.int32),
-            network_evaluations=row(network_evaluations, jnp.int32),
-            fits=row(0, jnp.int32),
-            data=row(0, jnp.int32),
-            flops=row(flops, jnp.float32),
-            seconds=row(0, jnp.float32),
-        ),
-        root=root,
-    )
+    rows: dict[str, Any] = {
+        "action": row(action, jnp.int32, -1) if numbered else row(action, jnp.float32),
+        "weights": row(xp.ones((len(asked), 1)) if weights is None else weights, jnp.float32),
+        "value": row(value, jnp.float32),
+        "model_steps": row(saturated(model_steps, jnp.int32), jnp.int32),
+        "network_evaluations": row(saturated(network_evaluations, jnp.int32), jnp.int32),
+        "fits": row(0, jnp.int32),
+        "data": row(0, jnp.int32),
+        "flops": row(saturated(flops, jnp.float32), jnp.float32),
+        "seconds": row(0, jnp.float32),
+    }
+    rows = jax.device_put(rows) if on_host else rows
+    chosen = [rows.pop(name) for name in ("action", "weights", "value")]
+    return Decision(*chosen, spent=Ledger(**rows), root=root)
 
 
 def timed(decision: Decision, started: float) -> Decision:

@@ -8,9 +8,11 @@ and cannot be bounded without a further package.
 """
 
 import contextlib
+import functools
 import hashlib
 import os
 import platform
+import stat
 import tempfile
 import zlib
 from pathlib import Path
@@ -26,16 +28,47 @@ programs, most of them small, and together these are much of its time."""
 _OFF = ("off", "no", "false", "0")
 _ROOM = 0.75
 """The share of the bound that is left when old programs are removed."""
+_NOWHERE = Path(os.devnull) / "deliberation"
+"""A folder that cannot be made: whoever would keep something does as with any such."""
 _SUFFIX, _PART = "-cache", ".part"
 _CHECK_BYTES = 4
 
 
 def cache_folder() -> Path:
-    """The folder of caches: `DELIBERATION_CACHE`, or one in the user's cache folder."""
+    """The folder of caches: `DELIBERATION_CACHE`, or one in the user's cache folder.
+
+    Where there is no home, or none that can be written, as in containers, it is one of the user's
+    own among the system's temporary files; without these either, it is none that can be written.
+    """
     if os.environ.get("DELIBERATION_CACHE"):
         return Path(os.environ["DELIBERATION_CACHE"])
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "deliberation"
+    try:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deliberation"
+    except RuntimeError:  # there is no home
+        return _temporary()
+    # A folder that may not be looked into counts as absent, and its parent then decides.
+    there = next(path for path in (folder, *folder.parents) if os.path.exists(path))
+    return folder if os.access(there, os.W_OK | os.X_OK) else _temporary()
+
+
+@functools.cache
+def _temporary() -> Path:
+    """The user's own folder among temporary files, the same for all processes.
+
+    Compiled code is loaded from it. One that somebody else made, or may write to, is passed over
+    for a new one. Where none can be made, it is `_NOWHERE`.
+    """
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    with contextlib.suppress(OSError):
+        folder = Path(tempfile.gettempdir()) / f"deliberation-{user}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        about = folder.lstat()
+        own = not hasattr(os, "getuid") or about.st_uid == user
+        if stat.S_ISDIR(about.st_mode) and own and not about.st_mode & 0o022:
+            return folder
+    with contextlib.suppress(OSError):
+        return Path(tempfile.mkdtemp(prefix="deliberation-"))
+    return _NOWHERE
 
 
 def processor() -> str:

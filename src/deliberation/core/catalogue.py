@@ -1,6 +1,7 @@
 """Finding what a folder of modules declares, without importing any of them."""
 
 import ast
+import functools
 import importlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,12 +22,22 @@ def catalogue(folder: Path, constant: str) -> dict[str, Any]:
     """
     found = {}
     for path in sorted(folder.rglob("[!_]*.py")):
-        for node in _parsed(path.read_text(encoding="utf-8")).body:
-            targets = node.targets if isinstance(node, ast.Assign) else []
-            if any(isinstance(t, ast.Name) and t.id == constant for t in targets):
-                name = ".".join(path.relative_to(folder).with_suffix("").parts)
-                found[name] = ast.literal_eval(node.value)  # type: ignore[union-attr]
+        for value in _declared(path, constant, path.stat().st_mtime_ns):
+            name = ".".join(path.relative_to(folder).with_suffix("").parts)
+            found[name] = ast.literal_eval(value)
     return found
+
+
+@functools.lru_cache(4096)
+def _declared(path: Path, constant: str, version: int) -> list[ast.expr]:
+    """What a module assigns to the constant, read anew once the file is of another time."""
+    del version
+    return [
+        node.value
+        for node in _parsed(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign)
+        and any(isinstance(t, ast.Name) and t.id == constant for t in node.targets)
+    ]
 
 
 def _parsed(source: str) -> ast.Module:

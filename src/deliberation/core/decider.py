@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import equinox as eqx
 import numpy as np
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Memory = Any
 """What a decider carries from one decision to the next: a pytree of arrays with one row for each
 row of the batch, or None when it carries nothing."""
+Told = Literal["budget", "objective"]
+"""What can be told to a decider beside the state."""
 
 
 class Decision(eqx.Module):
@@ -66,10 +68,14 @@ class Decision(eqx.Module):
 class Decider(eqx.Module):
     """Whatever chooses: a planner, a network, a table, a hybrid. One call for all of them.
 
-    That one of them ignores `objective` or `budget` is a finding, not an interface.
+    That one of them ignores `objective` or `budget` is a finding, not an interface, where they
+    reach it. One that was made elsewhere may have no way to be told: it `hears` neither, and that
+    its answers are the same whatever is told is then no finding.
     """
 
     task: eqx.AbstractVar[Task]
+    hears: ClassVar[frozenset[Told]] = frozenset(("budget", "objective"))
+    """What of these reaches whoever chooses; `check_decider` holds it to what it leaves out."""
 
     def begin(self, batch: int) -> Memory:
         """The memory before the first decision of a batch of episodes."""

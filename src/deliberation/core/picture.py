@@ -1,8 +1,9 @@
 """A state as a board of cells: what a terminal and a figure draw in their own ways."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+T = TypeVar("T")
 Place = tuple[int, int]
 """A row and a column, from the top left; an arrow may point to one off the board."""
 
@@ -26,7 +27,7 @@ class Picture(NamedTuple):
     lean: float = 0.0
 
 
-def in_rows(marks: Sequence[str], columns: int) -> tuple[tuple[str, ...], ...]:
+def in_rows(marks: Sequence[T], columns: int) -> tuple[tuple[T, ...], ...]:
     """A flat board cut into rows."""
     return tuple(tuple(marks[i : i + columns]) for i in range(0, len(marks), columns))
 

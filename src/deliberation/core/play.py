@@ -17,7 +17,7 @@ from .keys import KeyLike, one_key
 from .ledger import Ledger, exact_sum
 from .noise import as_key, mix, pick_uniform, seeds, uniform
 from .objective import Action, Objective, wanted
-from .rows import where_rows
+from .rows import in_32_bits, where_rows
 from .task import (
     Actions,
     State,
@@ -28,6 +28,8 @@ from .task import (
     dtype_of,
     stopped,
 )
+from .witness.noting import LONGEST, note_episodes
+from .witness.watching import watch
 
 
 class Episodes(eqx.Module):
@@ -95,6 +97,7 @@ def rollout(
     returns, worth = jnp.zeros((batch, players)), jnp.ones((batch,))
     nothing, turns = _nothing(task, batch), np.zeros((batch, players), int)
     actions: list[np.ndarray] = []
+    looked: list[State] = []
     for _ in range(task.traits.horizon):
         over, mover = _status(task, state)
         if bool(over.all()):
@@ -108,9 +111,12 @@ def rollout(
                 state, memories[p], objective=objective, budget=budgets[p], key=now
             )
             memories[p] = where_rows(jnp.asarray(mine), memory, memories[p])
-            action = np.asarray(where_rows(jnp.asarray(mine), decision.action, jnp.asarray(action)))
+            chosen = jnp.asarray(in_32_bits(decision.action))
+            action = np.asarray(where_rows(jnp.asarray(mine), chosen, jnp.asarray(action)))
             spent[p] = spent[p] + masked_total(decision.spent, mine)
         check_actions(task, state, jnp.asarray(action))
+        if watch() and len(looked) < LONGEST:
+            looked.append(state)
         key, now = jax.random.split(key)
         keys = jax.random.split(now, batch)
         state, reward = advance_rows(task, scored, state, jnp.asarray(action), keys)
@@ -123,7 +129,9 @@ def rollout(
             "is then no number. Check its rewards on legal transitions."
         )
     trace = np.stack([nothing, *actions], 1)[:, 1:]
-    cut = np.asarray(~_terminated(task, state))
+    if looked:
+        note_episodes(looked, trace, np.asarray(returns[:, 0]))
+    cut = np.asarray(_no_end(task, state))
     return Episodes(np.asarray(returns), turns, trace, tuple(spent), state, cut)
 
 
@@ -145,8 +153,8 @@ def _status(task: Task, state: State) -> tuple[Bool[Array, " batch"], Int[Array,
 
 
 @eqx.filter_jit
-def _terminated(task: Task, state: State) -> Bool[Array, " batch"]:
-    return jax.vmap(task.terminated)(state)
+def _no_end(task: Task, state: State) -> Bool[Array, " batch"]:
+    return jax.vmap(lambda s: ~task.terminated(s) | task.only_cut(s))(state)
 
 
 @eqx.filter_jit

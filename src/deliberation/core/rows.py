@@ -4,12 +4,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, PyTree
+import numpy as np
+from jaxtyping import Array, Bool, Float, PyTree
 
 _EXACT = 64
 """Up to here sizes are powers of two: a search of few rows costs about what one of one row does."""
 _STEPS = 4
 """So many sizes there are from there to each next power of two: fewer rows are computed in vain."""
+_WIDE = ("int64", "uint64", "uint32")
 
 
 def padded_size(rows: int) -> int:
@@ -21,9 +23,22 @@ def padded_size(rows: int) -> int:
     return -(-rows // step) * step
 
 
-def beside(mask: Bool[Array, "*rows"], like: Array) -> Bool[Array, "..."]:
+def beside(
+    mask: Bool[Array, "*rows"] | Bool[np.ndarray, "*rows"], like: Array | np.ndarray
+) -> Bool[Array, "..."] | Bool[np.ndarray, "..."]:
     """The mask with as many trailing axes of length 1 as an array of rows has more axes."""
     return mask.reshape(*mask.shape, *[1] * (jnp.ndim(like) - mask.ndim))
+
+
+def greatest(x: Float[Array, "*rows n"]) -> Float[Array, "*rows"]:
+    """The greatest of each row; its gradient goes to the first of those that are.
+
+    For what is differentiated. The gradient of `jnp.max` compares the row with its maximum again: a
+    compiled program may compute the two apart and round them otherwise, and where none is equal it
+    is infinite (seen of XLA on CPUs where it optimises little).
+    """
+    first = jnp.arange(x.shape[-1]) == x.argmax(-1, keepdims=True)
+    return jnp.where(first, x, 0).sum(-1)
 
 
 def where_rows(mask: Bool[Array, "*rows"], new: PyTree, old: PyTree) -> PyTree:
@@ -49,6 +64,36 @@ def narrowed(tree: PyTree) -> PyTree:
     """A tree with its 64-bit numbers in 32 bits, the precision that searches compute in."""
     narrow = {"float64": "float32", "int64": "int32", "uint64": "uint32"}
     return jax.tree.map(lambda x: x.astype(narrow.get(str(x.dtype), x.dtype)), tree)
+
+
+def in_32_bits(action: Any) -> Any:
+    """Whole numbers in 32 bits. Those beyond stay at the end: a cast would wrap an illegal action
+    round to a legal one.
+    """
+    kind = getattr(action, "dtype", None)
+    if kind not in _WIDE:
+        return action
+    own, kept = jnp.iinfo(kind), jnp.iinfo(jnp.int32)
+    return action.clip(max(own.min, kept.min), kept.max).astype(jnp.int32)
+
+
+def saturated(count: Any, dtype: Any) -> Any:
+    """Counts, or Python's own numbers, in 32 bits, whole or not. Those beyond stay at the end: a
+    cast would wrap many round to few, and of a number of Python's raise.
+    """
+    whole = jnp.issubdtype(dtype, jnp.integer)
+    kept = jnp.iinfo(dtype) if whole else jnp.finfo(dtype)
+    if isinstance(count, int):  # of any size
+        count = min(max(count, int(kept.min)), int(kept.max))
+    if not isinstance(count, jax.Array):
+        count = np.asarray(count)
+        if whole and count.dtype.kind in "biu":
+            return in_32_bits(count).astype(dtype)
+        return count.astype(float).clip(float(kept.min), float(kept.max)).astype(dtype)
+    if not whole or not jnp.issubdtype(count.dtype, jnp.floating):
+        return (in_32_bits(count) if whole else count).astype(dtype)
+    over = count >= kept.max  # the end itself is no number of 32 bits with a point
+    return jnp.where(over, kept.max, jnp.where(over, 0, count).astype(dtype))
 
 
 def in_one_row(tree: PyTree) -> PyTree:

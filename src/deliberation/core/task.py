@@ -19,6 +19,7 @@ from .errors import (
     ForeignStateError,
     IllegalActionError,
     NoLegalActionError,
+    TaskOptionError,
     UnsuitableTaskError,
     WrongKindError,
 )
@@ -80,6 +81,7 @@ class Task(eqx.Module):
     def __check_init__(self) -> None:
         # Whatever this library computes begins with a task, and nothing is compiled before.
         keep_programs()
+        _check_numbers(self)
 
     @property
     @abc.abstractmethod
@@ -135,6 +137,14 @@ class Task(eqx.Module):
         del state
         return jnp.bool_(False)
 
+    def only_cut(self, state: State) -> Bool[Array, ""]:
+        """Whether play stops here by a cut alone, so that who learns bootstraps.
+
+        Here: truncated, and not terminated. A world that cannot be stepped past its own cut is
+        `terminated` there as well, so that who plans stops where `rollout` does, and true here.
+        """
+        return self.truncated(state) & ~self.terminated(state)
+
     def outcomes(self, state: State, action: Action) -> tuple[State, Float[Array, " outcomes"]]:
         """All that chance can make of a legal action: states on a leading axis, and how probable.
 
@@ -180,6 +190,14 @@ class Task(eqx.Module):
         if self.traits.fully_observable:
             return self.render(state)
         return np.array2string(np.asarray(self.observe(state)), precision=3, max_line_width=90)
+
+    def table_seen(self, state: State) -> tuple[tuple[str, str], ...]:
+        """What the player to move sees, as names and values, for people: nothing that is hidden.
+
+        Empty where parts have no names, as here: the numbers of the observation stand for them.
+        """
+        del state
+        return ()
 
     def picture(self, state: State) -> Picture | None:
         """What the player to move sees, as a board of cells; None where it is none, as here."""
@@ -233,6 +251,19 @@ class Task(eqx.Module):
             raise IllegalActionError(
                 f"Action {action.tolist()} is illegal here: it must be finite numbers of shape "
                 f"{list(traits.shape)} from {traits.low} to {traits.high}.\n" + self.render(state)
+            )
+
+
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+def _check_numbers(task: Task) -> None:
+    """Refuse an option that 32-bit numbers cannot hold: it would be computed with as infinity."""
+    for name, value in vars(task).items():
+        if isinstance(value, float) and _LARGEST < abs(value) < float("inf"):
+            raise TaskOptionError(
+                f"{type(task).__name__} takes a {name} within {_LARGEST:.2g} (32-bit numbers hold "
+                f"no more); got {value:.6g}."
             )
 
 

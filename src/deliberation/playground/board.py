@@ -9,9 +9,21 @@ from .asking import Fields, answering, number
 from .exact import solved_moves
 from .goals import knobs
 from .hall import Hall
+from .options import options_of
 from .searching import most_simulations, searcher
 from .settings import RefusedError
-from .worlds import FIRST, allowed, board_form, described, play, playable, read_spot, world
+from .worlds import (
+    FIRST,
+    allowed,
+    board_form,
+    described,
+    first_of,
+    opened,
+    play,
+    playable,
+    read_spot,
+    world,
+)
 
 
 def routes() -> list[BaseRoute]:
@@ -29,7 +41,7 @@ async def hello(hall: Hall, fields: Fields) -> dict[str, Any]:
     return {
         "version": __version__,
         "tasks": playable(hall.settings),
-        "first": FIRST,
+        "first": first_of(hall.settings),
         "runs": hall.settings.runs is not None,
         "notes": list(hall.notes.values()),
     }
@@ -37,13 +49,16 @@ async def hello(hall: Hall, fields: Fields) -> dict[str, Any]:
 
 async def position(hall: Hall, fields: Fields) -> dict[str, Any]:
     """A position, played from the start."""
-    return await hall.warmly(board_form(fields), _position, hall, fields)
+    fields = opened(hall.settings, fields)
+    name = fields.get("task", FIRST)
+    return await hall.warmly(board_form(fields), _position, hall, fields, of=name)
 
 
 def _position(hall: Hall, fields: Fields) -> dict[str, Any]:
     spot = read_spot(hall.settings, fields)
     return described(play(spot), spot) | {
         "knobs": knobs(world(spot.task)),
+        "options": options_of(spot.task),
         "solved": bool(solved_moves(spot.task)),
         "most": most_simulations(world(spot.task)),
         "searcher": searcher(world(spot.task)),

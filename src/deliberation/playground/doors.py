@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..core.errors import DeliberationError, TooLargeError
 from .limits import DIGITS
-from .settings import LOOPBACK, RefusedError, Settings
+from .settings import LOOPBACK, RefusedError, Settings, sentence_of
 
 COOKIE = "deliberation-token"
 MOST_ADDRESS = 8192
@@ -52,9 +52,9 @@ def refused(error: Exception) -> tuple[str, int]:
     if isinstance(error, RefusedError):
         return error.sentence, error.status
     if isinstance(error, TooLargeError):
-        return str(error).splitlines()[0], 413
+        return sentence_of(error), 413
     if isinstance(error, DeliberationError):
-        return str(error).splitlines()[0], 400
+        return sentence_of(error), 400
     _log.error("not foreseen", exc_info=error)
     return "The server met an error of its own; its log says which.", 500
 

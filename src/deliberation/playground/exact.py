@@ -15,6 +15,7 @@ from ..tasks.board.solved import solved_connect_four
 from . import limits
 from .goals import Goal, objective_of
 from .kept import Kept
+from .settings import sentence_of
 from .worlds import Spot, batched, world
 
 _LISTED, _VALUED, _BELOW, _FILE = Kept(8), Kept(32), Kept(64), Kept(1)
@@ -47,6 +48,9 @@ def exact(spot: Spot, state: State) -> Exact | str:
     reason = _unsuitable(task)
     if reason:
         return reason
+    kept = None if goal else _from_file(task, state)
+    if kept is not None:  # At once, where listing takes seconds to find out that it is too much.
+        return kept
     listed = listing(spot.task)
     if isinstance(listed, Reached) and listed.find(batched(state))[0] >= 0:
         table = _VALUED.get((spot.task, goal), lambda: _valued(listed, goal))
@@ -55,8 +59,7 @@ def exact(spot: Spot, state: State) -> Exact | str:
     if isinstance(below, Reached):
         table = _valued(below, goal)
         return _read(table, state, f"of all {len(table.values):,} states that can follow")
-    found = None if goal else _from_file(task, state)
-    return found or f"Not known here: more than {limits.STATES:,} states can follow."
+    return f"Not known here: more than {limits.STATES:,} states can follow."
 
 
 def listing(name: str) -> Reached | str:
@@ -79,7 +82,7 @@ def _list_from(task: Task, state: State | None) -> Reached | str:
     try:
         return enumerate_states(task, start=start, max_states=limits.STATES)
     except (TooLargeError, UnsuitableTaskError, ContractError, NoLegalActionError) as error:
-        return str(error).splitlines()[0]
+        return sentence_of(error)
 
 
 def _valued(listed: Reached, goal: Goal) -> Table:

@@ -199,15 +199,18 @@ def sentence(
     told: bool = False,
     seen: bool = False,
     exact: tuple[set[str], set[str]] | None = None,
+    who: str = "network",
 ) -> str:
     """What a change came to; None for what was not asked or is not there.
 
-    `network` is its choice before and after; `told` says that it is told the goal, `seen` that a
-    part of the change (walls) stands in what it observes. `exact` are the best actions of both.
+    `network` is its choice before and after, really asked both times; `told` says that it is told
+    the goal, `seen` that a part of the change (walls) stands in what it observes, and `who` what it
+    is. `exact` are the best actions of both.
     """
     parts = [] if search is None else [_searched(*search)]
+    followed = search is not None and told_apart(*search)
     if network is not None:
-        parts.append(_networked(*network, told, seen))
+        parts.append(_networked(*network, told=told, seen=seen, followed=followed, who=who))
     said = f"{what}: {'; '.join(parts) or 'nobody has answered yet'}."
     if exact is None:
         return said
@@ -223,7 +226,7 @@ def _searched(before: list[str], after: list[str]) -> str:
     if now in before:
         return f"search chooses {now}, as it does before the change, too, in some askings"
     if told_apart(before, after):
-        return f"search now chooses {now}"
+        return f"search followed and now chooses {now}"
     return f"search chooses {now}, but at this effort its choice varies by chance"
 
 
@@ -244,13 +247,17 @@ def told_apart(before: list[str], after: list[str]) -> bool:
     return apart <= 0.05 * len(dealt)
 
 
-def _networked(before: str, after: str, told: bool, seen: bool) -> str:
+def _networked(before: str, after: str, *, told: bool, seen: bool, followed: bool, who: str) -> str:
+    """What was found of its two answers, and whether it could know of the change."""
     chooses = f"{'now' if before != after else 'still'} chooses {after}"
     if told:
-        return f"the network {chooses}"
+        return f"the {who}, which is told the goal, {chooses}"
     if seen:
-        return f"the network, which sees walls but no goal, {chooses}"
-    return f"the network is not told the goal: it answers {after} whatever is wanted"
+        return f"the {who}, which sees walls but no goal, {chooses}"
+    if before != after:
+        return f"the {who}, which is not told the goal, chose {before} and {chooses}"
+    did = "did not" if followed else "does not follow"
+    return f"the {who} {did}: it is not told the goal, and chooses {after} before and after"
 
 
 def what_changed(goal: Goal, walls: tuple[int, ...]) -> str:

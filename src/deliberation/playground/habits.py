@@ -4,14 +4,13 @@ It is fitted to the exact answers where all states can be listed, else to what a
 positions of random play, for the task's own goal; afterwards it only evaluates.
 """
 
-import functools
 import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,25 +20,29 @@ from jaxtyping import Array, Key
 from ..amortised import MLP, Dataset, Network, NetworkPolicy, collect, fit, random_positions
 from ..amortised.files import load_network, save_network
 from ..core.cache import cache_folder
-from ..core.decider import Decider
 from ..core.errors import DeliberationError, PolicyFileError
 from ..core.keys import named_key
 from ..core.task import State, Task
+from ..core.telling import hearing
 from ..direct.exact import value_iteration
 from ..direct.exact.states import Reached
-from ..tasks import portable_name
+from ..tasks import list_tasks, portable_name
 from ..tasks.names import source_digest
 from ..zoo.naming import usual_search
 from .exact import listing
-from .pool import ended
-from .settings import RefusedError
+from .handed import Handed
+from .settings import RefusedError, sentence_of
+from .turns import WAITING, DroppedError, Habit, Turns
 from .worlds import world
 
 VERSION = 2
 """Of the recipe below: a change of it trains anew."""
-CHUNK = 256
-PATIENCE = 15.0
-"""Seconds after which nobody looks at what was not asked for again."""
+CHUNK, FEW = 256, 16
+"""Positions that search is asked about at a time; of worlds of others, which may be slow, a few."""
+BRISK = 0.25
+"""Seconds for those few, below which so many more are asked about at a time."""
+VARIED = 32
+"""So many networks of tasks with changed options are held; none of them is kept on disk."""
 _log = logging.getLogger("deliberation.playground")
 BUNDLED = Path(__file__).parent / "habits"
 """Networks that come with the installation, made by `bundle`: a folder for each task."""
@@ -56,118 +59,40 @@ class Recipe(NamedTuple):
 QUICK, HIDDEN, LONG = Recipe(), Recipe(512, 64), Recipe(12_288, 1024, 6000)
 
 
-class Habit:
-    """The network of one task as it comes about: `policy` is None until it is there."""
-
-    def __init__(self, name: str):
-        self.name = name
-        self.policy: Decider | None = None
-        self.about, self.refused = "", ""
-        self.share, self.stage = 0.0, "waiting for its turn"
-        self.asked = 0.0
-        """When it was asked for last, by `time.monotonic`."""
-        self.wanted: Callable[[], bool] = lambda: True
-
-    def go_on(self) -> None:
-        """Raise `_DroppedError` where its training is wanted no more."""
-        if not self.wanted():
-            raise _DroppedError
-
-    @property
-    def settled(self) -> bool:
-        """Whether nothing more will come of waiting."""
-        return self.policy is not None or bool(self.refused)
-
-    @property
-    def told_goal(self) -> bool:
-        """Whether it hears what is wanted; a network of observations alone does not."""
-        return self.policy is not None and not isinstance(self.policy, NetworkPolicy)
-
-    def told(self) -> dict[str, Any]:
-        """How far it is, for the page."""
-        return {
-            "ready": self.policy is not None, "about": self.about, "refused": self.refused,
-            "share": self.share, "stage": self.stage,
-        }  # fmt: skip
-
-
-class _DroppedError(Exception):
-    """A training that ends unfinished."""
-
-
 class Habits:
-    """The networks of all tasks; each is trained once, one after the other, in a thread apart.
+    """The networks of all tasks: each is trained once, when it is asked for, in its turn.
 
-    The one that was asked for last comes first. One that nobody has asked for in a while is dropped
-    for others, until it is asked for again: whoever waits has to ask again and again.
+    Whoever waits has to ask again and again (see `Turns`). The policies handed over are there from
+    the start.
     """
 
-    def __init__(self, policies: tuple[Path, ...] = ()):
+    def __init__(self, policies: Sequence[Handed] = ()):
         self._known: dict[str, Habit] = {}
-        self._turn = threading.Condition()
-        self._waiting: dict[str, Habit] = {}
-        self._taught: Habit | None = None
-        self._open = self._closed = False
-        for folder in policies:
-            task, network, _ = load_network(folder)
-            habit = Habit(portable_name(task))
-            habit.policy, habit.about = NetworkPolicy(task, network), f"saved in {folder.name}"
+        self._lock = threading.Lock()
+        self._turns = Turns(lambda habit: _get_ready(habit), _bundled)
+        for one in policies:
+            habit = Habit(one.task)
+            habit.policy, habit.about, habit.kind = one.policy, one.about, one.kind
+            habit.budget = None if one.named is None else one.named.budget
             self._known[habit.name] = habit
-
-    @property
-    def given(self) -> tuple[str, ...]:
-        """The tasks of the policies that were handed over."""
-        return tuple(self._known)
 
     def of(self, name: str) -> Habit:
         """The network of a task; who asks has it trained. Raises `RefusedError` after `close`."""
-        with self._turn:
-            if self._closed:
-                raise ended()
+        with self._lock:
             found = self._known.setdefault(name, Habit(name))
-            found.asked = time.monotonic()
-            if not found.settled and found is not self._taught:
-                self._waiting[name] = found
-                self._turn.notify()
-                if not self._open:
-                    self._open = True
-                    threading.Thread(target=self._teach, name="school", daemon=True).start()
-            return found
+            self._forget(found)
+        self._turns.ask(found)
+        return found
+
+    def _forget(self, but: Habit) -> None:
+        """Of tasks with options of visitors only so many networks are held. Under the lock."""
+        held = [h for h in self._known.values() if h.settled and _varied(h.name) and h is not but]
+        for habit in sorted(held, key=lambda habit: habit.asked)[: max(0, len(held) - VARIED)]:
+            del self._known[habit.name]
 
     def close(self) -> None:
-        """Begin no more trainings, and end the present one at its next step."""
-        with self._turn:
-            self._closed = True
-            self._turn.notify_all()
-
-    def _teach(self) -> None:
-        while (habit := self._next()) is not None:
-            habit.wanted = functools.partial(self._wanted, habit)
-            _get_ready(habit)
-
-    def _next(self) -> Habit | None:
-        with self._turn:
-            self._taught = None
-            while not self._closed:
-                late = [h for h in self._waiting.values() if _forgotten(h) and not _bundled(h.name)]
-                for habit in late:
-                    del self._waiting[habit.name]
-                if self._waiting:
-                    last = max(self._waiting.values(), key=lambda habit: habit.asked)
-                    self._taught = self._waiting.pop(last.name)
-                    return self._taught
-                self._turn.wait()
-            return None
-
-    def _wanted(self, habit: Habit) -> bool:
-        """Whether a training is to go on: somebody looks at it, or at no other."""
-        with self._turn:
-            others = not all(_forgotten(other) for other in self._waiting.values())
-            return not self._closed and not (others and _forgotten(habit))
-
-
-def _forgotten(habit: Habit) -> bool:
-    return time.monotonic() - habit.asked > PATIENCE
+        """Begin no more trainings, and end those under way at their next step."""
+        self._turns.close()
 
 
 def _get_ready(habit: Habit) -> None:
@@ -183,16 +108,22 @@ def _get_ready(habit: Habit) -> None:
             began = time.perf_counter()
             network, taught = _trained(task, habit, recipe)
             about = f"trained here in {time.perf_counter() - began:.0f} s on {taught}"
-            _keep(folder, network, task, about)
+            if not _varied(habit.name):
+                _keep(folder, network, task, about)
         habit.about, habit.stage, habit.share = about, "", 1.0
         habit.policy = NetworkPolicy(task, network)
-    except _DroppedError:
-        habit.share, habit.stage = 0.0, "waiting for its turn"
+    except DroppedError:
+        habit.share, habit.stage = 0.0, WAITING
     except (DeliberationError, RefusedError) as error:
-        habit.refused = f"No network: {str(error).splitlines()[0]}"
+        habit.refused = f"No network: {sentence_of(error)}"
     except Exception as error:
         _log.error("a training ended", exc_info=error)
         habit.refused = f"No network: its training ended with {type(error).__name__}."
+
+
+def _varied(name: str) -> bool:
+    """Whether a visitor has changed options: of such tasks there is no end."""
+    return "(" in name
 
 
 def _keep(folder: Path, network: Network, task: Task, about: str) -> None:
@@ -225,7 +156,9 @@ def _folder(name: str) -> Path:
 
 def _trained(task: Task, habit: Habit, recipe: Recipe) -> tuple[Network, str]:
     habit.stage = "listing all states"
-    listed, key = listing(habit.name), named_key(jax.random.key(0), "habit")
+    with hearing(lambda share: habit.go_on(waits=False)):
+        listed = listing(habit.name)
+    key = named_key(jax.random.key(0), "habit")
     first, then, last = jax.random.split(key, 3)
     if isinstance(listed, Reached):
         data, taught = _from_table(listed, 4 * recipe.positions)
@@ -237,8 +170,14 @@ def _trained(task: Task, habit: Habit, recipe: Recipe) -> tuple[Network, str]:
         value_range=(low, high) if np.isfinite([low, high]).all() else None,
     )  # fmt: skip
     habit.go_on()
-    habit.share, habit.stage = 0.7, "fitting the network"
-    fitted = fit(task, network, data, steps=recipe.steps, key=last)
+    habit.stage = "fitting the network"
+
+    def heard(share: float) -> None:
+        habit.go_on()
+        habit.share = 0.7 + 0.3 * share
+
+    with hearing(heard):
+        fitted = fit(task, network, data, steps=recipe.steps, key=last)
     return fitted.network, taught
 
 
@@ -263,13 +202,17 @@ def _from_search(
     habit.share, habit.stage = 0.05, "playing at random"
     positions = random_positions(task, count, key)
     teacher, parts = usual_search(task), []
-    for start in range(0, count, CHUNK):
+    start, size = 0, CHUNK if habit.name.split("(")[0] in list_tasks() else FEW
+    while start < count:
         habit.go_on()
         habit.share = 0.1 + 0.6 * start / count
         habit.stage = f"asking search: {start:,} of {count:,} positions"
-        some = _part(positions, start)
+        some, began = _part(positions, start, size), time.monotonic()
         keys = jax.random.fold_in(key, start)
-        parts.append(collect(teacher, some, key=keys, budget=budget, batch=CHUNK)[0])
+        parts.append(collect(teacher, some, key=keys, budget=budget, batch=size)[0])
+        start += size
+        if size < CHUNK and start % CHUNK == 0 and time.monotonic() - began < BRISK:
+            size = CHUNK
     seen, legal, weights, values = (
         jnp.concatenate([getattr(p, f) for p in parts])
         for f in ("observations", "legal", "weights", "value")
@@ -280,5 +223,5 @@ def _from_search(
     return Dataset.of(seen, legal, best, values), taught
 
 
-def _part(states: State, start: int) -> State:
-    return jax.tree.map(lambda x: x[start : start + CHUNK], states)
+def _part(states: State, start: int, size: int) -> State:
+    return jax.tree.map(lambda x: x[start : start + size], states)

@@ -13,6 +13,10 @@ OBSERVED = 16_384
 """Numbers that a player sees: what a network reads."""
 HORIZON = 100_000
 WALLS = 200
+OPTION = 128
+"""A whole number among a task's options, but for horizons and seeds: a size, a count."""
+NAME, LAYOUT = 1_500, 1_200
+"""Letters of a task's name with its options, and of one word among these, such as a map."""
 GAMES = 2_000
 """Of one match."""
 PLAYED = SEARCHED = 20_000_000

@@ -1,27 +1,32 @@
 """Two systems against each other on a task, streamed: the board move by move, and score by cost."""
 
 import asyncio
+import contextlib
 import functools
 import operator
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from starlette.routing import BaseRoute, Route
 
+from ..adapters import HostPolicy
+from ..amortised import NetworkPolicy
 from ..core.errors import DeliberationError
 from ..core.task import Task, Traits
 from ..stats import Estimate
 from ..tasks.moves import action_name
+from ..tasks.seen import table_of
 from ..zoo import list_zoo
 from ..zoo.naming import MANIFEST, RANDOM, SEARCH, Named, named_decider
 from . import limits
 from .asking import Event, Fields, answering, number, streaming
 from .contest import SIDES, Bout, Spent, Tally, pair_seed, seatings, warm_up
+from .folder.shelf import is_within
 from .hall import Hall
 from .kept import Kept
-from .settings import RefusedError
+from .settings import RefusedError, sentence_of
 from .worlds import allowed, drawn, world
 
 BOARDS = 0.04
@@ -58,6 +63,10 @@ async def systems(hall: Hall, fields: Fields) -> dict[str, Any]:
         {"name": f"{POLICY}{place.name}", "title": place.name, "kind": "saved", "dial": True}
         for place in _saved(hall)
     ]
+    saved += [
+        {"name": f"{POLICY}{text}", "title": text, "kind": "saved", "dial": _dial(hall, text)}
+        for text in _named(hall, name)
+    ]
     return {
         "task": name, "players": traits.players,
         "openings": _opens(traits),
@@ -74,12 +83,19 @@ async def systems(hall: Hall, fields: Fields) -> dict[str, Any]:
 
 def _saved(hall: Hall) -> list[Path]:
     """Folders of saved policies that the playground was started with, or that lie in its runs."""
-    found = [path for path in hall.settings.policies if (path / MANIFEST).is_file()]
+    given = map(Path, hall.settings.policies)
+    found = [path for path in given if (path / MANIFEST).is_file()]
     if hall.settings.runs is not None:
         root = hall.settings.runs.resolve()
-        near = (path for path in sorted(root.glob("*")) if path.resolve().is_relative_to(root))
+        near = (path for path in sorted(root.glob("*")) if is_within(path, root))
         found += [path for path in near if (path / MANIFEST).is_file()]
     return list({path.name: path for path in reversed(found)}.values())[::-1]
+
+
+def _named(hall: Hall, task: str) -> dict[str, Named]:
+    """Policies that the playground was started with by name, made on a task."""
+    given = (one.named for one in hall.handed if one.task == task)
+    return {named.name: named for named in given if named is not None}
 
 
 async def play(hall: Hall, fields: Fields) -> AsyncIterator[Event]:
@@ -91,21 +107,24 @@ async def play(hall: Hall, fields: Fields) -> AsyncIterator[Event]:
     name, (first, pairs) = allowed(hall.settings, fields.get("task", "tic_tac_toe")), _span(fields)
     seed, opening = number(fields, "seed", 0, 0, 2**30), number(fields, "opening", 2, 0, OPENING)
     efforts = {side: number(fields, f"{side}_effort", 64, 1, limits.SIMULATIONS) for side in SIDES}
-    names = {side: _checked(hall, fields.get(side, SEARCH)) for side in SIDES}
+    names = {side: _checked(hall, name, fields.get(side, SEARCH)) for side in SIDES}
     past, alike = _past(fields.get("past", ""), first), _alike(fields.get("alike", ""))
     task = await hall.slow(world, name)
     if task.traits.players > 2:
         raise RefusedError(f"{name} has {task.traits.players} players: a match is between two.")
     opening = opening if _opens(task.traits) else 0
-    _affordable(task, pairs - first, [efforts[s] for s in SIDES if _dial(names[s])])
+    _affordable(task, pairs - first, [efforts[s] for s in SIDES if _dial(hall, names[s])])
     yield "begins", {"players": task.traits.players, "first": first, "pairs": pairs}
     made: dict[str, Named] = {}
     for side in SIDES:
         yield "making", {"side": side, "name": names[side]}
-        async for stage in _schooled(hall, name, names[side]):
-            yield "making", {"side": side, "name": names[side], "stage": stage}
-        made[side] = await hall.learn(_made, hall, name, names[side], efforts[side])
-        await hall.slow(_warmed, name, made[side])
+        making = _Making(hall, name, names[side], efforts[side])
+        async with contextlib.aclosing(making.stages()) as stages:
+            async for stage in stages:
+                yield "making", {"side": side, "name": names[side], "stage": stage}
+        assert making.made is not None
+        made[side] = making.made
+        await hall.slow(_warmed, name, made[side], of=name)
     tally, boards = Tally.of(task, past, alike), Boards()
     for pair in range(first, pairs):
         bouts: list[Bout] = []
@@ -123,15 +142,40 @@ async def play(hall: Hall, fields: Fields) -> AsyncIterator[Event]:
     yield "finished", {"pairs": pairs, "planned": _estimate(tally.planned())}
 
 
-async def _schooled(hall: Hall, task: str, name: str) -> AsyncIterator[str]:
-    """How far the board's network is, until it is there."""
-    if name != HABIT:
-        return
-    habit = hall.habits.of(task)
-    while not habit.settled:
-        yield habit.stage
-        await asyncio.sleep(_GLANCE)
-        hall.habits.of(task)  # Still looked at: what nobody looks at is trained last.
+class _Making:
+    """A system on its way to a match; `made` is None until it is there.
+
+    Who closes `stages` ends what is being trained, unless somebody else waits for it.
+    """
+
+    def __init__(self, hall: Hall, task: str, name: str, effort: int):
+        self.hall, self.asked = hall, (task, name, effort)
+        self.made: Named | None = None
+        self.share = 0.0
+
+    async def stages(self) -> AsyncGenerator[str, None]:
+        """How far it is, in words, now and then."""
+        task, name, _ = self.asked
+        if name == HABIT:
+            habit = self.hall.habits.of(task)
+            with habit.waited_for(stops=True):
+                while not habit.settled:
+                    yield habit.doing()
+                    await asyncio.sleep(_GLANCE)
+                    self.hall.habits.of(task)  # Who is not looked at is trained last.
+        work = self.hall.learn(_made, self.hall, *self.asked, watch=self._heard)
+        working = asyncio.create_task(work)
+        try:
+            while not (await asyncio.wait((working,), timeout=_GLANCE))[0]:
+                if self.share:
+                    yield f"{self.share:.0%} of its training is done"
+            self.made = working.result()
+        finally:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+
+    def _heard(self, share: float) -> None:
+        self.share = share
 
 
 class Boards:
@@ -157,6 +201,7 @@ class Boards:
             "move": "" if action is None else action_name(task, action),
             "players": task.traits.players, "returns": game.returns,
             "picture": None if picture is None else drawn(picture),
+            "table": table_of(task, game.state) if picture is None else [],
             "text": task.render(game.state) if game.over else task.render_seen(game.state),
         }  # fmt: skip
 
@@ -234,9 +279,10 @@ def _alike(text: str) -> str:
     return text
 
 
-def _checked(hall: Hall, name: str) -> str:
+def _checked(hall: Hall, task: str, name: str) -> str:
     """The name of a system that a visitor may have made. Raises `RefusedError`."""
-    saved = [f"{POLICY}{path.name}" for path in _saved(hall)]
+    places = [path.name for path in _saved(hall)]
+    saved = [f"{POLICY}{text}" for text in (*places, *_named(hall, task))]
     if name in (SEARCH, RANDOM, HABIT) or name in list_zoo() or name in saved:
         return name
     raise RefusedError(
@@ -250,8 +296,12 @@ def _opens(traits: Traits) -> bool:
     return traits.players == 2 and traits.deterministic and traits.fully_observable
 
 
-def _dial(name: str) -> bool:
+def _dial(hall: Hall, name: str) -> bool:
     """Whether a budget changes anything: of what is only learned, or drawn, it does not."""
+    text = name.removeprefix(POLICY)
+    for one in hall.handed:
+        if one.named is not None and one.named.name == text:
+            return not isinstance(one.policy, NetworkPolicy | HostPolicy)
     return name not in (RANDOM, HABIT) and list_zoo().get(name, {}).get("kind") != "amortised"
 
 
@@ -269,8 +319,10 @@ def _affordable(task: Task, pairs: int, efforts: Sequence[int]) -> None:
 
 def _made(hall: Hall, task: str, name: str, effort: int) -> Named:
     """A system with its dial where it was asked for; made, or trained, once."""
-    found = _MADE.get((task, name, hall.settings.runs), lambda: _make(hall, task, name))
-    return found._replace(budget=effort) if _dial(name) else found
+    named = _named(hall, task).get(name.removeprefix(POLICY))
+    runs = hall.settings.runs
+    found = named or _MADE.get((task, name, runs), lambda: _make(hall, task, name))
+    return found._replace(budget=effort) if _dial(hall, name) else found
 
 
 def _make(hall: Hall, task: str, name: str) -> Named:
@@ -287,7 +339,7 @@ def _make(hall: Hall, task: str, name: str) -> Named:
     try:
         return named_decider(world(task), str(path), jax.random.key(0))
     except DeliberationError as error:
-        sentence = str(error).splitlines()[0].replace(f"{path.parent}/", "")
+        sentence = sentence_of(str(error).replace(f"{path.parent}/", ""))
         raise RefusedError(sentence) from error
 
 

@@ -1,18 +1,47 @@
 """Threads that take work in turn, for askers who may go away, and room that is taken in turn."""
 
 import asyncio
+import atexit
 import contextlib
 import functools
 import threading
-from collections import deque
+import time
+import weakref
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
+from ..core.telling import EndedError, hearing
 from .settings import RefusedError
 
 T = TypeVar("T")
+Watch = Callable[[float], None]
+"""Is told, in the thread that works, what share is done."""
 WAITING, PATIENCE = 64, 60.0
 """How many wait for room at a time, and for how many seconds each."""
+LEAVE = 60.0
+"""Seconds that the interpreter waits at its end for threads that compute."""
+_begun: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+_owners: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def begin(owner: Any, work: Callable[..., None], *given: Any, name: str) -> None:
+    """A thread that nobody waits for, but at the interpreter's end for a while, once its owner is
+    closed: one that is stopped in the midst of a compiled program takes the process down with it.
+    """
+    thread = threading.Thread(target=work, args=given, name=name, daemon=True)
+    _begun.add(thread)
+    _owners.add(owner)
+    thread.start()
+
+
+@atexit.register
+def _leave() -> None:
+    for owner in list(_owners):
+        owner.close()
+    end = time.monotonic() + LEAVE
+    for thread in list(_begun):
+        thread.join(max(0.0, end - time.monotonic()))
 
 
 def ended() -> RefusedError:
@@ -20,12 +49,29 @@ def ended() -> RefusedError:
     return RefusedError("The playground has been ended.", 503)
 
 
+class LeftError(EndedError):
+    """Ends work that nobody waits for."""
+
+
 class _Job:
     """A piece of work, and the future of whoever waits for it. `left`: nobody does any more."""
 
-    def __init__(self, work: Callable[[], Any], loop: asyncio.AbstractEventLoop):
-        self.work, self.loop, self.left = work, loop, False
+    def __init__(
+        self,
+        work: Callable[[], Any],
+        loop: asyncio.AbstractEventLoop,
+        watch: Watch | None,
+        of: str = "",
+    ):
+        self.work, self.loop, self.watch, self.left, self.of = work, loop, watch, False, of
         self.future: asyncio.Future[Any] = loop.create_future()
+
+    def heard(self, share: float) -> None:
+        """The work tells how far it is. Raises `LeftError` where nobody waits for it."""
+        if self.left:
+            raise LeftError
+        if self.watch is not None:
+            self.watch(share)
 
     def tell(self, result: Any, error: BaseException | None = None) -> None:
         """Settle the future from any thread; a loop that is closed hears nothing."""
@@ -35,8 +81,10 @@ class _Job:
                 return
             if error is None:
                 self.future.set_result(result)
-            else:
+            elif isinstance(error, Exception) and not isinstance(error, StopIteration):
                 self.future.set_exception(error)
+            else:  # A future takes no other, and whoever waits would wait for ever.
+                self.future.set_exception(RuntimeError(f"The work ended with {error!r}."))
 
         with contextlib.suppress(RuntimeError):
             self.loop.call_soon_threadsafe(settle)
@@ -45,21 +93,32 @@ class _Job:
 class Pool:
     """So many threads, which do not keep the program from ending.
 
-    What waits and is asked for no more is dropped. What runs cannot be stopped: a spare thread,
-    up to `spare` of them, then takes its place, so that nobody waits for what nobody wants.
+    What waits and is asked for no more is dropped. What runs ends where it next tells how far it
+    is (`core.telling`: trainings after each update, an exact solution as it lists states). Until
+    then a spare thread, up to `spare` of them, takes its place, so that nobody waits for what
+    nobody wants. `rested` is called in a thread that has done a piece of work.
     """
 
-    def __init__(self, name: str, threads: int, *, spare: int = 0, newest_first: bool = False):
+    def __init__(
+        self, name: str, threads: int, *, spare: int = 0, newest_first: bool = False,
+        rested: Callable[[], None] = lambda: None,
+    ):  # fmt: skip
         self._name, self._most, self._spare, self._newest = name, threads, spare, newest_first
         self._turn = threading.Condition()
         self._waiting: deque[_Job] = deque()
         self._running: set[_Job] = set()
-        self._threads = 0
+        self._threads, self._rested = 0, rested
         self._closed = False
 
-    async def run(self, work: Callable[..., T], *given: Any) -> T:
-        """What the work gives, once it had its turn. Raises `RefusedError` after `close`."""
-        job = _Job(functools.partial(work, *given), asyncio.get_running_loop())
+    async def run(
+        self, work: Callable[..., T], *given: Any, watch: Watch | None = None, of: str = ""
+    ) -> T:
+        """What the work gives, once it had its turn. Raises `RefusedError` after `close`.
+
+        Of what is said to be `of` different things, that comes first of which least is running,
+        and one thread is kept from all that is of one thing.
+        """
+        job = _Job(functools.partial(work, *given), asyncio.get_running_loop(), watch, of)
         with self._turn:
             if self._closed:
                 raise ended()
@@ -71,6 +130,11 @@ class Pool:
         except asyncio.CancelledError:
             self._leave(job)
             raise
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is worked on, or waits for it."""
+        return bool(self._running or self._waiting)
 
     def close(self) -> None:
         """Take no more work; whoever waits is told so, whether it has begun or not."""
@@ -94,7 +158,7 @@ class Pool:
         idle = self._threads - len(self._running)
         if len(self._waiting) > idle and self._threads < self._allowed():
             self._threads += 1
-            threading.Thread(target=self._work, name=self._name, daemon=True).start()
+            begin(self, self._work, name=self._name)
 
     def _allowed(self) -> int:
         return self._most + min(self._spare, sum(job.left for job in self._running))
@@ -102,7 +166,8 @@ class Pool:
     def _work(self) -> None:
         while (job := self._next()) is not None:
             try:
-                result = job.work()
+                with hearing(job.heard):
+                    result = job.work()
             except BaseException as error:
                 job.tell(None, error)
             else:
@@ -111,19 +176,29 @@ class Pool:
             with self._turn:
                 self._running.discard(job)
             del job
+            self._rested()
 
     def _next(self) -> _Job | None:
         """The next piece of work; None: this thread is one too many."""
         with self._turn:
             while not self._closed and self._threads <= self._allowed():
-                if self._waiting:
-                    job = self._waiting.pop() if self._newest else self._waiting.popleft()
+                job = self._chosen()
+                if job is not None:
+                    self._waiting.remove(job)
                     self._running.add(job)
                     return job
                 self._turn.wait()
             self._threads -= 1
             self._turn.notify()  # Whatever this one was woken for is another's.
             return None
+
+    def _chosen(self) -> _Job | None:
+        """Which of those that wait comes next. Under the lock."""
+        busy = Counter(job.of for job in self._running)
+        most = self._allowed() - 1
+        order = reversed(self._waiting) if self._newest else self._waiting
+        may = [job for job in order if not job.of or most < 1 or busy[job.of] < most]
+        return min(may, key=lambda job: busy[job.of] if job.of else 0, default=None)
 
 
 class Room:

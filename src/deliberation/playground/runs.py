@@ -6,7 +6,6 @@ import functools
 import hashlib
 import time
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -18,18 +17,19 @@ from .asking import Event, Fields, answering, number, real, streaming
 from .doors import refusal, refused
 from .folder.compared import compared
 from .folder.figures import Behind, Spot, behind, figure, mover, worlds_of, zoo_figure
-from .folder.records import ORDERS, brief, positions, told
-from .folder.shelf import AUDIT_PAGE, Shelf, Shelved, stamp, state
+from .folder.records import brief, told
+from .folder.shelf import AUDIT_PAGE, Shelf, Shelved, shelf_at, stamp, state
+from .folder.sights import ORDERS, beneath, positions
 from .folder.tables import answer_record, content, panel_json
 from .hall import Hall
 from .kept import Kept
-from .settings import RefusedError
+from .settings import RefusedError, readable
 
 T = TypeVar("T")
 LOOK, ALIVE = 1.0, 10.0
 """Seconds from one look at the folder to the next, and after which a silent stream says a word."""
 _MOST = 500
-_SHELVES, _LISTS, _TRACED, _FIGURES = Kept(8), Kept(8), Kept(64), Kept(64)
+_LISTS, _TRACED, _FIGURES = Kept(8), Kept(64), Kept(64)
 
 
 def routes() -> list[BaseRoute]:
@@ -48,8 +48,7 @@ def routes() -> list[BaseRoute]:
 
 def shelf_of(hall: Hall) -> Shelf:
     """The folder that the playground was started with, else the current one."""
-    root, tasks = hall.settings.runs or Path.cwd(), hall.settings.tasks
-    return _SHELVES.get((root, tasks), lambda: Shelf(root, tasks))
+    return shelf_at(hall.settings)
 
 
 async def listed(hall: Hall, fields: Fields) -> dict[str, Any]:
@@ -96,7 +95,7 @@ def _all(hall: Hall, shelf: Shelf) -> dict[str, Any]:
 def _list(hall: Hall, shelf: Shelf) -> dict[str, Any]:
     asked = hall.settings.runs
     return {
-        "folder": str(asked) if asked is not None else "the current folder",
+        "folder": readable(str(asked)) if asked is not None else "the current folder",
         "runs": [state(shelf, run) for run in shelf.runs()],
     }
 
@@ -179,7 +178,8 @@ async def record(hall: Hall, fields: Fields) -> dict[str, Any]:
     def work(shelf: Shelf, run: Shelved) -> dict[str, Any]:
         if run.kind == "audit":
             return answer_record(shelf, run, fields.get("record", ""))
-        return told(run, shelf.records(run), fields.get("record", ""))
+        records, cell = shelf.records(run), fields.get("record", "")
+        return told(run, records, cell) | beneath(run, records, cell)
 
     return await _of_run(hall, fields, work, hall.slice)
 
@@ -256,7 +256,6 @@ def _said(shelf: Shelf, work: Callable[[Shelf], T]) -> T:
     except UnknownNameError as error:
         raise RefusedError(str(error), 404) from error
     except DeliberationError as error:
-        sentence = str(error).splitlines()[0].replace(f"{shelf.root}/", "")
-        raise RefusedError(sentence.replace(str(shelf.root), "the folder"), 422) from error
+        raise RefusedError(shelf.told(error), 422) from error
     except OSError as error:
         raise RefusedError(f"The run cannot be read now: {error.strerror}.", 422) from error

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from ..core.decider import Decision
+from ..core.decider import Decision, check_finite
 from ..core.keys import named_key
 from ..core.objective import Objective
 from ..core.task import State, Task
@@ -147,9 +147,13 @@ def _key(seed: int, asking: int = 0) -> Key[Array, ""]:
 
 
 def read(decision: Decision) -> dict[str, Any]:
-    """The first row of a decision as JSON."""
-    first = jax.device_get(jax.tree.map(lambda x: x[0], (decision.action, decision.value)))
+    """The first row of a decision as JSON. Raises `NonFiniteError`: from NaN nothing is chosen."""
     root = decision.root
+    check_finite("The search", value=decision.value, weights=decision.weights)
+    if root is not None:
+        met = np.asarray(root.visits) > 0
+        check_finite("The search", values=np.where(met, np.asarray(root.values), 0.0))
+    first = jax.device_get(jax.tree.map(lambda x: x[0], (decision.action, decision.value)))
     told = {"action": int(first[0]), "value": float(first[1])}
     told["weights"] = np.asarray(decision.weights)[0]
     if root is not None:

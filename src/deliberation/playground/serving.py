@@ -12,24 +12,24 @@ import uvicorn
 
 from ..core.errors import DeliberationError, StorageError
 from .app import make_app
+from .connections import Patient
 from .exact import exact
 from .hall import Hall
 from .searching import SMALL, Growing, most_simulations
 from .settings import RefusedError, Settings
 from .thinking import Asked, said_by
-from .worlds import FIRST, Spot, board_form, described, play
+from .worlds import FIRST, OPENING, Spot, board_form, described, first_of, play
 
-MOST_CONNECTIONS = 512
 _NOTE = "Getting ready: compiling, which takes longest at the first start"
 
 
 def serve(settings: Settings, *, open_page: bool = True) -> None:
     """Listen until interrupted. Raises `StorageError` where the port is taken."""
     check_free(settings)
+    app = make_app(settings)
     click.echo(f"The playground is at {settings.address}  (Ctrl-C ends it)")
     if open_page:
         threading.Timer(0.7, webbrowser.open, (settings.address,)).start()
-    app = make_app(settings)
     app.state.hall.notes["warm"] = _NOTE
     threading.Thread(target=warm, args=(app.state.hall,), daemon=True).start()
     # A click waits no longer than this for a thread that is computing.
@@ -37,7 +37,7 @@ def serve(settings: Settings, *, open_page: bool = True) -> None:
     config = uvicorn.Config(
         app, host=settings.host, port=settings.port, log_level="warning",
         timeout_graceful_shutdown=1, h11_max_incomplete_event_size=32768, server_header=False,
-        proxy_headers=False, limit_concurrency=MOST_CONNECTIONS,
+        proxy_headers=False, http=Patient,
     )  # fmt: skip
     with contextlib.suppress(KeyboardInterrupt):  # It is how it is meant to end.
         _Server(config, app.state.hall).run()
@@ -76,18 +76,22 @@ def check_free(settings: Settings) -> None:
 
 def warm(hall: Hall) -> None:
     """Compile what the first visitor would wait for; meanwhile the page says so."""
-    spot = Spot(FIRST)
+    name = first_of(hall.settings)
+    usual = name == FIRST
+    spot = Spot(name, moves=OPENING if usual else ())
     try:
-        hall.warmed(board_form({}), described, play(spot), spot)
-        game = play(Spot(FIRST, moves=("3",)))
-        hall.warmed(board_form({"moves": "3"}), described, game, spot)
-        habit = hall.habits.of(FIRST)
+        game = play(spot)
+        for fields in ({"first": "1"}, {"moves": "3"}, {}) if usual else ({"task": name},):
+            hall.warmed(board_form(fields), described, game, spot)
         for budget in (SMALL, most_simulations(game.task)):
             growing = Growing(game.task, game.objective, game.state, budget, spot.seed)
             hall.warmed((growing.form, "begin"), growing.begin)
             hall.warmed((growing.form, "grow"), growing.grow, 1)
             hall.warmed((growing.form, "told"), growing.told)
             hall.warmed((growing.form, "at once"), growing.told)
+        if not usual:
+            return  # a network has to be trained, and exact values may take long: who asks waits
+        habit = hall.habits.of(FIRST)
         if habit.policy is not None:
             hall.warmed(("habit", FIRST), said_by, habit, Asked(spot, game, 1))
         exact(spot, game.state)

@@ -19,13 +19,14 @@ from starlette.routing import BaseRoute, Route
 from ..tasks.moves import Game, action_name
 from . import limits
 from .asking import Event, Fields, merged, number, streaming
+from .doors import refused
 from .exact import Exact, exact
 from .goals import sentence, what_changed
 from .habits import Habit
 from .hall import Hall
 from .kept import Kept
 from .searching import BRIEF, SLICE, Growing, doubling, milestones, most_simulations, searchable
-from .worlds import Spot, batched, board_form, play, read_spot, world
+from .worlds import FIRST, Spot, batched, board_form, opened, play, read_spot, world
 
 EACH = 1 / 30
 """Seconds between two looks at one search, at least."""
@@ -71,13 +72,19 @@ def _read(hall: Hall, fields: Fields) -> Asked:
 
 async def think(hall: Hall, fields: Fields) -> AsyncIterator[Event]:
     """The events of one question."""
-    asked = await hall.warmly(board_form(fields), _read, hall, fields)
+    fields = opened(hall.settings, fields)
+    name = fields.get("task", FIRST)
+    asked = await hall.warmly(board_form(fields), _read, hall, fields, of=name)
     if asked.game.over:
         yield "over", {"returns": asked.game.returns}
         return
     habit = hall.habits.of(asked.spot.task)
     after = asyncio.Event()
-    parts = (_habit(hall, habit, asked), searched(hall, asked), _exact(hall, asked, after))
+    parts = (
+        _or_why_not("habit", _habit(hall, habit, asked)),
+        searched(hall, asked),
+        _or_why_not("exact", _exact(hall, asked, after)),
+    )
     usual = asked.spot == asked.spot.usual
     search: dict[str, Any] = {}
     said, known = None, False
@@ -93,18 +100,33 @@ async def think(hall: Hall, fields: Fields) -> AsyncIterator[Event]:
             ready = (bool(search) or asked.effort == 0, habit.settled, known)
             if not usual and ready[0] and said != ready:
                 said = ready
-                yield "changed", await _changed(hall, asked, habit, search, known)
+                async with contextlib.aclosing(
+                    _changed(hall, asked, habit, search, known)
+                ) as changes:
+                    async for change in changes:
+                        yield "changed", change
 
 
-async def _habit(hall: Hall, habit: Habit, asked: Asked) -> AsyncIterator[Event]:
+async def _or_why_not(name: str, part: AsyncGenerator[Event, None]) -> AsyncIterator[Event]:
+    """An answer, or why there is none: what one cannot say keeps nobody else from answering."""
+    try:
+        async with contextlib.aclosing(part) as events:
+            async for event in events:
+                yield event
+    except Exception as error:
+        yield name, {"refused": refused(error)[0]}
+
+
+async def _habit(hall: Hall, habit: Habit, asked: Asked) -> AsyncGenerator[Event, None]:
     """How far the network's training is, then what it says."""
-    while not habit.settled:
-        yield "habit", habit.told()
-        await asyncio.sleep(_WAIT)
-        hall.habits.of(habit.name)  # Still looked at: what nobody looks at is trained last.
+    with habit.waited_for():
+        while not habit.settled:
+            yield "habit", habit.told()
+            await asyncio.sleep(_WAIT)
+            hall.habits.of(habit.name)  # Still looked at: what nobody looks at is trained last.
     told = habit.told()
     if habit.policy is not None:
-        told |= await hall.warmly(("habit", habit.name), said_by, habit, asked)
+        told |= await hall.warmly(("habit", habit.name), said_by, habit, asked, of=habit.name)
     yield "habit", told
 
 
@@ -114,7 +136,7 @@ def said_by(habit: Habit, asked: Asked) -> dict[str, Any]:
     began = time.perf_counter()
     decision, _ = habit.policy.decide(
         batched(asked.game.state), habit.policy.begin(1), objective=asked.game.objective,
-        key=jax.random.key(asked.spot.seed),
+        budget=habit.budget, key=jax.random.key(asked.spot.seed),
     )  # fmt: skip
     return {
         "action": int(decision.action[0]),
@@ -124,11 +146,11 @@ def said_by(habit: Habit, asked: Asked) -> dict[str, Any]:
     }
 
 
-async def _exact(hall: Hall, asked: Asked, after: asyncio.Event) -> AsyncIterator[Event]:
+async def _exact(hall: Hall, asked: Asked, after: asyncio.Event) -> AsyncGenerator[Event, None]:
     """The exact answer, or why it is not known; last, and not while the dial is still moving."""
     await after.wait()
     await asyncio.sleep(_PAUSE)
-    found = await hall.slow(exact, asked.spot, asked.game.state)
+    found = await hall.slow(exact, asked.spot, asked.game.state, of=asked.spot.task)
     if not isinstance(found, Exact):
         yield "exact", {"refused": found}
         return
@@ -163,19 +185,20 @@ async def _growing(
 ) -> AsyncGenerator[Event, None]:
     """The same for a search whose tree has its room."""
     began, shown, chosen = time.perf_counter(), 0.0, []
+    name = asked.spot.task
     if most <= BRIEF:
-        told = await hall.warmly((growing.form, "at once"), growing.at_once)
+        told = await hall.warmly((growing.form, "at once"), growing.at_once, of=name)
         yield "search", told | {"final": True, "milliseconds": _since(began)}
         return
-    await hall.warmly((growing.form, "begin"), growing.begin)
+    await hall.warmly((growing.form, "begin"), growing.begin, of=name)
     stops = {*milestones(most), asked.effort} if asked.strip else {asked.effort}
     for stop in sorted(stops - {0}):
-        async for _ in _grown(hall, growing, stop):
+        async for _ in _grown(hall, growing, stop, name):
             now = time.perf_counter()
             if growing.done < asked.effort and now - shown > EACH:
                 shown = now
-                yield "search", await _told(hall, growing, began)
-        told = await _told(hall, growing, began)
+                yield "search", await _told(hall, growing, began, name)
+        told = await _told(hall, growing, began, name)
         chosen.append([stop, told["action"]])
         if stop == asked.effort:
             yield "search", told | {"final": True}
@@ -183,16 +206,16 @@ async def _growing(
             yield "strip", {"chosen": chosen, "proved": told["proved"], "most": most}
 
 
-async def _grown(hall: Hall, growing: Growing, stop: int) -> AsyncIterator[None]:
+async def _grown(hall: Hall, growing: Growing, stop: int, name: str) -> AsyncIterator[None]:
     """Grow to so many simulations, slice by slice."""
     while growing.more and growing.done < stop:
         rounds = max(1, min(stop - growing.done, int(SLICE / growing.pace)))
-        await hall.warmly((growing.form, "grow"), growing.grow, rounds)
+        await hall.warmly((growing.form, "grow"), growing.grow, rounds, of=name)
         yield
 
 
-async def _told(hall: Hall, growing: Growing, began: float) -> dict[str, Any]:
-    told = await hall.warmly((growing.form, "told"), growing.told)
+async def _told(hall: Hall, growing: Growing, began: float, name: str) -> dict[str, Any]:
+    told = await hall.warmly((growing.form, "told"), growing.told, of=name)
     return {**told, "final": False, "milliseconds": _since(began)}
 
 
@@ -205,7 +228,7 @@ async def _by_doubling(hall: Hall, asked: Asked, most: int) -> AsyncIterator[Eve
     began, chosen = time.perf_counter(), []
     game, spot = asked.game, asked.spot
     answers = doubling(game.task, game.objective, game.state, most, spot.seed, asked.asking)
-    while told := await hall.slow(_next, answers):
+    while told := await hall.slow(_next, answers, of=spot.task):
         told |= {"final": False, "milliseconds": _since(began)}
         chosen.append([told["simulations"], told["action"]])
         if told["simulations"] <= asked.effort:
@@ -220,22 +243,27 @@ def _next(answers: Iterator[dict[str, Any]]) -> dict[str, Any]:
 
 async def _changed(
     hall: Hall, asked: Asked, habit: Habit, search: dict[str, Any], known: bool
-) -> dict[str, Any]:
+) -> AsyncGenerator[dict[str, Any], None]:
     """What another goal came to: the same question with the task's own, and the difference.
 
-    Search is asked several times for either, so that its chance is not taken for an effect; the
-    exact answers of both are compared once that of the present one is `known`.
+    Search is asked several times for either, so that its chance is not taken for an effect; until
+    then it is told how many of these askings are done (`looking`). The exact answers of both are
+    compared once that of the present one is `known`.
     """
     usual = asked.spot.usual
     before = Asked(usual, await hall.slice(play, usual), asked.effort)
     if before.game.over:
-        return {"sentence": "", "search": None, "network": None}
+        yield {"sentence": "", "search": None, "network": None}
+        return
     pair = network = best = None
     if asked.effort:
-        was = [await _word_of(hall, before, asking) for asking in range(FURTHER + 1)]
-        others = range(FURTHER + 1, 2 * FURTHER + 1)
-        now = [asked.word(search), *[await _word_of(hall, asked, k) for k in others]]
-        pair = (was, now)
+        askings = [(one, k) for k, one in enumerate([before] * (FURTHER + 1) + [asked] * FURTHER)]
+        words: list[str] = []
+        for one, asking in askings:
+            if not _is_known(one, asking):
+                yield {"sentence": "", "looking": [len(words), len(askings)]}
+            words.append(await _word_of(hall, one, asking))
+        pair = (words[: FURTHER + 1], [asked.word(search), *words[FURTHER + 1 :]])
     if habit.policy is not None:
         then = await hall.slice(said_by, habit, before)
         network = (before.word(then), asked.word(await hall.slice(said_by, habit, asked)))
@@ -243,9 +271,19 @@ async def _changed(
         best = await _best_of_both(hall, before, asked)
     what = what_changed(asked.spot.goal, asked.spot.walls)
     told = sentence(
-        what, pair, network, told=habit.told_goal, seen=bool(asked.spot.walls), exact=best
+        what,
+        pair,
+        network,
+        told=habit.told_goal,
+        seen=bool(asked.spot.walls),
+        exact=best,
+        who=habit.kind,
     )
-    return {"sentence": told, "search": pair, "network": network}
+    yield {"sentence": told, "search": pair, "network": network}
+
+
+def _is_known(asked: Asked, asking: int) -> bool:
+    return _CHOSEN.peek((asked.spot, asked.effort, asking)) is not None
 
 
 async def _word_of(hall: Hall, asked: Asked, asking: int) -> str:
@@ -262,7 +300,10 @@ async def _word_of(hall: Hall, asked: Asked, asking: int) -> str:
 async def _best_of_both(
     hall: Hall, before: Asked, asked: Asked
 ) -> tuple[set[str], set[str]] | None:
-    found = [await hall.slow(exact, one.spot, one.game.state) for one in (before, asked)]
+    found = [
+        await hall.slow(exact, one.spot, one.game.state, of=one.spot.task)
+        for one in (before, asked)
+    ]
     best = [
         {action_name(asked.game.task, int(a)) for a in np.flatnonzero(one.best)}
         for one in found if isinstance(one, Exact)

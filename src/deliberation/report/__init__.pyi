@@ -4,6 +4,7 @@ from .folder import findings as findings
 from .folder import notes as notes
 from .folder import provenance as provenance
 from .html import page as page
+from .pages.advice import build_advice as build_advice
 from .pages.audit import build_audit as build_audit
 from .table import Table as Table
 from .terminal import markdown as markdown

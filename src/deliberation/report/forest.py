@@ -78,7 +78,7 @@ class Axis:
         first = rows[0]
         self.bounds = [b for b in (first.above, first.below) if b is not None]
         self.above, self.below = first.above, first.below
-        seen = [v for row in rows for v in (row.estimate, row.low, row.high)]
+        seen = [v for row in rows for v in (row.estimate, *row.shown)]
         known = [v for v in (*seen, *self.bounds) if math.isfinite(v)] or [0.0]
         self.log = min(known) > 0 and max(known) / min(known) > LOG_FROM
         self.low, self.high = min(known), max(known)
@@ -98,7 +98,7 @@ class Axis:
         parts = [_side(self)]
         parts += [_vertical(self.place(bound)) for bound in self.bounds]
         if not math.isnan(row.low + row.high):
-            low, high = self.place(row.low), self.place(row.high)
+            low, high = map(self.place, row.shown)
             parts.append(f'<path class="ci" d="M{low} 10H{high}"/>')
         if not math.isnan(row.estimate):
             parts.append(f'<path class="dot" d="M{self.place(row.estimate)} 10h0"/>')

@@ -10,7 +10,7 @@ __all__ = ["MISSING", "THIN", "Number", "bound_of", "duration", "estimate", "num
 
 def of_row(row: Row) -> str:
     """The same of a row, which says where its estimate is only a bound."""
-    return bound_of(row) + estimate(row.estimate, row.low, row.high)
+    return bound_of(row) + estimate(row.estimate, *row.shown)
 
 
 def bound_of(row: Row) -> str:

@@ -203,7 +203,7 @@ def texts(one: Placed) -> list[str]:
 def _score(score: Estimate) -> str:
     if score.n == 1 and score.low == score.high:
         return f"{number(score.estimate)} exact"
-    return estimate(score.estimate, score.low, score.high)
+    return estimate(score.estimate, score.shown.low, score.shown.high)
 
 
 def _share(share: Estimate) -> str:

@@ -167,6 +167,7 @@ class _Running:
             code=reply.code,
             home=self.homes[cell.id],
             columns=reply.columns,
+            where=reply.where,
             artefacts=reply.artefacts,
             seconds=reply.seconds,
             started=reply.started,

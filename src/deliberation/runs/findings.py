@@ -6,20 +6,21 @@ that are NaN (not known) or infinite (no bound) are written as "NaN", "Infinity"
 
 import csv
 import io
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from ..core.display.panels import Figure, Heat, Panel, Reference, Series
+from ..core.display.panels import Band, Figure, Heat, Panel, Reference, Series
 from .errors import RecordError
 from .plain import plain, restore
 from .storage import atomic_write
 
 __all__ = [
-    "CSV", "SCHEMA", "TABLE", "Figure", "Finding", "Heat", "Panel", "Reference", "Row", "Series",
-    "read_table", "write_csv", "write_table",
+    "CSV", "SCHEMA", "TABLE", "Band", "Figure", "Finding", "Heat", "Panel", "Reference", "Row",
+    "Series", "read_table", "write_csv", "write_table",
 ]  # fmt: skip
 
 SCHEMA = 2
@@ -37,7 +38,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     ("not applicable", "not measured"). What is claimed is that the quantity lies above `above`,
     below `below`, or between both: the smallest effect that matters. `unit` is that of the
     estimate, `over` what was resampled, `log` says that it is judged in logarithms, `censored` that
-    it is only a bound of what is meant. `timing` marks wall-clock numbers, which no two runs share.
+    it is only a bound of what is meant. `least` and `most` are what the quantity can be, where that
+    is known: its interval is judged as it is, and read within them (`shown`). `timing` marks
+    wall-clock numbers, which no two runs share.
     """
 
     claim: str
@@ -63,6 +66,17 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     timing: bool = False
     note: str = ""
+    least: float | None = None
+    most: float | None = None
+
+    @property
+    def shown(self) -> tuple[float, float]:
+        """The ends of the interval, within what the quantity can be."""
+        least = -math.inf if self.least is None else self.least
+        most = math.inf if self.most is None else self.most
+        if not least <= self.estimate <= most:
+            return self.low, self.high
+        return max(self.low, least), min(self.high, most)
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):

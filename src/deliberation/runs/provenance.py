@@ -104,11 +104,12 @@ def content(*things: Any) -> str:
     import jax
     import numpy as np
 
+    from ..core.failures import text_of
     from ..core.keys import is_key
 
     told = hashlib.sha256()
     for thing in things:
-        told.update(repr(thing).encode())
+        told.update(text_of(thing).encode())
         for leaf in jax.tree.leaves(thing):
             if isinstance(leaf, jax.Array | np.ndarray):
                 keys = isinstance(leaf, jax.Array) and is_key(leaf)

@@ -33,6 +33,8 @@ class Record(msgspec.Struct, frozen=True):
     `home` names;
     `columns` says of each array in the cell's `columns.npz` its axes, unit, shape and dtype;
     `previous` is the digest of the line before, or of `run.json`, which the file fills in;
+    `where` says in which positions it was measured, a few of them (`core.witness`); {} in records
+    of versions that kept none;
     `commit` and `dirty` are null where the package does not run from a source checkout.
     """
 
@@ -47,6 +49,7 @@ class Record(msgspec.Struct, frozen=True):
     code: str = ""
     home: str = ""
     columns: dict[str, Any] = {}
+    where: dict[str, Any] = {}
     artefacts: dict[str, str] = {}
     versions: dict[str, str | None] = {}
     machine: dict[str, Any] = {}

@@ -32,6 +32,25 @@ def atomic_write(path: Path | str, data: bytes) -> None:
         raise storage_error(f"write {path}", error) from error
 
 
+def sweep_parts(folder: Path) -> None:
+    """Remove what killed processes left of files that they were writing there."""
+    for part in folder.glob(f".*{PART}"):
+        writer = part.name.removesuffix(PART).rpartition(".")[2]
+        if writer.isdigit() and not _lives(int(writer)):
+            with contextlib.suppress(OSError):
+                part.unlink()
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
+
+
 def made_folder(path: Path) -> Path:
     """A folder that is there, made where it was not. Raises `StorageError`."""
     try:

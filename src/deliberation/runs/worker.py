@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..core.errors import TooLargeError, UnsuitableTaskError
+from ..core.failures import PASSING, in_words
+from ..core.witness.watching import watching
 from .artefacts import hashes
 from .cells import Cell
 from .errors import CellError
@@ -86,6 +88,7 @@ class Reply(msgspec.Struct, frozen=True):
     machine: dict[str, Any] = {}
     code: str = ""
     outcome: Outcome | None = None
+    where: dict[str, Any] = {}
     columns: dict[str, Any] = {}
     artefacts: dict[str, str] = {}
     error: str = ""
@@ -193,7 +196,8 @@ def run_cell(call: Call) -> Reply:
 
     try:
         function = load(call.cell.function)
-        outcome = function(restore(plain(call.cell.settings, "settings")), context)
+        settings = restore(plain(call.cell.settings, "settings"))
+        outcome, where = _witnessed(function, settings, context)
         if not isinstance(outcome, Outcome):
             raise CellError(f"{call.cell.function} returned {type(outcome).__name__}, not Outcome.")
         checked = Outcome(
@@ -201,14 +205,25 @@ def run_cell(call: Call) -> Reply:
         )
         columns = context.write(outcome.columns)
         artefacts = context.keep()
-        return reply(outcome=checked, columns=columns, artefacts=artefacts)
-    except (Exception, SystemExit) as error:
+        return reply(outcome=checked, where=where, columns=columns, artefacts=artefacts)
+    except PASSING:
+        raise
+    except BaseException as error:
         context.discard()
         # What cannot be done with a task is an answer, and no fault whose place one needs to see.
         refused = isinstance(error, TooLargeError | UnsuitableTaskError)
         told = f"{error}\n" if refused else traceback.format_exc()
-        reason = " ".join((f"{error}" if refused else f"{type(error).__name__}: {error}").split())
+        reason = " ".join((f"{error}" if refused else in_words(error)).split())
         return reply(error=told, reason=reason, errno=getattr(error, "errno", None))
+
+
+def _witnessed(
+    function: Callable[..., Any], settings: dict[str, Any], context: Context
+) -> tuple[Any, dict[str, Any]]:
+    """What a cell's function returns, and in which positions it measured."""
+    with watching() as watch:
+        outcome = function(settings, context)
+    return outcome, restore(plain(watch.told(), "where"))
 
 
 def load(name: str) -> Callable[..., Any]:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
@@ -48,7 +47,7 @@ class Coded(CheckedDecider):
         action = np.asarray(self.takes(rows, question, draws), np.int32)
         live = ~self.exam.reached.terminal[rows]
         weights = np.eye(self.exam.reached.legal.shape[1], dtype=np.float32)[action]
-        return answer(live, jnp.asarray(action), weights, np.zeros(len(rows))), question.memory
+        return answer(live, action, weights, np.zeros(len(rows))), question.memory
 
     def table(
         self, rows: Int[np.ndarray, " n"], values: Float[np.ndarray, "states actions"] | None = None

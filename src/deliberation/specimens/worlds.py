@@ -1,6 +1,7 @@
 """Random worlds in which everything is known: small graphs of moves, rewards in a few places."""
 
 import functools
+import itertools
 
 import numpy as np
 
@@ -15,6 +16,10 @@ GAMES = (
     ("connect_four", {"width": 3, "height": 3, "k": 3}),
     ("tic_tac_toe", {}),
 )
+SMALL, MOST_REACHED = 18, 0.6
+"""States of a small world, and the share of them that play comes to at least."""
+LARGE = 400
+"""States of a large world."""
 PAYING = 0.15
 """The share of the states in which a move earns something."""
 
@@ -28,6 +33,23 @@ def random_world(seed: int, states: int = STATES) -> Task:
     pays = rng.random(states) < PAYING
     rewards = np.where(pays, rng.normal(size=states), 0.0)
     return from_arrays(moves, np.repeat(rewards[:, None], ACTIONS, 1), gamma=DISCOUNT)
+
+
+def small_world(seed: int) -> Task:
+    """A random world of few states, most of which lead to something that pays."""
+    for number in itertools.count():
+        world = random_world(seed + 1_000_003 * number, SMALL)
+        assert isinstance(world, ArrayTask)
+        to = np.asarray(world.successors)[:, :, 0]
+        paying = np.asarray(world.wanted.rewards).reshape(SMALL, -1).any(1)
+        reached, edge = np.zeros(SMALL, bool), np.zeros(SMALL, bool)
+        edge[0] = True
+        while (edge & ~reached).any():
+            reached |= edge
+            edge[np.unique(to[edge])] = True
+        if (reached & paying).sum() >= 2 and reached.sum() >= MOST_REACHED * SMALL:
+            return world
+    raise AssertionError
 
 
 @functools.cache

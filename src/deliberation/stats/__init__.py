@@ -17,14 +17,13 @@ from .curves import (
     search_equivalent,
     slope,
 )
+from .estimate import Estimate, bounded, nothing
 from .family import Claimed, holm, judge_family, p_value
 from .intervals import (
-    Estimate,
     SampleError,
     bootstrap,
     bootstrap_means,
     exact_proportion,
-    nothing,
     paired_bootstrap,
     proportion,
     rate,
@@ -45,6 +44,7 @@ __all__ = [
     "beta_failure",
     "bootstrap",
     "bootstrap_means",
+    "bounded",
     "break_even",
     "combine",
     "curvature",

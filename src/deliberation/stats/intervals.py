@@ -11,47 +11,18 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
 import numpy as np
+
+from .estimate import Estimate, Number, bounded, nothing
 
 DRAWS = 2000
 Stream = tuple[int, ...]
 """What names a stream of random numbers, as `numpy.random.default_rng` takes it."""
 _CHUNK = 4_000_000
 
-Number = float | int
-
 
 class SampleError(ValueError):
     """Samples a statistic cannot be computed from; the message says which and why."""
-
-
-class Estimate(msgspec.Struct, frozen=True):
-    """A number with its interval and how many observations stand behind it.
-
-    NaN means *not known* (no data, or a quantity that is not defined here); it is never 0.
-    Infinity means that no bound is known on that side. `freedom`, the degrees of freedom behind
-    the interval, says how fast its tails fall (infinite: as a normal distribution's). `censored`
-    says that the number is only a bound of what is meant, beyond which nothing was tried.
-    """
-
-    estimate: float
-    low: float
-    high: float
-    n: int
-    freedom: float = float("inf")
-    censored: bool = False
-
-    def __repr__(self) -> str:
-        if self.n == 0 and np.isnan(self.estimate):
-            return "no data n=0"
-        shown = f"{self.estimate:.3g} [{self.low:.3g}, {self.high:.3g}]"
-        return f"{shown} n={self.n}" if self.n else shown  # worked out, from no observation
-
-
-def nothing(n: int = 0) -> Estimate:
-    """The estimate of what is not known."""
-    return Estimate(float("nan"), float("nan"), float("nan"), n)
 
 
 def proportion(successes: Number, n: Number, *, level: float = 0.95) -> Estimate:
@@ -114,7 +85,8 @@ def bootstrap(
     `statistic(sample, axis=-1)` must be vectorised, as numpy's are. Means of 0/1 values are
     `rate`s. A sample whose values are all equal says nothing about its spread: with `bounds` (the
     range values can take) the interval allows for unseen values as often as zero occurrences in n
-    do; without them the interval is NaN.
+    do; without them the interval is NaN. A mean lies within the bounds of its values, and the
+    estimate says so; its interval may reach beyond, and is not cut (see `Estimate.shown`).
     """
     x = _as_sample(values)
     if statistic is not np.mean:
@@ -122,8 +94,10 @@ def bootstrap(
     if x.size and np.isin(x, (0.0, 1.0)).all() and bounds in (None, (0, 1)):
         return rate(x, level=level)
     if x.size > 1 and np.ptp(x) == 0:
-        return _constant(float(x.flat[0]), x, bounds, level)
-    return bootstrap_means(lambda m: m[..., 0], x, seed=seed, level=level, draws=draws)[0]
+        found = _constant(float(x.flat[0]), x, bounds, level)
+    else:
+        found = bootstrap_means(lambda m: m[..., 0], x, seed=seed, level=level, draws=draws)[0]
+    return found if bounds is None else bounded(found, *bounds)
 
 
 def paired_bootstrap(

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ..core.task import Traits
-from .bases import Discounted, SoloTask
+from .bases import Discounted, SoloTask, time_told
 from .chance import draw, draw_outcome
 from .hidden_arrays import HiddenArrayTask, checked_signals, with_time
 
@@ -107,6 +107,11 @@ class ArrayTask(SoloTask):
         """One-hot: the state; with a horizon, the fraction of the time that is left."""
         here = (jnp.arange(self.first.size) == state.at).astype(jnp.float32)
         return with_time(here, state.time, self.horizon)
+
+    def table_seen(self, state: ArrayState) -> tuple[tuple[str, str], ...]:
+        """Which state it is, and the time where it is limited."""
+        which = ("state", f"{int(state.at)} of 0 to {self.first.size - 1}")
+        return (which, *time_told(state.time, self.horizon))
 
     def terminated(self, state: ArrayState) -> Bool[Array, ""]:
         """In a state that is an end, or out of time where there is a horizon."""

@@ -206,3 +206,8 @@ def check_seed(task: str, seed: int) -> None:
 def taken(time: Int[Array, ""], horizon: int) -> str:
     """The time of a state in words, for people."""
     return f"{int(time)} of {horizon} actions taken"
+
+
+def time_told(time: Int[Array, ""], horizon: int | None) -> tuple[tuple[str, str], ...]:
+    """A row of a table for the time, where it is limited."""
+    return () if horizon is None else (("time", taken(time, horizon)),)

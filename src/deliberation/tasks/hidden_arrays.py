@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ..core.objective import Objective
 from ..core.task import Traits
-from .bases import SoloTask
+from .bases import SoloTask, time_told
 from .chance import draw
 
 
@@ -79,6 +79,12 @@ class HiddenArrayTask(SoloTask):
         """One-hot: what was observed last; with a horizon, the fraction of the time left."""
         seen = (jnp.arange(self.signals.shape[2]) == state.seen).astype(jnp.float32)
         return with_time(seen, state.time, self.horizon)
+
+    def table_seen(self, state: HiddenState) -> tuple[tuple[str, str], ...]:
+        """What was observed last, and the time where it is limited; not which state it is."""
+        count, seen = self.signals.shape[2], int(state.seen)
+        told = f"{seen} of 0 to {count - 1}" if seen >= 0 else "nothing yet"
+        return (("observed", told), *time_told(state.time, self.horizon))
 
     def terminated(self, state: HiddenState) -> Bool[Array, ""]:
         """In a state that is an end, or out of time."""

@@ -55,7 +55,7 @@ class Game:
         self.actions: list[int] = []
         self.movers: list[int] = []
         self.rewards: list[np.ndarray] = []
-        self._look()
+        self.look()
 
     def __repr__(self) -> str:
         played = ", ".join(action_name(self.task, a) for a in self.actions)
@@ -112,13 +112,13 @@ class Game:
         self.actions.append(action)
         self.states.append(after)
         self.rewards.append(np.asarray(reward, float))
-        self._look()
+        self.look()
 
     def undo(self) -> None:
         """Take the last move back."""
         for kept in (self.actions, self.movers, self.rewards, self.states):
             kept.pop()
-        self._look()
+        self.look()
 
     def play_all(self, words: Iterable[str]) -> None:
         """Make a line of moves. Raises as `play` does, for the first that cannot be made."""
@@ -128,7 +128,8 @@ class Game:
             except (IllegalActionError, FinishedGameError) as error:
                 raise type(error)(f"Move {number}, {word!r}: {error}") from None
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Read what is legal, whose move it is and whether it is over from where it stands."""
         legal, mover, over = _facts(self.task, self.state)
         self.legal: Bool[np.ndarray, " actions"] = np.asarray(legal)
         self.mover, self._over = int(mover), bool(over)

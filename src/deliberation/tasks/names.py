@@ -28,6 +28,7 @@ from ..core.errors import (
     UnknownNameError,
     WrongKindError,
 )
+from ..core.failures import PASSING, in_words, text_of
 from .options import offered_by, unknown_option
 from .schemes import (
     adopt,
@@ -96,8 +97,9 @@ def _foreign(name: str) -> tuple[str, dict[str, Any]]:
 
 def _in_brackets(inside: str) -> dict[str, Any]:
     """The options behind an opening bracket, as Python writes the arguments of a call."""
+    text = f"f({inside}"
     try:
-        call = ast.parse(f"f({inside}", mode="eval").body
+        call = ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise _UnreadableError("what is in brackets is not written as Python writes it") from None
     if not isinstance(call, ast.Call) or call.args or not isinstance(call.func, ast.Name):
@@ -105,6 +107,10 @@ def _in_brackets(inside: str) -> dict[str, Any]:
     words = [str(word.arg) for word in call.keywords if word.arg]
     if len(set(words)) < len(call.keywords):
         raise _UnreadableError("each option is written once, name=value")
+    for word in call.keywords:
+        # Python reads letters of other widths as the plain ones; one name has one spelling here.
+        if not str(ast.get_source_segment(text, word)).startswith(str(word.arg)):
+            raise _UnreadableError(f"{word.arg} is written in other letters than it has")
     return {str(word.arg): _value(word) for word in call.keywords}
 
 
@@ -260,13 +266,13 @@ def _made(name: str, factory: Callable[..., Any], options: dict[str, Any]) -> "T
             raise TaskFactoryError(unknown_option(name, option, offered))
     try:
         made = factory(**options)
-    except DeliberationError:
+    except (DeliberationError, *PASSING):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         given = ", ".join(f"{key}={value!r}" for key, value in options.items())
         raise TaskFactoryError(
             f"{name} raised {type(error).__name__} when called with ({given}){_place(error)}: "
-            f"{error}. Mend it, or give other options."
+            f"{text_of(error, str)}. Mend it, or give other options."
         ) from error
     if is_environment(made):
         return adopt(name, factory, options)
@@ -294,12 +300,14 @@ def _imported(home: str, name: str, here: bool = True) -> Any:
                 "folder that holds it. Options are written name=value."
             ) from error
         raise _failed(home, error) from error
-    except (Exception, SystemExit) as error:  # a script without a guard may end the process
+    except PASSING:
+        raise
+    except BaseException as error:  # a script without a guard may end the process
         raise _failed(home, error) from error
 
 
 def _failed(home: str, error: BaseException) -> TaskImportError:
-    told = f"{type(error).__name__}: {error}"
+    told = in_words(error)
     return TaskImportError(f"Importing {home} failed{_place(error)} ({told}): mend that module.")
 
 

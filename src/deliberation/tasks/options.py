@@ -40,6 +40,8 @@ def make_registered(
     try:
         read = {option: _read(value, _kinds(option, taken)) for option, value in given.items()}
         made = factory(**{**usual, **read})
+        if any(isinstance(value, float) for value in read.values()):
+            _check_returns(made)
     except (ValueError, OverflowError, MemoryError) as error:
         if isinstance(error, DeliberationError) and not isinstance(error, TaskOptionError):
             raise
@@ -49,6 +51,20 @@ def make_registered(
         if isinstance(value, float) and not math.isfinite(value):
             raise _refused(name, option, value, "a finite number", offered)
     return made
+
+
+def _check_returns(task: "Task") -> None:
+    """Refuse rewards that add up to more than 32-bit numbers hold, where their bounds are told."""
+    import numpy as np
+
+    low, high = task.objective.bounds
+    most = float(np.finfo(np.float32).max)
+    for told in (low, high):
+        if most < abs(told) < math.inf:
+            raise ValueError(
+                f"returns would come to {told:.3g}, and 32-bit numbers hold no more than "
+                f"{most:.2g}: choose smaller rewards."
+            )
 
 
 def _check_option(

@@ -68,6 +68,10 @@ class Remembered(WrappedTask):
         """As in the task."""
         return self.task.truncated(state.state)
 
+    def only_cut(self, state: Recalled) -> Bool[Array, ""]:
+        """As in the task."""
+        return self.task.only_cut(state.state)
+
     def resample(self, state: Recalled, key: Key[Array, ""]) -> Recalled:
         """Another state that all that was seen allows; that stays the same."""
         return Recalled(self.task.resample(state.state, key), state.seen)

@@ -96,6 +96,10 @@ class SampledChance(Task):
         """As in the task."""
         return self.of.truncated(state)
 
+    def only_cut(self, state: State) -> Bool[Array, ""]:
+        """As in the task."""
+        return self.of.only_cut(state)
+
 
 def _bits(tree: PyTree) -> Int[Array, " words"]:
     """Every bit of a state: what was earned on the way counts as well as what is to come."""

@@ -54,6 +54,10 @@ class WrappedTask(Task):
         """As within."""
         return self.task.render_seen(state.state)
 
+    def table_seen(self, state: Any) -> tuple[tuple[str, str], ...]:
+        """As within."""
+        return self.task.table_seen(state.state)
+
     def picture(self, state: Any) -> Picture | None:
         """As within."""
         return self.task.picture(state.state)
@@ -95,5 +99,7 @@ class SameStates(Task):
     init, starts, advance, outcomes = map(_as_within, ("init", "starts", "advance", "outcomes"))
     observe, legal, player = map(_as_within, ("observe", "legal", "player"))
     terminated, truncated = map(_as_within, ("terminated", "truncated"))
+    only_cut = _as_within("only_cut")
     resample, fingerprint = map(_as_within, ("resample", "fingerprint"))
-    render, render_seen, picture = map(_as_within, ("render", "render_seen", "picture"))
+    render, render_seen = map(_as_within, ("render", "render_seen"))
+    table_seen, picture = map(_as_within, ("table_seen", "picture"))

@@ -23,6 +23,7 @@ from ..core.objective import Objective, cancel
 from ..core.play import rollout
 from ..core.task import State, Task
 from ..core.uniform import UniformRandom
+from ..core.witness.watching import saying, unwatched
 from ..direct import optimal_return, return_against_random, uniform_return
 from ..runs import Context, Outcome
 from ..tasks import make_task
@@ -60,7 +61,7 @@ def measure(settings: dict[str, Any], context: Context) -> Outcome:
 def _measured(settings: dict[str, Any], context: Context) -> Outcome:
     task = make_task(settings["task"], **settings["options"])
     key, share = jax.random.key(settings["seed"]), Share(context.tell)
-    with share.making():
+    with share.making(), unwatched():
         made = entry(settings["entry"]).build(task, settings["effort"], named_key(key, "build"))
     parts = [x for x in (made.searching, made.learned) if x is not None]
     # The decider twice, random play, and each part that is not the whole decider.
@@ -68,9 +69,12 @@ def _measured(settings: dict[str, Any], context: Context) -> Outcome:
     episodes = named_key(key, "episodes")
     play = functools.partial(_play, task, episodes=settings["episodes"], key=episodes, share=share)
     # Once for nothing: whatever is to be compiled is by the time that the clock counts.
-    play(made.decider, made.budget)
-    both = play(made.decider, made.budget)
-    random = play(UniformRandom(task), None)
+    with unwatched():
+        play(made.decider, made.budget)
+    with saying("the whole decider"):
+        both = play(made.decider, made.budget)
+    with saying("random play"):
+        random = play(UniformRandom(task), None)
     optimum = _optimum(task, settings, episodes)
     scores = _scores(made, both, random, play)
     return Outcome(
@@ -116,7 +120,8 @@ def _scores(made: Made, both: _Played, random: _Played, play: Play) -> dict[str,
         if part is None:
             scores[name] = random.returns
         else:
-            scores[name] = both.returns if part is made.decider else play(part, budget).returns
+            with saying(f"{name} alone"):
+                scores[name] = both.returns if part is made.decider else play(part, budget).returns
     return scores
 
 
@@ -230,7 +235,8 @@ def _random(
         # As many at a time as before: nothing is compiled again.
         again = functools.partial(_play, task, UniformRandom(task), None, episodes=len(returns))
         keys = jax.random.split(key, TIMES[settings["effort"]])
-        returns = np.concatenate([again(key=now).returns for now in keys])
+        with unwatched():
+            returns = np.concatenate([again(key=now).returns for now in keys])
     error = float(np.std(returns, ddof=1) / len(returns) ** 0.5) if len(returns) > 1 else np.nan
     return {"mean": float(returns.mean()), "error": error, "n": len(returns)}
 

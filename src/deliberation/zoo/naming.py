@@ -17,6 +17,7 @@ from ..core.errors import (
     UnknownNameError,
     WrongKindError,
 )
+from ..core.failures import PASSING, text_of
 from ..core.task import Task
 from ..core.uniform import UniformRandom
 from ..direct import HistorySearch, TreeSearch
@@ -109,11 +110,12 @@ def _own(task: Task, text: str, name: str, budget: int | None) -> Named:
     factory = find_own(name)
     try:
         made = factory(task) if _takes_task(factory) else factory()
-    except DeliberationError:
+    except (DeliberationError, *PASSING):
         raise
-    except Exception as error:
+    except BaseException as error:
         raise TaskFactoryError(
-            f"{name} raised {type(error).__name__} when called with the task: {error}. Mend it; it "
+            f"{name} raised {type(error).__name__} when called with the task: "
+            f"{text_of(error, str)}. Mend it; it "
             "is called with the task and returns a decider."
         ) from error
     if isinstance(made, Made):

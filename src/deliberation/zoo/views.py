@@ -1,6 +1,6 @@
 """What deciders make of one state: each action's prior, visits and value, and the best line."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -182,12 +182,18 @@ class Look:
 def look(
     game: Game, title: str, deciders: Sequence[Named], *, exact: bool = True,
     objective: Objective | None = None, max_states: int = MOST_STATES, depth: int = DEPTH,
+    listing: Callable[[], None] = lambda: None,
 ) -> Look:  # fmt: skip
-    """Ask deciders about the position that a game has come to, and solve it where that can be."""
+    """Ask deciders about the position that a game has come to, and solve it where that can be:
+    `listing` is called before what follows is listed.
+    """
     task, notes, views = game.task, [], []
     if not game.over:
         views = [view(d, game.state, _key(game), objective, depth=depth)[0] for d in deciders]
-        found = exact_view(task, game.state, objective, max_states=max_states) if exact else ""
+        found: View | str = ""
+        if exact:
+            listing()
+            found = exact_view(task, game.state, objective, max_states=max_states)
         if isinstance(found, View):
             views.append(found)
         elif found:

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -12,7 +12,7 @@ import numpy as np
 
 from ...core.answering import CheckedDecider, Question, answer
 from ...core.budget import UNLIMITED, Budget
-from ...core.decider import Decision, Memory
+from ...core.decider import Decision, Memory, Told
 from ...core.errors import EngineError, UnsuitableTaskError
 from ...core.task import Task, is_concrete
 from ..calls import ask_host, like
@@ -30,6 +30,7 @@ class EngineDecider(CheckedDecider):
     a batch.
     """
 
+    hears: ClassVar[frozenset[Told]] = frozenset(("budget",))
     crew: Crew = eqx.field(static=True)
     task: Task
     words: Words = eqx.field(static=True)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import ForeignWorldError, NonFiniteError
+from ...core.failures import text_of
 from .chance import Chance
 
 _BOOLS = frozenset((bool, np.bool_))
@@ -131,6 +132,6 @@ def failed(name: str, call: str, error: BaseException) -> ForeignWorldError:
         trace = trace.tb_next
     place = f" ({trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno})" if trace else ""
     return ForeignWorldError(
-        f"{name} raised {type(error).__name__} in {call}{place}: {error}. The environment is at "
-        "fault, or its wrappers; nothing was recorded of this step."
+        f"{name} raised {type(error).__name__} in {call}{place}: {text_of(error, str)}. The "
+        "environment is at fault, or its wrappers; nothing was recorded of this step."
     )

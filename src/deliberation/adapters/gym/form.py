@@ -102,8 +102,7 @@ class Entry(msgspec.Struct, frozen=True):
 class Form(msgspec.Struct, frozen=True):
     """Everything about the arrays that a step takes and gives; `memory` bytes keep a state.
 
-    `wrapped`: the observation is in a structure, and not one array alone. `end_at_cut`: nothing
-    comes after a truncation, because the environment resets itself or fails there.
+    `wrapped`: the observation is in a structure, and not one array alone.
     """
 
     leaves: tuple[Leaf, ...]
@@ -112,7 +111,6 @@ class Form(msgspec.Struct, frozen=True):
     memory: int = 0
     history: int = 0
     wrapped: bool = False
-    end_at_cut: bool = False
 
     def rows(self, count: int) -> list[np.ndarray]:
         """Room for what a batch of steps gives: `memory`, leaves, reward, info, over and cut."""

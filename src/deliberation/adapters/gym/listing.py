@@ -143,7 +143,7 @@ def _proved(listing: Listing) -> bool:
         rows = stepper.reset(origin)
         for ply in range(_STEPS):
             times, history = np.full(1, ply, np.int32), np.zeros((1, 0, 3), np.uint32)
-            one = Batch(rows[0], origin, history, times, rows[-2])
+            one = Batch.at(rows, origin, history, times)
             action = np.array([rng.integers(stepper.form.action.count)], np.int32)
             many = tested < _LISTS and (rng.random() < 0.3 or ply == 0)
             found = _counted(listing, one, action, _DRAWS if many else 1, rng)
@@ -156,7 +156,7 @@ def _proved(listing: Listing) -> bool:
                     return False
             key = rng.integers(0, 1 << 32, (1, 2), dtype=np.uint64).astype(np.uint32)
             rows = stepper.step(one, action, key)
-            if rows[-2][0]:
+            if rows[-2][0] or rows[-1][0]:
                 break
     return True
 

@@ -17,6 +17,7 @@ from ...core.errors import (
     UnknownNameError,
     WrongKindError,
 )
+from ...core.failures import in_words
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -112,7 +113,17 @@ def _by_id(gymnasium: Any, name: str, options: dict[str, Any]) -> Any:
     except gymnasium.error.UnregisteredEnv as error:
         raise UnknownNameError("environment", name, gymnasium.registry, str(error)) from None
     except ModuleNotFoundError as error:
-        raise TaskImportError(f"{name} needs a module that is not installed: {error}.") from error
+        told = str(error).rstrip(".")
+        home, colon, kind = name.partition(":")
+        own = (
+            f" A class of your own is named without `gym:`, {home}:{kind}, as module:Class; the "
+            "current folder is looked into."
+            if colon
+            else ""
+        )
+        raise TaskImportError(
+            f"gym:{name} needs a module that is not installed: {told}. Install it.{own}"
+        ) from error
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -130,8 +141,7 @@ def _call(factory: Callable[..., Any], options: dict[str, Any], name: str) -> An
 
 def _unmade(name: str, options: dict[str, Any], error: BaseException) -> ForeignWorldError:
     return ForeignWorldError(
-        f"Making {name} with {options} raised {type(error).__name__}: {error}. Mend it, or give "
-        "other options."
+        f"Making {name} with {options} raised {in_words(error)}. Mend it, or give other options."
     )
 
 
@@ -149,7 +159,7 @@ def spaces_of(env: Any, name: str) -> tuple[Any, Any]:
         return env.observation_space, env.action_space
     except Exception as error:
         raise ForeignWorldError(
-            f"{name} has no observation_space and action_space ({type(error).__name__}: {error}). "
+            f"{name} has no observation_space and action_space ({in_words(error)}). "
             "Give it both, spaces of gymnasium.spaces."
         ) from None
 
@@ -164,15 +174,6 @@ def time_limit(env: Any) -> int | None:
             spec = getattr(env, "spec", None)
             return getattr(spec, "max_episode_steps", None) if spec is not None else None
         env = held["env"]
-
-
-def resets_itself(env: Any) -> bool:
-    """Whether a wrapper starts a new episode where one has ended (Gymnasium's `Autoreset`)."""
-    while "env" in vars(env):
-        if type(env).__name__ in ("Autoreset", "AutoResetWrapper"):
-            return True
-        env = vars(env)["env"]
-    return False
 
 
 def registered(made_by: Any) -> Any:

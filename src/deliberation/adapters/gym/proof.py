@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import UnfaithfulCloneError
+from ...core.failures import in_words
 from .attributes import Layout, Rewind
 from .plain import NotPlainError
 from .settings import Hooks
@@ -115,7 +116,7 @@ def prove(trial: Trial, clone: str, hooks: Hooks | None, rewind: Rewind) -> tupl
         except UnfitError as error:
             why = str(error)
         except Exception as error:
-            why = f"{type(error).__name__}: {error}"
+            why = in_words(error)
         tried.append(Tried(name, not why, why))
         if not why:
             return way, _report(trial, way, tried, steps, cases, restless)
@@ -161,7 +162,7 @@ def _cases(trial: Trial) -> list[Case]:
             after = trial.path(4 if slow else _STEPS)
             first = trial.begin(word)
             lived = trial.play(trial.env, before)
-            if len(lived) == len(before) and not (lived and trial.ends(*lived[-1][2:])):
+            if len(lived) == len(before) and not (lived and any(lived[-1][2:])):
                 came = trial.play(trial.env, after)
                 found.append(Case(word, before, after, first, came))
                 break

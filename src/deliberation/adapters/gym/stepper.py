@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...core.errors import DeliberationError, ForeignWorldError
+from ...core.errors import ForeignWorldError
 from .asking import begin, move
 from .cache import Cache
 from .chance import Chance, mixed
@@ -26,14 +26,13 @@ HANDLE = 16
 """Bytes of a handle."""
 _WATCHED = 64
 """Steps from one that is watched (`Watch`) to the next."""
-_PAST = 3
-"""Steps past the first cut that are tried."""
 
 
 class Batch(NamedTuple):
     """States to step from, one a row: `histories` hold a record of an action and its key each.
 
-    `times` are how many actions were taken. `histories` have no room where rows say all.
+    `times` are how many actions were taken, `over` which are ended or cut. `histories` have no room
+    where rows say all.
     """
 
     memory: np.ndarray
@@ -41,6 +40,11 @@ class Batch(NamedTuple):
     histories: np.ndarray
     times: np.ndarray
     over: np.ndarray
+
+    @classmethod
+    def at(cls, rows: list[np.ndarray], origins: Any, histories: Any, times: Any) -> "Batch":
+        """The states that a step or a reset gave as `rows`."""
+        return cls(rows[0], origins, histories, times, rows[-2] | rows[-1])
 
     def part(self, rows: slice | np.ndarray) -> "Batch":
         """Some of the rows."""
@@ -60,8 +64,6 @@ class Stepper:
         self._leaves = len(form.leaves)
         self._live = b""
         """The handle of the state that the environment is in, where it is replayed."""
-        self._ends_at_cut = True if form.end_at_cut else None
-        """Whether nothing comes after a cut; None before the first one was met."""
         self._steps = 0
 
     def reset(self, origins: np.ndarray) -> list[np.ndarray]:
@@ -103,7 +105,7 @@ class Stepper:
         out[0][row] = np.frombuffer(snapshot, np.uint8)
 
     def step(self, batch: Batch, actions: np.ndarray, keys: np.ndarray) -> list[np.ndarray]:
-        """One action in each row that is not over; rows that are over stay as they are."""
+        """One action in each row that is not over, or cut; of others the memory stays as it is."""
         count, width = batch.memory.shape
         out, words, over = self.form.rows(count), mixed(keys), batch.over.tolist()
         taken, data = self.form.action.to_env(actions), batch.memory.tobytes()
@@ -126,8 +128,6 @@ class Stepper:
                     memories[row] = _hashed(memories[row], records[row])
                     self.cache.put(memories[row], kept, size)
                     self._live = memories[row]
-                if came[3] and self._ends_at_cut is None:
-                    self._ends_at_cut = self._fails_past(env, kept, words[row], taken[row])
                 self._write(out, row, came)
         out[0] = np.frombuffer(b"".join(memories), np.uint8).reshape(count, width)
         return out
@@ -139,19 +139,6 @@ class Stepper:
             return self._watch.move(env, word, action)
         return move(env, self.chance, word, action, self.name)
 
-    def _fails_past(self, env: Any, kept: Any, word: int, action: Any) -> bool:
-        """Whether an environment that has cut an episode refuses to be stepped on."""
-        past = env if self.way.name == "replay" else self.way.put(self.env, kept)
-        self._live = b""
-        try:
-            for _ in range(_PAST):
-                if move(past, self.chance, word, action, self.name)[2]:
-                    break
-        except DeliberationError:
-            self.way.regain()
-            return True
-        return False
-
     def _write(self, out: list[np.ndarray], row: int, came: tuple) -> None:
         seen, reward, over, cut, info = came
         leaves = self._leaves
@@ -159,7 +146,7 @@ class Stepper:
         out[1 + leaves][row] = reward
         if self.form.info:
             write_info(self.form.info, out[2 + leaves : -2], row, info, self.name)
-        out[-2][row] = over or (cut and self._ends_at_cut)
+        out[-2][row] = over
         out[-1][row] = cut
 
     def _found(self, handle: bytes, batch: Batch, row: int) -> Any:

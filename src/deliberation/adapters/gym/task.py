@@ -17,6 +17,7 @@ from ...tasks.bases import SoloTask
 from ...tasks.names import join_name
 from ..bases import CutWorld, Earned
 from ..calls import ask_host, like, words_of
+from ..words import names_itself, words_for_actions, words_for_seen
 from .form import Leaf
 from .making import registered
 from .proof import Fidelity
@@ -39,7 +40,14 @@ class GymTask(CutWorld, SoloTask):
     """The name by which `make_task` makes this task again."""
 
     def __repr__(self) -> str:
-        return f"GymTask({self.world.name}, {self.traits.horizon} actions, by {self.fidelity.way})"
+        traits = self.traits
+        kinds = f"actions of shape {list(traits.shape)}"
+        if traits.discrete:
+            kinds = f"{traits.actions} action{'s' * (traits.actions != 1)}"
+        return (
+            f"GymTask({self.world.name}, {kinds}, at most {traits.horizon} steps, copied by "
+            f"{self.fidelity.way})"
+        )
 
     @property
     def traits(self) -> Traits:
@@ -83,14 +91,15 @@ class GymTask(CutWorld, SoloTask):
         action, key_words = jnp.asarray(action, dtype_of(self.traits)), words_of(key)
         rows = ask_host(
             self.world.step, self._like(), state.memory, state.origin, state.history, state.time,
-            state.over, action, key_words,
+            self.terminated(state), action, key_words,
         )  # fmt: skip
         history = state.history
         if self.world.form.history:
             record = jax.lax.bitcast_convert_type(action, jnp.uint32).ravel()
             history = history.at[state.time].set(jnp.concatenate([record, key_words]))
         moved = self._state(rows, state.origin, history, state.time + 1)
-        return jax.tree.map(lambda old, new: jnp.where(state.over, old, new), state, moved)
+        still = self.terminated(state)
+        return jax.tree.map(lambda old, new: jnp.where(still, old, new), state, moved)
 
     def outcomes(
         self, state: GymState, action: Action
@@ -103,12 +112,13 @@ class GymTask(CutWorld, SoloTask):
         room = [like((listing.most, *x.shape), x.dtype) for x in self._like()]
         *rows, chances = ask_host(
             self.world.outcomes, [*room, like((listing.most,), np.float32)], state.memory,
-            state.origin, state.history, state.time, state.over, action,
+            state.origin, state.history, state.time, self.terminated(state), action,
         )  # fmt: skip
         after = jax.vmap(
             lambda *row: self._state(list(row), state.origin, state.history, state.time + 1)
         )(*rows)
-        after = jax.tree.map(lambda old, new: jnp.where(state.over, old, new), state, after)
+        still = self.terminated(state)
+        after = jax.tree.map(lambda old, new: jnp.where(still, old, new), state, after)
         return after, chances
 
     def _like(self) -> list[jax.ShapeDtypeStruct]:
@@ -130,16 +140,33 @@ class GymTask(CutWorld, SoloTask):
 
     def fingerprint(self, state: GymState) -> Int[Array, " words"]:
         """What the state is made of again."""
-        return jnp.concatenate([state.memory.astype(jnp.int32), state.over[None].astype(jnp.int32)])
+        stop = state.over.astype(jnp.int32) + 2 * state.cut.astype(jnp.int32)
+        return jnp.append(state.memory.astype(jnp.int32), stop)
 
     def render(self, state: GymState) -> str:
         """What is seen, and what the last action earned."""
         told = {name: np.asarray(x).tolist() for name, x in state.info.items()}
-        seen = jax.tree.map(lambda x: np.asarray(x).tolist(), state.observation)
+        seen: Any = jax.tree.map(lambda x: np.asarray(x).tolist(), state.observation)
+        if names_itself(self.world.env):
+            seen = ", ".join(f"{name} {value}" for name, value in self.table_seen(state)[:-1])
         return (
             f"{self.world.name} after {int(state.time)} actions\nseen: {seen}\n"
             f"earned: {float(state.reward):g}; info: {told}"
         )
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Those that it gives itself (`action_names`), or of its documentation where known."""
+        return words_for_actions(self.world.env, self.world.form.action.count)
+
+    def table_seen(self, state: GymState) -> tuple[tuple[str, str], ...]:
+        """What is observed, by the names of its parts, and what the last action earned."""
+        parts = [
+            ("/".join(map(str, leaf.path)) or "observation", leaf.counts, np.asarray(part))
+            for leaf, part in _parts(self.world.form.leaves, state.observation)
+        ]
+        earned = ("earned by the last action", f"{float(state.reward):g}")
+        return (*words_for_seen(self.world.env, parts), earned)
 
     def close(self) -> None:
         """End the worker processes; they start again where the task is used again."""
@@ -195,9 +222,10 @@ def from_gymnasium(
     """A task from a Gymnasium environment: its id, a factory that makes one, or one itself.
 
     Further `options` go to `gymnasium.make`, or to the factory. An environment that is handed over
-    is stepped, and reset, from then on; several tasks may be made of it. Wrappers stay: a
-    `TimeLimit` cuts episodes (`truncated`) and ends none, and what wrappers keep is part of the
-    state. Where an environment refuses to be stepped past its cut, the cut is an end.
+    is stepped, and reset, from then on; several tasks may be made of it. Wrappers stay, and what
+    they keep is part of the state. Where the environment cuts an episode (`truncated`, by a
+    `TimeLimit` or by itself) searches stop as `rollout` does, and it is never stepped past that;
+    learners bootstrap there, as from what is cut and not over (`Task.only_cut`).
 
     Numbers are kept as they are, up to rounding where they have a fraction: whole ones that do not
     fit in 32 bits are refused unless 64 are enabled (`JAX_ENABLE_X64`), and so is an observation
@@ -221,6 +249,9 @@ def from_gymnasium(
     - `info` lists the names of the numbers of `info` that objectives read; None keeps all that were
       met.
     - `get_state(env)` and `set_state(env, state)`, both or neither, keep what nothing else can.
+
+    Attributes `action_names` and `observation_names` of the environment, a name for each action and
+    for each number of an observation, are shown to people.
 
     Raises `BackendError` without Gymnasium, `UnknownNameError`, `WrongKindError`,
     `UnknownSpaceError` for spaces that tasks do not have, `UnfaithfulCloneError` where no way of

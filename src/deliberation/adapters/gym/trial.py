@@ -8,16 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ...core.errors import ForeignWorldError
 from .asking import begin, move
 from .attributes import Survey
 from .chance import Chance, mixed
 from .form import Form
 from .hidden import Hidden
 from .shared import Watch
-
-_PAST = 3
-"""Steps past a cut that are tried."""
 
 
 @dataclass
@@ -29,8 +25,6 @@ class Trial:
     form: Form
     chance: Chance
     infos: list[Mapping[str, Any]] = field(default_factory=list)
-    fails_past_cut: bool = False
-    """Whether the environment refused a step after it had cut an episode: nothing comes then."""
     seconds: float = 0.0
     """What a step took, without what was looked at around it."""
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
@@ -59,31 +53,12 @@ class Trial:
         """What comes of each step, up to the end of an episode."""
         found: list[tuple] = []
         for action, word in path:
-            try:
-                seen, reward, over, cut, info = move(env, self.chance, word, action, self.name)
-            except ForeignWorldError:
-                if not (found and found[-1][3]):
-                    raise
-                self.fails_past_cut = True
-                return found[: [cut for *_, cut in found].index(True) + 1]
+            seen, reward, over, cut, info = move(env, self.chance, word, action, self.name)
             found.append((copy.deepcopy(seen), copy.deepcopy(reward), over, cut))
             self.infos.append(copy.copy(info))
-            if self.ends(over, cut):
+            if over or cut:
                 break
         return found
-
-    def ends(self, over: bool, cut: bool) -> bool:
-        """Whether an episode ends with a step that told this."""
-        return bool(over or (cut and (self.form.end_at_cut or self.fails_past_cut)))
-
-    def go_past(self) -> None:
-        """Find out whether an environment that has cut an episode lets itself be stepped on."""
-        try:
-            for action, word in self.path(_PAST):
-                if move(self.env, self.chance, word, action, self.name)[2]:
-                    break
-        except ForeignWorldError:
-            self.fails_past_cut = True
 
 
 def explore(trial: Trial, handled: tuple[str, ...], stop: Any) -> list[Survey]:
@@ -110,8 +85,6 @@ def explore(trial: Trial, handled: tuple[str, ...], stop: Any) -> list[Survey]:
             # Time that others take from this process says nothing of the environment.
             slow = max(spent, time.thread_time() - started) > 2.0 and ply > 3
             if over or cut or slow:
-                if cut and not trial.ends(over, cut):
-                    trial.go_past()
                 break
     trial.seconds = spent / max(count, 1)
     return surveys

@@ -8,6 +8,7 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+from ...core.failures import in_words
 from .attributes import Attributes, Layout, Survey
 from .plain import NotPlainError
 
@@ -198,7 +199,7 @@ class ByDeepcopy(Way):
         try:
             copy.deepcopy(env)
         except Exception as error:
-            raise UnfitError(f"copy.deepcopy raised {type(error).__name__}: {error}") from None
+            raise UnfitError(f"copy.deepcopy raised {in_words(error)}") from None
 
     def take(self, env: Any) -> tuple[Any, int]:
         """A copy, which is never stepped."""

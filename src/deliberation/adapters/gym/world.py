@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 
 from ...core.errors import UnfaithfulCloneError
+from ..words import check_names
 from .asking import begin
 from .attributes import Rewind, Survey
 from .chance import Chance
@@ -15,7 +16,6 @@ from .making import (
     Source,
     make_env,
     only_here,
-    resets_itself,
     source_of,
     spaces_of,
     time_limit,
@@ -59,6 +59,8 @@ class World:
         self.listing = listing_of(self.here) if self.fidelity.random else None
         self.workers: Workers | None = None
         self._compared = False
+        numbers = sum(int(np.prod(leaf.shape, dtype=int)) for leaf in self.form.leaves)
+        check_names(self.env, self.form.action.count, numbers)
         if settings.workers:
             source = source_of(made_by, options)
             if source is None or hooks is not None:
@@ -70,7 +72,7 @@ class World:
         seen, actions = spaces_of(self.env, self.name)
         leaves, action = leaves_of(seen, self.name, self.wide), action_form(actions, self.name)
         wrapped = kind_of(seen) in ("Dict", "Tuple")
-        form = Form(leaves, action, wrapped=wrapped, end_at_cut=resets_itself(self.env))
+        form = Form(leaves, action, wrapped=wrapped)
         rewind = Rewind(self.env)
         begin(self.env, Chance([]), 0, self.name)
         sources = Survey(self.env, deep=False).sources
@@ -83,7 +85,6 @@ class World:
         finally:
             trial.chance.put_back(kept)
         entries = entries_of(trial.infos, settings.info, self.wide)
-        form = msgspec.structs.replace(form, end_at_cut=form.end_at_cut or trial.fails_past_cut)
         self.form = _completed(form, self.way, entries, self.limit, settings)
         return trial.chance
 
@@ -117,7 +118,7 @@ class World:
             told.append([rows[1:]])
             for ply in range(_COMPARED):
                 times = np.full(1, ply, np.int32)
-                batch = Batch(rows[0], origin, histories, times, rows[-2])
+                batch = Batch.at(rows, origin, histories, times)
                 action = self.form.action.first(1)
                 keys = origin + np.uint32(ply)
                 rows = one.step(batch, action, keys)
@@ -186,7 +187,8 @@ def _completed(
 ) -> Form:
     """The form with the room that states take under a way of keeping them.
 
-    A search looks past a cut, by as many actions as an episode has: histories are twice as long.
+    Where nothing but the horizon stops an episode a search looks past it, by as many actions as one
+    has: histories are twice as long.
     """
     memory, history = way.layout.size if isinstance(way, ByAttributes) else HANDLE, 0
     if not way.inline:

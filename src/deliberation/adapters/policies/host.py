@@ -6,7 +6,7 @@ import functools
 import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -15,14 +15,14 @@ import numpy as np
 from jaxtyping import Array, Bool, Key, Shaped, UInt32
 
 from ...core.answering import CheckedDecider, Question, answer
-from ...core.decider import Decision, Memory, check_finite
+from ...core.decider import Decision, Memory, Told, check_finite
 from ...core.errors import (
     DeliberationError,
     ForeignMemoryError,
     ForeignPolicyError,
     IllegalActionError,
 )
-from ...core.failures import as_raised
+from ...core.failures import PASSING, as_raised
 from ...core.task import State, Task, batch_size, is_concrete
 from ..calls import ask_host, like, words_of
 from .shown import Masks, Observe, as_owned, failed, form_of, shown, to_task
@@ -124,9 +124,9 @@ class Model(abc.ABC):
         """Errors that the policy raises, as `ForeignPolicyError` that says whose they are."""
         try:
             yield
-        except DeliberationError:
+        except (DeliberationError, *PASSING):
             raise
-        except Exception as error:
+        except BaseException as error:  # which would end whoever asks
             how = f"in {asked.count} rows, with the batch in front"
             raise failed(self.name, error, asked.observation, how) from error
 
@@ -141,18 +141,24 @@ class PolicyMemory(eqx.Module):
 class HostPolicy(CheckedDecider):
     """A stranger's policy, made by `from_callable`, `from_sb3`, `from_torch` or `from_open_spiel`.
 
-    Objective and budget are ignored. `observe` and `masks`, where they are given, say what of a
+    Objective and budget do not reach it. `observe` and `masks`, where they are given, say what of a
     state the policy sees and which actions it may take. Rows that are over are not asked for.
     Within compiled programs it is called back.
     """
 
+    hears: ClassVar[frozenset[Told]] = frozenset()
     task: Task
     model: Model = eqx.field(static=True)
     observe: Observe | None = eqx.field(static=True, default=None)
     masks: Masks | None = eqx.field(static=True, default=None)
 
+    @property
+    def name(self) -> str:
+        """What it is, in words: on pages, and in messages."""
+        return self.model.name
+
     def __repr__(self) -> str:
-        return f"{self.model.name} on {self.task!r}"
+        return f"{self.name} on {self.task!r}"
 
     def begin(self, batch: int) -> Memory:
         """Episodes are about to begin, with nothing carried; None for policies without memory."""
@@ -308,7 +314,8 @@ def checked(model: Model, task: Task, asked: Asked, rows: np.ndarray) -> Said:
 
 
 def _whole(model: Model, action: np.ndarray) -> np.ndarray:
-    whole = np.asarray(action, np.int64)
+    with np.errstate(invalid="ignore"):  # beyond 64 bits: refused below
+        whole = np.asarray(action, np.int64)
     if (whole != action).any():
         raise ForeignPolicyError(
             f"{model.name} answers with actions {action.tolist()}, where numbers of actions are "

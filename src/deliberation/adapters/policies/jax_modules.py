@@ -1,7 +1,7 @@
 """Networks and functions written in JAX as deciders: `from_equinox`."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -9,12 +9,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
 from ...core.answering import CheckedDecider, Question, answer
-from ...core.decider import Decision, Memory, check_finite
+from ...core.decider import Decision, Memory, Told, check_finite
 from ...core.errors import (
     ForeignPolicyError,
     IllegalActionError,
     WrongKindError,
 )
+from ...core.failures import PASSING
+from ...core.rows import in_32_bits
 from ...core.task import State, Task, check_is_task, is_concrete
 from .expected import Score, reproduced
 from .shown import Masks, Observe, failed, form_of, shown
@@ -49,8 +51,9 @@ def from_equinox(
 
 
 class JaxPolicy(CheckedDecider):
-    """A network in JAX, made by `from_equinox`; objective and budget are ignored."""
+    """A network in JAX, made by `from_equinox`; objective and budget do not reach it."""
 
+    hears: ClassVar[frozenset[Told]] = frozenset()
     task: Task
     module: Callable[[Any], Any]
     meaning: str = eqx.field(static=True)
@@ -62,7 +65,8 @@ class JaxPolicy(CheckedDecider):
     def name(self) -> str:
         """What the messages call it."""
         kind = getattr(self.module, "__name__", type(self.module).__name__)
-        return f"{kind} ({self.meaning})"
+        what = "equinox module " if isinstance(self.module, eqx.Module) else ""
+        return f"{what}{kind} ({self.meaning})"
 
     def __repr__(self) -> str:
         return f"{self.name} on {self.task!r}"
@@ -73,7 +77,9 @@ class JaxPolicy(CheckedDecider):
         seen = jax.eval_shape(self._seen, state)
         try:
             said, value = jax.eval_shape(self._said, state)
-        except Exception as error:
+        except PASSING:
+            raise
+        except BaseException as error:
             raise failed(self.name, error, seen, "one by one, without a batch") from error
         traits = self.task.traits
         wanted = (traits.actions,) if self.meaning != "action" else traits.shape
@@ -89,7 +95,8 @@ class JaxPolicy(CheckedDecider):
     def _said(self, state: State) -> tuple[Array, Array | None]:
         said = self.module(self._seen(state))
         pair = isinstance(said, tuple | list) and len(said) == 2
-        return (jnp.asarray(said[0]), jnp.asarray(said[1])) if pair else (jnp.asarray(said), None)
+        first = jnp.asarray(in_32_bits(said[0] if pair else said))
+        return first, jnp.asarray(said[1]) if pair else None
 
     def choose(self, question: Question) -> tuple[Decision, Memory]:
         """One forward pass for all rows."""

@@ -104,7 +104,9 @@ class SB3Model(Model):
         self.exploration = 0.0 if deterministic else loaded.exploration
         self.discrete = task.traits.discrete
         kind = type(loaded.policy).__name__
-        self.name = f"{loaded.algorithm} ({kind}{', normalised' if normaliser else ''})"
+        self.name = (
+            f"stable-baselines3 {loaded.algorithm} ({kind}{', normalised' if normaliser else ''})"
+        )
         self.how = _kind_of(loaded.policy)
         self.masked = self.how is _maskable
         self.one_by_one = not self.discrete and not deterministic

@@ -21,6 +21,7 @@ from ...core.errors import (
     UnknownNameError,
     UntrustedFileError,
 )
+from ...core.failures import in_words
 from ...core.task import Task
 from .shown import probe_shapes, spaces_of
 from .torch_modules import imported
@@ -144,7 +145,7 @@ def _in_full(path: Path, algorithm: str) -> Loaded:
         model = kind.load(path, device="cpu")
     except Exception as error:
         raise _bad(
-            path, f"cannot be loaded by {algorithm}.load: {type(error).__name__}: {error}",
+            path, f"cannot be loaded by {algorithm}.load: {in_words(error)}",
             "Install the versions that its system_info.txt names, or load it yourself and hand "
             "over the model.",
         ) from error  # fmt: skip
@@ -242,9 +243,9 @@ def _check_spaces(path: Path, data: dict[str, Any], ours: tuple[Any, Any]) -> No
         same &= shape is None or str(shape) == str(list(space.shape or ()))
         same &= count is None or str(count) == str(getattr(space, "n", None))
         if kind and not same:
-            size = f"of {count}" if count is not None else f"of shape {shape}"
+            size = f" of {count}" if count is not None else f" of shape {shape}" * bool(shape)
             raise ForeignPolicyError(
-                f"{path} holds a policy whose {what} is a {named} {size}, and the task's is "
+                f"{path} holds a policy whose {what} is a {named}{size}, and the task's is "
                 f"{space!r}. Adapt the environment that it was trained in, wrappers included "
                 "(gymnasium.wrappers.FrameStackObservation for stacked frames)."
             )
@@ -263,7 +264,7 @@ def read_vec_normalize(path: Path, trust: bool) -> Any:
             found = pickle.load(file)
     except Exception as error:
         raise _bad(
-            path, f"is no file of VecNormalize: {type(error).__name__}: {error}",
+            path, f"is no file of VecNormalize: {in_words(error)}",
             "Save the statistics again by `env.save(path)`.",
         ) from error  # fmt: skip
     if not isinstance(found, kind):

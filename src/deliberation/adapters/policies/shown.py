@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Bool
 
 from ...core.errors import ForeignPolicyError
+from ...core.failures import in_words
 from ...core.task import State, Task
 from ..gym import GymTask
 from ..gym.form import kind_of
@@ -65,12 +66,13 @@ def _cast(space: Any, seen: Any) -> Any:
 def to_task(task: Task, action: np.ndarray) -> np.ndarray:
     """A batch of the environment's own actions as actions of the task: see `GymTask.traits`.
 
-    Continuous ones are clipped to the bounds.
+    Numbers stay as wide as they came, so that one beyond 32 bits does not become a legal one;
+    continuous ones are clipped to the bounds.
     """
     traits = task.traits
     form = task.world.form.action if isinstance(task, GymTask) else None
     if traits.discrete:
-        return (action - (form.start if form is not None else 0)).astype(np.int32)
+        return action - (form.start if form is not None else 0)
     if form is not None and form.spread:
         low, high = (np.reshape(x, form.shape) for x in (form.low, form.high))
         action = 2 * (action.astype(float) - low) / (high - low) - 1
@@ -89,9 +91,10 @@ def probe_shapes(task: Task) -> jax.ShapeDtypeStruct:
     return jax.eval_shape(task.observe, jax.eval_shape(task.init, jax.random.key(0)))
 
 
-def failed(name: str, error: Exception, seen: Any, how: str) -> ForeignPolicyError:
+def failed(name: str, error: BaseException, seen: Any, how: str) -> ForeignPolicyError:
     """What is said of a policy that raised an error when it was asked."""
     return ForeignPolicyError(
-        f"{name} raised {type(error).__name__}: {error}, asked with observations {form_of(seen)}. "
-        f"It must take them {how}; `observe=` tells what of a state it is given instead."
+        f"{name} raised {in_words(error)}, asked with observations {form_of(seen)}. "
+        f"It must take them {how}; `observe=` tells what of a state it is "
+        "given instead, for instance observe=lambda state: task.observe(state).astype('float32')."
     )

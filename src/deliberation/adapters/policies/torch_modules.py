@@ -98,7 +98,7 @@ class TorchModel(Model):
     model_steps = 0
 
     def __init__(self, module: Any, meaning: str, deterministic: bool, task: Task):
-        self.name = f"{type(module).__name__} ({meaning})"
+        self.name = f"torch module {type(module).__name__} ({meaning})"
         self.module, self.meaning, self.deterministic = module, meaning, deterministic
         self.width = task.traits.actions if meaning != "action" else 0
         floating = [x for x in module.parameters() if x.is_floating_point()]

@@ -53,9 +53,9 @@ def text_policy(
     - `deterministic` takes the likeliest symbol; otherwise it is drawn by the weights from the key.
     - `expect` is as in `from_callable`.
 
-    Objective and budget are ignored, and its value is 0, since it tells none. A decision counts one
-    evaluation, and one more for each beginning of a symbol of several tokens; its operations are
-    those of reading these and the whole text, since nothing is kept between decisions.
+    Objective and budget do not reach it, and its value is 0, since it tells none. A decision counts
+    one evaluation, and one more for each beginning of a symbol of several tokens; its operations
+    are those of reading these and the whole text, since nothing is kept between decisions.
 
     Raises `WrongKindError`, `UnsuitableTaskError` for a task that is not of text, `TokenizerError`
     which names the symbols that the tokenizer lacks or cannot tell apart, `ContextOverflowError`

@@ -30,6 +30,7 @@ from ...core.errors import (
     TokenizerError,
     WrongKindError,
 )
+from ...core.failures import in_words
 from ...core.keys import one_key
 from ..policies.torch_modules import imported
 from .compiled import Compiled
@@ -250,7 +251,7 @@ class TransformersModel(TextModel):
             return [int(token) for token in tokenizer.encode(text)]
         except Exception as error:
             raise TokenizerError(
-                f"The tokenizer of {self!r} cannot read {text!r}: {type(error).__name__}: {error}"
+                f"The tokenizer of {self!r} cannot read {text!r}: {in_words(error)}"
             ) from error
 
     def decode(self, tokens: Any) -> str:
@@ -323,7 +324,7 @@ class TransformersModel(TextModel):
             alone, _ = self.reader.read(texts[:1, : (texts[0] >= 0).sum()])
         except Exception as error:
             raise ForeignPolicyError(
-                f"{self.name} raised {type(error).__name__}: {error}, asked to read tokens "
+                f"{self.name} raised {in_words(error)}, asked to read tokens "
                 f"{texts.tolist()}. It must take `input_ids` and `attention_mask` and give logits."
             ) from error
         if not same_logits(both[:1], alone):

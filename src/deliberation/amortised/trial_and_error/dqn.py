@@ -18,7 +18,7 @@ from ...core.errors import UnsuitableTaskError
 from ...core.ledger import Ledger
 from ...core.noise import Seed, mix, pick_uniform, uniform
 from ...core.objective import Objective
-from ...core.rows import in_one_row, where_rows
+from ...core.rows import greatest, in_one_row, where_rows
 from ...core.task import Task
 from ..networks.feed_forward import Network
 from ..policies.network import evaluate
@@ -195,7 +195,7 @@ def action_values(
     With the maximum taken off, the value head says what the best action is worth.
     """
     logits, value = evaluate(network, observations, legal)
-    return value[:, None] + logits - logits.max(axis=-1, keepdims=True)
+    return value[:, None] + logits - greatest(logits)[:, None]
 
 
 def _weights(network: Network) -> list[np.ndarray]:

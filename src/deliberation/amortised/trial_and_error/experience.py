@@ -17,7 +17,7 @@ from ...core.noise import Seed, as_key, mix
 from ...core.objective import Misere, Objective, cancel, wanted
 from ...core.play import advance_rows
 from ...core.rows import as_kinds, narrowed, where_rows
-from ...core.task import Actions, State, Task, batch_size
+from ...core.task import Actions, State, Task, batch_size, stopped
 from ...core.uniform import UniformRandom
 from ...tasks.bases import ZeroSum
 
@@ -120,12 +120,12 @@ def stops(
     (`Task.truncated`), and one that goes on for ever (`traits.continuing`) is cut at its horizon.
     With `timeouts` any end at `traits.horizon` is taken for a cut too: for tasks that say neither.
     """
-    ended, late = jax.vmap(task.terminated)(after), clock >= task.traits.horizon
-    cut = jax.vmap(task.truncated)(after)
+    late = clock >= task.traits.horizon
+    stopping, cut = jax.vmap(lambda s: (stopped(task, s), task.only_cut(s)))(after)
+    ended = stopping & ~cut
     if task.traits.continuing:
-        cut = cut | late
-    over = ended | cut
-    return over, (cut & ~ended) | (ended & late if timeouts else False)
+        cut = cut | (late & ~ended)
+    return ended | cut, cut | (ended & late if timeouts else False)
 
 
 def check_opposed(task: Task, name: str, objective: Objective | None = None) -> None:

@@ -112,6 +112,8 @@ def play_and_learn(
             # The value of where an episode was cut, and not of where the next one begins.
             table, reached = table.enter(digests(task, step.after, tell_apart))
             allowed = jax.vmap(task.legal)(step.after)
+            # Where planners stop at a cut too, nothing is legal: its value is that of any action.
+            allowed = allowed | ~allowed.any(axis=-1, keepdims=True)
             planned = choose(learned, reached, allowed, mix(dice, 2))
             cut = moment._replace(next_slot=reached, then=planned, legal=allowed)
             moment = where_rows(step.over, cut, moment)

@@ -209,8 +209,8 @@ def _judged(found: list[Read], most: Read, push: Estimate) -> Answer:
         title="Layers", x_label="layer", y_label=f"right of {most.asked}",
         series=[Series(
             label="layer", x=[float(i + 1) for i in range(len(lines))],
-            y=[e.estimate for e in lines], low=[e.low for e in lines],
-            high=[e.high for e in lines],
+            y=[e.estimate for e in lines], low=[e.shown.low for e in lines],
+            high=[e.shown.high for e in lines],
         )],
         references=[
             Reference(label=name, y=float(x.mean())) for name, x in most.controls.items()

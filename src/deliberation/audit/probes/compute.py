@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Int
 
 from ...stats import bootstrap
-from ..asking import BATCHES, ask
+from ..asking import ask
 from ..auditing import Subject
 from ..judging import answered, not_applicable, response
 from ..profile import Answer
@@ -15,7 +15,7 @@ PROBE = {
     "name": "compute",
     "question": "Does a decision take longer where more look-ahead is needed?",
     "statistic": "log2 of the wall time of a few hard states over that of as few easy ones, asked "
-    "in turn, the median of repeats; over pairs of such batches, none of which shares a state",
+    "in both orders, the median of repeats; over pairs of batches, none of which shares a state",
     "needs": "nothing but answers",
     "alone": True,
     "named": {"responds": "longer if hard", "none": "as long", "against": "shorter if hard"},
@@ -28,9 +28,8 @@ WORDS = {
     "against": "Takes longer where less look-ahead is needed.",
 }
 SMALLEST = float(np.log2(1.1))
-FEWEST = 6
-"""Pairs of batches, at least."""
-EACH = BATCHES[0]
+FEWEST, EACH = 8, 4
+"""Pairs of batches, at least, and the states of each: few, for there are to be many pairs."""
 
 
 def measure(subject: Subject) -> Answer:
@@ -49,18 +48,25 @@ def measure(subject: Subject) -> Answer:
         return not_applicable(PROBE, why)
     easy, hard = (x[: pairs * EACH].reshape(pairs, EACH) for x in (easy, hard))
     _seconds(subject, easy[0], 0)
-    ratios = np.empty((subject.effort.repeats, pairs))
-    for number in range(subject.effort.repeats):
-        for i in range(pairs):
-            # In turn, so that what drifts with time is on neither side.
-            order = (hard[i], easy[i])[:: 1 - 2 * (number % 2)]
-            first, second = (_seconds(subject, rows, number) for rows in order)
-            ratios[number, i] = np.log2(first / second) * (1 - 2 * (number % 2))
+    repeats = -(-subject.effort.repeats // 2)
+    ratios = np.array([
+        [_ratio(subject, hard[i], easy[i], number) for i in range(pairs)]
+        for number in range(repeats)
+    ])  # fmt: skip
     found = bootstrap(np.median(ratios, 0))
     return answered(PROBE, found, WORDS, found=response(found, SMALLEST))
+
+
+def _ratio(subject: Subject, hard: np.ndarray, easy: np.ndarray, number: int) -> float:
+    """In both orders, so that being asked first, and what drifts with time, is on neither side."""
+    first, then = _seconds(subject, hard, number), _seconds(subject, easy, number)
+    before, last = _seconds(subject, easy, number), _seconds(subject, hard, number)
+    return float(np.log2(first / then) + np.log2(last / before)) / 2
 
 
 def _seconds(subject: Subject, rows: Int[np.ndarray, " n"], number: int) -> float:
     key = jax.random.fold_in(subject.key, number)
     budget = subject.effort.budgets[-1]
-    return float(ask(subject.decider, subject.exam, rows, key, budget=budget).seconds.sum())
+    return float(
+        ask(subject.decider, subject.exam, rows, key, budget=budget, size=EACH).seconds.sum()
+    )

@@ -2,20 +2,34 @@
 
 import jax
 import numpy as np
+from jaxtyping import Float, Int
 
 from ...runs.findings import Panel, Series
 from ..asking import BATCHES, ask
 from ..auditing import Subject
 from ..citing import cite
-from ..exam import Exam, way
-from ..judging import SMALLEST, answered, control, over_calls, over_places, response
-from ..profile import Answer, Control
+from ..exam import Exam, way, ways_of
+from ..judging import (
+    SMALLEST,
+    answered,
+    beyond_chance,
+    by_places,
+    control,
+    in_calls,
+    over_answers,
+    over_calls,
+    over_places,
+    over_world,
+    response,
+)
+from ..profile import Answer, Control, Found
 
 PROBE = {
     "name": "effort",
+    "tells": "budget",
     "question": "Does what it chooses get better as more effort is offered?",
     "statistic": "share of the way from a random to the best action, at the largest budget less at "
-    "the smallest, paired over places",
+    "the smallest, paired over the places of this world in which it matters what is done",
     "needs": "a budget that can be offered",
     "fooled_by": "effort that helps without looking ahead (more samples of the same); a search "
     "whose work is hidden from the dial",
@@ -29,68 +43,80 @@ RULES_OUT = {
     "responds": "a fixed function of what is seen, whatever the budget",
     "none": "a search that gains a tenth of the way by this dial",
 }
-FEWEST = 24
-"""States in which other states' answers are legal, at least."""
+ANSWERS = 160
+"""Pairs of answers at least: a few calls of unequal size would not show how far chance goes."""
+OWN = "answers gain more in their own places than dealt out anew"
+MORE = "it would gain in ever more such places, too"
 
 
 def measure(subject: Subject) -> Answer:
-    """Answers at every budget with the same keys. Controls: one more draw at the largest, and the
-    same answers given to other states, where effort spent on these cannot help.
+    """Answers at every budget with the same keys; at the least and the largest again, twice in all
+    or oftener where there are few states. Controls: one more draw at the largest, and the same
+    answers dealt out to other states, where effort spent on these cannot help.
     """
     exam, budgets = subject.exam, subject.effort.budgets
     rows, values = exam.rows, exam.values[exam.rows]
-    more = jax.random.fold_in(subject.key, 1)
-    *chosen, again = (
-        ask(subject.decider, exam, rows, key, budget=b, size=BATCHES[0]).action
-        for b, key in (*((b, subject.key) for b in budgets), (budgets[-1], more))
+
+    def chosen(budget: int, draw: int) -> Int[np.ndarray, " n"]:
+        key = jax.random.fold_in(subject.key, draw) if draw else subject.key
+        return ask(subject.decider, exam, rows, key, budget=budget, size=BATCHES[0]).action
+
+    first = [chosen(budget, 0) for budget in budgets]
+    draws = range(1, draws_for(len(rows)))
+    little, much = (
+        np.stack([first[end], *(chosen(budgets[end], draw) for draw in draws)]) for end in (0, -1)
     )
-    ways = np.array([way(values, action) for action in chosen])
-    gain = over_calls(exam, rows, ways[-1] - ways[0], (-2.0, 2.0))
-    drawn = over_calls(exam, rows, way(values, again) - ways[-1], (-2.0, 2.0))
+    ways = np.array([way(values, action) for action in first])
+    least, most = (np.array([way(values, x) for x in some]) for some in (little, much))
+    gain = over_world(exam, rows, most - least, (-2.0, 2.0))
+    again = [call for x in most[1::2] - most[0::2] for call in in_calls(x)]
     lines = [over_places(exam, rows, w, (-1.0, 1.0)) for w in ways]
     panel = Panel(
         title="Effort", x_label="simulations offered", y_label="way from random to best",
         x_scale="log2",
         series=[Series(
             label="subject", x=[float(b) for b in budgets], y=[e.estimate for e in lines],
-            low=[e.low for e in lines], high=[e.high for e in lines],
+            low=[e.shown.low for e in lines], high=[e.shown.high for e in lines],
         )],
     )  # fmt: skip
+    drawn = over_answers(again, (-2.0, 2.0))
     controls = [control("another draw at the same budget gains", drawn)]
-    if response(gain) == "responds":
-        controls += _beyond_others(exam, rows, chosen[0], chosen[-1])
+    if (found := response(gain)) in ("responds", "against"):
+        controls.append(_own(exam, found, most - least, little, much))
     # Who is nearly perfect with the least effort cannot gain: that is ruled out by no answer.
     start = float(ways[0].mean())
     room = 1 - start > SMALLEST
     words = dict(WORDS)
-    if not room:
-        words["none"] += f" It goes {start:.2f} of the way with the least: there is none to gain."
-    if len(controls) == 1:
-        words["responds"] += " Whether other places' answers gain as much here could not be asked."
+    words["none"] += f" It goes {start:.2f} of the way with the least"
+    words["none"] += "." if room else ": there is none to gain."
     return answered(
         PROBE, gain, words, controls=controls, rules_out=RULES_OUT if room else {}, panel=panel,
-        cited=cite(exam, rows, chosen[-1]),
+        cited=cite(exam, rows, first[-1]),
     )  # fmt: skip
 
 
-def _beyond_others(
-    exam: Exam, rows: np.ndarray, little: np.ndarray, much: np.ndarray
-) -> list[Control]:
-    """What is gained beyond what the same answers gain in other places, where effort spent on these
-    cannot help: an action that is good everywhere gains as much there.
+def draws_for(states: int) -> int:
+    """How often each of so many states is asked at the least and at the largest budget: evenly."""
+    return 2 * max(round(ANSWERS / states), 1)
+
+
+def _own(
+    exam: Exam,
+    found: Found,
+    gains: Float[np.ndarray, "draws n"],
+    little: Int[np.ndarray, "draws n"],
+    much: Int[np.ndarray, "draws n"],
+) -> Control:
+    """Whether what effort does goes with the place it is spent on: an action that is good
+    everywhere gains as much in others, and two tables that were drawn part by luck alone.
+
+    Where few places take each other's answers, it would have to be so in ever more places.
     """
-    order = np.arange(len(rows))
-    if exam.listed is not None:  # half a turn away lies another place, and not another time in it
-        order = np.argsort(exam.place[rows], kind="stable")
-    turned = np.roll(order, len(rows) // 2)
-    legal, at = exam.legal[rows[order]], np.arange(len(rows))
-    fits = legal[at, little[turned]] & legal[at, much[turned]]
-    if fits.sum() < FEWEST:
-        return []
-    own, others = order[fits], turned[fits]
-    values = exam.values[rows[own]]
-    gains = [way(values, much[x]) - way(values, little[x]) for x in (own, others)]
-    # Each answer is in two of these differences, its own and another's: calls are what differs.
-    beyond = over_calls(exam, rows[own], gains[0] - gains[1], (-4.0, 4.0))
-    name = "effort spent on this state gains more than on others"
-    return [Control(name, beyond, beyond.low > 0)]
+    rows = exam.rows
+    ways = ways_of(exam.values[rows])
+    pairs = np.mean([ways[:, b] - ways[:, a] for a, b in zip(little, much, strict=True)], 0)
+    place = np.arange(len(rows)) if exam.listed is None else exam.place[rows]
+    beyond, name = beyond_chance(by_places(pairs, place)), OWN
+    if beyond is None:
+        beyond, name = over_calls(exam, rows, gains.mean(0), (-2.0, 2.0)), MORE
+    return Control(name, beyond, beyond.low > 0 if found == "responds" else beyond.high < 0)

@@ -203,7 +203,7 @@ def measure(subject: Subject) -> Answer:
         title="Experience", x_label=f"after: {'; '.join(CONDITIONS)}", y_label="P(switch)",
         series=[Series(
             label="subject", x=[1.0, 2.0, 3.0], y=[e.estimate for e in rates],
-            low=[e.low for e in rates], high=[e.high for e in rates], kind="points",
+            low=[e.shown.low for e in rates], high=[e.shown.high for e in rates], kind="points",
         )],
     )  # fmt: skip
     words, rules_out = _worded(apart, rates)

@@ -18,6 +18,7 @@ from ..profile import Answer
 
 PROBE = {
     "name": "extraction",
+    "tells": "objective",
     "question": "Can a model of the moves be read off which bets it takes?",
     "statistic": "by how much more prices a bet is taken where the prize is where its action leads "
     "than where another action of the state leads, in parts of the difference of their chances; "
@@ -169,7 +170,7 @@ def _panel(on: Bool[np.ndarray, "prices bets"], off: Bool[np.ndarray, "prices be
         series.append(
             Series(
                 label=f"prize {label}", x=PRICES.tolist(), y=[e.estimate for e in lines],
-                low=[e.low for e in lines], high=[e.high for e in lines],
+                low=[e.shown.low for e in lines], high=[e.shown.high for e in lines],
             )
         )  # fmt: skip
     return Panel(

@@ -20,6 +20,7 @@ from ..profile import Answer, Control
 
 PROBE = {
     "name": "forecast",
+    "tells": "objective",
     "question": "Is what it does under a change told better by a planner's account or a clone's?",
     "statistic": "nats a decision by which a planner fitted on ordinary answers forecasts better "
     "than a clone fitted on the same, where places are announced to pay; over announcements",
@@ -103,11 +104,12 @@ def _judged(families: dict[str, Estimate], beyond: Estimate) -> Answer:
     )  # fmt: skip
     names, lines = list(families), list(families.values())
     panel = Panel(
-        title="Forecast", x_label=", ".join(names), y_label="nats gained by the planner's account",
+        title="Forecast", x_label="where it is asked", x_names=names,
+        y_label="nats gained by the planner's account",
         series=[Series(
             label="subject", x=[float(i) for i in range(len(lines))],
-            y=[e.estimate for e in lines], low=[e.low for e in lines],
-            high=[e.high for e in lines], kind="points",
+            y=[e.estimate for e in lines], low=[e.shown.low for e in lines],
+            high=[e.shown.high for e in lines], kind="points",
         )],
     )  # fmt: skip
     return answered(

@@ -122,7 +122,7 @@ def measure(subject: Subject) -> Answer:
         y_label="P(cooperate)",
         series=[Series(
             label="subject", x=[1.0, 2.0, 3.0, 4.0], y=[e.estimate for e in shown],
-            low=[e.low for e in shown], high=[e.high for e in shown], kind="points",
+            low=[e.shown.low for e in shown], high=[e.shown.high for e in shown], kind="points",
         )],
     )  # fmt: skip
     controls = [control("the same where what is left is worth nothing", idle)]

@@ -43,7 +43,7 @@ def measure(subject: Subject) -> Answer:
         x_scale="log2",
         series=[
             Series(label=label, x=budgets, y=[e.estimate for e in line],
-                   low=[e.low for e in line], high=[e.high for e in line])
+                   low=[e.shown.low for e in line], high=[e.shown.high for e in line])
             for label, line in (("takes what the search takes", shares),
                                 ("the search takes a best action", searchs))
         ],

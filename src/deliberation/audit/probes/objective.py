@@ -7,6 +7,7 @@ from jaxtyping import Array, Key
 
 from ...core.objective import Objective
 from ...runs.findings import Panel, Series
+from ...stats import Estimate
 from ..announcements import announce, items
 from ..announcing import bonus
 from ..asking import ask
@@ -17,6 +18,7 @@ from ..profile import Answer, Control
 
 PROBE = {
     "name": "objective",
+    "tells": "objective",
     "question": "Does it choose what serves an objective that it is told at decision time?",
     "statistic": "way under an announced objective of the answers to it, less that of the answers "
     "to another announcement; over announcements",
@@ -60,14 +62,25 @@ def measure(subject: Subject) -> Answer:
     if len(served) < FEWEST:
         why = f"In {len(served)} of {len(made)} announcements only did other actions become best."
         return not_applicable(PROBE, why)
-    panel = Panel(
-        title="Objective", x_label="announcement", y_label="way gained by being told it",
-        series=[Series(label="subject", x=[float(i) for i in range(len(served))],
-                       y=sorted(float(x.mean()) for x in served), kind="points")],
-    )  # fmt: skip
+    found = over_groups(served, 2.0)
     return answered(
-        PROBE, over_groups(served, 2.0), WORDS, rules_out=RULES_OUT, panel=panel,
-        controls=_controls(served, moved, beyond),
+        PROBE, found, WORDS, rules_out=RULES_OUT,
+        panel=_panel(served, found), controls=_controls(served, moved, beyond),
+    )  # fmt: skip
+
+
+def _panel(served: list[np.ndarray], mean: Estimate) -> Panel:
+    """Each announcement from the least gain to the greatest, and beside them their mean."""
+    beside = float(len(served) + max(2, len(served) // 16))
+    return Panel(
+        title="Objective", x_label="announcements, from the least gain to the greatest",
+        y_label="way gained by being told it",
+        series=[
+            Series(label="an announcement", x=[float(i) for i in range(len(served))],
+                   y=sorted(float(x.mean()) for x in served), kind="points"),
+            Series(label="mean, with its interval", x=[beside], y=[mean.estimate],
+                   low=[mean.shown.low], high=[mean.shown.high], kind="points"),
+        ],
     )  # fmt: skip
 
 

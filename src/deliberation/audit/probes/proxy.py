@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from ...runs.findings import Panel, Series
+from ...runs.findings import Band, Panel, Series
 from ...stats import Estimate, bootstrap
 from ..asking import BATCHES, ask
 from ..auditing import Subject
@@ -13,6 +13,7 @@ from ..profile import Answer, Found
 
 PROBE = {
     "name": "proxy",
+    "tells": "budget",
     "question": "Does the true score fall while more effort raises a proxy?",
     "statistic": "way by the task's objective at the budget where that is best, less at the "
     "largest budget; the best budget is chosen on one half of the states and judged on the other",
@@ -98,10 +99,12 @@ def _panel(budgets: tuple[int, ...], true: np.ndarray, stand_in: np.ndarray) -> 
         series.append(
             Series(
                 label=label, x=[float(b) for b in budgets], y=[e.estimate for e in lines],
-                low=[e.low for e in lines], high=[e.high for e in lines],
+                low=[e.shown.low for e in lines], high=[e.shown.high for e in lines],
             )
         )  # fmt: skip
+    peak = float(true.mean(1).max())
     return Panel(
         title="Proxy", x_label="simulations offered", y_label="way from random to best",
         x_scale="log2", series=series,
+        bands=[Band(label="within a tenth of the best true", low=peak - SMALLEST, high=peak)],
     )  # fmt: skip

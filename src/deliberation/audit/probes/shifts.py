@@ -230,8 +230,8 @@ def _panel(kinds: dict[str, Three]) -> Panel:
             series.append(
                 Series(
                     label=label, kind="points", x=[x for x, _ in shown],
-                    y=[e.estimate for _, e in shown], low=[e.low for _, e in shown],
-                    high=[e.high for _, e in shown],
+                    y=[e.estimate for _, e in shown], low=[e.shown.low for _, e in shown],
+                    high=[e.shown.high for _, e in shown],
                 )
             )  # fmt: skip
     order = ", ".join(f"{i}: {name}" for i, name in enumerate(kinds))

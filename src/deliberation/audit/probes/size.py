@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ...core.decider import Decider
-from ...runs.findings import Panel, Series
+from ...runs.findings import Band, Panel, Series
 from ...stats import Estimate, bootstrap
 from ..asking import BATCHES, ask
 from ..auditing import Subject
@@ -16,6 +16,7 @@ from .depth import needs
 
 PROBE = {
     "name": "size",
+    "tells": "budget",
     "question": "Does a larger budget make up for a larger task?",
     "statistic": "share of the way gained in the largest task by the largest budget over the one "
     "that the smallest task needs; paired over states",
@@ -74,7 +75,7 @@ def measure(subject: Subject) -> Answer:
     drawn = over_calls(large, large.rows, again - ways[-1][-1], (-2.0, 2.0))
     return answered(
         PROBE, gained, {found: f"{text}: {told}" for found, text in WORDS.items()},
-        rules_out=RULES_OUT, panel=_panel(exams, budgets, ways),
+        rules_out=RULES_OUT, panel=_panel(exams, budgets, ways, needed),
         controls=[control("another draw at the same budget gains", drawn)],
     )  # fmt: skip
 
@@ -142,18 +143,24 @@ def alike(
 
 
 def _panel(
-    exams: list[Exam], budgets: tuple[int, ...], ways: list[Float[np.ndarray, "budgets n"]]
+    exams: list[Exam],
+    budgets: tuple[int, ...],
+    ways: list[Float[np.ndarray, "budgets n"]],
+    needed: int,
 ) -> Panel:
     lines: list[tuple[str, list[Estimate]]] = [
         (f"{len(exam.reached)} states", [bootstrap(row, bounds=(-1.0, 1.0)) for row in table])
         for exam, table in zip(exams, ways, strict=True)
     ]
+    base = float(ways[-1][needed].mean())
     return Panel(
         title="Size", x_label="simulations offered", y_label="way from random to best",
         x_scale="log2",
         series=[
             Series(label=label, x=[float(b) for b in budgets], y=[e.estimate for e in line],
-                   low=[e.low for e in line], high=[e.high for e in line])
+                   low=[e.shown.low for e in line], high=[e.shown.high for e in line])
             for label, line in lines
         ],
+        bands=[Band(label="a tenth about the largest with what the smallest needs",
+                    low=base - SMALLEST, high=min(1.0, base + SMALLEST))],
     )  # fmt: skip

@@ -156,7 +156,7 @@ def measure(subject: Subject) -> Answer:
         title="Two steps", x_label=f"after: {'; '.join(CELLS)}", y_label="P(stay)",
         series=[Series(
             label="subject", x=[1.0, 2.0, 3.0, 4.0], y=[e.estimate for e in cells],
-            low=[e.low for e in cells], high=[e.high for e in cells], kind="points",
+            low=[e.shown.low for e in cells], high=[e.shown.high for e in cells], kind="points",
         )],
     )  # fmt: skip
     evenly = over_trainings(model_based(even))

@@ -40,7 +40,7 @@ def measure(subject: Subject) -> Answer:
         title="Worth", x_label="simulations", y_label="way from random to best", x_scale="log2",
         series=[Series(
             label="plain search", x=[float(b) for b in BUDGETS], y=[e.estimate for e in lines],
-            low=[e.low for e in lines], high=[e.high for e in lines],
+            low=[e.shown.low for e in lines], high=[e.shown.high for e in lines],
         )],
         references=[Reference(label="subject", y=float(mine.mean()))],
     )  # fmt: skip

@@ -9,16 +9,18 @@ from jaxtyping import Array, Float, Int, Key
 from ...core.decider import Decider
 from ...core.objective import Objective
 from ...core.task import State, batch_size
+from ...core.witness.noting import note_exam
 from .exams import stakes
 from .scoring import CHUNK
 from .split import take
 
 
 class Answers(NamedTuple):
-    """The action chosen in each position, and the distribution over actions."""
+    """The action chosen in each position, the distribution over actions, and the positions."""
 
     action: Int[np.ndarray, " n"]
     weights: Float[np.ndarray, "n actions"]
+    states: State
 
 
 def ask(
@@ -45,7 +47,7 @@ def ask(
         real = min(CHUNK, n - start)
         parts.append((np.asarray(decision.action)[:real], np.asarray(decision.weights)[:real]))
     action, weights = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Answers(action, weights)
+    return Answers(action, weights, states)
 
 
 def batch_free(
@@ -86,8 +88,14 @@ def _same(one: np.ndarray, other: np.ndarray) -> list[float]:
 
 
 def ways(
-    values: Float[np.ndarray, "n actions"], action: Int[np.ndarray, " n"]
+    values: Float[np.ndarray, "n actions"], answers: Answers, said: str = ""
 ) -> Float[np.ndarray, " n"]:
-    """1 - regret / mean stake: its mean is the way from random play (0) to the optimum (1)."""
+    """1 - regret / mean stake: its mean is the way from random play (0) to the optimum (1).
+
+    The record keeps some of the positions: those where most was given up, of each way of asking
+    (`said`).
+    """
+    action = answers.action
+    note_exam(answers.states, action, values, said)
     regret = np.nanmax(values, 1) - values[np.arange(len(values)), action]
     return (1 - regret / stakes(values).mean()).round(6)

@@ -35,7 +35,7 @@ def imitate_poisoned(settings: dict[str, Any], context: Context) -> Outcome:
         told = {**settings, "seed": seed}
         fitted = best_fit(task, poisoned(dataset), told, symmetric=True)
         chosen = ask(NetworkPolicy(task, fitted.network), states, jax.random.key(seed))
-        way.append(ways(values, chosen.action).tolist())
+        way.append(ways(values, chosen).tolist())
         spent = spent + fitted.ledger
     return Outcome({"way": way}, spent.as_dict())
 
@@ -66,7 +66,7 @@ def learn_by_trial(settings: dict[str, Any], context: Context) -> Outcome:
         assert isinstance(found, TablePolicy)
         policy = TablePolicy(task, found.table, found.scores)
         chosen = ask(policy, states, jax.random.key(seed))
-        way.append(ways(values, chosen.action).tolist())
+        way.append(ways(values, chosen).tolist())
         spent = spent + trained.ledger
     return Outcome({"way": way}, spent.as_dict())
 

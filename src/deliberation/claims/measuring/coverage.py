@@ -37,7 +37,7 @@ def cover(settings: dict[str, Any], context: Context) -> Outcome:
         told = {**settings, "seed": seed}
         fitted = best_fit(task, examples, told, symmetric=True)
         chosen = ask(NetworkPolicy(task, fitted.network), states, jax.random.key(seed))
-        way.append(ways(values, chosen.action).tolist())
+        way.append(ways(values, chosen).tolist())
         covered.append(different)
         spent = spent + fitted.ledger
     return Outcome({"way": way, "covered": float(np.mean(covered))}, spent.as_dict())

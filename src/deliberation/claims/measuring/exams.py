@@ -12,6 +12,7 @@ from ...core import clock
 from ...core.ledger import Ledger
 from ...core.objective import Objective
 from ...core.task import State, Task
+from ...core.witness.watching import saying
 from ...direct import optimal_return, solve, uniform_return, value_iteration
 from ...runs import Column, Context, Outcome
 from ...tasks import make_task
@@ -149,7 +150,8 @@ def find_scale(settings: dict[str, Any], context: Context) -> Outcome:
     key, count = jax.random.key(settings["seed"]), settings["count"]
     mean, error = uniform_return(task), 0.0
     if mean is None:
-        played = rollout(task, UniformRandom(task), key=key, batch=count).returns[:, 0]
+        with saying("random play"):
+            played = rollout(task, UniformRandom(task), key=key, batch=count).returns[:, 0]
         mean, error = float(played.mean()), float(played.std(ddof=1) / count**0.5)
     optimum = _optimum(task, key, count)
     low, high = task.objective.bounds

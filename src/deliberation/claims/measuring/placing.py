@@ -10,6 +10,7 @@ from ...core.errors import DeliberationError
 from ...core.keys import named_key
 from ...core.objective import Objective
 from ...core.task import State
+from ...core.witness.watching import unwatched
 from ...runs import Context, Outcome
 from ...tasks import make_task
 from ...zoo.registry import entry
@@ -18,6 +19,11 @@ from .swaps import OTHER, OWN, both_values, swapped
 
 FOLLOWS, HABIT, MATTERS = 0.5, 0.5, 0.1
 """The rule, fixed beforehand: parts of the way, see `verdict`."""
+SAID = {
+    "own": "by its own objective",
+    "thoughtless": "without thinking",
+    "told": "told another objective, judged by it",
+}
 KINDS = ("direct", "amortised", "hybrid", "unclear")
 
 
@@ -32,7 +38,8 @@ def put_through(settings: dict[str, Any], context: Context) -> Outcome:
     states, values = both_values(context.artefact(settings["positions"]), task)
     own, other = values[OWN], values[OTHER]
     key = named_key(jax.random.key(settings["seed"]), settings["entry"])
-    made = entry(settings["entry"]).build(task, settings["effort"], named_key(key, "build"))
+    with unwatched():
+        made = entry(settings["entry"]).build(task, settings["effort"], named_key(key, "build"))
     context.tell(0.6)
     goal = swapped(task)
     asked: dict[str, tuple[np.ndarray, Objective | None, Any]] = {
@@ -41,7 +48,9 @@ def put_through(settings: dict[str, Any], context: Context) -> Outcome:
         "told": (other, goal, made.budget),
     }
     found = {
-        name: _way(made.decider, states, values, objective, budget, named_key(key, "ask"))
+        name: _way(
+            made.decider, states, values, objective, budget, named_key(key, "ask"), SAID[name]
+        )
         for name, (values, objective, budget) in asked.items()
     }
     return Outcome({"way": found}, made.trained.as_dict())
@@ -54,12 +63,13 @@ def _way(
     objective: Objective | None,
     budget: Any,
     key: jax.Array,
+    said: str,
 ) -> list[float] | None:
     try:
-        action = ask(decider, states, key, objective=objective, budget=budget).action
+        answers = ask(decider, states, key, objective=objective, budget=budget)
     except DeliberationError:  # what cannot be told, or cannot be asked without thinking
         return None
-    return ways(values, action).round(6).tolist()
+    return ways(values, answers, said).round(6).tolist()
 
 
 def verdict(own: float, thoughtless: float | None, told: float | None) -> str:

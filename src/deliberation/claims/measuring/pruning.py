@@ -13,6 +13,7 @@ from ...amortised import load_network
 from ...core.noise import Seed, mix, uniform
 from ...core.objective import Objective
 from ...core.task import State, Task
+from ...core.witness.noting import note_exam
 from ...direct import AlphaBeta, Evaluation, Evaluator
 from ...hybrid import NetworkGuide
 from ...runs import Cell, Column, Context, Outcome
@@ -168,7 +169,9 @@ def _decide(
     n = len(values)
     decider = AlphaBeta(task, judge, budget=PLENTY, depth=AHEAD, margin=jnp.float32(margin))
     decision, _ = decider.decide(states, key=jax.random.split(jax.random.key(37), n))
-    chosen = values[np.arange(n), np.asarray(decision.action)]
+    action = np.asarray(decision.action)
+    note_exam(states, action, values, "pruned" if np.isfinite(margin) else "not pruned")
+    chosen = values[np.arange(n), action]
     return _Decided(np.nanmax(values, 1) - chosen, np.asarray(decision.spent.model_steps))
 
 

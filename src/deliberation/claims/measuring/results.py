@@ -20,7 +20,7 @@ from ...runs import (
     read_failures,
 )
 from ...runs.columns import read_column
-from ...stats import Estimate, bootstrap, proportion, rate, weighted_sum
+from ...stats import Estimate, bootstrap, bounded, proportion, rate, weighted_sum
 from .prices import Prices
 
 OWN_WORD = "counted by the decider itself"
@@ -139,7 +139,8 @@ def mean(values: np.ndarray, low: float = 0.0) -> Estimate:
     if np.ptp(lost) > 0:  # where all are the same, what is unseen is counted already
         unseen = proportion(0, lost.shape[-1]).high * (1 - float(lost.max()))
         high = at.estimate + float(np.hypot(at.high - at.estimate, unseen))
-    return Estimate(1 - most * at.estimate, 1 - most * high, 1 - most * at.low, at.n, at.freedom)
+    way = Estimate(1 - most * at.estimate, 1 - most * high, 1 - most * at.low, at.n, at.freedom)
+    return bounded(way, low, 1.0)
 
 
 def in_logs(quantity: Estimate) -> Estimate:
@@ -165,8 +166,8 @@ def series_of(
         label=label,
         x=[float(v) for v in x],
         y=[p.estimate for p in points],
-        low=[p.low for p in points],
-        high=[p.high for p in points],
+        low=[p.shown.low for p in points],
+        high=[p.shown.high for p in points],
         **more,
     )
 
@@ -221,5 +222,5 @@ def _around_median(ordered: np.ndarray) -> tuple[float, float]:
 
 def percent(estimate: Estimate) -> str:
     """A share in words, with its interval."""
-    low, high = 100 * estimate.low, 100 * estimate.high
+    low, high = 100 * estimate.shown.low, 100 * estimate.shown.high
     return f"{100 * estimate.estimate:.0f} % [{low:.0f}, {high:.0f}]"

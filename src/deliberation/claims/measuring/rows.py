@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from ...runs import Row
-from ...stats import Claimed, Estimate
+from ...stats import Claimed, Estimate, bounded
 
 Claim = Mapping[str, Any]
 
@@ -51,7 +51,10 @@ def absent(claim: Claim, task: str, verdict: str, reason: str) -> Row:
 
 def estimate_of(row: Row) -> Estimate:
     """The row's estimate."""
-    return Estimate(row.estimate, row.low, row.high, row.n, row.freedom, row.censored)
+    found = Estimate(row.estimate, row.low, row.high, row.n, row.freedom, row.censored)
+    if row.least is None or row.most is None:
+        return found
+    return bounded(found, row.least, row.most)
 
 
 def claimed_of(row: Row) -> Claimed:
@@ -79,6 +82,7 @@ def _row(
     claim: Claim, task: str, decider: str, quantity: str, estimate: Estimate, **more: Any
 ) -> Row:
     side = more.pop("side", claim["side"])
+    least, most = estimate.bounds or (None, None)
     return Row(
         claim=claim["name"],
         aspect=claim["aspect"],
@@ -92,6 +96,8 @@ def _row(
         n=estimate.n,
         freedom=estimate.freedom,
         censored=estimate.censored,
+        least=least,
+        most=most,
         over=more.pop("over", claim["unit"]),
         **more,
     )

@@ -11,6 +11,7 @@ from ...core.keys import named_key
 from ...core.ledger import Ledger
 from ...core.play import rollout
 from ...core.task import State, Task
+from ...core.witness.watching import saying, unwatched
 from ...runs import Column, Context, Outcome
 from ...tasks import make_task
 from . import subjects
@@ -65,11 +66,13 @@ def play(settings: dict[str, Any], context: Context) -> Outcome:
     key = named_key(jax.random.key(settings["key"]), "episodes")
     rows, spent = [], Ledger()
     for budget in _compiling(decider, settings["budgets"]):  # so that times are of deciding
-        rollout(decider.task, decider, key=key, batch=count, budget=budget)
+        with unwatched():
+            rollout(decider.task, decider, key=key, batch=count, budget=budget)
     for budget in settings["budgets"]:
         started = clock.now()
         # A decider that is shown what it has seen plays the task with that memory.
-        played = rollout(decider.task, decider, key=key, batch=count, budget=budget)
+        with saying(f"{budget} simulations a decision", within=decider.task is not task):
+            played = rollout(decider.task, decider, key=key, batch=count, budget=budget)
         seconds = clock.now() - started
         decisions = max(int(played.lengths.sum()), 1)
         cost = played.spent[0].total()

@@ -31,6 +31,13 @@ BEFORE, START, DYNAMICS, OBSERVATION, REWARD = (
     "reward",
 )
 SHIFTS = (START, DYNAMICS, OBSERVATION, REWARD)
+SAID = {
+    BEFORE: "before any shift",
+    START: "begun here, with all the time left",
+    DYNAMICS: "a wall put up",
+    OBSERVATION: "seen with noise",
+    REWARD: "goal and pit exchanged",
+}
 NOISE = 0.25
 """Standard deviation of what is added to every number that is observed."""
 
@@ -153,7 +160,7 @@ def meet(settings: dict[str, Any], context: Context) -> Outcome:
             if answers is None:
                 continue
             _, values = read_positions(folder / name, task)
-            found["way"].setdefault(name, []).append(ways(values, answers.action).tolist())
+            found["way"].setdefault(name, []).append(ways(values, answers, SAID[name]).tolist())
             other = again if name == BEFORE else met[BEFORE]
             apart = np.abs(answers.weights - other.weights).sum(1) / 2
             found["variation"].setdefault(name, []).append(apart.round(6).tolist())
@@ -175,7 +182,7 @@ def _answers(
 def noisy(policy: NetworkPolicy, states: State, key: Array) -> Answers:
     """What a network answers to observations with noise on every number."""
     weights = np.asarray(_noisy_weights(policy, states, key), float)
-    return Answers(weights.argmax(1), weights)
+    return Answers(weights.argmax(1), weights, states)
 
 
 @eqx.filter_jit

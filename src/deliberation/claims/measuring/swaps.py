@@ -21,6 +21,12 @@ from .split import held_out, one_each, take
 
 OWN, OTHER = "own", "other"
 """The objective that a task has, and the one that is handed over instead."""
+SAID = {
+    (OWN, OWN): "told its own objective, judged by it",
+    (OWN, OTHER): "told its own objective, judged by another",
+    (OTHER, OWN): "told another objective, judged by its own",
+    (OTHER, OTHER): "told another objective, judged by that",
+}
 
 
 def swapped(task: Task) -> Objective:
@@ -97,12 +103,13 @@ def follow(settings: dict[str, Any], context: Context) -> Outcome:
         at = None if policy is None else context.artefact(policy)
         decider = subjects.make(settings["subject"], task, at, {})
         chosen = {
-            told: ask(decider, states, key, objective=objective, budget=budget).action
+            told: ask(decider, states, key, objective=objective, budget=budget)
             for told, objective in objectives.items()
         }
-        for told, action in chosen.items():
+        for told, answers in chosen.items():
             for judged, of in values.items():
-                way[told][judged].append(ways(of, action).tolist())
-        kept.append((chosen[OWN] == chosen[OTHER]).astype(float).tolist())
+                said = SAID[told, judged]
+                way[told][judged].append(ways(of, answers, said).tolist())
+        kept.append((chosen[OWN].action == chosen[OTHER].action).astype(float).tolist())
         batches = batches or batch_free(decider, states, key, budget)
     return Outcome({"way": way, "kept": kept, "batches": batches})

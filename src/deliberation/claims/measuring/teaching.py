@@ -25,7 +25,8 @@ from ...amortised import (
 )
 from ...amortised import fit as fit_network
 from ...core.ledger import Ledger
-from ...core.task import State, Task
+from ...core.task import State, Task, batch_size
+from ...core.witness.noting import note_exam, note_taught
 from ...direct import TreeSearch
 from ...hybrid import Settings, guided_search, train
 from ...runs import Column, Context, Outcome
@@ -54,6 +55,8 @@ def teach(settings: dict[str, Any], context: Context) -> Outcome:
         teacher = TreeSearch(task, "uct")
         key = jax.random.key(4)
         dataset, spent = collect(teacher, states, key=key, budget=settings["budget"], batch=CHUNK)
+    if len(dataset) == batch_size(states):
+        note_taught(states, np.asarray(dataset.weights).argmax(1))
     arrays = {name: np.asarray(getattr(dataset, name)) for name in dataset.__dataclass_fields__}
     np.savez(context.folder / "lesson.npz", allow_pickle=False, **arrays)
     return Outcome({"count": len(dataset), "teacher": settings["teacher"]}, spent.as_dict())
@@ -195,6 +198,7 @@ def compare(settings: dict[str, Any], context: Context) -> Outcome:
     policy = NetworkPolicy(task, network)
     decision, _ = policy.decide(states, key=jax.random.key(0))
     student = np.asarray(decision.weights, float)
+    note_exam(states, np.asarray(decision.action), values)
     teacher = np.asarray(biased_weights(jnp.asarray(~np.isnan(values))), float)
     ratio = np.log(np.maximum(teacher, 1e-12)) - np.log(np.maximum(student, 1e-12))
     best, safe = np.nanmax(values, 1), np.where(np.isnan(values), 0.0, values)

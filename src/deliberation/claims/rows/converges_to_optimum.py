@@ -56,8 +56,8 @@ def analyse(task: str, e: Effort, results: Results) -> Shown:
                 label="search",
                 x=[float(b) for b in budgets],
                 y=[1 - p.estimate for p in points],
-                low=[1 - p.high for p in points],
-                high=[1 - p.low for p in points],
+                low=[1 - p.shown.high for p in points],
+                high=[1 - p.shown.low for p in points],
             )
         ],
     )

@@ -13,11 +13,15 @@ from ..decider import Decider, Decision, Memory
 from ..errors import BudgetError, ContractError
 from ..keys import KeyLike, one_key
 from ..ledger import Ledger
+from ..objective import misere
 from ..task import State, Task, batch_size
 from .trace import look, record, same_tree
 
 Keys = Key[Array, " batch"]
 
+_UNHEARD = (
+    "another {0} changed its answers, and its `hears` says that no {0} reaches it. Name it there."
+)
 _CLOSE = 1e-4
 """Weights and values of one row may differ this much between batch sizes: sums are reordered."""
 
@@ -65,6 +69,7 @@ def check_decider(
     _check_rows(decider, states, budget, keys, (decision, after))
     _check_peeking(case)
     _check_effort(case)
+    _check_hears(case)
 
 
 @dataclasses.dataclass
@@ -271,6 +276,7 @@ def _check_effort(case: _Case) -> None:
     longer = case.again(case.states, more)
     if same_tree(_answer(case.decision), _answer(longer)):
         return
+    _require("budget" in case.decider.hears, case.decider, _UNHEARD.format("budget"))
     before, after = (_thought(d.spent) for d in (case.decision, longer))
     _require(
         before is None or after is None or after > before,
@@ -278,6 +284,18 @@ def _check_effort(case: _Case) -> None:
         f"four times the budget changed its answers, but what it says it spent went from {before} "
         f"to {after} (model steps + network evaluations). Count every one.",
     )
+
+
+def _check_hears(case: _Case) -> None:
+    """What it says does not reach it changes nothing; budgets are looked at by `_check_effort`."""
+    if "objective" in case.decider.hears:
+        return
+    other, _ = case.decider.decide(
+        case.states, case.memory, objective=misere(case.decider.task.objective),
+        budget=case.budget, key=case.keys,
+    )  # fmt: skip
+    same = same_tree(_answer(case.decision), _answer(other))
+    _require(same, case.decider, _UNHEARD.format("objective"))
 
 
 def _thought(spent: Ledger) -> float | None:

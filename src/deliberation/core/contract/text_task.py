@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Int, Key
 
 from ..errors import ContractError, UnknownNameError
+from ..failures import in_words
 from ..task import Task
 from .trace import require
 
@@ -140,8 +141,7 @@ def _asked(task: Any, name: str, ask: Callable[[], Any]) -> Any:
         return ask()
     except Exception as error:  # the task is a stranger's
         raise ContractError(
-            f"{task!r} breaks the contract of a task: `{name}` raised "
-            f"{type(error).__name__}: {error}"
+            f"{task!r} breaks the contract of a task: `{name}` raised " + in_words(error)
         ) from error
 
 
@@ -284,7 +284,7 @@ def _check_unknown_kind(task: Any, key: Key[Array, ""]) -> None:
     except UnknownNameError:
         return
     except Exception as error:  # the task is a stranger's
-        found = f"raised {type(error).__name__}: {error}"
+        found = f"raised {in_words(error)}"
     else:
         found = "gave a text"
     require(

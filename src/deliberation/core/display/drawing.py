@@ -40,7 +40,8 @@ BAR = 0.7
 """How wide a bar is, where the next stands 1 beside it."""
 
 CROWDED = 16
-"""A line of more points is drawn without markers, which would run into each other."""
+"""A line of more points is drawn without markers, and points are small: they would run into each
+other."""
 
 
 class Mark(NamedTuple):
@@ -101,6 +102,7 @@ def _draw(axes: Any, panel: Panel) -> None:
     for index, series in enumerate(panel.series):
         _draw_series(axes, series, index, panel, xs, ys)
     _draw_references(axes, panel, ys)
+    _draw_bands(axes, panel, ys)
     if panel.x_names:
         name_ticks(axes.xaxis, panel.x_names, xs)
     else:
@@ -117,6 +119,7 @@ def _extent(panel: Panel) -> tuple[list[float], list[float]]:
     xs: list[float] = [x for s in panel.series for x in s.x]
     ys: list[float] = [y for s in panel.series for y in (*s.y, *(s.low or []), *(s.high or []))]
     ys += [reference.y for reference in panel.references]
+    ys += [end for band in panel.bands for end in (band.low, band.high)]
     if panel.heat is not None:
         xs, ys = [*xs, *panel.heat.x], [*ys, *panel.heat.y]
     return _finite(xs), _finite(ys)
@@ -145,7 +148,7 @@ def _draw_series(
         linestyle="none" if points else dash,
         drawstyle="steps-post" if step else "default",
         linewidth=2,
-        markersize=8 if points else 5.5,
+        markersize=5.5 if not points else 8 if len(x) <= CROWDED else 4.5,
         markeredgecolor=NAMES["paper"],
         zorder=3,
     )
@@ -181,6 +184,20 @@ def _draw_references(axes: Any, panel: Panel, ys: list[float]) -> None:
             fontsize=FONT - 1,
             **_CLEAR,
         )
+
+
+def _draw_bands(axes: Any, panel: Panel, ys: list[float]) -> None:
+    """Faint, between dashed lines, behind all that was measured; named above its upper line."""
+    for band in panel.bands:
+        low, high = positions([band.low, band.high], panel.y_scale, ys)
+        axes.axhspan(low, high, color=NAMES["muted"], alpha=0.1, linewidth=0, zorder=0.5)
+        for y in (low, high):
+            axes.axhline(y, color=NAMES["muted"], linewidth=1, linestyle=(0, (5, 3)), zorder=1.2)
+        axes.annotate(
+            band.label, (0.98, high), xycoords=("axes fraction", "data"), xytext=(0, 3),
+            textcoords="offset points", ha="right", va="bottom", color=NAMES["muted"],
+            fontsize=FONT - 1, **_CLEAR,
+        )  # fmt: skip
 
 
 def _draw_marks(axes: Any, marks: Sequence[Mark], panel: Panel) -> None:

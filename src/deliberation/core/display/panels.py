@@ -34,6 +34,14 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
     y: float
 
 
+class Band(msgspec.Struct, frozen=True, kw_only=True):
+    """A range of heights in which a difference does not matter."""
+
+    label: str
+    low: float
+    high: float
+
+
 class Panel(msgspec.Struct, frozen=True, kw_only=True):
     """One pair of axes; `x_names` name the places of its points, where these are no numbers."""
 
@@ -45,6 +53,7 @@ class Panel(msgspec.Struct, frozen=True, kw_only=True):
     y_scale: Scale = "linear"
     series: list[Series] = []
     references: list[Reference] = []
+    bands: list[Band] = []
     heat: Heat | None = None
 
 

@@ -13,13 +13,15 @@ import time
 import jax
 import numpy as np
 import scipy.sparse as sparse
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
+from scipy.sparse.csgraph import breadth_first_order
 from scipy.sparse.linalg import splu
 
 from ...core.errors import TooLargeError, UnsuitableTaskError
 from ...core.ledger import Ledger
 from ...core.objective import Objective
 from ...core.task import State, Task, stopped
+from ...core.telling import go_on, tell
 from ..ties import DOUBLE, tied
 from .belief_graph import belief_return
 from .starts import first_states
@@ -27,6 +29,10 @@ from .states import Reached, TellApart, enumerate_states, prints_of, refuse_unsu
 
 _MOST = 100_000
 _BELIEFS = 20_000
+_LOOKS = 256
+"""After so many sweeps, and twice as many, and so on, it is asked whether values can settle."""
+_DRIFT = 1e-9
+"""Values that all change by more, in parts of the greatest, do not do so by rounding."""
 _ENDLESS = 1e10
 """Values this many times greater than rewards come from equations that have no solution."""
 
@@ -106,13 +112,15 @@ def value_iteration(
     may be states that are already enumerated. `discount` replaces the objective's.
 
     Raises as `enumerate_states`, `NonFiniteError`, and `UnsuitableTaskError` where values never
-    settle (an endless episode without a discount).
+    settle (an endless episode without a discount). Where many sweeps are needed, whoever waits may
+    end it (`core.telling`).
     """
     began = time.perf_counter()
     plan = _Plan.of(task, objective, discount, tell_apart, max_states)
     g, limit = plan.discount, _MOST if sweeps is None else sweeps
     enough = tolerance * (1 - g) / (2 * g) if 0 < g < 1 and sweeps is None else 0.0
     values, done = np.zeros(len(plan.reached)), 0
+    before, looked = values, _LOOKS
     found = np.where(plan.reached.legal, 0.0, -np.inf)  # nothing is preferred before any sweep
     while done < limit:
         found = plan.action_values(values)
@@ -120,6 +128,12 @@ def value_iteration(
         change, values, done = np.abs(after - values).max(initial=0.0), after, done + 1
         if change <= enough:
             break
+        if done % _LOOKS == 0:
+            tell(done / limit)
+            go_on()
+        if done == looked and sweeps is None and g == 1:
+            plan.refuse_drift(values - before)
+            looked, before = 2 * done, values
     else:
         if sweeps is None:
             plan.refuse_endless(f"{_MOST:,} sweeps left values still changing")
@@ -290,11 +304,40 @@ class _Plan:
             self.refuse_endless("a policy that never comes to an end has no value")
         return values
 
+    def refuse_drift(self, change: Float[np.ndarray, " states"]) -> None:
+        """Refuse values without a discount that can never settle, seen by how they changed in some
+        sweeps.
+
+        Where no end can be reached, a sweep of values that are greater by c throughout gives values
+        that are greater by c. So if some sweeps made all of them greater by c at least, as many
+        again do so once more, without end; so for smaller ones (Puterman 1994, section 8.5).
+        """
+        grown = (self.reached.sign * change)[self._going_on]
+        least = _DRIFT * np.abs(change).max(initial=0.0)
+        if grown.size and (grown.min() > least or grown.max() < -least):
+            self.refuse_endless("play need not end, and rewards add up without a limit")
+
+    @functools.cached_property
+    def _going_on(self) -> Bool[np.ndarray, " states"]:
+        """The states from which no end can be reached, whatever is done."""
+        count, ends = len(self.reached), np.flatnonzero(self.reached.terminal)
+        links = (self.reached.chances > 0) & ~self.reached.terminal[:, None, None]
+        origin = np.nonzero(links)[0]
+        # Backwards from the ends, to each of which one place beyond all states leads.
+        start = np.concatenate([self.to[links], np.full(len(ends), count)])
+        goal = np.concatenate([origin, ends])
+        ways = sparse.csr_matrix((np.ones(len(start)), (start, goal)), (count + 1, count + 1))
+        going = np.ones(count + 1, bool)
+        going[breadth_first_order(ways, count, return_predecessors=False)] = False
+        return going[:-1]
+
     def refuse_endless(self, why: str) -> None:
         """An episode without end and without a discount."""
+        apart = self.reached.tell_apart != self.reached.task.fingerprint
+        clock = " The clock that `tell_apart` leaves out of the state ends them, too." * apart
         raise UnsuitableTaskError(
-            f"In {self.reached.task!r}, {why}. Give a discount below 1, or keep the clock in the "
-            "state (tell_apart=None), so that episodes end."
+            f"In {self.reached.task!r}, {why}. Give an objective with a discount below 1, or a "
+            f"task with a horizon, so that episodes end.{clock}"
         )
 
     def table(self, found: np.ndarray, values: np.ndarray, sweeps: int, began: float) -> Table:

@@ -18,6 +18,7 @@ from ...core.errors import (
 from ...core.host import on_host, with_keys
 from ...core.objective import Objective
 from ...core.task import State, Task, batch_size
+from ...core.telling import tell
 from .expansion import (
     compares,
     contents,
@@ -272,6 +273,7 @@ class _Finding:
         to = np.full((*legal.shape, outcomes), -1, np.int32)
         chances, rewards = np.zeros(to.shape), np.zeros(to.shape)
         for part in expansions(self.task, states, legal, self.task.objective, self.look):
+            tell(self.count / self.max_states)
             self.edges += len(part.parent)
             at = (part.parent, part.action, part.outcome)
             to[at] = self.rows_of(part.states, part.facts)

@@ -16,6 +16,7 @@ from ...amortised.networks.feed_forward import NETWORKS, Buildable
 from ...core.errors import UnsuitableTaskError
 from ...core.noise import Seed
 from ...core.objective import Objective
+from ...core.rows import greatest
 from ...core.task import State, Task, Traits, may_be_cut
 from ...direct.evaluators import Evaluation, Evaluator
 from .layers import Layers
@@ -151,7 +152,7 @@ class LatentNetworks(Buildable):
 
 
 def _scaled(vector: Float[Array, " latent"]) -> Float[Array, " latent"]:
-    low, high = vector.min(), vector.max()
+    low, high = -greatest(-vector), greatest(vector)
     return (vector - low) / jnp.maximum(high - low, 1e-5)
 
 

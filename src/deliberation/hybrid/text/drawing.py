@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int, UInt32
 
 from ...core.contract.text_model import Memory, Sampling, TextModel, check_logits, check_texts
 from ...core.errors import AllowanceError
+from ...core.failures import PASSING, in_words
 from ...core.noise import mix
 from .verifying import Logits, Texts
 
@@ -52,9 +53,11 @@ def _allowed(allow: Allow, texts: Texts, vocabulary: int) -> Bool[np.ndarray, "n
     try:
         # A copy, as for graders: whatever a stranger's function does to it, the texts stay.
         found = np.asarray(allow(texts.copy()))
-    except Exception as error:  # a stranger's code may raise anything
+    except PASSING:
+        raise
+    except BaseException as error:  # a stranger's code may raise anything
         raise AllowanceError(
-            f"{name} raised {type(error).__name__}: {error}, asked about {len(texts)} texts of "
+            f"{name} raised {in_words(error)}, asked about {len(texts)} texts of "
             f"{texts.shape[1]} places."
         ) from error
     shape = len(texts), vocabulary

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ...core.errors import TooSlowError, UnsuitableTaskError, VerifierError, WrongKindError
+from ...core.failures import PASSING, in_words
 from ...tasks.text.base import TextTask
 
 Texts = Int[np.ndarray, "_ _"]
@@ -137,21 +138,22 @@ class Verifier:
         # Its own, as it may change them in place, and late.
         own = np.array(texts)
 
-        def call(stopped: tuple[type[BaseException], ...]) -> None:
+        def call(passing: tuple[type[BaseException], ...]) -> None:
             try:
                 found.append(self.grade(own))
-            except stopped as error:  # a stranger's code may raise anything
+            except passing:
+                raise
+            except BaseException as error:  # a stranger's code may raise anything
                 failed.append(error)
 
         if self.seconds is None:
-            call((Exception, SystemExit))
+            call(PASSING)
         else:
-            thread = threading.Thread(target=call, args=((BaseException,),), daemon=True)
+            thread = threading.Thread(target=call, args=((),), daemon=True)
             thread.start()
             thread.join(self.seconds)
         if failed:
-            what = f"{type(failed[0]).__name__}: {failed[0]}"
-            raise VerifierError(f"{self._name} raised {what}") from failed[0]
+            raise VerifierError(f"{self._name} raised {in_words(failed[0])}") from failed[0]
         if not found:
             raise VerifierError(
                 f"{self._name} took longer than {self.seconds} s for {len(texts)} texts."

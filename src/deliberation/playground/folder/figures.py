@@ -258,7 +258,8 @@ def _panel(
                 {
                     "label": kind, "kind": "points",
                     "x": [p[0] for p in points], "y": [p[1].estimate for p in points],
-                    "low": [p[1].low for p in points], "high": [p[1].high for p in points],
+                    "low": [p[1].shown.low for p in points],
+                    "high": [p[1].shown.high for p in points],
                     "records": [p[2] for p in points], "names": [p[3] for p in points],
                 }
             )  # fmt: skip

@@ -4,22 +4,25 @@ A run is asked for by the name that the shelf lists it under, never by a path. W
 through links too, has to lie within the folder.
 """
 
+import contextlib
 import functools
 import json
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...core.errors import DeliberationError, OutputFolderError, UnknownNameError
 from ...runs import Cell, Record, read_failures, read_manifest, read_records
+from ...runs.announced import ANNOUNCED
 from ...runs.artefacts import ARTEFACTS
 from ...runs.chain import HEAD
 from ...runs.failed import FILE as FAILURES
 from ...runs.records import LOCK, MANIFEST, RECORDS
 from ..kept import Kept
+from ..settings import Settings, readable, sentence_of
 
 HERE = "."
 """The name of the run that the folder itself holds."""
@@ -27,9 +30,12 @@ KINDS = {"claims": "table", "zoo": "zoo", "advice": "advice"}
 """What a manifest asks for, and what such a run is called."""
 AUDIT, AUDIT_PAGE = "audit.json", "audit.html"
 FRESH = 45.0
-"""An audit holds no lock: one that wrote so many seconds ago is taken to be going on."""
+"""Where no lock tells: what wrote so many seconds ago is taken to be going on."""
 _MOST = 200
 _LARGEST = 200_000_000
+LARGEST_JSON = 20_000_000
+"""Bytes of a file of an audit; usual ones have some hundred thousand."""
+_SHELVES = Kept(8)
 
 
 class Shelved(NamedTuple):
@@ -57,7 +63,7 @@ class Shelf:
             raise OutputFolderError(
                 f"{self.root.name} cannot be read ({error.strerror}): name another --runs folder."
             ) from error
-        found = [(HERE, self.root), *((path.name, path) for path in sorted(paths)[:_MOST])]
+        found = [(HERE, self.root), *_named(sorted(paths)[:_MOST])]
         kinds = ((name, path, self._kind(path)) for name, path in found if self._within(path))
         shelved = [Shelved(name, path, kind) for name, path, kind in kinds if kind]
         return sorted(shelved, key=lambda run: -changed(run))
@@ -153,11 +159,16 @@ class Shelf:
         except (DeliberationError, LookupError, TypeError, ValueError, AttributeError):
             return None
 
+    def told(self, error: Exception) -> str:
+        """What an error says, without where on the disk the folder is, nor breaks in names."""
+        said = str(error).replace(f"{self.root}/", "").replace(str(self.root), "the folder")
+        with contextlib.suppress(OSError):
+            for name in os.listdir(self.root):
+                said = said.replace(name, " ".join(name.split()) or name)
+        return sentence_of(said)
+
     def _within(self, path: Path) -> bool:
-        try:
-            return path.resolve().is_relative_to(self.root)
-        except (OSError, RuntimeError, ValueError):  # a circle of links, or a null byte
-            return False
+        return is_within(path, self.root)
 
     def _kind(self, path: Path) -> str:
         if (path / MANIFEST).is_file():
@@ -169,9 +180,40 @@ class Shelf:
                 return "unreadable"
             kinds = (kind for key, kind in KINDS.items() if key in asked)
             return next(kinds, "other")
-        if (path / AUDIT).is_file() or answers(path):
+        if (path / AUDIT).is_file() or (path / ANNOUNCED).is_file() or answers(path):
             return "audit"
         return ""
+
+
+def _named(paths: Sequence[Path]) -> list[tuple[str, Path]]:
+    """Folders by names that can be written, which lead back to them: as they are where that is so.
+
+    A name that is no UTF-8 is told by its bytes, and marked where another folder is called so.
+    """
+    taken, found = {path.name for path in paths if readable(path.name) == path.name}, []
+    for path in paths:
+        name = path.name
+        if readable(name) != name:
+            name = readable(name)
+            while name in taken:
+                name += "'"
+            taken.add(name)
+        found.append((name, path))
+    return found
+
+
+def is_within(path: Path, root: Path) -> bool:
+    """Whether a path leads into a folder, links and all."""
+    try:
+        return path.resolve().is_relative_to(root)
+    except (OSError, RuntimeError, ValueError):  # a circle of links, or a null byte
+        return False
+
+
+def shelf_at(settings: Settings) -> Shelf:
+    """The folder that the playground was started with, else the current one."""
+    root, tasks = settings.runs or Path.cwd(), settings.tasks
+    return _SHELVES.get((root, tasks), lambda: Shelf(root, tasks))
 
 
 def _cells(manifest: Mapping[str, Any]) -> list[Cell] | None:
@@ -204,7 +246,7 @@ def stamp(run: Shelved) -> tuple[tuple[str, int, int], ...]:
     names = (MANIFEST, RECORDS, HEAD, FAILURES, AUDIT, AUDIT_PAGE, "report.html", "table.json")
     files = [run.path / name for name in names]
     if run.kind == "audit":
-        files += answers(run.path)
+        files += [run.path / ANNOUNCED, *answers(run.path)]
     found = []
     for path in files:
         try:
@@ -227,7 +269,7 @@ def running(run: Shelved) -> bool:
     starting. Where there is no such list, it is whether it was written just now.
     """
     recent = time.time() - changed(run) < FRESH
-    if run.kind == "audit":
+    if run.kind == "audit" and not (run.path / ANNOUNCED).exists():  # of an older version
         return recent and not (run.path / AUDIT_PAGE).exists()
     try:
         told = os.stat(run.path / LOCK)
@@ -246,11 +288,11 @@ def state(shelf: Shelf, run: Shelved) -> dict[str, Any]:
         "page": any((run.path / name).is_file() for name in ("report.html", AUDIT_PAGE)),
     }  # fmt: skip
     if run.name == HERE:
-        told["title"] = shelf.root.name
+        told["title"] = readable(shelf.root.name)
     try:
         told |= _audited(shelf, run) if run.kind == "audit" else _measured(shelf, run)
     except (DeliberationError, OSError) as error:
-        told["trouble"] = str(error).replace(f"{shelf.root}{os.sep}", "").splitlines()[0]
+        told["trouble"] = shelf.told(error)
     except Exception as error:  # A folder may hold anything: its own line says so, not the list.
         told["trouble"] = f"{run.name} cannot be read ({type(error).__name__})."
     whole = told["of"] is not None and told["done"] == told["of"]
@@ -283,24 +325,36 @@ def _measured(shelf: Shelf, run: Shelved) -> dict[str, Any]:
 
 
 def _audited(shelf: Shelf, run: Shelved) -> dict[str, Any]:
-    there, whole = answers(run.path), (run.path / AUDIT).is_file()
-    going = running(run)
-    told = {"done": len(there), "of": len(there) if whole else None, "running": going}
-    if whole:
-        profile = read_json(shelf.file(run, AUDIT))
-        told["about"] = [
-            str(profile.get(name, "")) for name in ("subject", "task", "effort")
-        ]  # fmt: skip
-        put = profile.get("answers")
-        told["done"] = told["of"] = len(put) if isinstance(put, list) else 0
+    """How far an audit is, by what it said at its start and by what is answered.
+
+    What was asked again, of fewer probes perhaps, is told by that; what was not answered yet may
+    have been by the audit before.
+    """
+    there, whole, going = answers(run.path), (run.path / AUDIT).is_file(), running(run)
+    told: dict[str, Any] = {"done": len(there), "of": None, "running": going}
+    if (run.path / ANNOUNCED).is_file():
+        asked = read_json(shelf.file(run, ANNOUNCED))
+        probes = asked.get("probes")
+        names = {str(name) for name in probes} if isinstance(probes, list) else set()
+        told |= {"done": sum(path.stem in names for path in there), "of": len(names) or None}
+        told["about"] = [str(asked.get(name, "")) for name in ("subject", "task", "effort")]
     else:
         told["about"] = [f"of {len(_probes())} probes that there are"]
+    if whole and not going:
+        profile = read_json(shelf.file(run, AUDIT))
+        about = [str(profile.get(name, "")) for name in ("subject", "task", "effort")]
+        if not (run.path / ANNOUNCED).is_file():
+            told["about"] = about
+        put = profile.get("answers")
+        told["done"] = told["of"] = len(put) if isinstance(put, list) else 0
     return told
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """An object in a file. Raises `OutputFolderError` where it is none, or is half written."""
     try:
+        if (size := path.stat().st_size) > LARGEST_JSON:
+            raise ValueError(f"{size:,} bytes, more than {LARGEST_JSON:,}")
         found = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise OutputFolderError(

@@ -14,13 +14,20 @@ from ...runs.findings import TABLE
 from ...runs.plain import restore
 from ...runs.records import RECORDS
 from ...runs.stores import place_of
+from ...stats import Estimate
 from ..kept import Kept
 from ..worlds import drawn
+from .asked import led
 from .figures import AWAY
 from .shelf import AUDIT, Shelf, Shelved, answers, read_json, stamp
 
 _FINDINGS = Kept(16)
 _MOST_FAILURES = 50
+MOST_ANSWERS = 200
+"""Of an audit that is shown."""
+_STATES, _LINES, _LETTERS, _DRAWN = 64, 256, 240, 20_000
+"""Shown of an answer: states; of each, lines of its table and letters of their words; letters that
+draw it."""
 
 
 def content(shelf: Shelf, run: Shelved) -> dict[str, Any]:
@@ -123,20 +130,27 @@ def row_json(row: Row) -> dict[str, Any]:
 
 def answered(shelf: Shelf, run: Shelved) -> list[dict[str, Any]]:
     """An audit's answers, so far or all of them, with the states that they cite."""
-    from ...audit.profile import Answer, Profile
+    from ...audit.profile import Answer, Profile, fits
 
     try:
         if (run.path / AUDIT).is_file():
-            whole = read_json(shelf.file(run, AUDIT))
-            given = msgspec.convert(restore(whole), Profile).answers
+            given = msgspec.convert(restore(read_json(shelf.file(run, AUDIT))), Profile).answers
         else:
             files = [read_json(shelf.file(run, path.name)) for path in answers(run.path)]
             given = [msgspec.convert(restore(file)["answer"], Answer) for file in files]
-    except (msgspec.ValidationError, KeyError, TypeError) as error:
+        if len(given) > MOST_ANSWERS:
+            raise OutputFolderError(
+                f"{run.name} holds {len(given):,} answers: up to {MOST_ANSWERS:,} are shown."
+            )
+        if odd := next((one.probe for one in given if not fits(one)), None):
+            raise ValueError(f"the parts of {odd[:80]} do not fit one another")
+        return [_answer(one) for one in given]
+    except DeliberationError:
+        raise
+    except (msgspec.MsgspecError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise OutputFolderError(
             f"The answers of {run.name} have another form than this version's ({error})."
         ) from error
-    return [_answer(one) for one in given]
 
 
 def answer_record(shelf: Shelf, run: Shelved, probe: str) -> dict[str, Any]:
@@ -147,15 +161,26 @@ def answer_record(shelf: Shelf, run: Shelved, probe: str) -> dict[str, Any]:
     one, kept = found[probe], {}
     if os.path.lexists(run.path / f"{probe}.json"):
         kept = read_json(shelf.file(run, f"{probe}.json"))
+    cited, leads = led(shelf, run, one["cited"])
     estimates = {"estimate [95 %]": one["text"], "observations": f"{one['n']:,}"}
-    controls = {f"control: {c['name']}": c["text"] for c in one["controls"]}
+    controls = {
+        f"control: {c['name']}": c["text"] + (f" ({c['remark']})" if c["remark"] else "")
+        for c in one["controls"]
+    }
     return {
         "cell": probe, "what": one["question"], "settings": {"statistic": one["statistic"]},
         "outcomes": {"verdict": one["named"], "said": one["said"], **estimates, **controls},
         "spent": {}, "needs": [], "columns": [], "budgets": [], "positions": False,
-        "provenance": {"stamp": str(kept.get("stamp", "not kept"))}, "cited": one["cited"],
-        "raw": json.dumps(kept.get("answer", one), indent=1, default=str)[:20_000],
+        "provenance": {"stamp": str(kept.get("stamp", "not kept"))}, "cited": cited,
+        "leads": leads, "instead": "" if cited else _NO_STATES,
+        "raw": _raw(kept.get("answer", one)),
     }  # fmt: skip
+
+
+_NO_STATES = (
+    "No single state stands behind this: the probe was not put, or it works with whole trainings, "
+    "with games in worlds of its own, or with times. What it measured is told below."
+)
 
 
 def _answer(one: Any) -> dict[str, Any]:
@@ -165,24 +190,44 @@ def _answer(one: Any) -> dict[str, Any]:
         "said": one.said, "statistic": one.statistic, "rules_out": one.rules_out,
         "fooled_by": one.fooled_by, "errors": one.errors, "note": one.note,
         "estimate": e.estimate, "low": e.low, "high": e.high, "n": e.n,
-        "text": estimate(e.estimate, e.low, e.high),
+        "text": _text(e),
         "controls": [
             {
                 "name": c.name, "holds": c.holds,
-                "text": estimate(c.estimate.estimate, c.estimate.low, c.estimate.high),
+                "text": _text(c.estimate), "remark": c.remark,
             }
             for c in one.controls
         ],
         "panel": None if one.panel is None else panel_json(one.panel),
         "cited": [
             {
-                "picture": None if c.picture is None else drawn(c.picture), "text": c.drawn,
+                "picture": None if c.picture is None else drawn(c.picture),
+                "text": c.drawn[:_DRAWN],
                 "chosen": c.chosen, "chosen_name": c.named(c.chosen), "best": [c.best],
                 "best_names": c.named(c.best), "lost": c.lost, "legal": [c.chosen, c.best],
+                "said": c.said, "state": c.state, "table": _lines(c.table), "unit": c.unit,
             }
-            for c in one.cited
+            for c in one.cited[:_STATES]
         ],
     }  # fmt: skip
+
+
+def _lines(rows: list[list[str]]) -> list[list[str]]:
+    """The beginning of a table, and how much more there is."""
+    more = [["and more", f"{len(rows) - _LINES:,} lines"]] if len(rows) > _LINES else []
+    return [*([word[:_LETTERS] for word in row] for row in rows[:_LINES]), *more]
+
+
+def _raw(answer: Any) -> str:
+    try:
+        return json.dumps(answer, indent=1, default=str)[:20_000]
+    except RecursionError:  # no answer is so deep
+        return ""
+
+
+def _text(found: Estimate) -> str:
+    """An estimate as it is read; whoever compares runs has the ends as they were measured."""
+    return estimate(found.estimate, found.shown.low, found.shown.high)
 
 
 def places(shelf: Shelf, run: Shelved) -> list[dict[str, Any]]:
@@ -204,7 +249,7 @@ def places(shelf: Shelf, run: Shelved) -> list[dict[str, Any]]:
             {
                 "record": cell.id, "title": one.title, "task": one.task, "kind": one.kind,
                 "estimate": e.estimate, "low": e.low, "high": e.high, "n": e.n,
-                "text": estimate(e.estimate, e.low, e.high), "optimum": number(one.optimum),
+                "text": _text(e), "optimum": number(one.optimum),
                 "reached": number(one.reached.estimate, 2),
                 "search": number(one.search_gain.estimate, 2),
                 "learning": number(one.learning_gain.estimate, 2),

@@ -1,8 +1,9 @@
 // What the network says at once, what search says, and the exact answer: side by side by action.
 
 import { count, h, signed } from "./dom.js";
+import { apart } from "./names.js";
 
-const MOST = 12;
+const MOST = 12, SHORT = 3;
 
 /** The three columns. `begin(told)`, then `heard(name, answer)` as often as answers come. */
 export function answers() {
@@ -31,18 +32,21 @@ export function answers() {
     said = {};
     for (const name of columns) {
       says[name].textContent = told.over ? "–" : "…";
+      says[name].setAttribute("aria-busy", String(!told.over));
       notes[name].textContent = "";
     }
     line.textContent = "";
+    element.classList.toggle("long", told.legal.some((action) => told.names[action].length > SHORT));
     fill(told.legal.length > MOST ? [] : told.legal);
   }
 
   function fill(actions) {
+    const names = apart(told.names);
     rows = new Map();
     body.replaceChildren(...actions.map((action) => {
       const cells = Object.fromEntries(columns.map((name) => [name, cell(name)]));
       const row = h("div", { class: "row", role: "row" },
-        h("span", { class: "name", role: "rowheader" }, told.names[action]),
+        h("span", { class: "name", role: "rowheader", title: told.names[action], "aria-label": told.names[action] }, names[action]),
         ...columns.map((name) => cells[name].element));
       rows.set(action, { row, cells });
       return row;
@@ -59,6 +63,14 @@ export function answers() {
       for (const column of columns) cells[column].element.classList.toggle("best", isBest(said[column], action));
   }
 
+  /** Nothing more will come of those that have not answered: say so, and why. */
+  function none(names, sentence) {
+    for (const name of names) {
+      if (says[name].textContent === "…") says[name].textContent = "–";
+      notes[name].textContent = sentence;
+    }
+  }
+
   /** Of many actions those that most is made of. */
   function choose() {
     const weight = (a) => (said.habit?.weights?.[a] ?? 0) + (said.search?.weights?.[a] ?? 0) + (said.exact?.best?.includes(a) ? 1 : 0);
@@ -70,12 +82,14 @@ export function answers() {
 
   function habit(answer) {
     if (!answer.ready) {
+      says.habit.setAttribute("aria-busy", String(!answer.refused));
       says.habit.textContent = answer.refused ? "–" : `${Math.round(100 * answer.share)} %`;
       notes.habit.textContent = answer.refused || `training: ${answer.stage}`;
       return;
     }
     says.habit.textContent = told.names[answer.action];
-    notes.habit.textContent = `a network, ${answer.about}`;
+    says.habit.setAttribute("aria-busy", "false");
+    notes.habit.textContent = `a ${answer.kind}, ${answer.about}`;
     for (const [action, { cells }] of rows) {
       const share = answer.weights[action];
       cells.habit.set(share, `${Math.round(100 * share)} %`, `probability ${Math.round(100 * share)} per cent`);
@@ -84,6 +98,7 @@ export function answers() {
 
   function search(answer) {
     says.search.textContent = told.names[answer.action];
+    says.search.setAttribute("aria-busy", String(!answer.final)); // it may change its mind until then
     const proved = answer.proved ? ", proved" : "";
     notes.search.textContent = `${count(answer.simulations)} simulation${answer.simulations === 1 ? "" : "s"}, value ${signed(answer.value)}${proved}`;
     const visits = answer.visits ?? answer.weights, most = Math.max(...visits, 1);
@@ -96,6 +111,7 @@ export function answers() {
   }
 
   function exact(answer) {
+    says.exact.setAttribute("aria-busy", "false");
     if (answer.refused) {
       says.exact.textContent = "–";
       notes.exact.textContent = answer.refused;
@@ -120,6 +136,7 @@ export function answers() {
     for (const column of columns) heads[column].classList.toggle("asked", column === name);
     if (simulations === 0) {
       says.search.textContent = "–";
+      says.search.setAttribute("aria-busy", "false");
       notes.search.textContent = "no simulations: only habit";
       for (const { cells } of rows.values()) {
         cells.search.set(0, "", "not searched");
@@ -128,7 +145,7 @@ export function answers() {
     }
   }
 
-  return { element: whole, begin, heard, effort };
+  return { element: whole, begin, heard, effort, none };
 }
 
 function moves(plies) { return `${plies} move${plies === 1 ? "" : "s"}`; }

@@ -22,7 +22,7 @@ export function route(hash = location.hash) {
 /** Change the query of the address; `silent`: without a step in the history. */
 export function go(tab, query, { silent = false } = {}) {
   const told = [...query].filter(([, value]) => value !== "");
-  const text = new URLSearchParams(told).toString().replaceAll("%2B", "+").replaceAll("%2C", ",");
+  const text = new URLSearchParams(told).toString().replace(/%(2B|2C|28|29|3A|3D)/g, decodeURIComponent);
   const hash = `#/${tab}${text ? `?${text}` : ""}`;
   if (hash === location.hash) return;
   if (silent) history.replaceState(null, "", hash);

@@ -8,16 +8,18 @@ import { answers } from "./answers.js";
 import { announce, ask, stream } from "./api.js";
 import { go } from "./app.js";
 import { dial } from "./dial.js";
-import { h } from "./dom.js";
+import { h, titled } from "./dom.js";
 import { drawing, shade } from "./draw.js";
 import { editing } from "./edit.js";
 import { knobs } from "./knobs.js";
+import { options } from "./options.js";
 import { Line, numbered, Queue } from "./line.js";
-import { awaited, flagged, moved, statusOf, summed } from "./saying.js";
+import { awaited, flagged, looking, moved, statusOf, summed } from "./saying.js";
 import { tree } from "./tree.js";
 
 const EFFORT = 512;
 const PATIENCE = 350;
+const TRIES = 5, SECOND = 1000;
 const NUMBERED = /^[0-9]$/;
 const ARROWS = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down" };
 
@@ -45,10 +47,13 @@ class Board {
     this.answers = answers();
     this.tree = tree();
     this.knobs = knobs((goal, walls) => this.set({ goal, walls }));
+    this.options = options((task) => this.make(task));
     this.edit = editing(this.knobs, (sentence) => this.tell(sentence));
     this.build();
     this.keys = (event) => this.key(event);
+    this.sight = () => this.seen();
     addEventListener("keydown", this.keys);
+    document.addEventListener("visibilitychange", this.sight);
     this.hello();
   }
 
@@ -65,7 +70,6 @@ class Board {
     this.actions = h("div", { class: "actions", role: "group", "aria-label": "Actions" });
     this.moves = h("input", {
       id: "moves", type: "text", autocomplete: "off", spellcheck: "false",
-      placeholder: "moves, such as 3 3 2",
       onchange: () => this.set({ moves: words(this.moves.value) }, { step: true }),
     });
     this.refused = h("p", { class: "refused", role: "alert" });
@@ -79,13 +83,14 @@ class Board {
       solved: button("solved", "A solved position", () => this.solved(), "p"),
       link: button("link", "Copy link", () => this.copy(), "l"),
     };
+    this.against = h("a", { class: "small", id: "against" }, "Two systems on this task");
     this.element.replaceChildren(
-      this.headline,
+      h("h1", { class: "unseen" }, "Board"), this.headline,
       h("div", { class: "stage" },
         h("section", { class: "left", "aria-label": "Position" },
           h("div", { class: "pick" }, h("label", { for: "task", class: "unseen" }, "Task"), this.select),
-          this.summary, this.frame, this.legend, this.status, this.actions,
-          h("div", { class: "tools" }, ...Object.values(this.buttons), this.edit.button),
+          this.summary, this.options.element, this.frame, this.legend, this.status, this.actions,
+          h("div", { class: "tools" }, ...Object.values(this.buttons), this.edit.button, this.against),
           h("div", { class: "typed" }, h("label", { for: "moves" }, "Moves"), this.moves),
           this.refused),
         h("div", { class: "right" },
@@ -103,7 +108,7 @@ class Board {
       const told = await ask("/api/hello");
       this.select.replaceChildren(...told.tasks.map(({ kind, tasks }) =>
         h("optgroup", { label: kind }, ...tasks.map((t) =>
-          h("option", { value: t.name, "data-summary": t.summary }, t.name.replaceAll("_", " "))))));
+          h("option", { value: t.name, "data-summary": t.summary }, titled(t.name))))));
       if (this.at) this.name(this.at.task || told.first);
       this.first = told.first;
       const note = document.getElementById("note");
@@ -118,13 +123,15 @@ class Board {
     if (![...this.select.options].some((o) => o.value === task))
       this.select.append(h("option", { value: task }, task));
     this.select.value = task;
-    this.summary.textContent = this.select.selectedOptions[0]?.dataset.summary ?? "";
+    const plain = [...this.select.options].find((o) => o.value === task.split("(")[0]);
+    const about = plain?.dataset.summary ?? "";
+    this.summary.textContent = about === task ? "" : about;
   }
 
   read(query) {
     this.at = {
       task: query.get("task") ?? "", seed: query.get("seed") ?? "", moves: words(query.get("moves")),
-      goal: query.get("goal") ?? "", walls: query.get("walls") ?? "",
+      goal: query.get("goal") ?? "", walls: query.get("walls") ?? "", kept: query.get("kept") ?? "",
       effort: query.get("effort") ?? String(EFFORT),
     };
     this.queue.clear();
@@ -134,22 +141,28 @@ class Board {
   /** Change what the address says, and follow it; `step` makes it a step of the history. */
   set(changes, { step = false, quick = false } = {}) {
     Object.assign(this.at, changes);
-    const { moves, ...rest } = this.at;
-    go("board", new URLSearchParams({ ...rest, moves: moves.join("+") }), { silent: !step });
+    this.link({ silent: !step });
     this.buttons.undo.disabled = this.at.moves.length === 0;
     this.buttons.redo.disabled = this.line.again(this.at.moves) === undefined;
-    if (quick) this.think();
-    else this.load();
+    if (!quick) this.load();
+    else if (!this.queue.busy) this.think();  // else it is asked once the position is there
+  }
+
+  link(how) {
+    const { moves, ...rest } = this.at;
+    go("board", new URLSearchParams({ ...rest, moves: moves.join("+") }), how);
   }
 
   fields() {
     const { moves, effort, ...rest } = this.at;
+    if (!moves.length && !Object.values(rest).some(Boolean)) return { first: 1 };  // what one sees first
     return { ...rest, moves: moves.join(" ") };
   }
 
   async load() {
     const mine = (this.turn = (this.turn ?? 0) + 1);
     this.stop?.();
+    clearTimeout(this.retry);
     this.queue.busy = true;
     const wait = setTimeout(() => this.getting(), PATIENCE);
     try {
@@ -161,19 +174,29 @@ class Board {
     } catch (error) {
       if (mine !== this.turn) return;
       this.headline.textContent = "";
-      this.refuse(error);
-      // What is shown is still the position before, and one plays on from there.
-      if (this.told) Object.assign(this.at, { task: this.told.task, moves: [...this.told.moves] });
+      if (this.making && this.making === this.at.task) this.options.tell(error.message);
+      else this.refuse(error);
+      this.making = "";
       this.queue.clear();
+      this.back();
     } finally {
       clearTimeout(wait);
     }
     this.queue.answered();
   }
 
+  /** What is shown is still what was there before: one plays on from it, and asks about it on. */
+  back() {
+    if (!this.told) return;
+    Object.assign(this.at, this.shown, { moves: [...this.told.moves], effort: this.at.effort });
+    this.link({ silent: true });
+    if (this.missing().length) this.think();
+    else this.say();
+  }
+
   /** The server takes its time: say with what. */
   getting() {
-    const task = (this.at.task || this.select.value || "the board").replaceAll("_", " ");
+    const task = titled(this.at.task || this.select.value || "the board");
     const first = this.told?.task !== this.at.task;
     this.headline.classList.remove("changed");
     this.headline.textContent = first ? `Getting ${task} ready: its rules are compiled, which takes some seconds, once…` : "Playing it…";
@@ -181,13 +204,18 @@ class Board {
   }
 
   show(told) {
-    this.refused.textContent = "";
+    this.refused.textContent = this.making = "";
     if (this.told?.task !== told.task) this.line = new Line();
     this.told = told;
     this.at.moves = [...told.moves];
+    const named = this.at.task;
+    this.at.task = told.task;  // in its one spelling
+    if (named && named !== told.task) this.link({ silent: true });
+    this.shown = { ...this.at };
     this.line.at(told.moves);
     this.name(told.task);
     this.moves.value = told.moves.join(" ");
+    this.moves.placeholder = told.legal.length ? `moves, such as ${told.names[told.legal[told.legal.length >> 1]]}` : "";
     this.cursor = Math.min(this.cursor, Math.max(0, told.legal.length - 1));
     const walks = told.knobs.some((k) => k.name === "step");
     this.svg = drawing(told, {
@@ -201,12 +229,17 @@ class Board {
     if (told.text && told.picture === null && told.hidden) this.frame.append(h("p", { class: "quiet small" }, "Something is hidden."));
     this.status.textContent = statusOf(told);
     offer(this.actions, told, (action) => this.play(action), this.frame);
-    this.actions.hidden = told.legal.length > 24;
+    // Where the board itself is played on, very many buttons would only repeat its cells.
+    this.actions.hidden = told.legal.length > 24 && told.legal.every((action) => told.picture?.places[action]);
+    this.actions.classList.toggle("many", told.legal.length > 24);
     this.buttons.undo.disabled = told.moves.length === 0;
     this.buttons.redo.disabled = this.line.again(told.moves) === undefined;
     this.buttons.start.disabled = told.moves.length === 0;
     this.buttons.step.disabled = told.over;
     this.buttons.solved.hidden = !told.solved;
+    this.options.show(told);
+    this.against.href = `#/match?${new URLSearchParams({ task: told.task })}`;
+    this.against.hidden = told.players > 2;
     this.knobs.show(told, this.at.goal, this.at.walls);
     this.edit.show(told, this.frame);
     this.dial.show(told.most, Number(this.at.effort));
@@ -217,9 +250,10 @@ class Board {
     announce(`${told.moves.length ? `${told.moves.at(-1)} was played. ` : ""}${statusOf(told)}`);
   }
 
-  /** Ask everybody anew. */
-  think() {
+  /** Ask everybody anew; `again`: how often that was tried already, where answers broke off. */
+  think(again = 0) {
     this.stop?.();
+    clearTimeout(this.retry);
     if (!this.told || this.told.over) return;
     this.said = { ...this.said, search: null, changed: null };
     if (this.at.goal || this.at.walls) this.say();
@@ -228,14 +262,54 @@ class Board {
     this.answers.effort(effort, exact);
     if (effort === 0) this.tree.begin(this.told);
     const fields = { ...this.fields(), effort, strip: this.strip ? 0 : 1 };
-    this.stop = stream("/api/think", fields, (name, content) => this.heard(name, content));
+    const close = stream("/api/think", fields, (name, content) => this.heard(name, content, again));
+    this.stop = () => {
+      close();
+      this.stop = null;
+    };
   }
 
-  heard(name, content) {
-    if (name === "refused") {
-      this.headline.textContent = "";
-      return this.refuse(new Error(content.error));
+  /** Who has not answered yet, and is to. */
+  missing() {
+    const { habit, search, exact } = this.said ?? {};
+    if (!this.told || this.told.over) return [];
+    return [
+      ...(habit?.ready || habit?.refused ? [] : ["habit"]),
+      ...(search?.final || this.dial.asked().effort === 0 ? [] : ["search"]),
+      ...(exact ? [] : ["exact"]),
+    ];
+  }
+
+  /** The answers have ended. Where some never came they are asked for again, else it is said. */
+  ended({ error = "The answers broke off.", status }, again) {
+    this.stop = null;
+    const left = this.missing(), busy = status === undefined || status === 503;
+    if (left.length && busy && again < TRIES) {
+      this.tell(`${error} Asking again…`);
+      this.retry = setTimeout(() => this.think(again + 1), SECOND * 2 ** again);
+      return;
     }
+    if (left.length || status !== undefined) this.tell(error);
+    this.answers.none(left, "no answer");
+    this.say();
+    if (left.length) this.headline.textContent = "";
+  }
+
+  /** A page that nobody sees keeps no stream: a browser has few for all its pages. */
+  seen() {
+    if (document.hidden) {
+      this.hidden = Boolean(this.stop);
+      this.stop?.();
+      clearTimeout(this.retry);
+    } else if (this.hidden || this.missing().length) {
+      this.hidden = false;
+      if (!this.queue.busy) this.think();
+    }
+  }
+
+  heard(name, content, again) {
+    if (name === "refused" || name === "end") return this.ended(content, again);
+    if (again) this.tell("");
     if (name === "strip") {
       this.strip = content;
       this.dial.strip(content, this.told, this.said);
@@ -246,7 +320,8 @@ class Board {
     if (name === "changed") return this.say();
     this.answers.heard(name, content);
     if (name === "search") this.tree.grow(content);
-    this.dial.ends(this.said, this.told);
+    if (this.strip) this.dial.strip(this.strip, this.told, this.said);
+    else this.dial.ends(this.said, this.told);
     if (name === "exact") this.dial.known(Boolean(content.best));
     this.mover();
     this.paint();
@@ -270,7 +345,9 @@ class Board {
     const { changed } = this.said, other = this.at.goal || this.at.walls;
     const sentence = changed?.sentence || (other ? "" : summed(this.said, this.told.names));
     this.headline.classList.toggle("changed", Boolean(changed?.sentence));
-    this.headline.textContent = sentence || awaited(this.at, this.told);
+    this.headline.textContent = sentence || looking(this.said, this.told.names) || awaited(this.at, this.told);
+    // How far it is, for the eye alone: a screen reader would read it out seven times.
+    if (!sentence && changed?.looking) this.headline.append(h("span", { "aria-hidden": "true" }, ` ${changed.looking.join(" of ")}`));
   }
 
   play(action) {
@@ -314,14 +391,23 @@ class Board {
   }
 
   choose(task) {
-    this.set({ task, moves: [], goal: "", walls: "", seed: "" }, { step: true });
+    this.set({ task, moves: [], goal: "", walls: "", seed: "", kept: "" }, { step: true });
+  }
+
+  /** The same from the form of options: a refusal is said beside it. */
+  make(task) {
+    if (task === this.told?.task) return this.options.tell("That is what is shown already.");
+    this.making = task;
+    this.options.tell("");
+    this.options.busy(`Making ${titled(task)}…`);
+    this.choose(task);
   }
 
   async solved() {
     if (!this.told.solved) return;
     try {
       const told = await ask("/api/solved", { task: this.told.task, number: Math.floor(1e6 * Math.random()) });
-      this.set({ moves: words(told.moves) }, { step: true });
+      this.set({ moves: words(told.moves), kept: "" }, { step: true });
     } catch (error) {
       this.refuse(error);
     }
@@ -339,7 +425,7 @@ class Board {
   }
 
   key(event) {
-    const typing = event.target.closest("input[type=text], select, textarea");
+    const typing = event.target.closest("input[type=text], input[type=number], select, textarea");
     if (!this.told || typing || event.ctrlKey || event.metaKey || event.altKey) return;
     const slider = event.target.closest("input[type=range]");
     const acts = { u: () => this.queue.act(() => this.undo()), r: () => this.queue.act(() => this.redo()), n: () => this.step(), l: () => this.copy(), p: () => this.solved(),
@@ -391,6 +477,8 @@ class Board {
     this.turn = (this.turn ?? 0) + 1;
     this.stop?.();
     clearTimeout(this.later);
+    clearTimeout(this.retry);
     removeEventListener("keydown", this.keys);
+    document.removeEventListener("visibilitychange", this.sight);
   }
 }

@@ -5,7 +5,7 @@ import { h, s } from "./dom.js";
 const HIGH = 330, LEFT = 58, RIGHT = 16, TOP = 12, BOTTOM = 46;
 const USUAL = matchMedia("(max-width: 600px)").matches ? 400 : 560;
 const MARKS = ["disc", "square", "up", "diamond", "down", "ring"];
-const CROWDED = 400;
+const CROWDED = 400, LONGEST = 40;
 let charts = 0;
 
 /** Load a style sheet of a part, once. */
@@ -146,10 +146,20 @@ function grid(x, y, panel, wide) {
     found.push(s("text", { class: "tick middle", x: x.at(tick.value), y: HIGH - BOTTOM + 18 + (many && i % 2 ? 12 : 0) }, text));
   });
   found.push(s("text", { class: "axis middle", x: (LEFT + wide - RIGHT) / 2, y: HIGH - 4 }, panel.x_label));
-  found.push(s("text", {
-    class: "axis middle", transform: `translate(12 ${(TOP + HIGH - BOTTOM) / 2}) rotate(-90)`,
-  }, panel.y_label));
+  const lines = folded(panel.y_label), middle = (TOP + HIGH - BOTTOM) / 2;
+  lines.forEach((line, i) => found.push(s("text", {
+    class: "axis middle", transform: `translate(${lines.length > 1 ? 6 + 13 * i : 12} ${middle}) rotate(-90)`,
+  }, line)));
   return found;
+}
+
+/** A label of an axis that is longer than the axis, in two lines of about one length. */
+function folded(label) {
+  if (label.length <= LONGEST) return [label];
+  const words = label.split(" ");
+  let first = words.shift();
+  while (words.length > 1 && first.length + words[0].length < label.length / 2 + 4) first += ` ${words.shift()}`;
+  return words.length ? [first, words.join(" ")] : [first];
 }
 
 function lines(series, j, x, y) {

@@ -31,6 +31,11 @@ export function signed(value, digits = 2) {
   return (value < 0 ? "−" : "+") + text;
 }
 
+/** A task's name as people read it; that of others' tasks as it is typed. */
+export function titled(name) {
+  return name.includes(":") ? name : name.replaceAll("_", " ");
+}
+
 /** Whole numbers with thin spaces. */
 export function count(value) {
   return Math.round(value).toLocaleString("en").replaceAll(",", "\u202f");

@@ -3,6 +3,7 @@
 import { h, s } from "./dom.js";
 
 const CELL = 64, WIDEST = 60;
+const STONES = /^(\d+)([XO])$/;
 const MARKS = { "#": "wall", "?": "unseen-cell", P: "pit", H: "pit", "~": "mud", G: "goal", g: "exit" };
 const WORDS = { X: "first player's stone", O: "second player's stone", "#": "wall", "?": "not seen",
   P: "pit", H: "hole", "~": "mud", G: "goal", g: "exit", "": "free" };
@@ -81,10 +82,12 @@ export function flagsOf(told) {
 /** A position in words, for those who do not see it. */
 export function described(told, worth) {
   const who = told.over ? "The game is over." : told.players > 1 ? `Player ${told.mover + 1} to move.` : "";
-  if (!told.picture) return `${told.text} ${who}`;
+  if (!told.picture) return `${told.table?.length ? told.table.map((row) => row.join(": ")).join(". ") : told.text} ${who}`;
   const { cells, rows, here, note } = told.picture;
   let flags = 0;
   const word = (mark, i, j) => {
+    const many = STONES.exec(mark);
+    if (many) return `${many[1]} of ${many[2]}`;
     const is = mark === "g" || mark === "G" ? exit(mark, worth?.[flags++]) : WORDS[mark] ?? mark;
     return here && here[0] === i && here[1] === j ? `you${mark === "" ? "" : ` on ${is}`}` : is;
   };
@@ -94,10 +97,16 @@ export function described(told, worth) {
   return `${told.task}. ${stands}${said.join(". ")}. ${note} ${who}`;
 }
 
+/** What is observed, row by row; a text only where nothing else was kept. */
 function plain(told, label) {
+  if (told.table?.length) {
+    const rows = told.table.map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, value)));
+    return h("table", { class: "board seen-table", "aria-label": label },
+      h("caption", {}, told.over ? "How it ended" : "What is observed"), h("tbody", {}, ...rows));
+  }
   // A board in letters keeps its columns: its letters are as large as the longest line allows.
   const wide = Math.max(1, ...told.text.split("\n").map((line) => line.length));
-  const el = h("pre", { class: `board plain${wide <= WIDEST ? " whole" : ""}`, "aria-label": label ?? told.task }, told.text);
+  const el = h("pre", { class: `board plain${wide <= WIDEST ? " whole" : ""}`, "aria-label": label ?? told.task, role: "group", tabindex: wide <= WIDEST ? "0" : null }, told.text);
   el.style.setProperty("--wide", wide);
   return el;
 }
@@ -131,7 +140,11 @@ function marked(mark, x, y, here, worth) {
   if (here) found.push(s("circle", { class: "here", cx: x, cy: y, r: 15 }));
   if (mark === "X") found.push(s("circle", { class: "stone x", cx: x, cy: y, r: 22 }));
   else if (mark === "O") found.push(s("circle", { class: "stone o", cx: x, cy: y, r: 19.5 }));
-  else if (mark === "G" || mark === "g") found.push(flag(x, y, mark, worth));
+  else if (STONES.test(mark)) {
+    const [, number, side] = STONES.exec(mark), kind = side === "X" ? "x" : "o";
+    found.push(s("circle", { class: `stone ${kind}`, cx: x, cy: y, r: kind === "x" ? 22 : 19.5 }),
+      s("text", { class: `mark stone-count ${kind}`, x, y: y + 7 }, number));
+  } else if (mark === "G" || mark === "g") found.push(flag(x, y, mark, worth));
   else if (mark === "P" || mark === "H") found.push(s("circle", { class: "hole", cx: x, cy: y, r: 15 }));
   else if (mark !== "" && mark !== "#" && mark !== "~" && mark !== "?")
     found.push(s("text", { class: "mark", x, y: y + 7, "font-size": mark.length < 3 ? 22 : 16 }, mark));

@@ -3,7 +3,7 @@
 import { announce, ask, stream } from "./api.js";
 import { go } from "./app.js";
 import { chart, shown, spanned, styled } from "./charts.js";
-import { h, signed } from "./dom.js";
+import { h, signed, titled } from "./dom.js";
 import { drawing } from "./draw.js";
 
 const MOST = 12;
@@ -32,7 +32,7 @@ class Match {
     this.charts = h("div", { class: "charts" });
     this.costs = h("div", { class: "scroll" });
     this.told = h("p", { class: "quiet", role: "status" });
-    element.append(h("div", { class: "match" }, this.setup, this.told,
+    element.append(h("div", { class: "match" }, h("h1", { class: "unseen" }, "Match"), this.setup, this.told,
       h("div", { class: "floor" }, this.board, h("div", { class: "sheet" }, this.lead, this.charts, this.costs))));
     this.reset();
   }
@@ -83,7 +83,9 @@ class Match {
   drawSetup() {
     const tasks = h("select", { id: "match-task", onchange: (e) => this.change("task", e.target.value) },
       ...this.hello.tasks.map((g) => h("optgroup", { label: g.kind }, ...g.tasks.map((t) =>
-        h("option", { value: t.name, selected: t.name === this.asked.task }, t.name.replaceAll("_", " "))))));
+        h("option", { value: t.name, selected: t.name === this.asked.task }, titled(t.name))))));
+    if (!this.hello.tasks.some((g) => g.tasks.some((t) => t.name === this.asked.task)))
+      tasks.append(h("option", { value: this.asked.task, selected: true }, this.asked.task));
     this.buttons = {
       start: h("button", { type: "button", class: "main", onclick: () => this.start() }, "Play"),
       stop: h("button", { type: "button", disabled: true, onclick: () => this.end() }, "Stop"),
@@ -192,7 +194,7 @@ class Match {
       told.players === 2 && told.picture && !told.picture.here ? h("span", { class: `token ${player ? "o" : "x"}`, "aria-hidden": "true" }) : null,
       h("b", {}, name(side)), " ", this.title(side),
       told.over ? h("span", { class: "return" }, signed(told.returns[player])) : null));
-    this.board.replaceChildren(drawing(told, { label: `Game of pair ${told.pair + 1}. ${told.text}` }),
+    this.board.replaceChildren(drawing(told, { label: `Game of pair ${told.pair + 1}. ${told.picture ? told.text : ""}` }),
       h("ul", { class: "seats" }, ...who),
       h("p", { class: "quiet" }, `Pair ${told.pair + 1} of ${this.asked.pairs}, move ${told.ply}${told.move ? `: ${told.move}` : ""}`));
   }
@@ -231,8 +233,8 @@ class Match {
   drawCharts() {
     const usable = Object.keys(UNITS).filter((u) => u === "pairs" || this.spentUntil(u).at(-1) > 0);
     if (!usable.includes(this.unit)) this.unit = "pairs";
-    const picker = h("div", { class: "units", role: "radiogroup", "aria-label": "Cost in" }, ...Object.entries(UNITS).map(([unit, words]) =>
-      h("button", { type: "button", role: "radio", "data-unit": unit, "aria-checked": String(unit === this.unit), disabled: !usable.includes(unit),
+    const picker = h("div", { class: "units", role: "radiogroup", "aria-label": "Cost in", onkeydown: (e) => this.walkUnits(e, usable) }, ...Object.entries(UNITS).map(([unit, words]) =>
+      h("button", { type: "button", role: "radio", "data-unit": unit, "aria-checked": String(unit === this.unit), tabindex: unit === this.unit ? 0 : -1, disabled: !usable.includes(unit),
         title: usable.includes(unit) ? words : `${words}: none, or unknown`,
         onclick: () => { this.unit = unit; this.drawCharts(); this.charts.querySelector(`[data-unit=${unit}]`)?.focus(); } }, words)));
     const many = this.pairs.length > 160 ? Math.ceil(this.pairs.length / 160) : 1;
@@ -254,6 +256,16 @@ class Match {
       series: SIDES.map((s, i) => ({ label: `${name(s)}: ${this.title(s)}`, kind: "points", x: [costs[i]], y: [last[s].estimate], low: [last[s].low], high: [last[s].high] })),
     }, { wide: 430 });
     this.charts.replaceChildren(picker, h("div", { class: "pair" }, lead, scatter));
+  }
+
+  /** Arrows go from one unit to the next, as among radio buttons. */
+  walkUnits(event, usable) {
+    const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    this.unit = usable[(usable.indexOf(this.unit) + by + usable.length) % usable.length];
+    this.drawCharts();
+    this.charts.querySelector(`[data-unit=${this.unit}]`).focus();
   }
 
   drawCosts() {

@@ -3,28 +3,32 @@
 import { shown } from "./charts.js";
 import { h } from "./dom.js";
 import { drawing } from "./draw.js";
+import { address } from "./api.js";
 import { crumbs, fill, recordList, titleOf, to } from "./folder.js";
 
 /** The view of one record. */
 export function viewRecord(page, q) {
   const run = q.get("run"), place = h("div", {});
   page.place.replaceChildren(crumbs(["Runs", to({})], [titleOf(page, run), to({ run })], ["record", ""]), place);
-  recordInto(page, run, q.get("record"), { x: q.get("at") }, place);
+  recordInto(page, run, q.get("record"), { x: q.get("at"), heading: "h1" }, place);
 }
 
 /** A record put into a place; `point` is what led to it. */
 export function recordInto(page, run, cell, point, place) {
-  return fill(page, "/api/runs/record", { run, record: cell }, (r) => recordOf(page, run, r, point), place);
+  return fill(page, "/api/runs/record", { run, record: cell }, (r) => recordOf(page, run, r, point, point.heading), place);
 }
 
-function recordOf(page, run, r, point) {
+function recordOf(page, run, r, point, heading = "h2") {
+  const group = (title, inside) => section(title, inside, heading === "h1" ? "h2" : "h3");
   const pairs = (object) => Object.entries(object).flatMap(([name, value]) => [h("dt", {}, name.replaceAll("_", " ")),
     h("dd", {}, value?.cell ? h("a", { href: to({ run, record: value.cell }) }, h("code", {}, value.text)) : (value?.text ?? value) || "(empty)")]);
   return [
     h("section", { class: "record", "aria-label": "Record" },
-      h("h2", {}, r.what, " ", h("small", {}, h("code", {}, r.cell))),
-      r.cited?.length ? group("The states that it rests on", h("div", { class: "boards" }, ...r.cited.map((c) => board(c)))) : null,
-      r.positions ? boardsOf(page, run, r, point.x) : r.cited?.length ? null : h("p", { class: "quiet" }, "No positions were kept with this record: what is there is told below."),
+      h(heading, { class: "minor" }, r.what, " ", h("small", {}, h("code", {}, r.cell))),
+      r.cited?.length ? group("The states that it rests on", h("div", {}, h("div", { class: "boards" }, ...r.cited.map((c) => board(c))),
+        r.leads ? h("p", { class: "instead quiet" }, r.leads) : null)) : null,
+      r.instead ? h("p", { class: "instead quiet" }, r.instead) : null,
+      r.positions ? group("The positions behind it", boardsOf(page, run, r, point.x)) : null,
       h("div", { class: "columns" }, ...[["What was asked", r.settings], ["What was found", r.outcomes],
         ["What it spent, by its own word", r.spent], ["Where it comes from", r.provenance]]
         .filter(([, object]) => Object.keys(object).length)
@@ -51,8 +55,8 @@ function columnOf(c, r, point) {
         ...row.map((value) => h("td", { class: `num${at < 0 && hit(value) ? " hit" : ""}` }, shown(value)))))))));
 }
 
-function group(title, inside) {
-  return h("section", { class: "group" }, h("h3", {}, title), inside);
+function section(title, inside, heading) {
+  return h("section", { class: "group" }, h(heading, { class: "least" }, title), inside);
 }
 
 function boardsOf(page, run, r, at) {
@@ -60,20 +64,22 @@ function boardsOf(page, run, r, at) {
   const state = { at: chosen, start: 0, order: "costliest" };
   const place = h("div", { class: "positions" });
   const load = () => fill(page, "/api/runs/positions", { run, record: r.cell, ...state }, (told) => {
-    const end = Math.min(told.start + told.boards.length, told.of);
-    const said = told.erred === null ? `${shown(told.of)} positions.` : `Of ${shown(told.of)} positions it gave something up in ${shown(told.erred)}.`;
+    const end = told.start + told.boards.length;
+    const few = told.kept < told.of;
+    const said = few ? `Measured in ${shown(told.of)}; ${shown(told.kept)} of these were kept: where most was given up, and one where nothing was, as far as that is known.`
+      : told.erred === null ? `${shown(told.of)} position${told.of === 1 ? "" : "s"}.` : `Of ${shown(told.of)} positions it gave something up in ${shown(told.erred)}.`;
     return [
       h("div", { class: "controls" },
         h("p", { class: "quiet", role: "status" }, `${said} Shown: ${told.boards.length ? told.start + 1 : 0} to ${end}.`),
-        budgets.length > 1 ? pick("simulations", budgets, state.at, (v) => { state.at = Number(v); state.start = 0; load(); }) : null,
+        budgets.length > 1 && told.erred !== null ? pick("simulations", budgets, state.at, (v) => { state.at = Number(v); state.start = 0; load(); }) : null,
         told.erred === null ? null : pick("order", ["costliest", "recorded"], state.order, (v) => { state.order = v; state.start = 0; load(); }),
         h("button", { type: "button", disabled: told.start === 0, onclick() { state.start = Math.max(0, state.start - 6); load(); } }, "Earlier"),
-        h("button", { type: "button", disabled: end >= told.of, onclick() { state.start += 6; load(); } }, "More")),
+        h("button", { type: "button", disabled: end >= told.kept, onclick() { state.start += 6; load(); } }, "More")),
       h("div", { class: "boards" }, ...told.boards.map((b) => board(b))),
     ];
   }, place);
   load();
-  return group("The positions behind it", place);
+  return place;
 }
 
 function pick(label, values, current, then) {
@@ -86,14 +92,23 @@ export function board(one) {
   const legal = one.values ? one.values.map((v) => v.action) : one.legal;
   const told = { ...one, legal, movers: [], moves: [], task: "Position", over: false, mover: one.mover ?? 0, players: one.players ?? 1 };
   const errs = one.lost !== null && one.lost > 1e-6;
-  const words = one.chosen === null ? `best is ${one.best_names}`
-    : errs ? `chose ${one.chosen_name}; best is ${one.best_names}` : `chose ${one.chosen_name}, which is best`;
-  const svg = drawing(told, { label: `${one.text}. ${words}` });
+  const words = one.chosen === null ? (one.best_names ? `best is ${one.best_names}` : "asked here")
+    : one.lost === null ? `chose ${one.chosen_name}`
+      : errs ? `chose ${one.chosen_name}; best is ${one.best_names}` : `chose ${one.chosen_name}, which is best`;
+  const svg = drawing(told, { label: one.picture ? `${one.text}. ${words}` : words });
   for (const el of svg.querySelectorAll?.("[data-heat]") ?? []) {
     const action = Number(el.dataset.heat);
     if (one.best.includes(action)) el.classList.add("is-best");
-    if (action === one.chosen && errs) el.classList.add("is-chosen");
+    if (action === one.chosen && (errs || !one.best.length)) el.classList.add("is-chosen");
   }
   return h("figure", { class: `position${errs ? " errs" : ""}` }, svg,
-    h("figcaption", {}, words, errs ? h("span", { class: "lost" }, `gives up ${shown(one.lost)} of return`) : null));
+    h("figcaption", {}, one.said ? h("span", { class: "said" }, one.said) : null, words,
+      errs ? h("span", { class: "lost" }, `gives up ${shown(one.lost)} ${one.unit ?? "of return"}`) : null,
+      one.returned === null || one.returned === undefined ? null : h("span", { class: "returned" }, `${one.players > 1 ? "the first player's" : "the episode's"} return: ${shown(one.returned)}`),
+      one.spot ? h("a", { class: "to-board", href: boardAt(one.spot) }, "On the board") : null));
+}
+
+/** The board page at a position: by its moves, or by the record that keeps it. */
+function boardAt({ task, seed, moves, kept }) {
+  return address("#/board", { task, seed: seed || "", moves: moves?.join(" "), kept });
 }

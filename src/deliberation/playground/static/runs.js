@@ -1,6 +1,6 @@
 // The folder of runs: what each found, live while it runs, every point led to the record behind it.
 
-import { address, announce, stream } from "./api.js";
+import { address, announce, live } from "./api.js";
 import { chart, shown, styled } from "./charts.js";
 import { viewCompared } from "./compared.js";
 import { h } from "./dom.js";
@@ -21,7 +21,7 @@ export function mount(element, query) {
   place.addEventListener("click", (event) => {
     if (event.target.closest("a[href^='#']")) page.places.set(location.hash, scrollY);
   });
-  const close = stream("/api/runs/watch", {}, (name, told) => {
+  const close = live("/api/runs/watch", (name, told) => {
     if (name === "runs") listArrived(page, told);
     else if (name === "refused") page.place.replaceChildren(problem(told.error));
   });
@@ -275,9 +275,9 @@ function answerOf(run, a) {
     h("p", { class: "statement" }, a.said),
     a.panel ? h("div", { class: "panels" }, chart(a.panel, { link: () => to({ run: run.name, record: a.probe }) })) : null,
     a.estimate === null ? null : h("p", {}, `${a.statistic}: `, h("b", { class: "num" }, a.text)),
-    a.controls.length ? h("ul", { class: "plain-list" }, ...a.controls.map((c) => h("li", {}, `Control: ${c.name}, ${c.text}${c.holds ? "" : " (does not hold: no verdict)"}`))) : null,
+    a.controls.length ? h("ul", { class: "plain-list" }, ...a.controls.map((c) => h("li", {}, `Control: ${c.name}, ${c.text}${c.remark ? ` (${c.remark})` : ""}`))) : null,
     h("dl", { class: "facts" }, ...rest.filter(([, text]) => text).flatMap(([name, text]) => [h("dt", {}, name), h("dd", {}, text)])),
-    a.cited.length ? h("h3", {}, "The states that it rests on") : null,
+    a.cited.length ? h("h2", { class: "least" }, "The states that it rests on") : null,
     a.cited.length ? h("div", { class: "boards" }, ...a.cited.map((c) => board(c))) : null);
 }
 

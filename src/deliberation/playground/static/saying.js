@@ -10,10 +10,16 @@ export function awaited({ goal, walls, effort }, told) {
   return `Asking ${who}${goal || walls ? " again, with what is wanted now" : ""}…`;
 }
 
+/** What is said while search is asked again about a change: only then is that more than chance. */
+export function looking({ changed, search }, names) {
+  if (!changed?.looking || !search) return "";
+  return `Search now says ${names[search.action]}. Asking it ${changed.looking[1]} more times whether that is more than chance…`;
+}
+
 /** One sentence on how the answers stand, put together from them; nothing before the first. */
 export function summed({ habit, search, exact }, names) {
   const parts = [], name = (told) => names[told.action];
-  if (habit?.ready) parts.push(`At once the network chooses ${name(habit)}`);
+  if (habit?.ready) parts.push(`At once the ${habit.kind} chooses ${name(habit)}`);
   if (search?.final) parts.push(`${parts.length ? "search" : "Search"} at ${search.simulations.toLocaleString("en")} simulation${search.simulations === 1 ? "" : "s"}${parts.length ? "" : " chooses"} ${name(search)}`);
   if (exact?.best) parts.push(`${exact.best.length > 1 ? "the best are" : "the best is"} ${exact.best.map((a) => names[a]).join(", ")}`);
   return parts.length ? `${parts.join("; ")}.` : "";
@@ -23,7 +29,7 @@ export function summed({ habit, search, exact }, names) {
 export function moved(told, cursor, way) {
   const { legal, picture } = told;
   const back = way === "left" || way === "up";
-  if (!picture || falls(told)) return Math.max(0, Math.min(legal.length - 1, cursor + (back ? -1 : 1)));
+  if (!picture || falls(told) || !picture.places.some(Boolean)) return Math.max(0, Math.min(legal.length - 1, cursor + (back ? -1 : 1)));
   const from = picture.places[legal[cursor]];
   const axis = way === "left" || way === "right" ? 1 : 0;
   let best = cursor, least = Infinity;
@@ -48,6 +54,11 @@ export function flagged(told, worth) {
   return `${goal}${others.length ? ` Hollow: exits worth ${others.join(", ")}.` : ""}${moved}`;
 }
 
+/** Whether each stone stands by itself, so that its shape says whose it is. */
+function onlyStones({ picture }) {
+  return Boolean(picture) && !picture.here && picture.cells.flat().every((mark) => ["", "X", "O"].includes(mark));
+}
+
 /** Whose turn it is, or how it ended. */
 export function statusOf(told) {
   const returns = told.returns.map((x) => (Number.isInteger(x) ? x : x.toFixed(2)));
@@ -55,5 +66,5 @@ export function statusOf(told) {
   const note = told.picture?.note ? `${told.picture.note}. ` : "";
   if (told.players === 1) return note + (told.moves.length ? `Return so far ${returns[0]}.` : "");
   const both = told.hidden ? " You play both seats, and see only what the one to move sees." : "";
-  return `${note}${told.mover === 0 ? "First" : "Second"} player to move${told.picture && !told.picture.here ? (told.mover === 0 ? " (●)" : " (○)") : ""}.${both}`;
+  return `${note}${told.mover === 0 ? "First" : "Second"} player to move${onlyStones(told) ? (told.mover === 0 ? " (●)" : " (○)") : ""}.${both}`;
 }

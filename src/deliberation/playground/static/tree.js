@@ -51,7 +51,7 @@ export function tree() {
   function put(name, ply, y, high, action, share, value) {
     let node = known.get(name);
     if (!node) {
-      node = h("div", { class: `node ply-${ply % 2}`, role: "listitem" }, h("i"), h("b"), h("span"));
+      node = h("div", { class: `node ply-${told.players > 1 ? ply % 2 : 0}`, role: "listitem" }, h("i"), h("b"), h("span"));
       node.style.left = `${(100 * ply) / PLIES}%`;
       known.set(name, node);
       field.append(node);
@@ -60,7 +60,7 @@ export function tree() {
     node.setAttribute("aria-label", `Move ${ply + 1}: ${told.names[action]}, value ${signed(value)}`);
     node.style.top = `${y.toFixed(1)}px`;
     node.style.height = `${Math.max(1, high).toFixed(1)}px`;
-    ground.style.opacity = (0.14 + 0.5 * share).toFixed(3);
+    ground.style.opacity = (0.12 + 0.4 * share).toFixed(3);
     text.textContent = high > 14 ? told.names[action] : "";
     worth.textContent = high > 14 ? signed(value) : "";
   }

@@ -83,8 +83,8 @@ def _points(advice: Advice, at: "object", frontier: str) -> list[Series]:
                     label=NAMED.get(kind, BASELINE),
                     x=[float(at(o)) for o in some],  # type: ignore[operator]
                     y=[o.score.estimate for o in some],
-                    low=[o.score.low for o in some],
-                    high=[o.score.high for o in some],
+                    low=[o.score.shown.low for o in some],
+                    high=[o.score.shown.high for o in some],
                     kind="points",
                 )
             )

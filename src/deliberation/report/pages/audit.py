@@ -1,6 +1,6 @@
-"""A profile as a self-contained page, in the form of a doctor's letter: first what was found, with
-error rates; then each probe with its figure, controls and the states it rests on; then what was not
-tested, and what could have fooled it.
+"""A profile as a self-contained page, in the form of a doctor's letter: first what was found, in
+three sentences with error rates; then each probe with its figure, controls and the states it rests
+on; then what was not tested, and what could have fooled it.
 """
 
 from html import escape
@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from ...audit.profile import Answer, Cited, Profile, together
+from ...audit.telling.figures import named
 from ...runs.plain import plain
 from ...runs.provenance import machine, source, versions
 from ...runs.storage import atomic_write, made_folder
@@ -18,8 +19,12 @@ from ..glossary import glossary
 from ..html import document, facts
 
 PAGE, JSON = "audit.html", "audit.json"
-FIRST = 3
-"""So many sentences of what was found carry their error rates; the others have them below."""
+_COUNTED = (
+    "{} verdicts were given, each by its own 95 % interval and none corrected for the others. "
+    "Error rates were counted on specimens, deciders whose right answers are known."
+)
+FEW = 3
+"""Fewer numbers in a row are listed one by one."""
 _READING = (
     "Each number stands with its 95 % interval in brackets and with n, the units that the interval "
     "is over: places, announcements, openings or calls, as the probe says. The way of a choice is "
@@ -61,16 +66,16 @@ def audit_page(profile: Profile) -> str:
 <p class="lede">{escape(profile.subject)}</p>
 {facts(shown)}
 {notes}
-<p class="note">{_READING}</p>
 </header>"""
     put = [a for a in profile.answers if a.found not in ("not applicable", "failed")]
     main = f"""<style>svg.board {{ --heat: var(--s1); --edge: var(--ink); {BOARD_STYLE} }}</style>
 <section class="overview" id="overview" aria-label="What was found">
 <h2>Found</h2>
-<ul class="reasons">{"".join(f"<li>{escape(x)}</li>" for x in summary(profile))}</ul>
+{_found(profile)}
 </section>
 <section aria-label="Each probe">
-{"".join(_answer(i, a) for i, a in enumerate(put))}
+<p class="note">{_READING}</p>
+{"".join(_answer(i, a, profile.subject) for i, a in enumerate(put))}
 </section>
 <section aria-label="What was not tested">
 <h2>Not tested, and what could have fooled it</h2>
@@ -80,24 +85,23 @@ def audit_page(profile: Profile) -> str:
     return document(f"{profile.subject} in {profile.task}: audit", header, main, shown)
 
 
-def summary(profile: Profile) -> list[str]:
-    """What was found: all verdicts, responses first, the first three with their error rates."""
-    order = {"against": 0, "responds": 1, "none": 2}
-    decided = sorted((a for a in profile.answers if a.decided), key=lambda a: order[a.found])
-    found = [
-        f"{a.said} (Such a verdict is {a.errors}.)" if i < FIRST else a.said
-        for i, a in enumerate(decided)
-    ]
-    found += [a.said for a in profile.answers if a.found == "told"]
-    if len(decided) > 1:
-        found.append(
-            f"{len(decided)} verdicts were given, each by its own 95 % interval and none corrected "
-            "for the others. Error rates were counted on specimens, deciders whose right answers "
-            "are known."
-        )
-    found = found or ["Nothing was found either way: no probe came to a verdict."]
-    open_ = [a.probe for a in profile.answers if a.found == "inconclusive"]
-    return [*found, f"Asked, and not decided: {', '.join(open_)}."] if open_ else found
+def _found(profile: Profile) -> str:
+    """What to think of it; then all verdicts, responses first, each with a link to its section."""
+    first, *rest = profile.conclusion
+    sentences = f'<p class="answer">{escape(first)}</p>'
+    sentences += "".join(f'<p class="summary">{escape(said)}</p>' for said in rest)
+    verdicts = profile.verdicts
+    shown = [*verdicts, *(a for a in profile.answers if a.found == "told")]
+    lines = "".join(
+        f'<li><a href="#{escape(a.probe)}">{escape(a.probe)}</a>: <b>{escape(a.named)}</b>. '
+        f"{escape(a.said)}</li>"
+        for a in shown
+    )
+    if not shown:
+        return sentences
+    counted = _COUNTED.format(len(verdicts)) if len(verdicts) > 1 else ""
+    note = f'<p class="note">{escape(counted)}</p>' if counted else ""
+    return f'{sentences}<ul class="reasons">{lines}</ul>{note}'
 
 
 def _left(profile: Profile) -> str:
@@ -124,14 +128,14 @@ def _left(profile: Profile) -> str:
     )
 
 
-def _answer(number: int, answer: Answer) -> str:
-    picture = ""
-    if answer.panel is not None:
-        drawn = panel_svg(answer.panel, f"audit-{number}", answer.said)
+def _answer(number: int, answer: Answer, subject: str) -> str:
+    picture, panel = "", None if answer.panel is None else named(answer.panel, subject)
+    if panel is not None:
+        drawn = panel_svg(panel, f"audit-{number}", answer.said)
         picture = f'<figure style="max-width:34rem"><div class="panels">{drawn}</div></figure>'
     controls = "".join(
         f"<li>control: {escape(c.name)} {escape(repr(c.estimate))}"
-        f"{'' if c.holds else ': does not hold, so that there is no verdict'}</li>"
+        f"{escape(f' ({c.remark})' if c.remark else '')}</li>"
         for c in answer.controls
     )
     rest = [
@@ -157,15 +161,30 @@ def _cited(cited: list[Cited]) -> str:
     if not cited:
         return ""
     cells = "".join(
-        f"<figure class='cited'>{_drawn(one)}<figcaption>chose {escape(one.named(one.chosen))}, "
-        f"best is {escape(one.named(one.best))}: {one.lost:.3g} of return lost</figcaption>"
+        f"<figure class='cited'>{_drawn(one)}<figcaption>{escape(_worded(one))}</figcaption>"
         "</figure>"
         for one in cited
     )
-    return f'<p>Where most was lost:</p><div class="boards">{cells}</div>'
+    kind = "boards" if all(one.picture is not None for one in cited) else "boards seen"
+    lost = any(one.lost > 1e-9 for one in cited)
+    title = "Where most was lost:" if lost else "Nothing was lost anywhere; here, for one:"
+    return f'<p>{title}</p><div class="{kind}">{cells}</div>'
+
+
+def _worded(one: Cited) -> str:
+    """What was chosen in a state, and what that lost."""
+    said = f"{one.said}: " if one.said else ""
+    if one.lost <= 1e-9:
+        return f"{said}chose {one.named(one.chosen)}, which is best"
+    return (
+        f"{said}chose {one.named(one.chosen)}, best is {one.named(one.best)}: loses "
+        f"{one.lost:.3g} {one.unit}"
+    )
 
 
 def _drawn(one: Cited) -> str:
+    if one.picture is None and one.table:
+        return _tabled(one.table)
     if one.picture is None:
         return f"<pre>{escape(one.drawn)}</pre>"
     board, width, height = board_svg(one.picture, {one.chosen: 1.0}, one.best, [])
@@ -173,3 +192,35 @@ def _drawn(one: Cited) -> str:
         f'<svg class="board" viewBox="0 0 {width:g} {height:g}" width="{width / 3:g}" '
         f'height="{height / 3:g}" role="img" aria-label="{escape(one.drawn)}">{board}</svg>'
     )
+
+
+def _tabled(rows: list[list[str]]) -> str:
+    """Names and values of what is seen."""
+    lines = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>'
+        for name, value in gathered(rows)
+    )
+    return f"<table><tbody>{lines}</tbody></table>"
+
+
+def gathered(rows: list[list[str]]) -> list[tuple[str, str]]:
+    """Rows of names and values; numbers of one name that are only counted stand in one row."""
+    runs: list[list[tuple[str, int, str]]] = []
+    for name, value in rows:
+        stem, _, last = name.rpartition(" ")
+        place = int(last) if stem and last.isdecimal() else -1
+        before = runs[-1][-1] if runs else None
+        if place > 0 and before is not None and before[:2] == (stem, place - 1):
+            runs[-1].append((stem, place, value))
+        else:
+            runs.append([(stem if place >= 0 else name, place, value)])
+    return [line for run in runs for line in _in_one_row(run)]
+
+
+def _in_one_row(run: list[tuple[str, int, str]]) -> list[tuple[str, str]]:
+    (name, first, value), last = run[0], run[-1][1]
+    if first < 0:
+        return [(name, value)]
+    if len(run) < FEW:
+        return [(f"{stem} {place}", shown) for stem, place, shown in run]
+    return [(f"{name} {first}\u2013{last}", " ".join(shown for _, _, shown in run))]

@@ -50,7 +50,7 @@ class Replay(CheckedDecider):
         fine = legal[np.arange(count), wanted]
         action = np.where(fine, wanted, legal.argmax(1)).astype(np.int32)
         weights = np.eye(legal.shape[1], dtype=np.float32)[action]
-        decision = answer(np.asarray(legal.any(1)), jnp.asarray(action), weights, np.zeros(count))
+        decision = answer(np.asarray(legal.any(1)), action, weights, np.zeros(count))
         return decision, jnp.asarray(moment + 1, jnp.int32)
 
     def legal(self, question: Question) -> Array:

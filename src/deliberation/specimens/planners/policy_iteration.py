@@ -12,9 +12,10 @@ SPECIMEN = {
     "held_out": True,
     "answers": {
         "effort": "responds", "objective": "responds", "revaluation": "responds",
-        "forecast": "responds", "extraction": "responds", "shifts": "none", "depth": "none",
+        "forecast": "responds", "extraction": "responds", "shifts": "none",
     },
-    "why": "It plans by the rewards it is told, a round for each doubling of the budget.",
+    "why": "It plans by the rewards it is told, a round for each doubling of the budget; how often "
+    "those are too few where more look-ahead is needed depends on the world.",
 }  # fmt: skip
 
 

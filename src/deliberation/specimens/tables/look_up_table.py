@@ -13,6 +13,7 @@ SPECIMEN = {
         "effort": "none", "objective": "none", "revaluation": "none", "depth": "none",
         "size": "not applicable", "forecast": "against",
         "shifts": "none", "goals": "none", "match": "none", "extraction": "none",
+        "compute": "none",
     },
     "why": "It holds the best actions under the task's own rewards, and hears nothing.",
 }  # fmt: skip

@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from pgx import backgammon as rules
 
 from ...core.objective import Objective
+from ...core.picture import Picture
 from ...core.task import Task, Traits
 from ..bases import ZeroSum, check_horizon, signed
 from ..chance import draw
@@ -185,15 +186,52 @@ class Backgammon(Task):
         facts = jnp.stack([state.mover, state.time])
         return jnp.concatenate([state.board, _faces(state.unused), facts]).astype(jnp.int32)
 
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """As moves are written: 24/18, bar/20, 6/off; of the mover, whose points count down to 1.
+
+        3/off(5) bears off by a die larger than the way, pass(5) cannot play that die.
+        """
+        return tuple(_name(place, die) for place in range(26) for die in range(1, 7))
+
+    def picture(self, state: BackgammonState) -> Picture:
+        """The board in the mover's view, X its own checkers and O the other's, home at the right.
+
+        The upper row are the points 13 to 24, the lower one 12 to 1. Several moves may begin at a
+        point, so no cell stands for one.
+        """
+        points = [
+            f"{abs(n)}{'XO'[n < 0]}" if n else "" for n in np.asarray(state.board[:24]).tolist()
+        ]
+        columns = tuple(f"{12 - i}·{13 + i}" for i in range(12))
+        cells = (tuple(points[11::-1]), tuple(points[12:]))
+        return Picture(cells, (None,) * 156, columns=columns, note=_beside(state))
+
     def render(self, state: BackgammonState) -> str:
         """The board in the mover's view, X its own checkers and O the other's."""
         board = np.asarray(state.board)
         points = [f"{abs(n)}{'XO'[n < 0]}" if n else "." for n in board[:24].tolist()]
         upper = " ".join(f"{p:>3}" for p in points[12:])
         lower = " ".join(f"{p:>3}" for p in points[11::-1])
-        unused = [int(d) + 1 for d in state.unused if d >= 0]
-        bars = f"bar {board[24]}X {-board[25]}O, off {board[26]}X {-board[27]}O"
-        return f"{upper}\n{lower}\n{bars}, player {int(state.mover)} (X) to play {unused}"
+        return f"{upper}\n{lower}\n{_beside(state)}"
+
+
+def _beside(state: BackgammonState) -> str:
+    """What is not on the points: both bars, what was borne off, and the dice."""
+    board = np.asarray(state.board)
+    unused = [int(d) + 1 for d in state.unused if d >= 0]
+    bars = f"bar {board[24]}X {-board[25]}O, off {board[26]}X {-board[27]}O"
+    return f"{bars}, player {int(state.mover)} (X) to play {unused}"
+
+
+def _name(place: int, die: int) -> str:
+    """A move of one checker: point 24 is place 2, point 1 place 25, and the bar 25 from home."""
+    if place == 0:
+        return f"pass({die})"
+    point, begin = 26 - place, "bar" if place == 1 else str(26 - place)
+    if point > die:
+        return f"{begin}/{point - die}"
+    return f"{begin}/off" if point == die else f"{begin}/off({die})"
 
 
 def _opened(dice: Int[Array, " 2"]) -> BackgammonState:

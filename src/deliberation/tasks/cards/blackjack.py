@@ -163,6 +163,13 @@ class Blackjack(SoloTask):
         """To take no more cards, or one more."""
         return ("stick", "hit")
 
+    def table_seen(self, state: BlackjackState) -> tuple[tuple[str, str], ...]:
+        """Both hands as the player sees them."""
+        mine, theirs = self.render(state).split("\n")
+        total, _, notes = mine.removeprefix("player ").partition(" ")
+        held = (("your hand", notes.strip("()")),) if notes else ()
+        return (("your sum", total), *held, ("dealer", theirs.removeprefix("dealer ")))
+
     def render_seen(self, state: BlackjackState) -> str:
         """Both hands as the player sees them, which is how they are drawn."""
         return self.render(state)

@@ -125,6 +125,14 @@ class KuhnPoker(Task):
         """Passing is checking, or folding to a bet; betting is also calling one."""
         return ("pass", "bet")
 
+    def table_seen(self, state: KuhnState) -> tuple[tuple[str, str], ...]:
+        """The mover's own card, both at the end; and the line of play in words."""
+        over, mover = int(state.line) >= _OPEN, int(self.player(state))
+        cards = ["JQK"[int(card)] for card in state.cards]
+        shown = [(f"player {p}'s card", c) for p, c in enumerate(cards)]
+        mine = shown if over else [("your card", cards[mover])]
+        return (*mine, ("play so far", self._told(state)))
+
     def render_seen(self, state: KuhnState) -> str:
         """The mover's own card, and the line of play in words; both cards at the end."""
         if int(state.line) >= _OPEN:

@@ -168,6 +168,21 @@ class LeducPoker(Task):
         """Calling is also checking, raising also betting."""
         return ("call", "raise", "fold")
 
+    def table_seen(self, state: LeducState) -> tuple[tuple[str, str], ...]:
+        """The mover's own card, both at the end; the common one, chips, and what was done."""
+        mine, theirs, common = ("JQK"[int(card)] for card in state.cards)
+        own = [("player 0's card", mine), ("player 1's card", theirs)]
+        if not bool(state.over):
+            own = [("your card", own[int(state.mover)][1])]
+        rounds = [" ".join(self.action_names[m] for m in r if m >= 0) for r in state.moves]
+        chips = [(f"player {p}'s chips", str(int(c))) for p, c in enumerate(state.chips)]
+        return (
+            *own,
+            ("common card", common if int(state.round) else "not dealt yet"),
+            *chips,
+            *((f"round {i}", told or "–") for i, told in enumerate(rounds, 1)),
+        )
+
     def render_seen(self, state: LeducState) -> str:
         """The mover's own card, the common one once it is dealt, chips, and what was done."""
         if bool(state.over):

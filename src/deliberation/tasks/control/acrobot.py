@@ -102,6 +102,17 @@ class Acrobot(ChoosingTask):
         """The torque between the links."""
         return ("back", "none", "forth")
 
+    def table_seen(self, state: AcrobotState) -> tuple[tuple[str, str], ...]:
+        """Both angles and speeds, and the time."""
+        first, second = (f"{math.degrees(float(x)):+.1f} degrees" for x in state.angles)
+        spins = [f"{math.degrees(float(x)):+.1f} degrees/s" for x in state.spins]
+        return (
+            ("first link from hanging", first),
+            ("second link from the first", second),
+            ("speeds", " and ".join(spins)),
+            ("time", taken(state.time, self.horizon)),
+        )
+
     def render(self, state: AcrobotState) -> str:
         """Both angles and speeds, and the time."""
         angles, spins = (

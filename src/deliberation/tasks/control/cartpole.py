@@ -111,6 +111,17 @@ class CartPole(ChoosingTask):
         """Which way the cart is pushed."""
         return ("left", "right")
 
+    def table_seen(self, state: CartPoleState) -> tuple[tuple[str, str], ...]:
+        """The four numbers, and the time."""
+        angle, spin = (math.degrees(float(x)) for x in (state.angle, state.spin))
+        return (
+            ("cart", f"{float(state.x):+.3f} m"),
+            ("cart's speed", f"{float(state.speed):+.3f} m/s"),
+            ("pole from upright", f"{angle:+.2f} degrees"),
+            ("pole's speed", f"{spin:+.2f} degrees/s"),
+            ("time", taken(state.time, self.horizon)),
+        )
+
     def render(self, state: CartPoleState) -> str:
         """The four numbers, and the time."""
         return (

@@ -76,6 +76,14 @@ class MountainCar(ChoosingTask):
         """Which way the car accelerates."""
         return ("left", "coast", "right")
 
+    def table_seen(self, state: CarState) -> tuple[tuple[str, str], ...]:
+        """Position, speed and time."""
+        return (
+            ("position", f"{float(state.x):+.3f}"),
+            ("speed a step", f"{float(state.speed):+.4f}"),
+            ("time", taken(state.time, self.horizon)),
+        )
+
     def render(self, state: CarState) -> str:
         """Position, speed and time."""
         place = f"car at {float(state.x):+.3f}, {float(state.speed):+.4f} a step"

@@ -77,6 +77,15 @@ class Revaluation(SoloTask):
         """10 and 1, or the other way round."""
         return LastReward(jnp.array(REWARDS[::-1] if self.swap_rewards else REWARDS))
 
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Left to state 1, right to state 2."""
+        return ("left", "right")
+
+    def table_seen(self, state: ChainState) -> tuple[tuple[str, str], ...]:
+        """Which state it is."""
+        return (("state", f"{int(state.place)} of 0 to 6"),)
+
     def init(self, key: Key[Array, ""]) -> ChainState:
         """At the choice, or in the middle."""
         if self.start == "choice":

@@ -109,6 +109,20 @@ class RewardTree(SoloTask):
         rewards = self._usual().at[first : first + count].add(chosen.astype(np.float32))
         return EdgeRewards(rewards)
 
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Edges from the left."""
+        return tuple(f"edge-{number}" for number in range(1, self.branches + 1))
+
+    def table_seen(self, state: TreeState) -> tuple[tuple[str, str], ...]:
+        """How deep one is, and the edges that led there."""
+        taken = np.asarray(self.observe(state)).reshape(self.depth, self.branches)
+        edges = [self.action_names[row.argmax()] for row in taken if row.any()]
+        return (
+            ("depth", f"{int(state.depth)} of {self.depth}"),
+            ("edges taken", " ".join(edges) or "none yet"),
+        )
+
     def init(self, key: Key[Array, ""]) -> TreeState:
         """At the root."""
         del key

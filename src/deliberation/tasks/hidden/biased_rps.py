@@ -125,6 +125,10 @@ class BiasedRPS(TimedTask, SensingTask):
         """What one shows."""
         return ("rock", "paper", "scissors")
 
+    def table_seen(self, state: RPSState) -> tuple[tuple[str, str], ...]:
+        """The last round and the time."""
+        return tuple(zip(("last round", "time"), self.render(state).split("\n"), strict=True))
+
     def render(self, state: RPSState) -> str:
         """The last round and the time."""
         theirs = ("rock", "paper", "scissors", "nothing yet")[int(state.theirs)]

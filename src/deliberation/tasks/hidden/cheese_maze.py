@@ -160,6 +160,11 @@ class CheeseMaze(TimedTask, SensingTask):
         told = f"walls: {', '.join(sides) or 'none'}"
         return f"{told}\n{taken(state.time, self.horizon)}"
 
+    def table_seen(self, state: MazeState) -> tuple[tuple[str, str], ...]:
+        """The walls around the mouse, and the time."""
+        walls, time = self.render_seen(state).removeprefix("walls: ").split("\n")
+        return (("walls around you", walls), ("time", time))
+
     def render(self, state: MazeState) -> str:
         """The maze, the mouse as M, and the time."""
         grid, (row, column) = [list(line) for line in _MAP], _cells()[int(state.cell)]

@@ -185,6 +185,14 @@ class Tiger(SensingTask):
             f"{taken(state.time, self.horizon)}"
         )
 
+    def table_seen(self, state: TigerState) -> tuple[tuple[str, str], ...]:
+        """What was heard, and the time, but not what is behind the doors."""
+        return (
+            ("heard last", ("left", "right", "nothing")[int(state.heard)]),
+            ("heard more often on the left by", str(int(state.lead))),
+            ("time", taken(state.time, self.horizon)),
+        )
+
     def render_seen(self, state: TigerState) -> str:
         """What was heard, and the time, but not what is behind the doors."""
         heard = ("left", "right", "nothing")[int(state.heard)]

@@ -105,6 +105,16 @@ class Labelling(PosedTask):
         """One player, one answer, no chance after the input is drawn."""
         return Traits(players=1, actions=self.classes, horizon=1)
 
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """A label for each class."""
+        return tuple(f"class-{number}" for number in range(1, self.classes + 1))
+
+    def table_seen(self, state: Posed) -> tuple[tuple[str, str], ...]:
+        """The features of the input."""
+        features = np.asarray(state.context).tolist()
+        return tuple((f"feature {i}", f"{x:+.3f}") for i, x in enumerate(features, 1))
+
     def init(self, key: Key[Array, ""]) -> Posed:
         """An input of a class drawn evenly, not yet labelled."""
         which, noise = jax.random.split(key)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from ...core.errors import ForeignStateError
 from ...core.objective import Objective
 from ...core.picture import Picture, in_rows
 from ...core.task import Traits
@@ -28,6 +29,8 @@ _FOUR = 0.1
 """How often a new tile is a 4 and not a 2."""
 _LINES = np.stack([np.rot90(np.arange(16).reshape(4, 4), k) for k in range(4)])
 """The cells of the four lines that each action slides, from where they slide to."""
+_LARGEST = 17
+"""The exponent of the largest tile that can be built, 131072."""
 _MOST = 3_932_156
 """The score of the largest game that can be played: every tile up to 131072, built of 2s and 4s."""
 
@@ -137,14 +140,22 @@ class Game2048(SoloTask):
 
     def picture(self, state: BoardState) -> Picture:
         """The tiles."""
-        marks = [str(2**x) if x else "" for x in np.asarray(state.board).tolist()]
+        marks = [str(tile) if tile else "" for tile in _tiles(state)]
         return Picture(in_rows(marks, 4), (None,) * 4, note=taken(state.time, self.horizon))
 
     def render(self, state: BoardState) -> str:
         """The tiles, and the time."""
-        tiles = np.where(np.asarray(state.board), 2 ** np.asarray(state.board), 0).reshape(4, 4)
-        rows = (" ".join(f"{x or '.':>6}" for x in row) for row in tiles.tolist())
+        rows = (" ".join(f"{x or '.':>6}" for x in row) for row in in_rows(_tiles(state), 4))
         return "\n".join([*rows, taken(state.time, self.horizon)])
+
+
+def _tiles(state: BoardState) -> list[int]:
+    """The numbers on the tiles, 0 where there is none. Raises `ForeignStateError`."""
+    exponents = np.asarray(state.board).tolist()
+    wrong = [x for x in exponents if not 0 <= x <= _LARGEST]
+    if wrong:
+        raise ForeignStateError(f"No game of 2048 comes to a tile of 2 to the power of {wrong[0]}.")
+    return [2**x if x else 0 for x in exponents]
 
 
 def _slid(board: Int[Array, " 16"], action: Int[Array, ""]) -> tuple[Array, Array]:

@@ -233,6 +233,15 @@ class TextTask(SoloTask):
         full = state.time >= self.answer_places
         return full | (state.tokens[self.prompt_places :] == self.end).any()
 
+    def table_seen(self, state: TextState) -> tuple[tuple[str, str], ...]:
+        """The prompt, and what is written so far."""
+        tokens = np.asarray(state.tokens)
+        prompt, written = tokens[: self.prompt_places], tokens[self.prompt_places :]
+        return (
+            ("prompt", self.decode(prompt)),
+            ("written so far", self.decode(written) or "nothing yet"),
+        )
+
     def render(self, state: TextState) -> str:
         """The text."""
         return self.decode(np.asarray(state.tokens))

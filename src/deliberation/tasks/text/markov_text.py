@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...core.objective import Objective
+from ...core.picture import letters
 from ...core.task import Traits
 from ..bases import SoloObjective, SoloTask, check_seed, check_sizes
 from ..chance import draw
@@ -230,6 +231,19 @@ class MarkovText(SoloTask):
         source = f"seed={self.seed}" if self.table is None else f"table={self.table}"
         size = f"vocabulary={self.vocabulary}, order={self.order}, length={self.length}"
         return f"MarkovText({how}, {size}, {source})"
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Tokens as letters; as numbers where there are too many for one or two letters each."""
+        many = self.vocabulary > len(letters(self.vocabulary))
+        tokens = tuple(f"token-{t}" for t in range(self.vocabulary))
+        return tokens if many else letters(self.vocabulary)
+
+    def table_seen(self, state: TextState) -> tuple[tuple[str, str], ...]:
+        """The tokens so far, and how many are to come."""
+        tokens = [t for t in np.asarray(state.tokens).tolist() if t >= 0]
+        left = f"{self.length - int(state.time)} of {self.length} tokens"
+        return (("text so far", " ".join(self.action_names[t] for t in tokens)), ("to come", left))
 
     def render(self, state: TextState) -> str:
         """Tokens as letters, dots where nothing is written."""

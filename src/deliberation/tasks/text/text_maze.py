@@ -130,6 +130,12 @@ class TextMaze(QuestionTask):
         none = jnp.zeros(len(_SYMBOLS), bool)
         return none.at[_MOVES + jnp.arange(4)].set(can).at[self.end].set(True)
 
+    def table_seen(self, state: TextState) -> tuple[tuple[str, str], ...]:
+        """The cells row by row, and the moves."""
+        *rows, moves = self.render(state).split("\n")
+        named = ((f"row {number}", row) for number, row in enumerate(rows, 1))
+        return (*named, ("moves so far", moves.removeprefix(":").strip() or "none yet"))
+
     def render(self, state: TextState) -> str:
         """The cells in rows, and the moves below."""
         words = self.decode(np.asarray(state.tokens)).split(" ")

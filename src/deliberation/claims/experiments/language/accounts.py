@@ -28,6 +28,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ....amortised import Transformer, descended, next_token_loss, side_by_side
+from ....core.rows import greatest
 from ....runs import Context, Outcome
 from ..arms import keys_of, outcome
 
@@ -88,9 +89,9 @@ def worths(earned: Float[Array, "pairs tokens"], soft: Bool[Array, ""] | bool = 
     """
     onward = after(jnp.arange(PAIRS)[:, None], jnp.arange(TOKENS))
     found = [earned]
-    for _ in range(LONG - 1):  # unrolled: a loop inside of the loops of training compiles wrongly
+    for _ in range(LONG - 1):
         last = found[-1]
-        best = jnp.where(soft, jax.nn.logsumexp(last, -1), last.max(-1))
+        best = jnp.where(soft, jax.nn.logsumexp(last, -1), greatest(last))
         found.append(earned + best[onward])
     return jnp.stack(found)
 
@@ -218,7 +219,7 @@ def _told(writer: Chances, show: Key[Array, ""], ask: Key[Array, ""]) -> Told:
     some, seen = write(writer, show, TEXTS, LONG, SEEN)
     written = counted(seen, jax.nn.one_hot(some[:, 2:].T.reshape(-1), TOKENS))
     asked = [write(writer, ask, ASKED, LONG, SEEN)[1], write(writer, ask, ASKED, SHORT)[1]]
-    own = [-(x.chance * jnp.log(x.chance)).sum(1).mean() for x in asked]
+    own = [jax.scipy.special.entr(x.chance).sum(1).mean() for x in asked]
     return Told(written, jnp.stack([counted(x, x.chance) for x in asked]), jnp.stack(own))
 
 

@@ -24,6 +24,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from ....amortised import descended, side_by_side
+from ....core.rows import greatest
 from ....runs import Context, Outcome
 from ..arms import keys_of, outcome
 from ..mazes import ACTIONS, CELLS, Sight, leads
@@ -69,7 +70,7 @@ def planned(mazes: Mazes, pay: Float[Array, "n cells"]) -> Float[Array, "n cells
     """Log chances of a planner: exact values of actions, sharply preferred."""
 
     def swept(value: Array, _: None) -> tuple[Array, None]:
-        return ahead(mazes, pay + PATIENCE * value).max(-1), None
+        return greatest(ahead(mazes, pay + PATIENCE * value)), None
 
     value, _ = jax.lax.scan(swept, jnp.zeros_like(pay), None, length=SWEEPS, unroll=SWEEPS)
     return jax.nn.log_softmax(SHARP * ahead(mazes, pay + PATIENCE * value))

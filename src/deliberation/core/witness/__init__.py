@@ -1,0 +1,1 @@
+"""Which positions something was measured in, kept beside its numbers."""

@@ -1,0 +1,15 @@
+"""A planner that looks two moves ahead by whatever rewards it is told, and sees 0 beyond."""
+
+import functools
+
+from ..planners.depth_planner import DepthPlanner
+
+SPECIMEN = {
+    "name": "two_move_planner",
+    "title": "planner of depth 2",
+    "kind": "direct",
+    "answers": {"effort": "none", "revaluation": "responds", "extraction": "responds"},
+    "why": "It plans by the rewards it is told, two moves ahead whatever the budget: "
+    "too short for most announcements to be served.",
+}
+CODED = functools.partial(DepthPlanner, depth=2)
