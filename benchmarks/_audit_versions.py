@@ -1,9 +1,10 @@
 """Of which version a line of the audit's validity is: digests of the files that can change it.
 
-These are, apart from each other and without what comments, docstrings and declarations say, its
-probe's file and its specimen's with what either imports of its own wing, and what all lines share:
-how deciders are asked and judged, how states are drawn, and the worlds. Files that show or record
-what was found are left out; so is the library beneath, whose own tests hold it to what it computes.
+These are, apart from each other and without what comments, docstrings, declarations and functions
+that put verdicts into words (`_words`) say, its probe's file and its specimen's with what either
+imports of its own wing, and what all lines share: how deciders are asked and judged, how states are
+drawn, and the worlds. Files that show or record what was found are left out; so is the library
+beneath, whose own tests hold it to what it computes.
 """
 
 import ast
@@ -59,8 +60,8 @@ def _digest(package: Path, *names: str) -> str:
 
 
 def _code(path: Path) -> str:
-    """What a file computes: without comments, docstrings, line breaks and what it declares (a line
-    keeps the right answer that it was held to).
+    """What a file computes: without comments, docstrings, line breaks, what it declares (a line
+    keeps the right answer that it was held to) and how it puts that into words.
     """
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
@@ -71,6 +72,8 @@ def _code(path: Path) -> str:
 
 
 def _said(node: ast.stmt) -> bool:
+    if isinstance(node, ast.FunctionDef) and node.name == "_words":
+        return True
     targets = node.targets if isinstance(node, ast.Assign) else []
     if any(isinstance(x, ast.Name) and x.id in ("PROBE", "SPECIMEN") for x in targets):
         return True

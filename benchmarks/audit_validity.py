@@ -159,14 +159,14 @@ class Line(msgspec.Struct, frozen=True):
         return changed(self.line.probe, self.line.specimen, self.versions)
 
 
-def pooled(found: list[Validated]) -> list[str]:
+def pooled(lines: list[Line]) -> list[str]:
     """By probe, as rows of a table; a probe that errs or misses too often is marked."""
-    rates = rates_of(found)
+    rates = rates_of(lines)
     return [
         f"| {x.probe}{WHERE[x.kind]} | {' | '.join(x.told)} | "
         f"{_by_kinds(rates.get(x.kind, {}).get(x.probe, Rates()).responds)} | "
         f"{'✓' if x.trusted and x.bounded else '✕' if not x.trusted else 'too few'} |"
-        for x in by_probe(found)
+        for x in by_probe(one.line for one in lines)
     ]
 
 
@@ -222,15 +222,14 @@ def page(lines: list[Line], covers: dict[str, list[float]]) -> str:
         "wrongly to respond in more than 5 % of repeats | |",
         "|---|---|---|---|---|---|---|",
     ]
-    found = [one.line for one in lines]
     told += ["", "## By probe", "",
              "False positives at most 5 % with an upper limit of 8 % or less; power, and the share "
              "of those found that turn the other way, at least 80 %. Audits of one kind of "
              "specimen go together: of kinds that were not tried, the limit over kinds speaks. Of "
              "specimens that do not respond some are left open (*no response found*: how many are "
              "not); that is no error, and nothing is asked of it.",
-             "", *columns, *pooled(found)]  # fmt: skip
-    new = [line for line in found if list_specimens()[line.specimen].get("held_out", False)]
+             "", *columns, *pooled(lines)]  # fmt: skip
+    new = [x for x in lines if list_specimens()[x.line.specimen].get("held_out", False)]
     told += [
         "", "## By probe, ways of making specimens that were held out", "",
         "No probe's setting was chosen on these, but they were among the results after which those "
@@ -249,20 +248,20 @@ def _earlier(one: Line) -> str:
     return ", ".join(name.split(" ")[0].split("/")[-1].removesuffix(".py") for name in one.changed)
 
 
-def rates_of(found: list[Validated]) -> dict[str, dict[str, Rates]]:
+def rates_of(lines: list[Line]) -> dict[str, dict[str, Rates]]:
     """Per kind of world and probe: how often each verdict was wrong, by kinds of specimens."""
     rates: dict[str, dict[str, Rates]] = {}
     # Of what is open nothing could have been said wrongly.
-    known = [line for line in found if line.truth in ("responds", "none", "against")]
-    for kind, probe in dict.fromkeys((line.kind, line.probe) for line in known):
-        some = [line for line in known if (line.kind, line.probe) == (kind, probe)]
-        effects = [line for line in some if line.truth == "responds"]
+    known = [x for x in lines if x.line.truth in ("responds", "none", "against")]
+    for kind, probe in dict.fromkeys((x.line.kind, x.line.probe) for x in known):
+        some = [x for x in known if (x.line.kind, x.line.probe) == (kind, probe)]
+        effects = [x for x in some if x.line.truth == "responds"]
         rates.setdefault(kind, {})[probe] = Rates(
-            responds=_wrong("responds", [x for x in some if x.truth != "responds"]),
+            responds=_wrong("responds", [x for x in some if x.line.truth != "responds"]),
             none=_wrong("none", effects),
-            against=_wrong("against", [x for x in some if x.truth != "against"]),
-            found=sum(x.found.get("responds", 0) for x in effects),
-            effects=sum(_asked(x) for x in effects),
+            against=_wrong("against", [x for x in some if x.line.truth != "against"]),
+            found=sum(x.line.found.get("responds", 0) for x in effects),
+            effects=sum(_asked(x.line) for x in effects),
         )
     return rates
 
@@ -271,11 +270,13 @@ def _asked(line: Validated) -> int:
     return line.repeats - line.found.get("not applicable", 0)
 
 
-def _wrong(verdict: str, lines: list[Validated]) -> Count:
+def _wrong(verdict: str, some: list[Line]) -> Count:
     """How often a verdict was given of those of whom it is wrong; kinds by the heads of their
     titles."""
     titles = {name: told["title"].partition(":")[0] for name, told in list_specimens().items()}
-    return counted((titles[x.specimen], x.found.get(verdict, 0), _asked(x)) for x in lines)
+    lines = [one.line for one in some]
+    kinds = [(titles[x.specimen], x.found.get(verdict, 0), _asked(x)) for x in lines]
+    return counted(kinds, sum(_asked(one.line) for one in some if one.changed))
 
 
 def _place(one: Line) -> tuple[str, str, str]:
@@ -318,7 +319,7 @@ def write(lines: list[Line], beside: dict[str, Any], out: Path, rates: Path) -> 
     """All files; returns the page."""
     lines = ordered(lines)
     content = {**beside, "lines": msgspec.to_builtins(lines)}
-    told = msgspec.to_builtins(rates_of([one.line for one in lines]))
+    told = msgspec.to_builtins(rates_of(lines))
     text = page(lines, beside["cover"])
     out.mkdir(parents=True, exist_ok=True)
     atomic_write(out / "audit_validity.json", json.dumps(content, indent=1).encode() + b"\n")

@@ -112,4 +112,4 @@ def test_who_follows_one_move_ahead_is_said_to_though_the_mean_over_depths_is_sm
     level = dataclasses.replace(SMOKE, depth=8)
     told = revaluation.measure(Subject(Sometimes(exam.task, exam, 1), exam, level, KEY))
     assert told.estimate.estimate < SMALLEST and told.panel.series[0].y[0] > 0.3
-    assert told.found == "responds" and "up to 1 moves ahead" in told.said
+    assert told.found == "responds" and "up to 1 move ahead," in told.said

@@ -65,7 +65,7 @@ def test_what_is_seldom_wrong_is_believed_and_what_is_often_is_not():
 def test_the_rates_that_are_kept_are_those_of_the_lines_that_are_kept():
     lines, _ = benchmark.read(KEPT)
     again = "run benchmarks/audit_validity.py --page"
-    assert benchmark.rates_of([one.line for one in lines]) == list_rates(), again
+    assert benchmark.rates_of(lines) == list_rates(), again
     by_name = {one.line.specimen: one.line for one in lines
                if (one.line.probe, one.line.kind) == ("effort", "small")}  # fmt: skip
     nulls = [x for x in by_name.values() if x.truth in ("none", "against")]
@@ -87,12 +87,19 @@ def test_each_verdict_is_counted_over_those_of_whom_it_is_wrong():
         Validated("effort", "uct", "responds", {"responds": 6, "none": 3, "not applicable": 1}, 10),
         Validated("effort", "echo", "open", {"responds": 10}, 10),
     ]
-    found = benchmark.rates_of(told)["listed"]["effort"]
+    now = [benchmark.Line(x, kept.versions_of(x.probe, x.specimen)) for x in told]
+    found = benchmark.rates_of(now)["listed"]["effort"]
     assert (found.responds.wrong, found.responds.audits, found.responds.kinds) == (1, 20, 2)
     assert (found.none.wrong, found.none.audits, found.none.worst) == (3, 9, "UCT")
     assert (found.against.wrong, found.against.audits) == (0, 19)
     assert (found.found, found.effects) == (6, 9)
-    titled = benchmark.rates_of([Validated("effort", "coin", "none", {"responds": 1}, 1)])
+    assert found.responds.earlier == found.none.earlier == 0
+    before = [now[0], *(msgspec.structs.replace(x, versions={}) for x in now[1:])]
+    found = benchmark.rates_of(before)["listed"]["effort"]
+    assert (found.responds.earlier, found.none.earlier, found.against.earlier) == (10, 9, 9)
+    assert "; 10 of the 20 with an earlier version of it" in found.of("responds")
+    titled = benchmark.rates_of([benchmark.Line(Validated("effort", "coin", "none",
+                                                          {"responds": 1}, 1))])  # fmt: skip
     assert titled["listed"]["effort"].responds.worst == "coin"
 
 

@@ -59,6 +59,8 @@ class Count(msgspec.Struct, frozen=True):
     worst_audits: int = 0
     where: str = ""
     """In which worlds, and with what effort."""
+    earlier: int = 0
+    """Audits that were counted before this probe, its subjects or its worlds were changed."""
 
     @property
     def limit(self) -> float:
@@ -133,12 +135,14 @@ class Rates(msgspec.Struct, frozen=True):
         )
         if verdict == "responds" and self.effects:
             told += f"; said rightly in {self.found} of {self.effects} of subjects that do"
+        if counted.earlier:
+            told += f"; {counted.earlier} of the {counted.audits} with an earlier version of it"
         return told
 
 
-def counted(kinds: Iterable[tuple[str, int, int]]) -> Count:
+def counted(kinds: Iterable[tuple[str, int, int]], earlier: int = 0) -> Count:
     """The count over kinds of specimens, of each its name, in how many audits it was misjudged,
-    and of how many; kinds that could not be asked are left out.
+    and of how many; kinds that could not be asked are left out. `earlier`: see `Count`.
     """
     asked = [kind for kind in kinds if kind[2]]
     wrongly = [kind for kind in asked if kind[1]]
@@ -147,7 +151,7 @@ def counted(kinds: Iterable[tuple[str, int, int]]) -> Count:
         wrong=sum(wrong for _, wrong, _ in asked), audits=sum(audits for *_, audits in asked),
         kinds=len(asked), often=sum(wrong / audits > MOST for _, wrong, audits in asked),
         shares=sum(wrong / audits for _, wrong, audits in asked),
-        worst=worst[0], worst_wrong=worst[1], worst_audits=worst[2],
+        worst=worst[0], worst_wrong=worst[1], worst_audits=worst[2], earlier=earlier,
     )  # fmt: skip
 
 

@@ -142,17 +142,9 @@ def _judged(
     # As far as it follows without a gap.
     deepest = depths[follows.index(False) - 1] if False in follows else depths[-1]
     deepest = deepest if follows[0] else 0
-    words = {
-        "responds": f"Follows rewards that change up to {deepest} moves ahead, of {depths[-1]} "
-        f"asked; effective depth {total:.1f} of {len(depths)}."
-        if deepest
-        else f"Follows rewards that change ahead, though not surely {depths[0]} moves ahead.",
-        "none": "Follows rewards that change ahead in less than a tenth of the cases.",
-        "against": "Turns away from rewards that change ahead.",
-    }
     rules_out = {
         "responds": "answers that do not depend on which place is announced",
-        "none": f"a look-ahead of {depths[-1]} moves by the rewards that are told",
+        "none": f"a look-ahead of {_moves(depths[-1])} by the rewards that are told",
     }
     panel = Panel(
         title="Revaluation", x_label="moves to what pays more", y_label="P(best now) gained",
@@ -165,9 +157,25 @@ def _judged(
     return answered(
         PROBE,
         mean,
-        words,
+        _words(depths, deepest, total),
         rules_out=rules_out,
         panel=panel,
         found=found,
         controls=[control("another draw, untold, switches", drawn)],
     )
+
+
+def _words(depths: list[int], deepest: int, total: float) -> dict[str, str]:
+    """Each verdict in a sentence; `deepest` is 0 where it does not surely follow one move ahead."""
+    return {
+        "responds": f"Follows rewards that change up to {_moves(deepest)} ahead, of {depths[-1]} "
+        f"asked; effective depth {total:.1f} of {len(depths)}."
+        if deepest
+        else f"Follows rewards that change ahead, though not surely {_moves(depths[0])} ahead.",
+        "none": "Follows rewards that change ahead in less than a tenth of the cases.",
+        "against": "Turns away from rewards that change ahead.",
+    }
+
+
+def _moves(count: int) -> str:
+    return f"{count} move{'s' * (count != 1)}"
