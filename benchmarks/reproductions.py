@@ -35,6 +35,8 @@ WHENCE = ("commit", "machine", "versions")
 """What each section says of its measurement, since others are kept when it is measured again."""
 ROUNDED = 5e-4
 """Published numbers are given to three decimals, or four figures: what is nearer is the same."""
+UNPRINTED = ("simulated", "formula")
+"""Whence a number comes that no paper prints: another simulation, or a formula."""
 _SIGNS = {"holds": "✓", "not decided": "? not decided", "misses": "✕"}
 
 
@@ -70,16 +72,30 @@ def kept_of(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def declared(told: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
-    """Measurements under what their section declares now: its words, and for each row its verdict
-    and why it is true by construction ("" where it is not).
+    """Measurements under what their section declares now: its words, and for each row its verdict,
+    why it is true by construction ("" where it is not), and whence the number beside it comes
+    where no paper prints it ("" where one does).
     """  # fmt: skip
-    why, rows = told.get("by_construction", {}), []
+    rows = []
     for kept in one["rows"]:
         row = msgspec.convert(kept, Row)
-        known = next((why[w] for w in why if fnmatchcase(row.what, w)), "")
-        rows += [{**msgspec.to_builtins(row), "verdict": row.verdict, "by_construction": known}]
+        known, whence = (_of(told.get(x, {}), row.what) for x in ("by_construction", "unprinted"))
+        whence *= row.published is not None
+        rows += [
+            {
+                **msgspec.to_builtins(row),
+                "verdict": row.verdict,
+                "by_construction": known,
+                "unprinted": whence,
+            }
+        ]
     held = {key: one[key] for key in ("failed", "seconds", "effort", *WHENCE)}
     return {**told, **held, "rows": rows}
+
+
+def _of(declared: dict[str, str], what: str) -> str:
+    """What is declared of a row, "*" standing for anything."""
+    return next((declared[w] for w in declared if fnmatchcase(what, w)), "")
 
 
 def apart(row: dict[str, Any]) -> bool:
@@ -100,11 +116,18 @@ def counted(found: list[dict[str, Any]]) -> str:
     missed = sum(row["verdict"] == "misses" for row in free)
     beyond = sum(apart(row) for row in held)
     unpublished = sum(row["published"] is None for row in free)
+    whence = [row.get("unprinted", "") for row in free]
+    simulated, formula = (whence.count(word) for word in UNPRINTED)
+    printed = len(free) - unpublished - simulated - formula
     marked = sum(one.get("after_miss", False) for one in found)
     return (
         f"{len(held)} hold, {len(free) - len(held) - missed} not decided, {missed} miss: "
         f"{len(free)} numbers, all that are judged and could have missed, "
-        f"{unpublished} of which are directions or bounds of which no number was published. A "
+        f"{unpublished} of which are directions or bounds of which no number was published. Of the "
+        f"others {printed} stand beside a number of a paper (or a ratio of such), {formula} beside "
+        f"what a formula gives (*formula*), and {simulated} beside another simulation of what a "
+        "paper describes, made apart from this library (*simulated*): those are printed nowhere, "
+        "and to agree with them says that two programs do. A "
         "number holds (✓) where its whole interval lies in the tolerated range, and misses (✕) "
         "where all of it lies outside; otherwise it is not decided (?), and more repeats would "
         f"tell. In {beyond} of those that hold the interval leaves out the published number all "
@@ -130,7 +153,7 @@ def page(found: list[dict[str, Any]], missing: Sequence[str] = ()) -> str:
         if one["failed"]:
             told += [f"**Failed**: {one['failed']}", ""]
             continue
-        told += ["| | published | measured | tolerated | |", "|---|---|---|---|---|"]
+        told += ["| | beside | measured | tolerated | |", "|---|---|---|---|---|"]
         told += [*(_line(row) for row in one["rows"]), ""]
     return "\n".join(told)
 
@@ -139,6 +162,8 @@ def _line(row: dict[str, Any]) -> str:
     """A row of a section's table."""
     m = msgspec.convert(row["measured"], Estimate).shown
     published = "" if row["published"] is None else f"{row['published']:.4g}"
+    if whence := row.get("unprinted", ""):
+        published += f" ({whence})"
     return (
         f"| {row['what']} | {published} | {m.estimate:.4g} [{m.low:.4g}, {m.high:.4g}] | "
         f"{_range(row)} | {_mark(row)} |"
@@ -159,7 +184,7 @@ def _mark(row: dict[str, Any]) -> str:
         return ""
     if why := row["by_construction"]:
         return f"◦ {why}" if verdict == "holds" else f"{_SIGNS[verdict]}, though it should: {why}"
-    far = " within the range, apart from the published"
+    far = f" within the range, apart from the {row.get('unprinted') or 'published'}"
     return f"{_SIGNS[verdict]}{far * (verdict == 'holds' and apart(row))}"
 
 

@@ -101,6 +101,19 @@ def test_what_is_true_by_construction_is_marked_and_counted_apart():
     assert "| ? not decided, though it should: it is a sum |" in text
 
 
+def test_a_number_that_no_paper_prints_is_not_called_published():
+    rows = [
+        Row("a", 0.5, MEASURED, 0.4, 0.6), Row("mean of 2", 0.3, MEASURED, 0.2, 0.6),
+        Row("law", 0.5, MEASURED, 0.4, 0.6), Row("mean of 3", None, MEASURED, low=0.1),
+    ]  # fmt: skip
+    text = page([section(*rows, unprinted={"mean *": "simulated", "law": "formula"})])
+    assert "others 1 stand beside a number of a paper" in text
+    assert "1 beside what a formula" in text and "1 beside another simulation" in text
+    assert "| law | 0.5 (formula) |" in text and "| a | 0.5 |" in text
+    assert "| mean of 2 | 0.3 (simulated) |" in text and "| mean of 3 |  |" in text
+    assert "apart from the simulated |" in text
+
+
 @pytest.mark.parametrize(
     ("low", "high", "verdict"),
     [
@@ -148,7 +161,7 @@ def test_the_kept_page_is_made_of_what_was_measured_and_what_sections_declare_no
     assert page(found, missing) == (OUT / "reproductions.md").read_text()
     for told, one in zip((known[one["name"]] for one in found), found, strict=True):
         unmatched = [
-            pattern for pattern in told.get("by_construction", {})
+            pattern for pattern in {**told.get("by_construction", {}), **told.get("unprinted", {})}
             if not any(fnmatchcase(row["what"], pattern) for row in one["rows"])
         ]  # fmt: skip
         assert unmatched == [], f"{one['name']} marks rows that it does not have"

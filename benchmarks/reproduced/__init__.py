@@ -2,8 +2,9 @@
 
 A file's `REPRODUCTION` names under "by_construction" those of its rows that cannot miss unless the
 code is wrong, each with the reason: {row, "*" standing for anything: why}. They check the code and
-are no reproductions. It is read without importing the file, so that earlier measurements are marked
-as well.
+are no reproductions. Under "unprinted" it names rows whose number no paper prints, with whence it
+comes: "simulated" (another simulation of what a paper describes) or "formula". It is read without
+importing the file, so that earlier measurements are marked as well.
 """
 
 import math

@@ -24,6 +24,13 @@ REPRODUCTION = {
     "pairs and right from half of them or more.",
     "tolerance": ".01 for announcements, .005 for errors, .015 for hand-set weights; chance up to "
     ".1, and right above .95 where training found the rule",
+    "unprinted": {
+        "announced: *": "formula",
+        "error of *": "formula",
+        "cosine *": "simulated",
+        "sums *": "simulated",
+        "unseen sums, *": "simulated",
+    },
     "by_construction": {
         "error of the best gradient step": "the closed form of that error, by sampled problems: "
         "nothing is trained",

@@ -21,6 +21,7 @@ REPRODUCTION = {
     "published": "Q-learning with discount 0 or .4: .05, its floor; with .9: .95; REINFORCE .02; "
     "population-based training .98; in swapped worlds .02. These are of an independent simulation "
     "after the paper, whose settings were not kept.",
+    "unprinted": {"*": "simulated"},
     "tolerance": "0.03 around each.",
     "tried": "REINFORCE only goes down here: P(cooperate) falls in inverse proportion to rate "
     "times steps, so that .02 is where a training was ended and no place where it comes to rest. "

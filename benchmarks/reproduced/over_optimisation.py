@@ -27,6 +27,7 @@ REPRODUCTION = {
     "chances.",
     "tried": "With 64 questions three rows were not decided; it was measured anew with 512, and "
     "with the narrower range that is tolerated for so many.",
+    "unprinted": {"true score, *": "simulated"},
     "by_construction": {
         "nats from the base, n = *, formula": "the formula itself",
         "nats from the base, n = *, of its chances": "the formula, summed over answers: their "

@@ -24,6 +24,7 @@ REPRODUCTION = {
     "published": "With probabilities .5 and .8 to leave its states, the best predictor that looks "
     "at no other token loses .6663 nats a token, and the best of all .6190, the entropy rate.",
     "tolerance": ".0001 for formulas, .003 nats for trainings",
+    "unprinted": {"*": "formula"},
     "by_construction": {"by formula: *": "the formula itself"},
 }
 UNIGRAM, RATE = 0.6663, 0.6190
