@@ -97,6 +97,16 @@ def test_certain_outcomes_keep_an_interval():
     assert judge(bootstrap(np.full(50, 0.5)), above=0.0) == "inconclusive"
 
 
+def test_values_that_are_equal_but_for_rounding_are_no_surer_than_equal_ones():
+    bounds, noise = (-1.0, 1.0), np.array([1e-8, -1e-8, 0.0, 0.0, 3e-8])
+    equal, rounded = bootstrap(np.zeros(5), bounds=bounds), bootstrap(noise, bounds=bounds)
+    assert rounded.low == pytest.approx(equal.low, abs=1e-6)
+    assert rounded.high == pytest.approx(equal.high, abs=1e-6)
+    assert judge(rounded, above=0.1) == "inconclusive"
+    assert np.isnan(bootstrap([0.1 + 0.2, 0.3]).low)  # as of equal values without bounds
+    assert bootstrap(np.array([0.1, 0.1001, 0.1002])).low > 0.09
+
+
 def test_bootstrap_of_a_mean_matches_the_t_interval():
     x = np.random.default_rng(0).normal(3.0, 2.0, 200)
     known = scipy.stats.t.interval(0.95, 199, x.mean(), scipy.stats.sem(x))

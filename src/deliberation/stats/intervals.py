@@ -19,6 +19,8 @@ DRAWS = 2000
 Stream = tuple[int, ...]
 """What names a stream of random numbers, as `numpy.random.default_rng` takes it."""
 _CHUNK = 4_000_000
+_ROUNDING = 1e-6
+"""Values that differ by less, in parts of what they can be, are the same but for rounding."""
 
 
 class SampleError(ValueError):
@@ -83,18 +85,19 @@ def bootstrap(
     """A statistic of one sample [n] or [seeds, n] with its bootstrap interval.
 
     `statistic(sample, axis=-1)` must be vectorised, as numpy's are. Means of 0/1 values are
-    `rate`s. A sample whose values are all equal says nothing about its spread: with `bounds` (the
-    range values can take) the interval allows for unseen values as often as zero occurrences in n
-    do; without them the interval is NaN. A mean lies within the bounds of its values, and the
-    estimate says so; its interval may reach beyond, and is not cut (see `Estimate.shown`).
+    `rate`s. A sample whose values are all equal, but for rounding, says nothing about its spread:
+    with `bounds` (the range values can take) the interval allows for unseen values as often as zero
+    occurrences in n do; without them the interval is NaN. A mean lies within the bounds of its
+    values, and the estimate says so; its interval may reach beyond, and is not cut (see
+    `Estimate.shown`).
     """
     x = _as_sample(values)
     if statistic is not np.mean:
         return paired_bootstrap(statistic, x, seed=seed, level=level, draws=draws)
     if x.size and np.isin(x, (0.0, 1.0)).all() and bounds in (None, (0, 1)):
         return rate(x, level=level)
-    if x.size > 1 and np.ptp(x) == 0:
-        found = _constant(float(x.flat[0]), x, bounds, level)
+    if x.size > 1 and _alike(x, bounds):
+        found = _constant(float(x.mean()), x, bounds, level)
     else:
         found = bootstrap_means(lambda m: m[..., 0], x, seed=seed, level=level, draws=draws)[0]
     return found if bounds is None else bounded(found, *bounds)
@@ -314,6 +317,12 @@ def _clustered(
         return 0.0, float(seeds - 1)
     freedom = total**2 / (by_seed**2 / (seeds - 1) + base**2 / max(n - 1, 1))
     return total, max(float(freedom), float(seeds - 1))
+
+
+def _alike(x: np.ndarray, bounds: tuple[Number, Number] | None) -> bool:
+    """Whether values differ by no more than the rounding of 32-bit sums."""
+    unit = np.abs(x).max() if bounds is None else bounds[1] - bounds[0]
+    return bool(np.ptp(x) <= _ROUNDING * unit)
 
 
 def _constant(
