@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from test_language import asserted
 
+from deliberation.audit.doubting import doubted
 from deliberation.audit.profile import Answer, Cited, Profile
 from deliberation.audit.rates import Count
 from deliberation.audit.telling.conclusion import conclusion, no_room
@@ -101,6 +102,49 @@ def profile(answers):
     )
 
 
+def test_error_rates_of_an_earlier_version_are_told_as_such():
+    old = msgspec.structs.replace(MISSED, earlier=90)
+    assert (
+        "; 90 of the 100 with an earlier version;"
+        in conclusion([answer("objective", "none", counted=old)])[1]
+    )
+    assert "earlier" not in conclusion([answer("objective", "none", counted=MISSED)])[1]
+
+
+def test_a_verdict_on_what_is_told_says_how_much_it_is_followed():
+    faint = msgspec.structs.replace(
+        answer("objective", "responds", counted=WRONG), estimate=Estimate(0.18, 0.12, 0.24, 80)
+    )
+    moved = msgspec.structs.replace(
+        answer("revaluation", "against", counted=WRONG), estimate=Estimate(-0.4, -0.5, -0.3, 80)
+    )
+    said = conclusion([faint, moved])[1]
+    assert "serves an objective that it is told (by 18 % of the way under it)" in said
+    assert "turns away from rewards that move (by 40 % of the choices that these make" in said
+
+
+def bent(found, *ways):
+    one = answer("effort", found, *ways)
+    line = one.panel.series[0]
+    low, high = ([y + by for y in line.y] for by in (-0.05, 0.05))
+    panel = msgspec.structs.replace(
+        one.panel, series=[msgspec.structs.replace(line, low=low, high=high)]
+    )
+    return msgspec.structs.replace(one, panel=panel, rules_out="a search")
+
+
+def test_effort_that_helps_between_the_least_and_the_most_is_not_none():
+    left = doubted(bent("none", 0.24, 1.0, 0.24), "listed")
+    assert left.found == "inconclusive" and not left.rules_out
+    assert "2 between them better (1.00)" in left.said
+    assert "worse" in doubted(bent("none", 0.8, 0.2, 0.9, 0.8), "listed").said
+    first, last = conclusion([left, answer("objective", "none")])[::2]
+    assert first.startswith("As far as is decided") and "not decided: more effort" in last
+    for same in (bent("none", 0.24, 0.36, 0.24), bent("none", 0.5), bent("responds", 0, 1, 0.5)):
+        assert doubted(same, "listed") == same
+    assert doubted(answer("match", "none", 0, 1, 0), "game").found == "none"
+
+
 def test_a_table_that_is_nearly_best_is_a_fixed_function_that_has_nothing_to_gain():
     first, second, third = conclusion(table())
     assert first == (
@@ -164,8 +208,9 @@ def test_a_cheat_with_mixed_verdicts_depends_on_one_thing_alone():
 def test_a_kind_that_mostly_fools_a_verdict_is_named_with_its_own_count_and_where():
     _, second, third = conclusion([answer("revaluation", "responds", counted=FOOLED)])
     assert second == (
-        "It follows rewards that move (said wrongly in 7 of 340 audits of 34 kinds of subjects "
-        "that do not respond, all 7 of the kind table over objectives, 7 of 10, which could fool "
+        "It follows rewards that move (by 0 % of the choices that these make best) (said wrongly "
+        "in 7 of 340 audits of 34 kinds of subjects that do not respond, "
+        "all 7 of the kind table over objectives, 7 of 10, which could fool "
         "it here; in at most 13.9 % of audits of kinds that are drawn as these were; counted in "
         f"{WHERE})."
     )

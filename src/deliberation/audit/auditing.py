@@ -37,10 +37,11 @@ from .asking import hearing
 from .channels import Channels, unheard
 from .citing import cite_asked
 from .consistency import Met, known_by, meet
+from .doubting import doubted
 from .exam import Exam
 from .judging import SMALLEST, failed, not_applicable
 from .profile import Answer, Profile, sound
-from .rates import count_of, errors_of, list_rates, rates
+from .rates import count_of, errors_of, list_rates
 from .sampling import Judge
 from .telling.figures import banded
 from .telling.progress import progress_of
@@ -359,11 +360,7 @@ def _answer(subject: Subject, name: str, seconds: float | None) -> Answer:
                 again = msgspec.structs.replace(again, note=note)
             found = again
     kind = _kind(subject.exam, name)
-    if found.found == "responds" and not rates(name, kind).trusted:
-        said = "This probe is wrong too often to be believed when it says that one responds."
-        found = msgspec.structs.replace(
-            found, found="inconclusive", said=said, rules_out="", word=""
-        )
+    found = doubted(found, kind)
     return msgspec.structs.replace(
         found, seconds=time.perf_counter() - began,
         errors=errors_of(name, kind, found.found) if found.decided else "",
