@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from ...core.display.panels import Panel
+from ...stats import Estimate
 from ..rates import OF, Count
 
 Standing = Literal["follows", "against", "both", "nothing", "no room", "open", "unasked"]
@@ -45,6 +46,8 @@ class Answer(Protocol):
     @property
     def panel(self) -> Panel | None: ...  # noqa: D102
     @property
+    def estimate(self) -> Estimate: ...  # noqa: D102
+    @property
     def decided(self) -> bool: ...  # noqa: D102
     @property
     def unheard(self) -> str: ...  # noqa: D102
@@ -59,6 +62,8 @@ class Dial(NamedTuple):
     follows: str
     against: str
     both: str = ""
+    of: str = ""
+    """What the number of its probe is a share of, where that is told."""
 
 
 DIALS = (
@@ -66,9 +71,11 @@ DIALS = (
          "gets better with more effort", "gets worse with more effort",
          "gains by more effort in one way of asking and loses in another"),
     Dial(("objective",), "the objective that it is told", "another objective",
-         "serves an objective that it is told", "goes against an objective that it is told"),
+         "serves an objective that it is told", "goes against an objective that it is told",
+         of="the way under it"),
     Dial(("revaluation",), "rewards that move", "moved rewards",
-         "follows rewards that move", "turns away from rewards that move"),
+         "follows rewards that move", "turns away from rewards that move",
+         of="the choices that these make best"),
 )  # fmt: skip
 _PAYS = {"follows": "pay", "against": "do harm"}
 ABOUT = {
@@ -179,7 +186,7 @@ def _second(dials: dict[Dial, Standing], answers: Sequence[Answer]) -> str:
     parts = []
     if moved:
         put = {dial: {"follows": dial.follows, "against": dial.against} for dial in moved}
-        said = listed([put[d].get(dials[d], d.both) + _from_to(d, answers) for d in moved])
+        said = listed([put[d].get(dials[d], d.both) + _how_far(d, answers) for d in moved])
         parts.append(f"It {said}{_errors(yes, '' if still else where)}")
     if still:
         nouns = [dial.noun for dial in still]
@@ -189,8 +196,13 @@ def _second(dials: dict[Dial, Standing], answers: Sequence[Answer]) -> str:
     return _sentence("; ".join(parts))
 
 
-def _from_to(dial: Dial, answers: Sequence[Answer]) -> str:
-    """How far it goes with the least effort and with the most, where that parts them."""
+def _how_far(dial: Dial, answers: Sequence[Answer]) -> str:
+    """How far it goes with the least effort and with the most, where that parts them; how much it
+    follows what it is told: who does so in a few states alone does not follow as a planner does.
+    """
+    for a in answers:
+        if a.probe in dial.probes and a.found in _MOVED and dial.of:
+            return f" (by {_percent(abs(a.estimate.estimate))} of {dial.of})"
     for a in answers:
         if a.probe in dial.probes and a.found in _MOVED and a.panel is not None:
             first = reached(a)
@@ -223,6 +235,7 @@ def _errors(told: list[Answer], where: str) -> str:
     parts = [
         f"{which}{count.told(OF[answer.found])}",
         count.told_limit,
+        *[f"{count.earlier} of the {count.audits} with an earlier version"] * bool(count.earlier),
         *(f"a verdict on {_about(a)} could be fooled by {c.fooler}"
           for c, a in known if c.fooled and a is not answer),
     ]  # fmt: skip
