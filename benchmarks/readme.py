@@ -105,11 +105,14 @@ def compact(page: str) -> str:
 
 
 def _brief(cell: str) -> str:
-    """The verdict, what is said, and beneath it, small, the first thing that was measured."""
+    """The verdict, what is said, and beneath it, small, the first thing that was measured of those
+    that the verdict rests on: where one claim is refuted, that one.
+    """
     said, *parts = cell.strip().split("<br>")
     verdict = next((part[2] for part in parts if part.startswith("**")), "◦")
     shown = [p for p in parts if not p.startswith(("**", "Not ", "Instrument check holds"))]
-    first = shown[0] if shown else "not measured"
+    refuted = [p for p in shown if verdict == "✕" and "✕" in "".join(MARKS.findall(p))]
+    first = (refuted or shown or ["not measured"])[0]
     if first.startswith("Instrument check"):
         first = first.partition(": ")[2].partition(",")[0]
     return f"{verdict} {said}<br><sub>{MARKS.sub('', first)}</sub>"

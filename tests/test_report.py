@@ -259,6 +259,8 @@ def test_the_pages_are_written_from_a_run(folder, tmp_path, monkeypatch):
         brief[5].count("<br>") == 2 and "gain a doubling: 0.081 [0.069, 0.093]</sub> |" in brief[5]
     )
     assert brief[-1].startswith(rows[-3].partition(":")[0]) and "verdicts are given" in brief[-1]
+    cell = "*Said.*<br>gain: 0.3 [0.1, 0.5] ~<br>loss: 0 to 1 ✓ 1 ✕ 1<br>**✕ refuted** (✓ 1 ✕ 1)"
+    assert readme._brief(cell) == "✕ *Said.*<br><sub>loss: 0 to 1</sub>"
     told = readme.rows_page(report.findings(folder), {"Commit": "abc"})
     assert "| gain a doubling |" in told and "0.081 [0.069, 0.093]" in told
     text = "a\n<!-- table:start -->\nold\n<!-- table:end -->\nb\n"
