@@ -44,6 +44,7 @@ def stuck(task): return Stuck(task)
 def deadly(task): return Deadly(task)
 def slow(task): return Slow(task)
 def steady(task): return Steady(task)
+def stillborn(task): os._exit(3)
 """
 WORLD = ["--world", "gridworld:size=4", "--effort", "smoke"]
 
@@ -54,6 +55,14 @@ def subjects(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
     monkeypatch.syspath_prepend(str(tmp_path))
     return tmp_path
+
+
+def test_who_takes_its_process_down_when_it_is_made_is_named(subjects):
+    out = str(subjects / "out")
+    ran = CliRunner().invoke(main, ["audit", "own_subjects:stillborn", *WORLD, "--out", out])
+    assert ran.exit_code == 2
+    assert "own_subjects:stillborn could not be made in gridworld" in ran.output
+    assert "Its process ended with code 3" in ran.output
 
 
 def test_who_takes_its_process_down_fails_one_probe_alone(subjects):

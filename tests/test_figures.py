@@ -243,3 +243,10 @@ def test_what_is_counted_from_left_to_right_has_whole_ticks(last, halves):
     ]
     assert {"2", "3", "4"} <= set(ticks) or halves
     assert any(text in ticks for text in ("2.2", "2.5")) == halves
+
+
+@pytest.mark.parametrize("name", ["order $5 and $10", "a$b_{$", "$\\bad$", "_private"])
+def test_names_of_others_are_drawn_as_they_are_written(name):
+    one = Series(label=name, kind="bars", x=[0.0], y=[0.5])
+    told = Panel(title=name, x_label=name, y_label=name, x_names=["x"], series=[one])
+    assert texts(panel_svg(told, "p", "said")).count(name) == 4

@@ -49,6 +49,7 @@ calls = {
     "environment to check": lambda: check_task(Environment()),
     "environment to play": lambda: rollout(Environment(), deciders["random"], key=key),
     "objective to play": lambda: rollout(task, deciders["random"], key=key, objective=none),
+    "function to play": lambda: rollout(task, lambda seen: 0, key=key),
     "budget to search": lambda: TreeSearch(task, budget="64"),
     "class to search": lambda: TreeSearch(type(task)),
     "name to search": lambda: TreeSearch("tic_tac_toe"),
@@ -78,6 +79,7 @@ print(json.dumps(found))
 """
 KINDS = {
     "environment": "WrongKindError",
+    "function": "WrongKindError",
     "class": "WrongKindError",
     "one": "BatchMismatchError",
     "name": "WrongKindError",
@@ -94,7 +96,7 @@ def test_calls_that_make_no_sense_are_refused_by_name():
     wanted = {
         call: KINDS.get(call.replace(",", "").split()[0], "ForeignStateError") for call in found
     }
-    assert len(found) == 20 and found == wanted
+    assert len(found) == 21 and found == wanted
 
 
 @pytest.mark.parametrize("task", ["pendulum", "gridworld_continuous"])

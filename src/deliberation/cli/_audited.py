@@ -163,7 +163,12 @@ class _Worker:
         self.process = context.Process(target=_serve, args=(self.asked, theirs), daemon=True)
         self.process.start()
         theirs.close()
-        self._told(_STARTING)  # that it is made
+        try:
+            self._told(_STARTING)  # that it is made
+        except WorkerDiedError as error:
+            raise WorkerDiedError(
+                f"{self.asked.subject} could not be made in {self.asked.world}. {error}"
+            ) from error
 
     def _ready(self) -> None:
         """Wait until the states are there, and what the subject is known by."""

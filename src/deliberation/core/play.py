@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -11,8 +12,8 @@ from jaxtyping import Array, Bool, Float, Int, Key, Shaped
 
 from .budget import Budget
 from .decider import Decider
-from .errors import BatchMismatchError, NonFiniteError
-from .failures import as_raised
+from .errors import BatchMismatchError, NonFiniteError, WrongKindError
+from .failures import as_raised, text_of
 from .keys import KeyLike, one_key
 from .ledger import Ledger, exact_sum
 from .noise import as_key, mix, pick_uniform, seeds, uniform
@@ -71,7 +72,7 @@ def rollout(
     `state` starts from given states instead of `task.init`. `objective` scores the episodes and
     is handed to the deciders; `budget` may be one for all or one for each player. A decider that
     returns an illegal action raises `IllegalActionError` with the position; rewards that are NaN
-    raise `NonFiniteError`; what is no task, objective or key, `WrongKindError`.
+    raise `NonFiniteError`; what is no task, decider, objective or key, `WrongKindError`.
     """
     check_is_task(task)
     key = one_key(key)
@@ -83,6 +84,8 @@ def rollout(
             f"{task} has {players} player{'s' * (players > 1)}: give one decider and one budget "
             f"for all seats, or one for each; got {len(seats)} and {len(budgets)}."
         )
+    for seat in seats:
+        _check_decides(seat)
     if batch < 1:
         raise BatchMismatchError(f"A batch has at least 1 episode; got batch={batch}.")
     key, first = jax.random.split(key)
@@ -133,6 +136,16 @@ def rollout(
         note_episodes(looked, trace, np.asarray(returns[:, 0]))
     cut = np.asarray(_no_end(task, state))
     return Episodes(np.asarray(returns), turns, trace, tuple(spent), state, cut)
+
+
+def _check_decides(seat: Any) -> None:
+    """Refuse what plays nothing, such as a plain function. Raises `WrongKindError`."""
+    if not (hasattr(seat, "begin") and hasattr(seat, "decide")):
+        raise WrongKindError(
+            f"{text_of(seat)} is no decider: bring a function of observations in with "
+            "adapters.from_callable, a network with from_torch or from_equinox, or subclass "
+            "deliberation.Decider."
+        )
 
 
 def _nothing(task: Task, batch: int) -> np.ndarray:

@@ -122,8 +122,9 @@ def _own(task: Task, text: str, name: str, budget: int | None) -> Named:
         return Named(text, made.decider, made.budget if budget is None else budget)
     if not isinstance(made, Decider):
         raise WrongKindError(
-            f"{name} made {made!r} ({type(made).__name__}), which is no decider: let it return a "
-            "subclass of deliberation.Decider."
+            f"{name} made {text_of(made)} ({type(made).__name__}), which is no decider: let it "
+            "return a subclass of deliberation.Decider, or adapters.from_callable(f, task) of a "
+            "function of observations (from_torch of a network)."
         )
     return Named(text, made, budget)
 

@@ -64,6 +64,7 @@ def settings() -> Any:
         "font.size": FONT,
         "font.family": "DejaVu Sans",
         "text.color": ink,
+        "text.parse_math": False,  # names of others hold what they hold: "$5", "a_b$"
         "axes.edgecolor": rule,
         "axes.labelcolor": muted,
         "axes.labelsize": FONT,
@@ -99,8 +100,10 @@ def _draw(axes: Any, panel: Panel) -> None:
     else:
         axes.grid(axis="y")
         axes.set_axisbelow(True)
-    for index, series in enumerate(panel.series):
+    drawn = [
         _draw_series(axes, series, index, panel, xs, ys)
+        for index, series in enumerate(panel.series)
+    ]
     _draw_references(axes, panel, ys)
     _draw_bands(axes, panel, ys)
     if panel.x_names:
@@ -110,7 +113,7 @@ def _draw(axes: Any, panel: Panel) -> None:
     set_ticks(axes.yaxis, panel.y_scale, ys)
     axes.set_xlabel(panel.x_label)
     axes.set_ylabel(panel.y_label)
-    rows = _legend(axes, panel)
+    rows = _legend(axes, panel, drawn)
     axes.set_title(panel.title, loc="left", pad=8 + rows * (FONT + 6))
 
 
@@ -131,18 +134,17 @@ def _finite(values: list[float]) -> list[float]:
 
 def _draw_series(
     axes: Any, series: Series, index: int, panel: Panel, xs: list[float], ys: list[float]
-) -> None:
+) -> Any:
+    """Draw a series; returns what stands for it in the legend."""
     colour, marker, dash = STYLES[index % len(STYLES)]
     x = positions(series.x, panel.x_scale, xs)
     y = positions([v if np.isfinite(v) else np.nan for v in series.y], panel.y_scale, ys)
     if series.kind == "bars":
-        axes.bar(x, y, label=series.label, color=colour, width=BAR, zorder=2)
-        return
+        return axes.bar(x, y, color=colour, width=BAR, zorder=2)
     points, step = series.kind == "points", series.kind == "step"
-    axes.plot(
+    (line,) = axes.plot(
         x,
         y,
-        label=series.label,
         color=colour,
         marker="" if step or (not points and len(x) > CROWDED) else marker,
         linestyle="none" if points else dash,
@@ -153,13 +155,14 @@ def _draw_series(
         zorder=3,
     )
     if series.low is None or series.high is None:
-        return
+        return line
     low, high = (_ends(ends, panel.y_scale, ys) for ends in (series.low, series.high))
     if points or len(x) == 1:
         axes.vlines(x, low, high, color=colour, linewidth=1.6, alpha=0.8, zorder=2)
-        return
+        return line
     how = {"step": "post"} if step else {}
     axes.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0, zorder=1, **how)
+    return line
 
 
 def _ends(ends: list[float], scale: str, ys: list[float]) -> list[float]:
@@ -281,14 +284,17 @@ def _draw_isolines(axes: Any, x: list[float], y: list[float], z: Any, levels: li
         label.set_bbox({"facecolor": "#ffffff", "edgecolor": "none", "pad": 1.5})
 
 
-def _legend(axes: Any, panel: Panel) -> int:
+def _legend(axes: Any, panel: Panel, drawn: Sequence[Any]) -> int:
     """Name the series above the axes; returns how many rows that took."""
-    labels = [series.label for series in panel.series if series.label]
+    named = [(series.label, one) for series, one in zip(panel.series, drawn, strict=True)]
+    labels = [label for label, _ in named if label]
     if not labels:
         return 0
     room = 52 // (max(map(len, labels)) + 5)
     columns = max(1, min(len(labels), room))
     axes.legend(
+        [one for label, one in named if label],
+        labels,
         loc="lower left",
         bbox_to_anchor=(-0.02, 1.0),
         ncols=columns,
