@@ -100,6 +100,13 @@ def test_without_a_folder_the_current_one_is_shown(root, monkeypatch):
         assert [run["title"] for run in get(client, "/api/runs")["runs"]] == ["one"]
 
 
+def test_an_empty_list_says_how_deep_was_looked(tmp_path):
+    make_audit(tmp_path / "far" / "audit")
+    with TestClient(make_app(Settings(runs=tmp_path)), base_url=HERE) as client:
+        assert not get(client, "/api/runs")["runs"]
+        assert "nor in the folders right inside it" in client.get("/static/runs.js").text
+
+
 def test_a_run_is_going_on_while_its_lock_is_held(tmp_path, shelf):
     made = Shelf(tmp_path)
     with RecordFile(tmp_path / "out", {"tasks": ["tic_tac_toe"], "effort": "smoke", "claims": []}):

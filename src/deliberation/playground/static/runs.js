@@ -67,7 +67,7 @@ function viewList(page) {
       if (!page.runs) return;
       note.textContent = page.runs.length
         ? `${page.runs.length} in ${page.folder}, the last written first.`
-        : `There are no runs in ${page.folder}. Make one, and it appears here: deliberate table tic_tac_toe --effort smoke`;
+        : `There are no runs in ${page.folder}, nor in the folders right inside it (deeper ones are not looked into). Make one, and it appears here: deliberate table tic_tac_toe --effort smoke`;
       const focused = document.activeElement?.dataset?.run;
       list.replaceChildren(...page.runs.map(line));
       if (focused) [...list.querySelectorAll("[data-run]")].find((a) => a.dataset.run === focused)?.focus();
