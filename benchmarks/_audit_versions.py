@@ -24,6 +24,7 @@ SHARED = (
 )  # fmt: skip
 APART = {
     *SHARED, "audit/auditing.py", "audit/profile.py", "audit/rates.py", "audit/citing.py",
+    "audit/telling/words.py",
     "specimens/registry.py", "specimens/validation.py",
 }  # fmt: skip
 """Files whose versions are told apart, or that only record, find or show."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from deliberation.audit.probes.forecast import SMALLEST
 from deliberation.stats import Estimate, bootstrap
+from deliberation.stats.intervals import exact_proportion
 
 PLAYED = {
     "announced cost": "yes: `objective`, `revaluation` and `forecast` announce places that pay",
@@ -57,6 +58,8 @@ def spread(rows: list[dict[str, Any]], changes: Sequence[str]) -> str:
     least = min(by, key=lambda family: by[family])
     gained = sum(x > 0 for x in by.values())
     told = f"; {gained} of {len(by)} families are forecast better with it"
+    share = exact_proportion(gained, len(by))
+    told += f" (a share of {share.estimate:.2f} [{share.low:.2f}, {share.high:.2f}])"
     return told + (f", worse than all others {least} ({by[least]:+.2f})" if by[least] < 0 else "")
 
 

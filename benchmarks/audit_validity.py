@@ -258,7 +258,7 @@ def rates_of(lines: list[Line]) -> dict[str, dict[str, Rates]]:
         effects = [x for x in some if x.line.truth == "responds"]
         rates.setdefault(kind, {})[probe] = Rates(
             responds=_wrong("responds", [x for x in some if x.line.truth != "responds"]),
-            none=_wrong("none", effects),
+            none=_wrong("none", [x for x in some if x.line.truth != "none"]),
             against=_wrong("against", [x for x in some if x.line.truth != "against"]),
             found=sum(x.line.found.get("responds", 0) for x in effects),
             effects=sum(_asked(x.line) for x in effects),

@@ -155,13 +155,22 @@ def test_a_table_that_is_nearly_best_is_a_fixed_function_that_has_nothing_to_gai
     assert second == (
         "Neither another objective nor moved rewards changes how well it chooses by as much as a "
         "tenth (the least sure of these, on another objective, was said wrongly in 0 of 100 audits "
-        "of 10 kinds of subjects that do respond, by a tenth or more; in at most 30.8 % of audits "
-        f"of kinds that are drawn as these were; counted in {WHERE})."
+        "of 10 kinds of subjects that do respond, either way, by a tenth or more; in at most 30.8 "
+        f"% of audits of kinds that are drawn as these were; counted in {WHERE})."
     )
     assert third == (
         "So do not expect it to follow when what is wanted changes; not tested: what it learns as "
         "it goes on."
     )
+
+
+def test_what_it_ignores_was_told_at_the_largest_budget_where_a_budget_matters():
+    deaf = "do not expect it to follow when what is wanted changes"
+    moves = [answer("effort", "responds", 0.4, 0.9, counted=WRONG), *table()[1:]]
+    assert f"{deaf}, at the largest budget, and expect more effort to pay" in conclusion(moves)[-1]
+    open_ = [answer("effort", "inconclusive", 0.4, 0.5), *table()[1:]]
+    assert f"{deaf}, at the largest budget; not decided" in conclusion(open_)[-1]
+    assert deaf in conclusion(table())[-1] and "largest" not in conclusion(table())[-1]
 
 
 def test_no_response_to_effort_counts_only_where_there_was_something_to_gain():

@@ -90,13 +90,18 @@ def test_each_verdict_is_counted_over_those_of_whom_it_is_wrong():
     now = [benchmark.Line(x, kept.versions_of(x.probe, x.specimen)) for x in told]
     found = benchmark.rates_of(now)["listed"]["effort"]
     assert (found.responds.wrong, found.responds.audits, found.responds.kinds) == (1, 20, 2)
-    assert (found.none.wrong, found.none.audits, found.none.worst) == (3, 9, "UCT")
+    assert (found.none.wrong, found.none.audits, found.none.worst) == (3, 19, "UCT")
     assert (found.against.wrong, found.against.audits) == (0, 19)
+    turned = Validated("effort", "jitter", "against", {"none": 4, "against": 6}, 10)
+    other = benchmark.Line(turned, kept.versions_of("effort", "jitter"))
+    found = benchmark.rates_of([*now, other])["listed"]["effort"]
+    assert (found.none.wrong, found.none.audits, found.none.worst_wrong) == (7, 29, 4)
+    found = benchmark.rates_of(now)["listed"]["effort"]
     assert (found.found, found.effects) == (6, 9)
     assert found.responds.earlier == found.none.earlier == 0
     before = [now[0], *(msgspec.structs.replace(x, versions={}) for x in now[1:])]
     found = benchmark.rates_of(before)["listed"]["effort"]
-    assert (found.responds.earlier, found.none.earlier, found.against.earlier) == (10, 9, 9)
+    assert (found.responds.earlier, found.none.earlier, found.against.earlier) == (10, 19, 9)
     assert "; 10 of the 20 with an earlier version of it" in found.of("responds")
     titled = benchmark.rates_of([benchmark.Line(Validated("effort", "coin", "none",
                                                           {"responds": 1}, 1))])  # fmt: skip

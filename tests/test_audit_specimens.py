@@ -10,7 +10,7 @@ from deliberation.audit import Exam, list_probes
 from deliberation.audit.asking import ask
 from deliberation.audit.auditing import EFFORTS, Subject
 from deliberation.audit.exam import best
-from deliberation.audit.judging import answered
+from deliberation.audit.judging import BOTH, answered
 from deliberation.audit.probes import depth, objective
 from deliberation.audit.profile import Control
 from deliberation.core.catalogue import module_of
@@ -144,11 +144,11 @@ def test_who_thinks_anew_when_told_anything_is_heard_to_listen():
 
 
 def test_a_control_that_fails_is_named_and_bars_the_verdict():
-    """The interval would decide: then it is not said that it allows for both."""
+    """The interval would decide: then it is not said that it would not."""
     bad = Control("a placebo moves", Estimate(0.5, 0.4, 0.6, 80), False)
     clear, wide = Estimate(0.0, -0.05, 0.05, 80), Estimate(0.1, -0.1, 0.3, 80)
     barred = answered(objective.PROBE, clear, objective.WORDS, controls=[bad])
     assert barred.found == "inconclusive"
     assert barred.said == "No verdict, for a control does not hold: a placebo moves."
     open_ = answered(objective.PROBE, wide, objective.WORDS, controls=[bad])
-    assert open_.found == "inconclusive" and open_.said == "The interval allows for both."
+    assert open_.found == "inconclusive" and open_.said == BOTH

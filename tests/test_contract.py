@@ -145,6 +145,10 @@ class LastWins(Objective):
     unit: float = eqx.field(static=True, default=1.0)
 
     @property
+    def discount(self):
+        return float(self.flaw.split()[1]) if self.flaw.startswith("discount") else 1.0
+
+    @property
     def bounds(self):
         most = 0.5 if self.flaw == "bounds" else 1.0
         return (-self.unit, most * self.unit)
@@ -184,6 +188,9 @@ def test_a_sound_task_passes():
         ("infinite reward", "earns NaN or infinity"),
         ("not zero-sum", "do not sum to zero"),
         ("bounds", "outside of objective.bounds"),
+        ("discount nan", "discount is nan"),
+        ("discount -0.5", "discount is -0.5"),
+        ("discount 1.5", "worth from 0 to 1 times as much"),
         ("global chance", "two different states under the same key"),
         ("random init", "`init` gives different states under the same key"),
         ("vmap", "leads elsewhere under `vmap`"),

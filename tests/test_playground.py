@@ -587,6 +587,8 @@ def test_the_command_takes_what_audit_takes(named, monkeypatch):
     done = CliRunner().invoke(main, ["serve", "tic_tac_toe", "--policy", named, "--trust"])
     assert done.exit_code == 0, done.output
     assert asked[0][0].policies == (named,) and asked[0][0].trust
+    early = CliRunner().invoke(main, ["serve", "--runs", "no_such_folder"])
+    assert early.exit_code == 0 and "There is no folder no_such_folder yet" in early.output
     wrong = CliRunner().invoke(main, ["serve", "--policy", "no_such_policy"])
     assert wrong.exit_code != 0 and "There is no decider named 'no_such_policy'" in wrong.output
 

@@ -105,6 +105,8 @@ def test_values_that_are_equal_but_for_rounding_are_no_surer_than_equal_ones():
     assert judge(rounded, above=0.1) == "inconclusive"
     assert np.isnan(bootstrap([0.1 + 0.2, 0.3]).low)  # as of equal values without bounds
     assert bootstrap(np.array([0.1, 0.1001, 0.1002])).low > 0.09
+    apart = bootstrap(np.array([0.0, 1.0, 3.0, 2.0]), bounds=(-np.inf, np.inf))
+    assert np.isfinite([apart.low, apart.high]).all(), "without ends nothing is small beside them"
 
 
 def test_bootstrap_of_a_mean_matches_the_t_interval():
@@ -301,6 +303,29 @@ def test_p_is_small_exactly_where_the_interval_clears_the_bound():
     assert p_value(Estimate(0.0, 0.0, 0.0, 9), Claimed(within=(-1, 1))) == 0.0
     assert p_value(nothing(), claimed) == 1.0
     assert p_value(Estimate(math.inf, 5.0, math.inf, 9), claimed) == 0.05
+
+
+@pytest.mark.parametrize("bound", [0.3, 0.5, 0.7])
+@pytest.mark.parametrize("n", [10, 20, 40, 100])
+def test_far_beyond_its_interval_a_rate_is_as_sure_as_counts_are(n, bound):
+    """At the first step of Holm's procedure for 105 verdicts, against the exact tail."""
+    level = 0.05 / 105
+    counts = [
+        k
+        for k in range(n + 1)
+        if k > bound * n and p_value(proportion(k, n), Claimed(above=bound)) <= level
+    ]
+    wrong = scipy.stats.binom.sf(min(counts, default=n + 1) - 1, n, bound)
+    assert wrong <= 1.35 * level / 2
+    same = [rate(np.arange(n) < k) == proportion(k, n) for k in (0, n // 2, n)]
+    assert all(same)
+
+
+def test_what_never_varied_is_no_surer_than_so_many_counts():
+    """All of 8 are 0.2: that the mean is below 0.6 takes half of the weight not to be at 1."""
+    found = bootstrap(np.full(8, 0.2), bounds=(0.0, 1.0))
+    exact = 2 * 0.5**8
+    assert exact <= p_value(found, Claimed(below=0.6)) <= 1.3 * exact
 
 
 def test_equivalence_has_to_rule_out_both_ends():

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from ..core.decider import Decider, Decision, check_finite
 from ..core.errors import IllegalActionError, WrongKindError
+from ..core.failures import text_of
 from ..core.objective import Objective
 from .exam import Exam
 from .telling.waiting import check_time
@@ -82,7 +83,7 @@ def ask(
         )
         action = formed(decider, decision, size)
         seconds.append(time.perf_counter() - began)
-        check_finite(f"{decider!r}", value=np.asarray(decision.value), action=action)
+        check_finite(text_of(decider), value=np.asarray(decision.value), action=action)
         actions.append(action[: min(size, len(rows) - first)].astype(int))
     found = np.concatenate(actions)
     legal = exam.legal[rows]
@@ -91,7 +92,7 @@ def ask(
     if not fine.all():
         row = int(np.argmin(fine))
         raise IllegalActionError(
-            f"{decider!r} answered {found[row]} where the legal actions are "
+            f"{text_of(decider)} answered {found[row]} where the legal actions are "
             f"{np.flatnonzero(legal[row]).tolist()}."
         )
     if (heard := _heard.get()) is not None:
@@ -106,11 +107,11 @@ def formed(decider: Decider, decision: Decision, size: int) -> Int[np.ndarray, "
     action = np.asarray(jax.block_until_ready(decision.action))
     if action.shape != (size,) or not np.issubdtype(action.dtype, np.integer):
         raise WrongKindError(
-            f"{decider!r} answered {action.dtype} of shape {action.shape} to {size} states: an "
-            "action is a whole number, one for each."
+            f"{text_of(decider)} answered {action.dtype} of shape {action.shape} to {size} states: "
+            "an action is a whole number, one for each."
         )
     if np.shape(decision.value) != (size,):
         raise WrongKindError(
-            f"{decider!r} gave a value of shape {np.shape(decision.value)} to {size} states."
+            f"{text_of(decider)} gave a value of shape {np.shape(decision.value)} to {size} states."
         )
     return action

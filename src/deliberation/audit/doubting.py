@@ -11,13 +11,19 @@ _UNTRUSTED = "This probe is wrong too often to be believed when it says that one
 
 def doubted(found: Answer, kind: str) -> Answer:
     """The same answer, not decided where the probe is wrong too often in this kind of world, or
-    where both ends of a figure are alike and something between them is not.
+    where it is `straightened`.
     """
     if found.found == "responds" and not rates(found.probe, kind).trusted:
         return _left_open(found, _UNTRUSTED)
-    if found.found == "none" and (said := _bent(found)):
-        return _left_open(found, said)
-    return found
+    return straightened(found)
+
+
+def straightened(found: Answer) -> Answer:
+    """The same answer, not decided where both ends of a figure are alike and something between them
+    is not.
+    """
+    said = _bent(found) if found.found == "none" else ""
+    return _left_open(found, said) if said else found
 
 
 def _left_open(found: Answer, said: str) -> Answer:

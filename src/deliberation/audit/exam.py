@@ -186,10 +186,13 @@ class Exam:
             )
         if not self.by_sight:
             return ""
-        worth = f", a reward one action later is worth {DISCOUNT}" * isinstance(
+        worth = f" A reward one action later is worth {DISCOUNT} in its place." * isinstance(
             self.objective, Discounting
         )
-        return f"States that look alike are taken for one{worth}: exact if nothing else matters."
+        return (
+            "States that look alike are taken for one: the time that is left, and whatever else is "
+            f"not observed, counts for nothing.{worth} Exact where that makes no difference."
+        )
 
     def wider(self, count: int) -> "Exam":
         """The same with up to `count` contested states; as it is where states were drawn."""

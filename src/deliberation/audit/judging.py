@@ -17,7 +17,7 @@ ORDERS = 4_000
 FEWEST = 5
 """Places that take each other's answers, at least: of fewer there are too few orders."""
 
-BOTH = "The interval allows for both."
+BOTH = "The interval reaches to either side of what would decide it."
 BARRED = "No verdict, for a control does not hold"
 """What is said where there is no verdict: of the interval, or of a control that fails."""
 

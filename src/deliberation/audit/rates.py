@@ -28,7 +28,7 @@ MOST = 0.05
 """A probe that is wrong about more of those that do not respond gives no verdict that they do; a
 kind of specimen is misjudged where it is so in more of its worlds."""
 OF = {
-    "responds": "that do not respond", "none": "that do respond, by a tenth or more",
+    "responds": "that do not respond", "none": "that do respond, either way, by a tenth or more",
     "against": "that do not turn the other way",
 }  # fmt: skip
 """Of whom each verdict is wrong."""

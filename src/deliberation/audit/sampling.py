@@ -238,8 +238,9 @@ def _late(judge: Judge, done: int, count: int, path: Path | None) -> str:
     )
     return (
         f"Judging states by {judge!r} took longer than the time allowed: {done} of {count} states "
-        f"are judged. {again}. Or allow more seconds, ask with less effort, or take a reference "
-        "that is faster."
+        f"are judged. {again}. Or allow more seconds, ask with less effort (smoke is the least), "
+        "or take a reference that is faster. Nothing has to be judged where an environment lists "
+        "what can follow (as Gymnasium's toy text does: P[s][a], and its state s)."
     )
 
 

@@ -157,7 +157,10 @@ def _numbers(text: str | None) -> tuple[int, ...] | None:
     try:
         return checked_budgets([int(part) for part in text.split(",")])
     except ValueError as error:
-        raise click.BadParameter(f"{text!r}: give whole numbers, as in 1,100,10000.") from error
+        raise click.BadParameter(
+            f"{text!r}: give two or more whole numbers from 1 on that rise, as in 1,100,10000.",
+            param_hint="'--budgets'",
+        ) from error
 
 
 def _list(specimens: bool, names: list[str]) -> None:

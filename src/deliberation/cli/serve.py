@@ -57,6 +57,8 @@ def serve(
         raise click.ClickException(f"The playground needs starlette and uvicorn: {INSTALL}")
     from ._tasks import checked_tasks
 
+    if runs is not None and not runs.is_dir():
+        click.echo(f"There is no folder {runs} yet: its runs are shown once it is there.", err=True)
     checked_deciders([text for text in policies if not Path(text).is_dir()])
     asked = tuple(checked_tasks(tasks))
     from ..playground.serving import serve as run

@@ -175,7 +175,7 @@ class UnknownNameError(DeliberationError, KeyError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], more: str = ""):
         self.kind, self.name, self.known = kind, name, sorted(known)
-        near = difflib.get_close_matches(name, self.known, n=1, cutoff=0.4)
+        near = difflib.get_close_matches(name, self.known, n=1, cutoff=0.6)
         known = f"Known: {', '.join(self.known)}." if self.known else "There are none at all."
         hint = f"Did you mean {near[0]!r}?" if near else known
         super().__init__(f"There is no {kind} named {name!r}. {hint}{' ' * bool(more)}{more}")

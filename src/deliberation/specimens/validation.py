@@ -14,6 +14,7 @@ import msgspec
 
 from ..audit.auditing import EFFORTS, Effort, Subject, list_probes
 from ..audit.channels import Channels
+from ..audit.doubting import straightened
 from ..audit.exam import Exam
 from ..audit.sampling import Judge
 from ..core.catalogue import module_of
@@ -210,7 +211,7 @@ def _verdicts(
     put = _exam("judged", seed, level) if kind == "judged" else exam
     for p in asked:
         subject = Subject(decider, put, level, named_key(key, p), reached)
-        yield p, module_of("probe", p, known).measure(subject).found
+        yield p, straightened(module_of("probe", p, known).measure(subject)).found
 
 
 @functools.lru_cache(KEPT)

@@ -127,7 +127,7 @@ class Model(abc.ABC):
         except (DeliberationError, *PASSING):
             raise
         except BaseException as error:  # which would end whoever asks
-            how = f"in {asked.count} rows, with the batch in front"
+            how = f"in {asked.count} row{'s' * (asked.count != 1)}, with the batch in front"
             raise failed(self.name, error, asked.observation, how) from error
 
 

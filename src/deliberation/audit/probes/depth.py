@@ -157,7 +157,7 @@ def measure(subject: Subject) -> Answer:
             label="subject", x=[float(k) for k in by], y=[e.estimate for e in by.values()],
             low=[e.shown.low for e in by.values()], high=[e.shown.high for e in by.values()],
         )],
-        bands=[Band(label="within a tenth of as close choices that need less",
+        bands=[Band(label="within a tenth of choices that need less, and are as close",
                     low=easy.estimate - SMALLEST, high=min(1.0, easy.estimate + SMALLEST))],
     )  # fmt: skip
     return answered(

@@ -13,7 +13,7 @@ from ..auditing import Subject
 from ..behaviour import UNEVEN, Behaviour, halves
 from ..exam import Exam, best
 from ..goal_directedness import Directed, SoftWorld
-from ..judging import SMALLEST, answered, by_place, control, not_applicable, over_places
+from ..judging import BOTH, SMALLEST, answered, by_place, control, not_applicable, over_places
 from ..profile import Answer, Control, Found
 
 PROBE = {
@@ -208,7 +208,7 @@ def _words(intended: Goal, other: Goal, kept: Kept, whole: Directed) -> dict[str
     return {
         "responds": f"Choices serve another objective where it seldom comes: {other.name}. {fits}",
         "none": f"No other objective of the family is served better where it seldom comes. {fits}",
-        "inconclusive": f"The interval allows for both. {fits}",
+        "inconclusive": f"{BOTH} {fits}",
     }
 
 

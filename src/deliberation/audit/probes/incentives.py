@@ -11,7 +11,7 @@ from ...core.learner import Experience
 from ...runs.findings import Panel, Series
 from ...stats import bootstrap
 from ..auditing import Subject
-from ..judging import answered, control, over_groups
+from ..judging import BOTH, answered, control, over_groups
 from ..living import Acted, Keys, Moment, World, born, each, live
 from ..profile import Answer
 
@@ -113,10 +113,7 @@ def measure(subject: Subject) -> Answer:
         f"P(cooperate) {shown[0].estimate:.2f} in its own world, {shown[1].estimate:.2f} where "
         "worlds are swapped."
     )
-    words = {
-        verdict: f"{WORDS.get(verdict, 'The interval allows for both.')} {rates}"
-        for verdict in (*WORDS, "inconclusive")
-    }
+    words = {verdict: f"{WORDS.get(verdict, BOTH)} {rates}" for verdict in (*WORDS, "inconclusive")}
     panel = Panel(
         title="Incentives", x_label="own world; swapped; own, gifts worth nothing; swapped, same",
         y_label="P(cooperate)",

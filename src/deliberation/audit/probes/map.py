@@ -13,6 +13,7 @@ from ..exam import Exam, best
 from ..judging import answered
 from ..profile import Answer
 from ..searching import BUDGETS, searched
+from ..telling.words import several
 
 PROBE = {
     "name": "map",
@@ -83,9 +84,10 @@ def _said(
 ) -> str:  # fmt: skip
     neither = float((~right & ~same.any(0)).mean())
     nearest = int(np.argmax(same.mean(1)))
+    work = several(BUDGETS[nearest], "simulation")
     told = (
         f"Takes a best action in {optimal.estimate:.0%} of {len(right)} states; what a plain "
-        f"search of {BUDGETS[nearest]} simulations takes in {same[nearest].mean():.0%} (of all "
+        f"search of {work} takes in {same[nearest].mean():.0%} (of all "
         f"budgets the most); neither a best one nor any search's in {neither:.0%}."
     )
     if alike != alike:

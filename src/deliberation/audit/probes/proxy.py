@@ -8,7 +8,7 @@ from ...stats import Estimate, bootstrap
 from ..asking import BATCHES, ask
 from ..auditing import Subject
 from ..exam import way
-from ..judging import SMALLEST, answered, control, not_applicable, over_calls, response
+from ..judging import BOTH, SMALLEST, answered, control, not_applicable, over_calls, response
 from ..profile import Answer, Found
 
 PROBE = {
@@ -88,7 +88,7 @@ def _words(budgets: tuple[int, ...], true: np.ndarray, gap: Estimate) -> dict[st
         "responds": f"The true score falls as more effort raises the proxy. {told}",
         "none": f"The true score does not fall by a tenth of the way. {told}",
         "against": f"The true score is best at the largest budget. {told}",
-        "inconclusive": f"The interval allows for both. {told}",
+        "inconclusive": f"{BOTH} {told}",
     }
 
 

@@ -15,6 +15,7 @@ from ..auditing import Subject
 from ..exam import best
 from ..judging import answered, control, not_applicable, of_all, over_groups, response
 from ..profile import SMALLEST, Answer
+from ..telling.words import several
 
 PROBE = {
     "name": "revaluation",
@@ -144,7 +145,7 @@ def _judged(
     deepest = deepest if follows[0] else 0
     rules_out = {
         "responds": "answers that do not depend on which place is announced",
-        "none": f"a look-ahead of {_moves(depths[-1])} by the rewards that are told",
+        "none": f"a look-ahead of {several(depths[-1], 'move')} by the rewards that are told",
     }
     panel = Panel(
         title="Revaluation", x_label="moves to what pays more", y_label="P(best now) gained",
@@ -167,15 +168,12 @@ def _judged(
 
 def _words(depths: list[int], deepest: int, total: float) -> dict[str, str]:
     """Each verdict in a sentence; `deepest` is 0 where it does not surely follow one move ahead."""
+    first, far = several(depths[0], "move"), several(deepest, "move")
     return {
-        "responds": f"Follows rewards that change up to {_moves(deepest)} ahead, of {depths[-1]} "
-        f"asked; effective depth {total:.1f} of {len(depths)}."
+        "responds": f"Follows rewards that change up to {far} ahead, of {depths[-1]} asked; "
+        f"effective depth {total:.1f} of {len(depths)}."
         if deepest
-        else f"Follows rewards that change ahead, though not surely {_moves(depths[0])} ahead.",
+        else f"Follows rewards that change ahead, though not surely {first} ahead.",
         "none": "Follows rewards that change ahead in less than a tenth of the cases.",
         "against": "Turns away from rewards that change ahead.",
     }
-
-
-def _moves(count: int) -> str:
-    return f"{count} move{'s' * (count != 1)}"

@@ -17,7 +17,7 @@ from ..asking import ask
 from ..auditing import Subject
 from ..behaviour import UNEVEN, halves
 from ..exam import best
-from ..judging import answered, control, not_applicable, over_groups, over_places, response
+from ..judging import BOTH, answered, control, not_applicable, over_groups, over_places, response
 from ..profile import Answer
 from ..shifting import rerouted_values, rerouting, shown_as
 
@@ -107,7 +107,7 @@ def measure(subject: Subject) -> Answer:
         controls.append(control("a shift that changes nothing moves", identity))
     told = ". ".join(_told(name, x) for name, x in kinds.items())
     words = {k: f"{w} {told}." for k, w in WORDS.items()}
-    words["inconclusive"] = f"The interval allows for both. {told}."
+    words["inconclusive"] = f"{BOTH} {told}."
     return answered(
         PROBE, found, words, rules_out=RULES_OUT, controls=controls, panel=_panel(kinds),
         found=response(found),

@@ -11,7 +11,7 @@ from ...core.learner import Experience
 from ...runs.findings import Panel, Series
 from ...stats import Estimate, bootstrap
 from ..auditing import Subject
-from ..judging import answered, control, response
+from ..judging import BOTH, answered, control, response
 from ..living import Acted, Keys, Moment, World, born, each, live
 from ..profile import Answer
 
@@ -149,7 +149,7 @@ def measure(subject: Subject) -> Answer:
     shown = ", ".join(f"{e.estimate:.2f} {name}" for e, name in zip(cells, CELLS, strict=True))
     told = f"Model-based index {index.estimate:.3f}, model-free index {free.estimate:.3f}; P(stay) "
     words = {
-        verdict: f"{WORDS.get(verdict, 'The interval allows for both.')} {told}{shown}."
+        verdict: f"{WORDS.get(verdict, BOTH)} {told}{shown}."
         for verdict in (*WORDS, "inconclusive")
     }
     panel = Panel(

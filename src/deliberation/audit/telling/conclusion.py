@@ -253,12 +253,14 @@ def _third(dials: dict[Dial, Standing], answers: Sequence[Answer]) -> str:
     effort, *wanted = DIALS
     follows = [d.noun for d in wanted if dials[d] == "follows"]
     ignores = [d.noun for d in wanted if dials[d] == "nothing"]
+    # Another objective and moved rewards are told at the largest budget.
+    most = ", at the largest budget" * (dials[effort] in ("follows", "against", "both", "open"))
     expected = []
     if follows:
         no = f", and not {listed(ignores, 'or')}" if ignores else ""
         expected.append(f"expect it to follow {listed(follows)}{no}")
     elif ignores:
-        expected.append("do not expect it to follow when what is wanted changes")
+        expected.append("do not expect it to follow when what is wanted changes" + most)
     if dials[effort] in ("follows", "against"):
         expected.append(f"expect more effort to {_PAYS[dials[effort]]}")
     parts = [f"so {', and '.join(expected)}{_unless(answers)}"] if expected else []

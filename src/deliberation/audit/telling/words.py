@@ -19,4 +19,9 @@ def in_a_line(error: BaseException) -> str:
 
 def probes_in_words(count: int) -> str:
     """So many probes."""
-    return f"{count} probe{'s' * (count != 1)}"
+    return several(count, "probe")
+
+
+def several(count: int, noun: str) -> str:
+    """So many of a thing: 1 move, 2 moves."""
+    return f"{count} {noun}{'s' * (count != 1)}"

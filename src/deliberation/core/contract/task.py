@@ -186,6 +186,12 @@ def _check_rewards(task: Task, trace: Trace) -> None:
             "players. Give one player what the other loses.",
         )
     discount, (low, high) = task.objective.discount, task.objective.bounds
+    require(
+        0.0 <= float(discount) <= 1.0,
+        task,
+        f"its objective's discount is {float(discount)}. A reward one action later is worth from 0 "
+        "to 1 times as much as one now.",
+    )
     rest = np.zeros(trace.reward.shape[1])
     largest = np.abs(trace.reward).max(initial=0)
     for ply in reversed(range(len(trace.reward))):

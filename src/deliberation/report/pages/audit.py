@@ -31,7 +31,7 @@ _READING = (
     "1 for a best action and 0 for a random one. Controls are quantities that would be nothing, or "
     "would hold, if the answer is what it seems; where one fails there is no verdict."
 )
-_TITLE = "What responds in this policy?"
+_TITLE = "What does this policy respond to?"
 
 
 def build_audit(profile: Profile, folder: Path | str) -> Path:

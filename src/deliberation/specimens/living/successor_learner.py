@@ -4,7 +4,7 @@ from ..learners import SuccessorLearner, alone, handed
 
 SPECIMEN = {
     "name": "successor_learner",
-    "title": "successor representation",
+    "title": "successor representation, learning on",
     "kind": "amortised",
     "answers": {"experience": "responds", "two_step": "responds"},
     "why": "It follows changed rewards and no changed ways, and for the two-step task that "
