@@ -1,6 +1,7 @@
 """Numbers, ticks and pictures: readable, described, and dependent on nothing outside."""
 
 import re
+import warnings
 import xml.etree.ElementTree as ET
 
 import msgspec
@@ -204,6 +205,13 @@ def test_an_interval_without_a_bound_ends_with_the_picture():
     source = panel_svg(panel(series=[open_ended]), "f", "x")
     assert "opacity: 0.16" in source
     assert not re.search(r"\b(nan|inf)\b", source)
+
+
+def test_names_in_any_script_are_drawn_as_text_and_without_a_word_of_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        shown = panel_svg(panel(title="", x_label="時間"), "f", "x")
+    assert "時間" in shown
 
 
 def test_values_that_are_not_known_leave_a_gap():

@@ -29,8 +29,10 @@ from playground_runs import (
 )
 from starlette.testclient import TestClient
 
+from deliberation.audit.profile import Answer
 from deliberation.playground.app import make_app
 from deliberation.playground.folder import compared as comparing
+from deliberation.playground.folder import tables
 from deliberation.playground.folder.compared import compared
 from deliberation.playground.folder.figures import behind, mover, worlds_of
 from deliberation.playground.folder.shelf import Shelf, running, state
@@ -38,6 +40,7 @@ from deliberation.playground.hall import Hall
 from deliberation.playground.runs import watched
 from deliberation.playground.settings import Settings
 from deliberation.runs import Cell, RecordFile, Row, execute, read_records
+from deliberation.stats import Estimate
 
 HERE = "http://127.0.0.1:8321"
 
@@ -600,3 +603,13 @@ def test_what_makes_no_sense_is_refused_by_a_sentence(client):
         answer = client.get(path, params=fields)
         assert 400 <= answer.status_code < 500 and answer.json()["error"], (path, fields)
     assert Path(client.app.state.hall.settings.runs).exists()
+
+
+def test_what_lies_beyond_what_was_tried_is_told_in_words_as_in_the_profile():
+    beyond = Answer(
+        probe="worth", question="?", statistic="simulations", found="told", said="Under 1.",
+        estimate=Estimate(0.0, 0.0, 0.0, 9), measure="under 1 [under 1, under 1]",
+    )  # fmt: skip
+    assert tables._answer(beyond)["text"] == "under 1 [under 1, under 1]"
+    plain = msgspec.structs.replace(beyond, measure="")
+    assert tables._answer(plain)["text"] == "0 [0, 0]"

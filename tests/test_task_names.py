@@ -129,6 +129,7 @@ def test_a_name_makes_the_task_from_the_current_folder(here):
         ("my_world:broken", TaskFactoryError, r"my_world.py, line \d+\): planted"),
         ("my_world:Corridor(cels=3)", TaskFactoryError, "no option 'cels'. Did you mean 'cells'"),
         ("my_world:long:cells=3", TaskFactoryError, "no option 'cells'. It has no options"),
+        ("my_world:Corridor?cells=3&x=1", TaskImportError, r"my_world:Corridor\(cells=3, x=1\)'"),
         ("my_world:three", WrongKindError, "which is no task"),
         ("my_world:Corridor(3)", TaskImportError, "name=value"),
         ("my_world:Corridor(cells=1e400)", TaskImportError, "cannot be read"),

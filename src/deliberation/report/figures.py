@@ -1,6 +1,7 @@
 """Draws the figures of findings as SVG: one picture a panel, so that a page can stack them."""
 
 import io
+import warnings
 from collections.abc import Sequence
 
 from ..core.display.drawing import HEIGHT, WIDTH, Mark, draw_panel, settings
@@ -32,6 +33,9 @@ def panel_svg(panel: Panel, prefix: str, alternative: str, marks: Sequence[Mark]
         FigureCanvasSVG(canvas)
         draw_panel(canvas.add_subplot(), panel, marks)
         out = io.StringIO()
-        canvas.savefig(out, format="svg", transparent=True, metadata={"Date": None})
+        with warnings.catch_warnings():
+            # Text stays text, in the reader's fonts: what matplotlib's lacks is no loss.
+            warnings.filterwarnings("ignore", "Glyph .* missing from font")
+            canvas.savefig(out, format="svg", transparent=True, metadata={"Date": None})
     title = panel.title or panel.y_label
     return adapt(out.getvalue(), prefix=prefix, title=title, description=alternative)

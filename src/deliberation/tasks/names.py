@@ -72,10 +72,11 @@ def split_name(name: str) -> tuple[str, dict[str, Any]]:
             return name[:colon], _after_colon(name[colon + 1 :])
         return (base, _in_brackets(inside)) if bracket else (name, {})
     except _UnreadableError as error:
+        base, query, options = name.partition("?")
+        one = f"'{base}({options.replace('&', ', ')})'" if query else "'gridworld(size=5)'"
         raise TaskImportError(
-            f"The options of {name!r} cannot be read ({error}): write them as in "
-            "'gridworld(size=5)' or 'gridworld:size=5', each value a number, a string, a list, "
-            "True, False or None."
+            f"The options of {name!r} cannot be read ({error}): write them as in {one} or "
+            "'gridworld:size=5', each value a number, a string, a list, True, False or None."
         ) from None
 
 

@@ -190,7 +190,7 @@ def _answer(one: Any) -> dict[str, Any]:
         "said": one.said, "statistic": one.statistic, "rules_out": one.rules_out,
         "fooled_by": one.fooled_by, "errors": one.errors, "note": one.note,
         "estimate": e.estimate, "low": e.low, "high": e.high, "n": e.n,
-        "text": _text(e),
+        "text": one.measure or _text(e),
         "controls": [
             {
                 "name": c.name, "holds": c.holds,
