@@ -10,6 +10,8 @@ from pathlib import Path
 # Most programs here run once, so that compiling them is what takes time: a third less of it.
 _FLAGS = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 if "PYTEST_XDIST_WORKER" in os.environ:
+    # Of NumPy's and PyTorch's threads, too, and in the processes that tests start.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     _FLAGS += " --xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 os.environ["XLA_FLAGS"] = f"{_FLAGS} {os.environ.get('XLA_FLAGS', '')}".strip()
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deliberation" / "jax"

@@ -21,7 +21,9 @@ from starlette.testclient import TestClient
 from deliberation import make_task
 from deliberation.core.play import random_positions
 from deliberation.core.witness.codes import decode, encode
+from deliberation.playground import habits
 from deliberation.playground.app import make_app
+from deliberation.playground.folder import ways
 from deliberation.playground.folder.instead import instead
 from deliberation.playground.folder.shelf import Shelf, state
 from deliberation.playground.folder.ways import way_to
@@ -56,6 +58,14 @@ CELLS = {
     "wild": (cell_of("othello"), {"of": "x", "sights": [3, None, {"state": 7}]}),
     "bent": (cell_of("go_9x9"), {"sights": [{"state": "eJwDAAAAAAE="}]}),
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def untrained():
+    """No networks: each position on a board would have one trained beside these tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(habits, "_get_ready", lambda habit: setattr(habit, "refused", "None here."))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -229,8 +239,8 @@ def test_options_that_were_measured_may_be_asked_for_and_others_within_limits(cl
 @pytest.mark.parametrize("name", ["tic_tac_toe", "gridworld_pits", OPTIONS, "kuhn_poker"])
 def test_the_moves_to_a_position_lead_to_it(name):
     task = make_task(name)
-    states, found = random_positions(task, 6, jax.random.key(7)), 0
-    for row in range(6):
+    states, found = random_positions(task, 4, jax.random.key(7)), 0
+    for row in range(4):
         one = jax.tree.map(lambda x, i=row: x[i], states)
         way = way_to(task, one, encode(one), seconds=300.0)  # the positions looked at are the limit
         if way is None:  # of chance, some come about in no game that is looked at
@@ -239,7 +249,7 @@ def test_the_moves_to_a_position_lead_to_it(name):
         game.play_all(way["moves"])
         assert encode(game.state) == encode(one)
         found += 1
-    assert found == 6 or (not task.traits.deterministic and found >= 3)
+    assert found == 4 or (not task.traits.deterministic and found >= 2)
 
 
 def test_moves_for_which_the_time_was_too_short_are_looked_for_again():
@@ -249,7 +259,8 @@ def test_moves_for_which_the_time_was_too_short_are_looked_for_again():
     assert way_to(task, state, encode(state), seconds=300.0) is not None
 
 
-def test_what_nobody_can_come_to_has_no_moves():
+def test_what_nobody_can_come_to_has_no_moves(monkeypatch):
+    monkeypatch.setattr(ways, "EXPANDED", 500)
     task = make_task("tic_tac_toe")
     state = decode(task, told("tic_tac_toe", 1)[0]["state"])
     never = jax.tree.map(lambda x: jnp.asarray(np.ones_like(x)), state)

@@ -146,15 +146,20 @@ def _leads(
 
 
 class _Node(NamedTuple):
-    """A position on the way: its state, by which action of which node it was come to, in which
-    game, after so many moves.
+    """A position on the way: its state, in a batch of such (most are never looked at again); by
+    which action of which node it was come to, in which game, after so many moves.
     """
 
-    state: State
+    batch: State
+    place: tuple[int, ...]
     parent: int
     action: int
     seed: int
     depth: int
+
+    @property
+    def state(self) -> State:
+        return jax.tree.map(lambda x: x[self.place], self.batch)
 
 
 def _search(
@@ -174,18 +179,18 @@ def _search(
     met: set[Any] = set()
     waiting: list[tuple[int, int, int, int]] = []
 
-    def add(node: _Node, numbers: np.ndarray) -> bool:
+    def add(node: _Node, numbers: np.ndarray, differ: np.ndarray) -> bool:
         words = numbers.tobytes() if sure else (numbers.tobytes(), node.seed, node.depth)
         if words in met:
             return False
         met.add(words)
         nodes.append(node)
-        differ = _apart(alike ^ numbers, signed)
         heapq.heappush(waiting, (int(differ.min()), node.depth, next(count), len(nodes) - 1))
         return not differ[0]
 
     for seed, first in starts.states.items():
-        if add(_Node(on_host(first), -1, -1, seed, 0), _row(first, chance)):
+        row = _row(first, chance)
+        if add(_Node(on_host(first), (), -1, -1, seed, 0), row, _apart(alike ^ row, signed)):
             return seed, []
     while waiting and len(nodes) < EXPANDED:
         if time.monotonic() > end:
@@ -194,11 +199,11 @@ def _search(
         above = [nodes[at] for at in best]
         lucks, depths = [luck[n.seed] for n in above], [n.depth for n in above]
         after, fine, numbers = _onward_of(task, [n.state for n in above], lucks, depths, chance)
+        apart = _apart(alike ^ numbers[:, :, None], signed)
         for i, (at, node) in enumerate(zip(best, above, strict=True)):
             for action in np.flatnonzero(fine[i]).tolist():
-                state = jax.tree.map(lambda x, i=i, a=action: x[i, a], after)
-                child = _Node(state, at, action, node.seed, node.depth + 1)
-                if add(child, numbers[i, action]):
+                child = _Node(after, (i, action), at, action, node.seed, node.depth + 1)
+                if add(child, numbers[i, action], apart[i, action]):
                     return _back(nodes)
     return None
 
@@ -254,8 +259,8 @@ def _signed(state: State, chance: frozenset[int]) -> list[int]:
 def _apart(xor: np.ndarray, signed: Sequence[int]) -> np.ndarray:
     """How much differs: bits of what is bits, and whole numbers of what is numbers."""
     starts = np.cumsum([0, *(width or 1 for width in signed)])[:-1]
-    bits = np.add.reduceat(np.bitwise_count(xor).astype(int), starts, axis=1)
-    return np.where(np.array(signed) > 0, bits > 0, bits).sum(axis=1)
+    bits = np.add.reduceat(np.bitwise_count(xor).astype(int), starts, axis=-1)
+    return np.where(np.array(signed) > 0, bits > 0, bits).sum(axis=-1)
 
 
 def _alike(state: State, chance: frozenset[int]) -> np.ndarray:
