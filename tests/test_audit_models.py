@@ -369,3 +369,11 @@ def test_a_planner_with_a_wrong_model_errs_where_it_is_wrong():
     assert right[~wrong].mean() > right[wrong].mean() + 0.2
     true = eqx.tree_at(lambda p: p.thought, planner, np.tile(np.arange(3), (len(values), 1)))
     np.testing.assert_allclose(true.imagined(EXAM.objective), EXAM.values, atol=0.02)
+
+
+def test_a_map_of_drawn_states_is_by_the_word_of_who_judges_them():
+    task = EXAM.task
+    judge = Judge(TreeSearch(task, "uct", capacity=65), 64)
+    found = audit(UniformRandom(task), task, probes=["map"], effort="smoke", reference=judge)["map"]
+    assert found.found == "told" and 0.2 < found.estimate.estimate < 0.6, found
+    assert "What is best is the word of" in found.said

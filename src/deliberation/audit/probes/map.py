@@ -51,6 +51,8 @@ def measure(subject: Subject) -> Answer:
         references=[Reference(label="subject takes a best action", y=optimal.estimate)],
     )  # fmt: skip
     said = _said(optimal, same, mine_right, *_errors(exam, search, mine, right))
+    if exam.drawn is not None:
+        said += f" What is best is the word of {exam.drawn.judge}."
     return answered(
         PROBE, optimal, {"told": said}, found="told", panel=panel,
         cited=cite(exam, rows, mine, CITED),
@@ -68,7 +70,7 @@ def _errors(
     For the search whose errors are most alike, among those that err in ten of the same states.
     """
     at, found = np.arange(len(mine)), (float("nan"), float("nan"))
-    wrong = (exam.reached.legal[exam.rows] & ~right).sum(1)
+    wrong = (exam.legal[exam.rows] & ~right).sum(1)
     for theirs in search:
         both = ~right[at, mine] & ~right[at, theirs]
         if both.sum() >= 10:
