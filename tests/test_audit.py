@@ -447,7 +447,7 @@ def test_states_cited_under_announcements_say_which(probe, task, places):
 
 def test_a_probe_that_errs_too_often_gives_no_verdict(monkeypatch):
     often = Rates(responds=counted([("a", 3, 50), ("b", 6, 50)]))
-    monkeypatch.setattr(audits.doubting, "rates", lambda name, kind: often)
+    monkeypatch.setattr(audits.telling.doubting, "rates", lambda name, kind: often)
     found = audit(made("dial_planner"), EXAM.task, probes=["effort"], effort="smoke")["effort"]
     assert found.found == "inconclusive" and "wrong too often" in found.said
 

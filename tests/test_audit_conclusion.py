@@ -6,10 +6,10 @@ import msgspec
 import pytest
 from test_language import asserted
 
-from deliberation.audit.doubting import doubted
 from deliberation.audit.profile import Answer, Cited, Profile
 from deliberation.audit.rates import Count
 from deliberation.audit.telling.conclusion import conclusion, no_room
+from deliberation.audit.telling.doubting import doubted
 from deliberation.audit.telling.figures import banded, named
 from deliberation.audit.telling.progress import progress_of
 from deliberation.core.display.panels import Panel, Series

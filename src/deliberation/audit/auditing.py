@@ -37,12 +37,12 @@ from .asking import hearing
 from .channels import Channels, unheard
 from .citing import cite_asked
 from .consistency import Met, known_by, meet
-from .doubting import doubted
 from .exam import Exam
 from .judging import SMALLEST, failed, not_applicable
 from .profile import Answer, Profile, sound
 from .rates import count_of, errors_of, list_rates
 from .sampling import Judge
+from .telling.doubting import doubted
 from .telling.figures import banded
 from .telling.progress import progress_of
 from .telling.waiting import at_most, saying

@@ -14,9 +14,9 @@ import msgspec
 
 from ..audit.auditing import EFFORTS, Effort, Subject, list_probes
 from ..audit.channels import Channels
-from ..audit.doubting import straightened
 from ..audit.exam import Exam
 from ..audit.sampling import Judge
+from ..audit.telling.doubting import straightened
 from ..core.catalogue import module_of
 from ..core.keys import named_key
 from ..direct import TreeSearch

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from .profile import SMALLEST, Answer
-from .rates import rates
-from .telling.figures import GAINS
+from ..profile import SMALLEST, Answer
+from ..rates import rates
+from .figures import GAINS
 
 _UNTRUSTED = "This probe is wrong too often to be believed when it says that one responds."
 
