@@ -1,6 +1,7 @@
 """What to think of an audit, in three sentences: rules from verdicts to words."""
 
 import sys
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from deliberation.audit.telling.figures import banded, named
 from deliberation.audit.telling.progress import progress_of
 from deliberation.core.display.panels import Panel, Series
 from deliberation.report.pages.audit import audit_page, gathered
+from deliberation.specimens import validate, validation
 from deliberation.stats import Estimate
 
 WHERE = "random worlds of 150 states with the smoke effort"
@@ -119,8 +121,8 @@ def test_a_verdict_on_what_is_told_says_how_much_it_is_followed():
         answer("revaluation", "against", counted=WRONG), estimate=Estimate(-0.4, -0.5, -0.3, 80)
     )
     said = conclusion([faint, moved])[1]
-    assert "serves an objective that it is told (by 18 % of the way under it)" in said
-    assert "turns away from rewards that move (by 40 % of the choices that these make" in said
+    assert "an objective that it is told (by 18 % of the way from a random choice to the" in said
+    assert "turns away from rewards that move (in 40 % of the cases)" in said
 
 
 def bent(found, *ways):
@@ -143,6 +145,13 @@ def test_effort_that_helps_between_the_least_and_the_most_is_not_none():
     for same in (bent("none", 0.24, 0.36, 0.24), bent("none", 0.5), bent("responds", 0, 1, 0.5)):
         assert doubted(same, "listed") == same
     assert doubted(answer("match", "none", 0, 1, 0), "game").found == "none"
+
+
+def test_what_is_left_open_is_counted_as_open_where_probes_are_validated(monkeypatch):
+    said = SimpleNamespace(measure=lambda subject: bent("none", 0.24, 1.0, 0.24))
+    monkeypatch.setattr(validation, "module_of", lambda kind, name, known: said)
+    (line,) = validate(["effort"], ["look_up_table"], repeats=1, kinds=["small"])
+    assert line.found == {"inconclusive": 1}
 
 
 def test_a_table_that_is_nearly_best_is_a_fixed_function_that_has_nothing_to_gain():
@@ -217,8 +226,8 @@ def test_a_cheat_with_mixed_verdicts_depends_on_one_thing_alone():
 def test_a_kind_that_mostly_fools_a_verdict_is_named_with_its_own_count_and_where():
     _, second, third = conclusion([answer("revaluation", "responds", counted=FOOLED)])
     assert second == (
-        "It follows rewards that move (by 0 % of the choices that these make best) (said wrongly "
-        "in 7 of 340 audits of 34 kinds of subjects that do not respond, "
+        "It follows rewards that move (in 0 % of the cases) (said wrongly in 7 of 340 audits of "
+        "34 kinds of subjects that do not respond, "
         "all 7 of the kind table over objectives, 7 of 10, which could fool "
         "it here; in at most 13.9 % of audits of kinds that are drawn as these were; counted in "
         f"{WHERE})."

@@ -128,6 +128,19 @@ def test_a_line_is_of_an_earlier_version_once_what_can_change_it_is_another(tmp_
     assert len(kept.changed("compute", "replay", {})) == len(now)
 
 
+def test_how_a_verdict_is_put_into_words_is_no_other_version(tmp_path):
+    now = kept.versions_of("revaluation", "replay")
+    for wing in ("audit", "specimens"):
+        shutil.copytree(kept.PACKAGE / wing, tmp_path / wing)
+    path = tmp_path / "audit" / "probes" / "revaluation.py"
+    path.write_text(path.read_text().replace("Turns away from", "Flees"))
+    assert "Flees" in path.read_text()
+    assert kept.versions_of("revaluation", "replay", tmp_path) == now
+    kept._digest.cache_clear()
+    path.write_text(path.read_text().replace("answers that do not depend", "answers that depend"))
+    assert kept.versions_of("revaluation", "replay", tmp_path) != now
+
+
 def _add(path, text):
     path.write_text(path.read_text() + text)
 

@@ -75,17 +75,8 @@ def rollout(
     raise `NonFiniteError`; what is no task, decider, objective or key, `WrongKindError`.
     """
     check_is_task(task)
-    key = one_key(key)
-    players = task.traits.players
-    seats = list(deciders) if isinstance(deciders, Sequence) else [deciders] * players
-    budgets = list(budget) if isinstance(budget, Sequence) else [budget] * players
-    if len(seats) != players or len(budgets) != players:
-        raise BatchMismatchError(
-            f"{task} has {players} player{'s' * (players > 1)}: give one decider and one budget "
-            f"for all seats, or one for each; got {len(seats)} and {len(budgets)}."
-        )
-    for seat in seats:
-        _check_decides(seat)
+    key, players = one_key(key), task.traits.players
+    seats, budgets = _seated(task, deciders, budget)
     if batch < 1:
         raise BatchMismatchError(f"A batch has at least 1 episode; got batch={batch}.")
     key, first = jax.random.split(key)
@@ -138,14 +129,26 @@ def rollout(
     return Episodes(np.asarray(returns), turns, trace, tuple(spent), state, cut)
 
 
-def _check_decides(seat: Any) -> None:
-    """Refuse what plays nothing, such as a plain function. Raises `WrongKindError`."""
-    if not (hasattr(seat, "begin") and hasattr(seat, "decide")):
-        raise WrongKindError(
-            f"{text_of(seat)} is no decider: bring a function of observations in with "
-            "adapters.from_callable, a network with from_torch or from_equinox, or subclass "
-            "deliberation.Decider."
+def _seated(task: Task, deciders: Any, budget: Any) -> tuple[list[Decider], list[Any]]:
+    """A decider and a budget for each player. Raises `BatchMismatchError`, and `WrongKindError`
+    for what plays nothing, such as a plain function.
+    """
+    players = task.traits.players
+    seats = list(deciders) if isinstance(deciders, Sequence) else [deciders] * players
+    budgets = list(budget) if isinstance(budget, Sequence) else [budget] * players
+    if len(seats) != players or len(budgets) != players:
+        raise BatchMismatchError(
+            f"{task} has {players} player{'s' * (players > 1)}: give one decider and one budget "
+            f"for all seats, or one for each; got {len(seats)} and {len(budgets)}."
         )
+    for seat in seats:
+        if not (hasattr(seat, "begin") and hasattr(seat, "decide")):
+            raise WrongKindError(
+                f"{text_of(seat)} is no decider: bring a function of observations in with "
+                "adapters.from_callable, a network with from_torch or from_equinox, or subclass "
+                "deliberation.Decider."
+            )
+    return seats, budgets
 
 
 def _nothing(task: Task, batch: int) -> np.ndarray:

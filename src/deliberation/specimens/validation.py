@@ -16,7 +16,7 @@ from ..audit.auditing import EFFORTS, Effort, Subject, list_probes
 from ..audit.channels import Channels
 from ..audit.exam import Exam
 from ..audit.sampling import Judge
-from ..audit.telling.doubting import straightened
+from ..audit.telling.doubting import open_where_bent
 from ..core.catalogue import module_of
 from ..core.keys import named_key
 from ..direct import TreeSearch
@@ -211,7 +211,7 @@ def _verdicts(
     put = _exam("judged", seed, level) if kind == "judged" else exam
     for p in asked:
         subject = Subject(decider, put, level, named_key(key, p), reached)
-        yield p, straightened(module_of("probe", p, known).measure(subject)).found
+        yield p, open_where_bent(module_of("probe", p, known).measure(subject)).found
 
 
 @functools.lru_cache(KEPT)

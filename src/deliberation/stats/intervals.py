@@ -54,8 +54,8 @@ def rate(outcomes: Any, *, level: float = 0.95) -> Estimate:
 
     Wilson's interval at the effective number of trials: training seeds and items that go
     together count for less than as many independent trials. Where all outcomes are alike nothing
-    shows how far seeds part, and items alone are counted: where a seed fails as a whole one time in
-    five, 3 seeds of 20 items miss that in a third of all samples (0 [0, 0.16]).
+    shows how far seeds differ, and only items are counted: where one seed in five fails on all of
+    its items, the interval of 3 seeds with 20 items each misses the rate in a third of all samples.
     """
     x = _as_sample(outcomes)
     if x.size == 0:
@@ -91,9 +91,9 @@ def bootstrap(
     range values can take; then also where they are equal but for rounding) the interval allows for
     unseen values as often as zero occurrences in n do; without them the interval is NaN. A mean
     lies within the bounds of its values, and the estimate says so; its interval may reach beyond,
-    and is not cut (see `Estimate.shown`). Of few values of which most are alike and one in ten is
-    far off, samples without the far ones are common, and the interval is then too narrow: 8 such
-    values hold their mean in about half of all samples.
+    and is not cut (see `Estimate.shown`). It is too narrow for small samples of what is seldom far
+    off: where one value in ten is, and the others hardly differ, the interval of 8 of them covers
+    the mean in about half of all samples.
     """
     x = _as_sample(values)
     if statistic is not np.mean:

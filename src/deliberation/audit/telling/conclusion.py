@@ -62,8 +62,8 @@ class Dial(NamedTuple):
     follows: str
     against: str
     both: str = ""
-    of: str = ""
-    """What the number of its probe is a share of, where that is told."""
+    by: str = ""
+    """How much it follows, around the share that its probe measures, where that is told."""
 
 
 DIALS = (
@@ -72,10 +72,10 @@ DIALS = (
          "gains by more effort in one way of asking and loses in another"),
     Dial(("objective",), "the objective that it is told", "another objective",
          "serves an objective that it is told", "goes against an objective that it is told",
-         of="the way under it"),
+         by="by {} of the way from a random choice to the best under it"),
     Dial(("revaluation",), "rewards that move", "moved rewards",
          "follows rewards that move", "turns away from rewards that move",
-         of="the choices that these make best"),
+         by="in {} of the cases"),
 )  # fmt: skip
 _PAYS = {"follows": "pay", "against": "do harm"}
 ABOUT = {
@@ -201,8 +201,8 @@ def _how_far(dial: Dial, answers: Sequence[Answer]) -> str:
     follows what it is told: who does so in a few states alone does not follow as a planner does.
     """
     for a in answers:
-        if a.probe in dial.probes and a.found in _MOVED and dial.of:
-            return f" (by {_percent(abs(a.estimate.estimate))} of {dial.of})"
+        if a.probe in dial.probes and a.found in _MOVED and dial.by:
+            return f" ({dial.by.format(_percent(abs(a.estimate.estimate)))})"
     for a in answers:
         if a.probe in dial.probes and a.found in _MOVED and a.panel is not None:
             first = reached(a)

@@ -11,14 +11,14 @@ _UNTRUSTED = "This probe is wrong too often to be believed when it says that one
 
 def doubted(found: Answer, kind: str) -> Answer:
     """The same answer, not decided where the probe is wrong too often in this kind of world, or
-    where it is `straightened`.
+    as in `open_where_bent`.
     """
     if found.found == "responds" and not rates(found.probe, kind).trusted:
         return _left_open(found, _UNTRUSTED)
-    return straightened(found)
+    return open_where_bent(found)
 
 
-def straightened(found: Answer) -> Answer:
+def open_where_bent(found: Answer) -> Answer:
     """The same answer, not decided where both ends of a figure are alike and something between them
     is not.
     """
